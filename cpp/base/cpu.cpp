@@ -1,0 +1,72 @@
+#include "base/cpu.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include "dlcore/error.h"
+
+namespace dlcore {
+
+namespace {
+
+Isa best_isa() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma"))
+    return Isa::Avx512;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Isa::Avx2;
+#endif
+  return Isa::Baseline;
+}
+
+std::size_t cache_size(int name, std::size_t fallback) {
+  const long bytes = sysconf(name);
+  return bytes > 0 ? static_cast<std::size_t>(bytes) : fallback;
+}
+
+}  // namespace
+
+std::string_view name_of(Isa isa) {
+  switch (isa) {
+    case Isa::Avx512:
+      return "avx512";
+    case Isa::Avx2:
+      return "avx2";
+    case Isa::Baseline:
+      break;
+  }
+  return "baseline";
+}
+
+Isa choose_isa(Isa best, std::string_view cap) {
+  if (cap.empty()) return best;
+  for (Isa isa : {Isa::Baseline, Isa::Avx2, Isa::Avx512})
+    if (cap == name_of(isa)) return isa < best ? isa : best;
+  throw value_error("DLCORE_MAX_ISA is '", cap, "'; expected one of baseline, avx2, avx512.");
+}
+
+Isa isa() {
+  static const Isa chosen = [] {
+    const char* cap = std::getenv("DLCORE_MAX_ISA");
+    return choose_isa(best_isa(), cap ? cap : "");
+  }();
+  return chosen;
+}
+
+const CacheSizes& cache_sizes() {
+  static const CacheSizes sizes{cache_size(_SC_LEVEL1_DCACHE_SIZE, 32 << 10), cache_size(_SC_LEVEL2_CACHE_SIZE, 1 << 20),
+                                cache_size(_SC_LEVEL3_CACHE_SIZE, 8 << 20)};
+  return sizes;
+}
+
+std::string cpu_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  return "unknown";
+}
+
+}  // namespace dlcore

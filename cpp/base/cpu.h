@@ -1,0 +1,26 @@
+// The processor: which instruction set the kernels use, cache sizes, how many threads.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace dlcore {
+
+/// Instruction sets that kernels are compiled for, in the order of cmake/isa_flags.cmake.
+enum class Isa { Baseline, Avx2, Avx512 };
+
+/// The best compiled set that the processor has, capped by DLCORE_MAX_ISA (baseline, avx2, avx512). Found once.
+Isa isa();
+std::string_view name_of(Isa isa);
+/// Pure function behind isa(): `cap` is the environment variable's text, empty for none. Throws a Value error on an unknown name.
+Isa choose_isa(Isa best, std::string_view cap);
+
+struct CacheSizes {
+  std::size_t l1d, l2, l3;  // bytes; l1d and l2 per core
+};
+const CacheSizes& cache_sizes();
+
+std::string cpu_name();
+
+}  // namespace dlcore

@@ -1,0 +1,51 @@
+// The one exception type of the core. Every message says what was received, what was expected, and how to fix it.
+#pragma once
+
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace dlcore {
+
+/// What went wrong; the Python bindings map each kind to a Python exception class.
+enum class ErrorKind { Value, Type, Index, NotImplemented, OutOfMemory, Io, Runtime };
+
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorKind kind, const std::string& message) : std::runtime_error(message), kind_(kind) {}
+  ErrorKind kind() const noexcept { return kind_; }
+
+ private:
+  ErrorKind kind_;
+};
+
+/// Concatenates its arguments with operator<<.
+template <class... Parts>
+std::string str(const Parts&... parts) {
+  std::ostringstream out;
+  (out << ... << parts);
+  return out.str();
+}
+
+template <class... Parts>
+Error value_error(const Parts&... parts) {
+  return Error(ErrorKind::Value, str(parts...));
+}
+
+template <class... Parts>
+Error type_error(const Parts&... parts) {
+  return Error(ErrorKind::Type, str(parts...));
+}
+
+template <class... Parts>
+Error index_error(const Parts&... parts) {
+  return Error(ErrorKind::Index, str(parts...));
+}
+
+template <class... Parts>
+Error io_error(const Parts&... parts) {
+  return Error(ErrorKind::Io, str(parts...));
+}
+
+}  // namespace dlcore

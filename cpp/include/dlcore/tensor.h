@@ -1,0 +1,122 @@
+// Tensor: dense, row-major. Either concrete (it has bytes) or symbolic (a value of a Graph that is being recorded).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "dlcore/dtype.h"
+#include "dlcore/shape.h"
+
+namespace dlcore {
+
+class Graph;
+
+/// What a shape rule speaks of.
+struct TensorSpec {
+  DType dtype = DType::F32;
+  Shape shape;
+
+  /// Bytes of the elements; throws when the shape is not fully known.
+  std::size_t bytes() const;
+  friend bool operator==(const TensorSpec&, const TensorSpec&) = default;
+};
+
+std::ostream& operator<<(std::ostream& out, const TensorSpec& spec);  // float32(32, 10)
+
+/// 64-byte aligned bytes, freed with the last owner.
+class Storage {
+ public:
+  explicit Storage(std::size_t bytes);  // throws OutOfMemory
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+  std::byte* data() { return data_; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  std::byte* data_;
+  std::size_t bytes_;
+};
+
+/// A handle: copies share the same elements (or the same graph value). Two handles are the same tensor when id() agrees.
+class Tensor {
+ public:
+  Tensor() = default;
+
+  /// Uninitialised elements.
+  static Tensor empty(DType dtype, const Shape& shape);
+  static Tensor zeros(DType dtype, const Shape& shape);
+  /// A tensor of rank 0; the number is converted to dtype.
+  static Tensor scalar(DType dtype, double number);
+  /// Copies the numbers.
+  template <class T>
+  static Tensor from(std::span<const T> numbers, const Shape& shape);
+  /// The value `value` of a graph under recording.
+  static Tensor symbolic(std::shared_ptr<Graph> graph, int value, const TensorSpec& spec);
+  /// The same bytes under another shape of as many elements.
+  static Tensor alias(const Tensor& source, const TensorSpec& spec);
+
+  explicit operator bool() const { return impl_ != nullptr; }
+  const TensorSpec& spec() const { return impl_->spec; }
+  DType dtype() const { return impl_->spec.dtype; }
+  const Shape& shape() const { return impl_->spec.shape; }
+  bool is_symbolic() const { return impl_->graph != nullptr; }
+
+  std::byte* bytes() const { return impl_->storage->data(); }
+  template <class T>
+  T* data() const {
+    return reinterpret_cast<T*>(bytes());
+  }
+  const std::shared_ptr<Storage>& storage() const { return impl_->storage; }
+  /// A copy with elements of its own.
+  Tensor clone() const;
+  /// The one element of a concrete tensor, converted to double.
+  double item() const;
+
+  const std::shared_ptr<Graph>& graph() const { return impl_->graph; }
+  int value() const { return impl_->value; }
+  const void* id() const { return impl_.get(); }
+
+ private:
+  struct Impl {
+    TensorSpec spec;
+    std::shared_ptr<Storage> storage;
+    std::shared_ptr<Graph> graph;
+    int value = -1;
+  };
+  explicit Tensor(Impl impl) : impl_(std::make_shared<Impl>(std::move(impl))) {}
+  std::shared_ptr<Impl> impl_;
+};
+
+template <class T>
+Tensor Tensor::from(std::span<const T> numbers, const Shape& shape) {
+  if (shape.elements() != static_cast<std::int64_t>(numbers.size()))
+    throw value_error("Tensor::from: ", numbers.size(), " numbers do not fill the shape ", shape, ".");
+  Tensor result = empty(dtype_of<T>(), shape);
+  for (std::size_t i = 0; i < numbers.size(); ++i) result.data<T>()[i] = numbers[i];
+  return result;
+}
+
+/// A persistent tensor that programs read and update in place. Tensors read from it keep the value of that time.
+class Variable {
+ public:
+  Variable(Tensor value, std::string name) : value_(std::move(value)), name_(std::move(name)) {}
+  const std::string& name() const { return name_; }
+  const TensorSpec& spec() const { return value_.spec(); }
+  const Tensor& value() const { return value_; }
+  /// Replaces the value; dtype and shape must agree.
+  void assign(const Tensor& value);
+  /// The value's bytes, for writing: copies first when another tensor shares them.
+  std::byte* writable();
+
+ private:
+  Tensor value_;
+  std::string name_;
+};
+
+using VariablePtr = std::shared_ptr<Variable>;
+
+}  // namespace dlcore

@@ -1,0 +1,231 @@
+// The vector type of the kernels: compiler vectors of the widest registers of the instruction set under compilation.
+// Arithmetic, comparison and `mask ? a : b` are the compiler's own operators; this header adds what they lack.
+// Included only by *.simd.cpp, inside which everything lives in namespace dlcore::DLCORE_ISA. Such sources use no
+// inline function or template from outside that namespace (std:: included): the linker keeps one copy of those, and it
+// may be the one compiled for AVX-512. Compiler builtins (__builtin_*) and intrinsics are fine.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#ifndef DLCORE_ISA
+#error "simd.h is for sources that cmake/isa_flags.cmake compiles per instruction set"
+#endif
+
+#if defined(__AVX512F__)
+#define DLCORE_SIMD_BYTES 64
+#elif defined(__AVX2__)
+#define DLCORE_SIMD_BYTES 32
+#else
+#define DLCORE_SIMD_BYTES 16
+#endif
+
+namespace dlcore::DLCORE_ISA {
+
+typedef float f32v __attribute__((vector_size(DLCORE_SIMD_BYTES)));
+typedef double f64v __attribute__((vector_size(DLCORE_SIMD_BYTES)));
+typedef std::int32_t i32v __attribute__((vector_size(DLCORE_SIMD_BYTES)));
+typedef std::uint32_t u32v __attribute__((vector_size(DLCORE_SIMD_BYTES)));
+typedef std::int64_t i64v __attribute__((vector_size(DLCORE_SIMD_BYTES)));
+typedef std::uint64_t u64v __attribute__((vector_size(DLCORE_SIMD_BYTES)));
+
+/// The vector of a scalar type, and its number of lanes.
+template <class T>
+struct VectorOf;
+template <>
+struct VectorOf<float> {
+  using type = f32v;
+};
+template <>
+struct VectorOf<double> {
+  using type = f64v;
+};
+template <>
+struct VectorOf<std::int32_t> {
+  using type = i32v;
+};
+template <>
+struct VectorOf<std::int64_t> {
+  using type = i64v;
+};
+template <class T>
+using vec = typename VectorOf<T>::type;
+template <class T>
+inline constexpr int kLanes = DLCORE_SIMD_BYTES / static_cast<int>(sizeof(T));
+inline constexpr int kF32 = kLanes<float>;
+
+#define DLCORE_INLINE inline __attribute__((always_inline))
+
+template <class T>
+DLCORE_INLINE T min_of(T a, T b) {
+  return b < a ? b : a;
+}
+template <class T>
+DLCORE_INLINE T max_of(T a, T b) {
+  return a < b ? b : a;
+}
+
+/// Loads and stores need no alignment.
+template <class T>
+DLCORE_INLINE vec<T> load(const T* p) {
+  vec<T> v;
+  __builtin_memcpy(&v, p, sizeof(v));
+  return v;
+}
+template <class T>
+DLCORE_INLINE void store(T* p, vec<T> v) {
+  __builtin_memcpy(p, &v, sizeof(v));
+}
+template <class T>
+DLCORE_INLINE vec<T> broadcast(T x) {
+  return x - vec<T>{};
+}
+
+template <class To, class From>
+DLCORE_INLINE To bitcast(From v) {
+  static_assert(sizeof(To) == sizeof(From));
+  To r;
+  __builtin_memcpy(&r, &v, sizeof(r));
+  return r;
+}
+
+/// The first n lanes (0 <= n <= lanes), the others zero; nothing beyond p[n-1] is touched.
+template <class T>
+DLCORE_INLINE vec<T> load_partial(const T* p, int n) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) {
+    return bitcast<vec<T>>(_mm512_maskz_loadu_epi32(static_cast<__mmask16>((1u << n) - 1u), p));
+  } else {
+    return bitcast<vec<T>>(_mm512_maskz_loadu_epi64(static_cast<__mmask8>((1u << n) - 1u), p));
+  }
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) {
+    const __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    return bitcast<vec<T>>(_mm256_maskload_epi32(reinterpret_cast<const int*>(p), mask));
+  } else {
+    const __m256i mask = _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
+    return bitcast<vec<T>>(_mm256_maskload_epi64(reinterpret_cast<const long long*>(p), mask));
+  }
+#else
+  vec<T> v{};
+  for (int i = 0; i < n; ++i) v[i] = p[i];
+  return v;
+#endif
+}
+
+template <class T>
+DLCORE_INLINE void store_partial(T* p, vec<T> v, int n) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) {
+    _mm512_mask_storeu_epi32(p, static_cast<__mmask16>((1u << n) - 1u), bitcast<__m512i>(v));
+  } else {
+    _mm512_mask_storeu_epi64(p, static_cast<__mmask8>((1u << n) - 1u), bitcast<__m512i>(v));
+  }
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) {
+    const __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    _mm256_maskstore_epi32(reinterpret_cast<int*>(p), mask, bitcast<__m256i>(v));
+  } else {
+    const __m256i mask = _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
+    _mm256_maskstore_epi64(reinterpret_cast<long long*>(p), mask, bitcast<__m256i>(v));
+  }
+#else
+  for (int i = 0; i < n; ++i) p[i] = v[i];
+#endif
+}
+
+/// a * b + c, rounded once where the instruction set has FMA.
+DLCORE_INLINE f32v fma(f32v a, f32v b, f32v c) {
+#if defined(__AVX512F__)
+  return _mm512_fmadd_ps(a, b, c);
+#elif defined(__AVX2__)
+  return _mm256_fmadd_ps(a, b, c);
+#elif defined(__aarch64__)
+  return bitcast<f32v>(vfmaq_f32(bitcast<float32x4_t>(c), bitcast<float32x4_t>(a), bitcast<float32x4_t>(b)));
+#else
+  return a * b + c;
+#endif
+}
+DLCORE_INLINE f64v fma(f64v a, f64v b, f64v c) {
+#if defined(__AVX512F__)
+  return _mm512_fmadd_pd(a, b, c);
+#elif defined(__AVX2__)
+  return _mm256_fmadd_pd(a, b, c);
+#elif defined(__aarch64__)
+  return bitcast<f64v>(vfmaq_f64(bitcast<float64x2_t>(c), bitcast<float64x2_t>(a), bitcast<float64x2_t>(b)));
+#else
+  return a * b + c;
+#endif
+}
+
+/// Lane by lane. When a lane of a is NaN the result is b, as the x86 instruction does it.
+template <class V>
+DLCORE_INLINE V vmin(V a, V b) {
+  return a < b ? a : b;
+}
+template <class V>
+DLCORE_INLINE V vmax(V a, V b) {
+  return a > b ? a : b;
+}
+
+DLCORE_INLINE f32v vsqrt(f32v x) {
+#if defined(__AVX512F__)
+  return _mm512_sqrt_ps(x);
+#elif defined(__AVX2__)
+  return _mm256_sqrt_ps(x);
+#elif defined(__x86_64__)
+  return _mm_sqrt_ps(x);
+#else
+  for (int i = 0; i < kF32; ++i) x[i] = __builtin_sqrtf(x[i]);
+  return x;
+#endif
+}
+DLCORE_INLINE f64v vsqrt(f64v x) {
+#if defined(__AVX512F__)
+  return _mm512_sqrt_pd(x);
+#elif defined(__AVX2__)
+  return _mm256_sqrt_pd(x);
+#elif defined(__x86_64__)
+  return _mm_sqrt_pd(x);
+#else
+  for (int i = 0; i < kLanes<double>; ++i) x[i] = __builtin_sqrt(x[i]);
+  return x;
+#endif
+}
+
+/// Lane conversions of equal width; float to integer truncates.
+DLCORE_INLINE i32v to_i32(f32v x) { return __builtin_convertvector(x, i32v); }
+DLCORE_INLINE f32v to_f32(i32v x) { return __builtin_convertvector(x, f32v); }
+
+/// Lanes folded as a tree: halves, quarters, ... The order is the same everywhere for a given vector width.
+template <class T>
+DLCORE_INLINE T reduce_add(vec<T> v) {
+  T lane[kLanes<T>];
+  store(lane, v);
+  for (int width = kLanes<T> / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; ++i) lane[i] += lane[i + width];
+  return lane[0];
+}
+template <class T>
+DLCORE_INLINE T reduce_max(vec<T> v) {
+  T best = v[0];
+  for (int i = 1; i < kLanes<T>; ++i) best = v[i] > best ? v[i] : best;
+  return best;
+}
+
+/// sum of x[i] * y[i], i < n.
+DLCORE_INLINE float dot(const float* x, const float* y, std::int64_t n) {
+  f32v sum{};
+  std::int64_t i = 0;
+  for (; i + kF32 <= n; i += kF32) sum = fma(load(x + i), load(y + i), sum);
+  if (i < n) sum = fma(load_partial(x + i, static_cast<int>(n - i)), load_partial(y + i, static_cast<int>(n - i)), sum);
+  return reduce_add<float>(sum);
+}
+
+}  // namespace dlcore::DLCORE_ISA
