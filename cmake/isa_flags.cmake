@@ -11,6 +11,9 @@ endif()
 
 # Compiles the sources once per instruction set, each time in the namespace of its name, into `target`.
 function(dlcore_add_kernels target)
+  if(NOT ARGN)
+    return()
+  endif()
   foreach(name IN LISTS DLCORE_ISA_NAMES)
     set(objects dlcore_kernels_${name})
     add_library(${objects} OBJECT ${ARGN})

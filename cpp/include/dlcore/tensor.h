@@ -79,6 +79,8 @@ class Tensor {
   const std::shared_ptr<Graph>& graph() const { return impl_->graph; }
   int value() const { return impl_->value; }
   const void* id() const { return impl_.get(); }
+  /// Whether other handles refer to this tensor.
+  bool shared() const { return impl_.use_count() > 1; }
 
  private:
   struct Impl {

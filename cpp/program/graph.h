@@ -1,0 +1,71 @@
+// Graph: recorded primitives in static single assignment form. Passes rewrite it; a Program runs it.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dlcore/tensor.h"
+#include "program/primitive.h"
+
+namespace dlcore {
+
+struct Node {
+  const Primitive* op;
+  std::vector<int> in, out;  // values
+  Attrs attrs;
+};
+
+/// What a value is when no node makes it.
+enum class Source { Node, Input, Constant, Variable };
+
+struct Value {
+  TensorSpec spec;
+  Source source = Source::Node;
+  int index = -1;         // of the node, the input or the variable
+  Tensor constant{};      // Source::Constant
+};
+
+/// The value that a variable takes when the program has run.
+struct Assignment {
+  VariablePtr variable;
+  int value;
+};
+
+class Graph : public std::enable_shared_from_this<Graph> {
+ public:
+  // ---- recording
+  Tensor input(const TensorSpec& spec, std::string name);
+  Tensor constant(const Tensor& tensor);
+  /// The variable's value at this point of the recording: what was assigned last, else what it holds when the program starts.
+  Tensor read(const VariablePtr& variable);
+  /// The variable's value when the program starts.
+  Tensor initial(const VariablePtr& variable);
+  void assign(const VariablePtr& variable, const Tensor& value);
+  std::vector<Tensor> append(const Primitive& op, std::span<const Tensor> inputs, const Attrs& attrs, const Specs& out);
+  /// Gradients of the targets, appended to this graph.
+  std::vector<Tensor> gradient(std::span<const Tensor> targets, std::span<const Tensor> dtargets,
+                               std::span<const Tensor> sources);
+
+  // ---- contents; passes change them
+  std::vector<Value> values;
+  std::vector<Node> nodes;  // in an order in which every value is made before it is used
+  std::vector<int> inputs;
+  std::vector<std::string> input_names;
+  std::vector<VariablePtr> variables;  // those that are read
+  std::vector<int> variable_values;    // the value that reads variables[i]
+  std::vector<Assignment> assignments;
+  std::vector<int> outputs;
+  std::vector<std::string> output_names;
+
+  Tensor handle(int value);
+  /// One line per node: what it makes, of what, with attributes.
+  std::string dump() const;
+
+ private:
+  int add_value(Value value);
+};
+
+}  // namespace dlcore

@@ -1,0 +1,157 @@
+#include "dlcore/tensor.h"
+
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "program/half.h"
+
+namespace dlcore {
+
+namespace {
+
+struct DTypeName {
+  DType dtype;
+  std::string_view name;
+};
+constexpr std::array kDTypeNames{
+    DTypeName{DType::Bool, "bool"},      DTypeName{DType::U8, "uint8"},     DTypeName{DType::I8, "int8"},
+    DTypeName{DType::I32, "int32"},      DTypeName{DType::I64, "int64"},    DTypeName{DType::F16, "float16"},
+    DTypeName{DType::BF16, "bfloat16"},  DTypeName{DType::F32, "float32"},  DTypeName{DType::F64, "float64"},
+};
+
+}  // namespace
+
+std::string_view name_of(DType dtype) {
+  for (const DTypeName& entry : kDTypeNames)
+    if (entry.dtype == dtype) return entry.name;
+  return "unknown";
+}
+
+DType dtype_from_name(std::string_view name) {
+  std::string known;
+  for (const DTypeName& entry : kDTypeNames) {
+    if (entry.name == name) return entry.dtype;
+    known += (known.empty() ? "" : ", ") + std::string(entry.name);
+  }
+  throw type_error("Unknown dtype '", name, "'; expected one of ", known, ".");
+}
+
+std::size_t TensorSpec::bytes() const {
+  const std::int64_t elements = shape.elements();
+  if (elements < 0) throw value_error("The size of ", *this, " is not known yet.");
+  std::size_t bytes;
+  if (__builtin_mul_overflow(static_cast<std::size_t>(elements), size_of(dtype), &bytes))
+    throw Error(ErrorKind::OutOfMemory, str("The bytes of ", *this, " can't be counted in 64 bits."));
+  return bytes;
+}
+
+std::ostream& operator<<(std::ostream& out, const TensorSpec& spec) { return out << spec.dtype << spec.shape; }
+
+Storage::Storage(std::size_t bytes) : bytes_(bytes) {
+  // Room for whole vectors at the end, and never a null pointer.
+  const std::size_t rounded = (bytes + 127) / 64 * 64;
+  data_ = rounded < bytes ? nullptr : static_cast<std::byte*>(std::aligned_alloc(64, rounded));
+  if (!data_) throw Error(ErrorKind::OutOfMemory, str("Out of memory: ", bytes, " bytes were asked for."));
+}
+
+Storage::~Storage() { std::free(data_); }
+
+Tensor Tensor::empty(DType dtype, const Shape& shape) {
+  TensorSpec spec{dtype, shape};
+  const std::size_t bytes = spec.bytes();
+  return Tensor(Impl{spec, std::make_shared<Storage>(bytes), nullptr, -1});
+}
+
+Tensor Tensor::zeros(DType dtype, const Shape& shape) {
+  Tensor result = empty(dtype, shape);
+  std::memset(result.bytes(), 0, result.spec().bytes());
+  return result;
+}
+
+Tensor Tensor::scalar(DType dtype, double number) {
+  Tensor result = empty(dtype, {});
+  switch (dtype) {
+    case DType::Bool:
+      *result.data<bool>() = number != 0;
+      break;
+    case DType::U8:
+      *result.data<std::uint8_t>() = static_cast<std::uint8_t>(number);
+      break;
+    case DType::I8:
+      *result.data<std::int8_t>() = static_cast<std::int8_t>(number);
+      break;
+    case DType::I32:
+      *result.data<std::int32_t>() = static_cast<std::int32_t>(number);
+      break;
+    case DType::I64:
+      *result.data<std::int64_t>() = static_cast<std::int64_t>(number);
+      break;
+    case DType::F16:
+      *result.data<std::uint16_t>() = float_to_half(static_cast<float>(number));
+      break;
+    case DType::BF16:
+      *result.data<std::uint16_t>() = float_to_bfloat(static_cast<float>(number));
+      break;
+    case DType::F32:
+      *result.data<float>() = static_cast<float>(number);
+      break;
+    case DType::F64:
+      *result.data<double>() = number;
+      break;
+  }
+  return result;
+}
+
+Tensor Tensor::symbolic(std::shared_ptr<Graph> graph, int value, const TensorSpec& spec) {
+  return Tensor(Impl{spec, nullptr, std::move(graph), value});
+}
+
+Tensor Tensor::alias(const Tensor& source, const TensorSpec& spec) {
+  return Tensor(Impl{spec, source.storage(), nullptr, -1});
+}
+
+Tensor Tensor::clone() const {
+  Tensor copy = empty(dtype(), shape());
+  std::memcpy(copy.bytes(), bytes(), spec().bytes());
+  return copy;
+}
+
+double Tensor::item() const {
+  if (shape().elements() != 1) throw value_error("item: expected a tensor of one element; got ", spec(), ".");
+  switch (dtype()) {
+    case DType::Bool:
+      return *data<bool>();
+    case DType::U8:
+      return *data<std::uint8_t>();
+    case DType::I8:
+      return *data<std::int8_t>();
+    case DType::I32:
+      return *data<std::int32_t>();
+    case DType::I64:
+      return static_cast<double>(*data<std::int64_t>());
+    case DType::F16:
+      return half_to_float(*data<std::uint16_t>());
+    case DType::BF16:
+      return bfloat_to_float(*data<std::uint16_t>());
+    case DType::F32:
+      return *data<float>();
+    case DType::F64:
+      return *data<double>();
+  }
+  return 0;
+}
+
+void Variable::assign(const Tensor& value) {
+  if (!(value.spec() == spec()))
+    throw value_error("Variable '", name_, "' is ", spec(), "; a value of ", value.spec(), " can't be assigned to it.");
+  value_ = value;
+}
+
+std::byte* Variable::writable() {
+  if (value_.storage().use_count() > 1 || value_.shared()) value_ = value_.clone();
+  return value_.bytes();
+}
+
+}  // namespace dlcore
