@@ -1,0 +1,285 @@
+// Elementary functions on vectors, the same source for every instruction set. Only for *.simd.cpp.
+// f32v: within 2 units in the last place over all floats (sigmoid and silu 2.5, gelu 4), infinities and NaN included;
+// results below the smallest normal number may be flushed to zero, and denormal arguments may count as zero. The tanh
+// form of gelu rounds its exponent w = 2u to float: 4|w| units more in the tail.
+// f64v: the C library lane by lane (float64 serves gradient checks).
+// Polynomials are minimax fits of the function named beside them, lowest power first.
+#pragma once
+
+#include "kernels/simd.h"
+
+namespace dlcore::DLCORE_ISA {
+
+typedef float f32half __attribute__((vector_size(DLCORE_SIMD_BYTES / 2)));
+
+inline constexpr float kInf = __builtin_inff();
+inline constexpr float kNaN = __builtin_nanf("");
+inline constexpr float kSmallestNormal = 0x1p-126f;
+inline constexpr float kLargest = 0x1.fffffep127f;
+
+/// c0 + c1*x + c2*x^2 + ...
+template <class V>
+DLCORE_INLINE V polynomial(V, double c0) {
+  return V{} + static_cast<decltype(V{}[0] + 0)>(c0);
+}
+template <class V, class... More>
+DLCORE_INLINE V polynomial(V x, double c0, More... more) {
+  return fma(x, polynomial(x, more...), V{} + static_cast<decltype(V{}[0] + 0)>(c0));
+}
+
+DLCORE_INLINE f32v vabs(f32v x) { return bitcast<f32v>(bitcast<u32v>(x) & 0x7fffffffu); }
+DLCORE_INLINE f64v vabs(f64v x) { return bitcast<f64v>(bitcast<u64v>(x) & 0x7fffffffffffffffull); }
+/// |magnitude| with the sign of `sign`.
+DLCORE_INLINE f32v copysign(f32v magnitude, f32v sign) {
+  return bitcast<f32v>((bitcast<u32v>(magnitude) & 0x7fffffffu) | (bitcast<u32v>(sign) & 0x80000000u));
+}
+
+/// Calls f on each lane; for functions that have no vector form here.
+template <class V, class F>
+DLCORE_INLINE V each_lane(V x, F f) {
+  for (unsigned i = 0; i < sizeof(V) / sizeof(x[0]); ++i) x[i] = f(x[i]);
+  return x;
+}
+
+// ---- exp
+
+/// exp = p * 2^n with n whole and p in about [0.7, 1.42]; kept apart so that p can be scaled before it underflows.
+struct ExpParts {
+  f32v p, n;
+};
+
+/// Rounded to a whole number, |x| < 2^22.
+DLCORE_INLINE f32v round_small(f32v x) { return (x + 0x1.8p23f) - 0x1.8p23f; }
+
+/// exp(hi + lo) for |hi| < 2^15 and |lo| < 0.04.
+DLCORE_INLINE ExpParts exp_parts(f32v hi, f32v lo) {
+  const f32v n = round_small(hi * 0x1.715476p0f);           // log2(e)
+  const f32v exact = fma(n, broadcast(-0.693359375f), hi);  // ln 2 in two parts: this product has no rounding
+  const f32v rest = fma(n, broadcast(2.12194440e-4f), lo);
+  const f32v r = exact + rest;
+  // (e^r - 1 - r) / r^2
+  const f32v q = polynomial(r, 0.49999988, 0.1666644, 0.041669324, 0.008377323, 0.0013796826);
+  return {fma(r * r, q, rest) + exact + 1.0f, n};
+}
+
+/// p * 2^n, |n| <= 252 and whole.
+DLCORE_INLINE f32v scale_by_power(f32v p, f32v n) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_scalef_ps(0xffff, p, n);  // the unmasked form warns in GCC 12
+#else
+  const i32v whole = to_i32(n), half = whole >> 1;
+  return p * bitcast<f32v>((half + 127) << 23) * bitcast<f32v>((whole - half + 127) << 23);
+#endif
+}
+/// The same where 2^n is a normal number.
+DLCORE_INLINE f32v scale_by_normal(f32v p, f32v n) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_scalef_ps(0xffff, p, n);  // the unmasked form warns in GCC 12
+#else
+  return p * bitcast<f32v>((to_i32(n) + 127) << 23);
+#endif
+}
+
+DLCORE_INLINE f32v vexp(f32v x) {
+  x = vmax(broadcast(-105.0f), vmin(broadcast(89.5f), x));  // keeps NaN; beyond lie 0 and infinity
+  const ExpParts e = exp_parts(x, f32v{});
+  return scale_by_power(e.p, e.n);
+}
+
+DLCORE_INLINE f32v vexpm1(f32v x) {
+  x = vmax(broadcast(-20.0f), vmin(broadcast(88.8f), x));
+  const f32v n = round_small(x * 0x1.715476p0f);
+  const f32v r = fma(n, broadcast(2.12194440e-4f), fma(n, broadcast(-0.693359375f), x));
+  const f32v q = polynomial(r, 0.5, 0.16666666, 0.041666098, 0.008333589, 0.0013958026, 0.00019776961);
+  const f32v half = bitcast<f32v>((to_i32(n) + 126) << 23);  // 2^n / 2, so that n = 128 does not overflow
+  const f32v y = half * (r * r * q) + (half * r + (half - 0.5f));
+  return y + y;
+}
+
+// ---- log
+
+/// log(1 + f) + n*ln 2 for 1 + f in [sqrt(1/2), sqrt(2)).
+DLCORE_INLINE f32v log_of_parts(f32v f, f32v n) {
+  const f32v z = f * f;
+  // (log(1 + f) - f + f^2/2) / f^3
+  const f32v q =
+      polynomial(f, 0.3333333, -0.2500082, 0.20001227, -0.16623357, 0.14201757, -0.13160183, 0.12761576, -0.07634497);
+  f32v y = fma(n, broadcast(-2.12194440e-4f), f * z * q);
+  y = fma(z, broadcast(-0.5f), y);
+  return fma(n, broadcast(0.693359375f), f + y);
+}
+
+struct LogParts {
+  f32v m;  // in [sqrt(1/2), sqrt(2))
+  i32v n;
+};
+/// x = m * 2^n for normal x > 0.
+DLCORE_INLINE LogParts log_parts(f32v x) {
+  const i32v bits = bitcast<i32v>(x);
+  const i32v n = (bits - 0x3f3504f3) >> 23;
+  return {bitcast<f32v>(bits - (n << 23)), n};
+}
+
+/// The logarithm y of x with the special cases put in: zero, negative, infinity, NaN.
+DLCORE_INLINE f32v log_specials(f32v x, f32v y) {
+  y = x <= kLargest ? y : x;
+  const f32v special = x > -kSmallestNormal ? broadcast(-kInf) : broadcast(kNaN);
+  return x < kSmallestNormal ? special : y;
+}
+
+DLCORE_INLINE f32v vlog(f32v x) {
+  const LogParts parts = log_parts(x);
+  return log_specials(x, log_of_parts(parts.m - 1.0f, to_f32(parts.n)));
+}
+
+DLCORE_INLINE f32v vlog2(f32v x) {
+  const LogParts parts = log_parts(x);
+  const f32v y = log_of_parts(parts.m - 1.0f, f32v{});
+  const f32v n = to_f32(parts.n);
+  return log_specials(x, (n + y * 1.44269502e+00f) + y * 1.92596299e-08f);
+}
+
+DLCORE_INLINE f32v vlog10(f32v x) {
+  const f32v y = vlog(x);
+  return vabs(y) <= kLargest ? fma(y, broadcast(4.34294492e-01f), y * -1.01e-08f) : y;
+}
+
+DLCORE_INLINE f32v vlog1p(f32v x) {
+  const f32v u = x + 1.0f;
+  const f32v rounded_off = x - (u - 1.0f);
+  const LogParts parts = log_parts(u);
+  const i32v n = parts.n < 100 ? parts.n : i32v{} + 100;
+  const f32v scale = bitcast<f32v>((127 - n) << 23);  // 2^-n
+  return log_specials(u, log_of_parts((parts.m - 1.0f) + rounded_off * scale, to_f32(parts.n)));
+}
+
+// ---- tanh, sigmoid and the activations made of exp
+
+DLCORE_INLINE f32v vtanh(f32v x) {
+  const f32v a = vmin(broadcast(10.0f), vabs(x));
+  const f32v z = a * a;
+  const f32v q = polynomial(z, -0.33333284, 0.13331491, -0.053743497, 0.020650584, -0.005717042);
+  const ExpParts e = exp_parts(a + a, f32v{});
+  const f32v large = 1.0f - 2.0f / (scale_by_normal(e.p, e.n) + 1.0f);
+  return copysign(a < 0.625f ? fma(a * z, q, a) : large, x);
+}
+
+DLCORE_INLINE f32v vsigmoid(f32v x) { return 1.0f / (vexp(-x) + 1.0f); }
+
+/// x * sigmoid(w); w and x have the same sign. Below w = -80 it is x * exp(w), scaled last: exp(-w) may overflow.
+DLCORE_INLINE f32v times_sigmoid(f32v x, f32v w) {
+  w = vmax(broadcast(-105.0f), vmin(broadcast(105.0f), w));
+  const ExpParts e = exp_parts(-w, f32v{});
+  const auto deep = w < -80.0f;
+  const f32v y = vmax(broadcast(-105.0f), x) / (deep ? e.p : scale_by_power(e.p, e.n) + 1.0f);
+  return scale_by_power(y, deep ? -e.n : f32v{});
+}
+DLCORE_INLINE f32v vsilu(f32v x) { return times_sigmoid(x, x); }
+
+DLCORE_INLINE f32v vsoftplus(f32v x) { return vmax(f32v{}, x) + vlog1p(vexp(-vabs(x))); }
+
+// ---- erf and gelu
+
+DLCORE_INLINE f32v verf(f32v x) {
+  const f32v a = vmin(broadcast(4.0f), vabs(x));
+  const f32v small =
+      polynomial(a * a, 0.12837917, -0.37612635, 0.11283694, -0.02685927, 0.0052006342, -0.0008137438, 0.00008345227);
+  const f32v log_erfc = polynomial(a, 0.00017468412, -1.1295149, -0.6333469, -0.108280085, 0.025119424, -0.004171062,
+                                   0.00043446236, -0.000021095027);
+  const ExpParts e = exp_parts(log_erfc, f32v{});
+  return copysign(a < 0.92f ? fma(a, small, a) : 1.0f - scale_by_normal(e.p, e.n), x);
+}
+
+/// x * Phi(x). With a = |x| the tail is a * Phi(-a) = a * exp(-a^2/2) * g(a); a^2 is taken exactly, in two parts.
+DLCORE_INLINE f32v vgelu(f32v x) {
+  const f32v a = vmin(broadcast(13.5f), vabs(x));
+  const f32v s = a / (a + 2.0f);
+  // g(a) * (a + 2)
+  const f32v g = polynomial(s, 1.0, -0.59576404, -0.19174713, 0.088349074, 0.07874736, 0.17140286, -0.37996823,
+                            0.63531315, -0.7145433, 0.3788363, -0.07166117);
+  const f32v high = bitcast<f32v>(bitcast<u32v>(a) & 0xfffff000u);
+  const ExpParts e = exp_parts(-0.5f * high * high, -0.5f * (a - high) * (a + high));
+  const f32v tail = scale_by_power(s * g * e.p, e.n);
+  return x < 0.0f ? -tail : x - tail;
+}
+
+/// x * sigmoid(2u) = x/2 * (1 + tanh(u)), u = sqrt(2/pi) * (x + 0.044715 x^3).
+DLCORE_INLINE f32v vgelu_tanh(f32v x) {
+  return times_sigmoid(x, x * fma(x * x, broadcast(0.0713548163f), broadcast(1.59576912f)));
+}
+
+// ---- sin and cos: in double, for both types
+
+/// sin(x + quarter_turns * pi/2). Beyond 2^20 the reduction needs more bits than are kept here: the C library does it.
+DLCORE_INLINE f64v sin_shifted(f64v x, std::int64_t quarter_turns) {
+  const f64v shifted = x * 0x1.45f306dc9c883p-1 + 0x1.8p52;  // 2/pi
+  const f64v n = shifted - 0x1.8p52;
+  const i64v quadrant = bitcast<i64v>(shifted) + quarter_turns;
+  // pi/2 in three parts; products of n with the first two are exact.
+  const f64v r = ((x - n * 0x1.921fb544p0) - n * 0x1.0b4611a6p-34) - n * 0x1.3198a2e037073p-69;
+  const f64v z = r * r;
+  const f64v sine = r + r * z *
+                            polynomial(z, -1. / 6, 1. / 120, -1. / 5040, 1. / 362880, -1. / 39916800, 1. / 6227020800.,
+                                       -1. / 1307674368000., 1. / 355687428096000.);
+  const f64v cosine = 1.0 - z * 0.5 +
+                      z * z *
+                          polynomial(z, 1. / 24, -1. / 720, 1. / 40320, -1. / 3628800, 1. / 479001600,
+                                     -1. / 87178291200., 1. / 20922789888000.);
+  const f64v y = (quadrant & 1) != 0 ? cosine : sine;
+  return (quadrant & 2) != 0 ? -y : y;
+}
+
+DLCORE_INLINE bool any_beyond(f64v x, double limit) {
+  bool beyond = false;
+  for (int i = 0; i < kLanes<double>; ++i) beyond |= !(__builtin_fabs(x[i]) <= limit);
+  return beyond;
+}
+DLCORE_INLINE f64v vsin(f64v x) {
+  if (any_beyond(x, 0x1p20)) return each_lane(x, [](double v) { return __builtin_sin(v); });
+  return sin_shifted(x, 0);
+}
+DLCORE_INLINE f64v vcos(f64v x) {
+  if (any_beyond(x, 0x1p20)) return each_lane(x, [](double v) { return __builtin_cos(v); });
+  return sin_shifted(x, 1);
+}
+
+/// f in double on both halves of x.
+template <class F>
+DLCORE_INLINE f32v in_double(f32v x, F f) {
+  f32half halves[2];
+  __builtin_memcpy(halves, &x, sizeof(x));
+  for (f32half& half : halves) half = __builtin_convertvector(f(__builtin_convertvector(half, f64v)), f32half);
+  __builtin_memcpy(&x, halves, sizeof(x));
+  return x;
+}
+DLCORE_INLINE f32v vsin(f32v x) {
+  return in_double(
+      x, [](f64v v) __attribute__((always_inline)) { return vsin(v); });
+}
+DLCORE_INLINE f32v vcos(f32v x) {
+  return in_double(
+      x, [](f64v v) __attribute__((always_inline)) { return vcos(v); });
+}
+
+// ---- f64v through the C library
+
+#define DLCORE_LANES(name, expression)                        \
+  DLCORE_INLINE f64v name(f64v x) {                           \
+    return each_lane(x, [](double v) { return expression; }); \
+  }
+DLCORE_LANES(vexp, __builtin_exp(v))
+DLCORE_LANES(vexpm1, __builtin_expm1(v))
+DLCORE_LANES(vlog, __builtin_log(v))
+DLCORE_LANES(vlog1p, __builtin_log1p(v))
+DLCORE_LANES(vlog2, __builtin_log2(v))
+DLCORE_LANES(vlog10, __builtin_log10(v))
+DLCORE_LANES(vtanh, __builtin_tanh(v))
+DLCORE_LANES(verf, __builtin_erf(v))
+DLCORE_LANES(vsigmoid, v < 0 ? __builtin_exp(v) / (1 + __builtin_exp(v)) : 1 / (1 + __builtin_exp(-v)))
+DLCORE_LANES(vsilu, v < -745 ? -0.0 : v / (1 + __builtin_exp(-v)))
+DLCORE_LANES(vsoftplus, (v > 0 ? v : 0) + __builtin_log1p(__builtin_exp(-__builtin_fabs(v))))
+DLCORE_LANES(vgelu, v < -40 ? -0.0 : v * 0.5 * __builtin_erfc(v * -0.70710678118654752440))
+DLCORE_LANES(vgelu_tanh, v < -40 ? -0.0 : v / (1 + __builtin_exp(-1.59576912160573071176 * (v + 0.044715 * v * v * v))))
+#undef DLCORE_LANES
+
+}  // namespace dlcore::DLCORE_ISA
