@@ -4,6 +4,19 @@
 
 namespace dlcore {
 
+namespace {
+
+std::vector<std::shared_ptr<Graph>>& recording_stack() {
+  thread_local std::vector<std::shared_ptr<Graph>> stack;
+  return stack;
+}
+
+}  // namespace
+
+std::shared_ptr<Graph> Graph::current() { return recording_stack().empty() ? nullptr : recording_stack().back(); }
+void Graph::begin_recording() { recording_stack().push_back(shared_from_this()); }
+void Graph::end_recording() { std::erase(recording_stack(), shared_from_this()); }
+
 int Graph::add_value(Value value) {
   values.push_back(std::move(value));
   return static_cast<int>(values.size()) - 1;
@@ -18,7 +31,9 @@ Tensor Graph::input(const TensorSpec& spec, std::string name) {
   return handle(value);
 }
 
-Tensor Graph::constant(const Tensor& tensor) { return handle(add_value({tensor.spec(), Source::Constant, -1, tensor})); }
+Tensor Graph::constant(const Tensor& tensor) {
+  return handle(add_value({tensor.spec(), Source::Constant, -1, tensor}));
+}
 
 Tensor Graph::initial(const VariablePtr& variable) {
   for (std::size_t i = 0; i < variables.size(); ++i)
@@ -48,7 +63,8 @@ void Graph::assign(const VariablePtr& variable, const Tensor& value) {
   assignments.push_back({variable, symbolic.value()});
 }
 
-std::vector<Tensor> Graph::append(const Primitive& op, std::span<const Tensor> inputs, const Attrs& attrs, const Specs& out) {
+std::vector<Tensor> Graph::append(const Primitive& op, std::span<const Tensor> inputs, const Attrs& attrs,
+                                  const Specs& out) {
   Node node{&op, {}, {}, attrs};
   for (const Tensor& input : inputs) node.in.push_back(input.is_symbolic() ? input.value() : constant(input).value());
   std::vector<Tensor> results;
@@ -96,32 +112,44 @@ std::string text_of(const Attr& attr) {
 
 }  // namespace
 
-std::string Graph::dump() const {
-  std::ostringstream out;
-  auto name = [&](int v) {
-    const Value& value = values[v];
-    switch (value.source) {
-      case Source::Input:
-        return input_names[value.index];
-      case Source::Variable:
-        return variables[value.index]->name();
-      case Source::Constant:
-        return value.spec.shape.rank() == 0 ? str(value.constant.item()) : str("const", v);
-      case Source::Node:
-        break;
-    }
-    return str("%", v);
-  };
-  for (const Node& node : nodes) {
-    for (std::size_t i = 0; i < node.out.size(); ++i) out << (i ? ", " : "") << '%' << node.out[i] << ": " << values[node.out[i]].spec;
-    out << " = " << node.op->name << '(';
-    for (std::size_t i = 0; i < node.in.size(); ++i) out << (i ? ", " : "") << name(node.in[i]);
-    for (const auto& [key, attr] : node.attrs.items()) out << ", " << key << '=' << text_of(attr);
-    out << ")\n";
+std::string Graph::describe(int v) const {
+  const Value& value = values[v];
+  switch (value.source) {
+    case Source::Input:
+      return input_names[value.index];
+    case Source::Variable:
+      return variables[value.index]->name();
+    case Source::Constant:
+      return value.spec.shape.rank() == 0 ? str(value.constant.item()) : str("const", v);
+    case Source::Node:
+    case Source::Dropped:
+      break;
   }
-  for (std::size_t i = 0; i < outputs.size(); ++i) out << "output " << (i < output_names.size() ? output_names[i] : str(i)) << " = " << name(outputs[i]) << '\n';
-  for (const Assignment& assignment : assignments) out << assignment.variable->name() << " <- " << name(assignment.value) << '\n';
-  return out.str();
+  return str("%", v);
+}
+
+std::string Graph::describe(const Node& node) const {
+  std::string text;
+  for (int value : node.out) text += str(text.empty() ? "%" : ", %", value, ": ", values[value].spec);
+  text += " = " + node.op->name + '(';
+  for (std::size_t i = 0; i < node.in.size(); ++i) text += (i ? ", " : "") + describe(node.in[i]);
+  for (const auto& [key, attr] : node.attrs.items()) text += ", " + key + '=' + text_of(attr);
+  return text + ')';
+}
+
+std::string Graph::describe_results() const {
+  std::string text;
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    text += str("output ", i < output_names.size() ? output_names[i] : str(i), " = ", describe(outputs[i]), '\n');
+  for (const Assignment& assignment : assignments)
+    text += assignment.variable->name() + " <- " + describe(assignment.value) + '\n';
+  return text;
+}
+
+std::string Graph::dump() const {
+  std::string text;
+  for (const Node& node : nodes) text += describe(node) + '\n';
+  return text + describe_results();
 }
 
 }  // namespace dlcore

@@ -19,13 +19,13 @@ struct Node {
 };
 
 /// What a value is when no node makes it.
-enum class Source { Node, Input, Constant, Variable };
+enum class Source { Node, Input, Constant, Variable, Dropped };
 
 struct Value {
   TensorSpec spec;
   Source source = Source::Node;
-  int index = -1;         // of the node, the input or the variable
-  Tensor constant{};      // Source::Constant
+  int index = -1;     // of the node, the input or the variable
+  Tensor constant{};  // Source::Constant
 };
 
 /// The value that a variable takes when the program has run.
@@ -34,12 +34,19 @@ struct Assignment {
   int value;
 };
 
+/// Primitives under recording, or being rewritten. A Graph belongs to one thread.
 class Graph : public std::enable_shared_from_this<Graph> {
  public:
+  /// The graph that this thread records into, or null; variables read while there is one are symbolic.
+  static std::shared_ptr<Graph> current();
+  void begin_recording();
+  void end_recording();
+
   // ---- recording
   Tensor input(const TensorSpec& spec, std::string name);
   Tensor constant(const Tensor& tensor);
-  /// The variable's value at this point of the recording: what was assigned last, else what it holds when the program starts.
+  /// The variable's value at this point of the recording: what was assigned last, else what it holds when the program
+  /// starts.
   Tensor read(const VariablePtr& variable);
   /// The variable's value when the program starts.
   Tensor initial(const VariablePtr& variable);
@@ -61,11 +68,16 @@ class Graph : public std::enable_shared_from_this<Graph> {
   std::vector<std::string> output_names;
 
   Tensor handle(int value);
-  /// One line per node: what it makes, of what, with attributes.
+  /// What a node makes, of what, with attributes, in one line.
+  std::string describe(const Node& node) const;
+  /// The outputs and assignments, a line each.
+  std::string describe_results() const;
+  /// All of it.
   std::string dump() const;
 
  private:
   int add_value(Value value);
+  std::string describe(int value) const;
 };
 
 }  // namespace dlcore

@@ -27,7 +27,8 @@ class Attrs {
   bool has(std::string_view name) const { return find(name) != nullptr; }
   const Attr* find(std::string_view name) const;
 
-  // Each throws a Type error naming the attribute when it holds another type. Integers are accepted where a number is read.
+  // Each throws a Type error naming the attribute when it holds another type. Integers are accepted where a number is
+  // read.
   bool boolean(std::string_view name, bool fallback) const;
   std::int64_t integer(std::string_view name, std::int64_t fallback) const;
   double number(std::string_view name, double fallback) const;
@@ -65,8 +66,8 @@ struct Buffers {
 struct Kernel {
   std::function<void(const Buffers&)> run;
   std::size_t scratch_bytes = 0;
-  std::string label{};   // the kernel's name as dumps and profiles show it, e.g. "gemm_f32_14x32_avx512"
-  double flops = 0;      // of one run, on the unpadded shape; 0 when the node only moves bytes
+  std::string label{};  // the kernel's name as dumps and profiles show it, e.g. "gemm_f32_14x32_avx512"
+  double flops = 0;     // of one run, on the unpadded shape; 0 when the node only moves bytes
   /// Pairs (output, input) whose bytes may be the same buffer.
   std::vector<std::pair<int, int>> in_place{};
 };
@@ -96,6 +97,9 @@ struct Primitive {
   /// Inputs of which only the shape is read (bit i for input i): they need no buffer.
   unsigned shape_only_inputs = 0;
 };
+
+/// Whether the primitive reads input i's elements, not only its shape.
+inline bool reads_bytes(const Primitive& op, std::size_t i) { return i >= 32 || !(op.shape_only_inputs >> i & 1u); }
 
 /// All primitives, by name.
 const Primitive& primitive(std::string_view name);  // throws a Value error with the nearest names

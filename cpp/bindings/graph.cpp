@@ -1,0 +1,83 @@
+#include "program/graph.h"
+
+#include "bindings/bindings.h"
+#include "dlcore/program.h"
+
+namespace dlcore::python {
+
+namespace {
+
+using OptionalTensors = std::vector<std::optional<Tensor>>;
+
+// None stands for an empty Tensor: no gradient flows.
+OptionalTensors optional_list(const std::vector<Tensor>& tensors) {
+  OptionalTensors list;
+  for (const Tensor& tensor : tensors) list.push_back(tensor ? std::optional<Tensor>(tensor) : std::nullopt);
+  return list;
+}
+
+std::vector<Tensor> tensors_or_empty(const OptionalTensors& list) {
+  std::vector<Tensor> tensors;
+  for (const auto& item : list) tensors.push_back(item.value_or(Tensor()));
+  return tensors;
+}
+
+std::shared_ptr<Program> compile(Graph& graph, const std::vector<Tensor>& outputs, std::vector<std::string> names) {
+  graph.outputs.clear();
+  for (const Tensor& output : outputs)
+    graph.outputs.push_back((output.is_symbolic() ? output : graph.constant(output)).value());
+  graph.output_names = std::move(names);
+  py::gil_scoped_release release;
+  return Program::compile(graph);
+}
+
+}  // namespace
+
+void init_graph(py::module_& module) {
+  py::class_<Graph, std::shared_ptr<Graph>>(module, "Graph")
+      .def(py::init<>())
+      .def("__enter__",
+           [](const std::shared_ptr<Graph>& g) {
+             g->begin_recording();
+             return g;
+           })
+      .def("__exit__", [](const std::shared_ptr<Graph>& g, const py::args&) { g->end_recording(); })
+      .def(
+          "input",
+          [](Graph& g, const py::object& shape, const std::string& dtype, std::string name) {
+            return g.input({dtype_from_name(dtype), shape_of(shape)}, std::move(name));
+          },
+          py::arg("shape"), py::arg("dtype"), py::arg("name"))
+      .def("constant", &Graph::constant, py::arg("tensor"))
+      .def(
+          "gradient",
+          [](Graph& g, const std::vector<Tensor>& targets, const std::vector<Tensor>& sources,
+             const OptionalTensors& dtargets) {
+            return optional_list(g.gradient(targets, tensors_or_empty(dtargets), sources));
+          },
+          py::arg("targets"), py::arg("sources"), py::arg("dtargets") = OptionalTensors{})
+      .def("compile", &compile, py::arg("outputs"), py::arg("names") = std::vector<std::string>{})
+      .def("assigned_variables",
+           [](const Graph& g) {
+             std::vector<VariablePtr> variables;
+             for (const Assignment& assignment : g.assignments) variables.push_back(assignment.variable);
+             return variables;
+           })
+      .def("dump", &Graph::dump)
+      .def_static("current", &Graph::current);
+
+  py::class_<Tape>(module, "Tape")
+      .def(py::init<>())
+      .def("start", &Tape::start)
+      .def("stop", &Tape::stop)
+      .def("watch", &Tape::watch, py::arg("tensor"))
+      .def(
+          "gradient",
+          [](const Tape& tape, const std::vector<Tensor>& targets, const std::vector<Tensor>& sources,
+             const OptionalTensors& dtargets) {
+            return optional_list(gradient(tape.records(), targets, tensors_or_empty(dtargets), sources));
+          },
+          py::arg("targets"), py::arg("sources"), py::arg("dtargets") = OptionalTensors{});
+}
+
+}  // namespace dlcore::python

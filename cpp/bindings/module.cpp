@@ -1,0 +1,12 @@
+#include "bindings/bindings.h"
+
+PYBIND11_MODULE(_core, module) {
+  using namespace dlcore::python;
+  module.doc() = "The C++ core of dlcore.";
+  init_errors(module);
+  init_config(module);
+  init_tensor(module);
+  init_ops(module);
+  init_program(module);
+  init_graph(module);
+}

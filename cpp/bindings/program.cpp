@@ -1,0 +1,72 @@
+#include "dlcore/program.h"
+
+#include "bindings/bindings.h"
+
+namespace dlcore::python {
+
+namespace {
+
+// The array must be C-contiguous with rows along axis 0; the caller keeps it alive.
+Rows rows_of(const py::array& array, bool writable) {
+  if (!(array.flags() & py::array::c_style) || array.ndim() < 1)
+    throw value_error("run_batches: expected C-contiguous arrays with rows along axis 0.");
+  if (writable && !array.writeable()) throw value_error("run_batches: a result array is read-only.");
+  std::int64_t row_elements = 1;
+  for (py::ssize_t axis = 1; axis < array.ndim(); ++axis) row_elements *= array.shape(axis);
+  return {static_cast<std::byte*>(const_cast<void*>(array.data())), dtype_of_array(array), array.shape(0),
+          row_elements};
+}
+
+std::vector<Rows> all_rows(const std::vector<py::array>& arrays, bool writable) {
+  std::vector<Rows> rows;
+  for (const py::array& array : arrays) rows.push_back(rows_of(array, writable));
+  return rows;
+}
+
+using Order = std::optional<py::array_t<std::int64_t, py::array::c_style>>;
+
+std::int64_t run_batches(Program& program, const std::vector<py::array>& sources, const Order& order,
+                         std::int64_t first, std::int64_t steps, double seconds,
+                         const std::vector<py::array>& results) {
+  const std::vector<Rows> from = all_rows(sources, false), to = all_rows(results, true);
+  Batches batches{nullptr, first, steps, seconds};
+  if (order) {
+    batches.order = order->data();
+    for (const TensorSpec& spec : program.inputs())
+      if (first < 0 || spec.shape.rank() == 0 || first + steps * spec.shape[0] > order->shape(0))
+        throw index_error("run_batches: ", steps, " steps from row ", first, " go beyond an order of ", order->shape(0),
+                          " rows.");
+  }
+  py::gil_scoped_release release;
+  return program.run_batches(from, batches, to);
+}
+
+py::list spec_list(const std::vector<TensorSpec>& specs) {
+  py::list list;
+  for (const TensorSpec& spec : specs)
+    list.append(py::make_tuple(tuple_of(spec.shape), std::string(name_of(spec.dtype))));
+  return list;
+}
+
+}  // namespace
+
+void init_program(py::module_& module) {
+  py::class_<Program, std::shared_ptr<Program>>(module, "Program")
+      .def_property_readonly("inputs", [](const Program& p) { return spec_list(p.inputs()); })
+      .def_property_readonly("outputs", [](const Program& p) { return spec_list(p.outputs()); })
+      .def_property_readonly("arena_bytes", &Program::arena_bytes)
+      .def(
+          "run",
+          [](Program& program, const std::vector<Tensor>& inputs) {
+            py::gil_scoped_release release;
+            return program.run(inputs);
+          },
+          py::arg("inputs"))
+      .def("run_batches", &run_batches, py::arg("sources"), py::arg("order") = py::none(), py::arg("first") = 0,
+           py::arg("steps") = 1, py::arg("seconds") = 0.0, py::arg("results") = std::vector<py::array>{},
+           "Runs step after step over rows of the source arrays. Returns how many steps ran.")
+      .def("dump", &Program::dump)
+      .def("set_profiling", &Program::set_profiling, py::arg("on"));
+}
+
+}  // namespace dlcore::python

@@ -1,0 +1,11 @@
+#include "program/passes.h"
+
+namespace dlcore {
+
+Graph optimise(const Graph& source) {
+  Graph graph(source);
+  remove_dead_nodes(graph);
+  return graph;
+}
+
+}  // namespace dlcore
