@@ -1,7 +1,311 @@
+// gather (the embedding lookup), scatter_add (its gradient), one_hot, and element-wise lookups along an axis.
+#include <array>
+#include <cstring>
+
+#include "dlcore/ops.h"
+#include "kernels/embedding/embedding.h"
+#include "ops/axis.h"
 #include "ops/families.h"
+#include "program/primitive.h"
 
 namespace dlcore {
 
-void register_indexing() {}
+namespace {
+
+// ---------------------------------------------------------------------------------------------------- checks, dispatch
+
+void check_index_dtype(const TensorSpec& indices) {
+  if (indices.dtype != DType::I32 && indices.dtype != DType::I64)
+    throw type_error("indices should be int32 or int64; got ", indices, ". Cast them first.");
+}
+
+IndexMode mode_of(const Attrs& attrs) {
+  const std::string mode = attrs.text("mode", "raise");
+  if (mode == "raise") return IndexMode::Raise;
+  if (mode == "clip") return IndexMode::Clip;
+  if (mode == "wrap") return IndexMode::Wrap;
+  if (mode == "fill") return IndexMode::Fill;
+  throw value_error("mode '", mode, "' is not known; expected 'raise', 'clip', 'wrap' or 'fill'.");
+}
+
+/// No row can be read of an axis of size 0.
+void check_not_empty(const TensorSpec& x, int axis, const TensorSpec& indices) {
+  if (x.shape[axis] == 0 && indices.shape.known() && indices.shape.elements() > 0)
+    throw index_error("axis ", axis, " of ", x, " is empty, so no index is valid; got indices ", indices, ".");
+}
+
+bool fits(std::int64_t a, std::int64_t b) { return a == b || a == Shape::kUnknown || b == Shape::kUnknown; }
+
+bool fits(const Shape& a, const Shape& b) {
+  if (a.rank() != b.rank()) return false;
+  for (int axis = 0; axis < a.rank(); ++axis)
+    if (!fits(a[axis], b[axis])) return false;
+  return true;
+}
+
+/// a with the sizes that only b knows.
+Shape merged(Shape a, const Shape& b) {
+  for (int axis = 0; axis < a.rank(); ++axis)
+    if (a[axis] == Shape::kUnknown) a[axis] = b[axis];
+  return a;
+}
+
+/// Calls body(index) with the typed index pointer.
+template <class Body>
+void with_index(DType dtype, const Buffers& buffers, int input, const Body& body) {
+  if (dtype == DType::I32)
+    body(buffers.input<std::int32_t>(input));
+  else
+    body(buffers.input<std::int64_t>(input));
+}
+
+/// Calls body(T{}) with the type that sums of `dtype` are made in.
+template <class Body>
+void with_sum_type(DType dtype, const Body& body) {
+  switch (dtype) {
+    case DType::U8:
+      return body(std::uint8_t{});
+    case DType::I8:
+      return body(std::int8_t{});
+    case DType::I32:
+      return body(std::int32_t{});
+    case DType::I64:
+      return body(std::int64_t{});
+    case DType::F16:
+      return body(Half{});
+    case DType::BF16:
+      return body(Bfloat{});
+    case DType::F32:
+      return body(float{});
+    case DType::F64:
+      return body(double{});
+    case DType::Bool:
+      throw type_error("bool can't be added up; cast to int32 first.");
+  }
+}
+
+/// Throws for the first index that mode "raise" does not allow.
+template <class Index>
+void check_indices(const Index* index, std::int64_t count, const Lookup& lookup, const std::string& axis_text) {
+  if (lookup.mode != IndexMode::Raise) return;
+  const std::int64_t at = first_bad_index(index, count, lookup.rows);
+  if (at >= 0)
+    throw index_error("index ", index[at], " (element ", at, " of the indices) is out of range for ", axis_text,
+                      "; expected 0 <= index < ", lookup.rows,
+                      " (negative: from the end). Check the ids, or enlarge the table.");
+}
+
+std::string axis_text(const Shape& shape, int axis) {
+  return str("axis ", axis, " of size ", shape[axis], " of ", shape);
+}
+
+// ------------------------------------------------------------------------------------------------- gather, scatter_add
+
+/// x.shape[:axis] + indices.shape + x.shape[axis+1:]
+Shape gathered_shape(const Shape& x, int axis, const Shape& indices) {
+  Shape y;
+  for (int i = 0; i < axis; ++i) y.push_back(x[i]);
+  for (std::int64_t size : indices) y.push_back(size);
+  for (int i = axis + 1; i < x.rank(); ++i) y.push_back(x[i]);
+  return y;
+}
+
+Lookup lookup_of(const Shape& x, int axis, std::int64_t count, const Attrs& attrs) {
+  const AxisView view = view_along(x, axis);
+  return {view.outer, view.size, view.inner, count, mode_of(attrs)};
+}
+
+Specs infer_gather(std::span<const TensorSpec> in, const Attrs& attrs) {
+  check_index_dtype(in[1]);
+  mode_of(attrs);
+  const int axis = resolve_axis(attrs.integer("axis", 0), in[0].shape.rank());
+  check_not_empty(in[0], axis, in[1]);
+  return {{in[0].dtype, gathered_shape(in[0].shape, axis, in[1].shape)}};
+}
+
+Kernel plan_gather(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
+  const int axis = resolve_axis(attrs.integer("axis", 0), in[0].shape.rank());
+  const Lookup lookup = lookup_of(in[0].shape, axis, in[1].shape.elements(), attrs);
+  auto run = [=, bytes = size_of(in[0].dtype), indices = in[1].dtype,
+              text = axis_text(in[0].shape, axis)](const Buffers& buffers) {
+    with_index(indices, buffers, 1, [&](const auto* index) {
+      check_indices(index, lookup.count, lookup, text);
+      gather(lookup, bytes, buffers.in[0], index, buffers.out[0]);
+    });
+  };
+  return {.run = run, .label = "gather"};
+}
+
+std::vector<Tensor> gather_vjp(const VjpContext& context) {
+  return {apply("scatter_add", {context.in[0], context.in[1], context.dout[0]}, context.attrs), {}};
+}
+
+Specs infer_scatter_add(std::span<const TensorSpec> in, const Attrs& attrs) {
+  const auto& [like, indices, updates] = std::tie(in[0], in[1], in[2]);
+  check_index_dtype(indices);
+  mode_of(attrs);
+  if (updates.dtype == DType::Bool) throw type_error("bool can't be added up; cast the updates to int32 first.");
+  const int axis = resolve_axis(attrs.integer("axis", 0), like.shape.rank());
+  check_not_empty(like, axis, indices);
+  const Shape expected = gathered_shape(like.shape, axis, indices.shape);
+  if (!fits(expected, updates.shape))
+    throw value_error("updates should have the shape ", expected, " (", like.shape, " with axis ", axis,
+                      " replaced by the indices' shape ", indices.shape, "); got ", updates, ".");
+  return {{updates.dtype, like.shape}};
+}
+
+Kernel plan_scatter_add(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
+  const int axis = resolve_axis(attrs.integer("axis", 0), in[0].shape.rank());
+  const Lookup lookup = lookup_of(in[0].shape, axis, in[1].shape.elements(), attrs);
+  auto run = [=, dtype = in[2].dtype, indices = in[1].dtype,
+              text = axis_text(in[0].shape, axis)](const Buffers& buffers) {
+    with_index(indices, buffers, 1, [&](const auto* index) {
+      check_indices(index, lookup.count, lookup, text);
+      with_sum_type(dtype, [&]<class T>(T) { scatter_add(lookup, index, buffers.input<T>(2), buffers.output<T>(0)); });
+    });
+  };
+  return {.run = run, .label = "scatter_add"};
+}
+
+std::vector<Tensor> scatter_add_vjp(const VjpContext& context) {
+  return {{}, {}, apply("gather", {context.dout[0], context.in[1]}, context.attrs)};
+}
+
+// ---------------------------------------------------------------------------------------------- one element per
+// element gather_along / scatter_along: indices as long as x but along the axis.  gather_last / scatter_last: one index
+// per row of the last axis, which the indices lack.
+
+enum class Along { Axis, Last };
+
+int along_axis(Along along, const Shape& x, const Attrs& attrs) {
+  if (x.rank() == 0) throw value_error("x needs at least one axis; got a scalar.");
+  return along == Along::Last ? x.rank() - 1 : resolve_axis(attrs.integer("axis", -1), x.rank());
+}
+
+/// The shape that the indices should have, as far as x says: unknown along the axis.
+Shape index_shape(Along along, const Shape& x, int axis) {
+  Shape expected;
+  for (int i = 0; i < x.rank(); ++i)
+    if (i != axis)
+      expected.push_back(x[i]);
+    else if (along == Along::Axis)
+      expected.push_back(Shape::kUnknown);
+  return expected;
+}
+
+int check_along(Along along, const TensorSpec& x, const TensorSpec& indices, const Attrs& attrs) {
+  check_index_dtype(indices);
+  mode_of(attrs);
+  const int axis = along_axis(along, x.shape, attrs);
+  const Shape expected = index_shape(along, x.shape, axis);
+  if (!fits(expected, indices.shape))
+    throw value_error("indices should have the shape ", expected, " for x of ", x, " and axis ", axis, "; got ",
+                      indices, ".");
+  check_not_empty(x, axis, indices);
+  return axis;
+}
+
+Lookup lookup_along(Along along, const Shape& x, const Shape& indices, const Attrs& attrs) {
+  const int axis = along_axis(along, x, attrs);
+  return lookup_of(x, axis, along == Along::Last ? 1 : indices[axis], attrs);
+}
+
+template <Along along>
+Specs infer_gather_along(std::span<const TensorSpec> in, const Attrs& attrs) {
+  const int axis = check_along(along, in[0], in[1], attrs);
+  return {{in[0].dtype, merged(in[1].shape, index_shape(along, in[0].shape, axis))}};
+}
+
+template <Along along>
+Kernel plan_gather_along(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
+  const Lookup lookup = lookup_along(along, in[0].shape, in[1].shape, attrs);
+  const std::int64_t count = in[1].shape.elements();
+  auto run = [=, bytes = size_of(in[0].dtype), indices = in[1].dtype,
+              text = axis_text(in[0].shape, along_axis(along, in[0].shape, attrs))](const Buffers& buffers) {
+    with_index(indices, buffers, 1, [&](const auto* index) {
+      check_indices(index, count, lookup, text);
+      gather_along(lookup, bytes, buffers.in[0], index, buffers.out[0]);
+    });
+  };
+  return {.run = run, .label = "gather_along"};
+}
+
+template <Along along>
+Specs infer_scatter_along(std::span<const TensorSpec> in, const Attrs& attrs) {
+  check_along(along, in[0], in[1], attrs);
+  if (in[2].dtype == DType::Bool) throw type_error("bool can't be added up; cast the updates to int32 first.");
+  if (!fits(in[1].shape, in[2].shape))
+    throw value_error("updates should have the shape of the indices, ", in[1].shape, "; got ", in[2], ".");
+  return {{in[2].dtype, in[0].shape}};
+}
+
+template <Along along>
+Kernel plan_scatter_along(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
+  const Lookup lookup = lookup_along(along, in[0].shape, in[1].shape, attrs);
+  const std::int64_t count = in[1].shape.elements();
+  auto run = [=, dtype = in[2].dtype, indices = in[1].dtype,
+              text = axis_text(in[0].shape, along_axis(along, in[0].shape, attrs))](const Buffers& buffers) {
+    with_index(indices, buffers, 1, [&](const auto* index) {
+      check_indices(index, count, lookup, text);
+      with_sum_type(dtype,
+                    [&]<class T>(T) { scatter_along(lookup, index, buffers.input<T>(2), buffers.output<T>(0)); });
+    });
+  };
+  return {.run = run, .label = "scatter_along"};
+}
+
+template <Along along>
+void register_along(const char* gather_name, const char* scatter_name) {
+  auto gather_vjp = [=](const VjpContext& context) -> std::vector<Tensor> {
+    return {apply(scatter_name, {context.in[0], context.in[1], context.dout[0]}, context.attrs), {}};
+  };
+  auto scatter_vjp = [=](const VjpContext& context) -> std::vector<Tensor> {
+    return {{}, {}, apply(gather_name, {context.dout[0], context.in[1]}, context.attrs)};
+  };
+  register_primitive(
+      {.name = gather_name, .infer = infer_gather_along<along>, .plan = plan_gather_along<along>, .vjp = gather_vjp});
+  register_primitive({.name = scatter_name,
+                      .infer = infer_scatter_along<along>,
+                      .plan = plan_scatter_along<along>,
+                      .vjp = scatter_vjp,
+                      .shape_only_inputs = 1});
+}
+
+// ------------------------------------------------------------------------------------------------------------- one_hot
+
+Specs infer_one_hot(std::span<const TensorSpec> in, const Attrs& attrs) {
+  check_index_dtype(in[0]);
+  const std::int64_t depth = attrs.integer("depth", 0);
+  if (depth < 1) throw value_error("depth should be at least 1; got ", depth, ".");
+  Shape y = in[0].shape;
+  y.push_back(depth);
+  return {{attrs.dtype("dtype", DType::F32), y}};
+}
+
+Kernel plan_one_hot(std::span<const TensorSpec> in, std::span<const TensorSpec> out, const Attrs& attrs) {
+  const std::size_t bytes = size_of(out[0].dtype);
+  std::array<std::byte, 8> one{};
+  std::memcpy(one.data(), Tensor::scalar(out[0].dtype, 1).bytes(), bytes);
+  auto run = [=, indices = in[0].dtype, count = in[0].shape.elements(),
+              depth = attrs.integer("depth", 0)](const Buffers& buffers) {
+    with_index(indices, buffers, 0,
+               [&](const auto* index) { one_hot(count, depth, index, one.data(), bytes, buffers.out[0]); });
+  };
+  return {.run = run, .label = "one_hot"};
+}
+
+}  // namespace
+
+void register_indexing() {
+  register_primitive({.name = "gather", .infer = infer_gather, .plan = plan_gather, .vjp = gather_vjp});
+  register_primitive({.name = "scatter_add",
+                      .infer = infer_scatter_add,
+                      .plan = plan_scatter_add,
+                      .vjp = scatter_add_vjp,
+                      .shape_only_inputs = 1});
+  register_along<Along::Axis>("gather_along", "scatter_along");
+  register_along<Along::Last>("gather_last", "scatter_last");
+  register_primitive({.name = "one_hot", .infer = infer_one_hot, .plan = plan_one_hot});
+}
 
 }  // namespace dlcore

@@ -1,0 +1,205 @@
+#include "kernels/embedding/embedding.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/parallel.h"
+
+namespace dlcore {
+
+namespace {
+
+constexpr std::int64_t kChunkBytes = 64 << 10;          // worth a visit to the chunk counter
+constexpr std::int64_t kScatterChunkBytes = 256 << 10;  // rows are zeroed and added to while they are in L2
+constexpr std::int64_t kScatterChunks = 64;             // every chunk reads all indices
+constexpr double kBytesPerNanosecond = 8;               // of one thread, for cost estimates
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+/// The row of an index, or -1 for none.
+std::int64_t row_of(std::int64_t index, const Lookup& lookup) {
+  const std::int64_t rows = lookup.rows;
+  switch (lookup.mode) {
+    case IndexMode::Clip:
+      return std::clamp<std::int64_t>(index, 0, rows - 1);
+    case IndexMode::Wrap:
+      return (index % rows + rows) % rows;
+    default:
+      if (index < 0) index += rows;
+      return index >= 0 && index < rows ? index : -1;
+  }
+}
+
+template <std::size_t kBytes, class Index>
+void gather_rows(const Lookup& lookup, std::size_t row_bytes, const std::byte* table, const Index* index, std::byte* y,
+                 std::int64_t n) {
+  const std::size_t bytes = kBytes ? kBytes : row_bytes;
+  for (std::int64_t i = 0; i < n; ++i, y += bytes) {
+    const std::int64_t row = row_of(index[i], lookup);
+    if (row >= 0)
+      std::memcpy(y, table + row * bytes, bytes);
+    else
+      std::memset(y, 0, bytes);
+  }
+}
+
+// The sizes of single elements as constants: the copy becomes one move.
+template <class Index>
+auto gather_rows_of(std::size_t row_bytes) {
+  switch (row_bytes) {
+    case 1:
+      return gather_rows<1, Index>;
+    case 2:
+      return gather_rows<2, Index>;
+    case 4:
+      return gather_rows<4, Index>;
+    case 8:
+      return gather_rows<8, Index>;
+    default:
+      return gather_rows<0, Index>;
+  }
+}
+
+template <class T>
+T sum_of(T a, T b) {
+  return narrow<T>(widen(a) + widen(b));
+}
+
+/// Rows [first, last) of one outer slice: zeroed, then added to in the order of the indices.
+template <class T, class Index>
+void scatter_rows(const Lookup& lookup, const Index* index, const T* u, T* d, std::int64_t first, std::int64_t last) {
+  const std::int64_t inner = lookup.inner;
+  std::memset(d + first * inner, 0, sizeof(T) * (last - first) * inner);
+  for (std::int64_t i = 0; i < lookup.count; ++i) {
+    const std::int64_t row = row_of(index[i], lookup);
+    if (row < first || row >= last) continue;
+    for (std::int64_t c = 0; c < inner; ++c) d[row * inner + c] = sum_of(d[row * inner + c], u[i * inner + c]);
+  }
+}
+
+template <class Word, class Index>
+void gather_slice(const Lookup& lookup, const Word* x, const Index* index, Word* y) {
+  for (std::int64_t i = 0; i < lookup.count; ++i)
+    for (std::int64_t c = 0; c < lookup.inner; ++c, ++index, ++y) {
+      const std::int64_t row = row_of(*index, lookup);
+      *y = row >= 0 ? x[row * lookup.inner + c] : Word{0};
+    }
+}
+
+template <class T, class Index>
+void scatter_slice(const Lookup& lookup, const Index* index, const T* u, T* d) {
+  std::memset(d, 0, sizeof(T) * lookup.rows * lookup.inner);
+  for (std::int64_t i = 0; i < lookup.count; ++i)
+    for (std::int64_t c = 0; c < lookup.inner; ++c, ++index, ++u) {
+      const std::int64_t row = row_of(*index, lookup);
+      if (row >= 0) d[row * lookup.inner + c] = sum_of(d[row * lookup.inner + c], *u);
+    }
+}
+
+/// body(item) for every item; each moves about `item_bytes`. Small items share a chunk.
+template <class Body>
+void for_items(std::int64_t items, std::int64_t item_bytes, const Body& body) {
+  const std::int64_t group = std::max<std::int64_t>(1, kChunkBytes / std::max<std::int64_t>(1, item_bytes));
+  parallel_for(ceil_div(items, group), items * item_bytes / kBytesPerNanosecond, [&](std::int64_t chunk) {
+    const std::int64_t last = std::min((chunk + 1) * group, items);
+    for (std::int64_t item = chunk * group; item < last; ++item) body(item);
+  });
+}
+
+template <class Word, class Index>
+void gather_along_words(const Lookup& lookup, const void* x, const Index* index, void* y) {
+  const std::int64_t in = lookup.rows * lookup.inner, out = lookup.count * lookup.inner;
+  for_items(lookup.outer, out * (sizeof(Word) + sizeof(Index)), [&](std::int64_t o) {
+    gather_slice(lookup, static_cast<const Word*>(x) + o * in, index + o * out, static_cast<Word*>(y) + o * out);
+  });
+}
+
+}  // namespace
+
+template <class Index>
+std::int64_t first_bad_index(const Index* index, std::int64_t n, std::int64_t rows) {
+  for (std::int64_t i = 0; i < n; ++i)
+    if (index[i] < -rows || index[i] >= rows) return i;
+  return -1;
+}
+
+template <class Index>
+void gather(const Lookup& lookup, std::size_t element_bytes, const void* x, const Index* index, void* y) {
+  const std::int64_t row_bytes = lookup.inner * element_bytes;
+  const std::int64_t rows = std::max<std::int64_t>(1, kChunkBytes / std::max<std::int64_t>(1, row_bytes));
+  const std::int64_t pieces = ceil_div(lookup.count, rows);
+  const auto copy = gather_rows_of<Index>(row_bytes);
+  for_items(lookup.outer * pieces, 2 * row_bytes * std::min(rows, lookup.count), [&](std::int64_t item) {
+    const std::int64_t o = item / pieces, first = item % pieces * rows;
+    copy(lookup, row_bytes, static_cast<const std::byte*>(x) + o * lookup.rows * row_bytes, index + first,
+         static_cast<std::byte*>(y) + (o * lookup.count + first) * row_bytes, std::min(rows, lookup.count - first));
+  });
+}
+
+template <class T, class Index>
+void scatter_add(const Lookup& lookup, const Index* index, const T* u, T* d) {
+  const std::int64_t slice = lookup.rows * lookup.inner, updates = lookup.count * lookup.inner;
+  const std::int64_t wanted = std::clamp<std::int64_t>(slice * sizeof(T) / kScatterChunkBytes, 1, kScatterChunks);
+  const std::int64_t rows = std::max<std::int64_t>(1, ceil_div(lookup.rows, wanted));
+  const std::int64_t pieces = ceil_div(lookup.rows, rows);
+  const std::int64_t slice_bytes = sizeof(T) * (slice + 3 * updates);
+  for_items(lookup.outer * pieces, slice_bytes / std::max<std::int64_t>(1, pieces), [&](std::int64_t item) {
+    const std::int64_t o = item / pieces, first = item % pieces * rows;
+    scatter_rows(lookup, index, u + o * updates, d + o * slice, first, std::min(first + rows, lookup.rows));
+  });
+}
+
+template <class Index>
+void gather_along(const Lookup& lookup, std::size_t element_bytes, const void* x, const Index* index, void* y) {
+  switch (element_bytes) {
+    case 1:
+      return gather_along_words<std::uint8_t>(lookup, x, index, y);
+    case 2:
+      return gather_along_words<std::uint16_t>(lookup, x, index, y);
+    case 4:
+      return gather_along_words<std::uint32_t>(lookup, x, index, y);
+    default:
+      return gather_along_words<std::uint64_t>(lookup, x, index, y);
+  }
+}
+
+template <class T, class Index>
+void scatter_along(const Lookup& lookup, const Index* index, const T* u, T* d) {
+  const std::int64_t slice = lookup.rows * lookup.inner, updates = lookup.count * lookup.inner;
+  for_items(lookup.outer, sizeof(T) * (slice + 3 * updates),
+            [&](std::int64_t o) { scatter_slice(lookup, index + o * updates, u + o * updates, d + o * slice); });
+}
+
+template <class Index>
+void one_hot(std::int64_t count, std::int64_t depth, const Index* index, const void* one, std::size_t element_bytes,
+             void* y) {
+  const std::int64_t row_bytes = depth * element_bytes;
+  for_items(count, row_bytes, [&](std::int64_t i) {
+    std::byte* row = static_cast<std::byte*>(y) + i * row_bytes;
+    std::memset(row, 0, row_bytes);
+    if (index[i] >= 0 && index[i] < depth) std::memcpy(row + index[i] * element_bytes, one, element_bytes);
+  });
+}
+
+#define DLCORE_INSTANTIATE_SCATTER(T)                                            \
+  template void scatter_add(const Lookup&, const std::int32_t*, const T*, T*);   \
+  template void scatter_add(const Lookup&, const std::int64_t*, const T*, T*);   \
+  template void scatter_along(const Lookup&, const std::int32_t*, const T*, T*); \
+  template void scatter_along(const Lookup&, const std::int64_t*, const T*, T*);
+#define DLCORE_INSTANTIATE_INDEX(Index)                                                     \
+  template std::int64_t first_bad_index(const Index*, std::int64_t, std::int64_t);          \
+  template void gather(const Lookup&, std::size_t, const void*, const Index*, void*);       \
+  template void gather_along(const Lookup&, std::size_t, const void*, const Index*, void*); \
+  template void one_hot(std::int64_t, std::int64_t, const Index*, const void*, std::size_t, void*);
+DLCORE_INSTANTIATE_INDEX(std::int32_t)
+DLCORE_INSTANTIATE_INDEX(std::int64_t)
+DLCORE_INSTANTIATE_SCATTER(std::uint8_t)
+DLCORE_INSTANTIATE_SCATTER(std::int8_t)
+DLCORE_INSTANTIATE_SCATTER(std::int32_t)
+DLCORE_INSTANTIATE_SCATTER(std::int64_t)
+DLCORE_INSTANTIATE_SCATTER(float)
+DLCORE_INSTANTIATE_SCATTER(double)
+DLCORE_INSTANTIATE_SCATTER(Half)
+DLCORE_INSTANTIATE_SCATTER(Bfloat)
+
+}  // namespace dlcore

@@ -1,0 +1,290 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+#include <random>
+
+#include "base/parallel.h"
+#include "gradient_check.h"
+#include "program/half.h"
+
+namespace dlcore {
+namespace {
+
+using testing::check_gradient;
+using testing::error_text;
+
+template <class T>
+Tensor tensor(const Shape& shape, std::vector<T> numbers) {
+  return Tensor::from<T>(numbers, shape);
+}
+
+template <class T>
+std::vector<T> numbers(const Tensor& x) {
+  return std::vector<T>(x.data<T>(), x.data<T>() + x.shape().elements());
+}
+
+Tensor random_tensor(const Shape& shape, unsigned seed) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<double> uniform(-1, 1);
+  Tensor x = Tensor::empty(DType::F64, shape);
+  for (std::int64_t i = 0; i < shape.elements(); ++i) x.data<double>()[i] = uniform(random);
+  return x;
+}
+
+Tensor random_ids(const Shape& shape, std::int32_t rows, unsigned seed) {
+  std::mt19937 random(seed);
+  Tensor ids = Tensor::empty(DType::I32, shape);
+  for (std::int64_t i = 0; i < shape.elements(); ++i)
+    ids.data<std::int32_t>()[i] = static_cast<std::int32_t>(random() % static_cast<unsigned>(rows));
+  return ids;
+}
+
+// -------------------------------------------------------------------------------------------------------------- gather
+
+TEST(Gather, LooksUpRows) {
+  const Tensor table = tensor<float>({3, 2}, {0, 1, 10, 11, 20, 21});
+  const Tensor y = apply("gather", {table, tensor<std::int64_t>({2, 2}, {2, 0, -1, 1})});
+  EXPECT_EQ(y.spec(), (TensorSpec{DType::F32, {2, 2, 2}}));
+  EXPECT_EQ(numbers<float>(y), (std::vector<float>{20, 21, 0, 1, 20, 21, 10, 11}));
+}
+
+TEST(Gather, AlongAnyAxisAndOfEveryElementSize) {
+  const Tensor x = tensor<std::int8_t>({2, 3, 2}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
+  const Tensor ids = tensor<std::int32_t>({2}, {2, 0});
+  EXPECT_EQ(numbers<std::int8_t>(apply("gather", {x, ids}, {{"axis", std::int64_t{1}}})),
+            (std::vector<std::int8_t>{4, 5, 0, 1, 10, 11, 6, 7}));
+  const Tensor last = tensor<std::int32_t>({}, {1});
+  const Tensor y = apply("gather", {x, last}, {{"axis", std::int64_t{-1}}});
+  EXPECT_EQ(y.shape(), (Shape{2, 3}));
+  EXPECT_EQ(numbers<std::int8_t>(y), (std::vector<std::int8_t>{1, 3, 5, 7, 9, 11}));
+  EXPECT_EQ(numbers<double>(apply("gather", {tensor<double>({3}, {5, 6, 7}), ids})), (std::vector<double>{7, 5}));
+}
+
+TEST(Gather, ModesForIndicesOutOfRange) {
+  const Tensor x = tensor<float>({3}, {1, 2, 3});
+  const Tensor ids = tensor<std::int32_t>({4}, {-1, 3, -5, 1});
+  auto mode = [&](const char* name) {
+    return numbers<float>(apply("gather", {x, ids}, {{"mode", std::string(name)}}));
+  };
+  EXPECT_EQ(mode("clip"), (std::vector<float>{1, 3, 1, 2}));
+  EXPECT_EQ(mode("wrap"), (std::vector<float>{3, 1, 2, 2}));
+  EXPECT_EQ(mode("fill"), (std::vector<float>{3, 0, 0, 2}));
+}
+
+TEST(Gather, RaisesNamingIndexAndRange) {
+  const Tensor table = Tensor::zeros(DType::F32, {100, 8});
+  for (std::int64_t bad : {100, -101}) {
+    try {
+      apply("gather", {table, tensor<std::int64_t>({3}, {1, bad, 2})});
+      FAIL() << "no error for " << bad;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::Index);
+      const std::string text = error.what();
+      EXPECT_NE(text.find("index " + std::to_string(bad) + " (element 1"), std::string::npos) << text;
+      EXPECT_NE(text.find("0 <= index < 100"), std::string::npos) << text;
+    }
+  }
+}
+
+TEST(Gather, ErrorsOfTheShapeRule) {
+  const Tensor x = Tensor::zeros(DType::F32, {3, 2}), ids = tensor<std::int32_t>({1}, {0});
+  EXPECT_NE(error_text([&] { apply("gather", {x, x}); }).find("int32 or int64; got float32(3, 2)"), std::string::npos);
+  EXPECT_NE(error_text([&] {
+              apply("gather", {x, ids}, {{"axis", std::int64_t{2}}});
+            }).find("-2 <= axis < 2"),
+            std::string::npos);
+  EXPECT_NE(error_text([&] {
+              apply("gather", {x, ids}, {{"mode", std::string("skip")}});
+            }).find("'raise', 'clip'"),
+            std::string::npos);
+  EXPECT_NE(error_text([&] {
+              apply("gather", {Tensor::zeros(DType::F32, {0, 2}), ids});
+            }).find("is empty"),
+            std::string::npos);
+}
+
+TEST(Gather, ShapeRuleKeepsUnknownSizes) {
+  const Specs in{{DType::F32, {10000, 128}}, {DType::I32, {-1, 100}}};
+  EXPECT_EQ(primitive("gather").infer(in, {})[0].shape, (Shape{-1, 100, 128}));
+  const Specs last{{DType::F32, {-1, 10}}, {DType::I32, {-1}}};
+  EXPECT_EQ(primitive("gather_last").infer(last, {})[0].shape, (Shape{-1}));
+}
+
+TEST(Gather, Gradient) {
+  for (std::int64_t axis : {0, 1, -1})
+    for (const char* mode : {"raise", "fill"})
+      check_gradient("gather", {random_tensor({4, 3, 4}, 1), random_ids({2, 3}, 3, 2)},
+                     {{"axis", axis}, {"mode", std::string(mode)}});
+}
+
+// --------------------------------------------------------------------------------------------------------- scatter_add
+
+TEST(ScatterAdd, AddsDuplicatesIntoZeros) {
+  const Tensor like = Tensor::empty(DType::F32, {4, 2});
+  const Tensor d =
+      apply("scatter_add", {like, tensor<std::int32_t>({3}, {2, 0, -2}), tensor<float>({3, 2}, {1, 2, 3, 4, 10, 20})});
+  EXPECT_EQ(numbers<float>(d), (std::vector<float>{3, 4, 0, 0, 11, 22, 0, 0}));
+}
+
+TEST(ScatterAdd, SixteenBitAndIntegerSums) {
+  const Tensor ids = tensor<std::int32_t>({3}, {1, 1, 0});
+  Tensor u = Tensor::empty(DType::BF16, {3});
+  for (int i = 0; i < 3; ++i) u.data<std::uint16_t>()[i] = float_to_bfloat(static_cast<float>(i) + 1);
+  const Tensor d = apply("scatter_add", {Tensor::empty(DType::BF16, {2}), ids, u});
+  EXPECT_EQ(bfloat_to_float(d.data<std::uint16_t>()[0]), 3);
+  EXPECT_EQ(bfloat_to_float(d.data<std::uint16_t>()[1]), 3);
+  EXPECT_EQ(numbers<std::int64_t>(
+                apply("scatter_add", {Tensor::empty(DType::I64, {2}), ids, tensor<std::int64_t>({3}, {5, 6, 7})})),
+            (std::vector<std::int64_t>{7, 11}));
+}
+
+TEST(ScatterAdd, ManyRowsAgainstPlainSumsAndTheSameBitsForAnyThreads) {
+  const std::int64_t rows = 3001, width = 67, count = 5000;
+  const Tensor ids = random_ids({count}, rows, 3), wide = random_tensor({count, width}, 4);
+  Tensor u = Tensor::empty(DType::F32, {count, width});
+  for (std::int64_t i = 0; i < count * width; ++i) u.data<float>()[i] = static_cast<float>(wide.data<double>()[i]);
+  std::vector<float> expected(rows * width, 0.0f);
+  for (std::int64_t i = 0; i < count; ++i)
+    for (std::int64_t c = 0; c < width; ++c)
+      expected[ids.data<std::int32_t>()[i] * width + c] += u.data<float>()[i * width + c];
+  const int threads = num_threads();
+  for (int n : {1, 2, 3}) {
+    set_num_threads(n);
+    EXPECT_EQ(numbers<float>(apply("scatter_add", {Tensor::empty(DType::F32, {rows, width}), ids, u})), expected) << n;
+  }
+  set_num_threads(threads);
+}
+
+TEST(ScatterAdd, Gradient) {
+  check_gradient("scatter_add", {random_tensor({3, 4}, 1), random_ids({2, 2}, 4, 2), random_tensor({3, 2, 2}, 3)},
+                 {{"axis", std::int64_t{1}}});
+}
+
+TEST(ScatterAdd, NamesTheExpectedShape) {
+  const std::string text = error_text([] {
+    apply("scatter_add",
+          {Tensor::zeros(DType::F32, {4, 2}), tensor<std::int32_t>({3}, {0, 1, 2}), Tensor::zeros(DType::F32, {3, 3})});
+  });
+  EXPECT_NE(text.find("(3, 2)"), std::string::npos) << text;
+  EXPECT_NE(text.find("float32(3, 3)"), std::string::npos) << text;
+}
+
+// ------------------------------------------------------------------------------------------------- one_hot, along,
+// last
+
+TEST(OneHot, RowsOfEveryDtype) {
+  const Tensor ids = tensor<std::int32_t>({3}, {1, -1, 2});
+  EXPECT_EQ(numbers<float>(apply("one_hot", {ids}, {{"depth", std::int64_t{2}}})),
+            (std::vector<float>{0, 1, 0, 0, 0, 0}));
+  const Tensor y = apply("one_hot", {ids}, {{"depth", std::int64_t{3}}, {"dtype", std::string("bool")}});
+  EXPECT_EQ(y.spec(), (TensorSpec{DType::Bool, {3, 3}}));
+  EXPECT_EQ(numbers<bool>(y), (std::vector<bool>{false, true, false, false, false, false, false, false, true}));
+}
+
+TEST(GatherLast, OneElementPerRow) {
+  const Tensor x = tensor<float>({2, 3}, {0, 1, 2, 10, 11, 12});
+  EXPECT_EQ(numbers<float>(apply("gather_last", {x, tensor<std::int64_t>({2}, {2, 0})})), (std::vector<float>{2, 10}));
+  EXPECT_EQ(numbers<float>(apply("scatter_last", {x, tensor<std::int64_t>({2}, {2, 0}), tensor<float>({2}, {5, 6})})),
+            (std::vector<float>{0, 0, 5, 6, 0, 0}));
+  EXPECT_NE(error_text([&] {
+              apply("gather_last", {x, tensor<std::int64_t>({2}, {3, 0})});
+            }).find("index 3"),
+            std::string::npos);
+  check_gradient("gather_last", {random_tensor({3, 2, 4}, 1), random_ids({3, 2}, 4, 2)});
+  check_gradient("scatter_last", {random_tensor({3, 4}, 1), random_ids({3}, 4, 2), random_tensor({3}, 3)});
+}
+
+TEST(GatherAlong, AnyAxis) {
+  const Tensor x = tensor<float>({3, 2}, {0, 1, 10, 11, 20, 21});
+  const Tensor ids = tensor<std::int32_t>({2, 2}, {2, 0, 1, 1});
+  EXPECT_EQ(numbers<float>(apply("gather_along", {x, ids}, {{"axis", std::int64_t{0}}})),
+            (std::vector<float>{20, 1, 10, 11}));
+  check_gradient("gather_along", {random_tensor({2, 3, 2}, 1), random_ids({2, 4, 2}, 3, 2)},
+                 {{"axis", std::int64_t{1}}});
+  check_gradient("scatter_along", {random_tensor({2, 3}, 1), random_ids({2, 4}, 3, 2), random_tensor({2, 4}, 3)});
+}
+
+// ------------------------------------------------------------------------------------------------------------- sorting
+
+TEST(Sort, EveryDirectionWithNaNAsTheGreatest) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const Tensor x = tensor<float>({2, 3}, {3, nan, 1, 2, 2, -1});
+  EXPECT_EQ(numbers<std::int32_t>(apply("argsort", {x})), (std::vector<std::int32_t>{2, 0, 1, 2, 0, 1}));
+  EXPECT_EQ(numbers<std::int32_t>(apply("argsort", {x}, {{"descending", true}})),
+            (std::vector<std::int32_t>{1, 0, 2, 0, 1, 2}));
+  EXPECT_EQ(numbers<std::int32_t>(apply("argsort", {x}, {{"axis", std::int64_t{0}}})),
+            (std::vector<std::int32_t>{1, 1, 1, 0, 0, 0}));
+  const std::vector<float> sorted = numbers<float>(apply("sort", {x}));
+  EXPECT_EQ(sorted[0], 1);
+  EXPECT_TRUE(std::isnan(sorted[2]));
+  EXPECT_EQ(numbers<std::int32_t>(apply("sort", {tensor<std::int32_t>({4}, {3, 1, 2, 1})}, {{"descending", true}})),
+            (std::vector<std::int32_t>{3, 2, 1, 1}));
+}
+
+TEST(Sort, LongLinesAgainstTheStandardLibrary) {
+  const Tensor x = random_tensor({17, 301, 3}, 5);
+  const Tensor y = apply("sort", {x}, {{"axis", std::int64_t{1}}});
+  for (std::int64_t o = 0; o < 17; ++o)
+    for (std::int64_t c = 0; c < 3; ++c) {
+      std::vector<double> line, got;
+      for (std::int64_t j = 0; j < 301; ++j) {
+        line.push_back(x.data<double>()[(o * 301 + j) * 3 + c]);
+        got.push_back(y.data<double>()[(o * 301 + j) * 3 + c]);
+      }
+      std::sort(line.begin(), line.end());
+      EXPECT_EQ(got, line);
+    }
+}
+
+TEST(Sort, Gradient) {
+  check_gradient("sort", {random_tensor({3, 5}, 1)}, {{"descending", true}});
+  check_gradient("sort", {random_tensor({3, 5, 2}, 1)}, {{"axis", std::int64_t{1}}});
+  check_gradient("top_k", {random_tensor({3, 5}, 1)}, {{"k", std::int64_t{2}}});
+}
+
+TEST(TopK, ValuesAndIndicesLowerIndexFirst) {
+  const Tensor x = tensor<float>({2, 4}, {1, 4, 4, 2, -1, -2, -3, -4});
+  const auto out = apply_all("top_k", std::vector<Tensor>{x}, {{"k", std::int64_t{3}}});
+  EXPECT_EQ(numbers<float>(out[0]), (std::vector<float>{4, 4, 2, -1, -2, -3}));
+  EXPECT_EQ(numbers<std::int32_t>(out[1]), (std::vector<std::int32_t>{1, 2, 3, 0, 1, 2}));
+  EXPECT_NE(error_text([&] { apply("top_k", {x}, {{"k", std::int64_t{5}}}); }).find("got k = 5"), std::string::npos);
+}
+
+TEST(Cumsum, ExclusiveReverseAndAxes) {
+  const Tensor x = tensor<std::int32_t>({2, 3}, {1, 2, 3, 4, 5, 6});
+  auto sum = [&](std::int64_t axis, bool exclusive, bool reverse) {
+    return numbers<std::int32_t>(
+        apply("cumsum", {x}, {{"axis", axis}, {"exclusive", exclusive}, {"reverse", reverse}}));
+  };
+  EXPECT_EQ(sum(1, false, false), (std::vector<std::int32_t>{1, 3, 6, 4, 9, 15}));
+  EXPECT_EQ(sum(1, true, false), (std::vector<std::int32_t>{0, 1, 3, 0, 4, 9}));
+  EXPECT_EQ(sum(1, false, true), (std::vector<std::int32_t>{6, 5, 3, 15, 11, 6}));
+  EXPECT_EQ(sum(0, true, true), (std::vector<std::int32_t>{4, 5, 6, 0, 0, 0}));
+  EXPECT_EQ(numbers<float>(apply("cumprod", {tensor<float>({4}, {2, 3, 0, 4})})), (std::vector<float>{2, 6, 0, 0}));
+}
+
+TEST(Cumsum, GradientsWithZerosToo) {
+  Tensor x = random_tensor({2, 4, 3}, 1);
+  x.data<double>()[4] = 0;
+  x.data<double>()[7] = 0;
+  for (bool exclusive : {false, true})
+    for (bool reverse : {false, true}) {
+      const Attrs attrs{{"axis", std::int64_t{1}}, {"exclusive", exclusive}, {"reverse", reverse}};
+      check_gradient("cumsum", {x}, attrs);
+      check_gradient("cumprod", {x}, attrs);
+    }
+}
+
+TEST(SearchSorted, LeftAndRight) {
+  const Tensor sorted = tensor<float>({4}, {1, 2, 2, 5}), values = tensor<float>({2, 2}, {0, 2, 5, 6});
+  EXPECT_EQ(numbers<std::int32_t>(apply("searchsorted", {sorted, values})), (std::vector<std::int32_t>{0, 1, 3, 4}));
+  EXPECT_EQ(numbers<std::int32_t>(apply("searchsorted", {sorted, values}, {{"right", true}})),
+            (std::vector<std::int32_t>{0, 3, 4, 4}));
+}
+
+}  // namespace
+}  // namespace dlcore
