@@ -17,6 +17,7 @@ void init_tensor(py::module_& module);
 void init_ops(py::module_& module);
 void init_graph(py::module_& module);
 void init_program(py::module_& module);
+void init_model(py::module_& module);
 void init_config(py::module_& module);
 
 /// (32, None, 3)

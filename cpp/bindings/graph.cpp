@@ -23,10 +23,7 @@ std::vector<Tensor> tensors_or_empty(const OptionalTensors& list) {
 }
 
 std::shared_ptr<Program> compile(Graph& graph, const std::vector<Tensor>& outputs, std::vector<std::string> names) {
-  graph.outputs.clear();
-  for (const Tensor& output : outputs)
-    graph.outputs.push_back((output.is_symbolic() ? output : graph.constant(output)).value());
-  graph.output_names = std::move(names);
+  graph.set_outputs(outputs, std::move(names));
   py::gil_scoped_release release;
   return Program::compile(graph);
 }

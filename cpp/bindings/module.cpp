@@ -9,4 +9,5 @@ PYBIND11_MODULE(_core, module) {
   init_ops(module);
   init_program(module);
   init_graph(module);
+  init_model(module);
 }

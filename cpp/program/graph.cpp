@@ -63,6 +63,12 @@ void Graph::assign(const VariablePtr& variable, const Tensor& value) {
   assignments.push_back({variable, symbolic.value()});
 }
 
+void Graph::set_outputs(std::span<const Tensor> tensors, std::vector<std::string> names) {
+  outputs.clear();
+  for (const Tensor& tensor : tensors) outputs.push_back((tensor.is_symbolic() ? tensor : constant(tensor)).value());
+  output_names = std::move(names);
+}
+
 std::vector<Tensor> Graph::append(const Primitive& op, std::span<const Tensor> inputs, const Attrs& attrs,
                                   const Specs& out) {
   Node node{&op, {}, {}, attrs};
@@ -150,6 +156,37 @@ std::string Graph::dump() const {
   std::string text;
   for (const Node& node : nodes) text += describe(node) + '\n';
   return text + describe_results();
+}
+
+namespace {
+
+bool fits(const TensorSpec& declared, const TensorSpec& given) {
+  if (declared.dtype != given.dtype || declared.shape.rank() != given.shape.rank()) return false;
+  for (int axis = 0; axis < declared.shape.rank(); ++axis)
+    if (declared.shape[axis] != Shape::kUnknown && declared.shape[axis] != given.shape[axis]) return false;
+  return given.shape.known();
+}
+
+}  // namespace
+
+Graph specialise(const Graph& source, std::span<const TensorSpec> inputs) {
+  Graph graph(source);
+  if (inputs.size() != graph.inputs.size())
+    throw value_error("The function has ", graph.inputs.size(), " inputs; got ", inputs.size(), ".");
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    TensorSpec& declared = graph.values[graph.inputs[i]].spec;
+    if (!fits(declared, inputs[i]))
+      throw value_error("The input '", graph.input_names[i], "' is ", declared, " (None: any size); got ", inputs[i],
+                        ".");
+    declared = inputs[i];
+  }
+  for (const Node& node : graph.nodes) {
+    Specs in;
+    for (int value : node.in) in.push_back(graph.values[value].spec);
+    const Specs out = infer_specs(*node.op, in, node.attrs);
+    for (std::size_t i = 0; i < out.size(); ++i) graph.values[node.out[i]].spec = out[i];
+  }
+  return graph;
 }
 
 }  // namespace dlcore

@@ -52,6 +52,8 @@ class Graph : public std::enable_shared_from_this<Graph> {
   Tensor initial(const VariablePtr& variable);
   void assign(const VariablePtr& variable, const Tensor& value);
   std::vector<Tensor> append(const Primitive& op, std::span<const Tensor> inputs, const Attrs& attrs, const Specs& out);
+  /// What the program returns; concrete tensors as constants.
+  void set_outputs(std::span<const Tensor> tensors, std::vector<std::string> names);
   /// Gradients of the targets, appended to this graph.
   std::vector<Tensor> gradient(std::span<const Tensor> targets, std::span<const Tensor> dtargets,
                                std::span<const Tensor> sources);
@@ -79,5 +81,8 @@ class Graph : public std::enable_shared_from_this<Graph> {
   int add_value(Value value);
   std::string describe(int value) const;
 };
+
+/// The graph with inputs of these specs, all shapes inferred anew. Sizes that the graph's inputs fix must agree.
+Graph specialise(const Graph& graph, std::span<const TensorSpec> inputs);
 
 }  // namespace dlcore

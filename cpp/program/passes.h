@@ -1,4 +1,4 @@
-// Rewrites of a graph on its way to a program. Each pass keeps what the graph computes.
+// Rewrites of a graph on its way to a program. Each pass keeps what the graph computes. All sizes are known here.
 #pragma once
 
 #include "program/graph.h"
@@ -8,7 +8,18 @@ namespace dlcore {
 /// All passes, in order, on a copy.
 Graph optimise(const Graph& graph);
 
-/// Nodes that neither an output nor an assignment needs are dropped; values are renumbered.
+/// Nodes that neither an output nor an assignment needs are dropped.
 void remove_dead_nodes(Graph& graph);
+/// Shapes taken from other tensors become attributes, constants are computed, identities (x * 1, a cast to the same
+/// dtype, a broadcast that a pointwise op does anyway, ...) disappear.
+void simplify(Graph& graph);
+/// Nodes that compute the same from the same become one.
+void merge_common_nodes(Graph& graph);
+/// The gradient of a cross-entropy behind a softmax becomes one node of the logits' gradient.
+void fuse_softmax_cross_entropy(Graph& graph);
+/// A bias and an activation behind a matmul or a convolution are computed while its tiles are in registers.
+void fuse_epilogues(Graph& graph);
+/// Chains of pointwise nodes become one node each, a single loop over tiles.
+void fuse_pointwise(Graph& graph);
 
 }  // namespace dlcore

@@ -177,15 +177,15 @@ std::span<const Record> Tape::records() const { return impl_->records; }
 
 // --------------------------------------------------------------------------------------------------------------- apply
 
-namespace {
-
-Specs infer(const Primitive& op, std::span<const TensorSpec> in, const Attrs& attrs) {
+Specs infer_specs(const Primitive& op, std::span<const TensorSpec> in, const Attrs& attrs) {
   try {
     return op.infer(in, attrs);
   } catch (const Error& error) {
     throw Error(error.kind(), op.name + ": " + error.what());
   }
 }
+
+namespace {
 
 Specs specs_of(std::span<const Tensor> tensors) {
   Specs specs;
@@ -196,7 +196,7 @@ Specs specs_of(std::span<const Tensor> tensors) {
 
 std::vector<Tensor> run_now(const Primitive& op, std::span<const Tensor> inputs, const Attrs& attrs) {
   const Specs in = specs_of(inputs);
-  const Specs out = infer(op, in, attrs);
+  const Specs out = infer_specs(op, in, attrs);
   if (op.is_alias) return {Tensor::alias(inputs[0], out[0])};
 
   const Kernel kernel = op.plan(in, out, attrs);
@@ -222,12 +222,14 @@ std::vector<Tensor> apply_all(const Primitive& op, std::span<const Tensor> input
   for (const Tensor& input : inputs) {
     if (!input.is_symbolic()) continue;
     if (graph && graph != input.graph())
-      throw value_error(op.name, ": its inputs were traced in two different functions; pass values out of a traced function only as its results.");
+      throw value_error(op.name,
+                        ": its inputs were traced in two different functions; pass values out of a traced function "
+                        "only as its results.");
     graph = input.graph();
   }
   std::vector<Tensor> outputs;
   if (graph) {
-    const Specs out = infer(op, specs_of(inputs), attrs);
+    const Specs out = infer_specs(op, specs_of(inputs), attrs);
     outputs = graph->append(op, inputs, attrs, out);
   } else {
     outputs = run_now(op, inputs, attrs);

@@ -108,8 +108,11 @@ std::vector<std::string> primitive_names();
 /// Adds a primitive; called by the register_* functions of cpp/ops before anything runs.
 void register_primitive(Primitive primitive);
 
+/// The shape rule; its errors are prefixed with the primitive's name.
+Specs infer_specs(const Primitive& op, std::span<const TensorSpec> in, const Attrs& attrs);
+
 /// Runs or records one node. All inputs concrete: it runs at once. One symbolic: it is recorded in that Graph, the
-/// concrete inputs as constants. Errors of the shape rule are prefixed with the primitive's name.
+/// concrete inputs as constants.
 std::vector<Tensor> apply_all(const Primitive& op, std::span<const Tensor> inputs, const Attrs& attrs = {});
 std::vector<Tensor> apply_all(std::string_view op, std::span<const Tensor> inputs, const Attrs& attrs = {});
 /// The same for primitives of one output.

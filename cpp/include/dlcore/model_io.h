@@ -1,0 +1,50 @@
+// Saved models in native apps: load, run, train, save. No Python.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dlcore/program.h"
+#include "dlcore/tensor.h"
+
+namespace dlcore {
+
+/// Named functions ("predict", "train_step", ...) over shared variables, as Python's model.export wrote them. A
+/// function is planned for the shapes that it is called with (the batch size is free) and the plan is kept. Not for
+/// concurrent use: one Model per thread, or a lock.
+class Model {
+ public:
+  /// Reads a file. Throws an Io error when it can't be read, a Value error when it is not a whole, valid model.
+  static Model load(const std::string& path);
+  /// Writes the functions and the variables' present values: to a temporary file that then takes the path's place.
+  void save(const std::string& path) const;
+
+  Model();
+  Model(Model&&) noexcept;
+  Model& operator=(Model&&) noexcept;
+  ~Model();
+
+  /// Adds a function: a recorded graph with its outputs set. Variables of the same identity are shared.
+  void add(const std::string& function, std::shared_ptr<Graph> graph);
+
+  std::vector<std::string> functions() const;
+  /// Specs of a function's inputs; a size of -1 is free.
+  std::vector<TensorSpec> inputs(const std::string& function) const;
+  std::vector<TensorSpec> outputs(const std::string& function) const;
+  const std::vector<VariablePtr>& variables() const;
+
+  std::vector<Tensor> run(const std::string& function, std::span<const Tensor> inputs);
+  /// run("predict", {x})[0]
+  Tensor predict(const Tensor& x);
+  /// The plan for these shapes: for dumps, profiles and run_batches.
+  std::shared_ptr<Program> program(const std::string& function, std::span<const TensorSpec> inputs);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dlcore

@@ -1,0 +1,178 @@
+#include "program/safetensors.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+namespace dlcore {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kMaxHeaderBytes = 100u << 20;
+
+struct Name {
+  DType dtype;
+  const char* name;
+};
+constexpr std::array kNames{Name{DType::Bool, "BOOL"}, Name{DType::U8, "U8"},   Name{DType::I8, "I8"},
+                            Name{DType::I32, "I32"},   Name{DType::I64, "I64"}, Name{DType::F16, "F16"},
+                            Name{DType::BF16, "BF16"}, Name{DType::F32, "F32"}, Name{DType::F64, "F64"}};
+
+const char* container_name(DType dtype) {
+  for (const Name& entry : kNames)
+    if (entry.dtype == dtype) return entry.name;
+  return "";
+}
+
+DType container_dtype(const std::string& name) {
+  for (const Name& entry : kNames)
+    if (name == entry.name) return entry.dtype;
+  throw value_error("its dtype '", name, "' is not known");
+}
+
+/// A file descriptor that is closed with its owner.
+class File {
+ public:
+  File(const std::string& path, int flags) : path_(path), fd_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
+    if (fd_ < 0) fail("can't open");
+  }
+  ~File() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  std::size_t size() const {
+    struct stat info;
+    if (::fstat(fd_, &info) != 0) fail("can't read");
+    return static_cast<std::size_t>(info.st_size);
+  }
+  void read(void* to, std::size_t bytes) {
+    for (std::size_t done = 0; done < bytes;) {
+      const ssize_t n = ::read(fd_, static_cast<char*>(to) + done, bytes - done);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) fail("can't read");
+      if (n == 0) throw value_error("'", path_, "' is truncated.");
+      done += static_cast<std::size_t>(n);
+    }
+  }
+  void write(const void* from, std::size_t bytes) {
+    for (std::size_t done = 0; done < bytes;) {
+      const ssize_t n = ::write(fd_, static_cast<const char*>(from) + done, bytes - done);
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) fail("can't write");
+      done += static_cast<std::size_t>(n);
+    }
+  }
+  void flush_and_close() {
+    if (::fsync(fd_) != 0) fail("can't write");
+    if (::close(std::exchange(fd_, -1)) != 0) fail("can't write");
+  }
+
+ private:
+  [[noreturn]] void fail(const char* what) const { throw io_error(what, " '", path_, "': ", std::strerror(errno)); }
+
+  std::string path_;
+  int fd_;
+};
+
+/// Removes a temporary file unless it was moved to its place.
+struct Temporary {
+  std::string path;
+  bool moved = false;
+  ~Temporary() {
+    if (!moved) ::unlink(path.c_str());
+  }
+};
+
+TensorSpec spec_of(const Json& entry) {
+  TensorSpec spec{container_dtype(entry.at("dtype").get<std::string>()), {}};
+  for (const Json& size : entry.at("shape")) {
+    const auto value = size.get<std::int64_t>();
+    if (value < 0) throw value_error("it has a negative size");
+    spec.shape.push_back(value);
+  }
+  return spec;
+}
+
+}  // namespace
+
+TensorFile read_safetensors(const std::string& path) {
+  File file(path, O_RDONLY);
+  const std::size_t size = file.size();
+  std::uint64_t header_bytes = 0;
+  if (size < sizeof(header_bytes))
+    throw value_error("'", path, "' is not a safetensors file: it has only ", size, " bytes.");
+  file.read(&header_bytes, sizeof(header_bytes));
+  if (header_bytes > kMaxHeaderBytes || header_bytes > size - sizeof(header_bytes))
+    throw value_error("'", path, "' is not a whole safetensors file: its header would have ", header_bytes, " of ",
+                      size, " bytes.");
+  std::string text(header_bytes, '\0');
+  file.read(text.data(), text.size());
+  const std::size_t data_bytes = size - sizeof(header_bytes) - header_bytes;
+
+  TensorFile result;
+  std::string name = "header";
+  try {
+    const Json header = Json::parse(text);
+    std::size_t offset = 0;
+    for (const auto& [key, entry] : header.items()) {
+      name = key;
+      if (key == "__metadata__") {
+        result.metadata = entry.get<std::map<std::string, std::string>>();
+        continue;
+      }
+      const TensorSpec spec = spec_of(entry);
+      const auto begin = entry.at("data_offsets").at(0).get<std::size_t>(),
+                 end = entry.at("data_offsets").at(1).get<std::size_t>();
+      if (begin != offset || end < begin || end > data_bytes || end - begin != spec.bytes())
+        throw value_error("its bytes [", begin, ", ", end, ") do not fit ", spec, " in a file of ", data_bytes,
+                          " data bytes");
+      Tensor tensor = Tensor::empty(spec.dtype, spec.shape);
+      file.read(tensor.bytes(), end - begin);
+      result.tensors.emplace_back(key, std::move(tensor));
+      offset = end;
+    }
+    if (offset != data_bytes) throw value_error("there are ", data_bytes - offset, " bytes that belong to no tensor");
+  } catch (const Json::exception& error) {
+    throw value_error("'", path, "' has a broken entry '", name, "': ", error.what());
+  } catch (const Error& error) {
+    throw Error(error.kind(), str("'", path, "', entry '", name, "': ", error.what(), "."));
+  }
+  return result;
+}
+
+void write_safetensors(const std::string& path, const TensorFile& file) {
+  Json header = Json::object();
+  if (!file.metadata.empty()) header["__metadata__"] = file.metadata;
+  std::size_t offset = 0;
+  for (const auto& [name, tensor] : file.tensors) {
+    const std::size_t bytes = tensor.spec().bytes();
+    header[name] = {{"dtype", container_name(tensor.dtype())},
+                    {"shape", std::vector<std::int64_t>(tensor.shape().begin(), tensor.shape().end())},
+                    {"data_offsets", {offset, offset + bytes}}};
+    offset += bytes;
+  }
+  std::string text = header.dump();
+  text.append((8 - text.size() % 8) % 8, ' ');  // the tensors begin at a multiple of 8 bytes
+
+  Temporary temporary{str(path, ".", ::getpid(), ".tmp")};
+  File out(temporary.path, O_WRONLY | O_CREAT | O_TRUNC);
+  const std::uint64_t header_bytes = text.size();
+  out.write(&header_bytes, sizeof(header_bytes));
+  out.write(text.data(), text.size());
+  for (const auto& [name, tensor] : file.tensors) out.write(tensor.bytes(), tensor.spec().bytes());
+  out.flush_and_close();
+  if (::rename(temporary.path.c_str(), path.c_str()) != 0)
+    throw io_error("can't move '", temporary.path, "' to '", path, "': ", std::strerror(errno));
+  temporary.moved = true;
+}
+
+}  // namespace dlcore

@@ -1,0 +1,95 @@
+#include "program/safetensors.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <vector>
+
+namespace dlcore {
+namespace {
+
+std::string temporary_path(const char* name) {
+  return (std::filesystem::temp_directory_path() / str("dlcore_", ::getpid(), "_", name)).string();
+}
+
+std::string bytes_of_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void write_file(const std::string& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
+
+TensorFile sample() {
+  const std::vector<float> numbers{1, 2, 3, 4, 5, 6};
+  const std::vector<std::int64_t> ids{7, -8};
+  return {{{"w", Tensor::from<float>(numbers, {2, 3})},
+           {"ids", Tensor::from<std::int64_t>(ids, {2})},
+           {"empty", Tensor::empty(DType::F32, {0, 4})}},
+          {{"format", "test"}}};
+}
+
+class Safetensors : public testing::Test {
+ protected:
+  void TearDown() override { std::filesystem::remove(path_); }
+  std::string path_ = temporary_path("file.safetensors");
+};
+
+TEST_F(Safetensors, WhatIsWrittenIsRead) {
+  const TensorFile written = sample();
+  write_safetensors(path_, written);
+  const TensorFile read = read_safetensors(path_);
+  EXPECT_EQ(read.metadata, written.metadata);
+  ASSERT_EQ(read.tensors.size(), written.tensors.size());
+  for (std::size_t i = 0; i < read.tensors.size(); ++i) {
+    EXPECT_EQ(read.tensors[i].first, written.tensors[i].first);
+    const Tensor &a = read.tensors[i].second, &b = written.tensors[i].second;
+    ASSERT_EQ(a.spec(), b.spec());
+    EXPECT_EQ(std::memcmp(a.bytes(), b.bytes(), a.spec().bytes()), 0);
+  }
+}
+
+TEST_F(Safetensors, EveryTruncationIsAnError) {
+  write_safetensors(path_, sample());
+  const std::string whole = bytes_of_file(path_);
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    write_file(path_, whole.substr(0, size));
+    EXPECT_THROW(read_safetensors(path_), Error) << size;
+  }
+}
+
+TEST_F(Safetensors, EveryFlippedHeaderByteIsReadOrRefused) {
+  write_safetensors(path_, sample());
+  const std::string whole = bytes_of_file(path_);
+  std::uint64_t header = 0;
+  std::memcpy(&header, whole.data(), sizeof(header));
+  for (std::size_t at = 0; at < 8 + header; ++at) {
+    for (char flip : {1, 16, -128}) {
+      std::string broken = whole;
+      broken[at] = static_cast<char>(broken[at] ^ flip);
+      write_file(path_, broken);
+      try {
+        read_safetensors(path_);
+      } catch (const Error&) {
+      }
+    }
+  }
+}
+
+TEST_F(Safetensors, AHugeDeclaredSizeAllocatesNothing) {
+  const std::string header = R"({"w":{"dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,4]}})";
+  const std::uint64_t size = header.size();
+  std::string bytes(reinterpret_cast<const char*>(&size), sizeof(size));
+  write_file(path_, bytes + header + "abcd");
+  EXPECT_THROW(read_safetensors(path_), Error);
+}
+
+TEST(SafetensorsFile, AFailedWriteLeavesTheOldFile) {
+  EXPECT_THROW(write_safetensors("/nonexistent-folder/file", sample()), Error);
+  EXPECT_THROW(read_safetensors("/nonexistent-folder/file"), Error);
+}
+
+}  // namespace
+}  // namespace dlcore

@@ -1,0 +1,70 @@
+#include "dlcore/shape.h"
+
+#include <gtest/gtest.h>
+
+#include "dlcore/tensor.h"
+#include "program/half.h"
+#include "program/nearest.h"
+
+namespace dlcore {
+namespace {
+
+TEST(Shape, PrintsAsAPythonTuple) {
+  EXPECT_EQ(str(Shape{}), "()");
+  EXPECT_EQ(str(Shape{3}), "(3,)");
+  EXPECT_EQ(str(Shape{-1, 28, 28}), "(None, 28, 28)");
+}
+
+TEST(Shape, CountsElements) {
+  EXPECT_EQ((Shape{}).elements(), 1);
+  EXPECT_EQ((Shape{3, 0}).elements(), 0);
+  EXPECT_EQ((Shape{-1, 4}).elements(), Shape::kUnknown);
+  EXPECT_THROW((Shape{1ll << 40, 1ll << 40}).elements(), Error);
+  EXPECT_THROW((Shape{-2}), Error);
+}
+
+TEST(Tensor, AnImpossibleSizeIsOutOfMemory) {
+  try {
+    Tensor::empty(DType::F64, {1ll << 61});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::OutOfMemory);
+  }
+}
+
+TEST(Variable, TensorsReadFromItKeepTheirValue) {
+  Variable variable(Tensor::scalar(DType::F32, 1), "v");
+  const Tensor before = variable.value();
+  *reinterpret_cast<float*>(variable.writable()) = 2;
+  EXPECT_EQ(before.item(), 1);
+  EXPECT_EQ(variable.value().item(), 2);
+  const std::byte* bytes = variable.value().bytes();
+  EXPECT_EQ(variable.writable(), bytes) << "nobody shares them: written in place";
+  EXPECT_THROW(variable.assign(Tensor::scalar(DType::F64, 1)), Error);
+}
+
+TEST(Half, RoundTripsEveryNumber) {
+  for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const auto half = static_cast<std::uint16_t>(bits);
+    const bool nan16 = (bits & 0x7c00) == 0x7c00 && (bits & 0x3ff);
+    if (!nan16) {
+      EXPECT_EQ(float_to_half(half_to_float(half)), half);
+    }
+    const bool nan_bf = (bits & 0x7f80) == 0x7f80 && (bits & 0x7f);
+    if (!nan_bf) {
+      EXPECT_EQ(float_to_bfloat(bfloat_to_float(half)), half);
+    }
+  }
+  EXPECT_EQ(float_to_half(65520.f), 0x7c00);
+  EXPECT_EQ(float_to_half(65519.f), 0x7bff);
+  EXPECT_EQ(float_to_half(0x1p-25f), 0x0000) << "a tie goes to even";
+  EXPECT_EQ(float_to_half(0x1.8p-24f), 0x0002);
+}
+
+TEST(Nearest, NamesWhatIsClose) {
+  EXPECT_EQ(nearest_hint("rellu", {"relu", "elu", "softmax"}), "; did you mean 'relu' or 'elu'?");
+  EXPECT_EQ(nearest_hint("qqqqqq", {"relu"}), "");
+}
+
+}  // namespace
+}  // namespace dlcore
