@@ -219,6 +219,49 @@ DLCORE_INLINE T reduce_max(vec<T> v) {
   return best;
 }
 
+/// a0 b0 a1 b1 ...: the low halves interleaved, and the high halves.
+template <class V>
+DLCORE_INLINE V interleave_low(V a, V b) {
+  constexpr int kWidth = static_cast<int>(sizeof(V) / sizeof(a[0]));
+  if constexpr (kWidth == 2)
+    return __builtin_shufflevector(a, b, 0, 2);
+  else if constexpr (kWidth == 4)
+    return __builtin_shufflevector(a, b, 0, 4, 1, 5);
+  else if constexpr (kWidth == 8)
+    return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+  else
+    return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+template <class V>
+DLCORE_INLINE V interleave_high(V a, V b) {
+  constexpr int kWidth = static_cast<int>(sizeof(V) / sizeof(a[0]));
+  if constexpr (kWidth == 2)
+    return __builtin_shufflevector(a, b, 1, 3);
+  else if constexpr (kWidth == 4)
+    return __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  else if constexpr (kWidth == 8)
+    return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+  else
+    return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+
+/// A square of lanes x lanes elements: rows become columns. Interleaving row i with row i + lanes/2, log2(lanes) times.
+template <class T>
+DLCORE_INLINE void transpose(vec<T> (&rows)[kLanes<T>]) {
+  constexpr int kHalf = kLanes<T> / 2;
+#pragma GCC unroll 4
+  for (int stage = 1; stage < kLanes<T>; stage *= 2) {
+    vec<T> next[kLanes<T>];
+#pragma GCC unroll 8
+    for (int i = 0; i < kHalf; ++i) {
+      next[2 * i] = interleave_low(rows[i], rows[i + kHalf]);
+      next[2 * i + 1] = interleave_high(rows[i], rows[i + kHalf]);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes<T>; ++i) rows[i] = next[i];
+  }
+}
+
 /// sum of x[i] * y[i], i < n.
 DLCORE_INLINE float dot(const float* x, const float* y, std::int64_t n) {
   f32v sum{};

@@ -1,0 +1,38 @@
+/// What follows a sum while its tile is still in the nearest cache:  C[rows,cols] = act(C + bias[cols]).
+#pragma once
+
+#include "kernels/activation.h"
+#include "kernels/simd.h"
+
+namespace dlcore::DLCORE_ISA {
+
+template <class T>
+DLCORE_INLINE vec<T> activate(vec<T> x, Activation activation) {
+  switch (activation) {
+    case Activation::Relu:
+      return vmax(x, vec<T>{});
+    default:
+      return x;
+  }
+}
+
+/// bias: cols elements, or null.
+template <class T>
+void apply_epilogue(T* c, std::int64_t ldc, std::int64_t rows, std::int64_t cols, const T* bias, Activation activation) {
+  if (!bias && activation == Activation::None) return;
+  for (std::int64_t j = 0; j < cols; j += kLanes<T>) {
+    const int lanes = static_cast<int>(min_of<std::int64_t>(kLanes<T>, cols - j));
+    if (lanes == kLanes<T>) {
+      const vec<T> b = bias ? load(bias + j) : vec<T>{};
+      for (std::int64_t i = 0; i < rows; ++i) store(c + i * ldc + j, activate<T>(load(c + i * ldc + j) + b, activation));
+    } else {
+      const vec<T> b = bias ? load_partial(bias + j, lanes) : vec<T>{};
+      for (std::int64_t i = 0; i < rows; ++i) {
+        T* at = c + i * ldc + j;
+        store_partial(at, activate<T>(load_partial(at, lanes) + b, activation), lanes);
+      }
+    }
+  }
+}
+
+}  // namespace dlcore::DLCORE_ISA

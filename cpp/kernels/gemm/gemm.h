@@ -1,0 +1,93 @@
+/// Matrix product:  C[m,n] = act( op(A)[m,k] * op(B)[k,n] + bias[n] )            T = float or double
+///                  C[m,n] = act( C + op(A) * op(B) + bias )                     with shape.accumulate
+///
+/// A  stored [m,k] (transpose_a: [k,m]), rows lda elements apart, read.
+/// B  stored [k,n] (transpose_b: [n,k]), rows ldb apart, read; or packed once by gemm_pack_b (shape.packed_b).
+/// C  [m,n], rows ldc apart, overwritten; without accumulate it is never read, so it may hold NaN. Overlaps no operand.
+/// bias  [n] or null.  act  applied last.  No pointer needs any alignment.
+/// scratch: plan.scratch_bytes bytes, 64-byte aligned; null when that is 0.
+/// m, n, k may be 0: k = 0 gives act(bias).
+///
+/// Algorithm: five loops around a register tile of mr x nr over packed panels (Goto & van de Geijn 2008; Van Zee & van
+/// de Geijn 2015). Operands that would not be read often enough to pay for packing are read where they are. A product
+/// of few elements and many k is cut along k, and the partial sums are added in order. All of this is decided by the
+/// shape, the instruction set and the cache sizes: results have the same bits for any number of threads.
+///
+/// Plan once (plan_gemm), run many times (gemm):
+///
+///   const GemmPlan plan = plan_gemm<float>({.m = 32, .n = 10, .k = 128, .lda = 128, .ldb = 10, .ldc = 10});
+///   gemm(plan, a, b, c, {.bias = bias, .activation = Activation::Relu}, scratch);
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "base/cpu.h"
+#include "kernels/activation.h"
+
+namespace dlcore {
+
+struct GemmShape {
+  std::int64_t m, n, k;
+  std::int64_t lda, ldb, ldc;
+  bool transpose_a = false, transpose_b = false;
+  bool accumulate = false;
+  bool packed_b = false;  // B comes from gemm_pack_b; ldb is not used
+};
+
+/// The shape of densely stored operands.
+GemmShape dense_gemm(std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_a = false, bool transpose_b = false);
+
+template <class T>
+struct GemmEpilogue {
+  const T* bias = nullptr;
+  Activation activation = Activation::None;
+};
+
+/// How one product is cut; all sizes in elements.
+struct GemmPlan {
+  GemmShape shape;
+  int mr, nr;                        // register tile: mr rows (at most the instruction set's), nr columns
+  std::int64_t kc;                   // k of one pass over the register tiles
+  std::int64_t k_packed;             // k that is packed at a time: a multiple of kc, or all of it
+  std::int64_t m_packed, n_packed;   // rows of A and columns of B that are packed at a time
+  std::int64_t block_m, block_n;     // one task's part of C
+  std::int64_t k_split;              // k of one partial product; k when the sum is not cut
+  bool pack_a, pack_b;
+  double cost;                       // estimated nanoseconds on one thread
+  std::size_t a_offset, b_offset, partial_offset, split_bytes;  // places in scratch, bytes
+  std::size_t scratch_bytes;
+};
+
+template <class T>
+GemmPlan plan_gemm(const GemmShape& shape);
+/// The pure function behind it, for any machine.
+GemmPlan plan_gemm(const GemmShape& shape, std::size_t element_bytes, Isa isa, const CacheSizes& caches);
+
+template <class T>
+void gemm(const GemmPlan& plan, const T* a, const T* b, T* c, const GemmEpilogue<T>& epilogue, void* scratch);
+
+/// Packing op(B) once for many products whose plans have shape.packed_b. `shape` gives k, n, ldb, transpose_b.
+template <class T>
+std::size_t gemm_packed_b_bytes(const GemmShape& shape);
+template <class T>
+void gemm_pack_b(const GemmShape& shape, const T* b, T* packed);
+
+/// "gemm_f32_14x32_avx512"
+template <class T>
+std::string gemm_label();
+
+/// The entry points compiled per instruction set; used through the functions above.
+template <class T>
+struct GemmEntries {
+  void (*gemm)(const GemmPlan&, const T* a, const T* b, T* c, const GemmEpilogue<T>&, void* scratch);
+  void (*pack_b)(const GemmShape&, const T* b, T* packed);
+};
+struct GemmKernels {
+  GemmEntries<float> f32;
+  GemmEntries<double> f64;
+};
+const GemmKernels& gemm_kernels();
+
+}  // namespace dlcore

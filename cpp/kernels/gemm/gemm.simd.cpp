@@ -1,0 +1,208 @@
+#include "kernels/gemm/gemm.h"
+
+#include "base/parallel.h"
+#include "kernels/gemm/epilogue.simd.h"
+#include "kernels/gemm/ukernel.simd.h"
+
+namespace dlcore::DLCORE_ISA {
+namespace {
+
+// The product over k in [k0, k1), whose results go to c.
+template <class T>
+struct Product {
+  const GemmPlan& plan;
+  const T *a, *b;
+  T* c;
+  std::int64_t ldc;
+  std::int64_t k0, k1;
+  bool accumulate;
+  GemmEpilogue<T> epilogue;
+  T *packed_a, *packed_b;  // room for the part of A and B that is packed at a time
+};
+
+// The part of A, B and C that one pass of packing serves, half open.
+struct Part {
+  std::int64_t i0, i1, j0, j1, p0, p1;
+};
+
+std::int64_t parts(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }
+
+// Where element (row, p) or (p, column) of an operand is found: data[row * row_step + p * k_step].
+template <class T>
+struct View {
+  const T* data;
+  std::int64_t step, k_step;
+};
+
+template <class T>
+View<T> a_view(const Product<T>& x, const Part& part, std::int64_t i, std::int64_t p) {
+  const GemmShape& shape = x.plan.shape;
+  if (x.plan.pack_a) return {x.packed_a + (i - part.i0) * (part.p1 - part.p0) + (p - part.p0) * x.plan.mr, 1, x.plan.mr};
+  if (shape.transpose_a) return {x.a + p * shape.lda + i, 1, shape.lda};
+  return {x.a + i * shape.lda + p, shape.lda, 1};
+}
+
+// Columns of B that do not fill a vector are always packed, so that whole vectors can be read.
+template <class T>
+std::int64_t first_packed_column(const Product<T>& x, const Part& part) {
+  if (x.plan.shape.packed_b) return part.j1;
+  if (x.plan.pack_b) return part.j0;
+  const std::int64_t cols = part.j1 - part.j0;
+  return cols % kLanes<T> == 0 ? part.j1 : part.j0 + cols / kNr<T> * kNr<T>;
+}
+
+template <class T>
+View<T> b_view(const Product<T>& x, const Part& part, std::int64_t p, std::int64_t j) {
+  const GemmShape& shape = x.plan.shape;
+  if (shape.packed_b) return {x.b + j * shape.k + p * kNr<T>, 1, kNr<T>};
+  const std::int64_t packed = first_packed_column(x, part);
+  if (j < packed) return {x.b + p * shape.ldb + j, 1, shape.ldb};
+  return {x.packed_b + (j - packed) * (part.p1 - part.p0) + (p - part.p0) * kNr<T>, 1, kNr<T>};
+}
+
+template <class T>
+void pack_b_panel(const GemmShape& shape, const T* b, T* panel, std::int64_t j, std::int64_t p0, std::int64_t p1) {
+  const int cols = static_cast<int>(min_of<std::int64_t>(kNr<T>, shape.n - j));
+  const T* from = shape.transpose_b ? b + j * shape.ldb + p0 : b + p0 * shape.ldb + j;
+  pack_panel(panel, kNr<T>, from, shape.ldb, shape.transpose_b, cols, p1 - p0);
+}
+
+template <class T>
+void pack_a_panel(const Product<T>& x, const Part& part, std::int64_t i) {
+  const GemmShape& shape = x.plan.shape;
+  const int rows = static_cast<int>(min_of<std::int64_t>(x.plan.mr, part.i1 - i));
+  const T* from = shape.transpose_a ? x.a + part.p0 * shape.lda + i : x.a + i * shape.lda + part.p0;
+  T* panel = x.packed_a + (i - part.i0) * (part.p1 - part.p0);
+  pack_panel(panel, x.plan.mr, from, shape.lda, !shape.transpose_a, rows, part.p1 - part.p0);
+}
+
+// Packs what the plan says of the part; B only for the first rows that it serves.
+template <class T>
+void pack(const Product<T>& x, const Part& part) {
+  const std::int64_t first_b = part.i0 == 0 ? first_packed_column(x, part) : part.j1;
+  const std::int64_t b_panels = parts(part.j1 - first_b, kNr<T>);
+  const std::int64_t a_panels = x.plan.pack_a ? parts(part.i1 - part.i0, x.plan.mr) : 0;
+  const std::int64_t k = part.p1 - part.p0;
+  const double cost = 0.3 * static_cast<double>(k * (b_panels * kNr<T> + a_panels * x.plan.mr));
+  parallel_for(a_panels + b_panels, cost, [&](std::int64_t panel) {
+    if (panel < a_panels) return pack_a_panel(x, part, part.i0 + panel * x.plan.mr);
+    const std::int64_t column = (panel - a_panels) * kNr<T>;
+    pack_b_panel(x.plan.shape, x.b, x.packed_b + column * k, first_b + column, part.p0, part.p1);
+  });
+}
+
+// One register tile, columns [j, j1) at most.
+template <class T>
+DLCORE_INLINE void compute_tile(const Product<T>& x, const Part& part, std::int64_t i, std::int64_t i1, const View<T>& b,
+                                std::int64_t j, int cols, std::int64_t p, std::int64_t kc) {
+  const int rows = static_cast<int>(min_of<std::int64_t>(x.plan.mr, i1 - i));
+  const View<T> a = a_view(x, part, i, p);
+  T* c = x.c + i * x.ldc + j;
+  gemm_ukernel<T>(rows, cols, kc, a.data, a.step, a.k_step, b.data, b.k_step, c, x.ldc, x.accumulate || p > x.k0);
+  if (p + kc == x.k1)
+    apply_epilogue<T>(c, x.ldc, rows, cols, x.epilogue.bias ? x.epilogue.bias + j : nullptr, x.epilogue.activation);
+}
+
+// Rows [i0, i1) and columns [j0, j1) of C: loops pc, jr, ir.
+template <class T>
+void compute_block(const Product<T>& x, const Part& part, std::int64_t i0, std::int64_t i1, std::int64_t j0,
+                   std::int64_t j1) {
+  std::int64_t p = part.p0;
+  do {  // also once for k = 0
+    const std::int64_t kc = min_of(x.plan.kc, part.p1 - p);
+    for (std::int64_t j = j0; j < j1; j += kNr<T>) {
+      const int cols = static_cast<int>(min_of<std::int64_t>(kNr<T>, j1 - j));
+      const View<T> b = b_view(x, part, p, j);
+      for (std::int64_t i = i0; i < i1; i += x.plan.mr) compute_tile(x, part, i, i1, b, j, cols, p, kc);
+    }
+    p += kc;
+  } while (p < part.p1);
+}
+
+template <class T>
+void compute(const Product<T>& x, const Part& part) {
+  const GemmPlan& plan = x.plan;
+  const std::int64_t rows = part.i1 - part.i0, cols = part.j1 - part.j0;
+  const std::int64_t column_blocks = parts(cols, plan.block_n);
+  const double share = static_cast<double>(rows * cols) / static_cast<double>(plan.shape.m * plan.shape.n) *
+                       static_cast<double>(part.p1 - part.p0 + 1) / static_cast<double>(plan.shape.k + 1);
+  parallel_for(parts(rows, plan.block_m) * column_blocks, plan.cost * share, [&](std::int64_t block) {
+    const std::int64_t i = part.i0 + block / column_blocks * plan.block_m;
+    const std::int64_t j = part.j0 + block % column_blocks * plan.block_n;
+    compute_block(x, part, i, min_of(i + plan.block_m, part.i1), j, min_of(j + plan.block_n, part.j1));
+  });
+}
+
+// Loops jc, pc, ic.
+template <class T>
+void compute_product(const Product<T>& x) {
+  const GemmPlan& plan = x.plan;
+  const std::int64_t m = plan.shape.m, n = plan.shape.n;
+  for (std::int64_t j = 0; j < n; j += plan.n_packed) {
+    std::int64_t p = x.k0;
+    do {
+      const std::int64_t p1 = min_of(p + plan.k_packed, x.k1);
+      for (std::int64_t i = 0; i < m; i += plan.m_packed) {
+        const Part part{i, min_of(i + plan.m_packed, m), j, min_of(j + plan.n_packed, n), p, p1};
+        pack(x, part);
+        compute(x, part);
+      }
+      p = p1;
+    } while (p < x.k1);
+  }
+}
+
+// c[i, :] = (c[i, :] +) the sum of the partial products' rows i, in order.
+template <class T>
+void add_partials(const GemmPlan& plan, const char* first, std::int64_t count, std::int64_t i, T* c) {
+  const std::int64_t n = plan.shape.n;
+  for (std::int64_t j = 0; j < n; j += kLanes<T>) {
+    const int lanes = static_cast<int>(min_of<std::int64_t>(kLanes<T>, n - j));
+    vec<T> sum = plan.shape.accumulate ? load_partial(c + j, lanes) : vec<T>{};
+    for (std::int64_t s = 0; s < count; ++s)
+      sum += load_partial(reinterpret_cast<const T*>(first + s * plan.split_bytes) + i * n + j, lanes);
+    store_partial(c + j, sum, lanes);
+  }
+}
+
+template <class T>
+void gemm_split(const GemmPlan& plan, const T* a, const T* b, T* c, const GemmEpilogue<T>& epilogue, char* scratch) {
+  const std::int64_t m = plan.shape.m, n = plan.shape.n, k = plan.shape.k;
+  const std::int64_t splits = parts(k, plan.k_split);
+  const char* partials = scratch + plan.partial_offset;
+  parallel_for(splits, plan.cost, [&](std::int64_t s) {
+    char* own = scratch + s * plan.split_bytes;
+    const std::int64_t k0 = s * plan.k_split;
+    compute_product(Product<T>{plan, a, b, reinterpret_cast<T*>(own + plan.partial_offset), n, k0,
+                               min_of(k0 + plan.k_split, k), false, {}, reinterpret_cast<T*>(own + plan.a_offset),
+                               reinterpret_cast<T*>(own + plan.b_offset)});
+  });
+  parallel_for(m, 0.1 * static_cast<double>(m * n * splits), [&](std::int64_t i) {
+    add_partials(plan, partials, splits, i, c + i * plan.shape.ldc);
+    apply_epilogue<T>(c + i * plan.shape.ldc, 0, 1, n, epilogue.bias, epilogue.activation);
+  });
+}
+
+template <class T>
+void gemm(const GemmPlan& plan, const T* a, const T* b, T* c, const GemmEpilogue<T>& epilogue, void* scratch) {
+  char* bytes = static_cast<char*>(scratch);
+  if (plan.k_split < plan.shape.k) return gemm_split(plan, a, b, c, epilogue, bytes);
+  compute_product(Product<T>{plan, a, b, c, plan.shape.ldc, 0, plan.shape.k, plan.shape.accumulate, epilogue,
+                             reinterpret_cast<T*>(bytes + plan.a_offset), reinterpret_cast<T*>(bytes + plan.b_offset)});
+}
+
+template <class T>
+void pack_b(const GemmShape& shape, const T* b, T* packed) {
+  const std::int64_t panels = parts(shape.n, kNr<T>);
+  parallel_for(panels, 0.3 * static_cast<double>(shape.n * shape.k), [&](std::int64_t panel) {
+    const std::int64_t j = panel * kNr<T>;
+    pack_b_panel(shape, b, packed + j * shape.k, j, 0, shape.k);
+  });
+}
+
+}  // namespace
+
+extern const GemmKernels gemm_kernels_table;
+const GemmKernels gemm_kernels_table = {{gemm<float>, pack_b<float>}, {gemm<double>, pack_b<double>}};
+
+}  // namespace dlcore::DLCORE_ISA

@@ -1,0 +1,152 @@
+/// Register kernels of the matrix product, for gemm and for the families that pack operands of their own (conv, rnn).
+///
+///   C[rows,cols] (+)= A[rows,kc] * B[kc,cols]      rows <= kMr<T>, cols <= kNr<T>
+///
+/// gemm_ukernel: the tile in registers. A is read as a[i * a_row + p * a_col]: a packed panel has a_row = 1 and
+/// a_col = its height, rows where they are stored have a_row = lda and a_col = 1. B is read as whole vectors at
+/// b[p * b_row + j]: a packed panel has b_row = kNr<T>; columns from `cols` up to the next whole vector are read too and
+/// must be there (their values do not matter). C is overwritten, or added to when `accumulate`; nothing beside the tile is written.
+/// pack_panel: brings a part of a matrix into that form.
+#pragma once
+
+#include <utility>
+
+#include "kernels/simd.h"
+
+namespace dlcore::DLCORE_ISA {
+
+/// Register tile: kMr rows of kNr = 2 vectors. Accumulators, two vectors of B and one element of A fill the registers.
+#if defined(__AVX512F__)
+inline constexpr int kGemmRows = 14;
+#elif defined(__aarch64__)
+inline constexpr int kGemmRows = 12;
+#else
+inline constexpr int kGemmRows = 6;
+#endif
+template <class T>
+inline constexpr int kMr = kGemmRows;
+template <class T>
+inline constexpr int kNr = 2 * kLanes<T>;
+
+template <class T>
+using GemmUkernel = void (*)(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_col, const T* b,
+                             std::int64_t b_row, T* c, std::int64_t ldc, int last_lanes, bool accumulate);
+
+/// One register tile of kRows x kVectors; last_lanes: columns of the last vector (1 ... lanes). kUnitRows: a_row is 1.
+template <class T, int kRows, int kVectors, bool kUnitRows>
+void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_col, const T* b, std::int64_t b_row, T* c,
+               std::int64_t ldc, int last_lanes, bool accumulate) {
+  constexpr int kWidth = kLanes<T>;
+  if constexpr (kUnitRows) a_row = 1;
+  vec<T> sum[kRows][kVectors] = {};
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) __builtin_prefetch(c + i * ldc + j * kWidth, 1);
+#pragma GCC unroll 1
+  for (std::int64_t p = 0; p < kc; ++p) {
+    vec<T> b_row_p[kVectors];
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) b_row_p[j] = load(b + j * kWidth);
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      const vec<T> a_ip = broadcast(a[i * a_row]);
+#pragma GCC unroll 4
+      for (int j = 0; j < kVectors; ++j) sum[i][j] = fma(a_ip, b_row_p[j], sum[i][j]);
+    }
+    a += a_col;
+    b += b_row;
+  }
+  const bool whole = last_lanes == kWidth;
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+    T* row = c + i * ldc;
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) {
+      T* at = row + j * kWidth;
+      if (j + 1 < kVectors || whole)
+        store(at, accumulate ? load(at) + sum[i][j] : sum[i][j]);
+      else
+        store_partial(at, accumulate ? load_partial(at, last_lanes) + sum[i][j] : sum[i][j], last_lanes);
+    }
+  }
+}
+
+/// Tiles of 1 ... kMr rows by their number of rows.
+template <class T, int kVectors, bool kUnitRows, int... kRows>
+GemmUkernel<T> gemm_tile_of(int rows, std::integer_sequence<int, kRows...>) {
+  static constexpr GemmUkernel<T> kTiles[] = {gemm_tile<T, kRows + 1, kVectors, kUnitRows>...};
+  return kTiles[rows - 1];
+}
+template <class T, bool kUnitRows>
+GemmUkernel<T> gemm_tile_of(int rows, int vectors) {
+  using Rows = std::make_integer_sequence<int, kMr<T>>;
+  return vectors == 1 ? gemm_tile_of<T, 1, kUnitRows>(rows, Rows{}) : gemm_tile_of<T, 2, kUnitRows>(rows, Rows{});
+}
+
+template <class T>
+DLCORE_INLINE void gemm_ukernel(int rows, int cols, std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_col,
+                                const T* b, std::int64_t b_row, T* c, std::int64_t ldc, bool accumulate) {
+  const int vectors = (cols + kLanes<T> - 1) / kLanes<T>;
+  const int last_lanes = cols - (vectors - 1) * kLanes<T>;
+  const GemmUkernel<T> tile = a_row == 1 ? gemm_tile_of<T, true>(rows, vectors) : gemm_tile_of<T, false>(rows, vectors);
+  tile(kc, a, a_row, a_col, b, b_row, c, ldc, last_lanes, accumulate);
+}
+
+/// panel[p * height + i] = x[i * ld + p], i < valid, p < kc: the rows of x become the columns of the panel.
+template <class T>
+void pack_panel_transposed(T* panel, int height, const T* x, std::int64_t ld, int valid, std::int64_t kc) {
+  constexpr int kWidth = kLanes<T>;
+  for (int i0 = 0; i0 < valid; i0 += kWidth) {
+    const int rows = min_of(kWidth, valid - i0);
+    const int room = min_of(kWidth, height - i0);
+    std::int64_t p = 0;
+    for (; p < kc; p += kWidth) {
+      const int steps = static_cast<int>(min_of<std::int64_t>(kWidth, kc - p));
+      vec<T> tile[kWidth] = {};
+      for (int i = 0; i < rows; ++i) {
+        const T* from = x + (i0 + i) * ld + p;
+        tile[i] = steps == kWidth ? load(from) : load_partial(from, steps);
+      }
+      transpose<T>(tile);
+      T* to = panel + p * height + i0;
+      for (int s = 0; s < steps; ++s, to += height) {
+        if (room == kWidth)
+          store(to, tile[s]);
+        else
+          store_partial(to, tile[s], room);
+      }
+    }
+  }
+}
+
+/// panel[p * height + i] = x[p * ld + i], i < valid, p < kc.
+template <class T>
+void pack_panel_copied(T* panel, int height, const T* x, std::int64_t ld, int valid, std::int64_t kc) {
+  constexpr int kWidth = kLanes<T>;
+  for (std::int64_t p = 0; p < kc; ++p, panel += height, x += ld) {
+    int i = 0;
+    for (; i + kWidth <= valid; i += kWidth) store(panel + i, load(x + i));
+    if (i < valid) {
+      const vec<T> last = load_partial(x + i, valid - i);
+      if (i + kWidth <= height)
+        store(panel + i, last);
+      else
+        store_partial(panel + i, last, valid - i);
+    }
+  }
+}
+
+/// A panel [kc][height] of `valid` <= height rows of op(X). contiguous_k: x is stored with k contiguous, rows of the
+/// panel `ld` apart; otherwise the panel's rows are contiguous and k is `ld` apart. What lies between `valid` and
+/// the next whole vector becomes zero, as far as the height reaches.
+template <class T>
+DLCORE_INLINE void pack_panel(T* panel, int height, const T* x, std::int64_t ld, bool contiguous_k, int valid,
+                              std::int64_t kc) {
+  if (contiguous_k)
+    pack_panel_transposed(panel, height, x, ld, valid, kc);
+  else
+    pack_panel_copied(panel, height, x, ld, valid, kc);
+}
+
+}  // namespace dlcore::DLCORE_ISA
