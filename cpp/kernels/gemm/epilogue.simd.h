@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/activation.h"
+#include "kernels/pointwise/math.simd.h"
 #include "kernels/simd.h"
 
 namespace dlcore::DLCORE_ISA {
@@ -10,21 +11,36 @@ template <class T>
 DLCORE_INLINE vec<T> activate(vec<T> x, Activation activation) {
   switch (activation) {
     case Activation::Relu:
-      return vmax(x, vec<T>{});
-    default:
-      return x;
+      return vmax(vec<T>{}, x);  // keeps NaN
+    case Activation::Sigmoid:
+      return vsigmoid(x);
+    case Activation::Tanh:
+      return vtanh(x);
+    case Activation::Gelu:
+      return vgelu(x);
+    case Activation::GeluTanh:
+      return vgelu_tanh(x);
+    case Activation::Silu:
+      return vsilu(x);
+    case Activation::Softplus:
+      return vsoftplus(x);
+    case Activation::None:
+      break;
   }
+  return x;
 }
 
 /// bias: cols elements, or null.
 template <class T>
-void apply_epilogue(T* c, std::int64_t ldc, std::int64_t rows, std::int64_t cols, const T* bias, Activation activation) {
+void apply_epilogue(T* c, std::int64_t ldc, std::int64_t rows, std::int64_t cols, const T* bias,
+                    Activation activation) {
   if (!bias && activation == Activation::None) return;
   for (std::int64_t j = 0; j < cols; j += kLanes<T>) {
     const int lanes = static_cast<int>(min_of<std::int64_t>(kLanes<T>, cols - j));
     if (lanes == kLanes<T>) {
       const vec<T> b = bias ? load(bias + j) : vec<T>{};
-      for (std::int64_t i = 0; i < rows; ++i) store(c + i * ldc + j, activate<T>(load(c + i * ldc + j) + b, activation));
+      for (std::int64_t i = 0; i < rows; ++i)
+        store(c + i * ldc + j, activate<T>(load(c + i * ldc + j) + b, activation));
     } else {
       const vec<T> b = bias ? load_partial(bias + j, lanes) : vec<T>{};
       for (std::int64_t i = 0; i < rows; ++i) {

@@ -11,8 +11,8 @@ DLCORE_SELECT_KERNELS(GemmKernels, gemm_kernels)
 
 namespace {
 
-constexpr double kTaskCost = 20000;     // ns: smaller tasks are not worth cutting
-constexpr std::int64_t kTasks = 32;     // more of them are not worth having
+constexpr double kTaskCost = 20000;       // ns: smaller tasks are not worth cutting
+constexpr std::int64_t kTasks = 32;       // more of them are not worth having
 constexpr std::int64_t kSplitTiles = 16;  // with fewer register tiles in C, a long sum is cut
 constexpr std::int64_t kSplitLength = 1024;
 
@@ -71,7 +71,8 @@ void choose_tasks(GemmPlan& plan, std::size_t size, const CacheSizes& caches) {
   const std::int64_t l2_rows = static_cast<std::int64_t>(caches.l2 / 2 / size) / plan.kc;
   plan.block_m = even_part(plan.m_packed, l2_rows, plan.mr);
   plan.block_n = even_part(plan.n_packed, 1024, plan.nr);
-  const double k_share = static_cast<double>(plan.k_packed) / static_cast<double>(std::max<std::int64_t>(plan.shape.k, 1));
+  const double k_share =
+      static_cast<double>(plan.k_packed) / static_cast<double>(std::max<std::int64_t>(plan.shape.k, 1));
   while (true) {
     const std::int64_t tasks = parts(plan.m_packed, plan.block_m) * parts(plan.n_packed, plan.block_n);
     const double cost = plan.cost * k_share * static_cast<double>(plan.block_m * plan.block_n) /
@@ -120,8 +121,14 @@ const GemmEntries<double>& entries() {
 }  // namespace
 
 GemmShape dense_gemm(std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_a, bool transpose_b) {
-  return {.m = m, .n = n, .k = k, .lda = transpose_a ? m : k, .ldb = transpose_b ? k : n, .ldc = n,
-          .transpose_a = transpose_a, .transpose_b = transpose_b};
+  return {.m = m,
+          .n = n,
+          .k = k,
+          .lda = transpose_a ? m : k,
+          .ldb = transpose_b ? k : n,
+          .ldc = n,
+          .transpose_a = transpose_a,
+          .transpose_b = transpose_b};
 }
 
 GemmPlan plan_gemm(const GemmShape& shape, std::size_t element_bytes, Isa isa, const CacheSizes& caches) {
@@ -164,15 +171,15 @@ void gemm_pack_b(const GemmShape& shape, const T* b, T* packed) {
 template <class T>
 std::string gemm_label() {
   const Tile tile = tile_of(isa(), sizeof(T));
-  return "gemm_f" + std::to_string(8 * sizeof(T)) + "_" + std::to_string(tile.mr) + "x" + std::to_string(tile.nr) + "_" +
-         std::string(name_of(isa()));
+  return "gemm_f" + std::to_string(8 * sizeof(T)) + "_" + std::to_string(tile.mr) + "x" + std::to_string(tile.nr) +
+         "_" + std::string(name_of(isa()));
 }
 
-#define DLCORE_GEMM(T)                                                                                      \
-  template GemmPlan plan_gemm<T>(const GemmShape&);                                                         \
-  template void gemm<T>(const GemmPlan&, const T*, const T*, T*, const GemmEpilogue<T>&, void*);            \
-  template std::size_t gemm_packed_b_bytes<T>(const GemmShape&);                                            \
-  template void gemm_pack_b<T>(const GemmShape&, const T*, T*);                                             \
+#define DLCORE_GEMM(T)                                                                           \
+  template GemmPlan plan_gemm<T>(const GemmShape&);                                              \
+  template void gemm<T>(const GemmPlan&, const T*, const T*, T*, const GemmEpilogue<T>&, void*); \
+  template std::size_t gemm_packed_b_bytes<T>(const GemmShape&);                                 \
+  template void gemm_pack_b<T>(const GemmShape&, const T*, T*);                                  \
   template std::string gemm_label<T>();
 DLCORE_GEMM(float)
 DLCORE_GEMM(double)

@@ -37,7 +37,8 @@ struct GemmShape {
 };
 
 /// The shape of densely stored operands.
-GemmShape dense_gemm(std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_a = false, bool transpose_b = false);
+GemmShape dense_gemm(std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_a = false,
+                     bool transpose_b = false);
 
 template <class T>
 struct GemmEpilogue {
@@ -48,14 +49,14 @@ struct GemmEpilogue {
 /// How one product is cut; all sizes in elements.
 struct GemmPlan {
   GemmShape shape;
-  int mr, nr;                        // register tile: mr rows (at most the instruction set's), nr columns
-  std::int64_t kc;                   // k of one pass over the register tiles
-  std::int64_t k_packed;             // k that is packed at a time: a multiple of kc, or all of it
-  std::int64_t m_packed, n_packed;   // rows of A and columns of B that are packed at a time
-  std::int64_t block_m, block_n;     // one task's part of C
-  std::int64_t k_split;              // k of one partial product; k when the sum is not cut
+  int mr, nr;                       // register tile: mr rows (at most the instruction set's), nr columns
+  std::int64_t kc;                  // k of one pass over the register tiles
+  std::int64_t k_packed;            // k that is packed at a time: a multiple of kc, or all of it
+  std::int64_t m_packed, n_packed;  // rows of A and columns of B that are packed at a time
+  std::int64_t block_m, block_n;    // one task's part of C
+  std::int64_t k_split;             // k of one partial product; k when the sum is not cut
   bool pack_a, pack_b;
-  double cost;                       // estimated nanoseconds on one thread
+  double cost;                                                  // estimated nanoseconds on one thread
   std::size_t a_offset, b_offset, partial_offset, split_bytes;  // places in scratch, bytes
   std::size_t scratch_bytes;
 };

@@ -37,7 +37,8 @@ struct View {
 template <class T>
 View<T> a_view(const Product<T>& x, const Part& part, std::int64_t i, std::int64_t p) {
   const GemmShape& shape = x.plan.shape;
-  if (x.plan.pack_a) return {x.packed_a + (i - part.i0) * (part.p1 - part.p0) + (p - part.p0) * x.plan.mr, 1, x.plan.mr};
+  if (x.plan.pack_a)
+    return {x.packed_a + (i - part.i0) * (part.p1 - part.p0) + (p - part.p0) * x.plan.mr, 1, x.plan.mr};
   if (shape.transpose_a) return {x.a + p * shape.lda + i, 1, shape.lda};
   return {x.a + i * shape.lda + p, shape.lda, 1};
 }
@@ -93,8 +94,8 @@ void pack(const Product<T>& x, const Part& part) {
 
 // One register tile, columns [j, j1) at most.
 template <class T>
-DLCORE_INLINE void compute_tile(const Product<T>& x, const Part& part, std::int64_t i, std::int64_t i1, const View<T>& b,
-                                std::int64_t j, int cols, std::int64_t p, std::int64_t kc) {
+DLCORE_INLINE void compute_tile(const Product<T>& x, const Part& part, std::int64_t i, std::int64_t i1,
+                                const View<T>& b, std::int64_t j, int cols, std::int64_t p, std::int64_t kc) {
   const int rows = static_cast<int>(min_of<std::int64_t>(x.plan.mr, i1 - i));
   const View<T> a = a_view(x, part, i, p);
   T* c = x.c + i * x.ldc + j;
@@ -173,8 +174,16 @@ void gemm_split(const GemmPlan& plan, const T* a, const T* b, T* c, const GemmEp
   parallel_for(splits, plan.cost, [&](std::int64_t s) {
     char* own = scratch + s * plan.split_bytes;
     const std::int64_t k0 = s * plan.k_split;
-    compute_product(Product<T>{plan, a, b, reinterpret_cast<T*>(own + plan.partial_offset), n, k0,
-                               min_of(k0 + plan.k_split, k), false, {}, reinterpret_cast<T*>(own + plan.a_offset),
+    compute_product(Product<T>{plan,
+                               a,
+                               b,
+                               reinterpret_cast<T*>(own + plan.partial_offset),
+                               n,
+                               k0,
+                               min_of(k0 + plan.k_split, k),
+                               false,
+                               {},
+                               reinterpret_cast<T*>(own + plan.a_offset),
                                reinterpret_cast<T*>(own + plan.b_offset)});
   });
   parallel_for(m, 0.1 * static_cast<double>(m * n * splits), [&](std::int64_t i) {

@@ -4,9 +4,9 @@
 ///
 /// gemm_ukernel: the tile in registers. A is read as a[i * a_row + p * a_col]: a packed panel has a_row = 1 and
 /// a_col = its height, rows where they are stored have a_row = lda and a_col = 1. B is read as whole vectors at
-/// b[p * b_row + j]: a packed panel has b_row = kNr<T>; columns from `cols` up to the next whole vector are read too and
-/// must be there (their values do not matter). C is overwritten, or added to when `accumulate`; nothing beside the tile is written.
-/// pack_panel: brings a part of a matrix into that form.
+/// b[p * b_row + j]: a packed panel has b_row = kNr<T>; columns from `cols` up to the next whole vector are read too
+/// and must be there (their values do not matter). C is overwritten, or added to when `accumulate`; nothing beside the
+/// tile is written. pack_panel: brings a part of a matrix into that form.
 #pragma once
 
 #include <utility>
@@ -34,8 +34,8 @@ using GemmUkernel = void (*)(std::int64_t kc, const T* a, std::int64_t a_row, st
 
 /// One register tile of kRows x kVectors; last_lanes: columns of the last vector (1 ... lanes). kUnitRows: a_row is 1.
 template <class T, int kRows, int kVectors, bool kUnitRows>
-void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_col, const T* b, std::int64_t b_row, T* c,
-               std::int64_t ldc, int last_lanes, bool accumulate) {
+void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_col, const T* b, std::int64_t b_row,
+               T* c, std::int64_t ldc, int last_lanes, bool accumulate) {
   constexpr int kWidth = kLanes<T>;
   if constexpr (kUnitRows) a_row = 1;
   vec<T> sum[kRows][kVectors] = {};

@@ -1,0 +1,195 @@
+#include "kernels/gemm/gemm.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "dlcore/error.h"
+#include "kernels/gemm/gemm_ref.h"
+#include "testing.h"
+
+namespace dlcore {
+namespace {
+
+using testing::GuardedBuffer;
+using testing::product_bound;
+using testing::random_reals;
+using testing::same_bits;
+using testing::small_integers;
+using testing::WithThreads;
+
+std::string text(const GemmShape& s) {
+  return str("m=", s.m, " n=", s.n, " k=", s.k, " lda=", s.lda, " ldb=", s.ldb, " ldc=", s.ldc,
+             s.transpose_a ? " A^T" : "", s.transpose_b ? " B^T" : "", s.accumulate ? " accumulate" : "",
+             s.packed_b ? " packed_b" : "");
+}
+
+// All operands of one product. C starts as NaN, or as numbers with accumulate; the columns behind row ends stay so.
+template <class T>
+struct Case {
+  GemmShape shape;
+  std::vector<T> a, b, c, bias;
+
+  Case(const GemmShape& s, std::vector<T> (*numbers)(std::int64_t, unsigned))
+      : shape(s),
+        a(numbers((s.transpose_a ? s.k : s.m) * s.lda, 1)),
+        b(numbers((s.transpose_b ? s.n : s.k) * s.ldb, 2)),
+        c(numbers(s.m * s.ldc, 3)),
+        bias(numbers(s.n, 4)) {}
+
+  // Runs in guarded buffers of exactly the promised sizes, so that reads or writes beside them are seen (reads by
+  // AddressSanitizer).
+  std::vector<T> run(const GemmEpilogue<T>& epilogue) const {
+    const GemmPlan plan = plan_gemm<T>(shape);
+    GuardedBuffer<T> out(shape.m * shape.ldc);
+    for (std::size_t i = 0; i < c.size(); ++i)
+      if (shape.accumulate || static_cast<std::int64_t>(i) % shape.ldc >= shape.n) out.data()[i] = c[i];
+    GuardedBuffer<std::byte> scratch(static_cast<std::int64_t>(plan.scratch_bytes));
+    std::vector<T> packed;
+    if (shape.packed_b) {
+      packed.resize(gemm_packed_b_bytes<T>(shape) / sizeof(T));
+      gemm_pack_b(shape, b.data(), packed.data());
+    }
+    gemm(plan, a.data(), shape.packed_b ? packed.data() : b.data(), out.data(), epilogue, scratch.data());
+    EXPECT_TRUE(out.untouched()) << text(shape);
+    EXPECT_TRUE(scratch.untouched()) << text(shape);
+    return out.copy();
+  }
+
+  // |error| <= bound + relative * |value|, and nothing behind the rows' ends changed.
+  void check(const GemmEpilogue<T>& epilogue, double bound, double relative = 0) const {
+    const std::vector<T> got = run(epilogue);
+    const std::vector<double> expected = gemm_ref(shape, a.data(), b.data(), c.data(), epilogue);
+    for (std::int64_t i = 0; i < shape.m; ++i)
+      for (std::int64_t j = 0; j < shape.ldc; ++j) {
+        const double x = got[i * shape.ldc + j];
+        const double y = j < shape.n ? expected[i * shape.n + j] : c[i * shape.ldc + j];
+        const double allowed = j < shape.n ? bound + relative * std::abs(y) : 0;
+        ASSERT_TRUE(std::abs(x - y) <= allowed)
+            << text(shape) << " at (" << i << ", " << j << "): " << x << ", not " << y;
+      }
+  }
+};
+
+GemmShape with_transposes(std::int64_t m, std::int64_t n, std::int64_t k, int which, std::int64_t gap = 0) {
+  GemmShape s = dense_gemm(m, n, k, which & 1, which & 2);
+  s.lda += gap;
+  s.ldb += gap;
+  s.ldc += gap;
+  return s;
+}
+
+std::vector<std::int64_t> around(std::int64_t tile) { return {1, tile - 1, tile, tile + 1, 2 * tile + 3}; }
+
+template <class T>
+class Gemm : public ::testing::Test {};
+using Types = ::testing::Types<float, double>;
+TYPED_TEST_SUITE(Gemm, Types);
+
+TYPED_TEST(Gemm, ExactAroundTheTile) {
+  using T = TypeParam;
+  const GemmPlan big = plan_gemm<T>(dense_gemm(840, 840, 8));
+  for (std::int64_t m : around(big.mr))
+    for (std::int64_t n : around(big.nr))
+      for (std::int64_t k : {0, 1, 2, 7, 33})
+        for (int which = 0; which < 4; ++which) {
+          GemmShape s = with_transposes(m, n, k, which, k % 3);
+          Case<T>(s, small_integers<T>).check({}, 0);
+          s.accumulate = true;
+          const Case<T> accumulating(s, small_integers<T>);
+          accumulating.check({accumulating.bias.data(), Activation::Relu}, 0);
+        }
+}
+
+// Sizes that cross every cache block, and products whose sum is cut.
+TYPED_TEST(Gemm, ExactAcrossCacheBlocks) {
+  using T = TypeParam;
+  const std::int64_t sizes[][3] = {{150, 70, 1100}, {300, 200, 700}, {33, 2100, 40}, {2100, 33, 40},
+                                   {10, 12, 5000},  {128, 10, 3000}, {1, 10, 4099},  {32, 100, 2500}};
+  for (const auto& [m, n, k] : sizes)
+    for (int which = 0; which < 4; ++which)
+      for (bool accumulate : {false, true}) {
+        GemmShape s = with_transposes(m, n, k, which, 3);
+        s.accumulate = accumulate;
+        const Case<T> it(s, small_integers<T>);
+        it.check({accumulate ? nullptr : it.bias.data(), Activation::None}, 0);
+      }
+}
+
+TYPED_TEST(Gemm, PackedB) {
+  using T = TypeParam;
+  for (std::int64_t m : {1, 5, 32, 100})
+    for (std::int64_t n : {1, 10, 64, 200})
+      for (std::int64_t k : {0, 1, 50, 600})
+        for (int which = 0; which < 4; ++which) {
+          GemmShape s = with_transposes(m, n, k, which, 1);
+          s.packed_b = true;
+          Case<T>(s, small_integers<T>).check({}, 0);
+        }
+}
+
+TYPED_TEST(Gemm, RoundingStaysInItsBound) {
+  using T = TypeParam;
+  for (std::int64_t k : {3, 100, 2500}) {
+    const Case<T> it(dense_gemm(37, 45, k), random_reals<T>);
+    it.check({}, product_bound<T>(k));
+  }
+}
+
+TYPED_TEST(Gemm, Activations) {
+  using T = TypeParam;
+  const double epsilon = std::numeric_limits<T>::epsilon();
+  const std::int64_t k = 5;
+  for (Activation activation : {Activation::Relu, Activation::Sigmoid, Activation::Tanh, Activation::Gelu,
+                                Activation::GeluTanh, Activation::Silu, Activation::Softplus}) {
+    const Case<T> it(dense_gemm(20, 37, k), random_reals<T>);
+    // No activation here is steeper than 1.13; the functions themselves keep 8 ulp of the result or of 1.
+    it.check({it.bias.data(), activation}, 1.13 * product_bound<T>(k + 1) + 8 * epsilon);
+  }
+}
+
+TYPED_TEST(Gemm, SameBitsForAnyNumberOfThreads) {
+  using T = TypeParam;
+  const std::int64_t sizes[][3] = {{300, 300, 300}, {128, 10, 6000}, {20, 700, 2100}, {1000, 40, 128}};
+  for (const auto& [m, n, k] : sizes)
+    for (int which = 0; which < 4; ++which) {
+      const Case<T> it(with_transposes(m, n, k, which), random_reals<T>);
+      const GemmEpilogue<T> epilogue{it.bias.data(), Activation::Relu};
+      std::vector<T> first;
+      for (int threads : {1, 2, 3, 8}) {
+        const WithThreads with(threads);
+        const std::vector<T> got = it.run(epilogue);
+        if (threads == 1) first = got;
+        EXPECT_TRUE(same_bits(first, got)) << text(it.shape) << ", " << threads << " threads";
+      }
+    }
+}
+
+TEST(GemmPlan, IsAPureFunctionOfTheMachine) {
+  const CacheSizes caches{32 << 10, 1 << 20, 8 << 20};
+  const GemmPlan plan = plan_gemm(dense_gemm(1000, 1000, 1000), sizeof(float), Isa::Avx512, caches);
+  EXPECT_LE(plan.mr, 14);
+  EXPECT_EQ(plan.nr, 32);
+  EXPECT_LE(plan.kc * plan.nr * 4, 32 << 10);
+  EXPECT_EQ(plan.block_m % plan.mr, 0);
+  EXPECT_EQ(plan.block_n % plan.nr, 0);
+  EXPECT_TRUE(plan.pack_a && plan.pack_b);
+}
+
+TEST(GemmPlan, CutsALongSumOfFewTiles) {
+  const CacheSizes caches{32 << 10, 1 << 20, 8 << 20};
+  const GemmPlan plan = plan_gemm(dense_gemm(32, 10, 21632), sizeof(float), Isa::Avx2, caches);
+  EXPECT_LT(plan.k_split, 21632);
+  EXPECT_EQ(plan_gemm(dense_gemm(1024, 1024, 21632), sizeof(float), Isa::Avx2, caches).k_split, 21632);
+}
+
+TEST(GemmPlan, ReadsSmallOperandsWhereTheyAre) {
+  const GemmPlan plan = plan_gemm(dense_gemm(8, 32, 64), sizeof(float), Isa::Avx512, {32 << 10, 1 << 20, 8 << 20});
+  EXPECT_FALSE(plan.pack_a || plan.pack_b);
+  EXPECT_EQ(plan.scratch_bytes, 0u);
+}
+
+}  // namespace
+}  // namespace dlcore
