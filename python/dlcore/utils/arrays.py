@@ -1,0 +1,46 @@
+"""Small array helpers, in NumPy."""
+
+import numpy as np
+
+
+def to_categorical(x, num_classes=None):
+    """One-hot vectors of class numbers.
+
+    Args:
+        x: integers 0 .. num_classes-1, any shape; a last axis of size 1 is dropped.
+        num_classes: number of classes; None takes max(x) + 1.
+
+    Returns:
+        float array x.shape + (num_classes,).
+
+    Example:
+        >>> to_categorical([0, 2], num_classes=3)
+        array([[1., 0., 0.],
+               [0., 0., 1.]])
+    """
+    labels = np.asarray(x)
+    if labels.ndim > 1 and labels.shape[-1] == 1:
+        labels = labels[..., 0]
+    labels = labels.astype(np.int64)
+    lowest, highest = (labels.min(), labels.max()) if labels.size else (0, -1)
+    num_classes = int(num_classes or highest + 1)
+    if lowest < 0 or highest >= num_classes:
+        raise ValueError(
+            f"to_categorical: labels range over {lowest}..{highest}, expected 0..{num_classes - 1}. "
+            "Pass a larger num_classes, or number the classes from 0."
+        )
+    one_hot = np.zeros((labels.size, num_classes))
+    one_hot[np.arange(labels.size), labels.reshape(-1)] = 1
+    return one_hot.reshape(*labels.shape, num_classes)
+
+
+def normalize(x, axis=-1, order=2):
+    """x divided by its norm along an axis; where the norm is zero, unchanged.
+
+    Args:
+        x: array.
+        axis: the axis along which the norm is taken.
+        order: of the norm: 2 Euclidean, 1 sum of absolute values, ...
+    """
+    norm = np.linalg.norm(x, order, axis, keepdims=True)
+    return x / np.where(norm == 0, 1, norm)

@@ -1,0 +1,201 @@
+"""Small helpers: arrays, seeds, progress, files, pictures."""
+
+import hashlib
+import io
+import os
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlcore.utils import Progbar, PyDataset, Sequence, get_file, normalize, pad_sequences, to_categorical
+
+
+def test_to_categorical():
+    assert to_categorical([0, 2, 1]).tolist() == [[1, 0, 0], [0, 0, 1], [0, 1, 0]]
+    assert to_categorical(np.array([[1], [0]], np.uint8), 3).tolist() == [[0, 1, 0], [1, 0, 0]]
+    assert to_categorical(np.zeros((2, 3)), 4).shape == (2, 3, 4)
+    assert to_categorical(1, 2).tolist() == [0, 1]
+    for labels in ([3, 1], [-1, 0]):
+        with pytest.raises(ValueError, match=r"labels range over .* expected 0..2"):
+            to_categorical(labels, 3)
+
+
+def test_normalize():
+    x = np.array([[3.0, 4.0], [0.0, 0.0]])
+    assert normalize(x).tolist() == [[0.6, 0.8], [0, 0]]
+    np.testing.assert_allclose(normalize(x, axis=0, order=1), [[1, 1], [0, 0]])
+
+
+def test_pad_sequences_is_here_too():
+    assert pad_sequences([[1], [2, 3]]).tolist() == [[0, 1], [2, 3]]
+
+
+def test_py_dataset():
+    class Batches(PyDataset):
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, i):
+            return i, i * 10
+
+    batches = Batches(workers=2, max_queue_size=4)
+    assert list(batches) == [(0, 0), (1, 10), (2, 20)] and batches.num_batches == 3
+    assert (batches.workers, batches.use_multiprocessing, batches.max_queue_size) == (2, False, 4)
+    assert Sequence is PyDataset
+    with pytest.raises(NotImplementedError, match="PyDataset must define __getitem__"):
+        PyDataset()[0]
+    with pytest.raises(NotImplementedError, match="PyDataset must define __len__"):
+        list(PyDataset())
+
+
+class Screen(io.StringIO):
+    """Standard output that is a terminal or a file."""
+
+    def __init__(self, is_terminal, encoding="utf-8"):
+        super().__init__()
+        self._is_terminal = is_terminal
+        self._encoding = encoding
+
+    encoding = property(lambda self: self._encoding)
+
+    def isatty(self):
+        return self._is_terminal
+
+
+@pytest.fixture
+def screen(monkeypatch):
+    def replace(is_terminal, encoding="utf-8"):
+        monkeypatch.setattr(sys, "stdout", Screen(is_terminal, encoding))
+        monkeypatch.setenv("COLUMNS", "70")
+        monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+        monkeypatch.delenv("PYCHARM_HOSTED", raising=False)
+        return sys.stdout
+
+    return replace
+
+
+def run_bar(target=4, **arguments):
+    bar = Progbar(target, interval=0, **arguments)
+    for step in range(1, 5):
+        bar.update(step, [("accuracy", 0.9), ("loss", 0.25 * step)], finalize=None if target else step == 4)
+    return sys.stdout.getvalue()
+
+
+def test_progbar_in_a_log_file_is_one_plain_line(screen):
+    screen(is_terminal=False)
+    text = run_bar(stateful_metrics=["accuracy", "loss"])
+    assert text.endswith("s/step - accuracy: 0.9000 - loss: 1.0000\n")
+    assert text.startswith("4/4 " + "━" * 20 + " 0s ")
+    assert text.count("\n") == 1 and not set(text) & {"\r", "\b", "\x1b"}
+
+
+def test_progbar_in_a_terminal_redraws_one_line(screen):
+    screen(is_terminal=True)
+    text = run_bar()
+    assert text.count("\r") == 4 and text.count("\n") == 1 and text.endswith("\n")
+    plain = text.replace("\x1b[1m", "").replace("\x1b[32m", "").replace("\x1b[37m", "").replace("\x1b[0m", "")
+    lines = plain.split("\r")[1:]
+    assert lines[0].startswith("1/4 " + "━" * 20 + " 0s ") and "accuracy: 0.9000" in lines[0]
+    assert all(len(line) < 70 for line in lines[:-1])  # a longer one would wrap
+    assert "\x1b[32m" + "━" * 10 + "\x1b[0m\x1b[37m" + "━" * 10 in text
+
+
+def test_progbar_averages_over_steps(screen):
+    screen(is_terminal=False)
+    bar = Progbar(10, stateful_metrics=["last"])
+    bar.update(3, [("mean", 1.0), ("last", 1.0)])
+    bar.update(4, [("mean", 5.0), ("last", 5.0)])
+    assert bar._metrics() == " - mean: 2.0000 - last: 5.0000"
+    bar.add(6, [("tiny", 1e-5)])
+    assert "tiny: 1.0000e-05" in sys.stdout.getvalue()
+
+
+def test_progbar_verbosity_and_unknown_length(screen):
+    screen(is_terminal=True)
+    assert run_bar(verbose=0) == ""
+    assert run_bar(verbose=2).startswith("4/4 - 0s - ") and sys.stdout.getvalue().count("\n") == 1
+    screen(is_terminal=False)
+    assert run_bar(target=None).startswith("      4/Unknown 0s ")
+    screen(is_terminal=False, encoding="ascii")
+    assert run_bar().startswith("4/4 " + "=" * 20)
+    with pytest.raises(ValueError, match="not both"):
+        Progbar(1, stateful_metrics=[], stateless_metrics=[])
+
+
+def as_archive(path, members):
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+        return
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+
+
+def test_get_file(tmp_path, capsys):
+    source = tmp_path / "numbers.txt"
+    source.write_bytes(b"1 2 3")
+    sha256, md5 = hashlib.sha256(b"1 2 3").hexdigest(), hashlib.md5(b"1 2 3").hexdigest()
+    cache = tmp_path / "cache"
+    path = get_file(origin=source.as_uri(), cache_dir=cache, file_hash=sha256)
+    assert path == str(cache / "datasets" / "numbers.txt") and Path(path).read_bytes() == b"1 2 3"
+    source.write_bytes(b"4")
+    assert Path(get_file("numbers.txt", source.as_uri(), cache_dir=cache, file_hash=sha256)).read_bytes() == b"1 2 3"
+    with pytest.raises(ValueError, match="has md5 .* expected .* It was not kept"):
+        get_file("new.txt", source.as_uri(), cache_dir=cache, md5_hash=md5)
+    assert os.listdir(cache / "datasets") == ["numbers.txt"]
+    assert Path(get_file("numbers.txt", source.as_uri(), cache_dir=cache, force_download=True)).read_bytes() == b"4"
+    with pytest.raises(ValueError, match="without folders"):
+        get_file("a/b", source.as_uri(), cache_dir=cache)
+    with pytest.raises(ValueError, match="needs origin"):
+        get_file("a")
+    with pytest.raises(ValueError, match="neither SHA-256"):
+        get_file("x", source.as_uri(), cache_dir=cache, file_hash="abc")
+
+
+@pytest.mark.parametrize("name", ["files.zip", "files.tar.gz"])
+def test_get_file_unpacks_inside_its_folder(tmp_path, name):
+    source = tmp_path / name
+    as_archive(source, {"a.txt": b"A", "sub/b.txt": b"B"})
+    folder = get_file("data", source.as_uri(), extract=True, cache_dir=tmp_path / "cache")
+    assert folder == str(tmp_path / "cache" / "datasets" / "data")
+    assert Path(folder, "sub", "b.txt").read_bytes() == b"B"
+    as_archive(source, {"a.txt": b"A", "../../../evil.txt": b"E"})
+    with pytest.raises(ValueError, match="outside the folder"):
+        get_file("evil", source.as_uri(), extract=True, cache_dir=tmp_path / "cache")
+    assert not list(tmp_path.rglob("evil.txt")) and not (tmp_path / "cache/datasets/evil").exists()
+    with pytest.raises(ValueError, match="not an archive of the format 'zip'"):
+        source.write_bytes(b"plain")
+        get_file("plain", source.as_uri(), extract=True, archive_format="zip", cache_dir=tmp_path / "cache")
+
+
+def test_plotting(tmp_path):
+    pytest.importorskip("matplotlib")
+    from dlcore.plotting import plot_history, plot_predictions
+
+    history = {"loss": [3, 2, 1.5], "val_loss": [3, 2.5, 2.4], "accuracy": [0.1, 0.5, 0.9]}
+    figure = plot_history(history, path=tmp_path / "curves.png")
+    assert [axes.get_title() for axes in figure.axes] == ["loss", "accuracy"]
+    assert [len(axes.lines) for axes in figure.axes] == [2, 1]
+    assert (tmp_path / "curves.png").read_bytes()[1:4] == b"PNG"
+    with pytest.raises(ValueError, match=r"no values for \['f1'\]"):
+        plot_history(history, metrics=["f1"])
+    figure = plot_predictions(np.zeros((3, 8, 8, 1)), np.eye(3), labels=[0, 1, 1], class_names="abc", columns=2)
+    assert [axes.get_title() for axes in figure.axes] == ["a", "b", "c (b)"]
+    with pytest.raises(ValueError, match=r"images \(3, 8, 8\), predictions \(2,\)"):
+        plot_predictions(np.zeros((3, 8, 8)), [0, 1])
+
+
+def test_plotting_without_matplotlib_says_what_to_install(monkeypatch):
+    from dlcore.plotting import plot_history
+
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match="pip install matplotlib"):
+        plot_history({"loss": [1]})
