@@ -1,0 +1,143 @@
+"""Activation functions: y = f(x), elementwise but for the softmax family."""
+
+from dlcore import ops
+from dlcore.registry import Catalogue
+
+
+def linear(x):
+    """y = x."""
+    return x
+
+
+def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
+    """Rectified linear unit: y = max(x, 0), with an optional leak, ceiling and threshold.
+
+    y = max_value for x >= max_value, x for threshold < x < max_value, negative_slope * (x - threshold) below.
+
+    Args:
+        x: tensor.
+        negative_slope: float, default 0.0: slope below the threshold.
+        max_value: float or None (default): where the function saturates.
+        threshold: float, default 0.0: values below it are damped or set to zero.
+
+    Example:
+
+    >>> relu(ops.array([-2.0, 3.0]), max_value=2.5)
+    """
+    if threshold == 0 and max_value is None:
+        return ops.leaky_relu(x, negative_slope=negative_slope) if negative_slope != 0.0 else ops.relu(x)
+    x = ops.convert_to_tensor(x)
+    below = negative_slope * (x - threshold)
+    above = x if max_value is None else ops.clip(x, 0.0, max_value)
+    return ops.where(x > threshold, above, below)
+
+
+def leaky_relu(x, negative_slope=0.2):
+    """y = x for x > 0, negative_slope * x otherwise (Maas et al. 2013)."""
+    return ops.leaky_relu(x, negative_slope=negative_slope)
+
+
+def relu6(x):
+    """y = min(max(x, 0), 6)."""
+    return ops.relu6(x)
+
+
+def softmax(x, axis=-1):
+    """y_i = exp(x_i) / sum_j exp(x_j) along `axis`."""
+    return ops.softmax(x, axis=axis)
+
+
+def log_softmax(x, axis=-1):
+    """y_i = x_i - log(sum_j exp(x_j)) along `axis`."""
+    return ops.log_softmax(x, axis=axis)
+
+
+def elu(x, alpha=1.0):
+    """y = x for x > 0, alpha * (exp(x) - 1) otherwise (Clevert et al. 2016)."""
+    return ops.elu(x, alpha=alpha)
+
+
+def selu(x):
+    """y = scale * elu(x, alpha) with the constants that keep mean 0 and variance 1 (Klambauer et al. 2017)."""
+    return ops.selu(x)
+
+
+def softplus(x):
+    """y = log(1 + exp(x))."""
+    return ops.softplus(x)
+
+
+def softsign(x):
+    """y = x / (1 + |x|)."""
+    return ops.softsign(x)
+
+
+def silu(x):
+    """y = x * sigmoid(x), also called swish (Ramachandran et al. 2017)."""
+    return ops.silu(x)
+
+
+def gelu(x, approximate=False):
+    """y = x * P(X <= x) for a standard normal X; `approximate` takes the tanh form (Hendrycks & Gimpel 2016)."""
+    return ops.gelu(x, approximate=approximate)
+
+
+def tanh(x):
+    """y = (exp(x) - exp(-x)) / (exp(x) + exp(-x))."""
+    return ops.tanh(x)
+
+
+def sigmoid(x):
+    """y = 1 / (1 + exp(-x))."""
+    return ops.sigmoid(x)
+
+
+def exponential(x):
+    """y = exp(x)."""
+    return ops.exp(x)
+
+
+def hard_sigmoid(x):
+    """y = min(max(x / 6 + 1/2, 0), 1): sigmoid in three straight lines."""
+    return ops.hard_sigmoid(x)
+
+
+def hard_silu(x):
+    """y = x * hard_sigmoid(x), also called hard swish (Howard et al. 2019)."""
+    return ops.hard_silu(x)
+
+
+def mish(x):
+    """y = x * tanh(softplus(x)) (Misra 2019)."""
+    x = ops.convert_to_tensor(x)
+    return x * ops.tanh(ops.softplus(x))
+
+
+_catalogue = Catalogue(
+    "activation",
+    "keras.activations",
+    [
+        linear, relu, leaky_relu, relu6, softmax, log_softmax, elu, selu, softplus, softsign, silu, gelu, tanh, sigmoid,
+        exponential, hard_sigmoid, hard_silu, mish,
+    ],
+    aliases={"swish": silu, "hard_swish": hard_silu},
+)  # fmt: skip
+
+swish = silu
+hard_swish = hard_silu
+
+
+def get(identifier):
+    """The activation function for a name, a configuration or a callable; None means `linear`."""
+    return linear if identifier is None else _catalogue.get(identifier)
+
+
+def serialize(activation):
+    """The name of a built-in activation, or the configuration of a user's own."""
+    config = _catalogue.serialize(activation)
+    return config["registered_name"] if config["class_name"] == "function" else config
+
+
+def deserialize(config, custom_objects=None):
+    """The activation function from what `serialize` returned."""
+    return _catalogue.deserialize(config, custom_objects)

@@ -1,0 +1,175 @@
+"""Names to objects: the closed catalogues of built-in things and the user's own registered classes.
+
+Every kind of named object (activations, losses, layers, ...) has one `Catalogue`. A catalogue never imports a module by
+a name found in a file: a name is either in the catalogue, registered by the user, or an error that lists near names.
+"""
+
+import difflib
+import inspect
+import re
+import threading
+import types
+
+_registered = {}
+_registered_names = {}
+_scopes = threading.local()
+
+
+def to_snake_case(name):
+    """`"Conv2DTranspose"` -> `"conv2d_transpose"`, the rule of automatic names."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def nearest_names(name, names, count=3):
+    """The `count` names most like `name`, best first, as a clause for an error message."""
+    lowered = {known.lower(): known for known in names}
+    near = difflib.get_close_matches(str(name).lower(), lowered, n=count, cutoff=0.5)
+    if near:
+        return "Nearest names: " + ", ".join(f'"{lowered[n]}"' for n in near) + "."
+    return "Known names: " + ", ".join(f'"{n}"' for n in sorted(set(names))) + "."
+
+
+def get_custom_objects():
+    """The user's global dict of name -> class or function, consulted by every deserialization."""
+    return _registered
+
+
+def register_keras_serializable(package="Custom", name=None):
+    """Class (or function) decorator: makes the object known to files under `"package>name"`."""
+
+    def register(obj):
+        if inspect.isclass(obj) and not hasattr(obj, "get_config"):
+            raise ValueError(f"{obj.__name__} cannot be registered without a get_config() method. Please add one.")
+        registered_name = f"{package}>{name or obj.__name__}"
+        _registered[registered_name] = obj
+        _registered_names[obj] = registered_name
+        return obj
+
+    return register
+
+
+def get_registered_name(obj):
+    """`"package>name"` of a registered object, else its plain name."""
+    try:
+        return _registered_names.get(obj) or obj.__name__
+    except TypeError:  # unhashable
+        return obj.__name__
+
+
+def get_registered_object(name, custom_objects=None, module_objects=None):
+    """Looks `name` up in the scope, the registered, the given and the built-in objects, in this order; else None."""
+    for objects in (*_scope_stack(), _registered, custom_objects, module_objects):
+        if objects and name in objects:
+            return objects[name]
+    return None
+
+
+def _scope_stack():
+    return getattr(_scopes, "stack", ())
+
+
+class custom_object_scope:  # noqa: N801, Keras's name
+    """`with custom_object_scope({"MyLayer": MyLayer}):` makes names known while the block runs."""
+
+    def __init__(self, custom_objects):
+        self.custom_objects = dict(custom_objects or {})
+
+    def __enter__(self):
+        _scopes.stack = (self.custom_objects, *_scope_stack())
+        return self
+
+    def __exit__(self, *exc_info):
+        _scopes.stack = _scope_stack()[1:]
+
+
+CustomObjectScope = custom_object_scope
+
+
+class Catalogue:
+    """All built-in objects of one kind, with Keras's `get`, `serialize` and `deserialize`.
+
+    Args:
+        kind: str, what an entry is called in messages, e.g. `"loss"`.
+        module: str, Keras's public module, written into configurations.
+        objects: the built-in classes and functions; each is known under its `__name__`.
+        aliases: dict of further names.
+    """
+
+    def __init__(self, kind, module, objects, aliases=None):
+        self.kind = kind
+        self.module = module
+        self.objects = {obj.__name__: obj for obj in objects}
+        self.objects.update({to_snake_case(n): o for n, o in self.objects.items() if inspect.isclass(o)})
+        self.objects.update(aliases or {})
+        self._own = set(objects)
+
+    def lookup(self, name, custom_objects=None):
+        """The class or function called `name`, or a ValueError with the nearest names."""
+        found = get_registered_object(name, custom_objects, self.objects)
+        if found is None:
+            known = [*self.objects, *_registered, *(custom_objects or ())]
+            raise ValueError(f'Unknown {self.kind} "{name}". {nearest_names(name, known)}')
+        return found
+
+    def deserialize(self, config, custom_objects=None):
+        """An object from its name or its configuration dict."""
+        if isinstance(config, str):
+            found = self.lookup(config, custom_objects)
+            return found() if inspect.isclass(found) else found
+        if not isinstance(config, dict) or "class_name" not in config:
+            raise ValueError(
+                f'Cannot make a {self.kind} from {config!r}. Expected a name or a dict with "class_name" and "config".'
+            )
+        inner = config.get("config", {})
+        if config["class_name"] == "function":
+            return self.lookup(config.get("registered_name") or inner, custom_objects)
+        found = self._lookup_class(config, custom_objects)
+        if not inspect.isclass(found):
+            return found
+        if custom_objects:
+            with custom_object_scope(custom_objects):
+                return found.from_config(dict(inner))
+        return found.from_config(dict(inner))
+
+    def _lookup_class(self, config, custom_objects):
+        registered_name = config.get("registered_name")
+        if registered_name:
+            found = get_registered_object(registered_name, custom_objects)
+            if found is not None:
+                return found
+        return self.lookup(config["class_name"], custom_objects)
+
+    def serialize(self, obj):
+        """The configuration dict from which `deserialize` makes an equal object; None stays None."""
+        if obj is None:
+            return None
+        if isinstance(obj, (types.FunctionType, types.BuiltinFunctionType)):
+            name = get_registered_name(obj)
+            return {"module": "builtins", "class_name": "function", "config": obj.__name__, "registered_name": name}
+        if not hasattr(obj, "get_config"):
+            raise TypeError(f"Cannot serialize the {self.kind} {obj!r}: it has no get_config() method. Please add one.")
+        cls = type(obj)
+        built_in = cls in self._own
+        return {
+            "module": self.module if built_in else cls.__module__,
+            "class_name": cls.__name__,
+            "config": obj.get_config(),
+            "registered_name": None if built_in else get_registered_name(cls),
+        }
+
+    def get(self, identifier):
+        """An object from None, a name, a configuration dict, a class, or the object itself."""
+        if identifier is None:
+            return None
+        if isinstance(identifier, (str, dict)):
+            return self.deserialize(identifier)
+        if inspect.isclass(identifier):
+            return identifier()
+        if callable(identifier):
+            return identifier
+        raise ValueError(
+            f"Cannot interpret {identifier!r} as {'an' if self.kind[0] in 'aeiou' else 'a'} {self.kind}. "
+            "Expected a name, a configuration dict, a class, an instance or a function."
+        )
