@@ -108,9 +108,9 @@ std::string text_of(const Attr& attr) {
         } else if constexpr (std::is_arithmetic_v<T>) {
           return str(x);
         } else {
-          std::string text = "[";
-          for (std::size_t i = 0; i < x.size(); ++i) text += (i ? "," : "") + str(x[i]);
-          return text + "]";
+          std::ostringstream text;
+          for (std::size_t i = 0; i < x.size(); ++i) text << (i ? "," : "[") << x[i];
+          return x.empty() ? "[]" : text.str() + "]";
         }
       },
       attr);
@@ -135,12 +135,14 @@ std::string Graph::describe(int v) const {
 }
 
 std::string Graph::describe(const Node& node) const {
-  std::string text;
-  for (int value : node.out) text += str(text.empty() ? "%" : ", %", value, ": ", values[value].spec);
-  text += " = " + node.op->name + '(';
-  for (std::size_t i = 0; i < node.in.size(); ++i) text += (i ? ", " : "") + describe(node.in[i]);
-  for (const auto& [key, attr] : node.attrs.items()) text += ", " + key + '=' + text_of(attr);
-  return text + ')';
+  std::ostringstream text;
+  for (std::size_t i = 0; i < node.out.size(); ++i)
+    text << (i ? ", %" : "%") << node.out[i] << ": " << values[node.out[i]].spec;
+  text << " = " << node.op->name << '(';
+  for (std::size_t i = 0; i < node.in.size(); ++i) text << (i ? ", " : "") << describe(node.in[i]);
+  for (const auto& [key, attr] : node.attrs.items()) text << ", " << key << '=' << text_of(attr);
+  text << ')';
+  return text.str();
 }
 
 std::string Graph::describe_results() const {
