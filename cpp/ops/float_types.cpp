@@ -1,0 +1,89 @@
+#include "ops/float_types.h"
+
+#include <algorithm>
+
+#include "base/parallel.h"
+#include "kernels/float16.h"
+
+namespace dlcore {
+
+namespace {
+
+constexpr std::size_t kNotConverted = static_cast<std::size_t>(-1);
+
+bool is_half(const TensorSpec& spec) { return spec.dtype == DType::F16 || spec.dtype == DType::BF16; }
+
+/// Which buffers are converted, and where their float32 form lies in scratch.
+struct Conversion {
+  Specs in, out;                           // as the kernel is told
+  std::vector<DType> in_dtype, out_dtype;  // as the tensors are
+  std::vector<std::size_t> in_offset, out_offset;
+  std::size_t bytes = 0;
+
+  Conversion(std::span<const TensorSpec> in_specs, std::span<const TensorSpec> out_specs) {
+    for (const TensorSpec& spec : in_specs) place(spec, in, in_dtype, in_offset);
+    for (const TensorSpec& spec : out_specs) place(spec, out, out_dtype, out_offset);
+  }
+
+ private:
+  void place(const TensorSpec& spec, Specs& specs, std::vector<DType>& dtypes, std::vector<std::size_t>& offsets) {
+    dtypes.push_back(spec.dtype);
+    specs.push_back({is_half(spec) ? DType::F32 : spec.dtype, spec.shape});
+    offsets.push_back(is_half(spec) ? bytes : kNotConverted);
+    if (is_half(spec)) bytes += (specs.back().bytes() + 63) / 64 * 64;
+  }
+};
+
+template <class From, class To>
+void convert(const void* from, void* to, std::int64_t n) {
+  constexpr std::int64_t kPiece = 1 << 14;
+  parallel_for((n + kPiece - 1) / kPiece, static_cast<double>(n), [&](std::int64_t piece) {
+    const std::int64_t last = std::min(n, (piece + 1) * kPiece);
+    for (std::int64_t i = piece * kPiece; i < last; ++i)
+      static_cast<To*>(to)[i] = narrow<To>(widen(static_cast<const From*>(from)[i]));
+  });
+}
+
+void to_float(DType dtype, const void* from, void* to, std::int64_t n) {
+  dtype == DType::F16 ? convert<Half, float>(from, to, n) : convert<Bfloat, float>(from, to, n);
+}
+void from_float(DType dtype, const void* from, void* to, std::int64_t n) {
+  dtype == DType::F16 ? convert<float, Half>(from, to, n) : convert<float, Bfloat>(from, to, n);
+}
+
+void run_converted(const Conversion& c, const Kernel& kernel, std::size_t scratch_at, const Buffers& b) {
+  std::byte* scratch = static_cast<std::byte*>(b.scratch);
+  std::vector<const void*> in(b.in, b.in + c.in.size());
+  std::vector<void*> out(b.out, b.out + c.out.size());
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    if (c.in_offset[i] == kNotConverted) continue;
+    to_float(c.in_dtype[i], in[i], scratch + c.in_offset[i], c.in[i].shape.elements());
+    in[i] = scratch + c.in_offset[i];
+  }
+  for (std::size_t i = 0; i < out.size(); ++i)
+    if (c.out_offset[i] != kNotConverted) out[i] = scratch + c.out_offset[i];
+  kernel.run({in.data(), out.data(), scratch + scratch_at});
+  for (std::size_t i = 0; i < out.size(); ++i)
+    if (c.out_offset[i] != kNotConverted) from_float(c.out_dtype[i], out[i], b.out[i], c.out[i].shape.elements());
+}
+
+}  // namespace
+
+Plan on_float32(Plan plan) {
+  return [plan = std::move(plan)](std::span<const TensorSpec> in, std::span<const TensorSpec> out, const Attrs& attrs) {
+    if (std::none_of(in.begin(), in.end(), is_half) && std::none_of(out.begin(), out.end(), is_half))
+      return plan(in, out, attrs);
+    Conversion conversion(in, out);
+    Kernel inner = plan(conversion.in, conversion.out, attrs);
+    Kernel kernel{.run = {},
+                  .scratch_bytes = conversion.bytes + inner.scratch_bytes,
+                  .label = inner.label + "_converted",
+                  .flops = inner.flops};
+    kernel.run = [c = std::move(conversion), inner = std::move(inner)](const Buffers& b) {
+      run_converted(c, inner, c.bytes, b);
+    };
+    return kernel;
+  };
+}
+
+}  // namespace dlcore

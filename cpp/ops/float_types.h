@@ -1,0 +1,27 @@
+// Float dtypes of primitives whose kernels compute in float32 and float64.
+#pragma once
+
+#include <functional>
+#include <span>
+
+#include "dlcore/error.h"
+#include "program/primitive.h"
+
+namespace dlcore {
+
+inline void expect_float(const TensorSpec& x) {
+  if (!is_float(x.dtype)) throw type_error("the input is ", x, "; expected a float dtype, cast it first.");
+}
+
+/// make(0.0f), or make(0.0) for float64.
+template <class Make>
+auto for_float_type(DType dtype, const Make& make) {
+  return dtype == DType::F64 ? make(0.0) : make(0.0f);
+}
+
+using Plan = std::function<Kernel(std::span<const TensorSpec> in, std::span<const TensorSpec> out, const Attrs& attrs)>;
+
+/// A plan for float32 made one for 16-bit floats too: they are converted in scratch on the way in and out.
+Plan on_float32(Plan plan);
+
+}  // namespace dlcore
