@@ -1,0 +1,345 @@
+#include "kernels/conv/conv.h"
+
+#include <algorithm>
+#include <limits>
+#include <type_traits>
+
+#include "base/parallel.h"
+#include "kernels/conv/correlate.h"
+#include "kernels/conv/gather.h"
+
+namespace dlcore {
+
+namespace {
+
+constexpr std::int64_t kPackedFrom = 256;  // pixels from which copying the weights into panels pays
+constexpr double kBytesPerNs = 4;          // of a copy on one thread
+
+ConvAxis rows_of(const ConvShape& s) { return {s.h, s.oh, s.kh, s.stride_h, s.dilation_h, s.pad_top}; }
+ConvAxis cols_of(const ConvShape& s) { return {s.w, s.ow, s.kw, s.stride_w, s.dilation_w, s.pad_left}; }
+
+bool is_depthwise(const ConvShape& s) { return choose_conv_algorithm(s) == ConvAlgorithm::Depthwise; }
+Product product_of(const ConvShape& s) { return is_depthwise(s) ? Product::Channelwise : Product::Matrix; }
+
+std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+template <class T>
+std::size_t bytes_of(std::int64_t elements) {
+  return aligned(static_cast<std::size_t>(elements) * sizeof(T));
+}
+
+/// Takes buffers off the front of the scratch.
+class Scratch {
+ public:
+  explicit Scratch(void* bytes) : next_(static_cast<std::byte*>(bytes)) {}
+  template <class T>
+  T* take(std::int64_t elements) {
+    std::byte* const taken = next_;
+    next_ += bytes_of<T>(elements);
+    return reinterpret_cast<T*>(taken);
+  }
+
+ private:
+  std::byte* next_;
+};
+
+// ---- depthwise with several outputs per channel: the channels are repeated, so that each output has its own
+
+std::int64_t multiplier(const ConvShape& s) { return is_depthwise(s) ? s.cout_per_group() : 1; }
+
+template <class T>
+void repeat_channels(const T* x, std::int64_t pixels, std::int64_t channels, std::int64_t times, T* repeated) {
+  const std::int64_t width = channels * times;
+  parallel_for((pixels + 255) / 256, static_cast<double>(pixels * width) * sizeof(T) / kBytesPerNs,
+               [&](std::int64_t chunk) {
+                 for (std::int64_t p = chunk * 256; p < std::min(pixels, chunk * 256 + 256); ++p)
+                   for (std::int64_t c = 0; c < channels; ++c)
+                     std::fill_n(repeated + p * width + c * times, times, x[p * channels + c]);
+               });
+}
+
+template <class T>
+void sum_repeated(const T* repeated, std::int64_t pixels, std::int64_t channels, std::int64_t times, T* sums) {
+  const std::int64_t width = channels * times;
+  parallel_for((pixels + 255) / 256, static_cast<double>(pixels * width) * sizeof(T) / kBytesPerNs,
+               [&](std::int64_t chunk) {
+                 for (std::int64_t p = chunk * 256; p < std::min(pixels, chunk * 256 + 256); ++p) {
+                   for (std::int64_t c = 0; c < channels; ++c) {
+                     T sum = 0;
+                     for (std::int64_t i = 0; i < times; ++i) sum += repeated[p * width + c * times + i];
+                     sums[p * channels + c] = sum;
+                   }
+                 }
+               });
+}
+
+// ---- weights as panels of the width of a register tile
+
+/// What a tile reads is contiguous: element (row, column) of a group lies at panel(column / width), row * width +
+/// column % width.
+struct Panels {
+  std::int64_t groups, rows, cols, width;
+
+  std::int64_t per_group() const { return (cols + width - 1) / width; }
+  std::int64_t elements() const { return groups * per_group() * rows * width; }
+  GatherWeights layout() const { return {width, rows * width, per_group() * rows * width}; }
+};
+
+/// copy_row(group, first_column, cols, row, to) writes one row of a panel.
+template <class T, class CopyRow>
+void pack(const Panels& panels, const CopyRow& copy_row, T* packed) {
+  parallel_for(panels.groups * panels.per_group(), static_cast<double>(panels.elements()) * sizeof(T) / kBytesPerNs,
+               [&](std::int64_t panel) {
+                 const std::int64_t column = panel % panels.per_group() * panels.width;
+                 const std::int64_t cols = std::min(panels.width, panels.cols - column);
+                 for (std::int64_t row = 0; row < panels.rows; ++row)
+                   copy_row(panel / panels.per_group(), column, cols, row,
+                            packed + (panel * panels.rows + row) * panels.width);
+               });
+}
+
+}  // namespace
+
+ConvAlgorithm choose_conv_algorithm(const ConvShape& shape) {
+  return shape.groups > 1 && shape.cin_per_group() == 1 ? ConvAlgorithm::Depthwise : ConvAlgorithm::ImplicitGemm;
+}
+
+template <class T>
+std::string conv_label(const char* op, const ConvShape& shape) {
+  std::string label = op;
+  label += is_depthwise(shape) ? "_depthwise" : "_implicit_gemm";
+  label += std::is_same_v<T, double> ? "_f64_" : "_f32_";
+  return label.append(name_of(isa()));
+}
+
+// ------------------------------------------------------------------------------------------------------------- forward
+
+template <class T>
+struct ConvForward<T>::Plan {
+  ConvShape shape;
+  bool packed;
+  Panels panels;
+  Gather<T> gather;
+
+  static bool wants_packing(const ConvShape& s) {
+    return !is_depthwise(s) && s.cout_per_group() > panel_width<T>(Product::Matrix, s.cout_per_group()) &&
+           s.n * s.oh * s.ow >= kPackedFrom;
+  }
+  static Panels panels_of(const ConvShape& s) {
+    return {s.groups, s.kh * s.kw * s.cin_per_group(), s.cout_per_group(),
+            panel_width<T>(Product::Matrix, s.cout_per_group())};
+  }
+  static GatherWeights layout(const ConvShape& s) {
+    if (wants_packing(s)) return panels_of(s).layout();
+    return {s.cout, panel_width<T>(product_of(s), is_depthwise(s) ? s.cout : s.cout_per_group()), s.cout_per_group()};
+  }
+  static GatherShape gather_shape(const ConvShape& s) {
+    if (is_depthwise(s)) return {Product::Channelwise, s.n, 1, s.h, s.w, s.cout, s.oh, s.ow, s.cout, s.kh, s.kw};
+    return {Product::Matrix, s.n, s.groups, s.h, s.w, s.cin_per_group(), s.oh, s.ow, s.cout_per_group(), s.kh, s.kw};
+  }
+  explicit Plan(const ConvShape& s)
+      : shape(s),
+        packed(wants_packing(s)),
+        panels(panels_of(s)),
+        gather(gather_shape(s), forward_taps(rows_of(s)), forward_taps(cols_of(s)), layout(s)) {}
+
+  std::int64_t repeated() const { return multiplier(shape) > 1 ? shape.n * shape.h * shape.w * shape.cout : 0; }
+};
+
+template <class T>
+ConvForward<T>::ConvForward(const ConvShape& shape) : plan_(std::make_unique<Plan>(shape)) {}
+template <class T>
+ConvForward<T>::~ConvForward() = default;
+
+template <class T>
+std::size_t ConvForward<T>::scratch_bytes() const {
+  return (plan_->packed ? bytes_of<T>(plan_->panels.elements()) : 0) + bytes_of<T>(plan_->repeated());
+}
+
+template <class T>
+void ConvForward<T>::run(const T* x, const T* w, const T* bias, T floor, T* y, void* scratch) const {
+  const ConvShape& s = plan_->shape;
+  Scratch free(scratch);
+  if (plan_->packed) {
+    T* const packed = free.take<T>(plan_->panels.elements());
+    pack(
+        plan_->panels,
+        [&](std::int64_t group, std::int64_t column, std::int64_t cols, std::int64_t row, T* to) {
+          std::copy_n(w + row * s.cout + group * s.cout_per_group() + column, cols, to);
+        },
+        packed);
+    w = packed;
+  }
+  if (plan_->repeated() > 0) {
+    T* const repeated = free.take<T>(plan_->repeated());
+    repeat_channels(x, s.n * s.h * s.w, s.cin, multiplier(s), repeated);
+    x = repeated;
+  }
+  plan_->gather.run(x, w, bias, floor, y);
+}
+
+// ------------------------------------------------------------------------------------------------------ backward input
+
+template <class T>
+struct ConvBackwardInput<T>::Plan {
+  ConvShape shape;
+  bool depthwise;
+  Panels panels;  // rows (tap, co), columns ci
+  Gather<T> gather;
+
+  static Panels panels_of(const ConvShape& s) {
+    return {s.groups, s.kh * s.kw * s.cout_per_group(), s.cin_per_group(),
+            panel_width<T>(Product::Matrix, s.cin_per_group())};
+  }
+  static GatherWeights layout(const ConvShape& s) {
+    if (!is_depthwise(s)) return panels_of(s).layout();
+    return {s.cout, panel_width<T>(Product::Channelwise, s.cout), 0};
+  }
+  static GatherShape gather_shape(const ConvShape& s) {
+    if (is_depthwise(s)) return {Product::Channelwise, s.n, 1, s.oh, s.ow, s.cout, s.h, s.w, s.cout, s.kh, s.kw};
+    return {Product::Matrix, s.n, s.groups, s.oh, s.ow, s.cout_per_group(), s.h, s.w, s.cin_per_group(), s.kh, s.kw};
+  }
+  explicit Plan(const ConvShape& s)
+      : shape(s),
+        depthwise(is_depthwise(s)),
+        panels(panels_of(s)),
+        gather(gather_shape(s), backward_taps(rows_of(s)), backward_taps(cols_of(s)), layout(s)) {}
+
+  std::int64_t packed() const { return depthwise ? 0 : panels.elements(); }
+  std::int64_t repeated() const { return multiplier(shape) > 1 ? shape.n * shape.h * shape.w * shape.cout : 0; }
+};
+
+template <class T>
+ConvBackwardInput<T>::ConvBackwardInput(const ConvShape& shape) : plan_(std::make_unique<Plan>(shape)) {}
+template <class T>
+ConvBackwardInput<T>::~ConvBackwardInput() = default;
+
+template <class T>
+std::size_t ConvBackwardInput<T>::scratch_bytes() const {
+  return bytes_of<T>(plan_->packed()) + bytes_of<T>(plan_->repeated());
+}
+
+template <class T>
+void ConvBackwardInput<T>::run(const T* dy, const T* w, T* dx, void* scratch) const {
+  const ConvShape& s = plan_->shape;
+  constexpr T kNoFloor = -std::numeric_limits<T>::infinity();
+  Scratch free(scratch);
+  if (!plan_->depthwise) {
+    T* const packed = free.take<T>(plan_->packed());
+    pack(
+        plan_->panels,
+        [&](std::int64_t group, std::int64_t column, std::int64_t cols, std::int64_t row, T* to) {
+          const std::int64_t tap = row / s.cout_per_group(), co = row % s.cout_per_group();
+          const T* from = w + (tap * s.cin_per_group() + column) * s.cout + group * s.cout_per_group() + co;
+          for (std::int64_t ci = 0; ci < cols; ++ci) to[ci] = from[ci * s.cout];
+        },
+        packed);
+    w = packed;
+  }
+  T* const target = plan_->repeated() > 0 ? free.take<T>(plan_->repeated()) : dx;
+  plan_->gather.run(dy, w, nullptr, kNoFloor, target);
+  if (plan_->repeated() > 0) sum_repeated(target, s.n * s.h * s.w, s.cin, multiplier(s), dx);
+}
+
+// ---------------------------------------------------------------------------------------------------- backward weights
+
+namespace {
+
+// With few input channels, taps that are cut off differently would make tiles of few rows each; then x is padded first.
+bool wants_padded_input(const ConvShape& s) {
+  const bool padded = valid_outputs(rows_of(s), 0) != valid_outputs(rows_of(s), s.kh - 1) ||
+                      valid_outputs(cols_of(s), 0) != valid_outputs(cols_of(s), s.kw - 1);
+  return padded && !is_depthwise(s) && s.cin_per_group() < 8;
+}
+
+ConvShape without_padding(const ConvShape& s) {
+  ConvShape padded = s;
+  padded.pad_top = padded.pad_left = 0;
+  padded.h = (s.oh - 1) * s.stride_h + (s.kh - 1) * s.dilation_h + 1;
+  padded.w = (s.ow - 1) * s.stride_w + (s.kw - 1) * s.dilation_w + 1;
+  return padded;
+}
+
+template <class T>
+void pad_image(const ConvShape& from, const ConvShape& to, const T* x, T* padded) {
+  const std::int64_t first = std::clamp<std::int64_t>(from.pad_left, 0, to.w);  // columns that come from x
+  const std::int64_t last = std::clamp<std::int64_t>(from.w + from.pad_left, first, to.w);
+  for (std::int64_t row = 0; row < to.h; ++row, padded += to.w * to.cin) {
+    const std::int64_t source = row - from.pad_top;
+    if (source < 0 || source >= from.h) {
+      std::fill_n(padded, to.w * to.cin, T{});
+      continue;
+    }
+    std::fill_n(padded, first * to.cin, T{});
+    std::copy_n(x + (source * from.w + first - from.pad_left) * to.cin, (last - first) * to.cin,
+                padded + first * to.cin);
+    std::fill_n(padded + last * to.cin, (to.w - last) * to.cin, T{});
+  }
+}
+
+template <class T>
+void pad_images(const ConvShape& from, const ConvShape& to, const T* x, T* padded) {
+  const std::int64_t image = to.h * to.w * to.cin;
+  parallel_for(from.n, static_cast<double>(from.n * image) * sizeof(T) / kBytesPerNs,
+               [&](std::int64_t n) { pad_image(from, to, x + n * from.h * from.w * from.cin, padded + n * image); });
+}
+
+}  // namespace
+
+template <class T>
+struct ConvBackwardWeights<T>::Plan {
+  ConvShape shape, inner;
+  bool padded;
+  Correlate<T> correlate;
+
+  static CorrelateShape correlate_shape(const ConvShape& s) {
+    if (is_depthwise(s)) return {Product::Channelwise, s.n, 1, s.cout, s.cout, rows_of(s), cols_of(s)};
+    return {Product::Matrix, s.n, s.groups, s.cin_per_group(), s.cout_per_group(), rows_of(s), cols_of(s)};
+  }
+  explicit Plan(const ConvShape& s)
+      : shape(s),
+        inner(wants_padded_input(s) ? without_padding(s) : s),
+        padded(wants_padded_input(s)),
+        correlate(correlate_shape(inner)) {}
+
+  std::int64_t padded_elements() const { return padded ? inner.n * inner.h * inner.w * inner.cin : 0; }
+  std::int64_t repeated() const { return multiplier(shape) > 1 ? shape.n * shape.h * shape.w * shape.cout : 0; }
+};
+
+template <class T>
+ConvBackwardWeights<T>::ConvBackwardWeights(const ConvShape& shape) : plan_(std::make_unique<Plan>(shape)) {}
+template <class T>
+ConvBackwardWeights<T>::~ConvBackwardWeights() = default;
+
+template <class T>
+std::size_t ConvBackwardWeights<T>::scratch_bytes() const {
+  return bytes_of<T>(plan_->padded_elements()) + bytes_of<T>(plan_->repeated()) + plan_->correlate.scratch_bytes();
+}
+
+template <class T>
+void ConvBackwardWeights<T>::run(const T* x, const T* dy, T* dw, void* scratch) const {
+  const ConvShape& s = plan_->shape;
+  Scratch free(scratch);
+  if (plan_->padded) {
+    T* const padded = free.take<T>(plan_->padded_elements());
+    pad_images(s, plan_->inner, x, padded);
+    x = padded;
+  }
+  if (plan_->repeated() > 0) {
+    T* const repeated = free.take<T>(plan_->repeated());
+    repeat_channels(x, s.n * s.h * s.w, s.cin, multiplier(s), repeated);
+    x = repeated;
+  }
+  plan_->correlate.run(x, dy, dw, free.take<T>(0));
+}
+
+template std::string conv_label<float>(const char*, const ConvShape&);
+template std::string conv_label<double>(const char*, const ConvShape&);
+template class ConvForward<float>;
+template class ConvForward<double>;
+template class ConvBackwardInput<float>;
+template class ConvBackwardInput<double>;
+template class ConvBackwardWeights<float>;
+template class ConvBackwardWeights<double>;
+
+}  // namespace dlcore

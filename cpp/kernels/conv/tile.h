@@ -1,0 +1,66 @@
+// The register tile that all convolutions are made of: a matrix product whose left operand has separable addresses.
+//
+//   C[r, j] = max(bias[j] + [C[r, j] +] sum over k < K of A[r, k] * B[k, j], floor)      r < mr, j < cols
+//   A[r, k] = a_rows[r][a_offsets[k]]        B[k, j] = b[b_offsets[k] + j]        C[r, j] = c_rows[r][j]
+//
+// The pixel that a filter tap reads for an output pixel lies at "where the output pixel begins" plus "how far the tap
+// is from there", so any stride, dilation and group is a matter of the two tables, and no patch matrix is built.
+//
+// Depthwise convolution is the same with a product channel by channel:  A[r, k, j] * B[k, j],  A[r, k, j] =
+// a_rows[r][a_offsets[k] + j].
+#pragma once
+
+#include <cstdint>
+
+namespace dlcore {
+
+template <class T>
+struct TileArgs {
+  const T* const* a_rows;         // mr pointers
+  const std::int64_t* a_offsets;  // K element offsets
+  const std::int64_t* b_offsets;  // K element offsets
+  std::int64_t k;                 // K >= 0
+  const T* b;
+  T* const* c_rows;   // mr pointers
+  std::int64_t cols;  // (nv - 1) * lanes < cols <= nv * lanes; nothing beyond is read or written
+  bool accumulate;    // whether C is read and added
+  const T* bias;      // cols numbers, or null
+  T floor;            // minus infinity for none
+};
+
+inline constexpr int kMaxTileRows = 14;
+inline constexpr int kMaxTileVectors = 4;
+
+enum class Product { Matrix, Channelwise };
+
+/// The tiles of one product, type and instruction set.
+template <class T>
+struct TileSet {
+  int lanes;                          // of one vector
+  int max_vectors;                    // of a tile's row
+  int max_rows[kMaxTileVectors + 1];  // by the number of vectors; 0: no tile has that many
+  /// tile[nv][mr], 1 <= nv <= max_vectors, 1 <= mr <= max_rows[nv].
+  void (*tile[kMaxTileVectors + 1][kMaxTileRows + 1])(const TileArgs<T>& args);
+
+  int vectors_of(std::int64_t cols) const { return static_cast<int>((cols + lanes - 1) / lanes); }
+};
+
+struct TileKernels {
+  TileSet<float> f32[2];  // by Product
+  TileSet<double> f64[2];
+};
+
+const TileKernels& tile_kernels();
+
+template <class T>
+const TileSet<T>& tile_set(Product product);
+template <>
+inline const TileSet<float>& tile_set(Product product) {
+  return tile_kernels().f32[static_cast<int>(product)];
+}
+template <>
+inline const TileSet<double>& tile_set(Product product) {
+  return tile_kernels().f64[static_cast<int>(product)];
+}
+
+}  // namespace dlcore

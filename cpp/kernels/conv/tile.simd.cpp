@@ -1,0 +1,142 @@
+#include "kernels/conv/tile.h"
+
+#include "kernels/simd.h"
+
+namespace dlcore::DLCORE_ISA {
+
+namespace {
+
+// Row pointers kept in registers; beyond them the compiler would park pointers in vector registers, whose way back
+// occupies a multiplier's port. The others are read from the table at each step, on a load port that is idle.
+constexpr int kRowsInRegisters = 8;
+
+template <class T, int kVectors, bool kPartial>
+DLCORE_INLINE void load_row(const T* p, int last, vec<T> (&row)[kVectors]) {
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors - 1; ++v) row[v] = load(p + v * kLanes<T>);
+  const T* const end = p + (kVectors - 1) * kLanes<T>;
+  row[kVectors - 1] = kPartial ? load_partial(end, last) : load(end);
+}
+
+template <class T, int kVectors, bool kPartial>
+DLCORE_INLINE void store_row(T* p, int last, const vec<T> (&row)[kVectors]) {
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors - 1; ++v) store(p + v * kLanes<T>, row[v]);
+  T* const end = p + (kVectors - 1) * kLanes<T>;
+  if (kPartial)
+    store_partial(end, row[kVectors - 1], last);
+  else
+    store(end, row[kVectors - 1]);
+}
+
+template <Product kProduct, class T, int kVectors, bool kPartial>
+DLCORE_INLINE void load_left(const T* a, int last, vec<T> (&x)[kVectors]) {
+  if constexpr (kProduct == Product::Channelwise) {
+    load_row<T, kVectors, kPartial>(a, last, x);
+  } else {
+    const vec<T> number = broadcast<T>(*a);
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) x[v] = number;
+  }
+}
+
+template <Product kProduct, class T, int kRows, int kVectors, bool kPartial>
+DLCORE_INLINE void multiply(const TileArgs<T>& args, int last, vec<T> (&sum)[kRows][kVectors]) {
+  const T* a[kRows];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) a[r] = args.a_rows[r];
+  const T* const volatile* const table = args.a_rows;
+  const T* const b = args.b;
+  const std::int64_t* const a_offsets = args.a_offsets;
+  const std::int64_t* const b_offsets = args.b_offsets;
+  const std::int64_t steps = args.k;
+  for (std::int64_t k = 0; k < steps; ++k) {
+    const std::int64_t offset = a_offsets[k];
+    vec<T> row[kVectors];
+    load_row<T, kVectors, kPartial>(b + b_offsets[k], last, row);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      vec<T> x[kVectors];
+      load_left<kProduct, T, kVectors, kPartial>((r < kRowsInRegisters ? a[r] : table[r]) + offset, last, x);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = fma(x[v], row[v], sum[r][v]);
+    }
+  }
+}
+
+template <Product kProduct, class T, int kRows, int kVectors, bool kPartial>
+void tile(const TileArgs<T>& args) {
+  const int last = static_cast<int>(args.cols) - (kVectors - 1) * kLanes<T>;
+  vec<T> sum[kRows][kVectors];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    if (args.accumulate) {
+      load_row<T, kVectors, kPartial>(args.c_rows[r], last, sum[r]);
+    } else {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = vec<T>{};
+    }
+  }
+  multiply<kProduct, T, kRows, kVectors, kPartial>(args, last, sum);
+
+  vec<T> bias[kVectors]{};
+  if (args.bias) load_row<T, kVectors, kPartial>(args.bias, last, bias);
+  const vec<T> floor = broadcast<T>(args.floor);
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = vmax(floor, sum[r][v] + bias[v]);  // NaN stays NaN
+    store_row<T, kVectors, kPartial>(args.c_rows[r], last, sum[r]);
+  }
+}
+
+template <Product kProduct, class T, int kRows, int kVectors>
+void tile_of(const TileArgs<T>& args) {
+  if (args.cols == kVectors * kLanes<T>)
+    tile<kProduct, T, kRows, kVectors, false>(args);
+  else
+    tile<kProduct, T, kRows, kVectors, true>(args);
+}
+
+// Rows of a tile, by product and number of vectors: as many accumulators as the registers hold beside a row of B and
+// one vector of A. A channel-wise product waits for its loads of A, and needs only enough sums to hide the latency.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int kTileRows[2][kMaxTileVectors + 1] = {{0, 14, 12, 8, 6}, {0, 12, 8, 0, 0}};
+#else
+constexpr int kTileRows[2][kMaxTileVectors + 1] = {{0, 8, 6, 0, 0}, {0, 8, 4, 0, 0}};
+#endif
+
+template <Product kProduct, class T, int kVectors, int kRows>
+constexpr void add_tiles(TileSet<T>& set) {
+  if constexpr (kRows > 0) {
+    set.tile[kVectors][kRows] = tile_of<kProduct, T, kRows, kVectors>;
+    add_tiles<kProduct, T, kVectors, kRows - 1>(set);
+  }
+}
+
+template <Product kProduct, class T, int kVectors>
+constexpr void add_vectors(TileSet<T>& set) {
+  if constexpr (kVectors > 0) {
+    constexpr int kRows = kTileRows[static_cast<int>(kProduct)][kVectors];
+    set.max_rows[kVectors] = kRows;
+    if (kRows > 0 && set.max_vectors == 0) set.max_vectors = kVectors;
+    add_tiles<kProduct, T, kVectors, kRows>(set);
+    add_vectors<kProduct, T, kVectors - 1>(set);
+  }
+}
+
+template <Product kProduct, class T>
+constexpr TileSet<T> tiles() {
+  TileSet<T> set{};
+  set.lanes = kLanes<T>;
+  add_vectors<kProduct, T, kMaxTileVectors>(set);
+  return set;
+}
+
+}  // namespace
+
+extern const TileKernels tile_kernels_table;
+constexpr TileKernels tile_kernels_table{{tiles<Product::Matrix, float>(), tiles<Product::Channelwise, float>()},
+                                         {tiles<Product::Matrix, double>(), tiles<Product::Channelwise, double>()}};
+
+}  // namespace dlcore::DLCORE_ISA

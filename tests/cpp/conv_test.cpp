@@ -1,0 +1,396 @@
+#include "kernels/conv/conv.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "base/parallel.h"
+#include "dlcore/error.h"
+#include "kernels/conv/conv_ref.h"
+#include "kernels/conv/taps.h"
+
+namespace dlcore {
+namespace {
+
+struct NamedShape {
+  const char* name;
+  std::int64_t n, h, w, cin, cout, kernel, stride, dilation, groups;
+  bool same;
+};
+constexpr NamedShape kNamedShapes[] = {
+#include "../shapes/conv.txt"
+};
+
+struct Padding {
+  std::int64_t low, high;
+};
+
+std::int64_t out_size(std::int64_t in, std::int64_t k, std::int64_t stride, std::int64_t dilation, Padding pad) {
+  return (in + pad.low + pad.high - (k - 1) * dilation - 1) / stride + 1;
+}
+
+Padding same_padding(std::int64_t in, std::int64_t k, std::int64_t stride, std::int64_t dilation) {
+  const std::int64_t total =
+      std::max<std::int64_t>(0, ((in + stride - 1) / stride - 1) * stride + (k - 1) * dilation + 1 - in);
+  return {total / 2, total - total / 2};
+}
+
+ConvShape shape_of(const NamedShape& s) {
+  const Padding h = s.same ? same_padding(s.h, s.kernel, s.stride, s.dilation) : Padding{0, 0};
+  const Padding w = s.same ? same_padding(s.w, s.kernel, s.stride, s.dilation) : Padding{0, 0};
+  return {s.n,
+          s.h,
+          s.w,
+          s.cin,
+          out_size(s.h, s.kernel, s.stride, s.dilation, h),
+          out_size(s.w, s.kernel, s.stride, s.dilation, w),
+          s.cout,
+          s.kernel,
+          s.kernel,
+          s.stride,
+          s.stride,
+          s.dilation,
+          s.dilation,
+          h.low,
+          w.low,
+          s.groups};
+}
+
+std::string text_of(const ConvShape& s) {
+  return str("x ", s.n, 'x', s.h, 'x', s.w, 'x', s.cin, ", y ", s.oh, 'x', s.ow, 'x', s.cout, ", kernel ", s.kh, 'x',
+             s.kw, ", strides ", s.stride_h, ',', s.stride_w, ", dilation ", s.dilation_h, ',', s.dilation_w, ", pads ",
+             s.pad_top, ',', s.pad_left, ", groups ", s.groups);
+}
+
+/// Numbers between guards that must stay as they are.
+template <class T>
+class Guarded {
+ public:
+  explicit Guarded(std::int64_t size) : numbers_(static_cast<std::size_t>(size) + 2 * kGuard, kMark) {
+    std::fill(begin(), end(), std::numeric_limits<T>::quiet_NaN());
+  }
+  T* begin() { return numbers_.data() + kGuard; }
+  T* end() { return numbers_.data() + numbers_.size() - kGuard; }
+  bool guards_intact() const {
+    for (int i = 0; i < kGuard; ++i)
+      if (numbers_[i] != kMark || numbers_[numbers_.size() - 1 - i] != kMark) return false;
+    return true;
+  }
+
+ private:
+  static constexpr int kGuard = 64;
+  static constexpr T kMark = T(12345);
+  std::vector<T> numbers_;
+};
+
+/// Scratch with exactly the promised bytes, then a guard.
+class GuardedScratch {
+ public:
+  explicit GuardedScratch(std::size_t bytes)
+      : bytes_(bytes),
+        storage_(bytes + 192, std::byte{0x5a}),
+        at_(reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(storage_.data()) + 63) / 64 * 64)) {}
+  void* get() { return at_; }
+  bool guard_intact() const {
+    for (int i = 0; i < 64; ++i)
+      if (at_[bytes_ + i] != std::byte{0x5a}) return false;
+    return true;
+  }
+
+ private:
+  std::size_t bytes_;
+  std::vector<std::byte> storage_;
+  std::byte* at_;
+};
+
+struct Sizes {
+  std::int64_t x, y, w;
+};
+Sizes sizes_of(const ConvShape& s) {
+  return {s.n * s.h * s.w * s.cin, s.n * s.oh * s.ow * s.cout, s.kh * s.kw * s.cin_per_group() * s.cout};
+}
+
+template <class T>
+struct Data {
+  std::vector<T> x, w, dy, bias;
+};
+
+template <class T>
+Data<T> integers(const ConvShape& s) {
+  std::mt19937 random(7);
+  auto draw = [&](std::int64_t n) {
+    std::vector<T> numbers(static_cast<std::size_t>(n));
+    for (T& number : numbers) number = static_cast<T>(static_cast<int>(random() % 7) - 3);
+    return numbers;
+  };
+  const Sizes n = sizes_of(s);
+  return {draw(n.x), draw(n.w), draw(n.y), draw(s.cout)};
+}
+
+template <class T>
+Data<T> reals(const ConvShape& s) {
+  std::mt19937 random(11);
+  std::uniform_real_distribution<T> uniform(-1, 1);
+  auto draw = [&](std::int64_t n) {
+    std::vector<T> numbers(static_cast<std::size_t>(n));
+    for (T& number : numbers) number = uniform(random);
+    return numbers;
+  };
+  const Sizes n = sizes_of(s);
+  return {draw(n.x), draw(n.w), draw(n.y), draw(s.cout)};
+}
+
+template <class T>
+struct Results {
+  std::vector<T> y, dx, dw;
+};
+
+template <class T, class Conv, class Run>
+std::vector<T> run_guarded(const Conv& conv, std::int64_t size, const Run& run) {
+  Guarded<T> out(size);
+  GuardedScratch scratch(conv.scratch_bytes());
+  run(out.begin(), scratch.get());
+  EXPECT_TRUE(out.guards_intact()) << "wrote beside its output";
+  EXPECT_TRUE(scratch.guard_intact()) << "wrote beyond its scratch";
+  return {out.begin(), out.end()};
+}
+
+template <class T>
+Results<T> compute(const ConvShape& s, const Data<T>& data, T floor) {
+  const Sizes n = sizes_of(s);
+  const ConvForward<T> forward(s);
+  const ConvBackwardInput<T> backward_input(s);
+  const ConvBackwardWeights<T> backward_weights(s);
+  return {run_guarded<T>(forward, n.y,
+                         [&](T* y, void* scratch) {
+                           forward.run(data.x.data(), data.w.data(), data.bias.data(), floor, y, scratch);
+                         }),
+          run_guarded<T>(backward_input, n.x,
+                         [&](T* dx, void* scratch) { backward_input.run(data.dy.data(), data.w.data(), dx, scratch); }),
+          run_guarded<T>(backward_weights, n.w, [&](T* dw, void* scratch) {
+            backward_weights.run(data.x.data(), data.dy.data(), dw, scratch);
+          })};
+}
+
+template <class T>
+Results<double> expected(const ConvShape& s, const Data<T>& data, double floor) {
+  const Sizes n = sizes_of(s);
+  Results<double> results{std::vector<double>(n.y), std::vector<double>(n.x), std::vector<double>(n.w)};
+  conv_forward_ref(s, data.x.data(), data.w.data(), results.y.data());
+  for (std::size_t i = 0; i < results.y.size(); ++i)
+    results.y[i] = std::max(results.y[i] + data.bias[i % static_cast<std::size_t>(s.cout)], floor);
+  conv_backward_input_ref(s, data.dy.data(), data.w.data(), results.dx.data());
+  conv_backward_weights_ref(s, data.x.data(), data.dy.data(), results.dw.data());
+  return results;
+}
+
+template <class T>
+void expect_near(const std::vector<T>& actual, const std::vector<double>& wanted, double bound, const char* what) {
+  ASSERT_EQ(actual.size(), wanted.size());
+  for (std::size_t i = 0; i < actual.size(); ++i)
+    ASSERT_LE(std::abs(static_cast<double>(actual[i]) - wanted[i]), bound)
+        << what << '[' << i << "] is " << actual[i] << ", not " << wanted[i];
+}
+
+template <class T>
+bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0;
+}
+
+template <class T>
+void check_exact(const ConvShape& s) {
+  SCOPED_TRACE(text_of(s));
+  const Data<T> data = integers<T>(s);
+  for (double floor : {-std::numeric_limits<double>::infinity(), 0.0}) {
+    const Results<T> actual = compute<T>(s, data, static_cast<T>(floor));
+    const Results<double> wanted = expected(s, data, floor);
+    expect_near(actual.y, wanted.y, 0, "y");
+    expect_near(actual.dx, wanted.dx, 0, "dx");
+    expect_near(actual.dw, wanted.dw, 0, "dw");
+  }
+}
+
+// A sum of k products of numbers in [-1, 1], in any order, is off by at most about k * eps * k.
+template <class T>
+void check_rounding(const ConvShape& s) {
+  SCOPED_TRACE(text_of(s));
+  const Data<T> data = reals<T>(s);
+  const double floor = -std::numeric_limits<double>::infinity();
+  const Results<T> actual = compute<T>(s, data, static_cast<T>(floor));
+  const Results<double> wanted = expected(s, data, floor);
+  const double eps = std::numeric_limits<T>::epsilon();
+  const auto bound = [&](std::int64_t k) { return eps * static_cast<double>((k + 1) * (k + 1)); };
+  expect_near(actual.y, wanted.y, bound(s.kh * s.kw * s.cin_per_group()), "y");
+  expect_near(actual.dx, wanted.dx, bound(s.kh * s.kw * s.cout_per_group()), "dx");
+  expect_near(actual.dw, wanted.dw, bound(s.n * s.oh * s.ow), "dw");
+}
+
+/// Every combination that is a convolution: kernels, strides, dilations, pads.
+std::vector<ConvShape> geometries() {
+  std::vector<ConvShape> shapes;
+  for (std::int64_t kernel : {1, 2, 3, 5})
+    for (std::int64_t stride : {1, 2, 3})
+      for (std::int64_t dilation : {1, 2})
+        for (Padding pad : {Padding{0, 0}, {1, 1}, {0, 1}, {2, 3}, {4, 0}, {-1, 0}, {0, -2}}) {
+          ConvShape s{2,
+                      9,
+                      8,
+                      3,
+                      0,
+                      0,
+                      5,
+                      kernel,
+                      std::max<std::int64_t>(1, kernel - 1),
+                      stride,
+                      stride % 3 + 1,
+                      dilation,
+                      1,
+                      pad.low,
+                      pad.high,
+                      1};
+          s.oh = out_size(s.h, s.kh, s.stride_h, s.dilation_h, pad);
+          s.ow = out_size(s.w, s.kw, s.stride_w, s.dilation_w, {pad.high, pad.low});
+          if ((kernel - 1) * dilation < s.h + pad.low + pad.high && s.oh > 0 && s.ow > 0) shapes.push_back(s);
+        }
+  return shapes;
+}
+
+TEST(Conv, GeometriesAreExact) {
+  for (const ConvShape& s : geometries()) {
+    check_exact<float>(s);
+    check_exact<double>(s);
+  }
+}
+
+TEST(Conv, ChannelTailsAreExact) {
+  for (std::int64_t cin : {1, 2, 7, 8, 9, 16, 33})
+    for (std::int64_t cout : {1, 3, 8, 15, 16, 17, 31, 33, 47, 48, 64, 65, 130}) {
+      check_exact<float>({2, 5, 6, cin, 3, 4, cout, 3, 3});
+      check_exact<double>({1, 5, 4, cin, 5, 4, cout, 3, 3, 1, 1, 1, 1, 1, 1});
+    }
+}
+
+TEST(Conv, PixelTailsAreExact) {
+  for (std::int64_t pixels : {1, 2, 5, 6, 7, 11, 12, 13, 14, 15, 24, 25, 27, 191, 192, 193, 400})
+    for (std::int64_t cout : {16, 32, 48, 64}) check_exact<float>({1, 1, pixels, 4, 1, pixels, cout, 1, 1});
+}
+
+TEST(Conv, GroupsAreExact) {
+  for (std::int64_t groups : {2, 3})
+    for (std::int64_t cin : {1, 2, 9})
+      for (std::int64_t cout : {1, 2, 17, 70}) {
+        ConvShape s{2, 6, 7, cin * groups, 3, 4, cout * groups, 3, 3, 2, 2, 1, 1, 1, 1, groups};
+        check_exact<float>(s);
+        check_exact<double>(s);
+      }
+}
+
+TEST(Conv, DepthwiseIsExact) {
+  for (std::int64_t channels : {2, 7, 8, 16, 17, 32, 33, 40})
+    for (std::int64_t multiplier : {1, 2, 3})
+      for (std::int64_t stride : {1, 2}) {
+        const std::int64_t oh = out_size(9, 3, stride, 1, {1, 1}), ow = out_size(11, 3, stride, 2, {2, 2});
+        ConvShape s{2, 9, 11, channels, oh, ow, channels * multiplier, 3, 3, stride, stride, 1, 2, 1, 2, channels};
+        check_exact<float>(s);
+        check_exact<double>(s);
+      }
+}
+
+TEST(Conv, NamedShapesAreExact) {
+  for (const NamedShape& named : kNamedShapes) {
+    NamedShape small = named;
+    small.n = std::min<std::int64_t>(named.n, 3);
+    if (shape_of(small).flops() > 3e7)
+      small.n = 1, small.h = std::min<std::int64_t>(16, small.h), small.w = std::min<std::int64_t>(15, small.w);
+    if (shape_of(small).flops() > 3e7) small.cin = small.cout = 72;
+    SCOPED_TRACE(named.name);
+    check_exact<float>(shape_of(small));
+  }
+}
+
+TEST(Conv, ManyImagesAreSummedExactly) { check_exact<float>({300, 4, 4, 2, 3, 3, 16, 2, 2}); }
+
+TEST(Conv, EmptyBatchGivesZeroWeightGradient) {
+  const ConvShape s{0, 4, 4, 2, 3, 3, 5, 2, 2};
+  const Results<float> results = compute<float>(s, integers<float>(s), 0.0f);
+  EXPECT_EQ(results.y.size(), 0u);
+  EXPECT_EQ(results.dw, std::vector<float>(2 * 2 * 2 * 5, 0.0f));
+}
+
+TEST(Conv, RandomRealsStayWithinTheRoundingBound) {
+  check_rounding<float>({3, 13, 13, 32, 11, 11, 64, 3, 3});
+  check_rounding<float>({2, 12, 10, 64, 12, 10, 40, 3, 3, 1, 1, 1, 1, 1, 1});
+  check_rounding<double>({3, 9, 9, 20, 4, 4, 24, 3, 3, 2, 2});
+}
+
+TEST(Conv, BitsDoNotDependOnTheNumberOfThreads) {
+  const int before = num_threads();
+  for (const ConvShape& s :
+       {ConvShape{16, 13, 13, 32, 11, 11, 64, 3, 3}, ConvShape{16, 20, 20, 1, 20, 20, 32, 3, 3, 1, 1, 1, 1, 1, 1},
+        ConvShape{4, 28, 28, 64, 28, 28, 64, 3, 3, 1, 1, 1, 1, 1, 1, 64}}) {
+    SCOPED_TRACE(text_of(s));
+    const Data<float> data = reals<float>(s);
+    set_num_threads(1);
+    const Results<float> one = compute<float>(s, data, 0.0f);
+    for (int threads : {2, 3}) {
+      set_num_threads(threads);
+      const Results<float> many = compute<float>(s, data, 0.0f);
+      EXPECT_TRUE(same_bits(one.y, many.y) && same_bits(one.dx, many.dx) && same_bits(one.dw, many.dw))
+          << threads << " threads";
+    }
+  }
+  set_num_threads(before);
+}
+
+TEST(Conv, NanPassesThroughRelu) {
+  const ConvShape s{1, 2, 2, 1, 2, 2, 1, 1, 1};
+  const float x[] = {1, NAN, -1, 2}, w[] = {1};
+  float y[4];
+  const ConvForward<float> forward(s);
+  GuardedScratch scratch(forward.scratch_bytes());
+  forward.run(x, w, nullptr, 0.0f, y, scratch.get());
+  EXPECT_EQ(y[0], 1);
+  EXPECT_TRUE(std::isnan(y[1]));
+  EXPECT_EQ(y[2], 0);
+}
+
+TEST(ConvTaps, BordersAreClassesOfTheirOwn) {
+  const std::vector<TapClass> classes = forward_taps({5, 5, 3, 1, 1, 1});
+  ASSERT_EQ(classes.size(), 3u);
+  EXPECT_EQ(classes[0].taps, (std::vector<std::int64_t>{1, 2}));
+  EXPECT_EQ(classes[0].targets, (std::vector<std::int64_t>{0}));
+  EXPECT_EQ(classes[1].targets, (std::vector<std::int64_t>{1, 2, 3}));
+  EXPECT_EQ(classes[1].sources, (std::vector<std::int64_t>{0, 1, 2}));
+  EXPECT_EQ(classes[2].taps, (std::vector<std::int64_t>{0, 1}));
+}
+
+TEST(ConvTaps, EachResidueOfTheStrideIsAClassOfTheGradient) {
+  const std::vector<TapClass> classes = backward_taps({5, 3, 2, 2, 1, 1});  // in = 2 * out + tap - 1
+  ASSERT_EQ(classes.size(), 2u);
+  EXPECT_EQ(classes[0].taps, (std::vector<std::int64_t>{1}));
+  EXPECT_EQ(classes[0].targets, (std::vector<std::int64_t>{0, 2, 4}));
+  EXPECT_EQ(classes[0].sources, (std::vector<std::int64_t>{0, 1, 2}));
+  EXPECT_EQ(classes[1].taps, (std::vector<std::int64_t>{0}));
+  EXPECT_EQ(classes[1].sources, (std::vector<std::int64_t>{1, 2}));
+}
+
+TEST(ConvTaps, ValidOutputsAgreeWithTheDefinition) {
+  for (std::int64_t stride : {1, 2, 3})
+    for (std::int64_t dilation : {1, 2})
+      for (std::int64_t pad : {-2, 0, 1, 5})
+        for (std::int64_t tap = 0; tap < 3; ++tap) {
+          const ConvAxis axis{7, 6, 3, stride, dilation, pad};
+          const TapRange range = valid_outputs(axis, tap);
+          for (std::int64_t out = 0; out < axis.out; ++out) {
+            const std::int64_t in = out * stride + tap * dilation - pad;
+            EXPECT_EQ(range.first <= out && out < range.last, 0 <= in && in < axis.in);
+          }
+        }
+}
+
+}  // namespace
+}  // namespace dlcore
