@@ -1,7 +1,299 @@
+// Convolution of NHWC images with HWIO weights. Its two gradients are primitives of their own, and each other's
+// gradients are convolutions again, so derivatives of any order exist.
+#include "dlcore/ops.h"
+#include "kernels/conv/conv.h"
+#include "ops/checks.h"
+#include "ops/epilogue.h"
 #include "ops/families.h"
+#include "ops/widened.h"
+#include "ops/window.h"
+#include "program/primitive.h"
 
 namespace dlcore {
 
-void register_convolution() {}
+namespace {
+
+using SpecSpan = std::span<const TensorSpec>;
+constexpr unsigned kThirdInput = 1u << 2;
+
+// --------------------------------------------------------------------------------------------------------- shape rules
+
+void expect_float(const TensorSpec& spec, const char* what) {
+  if (!is_float(spec.dtype)) throw type_error(what, " is ", spec, "; expected a floating-point tensor. Cast it first.");
+}
+
+void expect_rank_4(const TensorSpec& spec, const char* what, const char* layout) {
+  if (spec.shape.rank() != 4)
+    throw value_error(what, " is ", spec, "; expected 4 axes ", layout,
+                      ". Add the missing axes, e.g. a batch or channel axis of 1.");
+}
+
+void expect_same_dtype(const TensorSpec& a, const TensorSpec& b, const char* what) {
+  if (a.dtype != b.dtype) throw type_error(what, " is ", b, " but the images are ", a, "; both should have one dtype.");
+}
+
+std::int64_t read_groups(const Attrs& attrs) {
+  const std::int64_t groups = attrs.integer("groups", 1);
+  if (groups < 1) throw value_error("groups is ", groups, "; expected at least 1.");
+  return groups;
+}
+
+/// Checks images, weights and attributes against each other; returns the shape of the outputs.
+Shape output_shape(const TensorSpec& x, const TensorSpec& w, const Attrs& attrs) {
+  expect_float(x, "input");
+  expect_rank_4(x, "input", "[NHWC]");
+  expect_rank_4(w, "kernel", "[HWIO]");
+  expect_same_dtype(x, w, "the kernel");
+  const std::int64_t groups = read_groups(attrs), cin = x.shape[3], cout = w.shape[3];
+  if (w.shape[2] < 1 || cout < 1)
+    throw value_error("kernel ", w.shape, " [HWIO] should have known channels, at least 1.");
+  if (cin != Shape::kUnknown && cin != w.shape[2] * groups)
+    throw value_error("the input has ", cin, cin == 1 ? " channel" : " channels", " but the kernel was built for ",
+                      w.shape[2] * groups, ". Got input ", x.shape, " [NHWC], kernel ", w.shape, " [HWIO], groups ",
+                      groups, ". Pass images with ", w.shape[2] * groups,
+                      " channels, or rebuild the layer with this input shape.");
+  if (cout % groups != 0)
+    throw value_error("the kernel ", w.shape, " [HWIO] gives ", cout, " channels, which ", groups,
+                      " groups do not divide. Choose filters as a multiple of groups.");
+  const Window window = read_window(attrs, w.shape[0], w.shape[1]);
+  return {x.shape[0], window_positions(window, 0, x.shape[1]), window_positions(window, 1, x.shape[2]), cout};
+}
+
+void expect_output_gradient(const TensorSpec& dy, const TensorSpec& x, const TensorSpec& w, const Attrs& attrs) {
+  const Shape y = output_shape(x, w, attrs);
+  if (dy.dtype != x.dtype || !shapes_agree(dy.shape, y))
+    throw value_error("the output's gradient is ", dy, " but the output of input ", x.shape, " [NHWC] and kernel ",
+                      w.shape, " [HWIO] is ", TensorSpec{x.dtype, y}, ".");
+}
+
+Specs infer_conv2d(SpecSpan in, const Attrs& attrs) {
+  expect_inputs(in, 2, 3);
+  const Shape y = output_shape(in[0], in[1], attrs);
+  read_activation(attrs);
+  if (in.size() == 3 && (in[2].shape != Shape{y[3]} || in[2].dtype != in[0].dtype))
+    throw value_error("bias is ", in[2], "; expected ", TensorSpec{in[0].dtype, {y[3]}},
+                      ", one number per output channel.");
+  return {{in[0].dtype, y}};
+}
+
+Specs infer_backward_input(SpecSpan in, const Attrs& attrs) {  // dy, w, like x
+  expect_inputs(in, 3);
+  const TensorSpec x{in[0].dtype, in[2].shape};
+  expect_output_gradient(in[0], x, in[1], attrs);
+  return {x};
+}
+
+Specs infer_backward_weights(SpecSpan in, const Attrs& attrs) {  // x, dy, like w
+  expect_inputs(in, 3);
+  const TensorSpec w{in[0].dtype, in[2].shape};
+  expect_output_gradient(in[1], in[0], w, attrs);
+  return {w};
+}
+
+// --------------------------------------------------------------------------------------------------------------- plans
+
+ConvShape conv_shape(const Shape& x, const Shape& w, const Shape& y, const Attrs& attrs) {
+  const Window window = read_window(attrs, w[0], w[1]);
+  return {x[0],
+          x[1],
+          x[2],
+          x[3],
+          y[1],
+          y[2],
+          y[3],
+          w[0],
+          w[1],
+          window.strides[0],
+          window.strides[1],
+          window.dilation[0],
+          window.dilation[1],
+          pad_before(window, 0, x[1]),
+          pad_before(window, 1, x[2]),
+          read_groups(attrs)};
+}
+
+template <class T>
+Kernel forward_kernel(const ConvShape& shape, bool has_bias, Activation activation) {
+  auto conv = std::make_shared<const ConvForward<T>>(shape);
+  return {.run =
+              [conv, has_bias, activation](const Buffers& b) {
+                const T* bias = has_bias ? b.input<T>(2) : nullptr;
+                conv->run(b.input<T>(0), b.input<T>(1), bias, activation, b.output<T>(0), b.scratch);
+              },
+          .scratch_bytes = conv->scratch_bytes(),
+          .label = conv_label<T>("conv2d", shape),
+          .flops = shape.flops()};
+}
+
+template <class T>
+Kernel backward_input_kernel(const char* label, const ConvShape& shape) {
+  auto conv = std::make_shared<const ConvBackwardInput<T>>(shape);
+  return {.run = [conv](const Buffers& b) { conv->run(b.input<T>(0), b.input<T>(1), b.output<T>(0), b.scratch); },
+          .scratch_bytes = conv->scratch_bytes(),
+          .label = conv_label<T>(label, shape),
+          .flops = shape.flops()};
+}
+
+template <class T>
+Kernel backward_weights_kernel(const ConvShape& shape) {
+  auto conv = std::make_shared<const ConvBackwardWeights<T>>(shape);
+  return {.run = [conv](const Buffers& b) { conv->run(b.input<T>(0), b.input<T>(1), b.output<T>(0), b.scratch); },
+          .scratch_bytes = conv->scratch_bytes(),
+          .label = conv_label<T>("conv2d_backward_weights", shape),
+          .flops = shape.flops()};
+}
+
+/// plan(T{}) for the element type to compute in; 16-bit floats are computed in float32.
+template <class Plan>
+Kernel plan_typed(SpecSpan in, SpecSpan out, unsigned shape_only, const Plan& plan) {
+  if (in[0].dtype == DType::F64) return plan(double{});
+  if (in[0].dtype == DType::F32) return plan(float{});
+  return narrowed(plan(float{}), in, out, shape_only);
+}
+
+Kernel plan_conv2d(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  const ConvShape shape = conv_shape(in[0].shape, in[1].shape, out[0].shape, attrs);
+  return plan_typed(in, out, 0, [&](auto type) {
+    return forward_kernel<decltype(type)>(shape, in.size() == 3, read_activation(attrs));
+  });
+}
+
+Kernel plan_backward_input(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  const ConvShape shape = conv_shape(out[0].shape, in[1].shape, in[0].shape, attrs);
+  return plan_typed(in, out, kThirdInput,
+                    [&](auto type) { return backward_input_kernel<decltype(type)>("conv2d_backward_input", shape); });
+}
+
+Kernel plan_backward_weights(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  const ConvShape shape = conv_shape(in[0].shape, out[0].shape, in[1].shape, attrs);
+  return plan_typed(in, out, kThirdInput, [&](auto type) { return backward_weights_kernel<decltype(type)>(shape); });
+}
+
+// ----------------------------------------------------------------------------------------------------------- gradients
+
+Tensor conv2d(const Tensor& x, const Tensor& w, const Attrs& attrs) { return apply("conv2d", {x, w}, attrs); }
+Tensor backward_input(const Tensor& dy, const Tensor& w, const Tensor& x, const Attrs& attrs) {
+  return apply("conv2d_backward_input", {dy, w, x}, attrs);
+}
+Tensor backward_weights(const Tensor& x, const Tensor& dy, const Tensor& w, const Attrs& attrs) {
+  return apply("conv2d_backward_weights", {x, dy, w}, attrs);
+}
+
+std::vector<Tensor> vjp_conv2d(const VjpContext& c) {
+  const Tensor dy = before_activation(c, "conv2d");
+  const Attrs attrs = without_activation(c.attrs);
+  std::vector<Tensor> gradients(c.in.size());
+  if (c.wanted[0]) gradients[0] = backward_input(dy, c.in[1], c.in[0], attrs);
+  if (c.wanted[1]) gradients[1] = backward_weights(c.in[0], dy, c.in[1], attrs);
+  if (c.in.size() == 3 && c.wanted[2]) gradients[2] = ops::sum(dy, {0, 1, 2});
+  return gradients;
+}
+
+// dx = J^T dy is linear in dy and in w: its gradient with respect to dy is the convolution itself.
+std::vector<Tensor> vjp_backward_input(const VjpContext& c) {
+  const Tensor& g = c.dout[0];
+  return {c.wanted[0] ? conv2d(g, c.in[1], c.attrs) : Tensor(),
+          c.wanted[1] ? backward_weights(g, c.in[0], c.in[1], c.attrs) : Tensor(), Tensor()};
+}
+
+std::vector<Tensor> vjp_backward_weights(const VjpContext& c) {
+  const Tensor& g = c.dout[0];
+  return {c.wanted[0] ? backward_input(c.in[1], g, c.in[0], c.attrs) : Tensor(),
+          c.wanted[1] ? conv2d(c.in[0], g, c.attrs) : Tensor(), Tensor()};
+}
+
+// --------------------------------------------------------------------------------------------------- conv2d_transpose
+// y = conv2d_transpose(x, w) is the gradient to the input of the convolution that maps images of y's shape to x's. That
+// convolution has explicit pads that do not depend on the sizes; negative ones cut the image.
+
+Attrs convolution_behind(const Attrs& attrs, const Shape& w) {
+  const Window window = read_window(attrs, w[0], w[1]);
+  const std::vector<std::int64_t> added = attrs.integers("output_padding", {});
+  if (!added.empty() && added.size() != 2)
+    throw value_error("'output_padding' has ", added.size(), " numbers; expected two, or none for the default.");
+  std::vector<std::int64_t> pads;
+  for (int axis = 0; axis < 2; ++axis) {
+    const std::int64_t extent = window.extent(axis), stride = window.strides[axis];
+    std::int64_t low = 0, total = 0;  // such that y has (size of x - 1) * stride + extent - total pixels
+    switch (window.padding) {
+      case Padding::Valid:
+        total = added.empty() ? std::min<std::int64_t>(0, extent - stride) : -added[axis];
+        break;
+      case Padding::Same:
+        total = added.empty() ? extent - stride : extent - extent % 2 - added[axis];
+        low = std::max<std::int64_t>(0, total) / 2;
+        break;
+      case Padding::Explicit:
+        low = window.pads[2 * axis];
+        total = low + window.pads[2 * axis + 1] - (added.empty() ? 0 : added[axis]);
+        break;
+    }
+    pads.insert(pads.end(), {low, total - low});
+  }
+  return {{"strides", attrs.integers("strides", {1, 1})},
+          {"dilation", attrs.integers("dilation", {1, 1})},
+          {"padding", std::string("explicit")},
+          {"pads", pads},
+          {"groups", read_groups(attrs)}};
+}
+
+Specs infer_conv2d_transpose(SpecSpan in, const Attrs& attrs) {
+  expect_inputs(in, 2);
+  const TensorSpec &x = in[0], &w = in[1];
+  expect_float(x, "input");
+  expect_rank_4(x, "input", "[NHWC]");
+  expect_rank_4(w, "kernel", "[height, width, output channels, input channels]");
+  const Attrs conv = convolution_behind(attrs, w.shape);
+  const Window window = read_window(conv, w.shape[0], w.shape[1]);
+  if (!sizes_agree(x.shape[3], w.shape[3]))
+    throw value_error("the input has ", x.shape[3], " channels but the kernel was built for ", w.shape[3],
+                      ". Got input ", x.shape, " [NHWC], kernel ", w.shape,
+                      " [height, width, output channels, input channels].");
+  Shape y = x.shape;
+  for (int axis = 0; axis < 2; ++axis) {
+    const std::int64_t size = x.shape[axis + 1], total = window.pads[2 * axis] + window.pads[2 * axis + 1];
+    if (size == Shape::kUnknown) continue;
+    y[axis + 1] = (size - 1) * window.strides[axis] + window.extent(axis) - total;
+    if (size < 1 || y[axis + 1] < 1)
+      throw value_error("input ", x.shape, " [NHWC] with ", text_of(window), " gives an output without pixels.");
+  }
+  y[3] = w.shape[2] * read_groups(attrs);
+  expect_output_gradient(x, {x.dtype, y}, w, conv);
+  return {{x.dtype, y}};
+}
+
+Kernel plan_conv2d_transpose(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  const Attrs conv = convolution_behind(attrs, in[1].shape);
+  const ConvShape shape = conv_shape(out[0].shape, in[1].shape, in[0].shape, conv);
+  return plan_typed(in, out, 0,
+                    [&](auto type) { return backward_input_kernel<decltype(type)>("conv2d_transpose", shape); });
+}
+
+std::vector<Tensor> vjp_conv2d_transpose(const VjpContext& c) {
+  const Attrs conv = convolution_behind(c.attrs, c.in[1].shape());
+  const Tensor& g = c.dout[0];
+  return {c.wanted[0] ? conv2d(g, c.in[1], conv) : Tensor(),
+          c.wanted[1] ? backward_weights(g, c.in[0], c.in[1], conv) : Tensor()};
+}
+
+}  // namespace
+
+void register_convolution() {
+  register_primitive({.name = "conv2d", .infer = infer_conv2d, .plan = plan_conv2d, .vjp = vjp_conv2d});
+  register_primitive({.name = "conv2d_backward_input",
+                      .infer = infer_backward_input,
+                      .plan = plan_backward_input,
+                      .vjp = vjp_backward_input,
+                      .shape_only_inputs = kThirdInput});
+  register_primitive({.name = "conv2d_backward_weights",
+                      .infer = infer_backward_weights,
+                      .plan = plan_backward_weights,
+                      .vjp = vjp_backward_weights,
+                      .shape_only_inputs = kThirdInput});
+  register_primitive({.name = "conv2d_transpose",
+                      .infer = infer_conv2d_transpose,
+                      .plan = plan_conv2d_transpose,
+                      .vjp = vjp_conv2d_transpose});
+}
 
 }  // namespace dlcore

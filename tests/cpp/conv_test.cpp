@@ -160,14 +160,14 @@ std::vector<T> run_guarded(const Conv& conv, std::int64_t size, const Run& run) 
 }
 
 template <class T>
-Results<T> compute(const ConvShape& s, const Data<T>& data, T floor) {
+Results<T> compute(const ConvShape& s, const Data<T>& data, Activation activation) {
   const Sizes n = sizes_of(s);
   const ConvForward<T> forward(s);
   const ConvBackwardInput<T> backward_input(s);
   const ConvBackwardWeights<T> backward_weights(s);
   return {run_guarded<T>(forward, n.y,
                          [&](T* y, void* scratch) {
-                           forward.run(data.x.data(), data.w.data(), data.bias.data(), floor, y, scratch);
+                           forward.run(data.x.data(), data.w.data(), data.bias.data(), activation, y, scratch);
                          }),
           run_guarded<T>(backward_input, n.x,
                          [&](T* dx, void* scratch) { backward_input.run(data.dy.data(), data.w.data(), dx, scratch); }),
@@ -176,13 +176,26 @@ Results<T> compute(const ConvShape& s, const Data<T>& data, T floor) {
           })};
 }
 
+double apply(Activation activation, double y) {
+  switch (activation) {
+    case Activation::Relu:
+      return std::max(y, 0.0);
+    case Activation::Sigmoid:
+      return 1 / (1 + std::exp(-y));
+    case Activation::Tanh:
+      return std::tanh(y);
+    default:
+      return y;
+  }
+}
+
 template <class T>
-Results<double> expected(const ConvShape& s, const Data<T>& data, double floor) {
+Results<double> expected(const ConvShape& s, const Data<T>& data, Activation activation) {
   const Sizes n = sizes_of(s);
   Results<double> results{std::vector<double>(n.y), std::vector<double>(n.x), std::vector<double>(n.w)};
   conv_forward_ref(s, data.x.data(), data.w.data(), results.y.data());
   for (std::size_t i = 0; i < results.y.size(); ++i)
-    results.y[i] = std::max(results.y[i] + data.bias[i % static_cast<std::size_t>(s.cout)], floor);
+    results.y[i] = apply(activation, results.y[i] + data.bias[i % static_cast<std::size_t>(s.cout)]);
   conv_backward_input_ref(s, data.dy.data(), data.w.data(), results.dx.data());
   conv_backward_weights_ref(s, data.x.data(), data.dy.data(), results.dw.data());
   return results;
@@ -205,9 +218,9 @@ template <class T>
 void check_exact(const ConvShape& s) {
   SCOPED_TRACE(text_of(s));
   const Data<T> data = integers<T>(s);
-  for (double floor : {-std::numeric_limits<double>::infinity(), 0.0}) {
-    const Results<T> actual = compute<T>(s, data, static_cast<T>(floor));
-    const Results<double> wanted = expected(s, data, floor);
+  for (Activation activation : {Activation::None, Activation::Relu}) {
+    const Results<T> actual = compute<T>(s, data, activation);
+    const Results<double> wanted = expected(s, data, activation);
     expect_near(actual.y, wanted.y, 0, "y");
     expect_near(actual.dx, wanted.dx, 0, "dx");
     expect_near(actual.dw, wanted.dw, 0, "dw");
@@ -219,9 +232,9 @@ template <class T>
 void check_rounding(const ConvShape& s) {
   SCOPED_TRACE(text_of(s));
   const Data<T> data = reals<T>(s);
-  const double floor = -std::numeric_limits<double>::infinity();
-  const Results<T> actual = compute<T>(s, data, static_cast<T>(floor));
-  const Results<double> wanted = expected(s, data, floor);
+  const Activation activation = Activation::None;
+  const Results<T> actual = compute<T>(s, data, activation);
+  const Results<double> wanted = expected(s, data, activation);
   const double eps = std::numeric_limits<T>::epsilon();
   const auto bound = [&](std::int64_t k) { return eps * static_cast<double>((k + 1) * (k + 1)); };
   expect_near(actual.y, wanted.y, bound(s.kh * s.kw * s.cin_per_group()), "y");
@@ -316,7 +329,7 @@ TEST(Conv, ManyImagesAreSummedExactly) { check_exact<float>({300, 4, 4, 2, 3, 3,
 
 TEST(Conv, EmptyBatchGivesZeroWeightGradient) {
   const ConvShape s{0, 4, 4, 2, 3, 3, 5, 2, 2};
-  const Results<float> results = compute<float>(s, integers<float>(s), 0.0f);
+  const Results<float> results = compute<float>(s, integers<float>(s), Activation::Relu);
   EXPECT_EQ(results.y.size(), 0u);
   EXPECT_EQ(results.dw, std::vector<float>(2 * 2 * 2 * 5, 0.0f));
 }
@@ -327,6 +340,18 @@ TEST(Conv, RandomRealsStayWithinTheRoundingBound) {
   check_rounding<double>({3, 9, 9, 20, 4, 4, 24, 3, 3, 2, 2});
 }
 
+TEST(Conv, ActivationsFollowTheSum) {
+  for (Activation activation : {Activation::Sigmoid, Activation::Tanh})
+    for (std::int64_t cout : {5, 32, 40}) {
+      const ConvShape s{2, 6, 6, 3, 4, 4, cout, 3, 3};
+      Data<float> data = reals<float>(s);
+      for (float& w : data.w) w *= 0.125f;  // off the flat ends
+      const std::vector<float> y = compute<float>(s, data, activation).y;
+      const double k = 27, eps = std::numeric_limits<float>::epsilon();
+      expect_near(y, expected(s, data, activation).y, (k + 1) * (k + 1) * eps / 8 + 4 * eps, "y");
+    }
+}
+
 TEST(Conv, BitsDoNotDependOnTheNumberOfThreads) {
   const int before = num_threads();
   for (const ConvShape& s :
@@ -335,10 +360,10 @@ TEST(Conv, BitsDoNotDependOnTheNumberOfThreads) {
     SCOPED_TRACE(text_of(s));
     const Data<float> data = reals<float>(s);
     set_num_threads(1);
-    const Results<float> one = compute<float>(s, data, 0.0f);
+    const Results<float> one = compute<float>(s, data, Activation::Relu);
     for (int threads : {2, 3}) {
       set_num_threads(threads);
-      const Results<float> many = compute<float>(s, data, 0.0f);
+      const Results<float> many = compute<float>(s, data, Activation::Relu);
       EXPECT_TRUE(same_bits(one.y, many.y) && same_bits(one.dx, many.dx) && same_bits(one.dw, many.dw))
           << threads << " threads";
     }
@@ -352,7 +377,7 @@ TEST(Conv, NanPassesThroughRelu) {
   float y[4];
   const ConvForward<float> forward(s);
   GuardedScratch scratch(forward.scratch_bytes());
-  forward.run(x, w, nullptr, 0.0f, y, scratch.get());
+  forward.run(x, w, nullptr, Activation::Relu, y, scratch.get());
   EXPECT_EQ(y[0], 1);
   EXPECT_TRUE(std::isnan(y[1]));
   EXPECT_EQ(y[2], 0);

@@ -1,9 +1,9 @@
 #include "kernels/conv/conv.h"
 
 #include <algorithm>
-#include <limits>
 #include <type_traits>
 
+#include "base/cpu.h"
 #include "base/parallel.h"
 #include "kernels/conv/correlate.h"
 #include "kernels/conv/gather.h"
@@ -157,7 +157,7 @@ std::size_t ConvForward<T>::scratch_bytes() const {
 }
 
 template <class T>
-void ConvForward<T>::run(const T* x, const T* w, const T* bias, T floor, T* y, void* scratch) const {
+void ConvForward<T>::run(const T* x, const T* w, const T* bias, Activation activation, T* y, void* scratch) const {
   const ConvShape& s = plan_->shape;
   Scratch free(scratch);
   if (plan_->packed) {
@@ -175,7 +175,7 @@ void ConvForward<T>::run(const T* x, const T* w, const T* bias, T floor, T* y, v
     repeat_channels(x, s.n * s.h * s.w, s.cin, multiplier(s), repeated);
     x = repeated;
   }
-  plan_->gather.run(x, w, bias, floor, y);
+  plan_->gather.run(x, w, bias, activation, y);
 }
 
 // ------------------------------------------------------------------------------------------------------ backward input
@@ -222,7 +222,6 @@ std::size_t ConvBackwardInput<T>::scratch_bytes() const {
 template <class T>
 void ConvBackwardInput<T>::run(const T* dy, const T* w, T* dx, void* scratch) const {
   const ConvShape& s = plan_->shape;
-  constexpr T kNoFloor = -std::numeric_limits<T>::infinity();
   Scratch free(scratch);
   if (!plan_->depthwise) {
     T* const packed = free.take<T>(plan_->packed());
@@ -237,7 +236,7 @@ void ConvBackwardInput<T>::run(const T* dy, const T* w, T* dx, void* scratch) co
     w = packed;
   }
   T* const target = plan_->repeated() > 0 ? free.take<T>(plan_->repeated()) : dx;
-  plan_->gather.run(dy, w, nullptr, kNoFloor, target);
+  plan_->gather.run(dy, w, nullptr, Activation::None, target);
   if (plan_->repeated() > 0) sum_repeated(target, s.n * s.h * s.w, s.cin, multiplier(s), dx);
 }
 

@@ -15,7 +15,7 @@
 #include <memory>
 #include <string>
 
-#include "base/cpu.h"
+#include "kernels/activation.h"
 
 namespace dlcore {
 
@@ -52,8 +52,8 @@ class ConvForward {
   explicit ConvForward(const ConvShape& shape);
   ~ConvForward();
   std::size_t scratch_bytes() const;
-  /// y = max(conv(x, w) + bias, floor). bias may be null; floor is minus infinity, or 0 for relu.
-  void run(const T* x, const T* w, const T* bias, T floor, T* y, void* scratch) const;
+  /// y = activation(conv(x, w) + bias). bias may be null.
+  void run(const T* x, const T* w, const T* bias, Activation activation, T* y, void* scratch) const;
 
   struct Plan;
 

@@ -1,7 +1,6 @@
 #include "kernels/conv/correlate.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "base/parallel.h"
 #include "kernels/conv/gather.h"
@@ -156,7 +155,6 @@ void Correlate<T>::run_tile(const Tile& tile, std::int64_t block, bool accumulat
   args.b_offsets = region.dy_pixels.data();
   args.cols = tile.cols;
   args.accumulate = accumulate;
-  args.floor = -std::numeric_limits<T>::infinity();
 
   std::int64_t image = 0, row = region.rows.first;
   if (block >= 0 && region.block_images > 1) {

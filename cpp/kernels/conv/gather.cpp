@@ -107,8 +107,8 @@ void Gather<T>::add_tasks(std::size_t region, double flops_per_task) {
 }
 
 template <class T>
-void Gather<T>::run(const T* source, const T* weights, const T* bias, T floor, T* target) const {
-  const Operands operands{source, weights, bias, floor, target};
+void Gather<T>::run(const T* source, const T* weights, const T* bias, Activation activation, T* target) const {
+  const Operands operands{source, weights, bias, activation, target};
   parallel_for(static_cast<std::int64_t>(tasks_.size()), cost_,
                [&](std::int64_t task) { run_task(tasks_[task], operands); });
 }
@@ -120,7 +120,7 @@ void Gather<T>::run_task(const Task& task, const Operands& operands) const {
   args.a_offsets = region.source_offsets.data();
   args.b_offsets = region.weight_offsets.data();
   args.k = static_cast<std::int64_t>(region.source_offsets.size());
-  args.floor = operands.floor;
+  args.activation = operands.activation;
   for (std::int64_t column = 0; column < shape_.target_channels; column += width_) {
     args.cols = std::min(width_, shape_.target_channels - column);
     args.b = operands.weights + task.group * weights_.group_stride + column / width_ * weights_.panel_stride;

@@ -1,7 +1,7 @@
 // Convolution forward and backward to the input as one computation: every target pixel gathers, over its taps, rows of
 // the source image times rows of a weight matrix.
 //
-//   target[n, p, j] = max(bias[j] + sum over taps t of p, c of source[n, position(p, t), c] * weights[t, c, j], floor)
+//   target[n, p, j] = act(bias[j] + sum over taps t of p, c of source[n, position(p, t), c] * weights[t, c, j])
 //
 // or, channel by channel,                          source[n, position(p, t), j] * weights[t, j].
 #pragma once
@@ -39,7 +39,7 @@ class Gather {
   Gather(const GatherShape& shape, const std::vector<TapClass>& rows, const std::vector<TapClass>& cols,
          const GatherWeights& weights);
 
-  void run(const T* source, const T* weights, const T* bias, T floor, T* target) const;
+  void run(const T* source, const T* weights, const T* bias, Activation activation, T* target) const;
 
  private:
   /// Pixels that read the same taps.
@@ -58,7 +58,7 @@ class Gather {
     const T* source;
     const T* weights;
     const T* bias;
-    T floor;
+    Activation activation;
     T* target;
   };
 

@@ -1,6 +1,6 @@
 // The register tile that all convolutions are made of: a matrix product whose left operand has separable addresses.
 //
-//   C[r, j] = max(bias[j] + [C[r, j] +] sum over k < K of A[r, k] * B[k, j], floor)      r < mr, j < cols
+//   C[r, j] = act(bias[j] + [C[r, j] +] sum over k < K of A[r, k] * B[k, j])             r < mr, j < cols
 //   A[r, k] = a_rows[r][a_offsets[k]]        B[k, j] = b[b_offsets[k] + j]        C[r, j] = c_rows[r][j]
 //
 // The pixel that a filter tap reads for an output pixel lies at "where the output pixel begins" plus "how far the tap
@@ -11,6 +11,8 @@
 #pragma once
 
 #include <cstdint>
+
+#include "kernels/activation.h"
 
 namespace dlcore {
 
@@ -25,7 +27,7 @@ struct TileArgs {
   std::int64_t cols;  // (nv - 1) * lanes < cols <= nv * lanes; nothing beyond is read or written
   bool accumulate;    // whether C is read and added
   const T* bias;      // cols numbers, or null
-  T floor;            // minus infinity for none
+  Activation activation;
 };
 
 inline constexpr int kMaxTileRows = 14;

@@ -1,5 +1,6 @@
 #include "kernels/conv/tile.h"
 
+#include "kernels/gemm/epilogue.simd.h"
 #include "kernels/simd.h"
 
 namespace dlcore::DLCORE_ISA {
@@ -81,7 +82,7 @@ void tile(const TileArgs<T>& args) {
 
   vec<T> bias[kVectors]{};
   if (args.bias) load_row<T, kVectors, kPartial>(args.bias, last, bias);
-  const vec<T> floor = broadcast<T>(args.floor);
+  const vec<T> floor = broadcast<T>(args.activation == Activation::Relu ? T{} : -__builtin_inff());
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
@@ -90,12 +91,19 @@ void tile(const TileArgs<T>& args) {
   }
 }
 
+// The longer activations, on a tile that has just been stored.
+template <class T>
+__attribute__((noinline)) void activate_rows(const TileArgs<T>& args, int rows) {
+  for (int r = 0; r < rows; ++r) apply_epilogue<T>(args.c_rows[r], 0, 1, args.cols, nullptr, args.activation);
+}
+
 template <Product kProduct, class T, int kRows, int kVectors>
 void tile_of(const TileArgs<T>& args) {
   if (args.cols == kVectors * kLanes<T>)
     tile<kProduct, T, kRows, kVectors, false>(args);
   else
     tile<kProduct, T, kRows, kVectors, true>(args);
+  if (args.activation > Activation::Relu) activate_rows(args, kRows);
 }
 
 // Rows of a tile, by product and number of vectors: as many accumulators as the registers hold beside a row of B and
