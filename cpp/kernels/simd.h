@@ -176,7 +176,7 @@ DLCORE_INLINE V vmax(V a, V b) {
 
 DLCORE_INLINE f32v vsqrt(f32v x) {
 #if defined(__AVX512F__)
-  return _mm512_sqrt_ps(x);
+  return _mm512_maskz_sqrt_ps(0xffff, x);  // the unmasked form warns in GCC 12
 #elif defined(__AVX2__)
   return _mm256_sqrt_ps(x);
 #elif defined(__x86_64__)
@@ -188,7 +188,7 @@ DLCORE_INLINE f32v vsqrt(f32v x) {
 }
 DLCORE_INLINE f64v vsqrt(f64v x) {
 #if defined(__AVX512F__)
-  return _mm512_sqrt_pd(x);
+  return _mm512_maskz_sqrt_pd(0xff, x);
 #elif defined(__AVX2__)
   return _mm256_sqrt_pd(x);
 #elif defined(__x86_64__)
