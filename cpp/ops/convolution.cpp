@@ -2,8 +2,8 @@
 // gradients are convolutions again, so derivatives of any order exist.
 #include "dlcore/ops.h"
 #include "kernels/conv/conv.h"
+#include "ops/activation.h"
 #include "ops/checks.h"
-#include "ops/epilogue.h"
 #include "ops/families.h"
 #include "ops/widened.h"
 #include "ops/window.h"
@@ -69,7 +69,7 @@ void expect_output_gradient(const TensorSpec& dy, const TensorSpec& x, const Ten
 Specs infer_conv2d(SpecSpan in, const Attrs& attrs) {
   expect_inputs(in, 2, 3);
   const Shape y = output_shape(in[0], in[1], attrs);
-  read_activation(attrs);
+  activation_of(attrs);
   if (in.size() == 3 && (in[2].shape != Shape{y[3]} || in[2].dtype != in[0].dtype))
     throw value_error("bias is ", in[2], "; expected ", TensorSpec{in[0].dtype, {y[3]}},
                       ", one number per output channel.");
@@ -154,7 +154,7 @@ Kernel plan_typed(SpecSpan in, SpecSpan out, unsigned shape_only, const Plan& pl
 Kernel plan_conv2d(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const ConvShape shape = conv_shape(in[0].shape, in[1].shape, out[0].shape, attrs);
   return plan_typed(in, out, 0, [&](auto type) {
-    return forward_kernel<decltype(type)>(shape, in.size() == 3, read_activation(attrs));
+    return forward_kernel<decltype(type)>(shape, in.size() == 3, activation_of(attrs));
   });
 }
 
@@ -180,8 +180,9 @@ Tensor backward_weights(const Tensor& x, const Tensor& dy, const Tensor& w, cons
 }
 
 std::vector<Tensor> vjp_conv2d(const VjpContext& c) {
-  const Tensor dy = before_activation(c, "conv2d");
   const Attrs attrs = without_activation(c.attrs);
+  const Tensor dy =
+      activation_gradient(c.attrs, c.out[0], c.dout[0], [&] { return apply_all("conv2d", c.in, attrs)[0]; });
   std::vector<Tensor> gradients(c.in.size());
   if (c.wanted[0]) gradients[0] = backward_input(dy, c.in[1], c.in[0], attrs);
   if (c.wanted[1]) gradients[1] = backward_weights(c.in[0], dy, c.in[1], attrs);

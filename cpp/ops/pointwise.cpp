@@ -8,6 +8,7 @@
 #include "kernels/pointwise/program.h"
 #include "ops/broadcast.h"
 #include "ops/families.h"
+#include "ops/pointwise.h"
 #include "program/primitive.h"
 
 namespace dlcore {
@@ -91,6 +92,12 @@ double immediate_of(Opcode op, const Attrs& attrs) {
   return 0;
 }
 
+Instruction instruction_for(Opcode op, std::span<const TensorSpec> in, const Attrs& attrs) {
+  Instruction instruction{op, in[typed_operand(op)].dtype, {}, immediate_of(op, attrs)};
+  if (op == Opcode::Cast) instruction.cast_to = attrs.dtype("dtype", DType::F32);
+  return instruction;
+}
+
 Kernel plan_program(const PointwiseProgram& program, std::span<const TensorSpec> in, const Shape& shape,
                     std::string label) {
   std::vector<TiledProgram::Input> inputs;
@@ -104,9 +111,11 @@ Kernel plan_program(const PointwiseProgram& program, std::span<const TensorSpec>
   return kernel;
 }
 
+Opcode gelu_opcode(const Attrs& attrs) { return attrs.boolean("approximate", false) ? Opcode::GeluTanh : Opcode::Gelu; }
+
 Kernel plan_elementwise(Opcode op, std::span<const TensorSpec> in, std::span<const TensorSpec> out,
                         const Attrs& attrs) {
-  Instruction instruction{op, in[typed_operand(op)].dtype, {}, immediate_of(op, attrs), out[0].dtype};
+  Instruction instruction = instruction_for(op, in, attrs);
   const int operands = info_of(op).operands;
   for (int k = 0; k < operands; ++k) instruction.operands[k] = k;
   return plan_program({operands, {instruction}, {operands}}, in, out[0].shape,
@@ -215,19 +224,16 @@ Tensor gelu_tanh_slope(const Tensor& x) {
 }
 
 void register_gelu() {
-  const auto chosen = [](const Attrs& attrs) {
-    return attrs.boolean("approximate", false) ? Opcode::GeluTanh : Opcode::Gelu;
-  };
   Primitive gelu;
   gelu.name = "gelu";
   gelu.infer = [](std::span<const TensorSpec> in, const Attrs& attrs) {
     return infer_elementwise(Opcode::Gelu, in, attrs);
   };
-  gelu.plan = [chosen](std::span<const TensorSpec> in, std::span<const TensorSpec> out, const Attrs& attrs) {
-    return plan_elementwise(chosen(attrs), in, out, attrs);
+  gelu.plan = [](std::span<const TensorSpec> in, std::span<const TensorSpec> out, const Attrs& attrs) {
+    return plan_elementwise(gelu_opcode(attrs), in, out, attrs);
   };
-  gelu.vjp = [chosen](const VjpContext& c) -> Gradients {
-    return {c.dout[0] * (chosen(c.attrs) == Opcode::GeluTanh ? gelu_tanh_slope(c.in[0]) : gelu_slope(c.in[0]))};
+  gelu.vjp = [](const VjpContext& c) -> Gradients {
+    return {c.dout[0] * (gelu_opcode(c.attrs) == Opcode::GeluTanh ? gelu_tanh_slope(c.in[0]) : gelu_slope(c.in[0]))};
   };
   register_primitive(std::move(gelu));
 }
@@ -319,6 +325,12 @@ void register_ternary() {
 }
 
 }  // namespace
+
+std::optional<Instruction> instruction_of(const Primitive& op, std::span<const TensorSpec> in, const Attrs& attrs) {
+  const std::optional<Opcode> opcode = op.name == "gelu" ? gelu_opcode(attrs) : opcode_of(op.name);
+  if (!opcode) return std::nullopt;
+  return instruction_for(*opcode, in, attrs);
+}
 
 void register_pointwise() {
   register_arithmetic_unary();

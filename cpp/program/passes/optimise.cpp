@@ -5,9 +5,12 @@ namespace dlcore {
 Graph optimise(const Graph& source) {
   Graph graph(source);
   remove_dead_nodes(graph);
+  simplify(graph);
   merge_common_nodes(graph);
   remove_dead_nodes(graph);
   fuse_epilogues(graph);
+  remove_dead_nodes(graph);
+  fuse_pointwise(graph);
   remove_dead_nodes(graph);
   return graph;
 }
