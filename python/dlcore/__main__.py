@@ -43,7 +43,7 @@ def _digits_model(keras):
 
 
 def demo(folder: str = ".", epochs: int = 12) -> float:
-    """Trains a CNN on the handwritten digits in the package; writes pictures and the model. Returns the test accuracy."""
+    """Trains a CNN on the digits in the package; writes pictures and the model. Returns the test accuracy."""
     import numpy as np
 
     import dlcore as keras

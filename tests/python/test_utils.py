@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from dlcore.utils import Progbar, PyDataset, Sequence, get_file, normalize, pad_sequences, to_categorical
+from dlcore.utils.files import replacing
 
 
 def test_to_categorical():
@@ -199,3 +200,19 @@ def test_plotting_without_matplotlib_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match="pip install matplotlib"):
         plot_history({"loss": [1]})
+
+
+def test_replacing_keeps_the_old_file_until_the_new_one_is_complete(tmp_path):
+    path = tmp_path / "data.bin"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    with pytest.raises(OSError, match="disk full"), replacing(path) as file:
+        file.write(b"half of the new one")
+        raise OSError("disk full")
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["data.bin"]
+    link = tmp_path / "link.bin"
+    link.symlink_to(path)
+    with replacing(link) as file:
+        file.write(b"new")
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new" and link.is_symlink() and path.stat().st_mode & 0o777 == 0o640

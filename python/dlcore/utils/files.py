@@ -1,5 +1,6 @@
-"""Downloading files, with their checksum, and unpacking archives."""
+"""Downloading files, with their checksum, unpacking archives, and writing files whole or not at all."""
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -75,24 +76,36 @@ def download(url, target, expected_hash=None, hash_algorithm="auto"):
     """
     import urllib.request
 
-    target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
     hasher = _hasher(expected_hash, hash_algorithm) if expected_hash else None
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file, urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
-            print(f"Downloading {url} to {target}", flush=True)
-            _copy(response, file, hasher, url)
-            file.flush()
-            os.fsync(file.fileno())
+    Path(target).parent.mkdir(parents=True, exist_ok=True)
+    with replacing(target) as file, urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
+        print(f"Downloading {url} to {target}", flush=True)
+        _copy(response, file, hasher, url)
         if hasher and hasher.hexdigest() != expected_hash.lower():
             raise ValueError(
                 f"{url} has {hasher.name} {hasher.hexdigest()}, expected {expected_hash}. It was not kept."
             )
-        os.chmod(temporary, 0o644)
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """`with replacing(path) as file:` writes a new file that takes the place of `path` only when it is complete.
+
+    The bytes go to a temporary file in the same folder, which is renamed at the end. After an exception, e.g. of a full
+    disk, the old file is as it was.
+    """
+    target = Path(os.path.realpath(path))  # a link stays one
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            shutil.copymode(target, temporary)
         os.replace(temporary, target)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

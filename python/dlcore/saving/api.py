@@ -1,0 +1,114 @@
+"""Saving and loading by the ending of the file name."""
+
+import os
+
+from dlcore.saving import keras_file, legacy_h5, weights_file
+from dlcore.utils.files import replacing
+
+
+def save_model(model, filepath, overwrite=True, include_optimizer=True, **kwargs):
+    """Saves a whole model: structure, weights, compile arguments and optimizer state.
+
+    The file is written beside its place and put there when complete, so an older one stays whole if the disk is full.
+
+    Args:
+        model: the model.
+        filepath: ends in `.keras` (preferred) or `.h5` (Keras's older format).
+        overwrite: whether an existing file may be replaced.
+        include_optimizer: for `.h5`: whether the optimizer is saved too.
+    """
+    path = _path(filepath)
+    if kwargs:
+        raise TypeError(f"save got unexpected arguments {sorted(kwargs)}")
+    _check_overwrite(path, overwrite)
+    if path.endswith(".weights.h5"):
+        raise ValueError(f"{path} is a name for weights alone. Call save_weights, or name the file .keras.")
+    if path.endswith(".keras"):
+        with replacing(path) as file:
+            keras_file.save_to(model, file)
+    elif path.endswith((".h5", ".hdf5")):
+        with replacing(path) as file:
+            legacy_h5.save_to(model, file, include_optimizer)
+    else:
+        raise ValueError(f"The file name of a model must end in .keras or .h5. Got {path!r}; use {path + '.keras'!r}.")
+
+
+def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
+    """Loads a model that dlcore or Keras saved.
+
+    Args:
+        filepath: a `.keras` or `.h5` file.
+        custom_objects: {name: class or function} of the user's own objects in the model.
+        compile: whether the model is compiled as it was, with the optimizer's state.
+        safe_mode: kept for Keras's signature; code in a file is refused in any case.
+
+    Returns:
+        the model.
+
+    Raises:
+        ValueError: for a damaged file, an unknown class, or weights that do not fit.
+    """
+    path = _existing(filepath)
+    if path.endswith((".h5", ".hdf5")):
+        return legacy_h5.load(path, custom_objects, compile)
+    if path.endswith(".keras"):
+        return keras_file.load(path, custom_objects, compile)
+    raise ValueError(f"The file name of a model must end in .keras or .h5. Got {path!r}.")
+
+
+def save_weights(model, filepath, overwrite=True, **kwargs):
+    """Saves a model's weights, and its optimizer's state.
+
+    Args:
+        model: the model, built.
+        filepath: ends in `.weights.h5`.
+        overwrite: whether an existing file may be replaced.
+    """
+    path = _path(filepath)
+    if kwargs:
+        raise TypeError(f"save_weights got unexpected arguments {sorted(kwargs)}")
+    _check_overwrite(path, overwrite)
+    if not path.endswith(".weights.h5"):
+        raise ValueError(f"The file name of weights must end in .weights.h5. Got {path!r}.")
+    with replacing(path) as file:
+        weights_file.save_to(model, file)
+
+
+def load_weights(model, filepath, skip_mismatch=False, by_name=False, **kwargs):
+    """Loads weights into a model of the same structure; if they do not fit, the model stays as it was.
+
+    Args:
+        model: the model, built.
+        filepath: a `.weights.h5` file, or a `.keras` or `.h5` file of a whole model.
+        skip_mismatch: whether what does not fit is skipped with a warning instead of an error.
+        by_name: for `.h5`: whether layers are matched by name instead of by order.
+    """
+    path = _existing(filepath)
+    if kwargs:
+        raise TypeError(f"load_weights got unexpected arguments {sorted(kwargs)}")
+    if by_name and (path.endswith(".keras") or path.endswith(".weights.h5")):
+        raise ValueError(f"by_name=True needs a .h5 file of a whole model. Got {path!r}.")
+    if path.endswith(".keras"):
+        keras_file.load_weights(model, path, skip_mismatch)
+    elif path.endswith(".weights.h5"):
+        weights_file.load_from(model, path, path, skip_mismatch)
+    elif path.endswith((".h5", ".hdf5")):
+        legacy_h5.load_weights(model, path, skip_mismatch, by_name)
+    else:
+        raise ValueError(f"The file name of weights must end in .weights.h5, .keras or .h5. Got {path!r}.")
+
+
+def _path(filepath):
+    return os.path.expanduser(os.fspath(filepath))
+
+
+def _existing(filepath):
+    path = _path(filepath)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"There is no file {path!r}. The working directory is {os.getcwd()!r}.")
+    return path
+
+
+def _check_overwrite(path, overwrite):
+    if not overwrite and os.path.exists(path):
+        raise FileExistsError(f"{path} exists already. Pass overwrite=True to replace it.")

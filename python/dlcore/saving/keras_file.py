@@ -1,0 +1,117 @@
+"""`.keras`: a zip file of config.json (the model), metadata.json and model.weights.h5."""
+
+import datetime
+import io
+import json
+import zipfile
+import zlib
+
+from dlcore.saving import serialization, weights_file
+
+_CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+_MAX_JSON_BYTES = 64 << 20
+# The Keras version whose format is written; Keras reads it in the metadata.
+KERAS_VERSION = "3.10.0"
+
+
+def save_to(model, file):
+    """Writes a model to a binary file object."""
+    with serialization.sharing_objects():
+        config = json.dumps(serialization.serialize_keras_object(model))
+    import dlcore
+
+    metadata = {
+        "keras_version": KERAS_VERSION,
+        "dlcore_version": dlcore.__version__,
+        "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
+    }
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(_METADATA, json.dumps(metadata))
+        archive.writestr(_CONFIG, config)
+        with archive.open(_WEIGHTS, "w", force_zip64=True) as member:
+            weights_file.save_to(model, member)
+
+
+def load(path, custom_objects=None, compile=True):
+    """The model in a file."""
+    with _opened(path) as archive:
+        config = _read_json(archive, _CONFIG, path)
+        if not compile:
+            config.pop("compile_config", None)
+        with serialization.sharing_objects():
+            model = serialization.deserialize_keras_object(config, custom_objects)
+        if not hasattr(model, "weights"):
+            raise ValueError(f"{path} describes a {config.get('class_name')}, not a model.")
+        _load_weights(model, archive, path)
+    return model
+
+
+def load_weights(model, path, skip_mismatch=False):
+    """Loads only the weights in a file."""
+    with _opened(path) as archive:
+        _load_weights(model, archive, path, skip_mismatch)
+
+
+def _load_weights(model, archive, path, skip_mismatch=False):
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None and model.built and not optimizer.built:
+        optimizer.build(model.trainable_variables)
+    content = io.BytesIO(_read(archive, _WEIGHTS, _expected_bytes(model), path))
+    weights_file.load_from(model, content, f"{path}:{_WEIGHTS}", skip_mismatch)
+
+
+def _expected_bytes(model):
+    """More than a weights file of this model can need: variables, optimizer state, structure."""
+    variables = list(model.variables)
+    numbers = sum(_size(variable.shape) for variable in variables)
+    return 8 * 8 * numbers + (1 << 16) * (len(variables) + 16) + (16 << 20)
+
+
+def _size(shape):
+    size = 1
+    for axis in shape:
+        size *= axis
+    return size
+
+
+class _opened:
+    """The archive at a path; damage found while it is open becomes a ValueError that names the path."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def __enter__(self):
+        try:
+            self._archive = zipfile.ZipFile(self._path)
+        except zipfile.BadZipFile as error:
+            raise self._damaged(error) from error
+        return self._archive
+
+    def __exit__(self, kind, error, traceback):
+        self._archive.close()
+        if isinstance(error, (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)):
+            raise self._damaged(error) from error
+
+    def _damaged(self, error):
+        return ValueError(f"{self._path} is not a readable .keras file; it is damaged or cut off ({error}).")
+
+
+def _read(archive, name, limit, path):
+    """A member's bytes, if it declares no more than `limit`."""
+    try:
+        info = archive.getinfo(name)
+    except KeyError:
+        raise ValueError(f"{path} is not a .keras file: it has no {name}, only {archive.namelist()[:8]}.") from None
+    if info.file_size > limit:
+        raise ValueError(f"{path}: {name} declares {info.file_size} bytes, more than the {limit} its content can need.")
+    return archive.read(info)
+
+
+def _read_json(archive, name, path):
+    try:
+        config = json.loads(_read(archive, name, _MAX_JSON_BYTES, path))
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"{path}: {name} is not valid JSON ({error}).") from error
+    if not isinstance(config, dict) or "class_name" not in config or "config" not in config:
+        raise ValueError(f"{path}: {name} does not describe a model.")
+    return config

@@ -1,0 +1,190 @@
+"""Where each layer's and optimizer's numbers lie in a weights file, as Keras lays them out.
+
+The file mirrors the attributes that hold layers: a functional model's second Dense layer is at `layers/dense_1`, a
+custom model's `self.encoder` at `encoder`, a Bidirectional's forward LSTM cell at `forward_layer/cell`. In each place,
+`vars` holds the variables by number. A layer reachable in two ways is stored at the first, attributes in name order.
+"""
+
+import functools
+import warnings
+
+from dlcore.backend import to_snake_case
+
+
+def saveables(root):
+    """Lists (path, object) of the layers and optimizers below a model, in the file's order."""
+    found = []
+    _visit(root, "", set(), found)
+    return found
+
+
+def _visit(obj, path, visited, found):
+    if id(obj) in visited:
+        return
+    visited.add(id(obj))
+    found.append((path, obj))
+    for name, child in _children(obj):
+        child_path = f"{path}/{name}" if path else name
+        if _is_saveable(child):
+            _visit(child, child_path, visited, found)
+        elif isinstance(child, (list, tuple, dict)):
+            _visit_container(child, child_path, visited, found)
+
+
+def _visit_container(container, path, visited, found):
+    """Items of a container are named by their class, dense, dense_1, ..., or container, container_1, ..."""
+    if id(container) in visited:
+        return
+    visited.add(id(container))
+    counts = {}
+    for item in container.values() if isinstance(container, dict) else container:
+        is_container = isinstance(item, (list, tuple, dict))
+        if not (is_container or _is_saveable(item)):
+            continue
+        name = "container" if is_container else to_snake_case(type(item).__name__)
+        count = counts.get(name, 0)
+        counts[name] = count + 1
+        item_path = f"{path}/{name}_{count}" if count else f"{path}/{name}"
+        (_visit_container if is_container else _visit)(item, item_path, visited, found)
+
+
+def _children(obj):
+    """(attribute, value) of a layer in name order, those with an underscore last; what every layer has is left out."""
+    if not _is_layer(obj):
+        return
+    if _is_graph(obj):
+        yield "layers", obj.layers
+    for name in sorted(dir(obj), key=lambda name: f"~{name}" if name.startswith("_") else name):
+        if name.startswith("__") or name in _common_attributes() or (_is_graph(obj) and name in _GRAPH_ATTRIBUTES):
+            continue
+        try:
+            yield name, getattr(obj, name)
+        except Exception:  # noqa: BLE001, S112 - a property that fails holds no layer
+            continue
+
+
+_GRAPH_ATTRIBUTES = ("operations", "_operations", "_functional")
+
+
+@functools.cache
+def _common_attributes():
+    from dlcore.layers import Layer
+
+    return frozenset(dir(Layer(name="layer")))
+
+
+def _is_saveable(obj):
+    return _is_layer(obj) or _is_optimizer(obj)
+
+
+def _is_layer(obj):
+    from dlcore.layers import Layer
+
+    return isinstance(obj, Layer)
+
+
+def _is_optimizer(obj):
+    from dlcore.optimizers import Optimizer
+
+    return isinstance(obj, Optimizer)
+
+
+def _is_graph(obj):
+    """Whether the layers of a model are those in its graph or list, whatever its attributes."""
+    from dlcore.models import Functional, Sequential
+
+    return isinstance(obj, (Functional, Sequential))
+
+
+def own_variables(obj):
+    """The variables of a layer itself (not of those inside it) or of an optimizer, in the file's order."""
+    if _is_optimizer(obj):
+        return list(obj.variables)
+    return [*obj._trainable_variables, *obj._non_trainable_variables]
+
+
+def collect(root):
+    """Lists (path, name, {key: array}) of all state below a model."""
+    collected = []
+    for path, obj in saveables(root):
+        store = {}
+        if _overrides(obj, "save_own_variables"):
+            obj.save_own_variables(store)
+        else:
+            store = {str(i): variable for i, variable in enumerate(own_variables(obj))}
+        collected.append((path, getattr(obj, "name", None), store))
+    return collected
+
+
+def restore(root, find, path, skip_mismatch=False):
+    """Puts stored state into a model; all of it is checked before the first variable changes.
+
+    Args:
+        root: the model.
+        find: function from a place in the file to {key: hdf5.Array}.
+        path: of the file, for messages.
+        skip_mismatch: whether what does not fit is left as it is, with a warning.
+    """
+    assignments, hooks, problems = [], [], []
+    for place, obj in saveables(root):
+        stored = find(place)
+        if _overrides(obj, "load_own_variables"):
+            hooks.append((obj, stored))
+            continue
+        problem = _match(obj, own_variables(obj), stored, assignments)
+        if problem and _is_optimizer(obj):
+            warnings.warn(f"{path}: the optimizer starts afresh, {problem}.", stacklevel=3)
+        elif problem:
+            problems.append(f'layer "{obj.name}" (at {place or "the top"}): {problem}')
+    report(problems, path, skip_mismatch)
+    values = [(variable, array.read()) for variable, array in assignments]
+    for variable, value in values:
+        variable.assign(value)
+    for obj, stored in hooks:
+        obj.load_own_variables({key: array.read() for key, array in stored.items()})
+
+
+def report(problems, path, skip_mismatch):
+    """One error (or warning) for all that does not fit."""
+    if not problems:
+        return
+    shown = "\n  ".join(problems[:8] + ([f"... and {len(problems) - 8} more"] if len(problems) > 8 else []))
+    if skip_mismatch:
+        warnings.warn(f"{path}: not loaded, because it does not fit the model:\n  {shown}", stacklevel=4)
+        return
+    raise ValueError(
+        f"{path} does not fit the model; no weight was changed:\n  {shown}\n"
+        "Build the model as it was saved, or pass skip_mismatch=True to load what fits."
+    )
+
+
+def _match(obj, variables, stored, assignments):
+    """Appends (variable, array) pairs; returns what does not fit, or None."""
+    if len(stored) != len(variables):
+        hint = " (it is not built; call the model on data first)" if not variables and stored else ""
+        return f"it has {len(variables)} variables{hint}, the file {len(stored)}"
+    pairs = []
+    for i, variable in enumerate(variables):
+        problem = mismatch(variable, stored.get(str(i)))
+        if problem:
+            return problem
+        pairs.append((variable, stored[str(i)]))
+    assignments.extend(pairs)
+    return None
+
+
+def mismatch(variable, array):
+    """What is wrong with an array for a variable, or None."""
+    if array is None:
+        return f'"{variable.name}" is not in the file'
+    if tuple(array.shape) != tuple(variable.shape):
+        return f'"{variable.name}" has shape {tuple(variable.shape)}, in the file {tuple(array.shape)}'
+    return None
+
+
+def _overrides(obj, method):
+    """Whether the user's class stores its state in its own way."""
+    from dlcore.layers import Layer
+
+    own = getattr(type(obj), method, None)
+    return own is not None and _is_layer(obj) and own is not getattr(Layer, method, None)
