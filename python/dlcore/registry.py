@@ -4,31 +4,20 @@ Every kind of named object (activations, losses, layers, ...) has one `Catalogue
 a name found in a file: a name is either in the catalogue, registered by the user, or an error that lists near names.
 """
 
-import difflib
 import inspect
-import re
 import threading
 import types
+
+from dlcore import backend
 
 _registered = {}
 _registered_names = {}
 _scopes = threading.local()
 
 
-def to_snake_case(name):
-    """`"Conv2DTranspose"` -> `"conv2d_transpose"`, the rule of automatic names."""
-    name = re.sub(r"\W+", "", name)
-    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
-
-
-def nearest_names(name, names, count=3):
-    """The `count` names most like `name`, best first, as a clause for an error message."""
-    lowered = {known.lower(): known for known in names}
-    near = difflib.get_close_matches(str(name).lower(), lowered, n=count, cutoff=0.5)
-    if near:
-        return "Nearest names: " + ", ".join(f'"{lowered[n]}"' for n in near) + "."
-    return "Known names: " + ", ".join(f'"{n}"' for n in sorted(set(names))) + "."
+def nearest_names(name, names):
+    """The names most like `name`, or all of them, as a sentence for an error message."""
+    return backend.nearest_hint(name, list(names)).strip()
 
 
 def get_custom_objects():
@@ -101,7 +90,8 @@ class Catalogue:
         self.kind = kind
         self.module = module
         self.objects = {obj.__name__: obj for obj in objects}
-        self.objects.update({to_snake_case(n): o for n, o in self.objects.items() if inspect.isclass(o)})
+        snake_case = {backend.to_snake_case(n): o for n, o in self.objects.items() if inspect.isclass(o)}
+        self.objects = {**snake_case, **self.objects}
         self.objects.update(aliases or {})
         self._own = set(objects)
 
@@ -110,7 +100,7 @@ class Catalogue:
         found = get_registered_object(name, custom_objects, self.objects)
         if found is None:
             known = [*self.objects, *_registered, *(custom_objects or ())]
-            raise ValueError(f'Unknown {self.kind} "{name}". {nearest_names(name, known)}')
+            raise ValueError(f'Unknown {self.kind}: "{name}". {nearest_names(name, known)}')
         return found
 
     def deserialize(self, config, custom_objects=None):

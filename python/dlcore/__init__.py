@@ -1,0 +1,77 @@
+"""Keras-style deep learning on a small, fast C++ core.
+
+import dlcore as keras
+
+model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(10, activation="softmax")])
+"""
+
+import importlib
+
+import dlcore._core as _core
+from dlcore._core import Tensor, num_threads, set_num_threads
+
+__version__ = _core.__version__
+
+# Loaded when first used, so that `import dlcore` takes no longer than NumPy and the core.
+_MODULES = (
+    "activations",
+    "backend",
+    "callbacks",
+    "config",
+    "constraints",
+    "datasets",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "ops",
+    "optimizers",
+    "preprocessing",
+    "random",
+    "regularizers",
+    "saving",
+    "training",
+    "tree",
+    "utils",
+)
+_OBJECTS = {
+    "Function": "models",
+    "Functional": "models",
+    "GradientTape": "training",
+    "Initializer": "initializers",
+    "Input": "layers",
+    "InputSpec": "layers",
+    "KerasTensor": "backend",
+    "Layer": "layers",
+    "Loss": "losses",
+    "Metric": "metrics",
+    "Model": "models",
+    "Operation": "ops",
+    "Optimizer": "optimizers",
+    "Regularizer": "regularizers",
+    "Sequential": "models",
+    "Variable": "backend",
+    "name_scope": "backend",
+}
+
+__all__ = ["Tensor", "num_threads", "set_num_threads", "show_config", *_MODULES, *_OBJECTS]
+
+
+def show_config():
+    """Prints the version, the processor, the instruction set in use and the number of threads."""
+    print(f"dlcore {__version__}: {_core.cpu_name()}, {_core.isa()}, {_core.num_threads()} threads")
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        return importlib.import_module(f"dlcore.{name}")
+    if name in _OBJECTS:
+        value = getattr(importlib.import_module(f"dlcore.{_OBJECTS[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'dlcore' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,48 @@
+"""KerasTensor: the placeholder that flows through the functional API, with the history of how it was made."""
+
+from dlcore.backend import dtypes, names
+
+
+class KerasTensor:
+    """Shape (None for unknown sizes), dtype and the node of the model's graph that makes it; no elements."""
+
+    def __init__(self, shape, dtype="float32", sparse=False, ragged=False, name=None, record_history=True):
+        self.shape = tuple(None if size is None else int(size) for size in shape)
+        self.dtype = dtypes.standardize_dtype(dtype)
+        self.name = name or names.auto_name(type(self).__name__)
+        # (operation, index of the node, index of the output)
+        self.history = None
+
+    @property
+    def ndim(self):
+        return len(self.shape)
+
+    @property
+    def _keras_history(self):
+        return self.history
+
+    def __array__(self, *args, **kwargs):
+        raise ValueError(
+            "A KerasTensor is symbolic: it stands for data that a Functional model will get, and NumPy can't read it. "
+            "Use dlcore.ops functions, or put the NumPy code into a Layer that works on arrays outside the model."
+        )
+
+    def __bool__(self):
+        raise TypeError("A KerasTensor has no truth value: its elements are not known while the model is being built.")
+
+    def __len__(self):
+        if not self.shape or self.shape[0] is None:
+            raise TypeError(f"The length of {self} is not known while the model is being built.")
+        return self.shape[0]
+
+    def __iter__(self):
+        if not self.shape or self.shape[0] is None:
+            raise TypeError(f"Can't iterate over {self}: the size of its first axis is not known.")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __repr__(self):
+        return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+
+
+def is_keras_tensor(x):
+    return isinstance(x, KerasTensor)

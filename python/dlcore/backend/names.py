@@ -1,0 +1,55 @@
+"""Automatic names of layers and variables, and the scopes that make their paths."""
+
+import re
+
+from dlcore.backend.global_state import get_global_attribute
+
+
+def to_snake_case(name):
+    """ "MaxPooling2D" -> "max_pooling2d"."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def uniquify(name):
+    """ "dense", then "dense_1", "dense_2", ..."""
+    counts = get_global_attribute("name_counts", dict)
+    count = counts.get(name, 0)
+    counts[name] = count + 1
+    return f"{name}_{count}" if count else name
+
+
+def auto_name(prefix):
+    """A name that no other layer has, from a class name."""
+    return uniquify(to_snake_case(prefix))
+
+
+def get_uid(prefix=""):
+    """The next number of a counter, from 1."""
+    counts = get_global_attribute("uids", dict)
+    counts[prefix] = counts.get(prefix, 0) + 1
+    return counts[prefix]
+
+
+class name_scope:
+    """`with name_scope("dense"):` prefixes the paths of the variables made inside."""
+
+    def __init__(self, name):
+        if not isinstance(name, str) or "/" in name:
+            raise ValueError(f"A name must be a string without '/'. Received: name={name!r}")
+        self.name = name
+
+    def __enter__(self):
+        get_global_attribute("name_scopes", list).append(self.name)
+        return self
+
+    def __exit__(self, *exception):
+        scopes = get_global_attribute("name_scopes", list)
+        if scopes:
+            scopes.pop()
+
+
+def current_path():
+    """The names of the open scopes, joined by "/"."""
+    return "/".join(get_global_attribute("name_scopes", list))

@@ -1,0 +1,135 @@
+"""Variable: a named tensor that programs read and update in place."""
+
+import numpy as np
+
+from dlcore import _core
+from dlcore.backend import dtypes, names
+from dlcore.backend.tensors import Tensor, convert_to_tensor
+
+# The gradient tapes that are recording; each is told of every variable read.
+active_tapes = []
+
+
+class Variable:
+    """A persistent tensor: weights, optimizer and metric state.
+
+    Args:
+        initializer: the first value (array, number, tensor), or a callable `(shape, dtype) -> tensor`, or the name of
+            an initializer; the last two need `shape`.
+        shape: tuple of ints.
+        dtype: name of the dtype; default: the value's own, or the default float for an initializer.
+        trainable: whether gradients are taken and optimizers update it.
+        autocast: kept for Keras's signature.
+        aggregation: kept for Keras's signature.
+        name: default "variable", made unique.
+
+    While a graph is traced, `value` is symbolic and `assign` is recorded: both take effect when the program runs.
+
+    Example:
+
+    >>> counter = Variable(0, dtype="int32")
+    >>> counter.assign_add(2)
+    >>> int(counter)
+    2
+    """
+
+    def __init__(
+        self, initializer, shape=None, dtype=None, trainable=True, autocast=True, aggregation="none", name=None
+    ):
+        self.name = name if name is not None else names.auto_name(type(self).__name__)
+        if not isinstance(self.name, str) or "/" in self.name:
+            raise ValueError(f"A variable's name must be a string without '/'. Received: name={name!r}")
+        scope = names.current_path()
+        self.path = f"{scope}/{self.name}" if scope else self.name
+        self.trainable = bool(trainable)
+        self.aggregation = aggregation
+        self.regularizer = None
+        self.constraint = None
+        self.overwrite_with_gradient = False
+        self._core = _core.Variable(self._first_value(initializer, shape, dtype), self.path)
+        self.shape = self._core.shape
+        self.dtype = self._core.dtype
+
+    def _first_value(self, initializer, shape, dtype):
+        if isinstance(initializer, str):
+            from dlcore import initializers
+
+            initializer = initializers.get(initializer)
+        if not callable(initializer):
+            value = convert_to_tensor(initializer, dtype)
+            return _core.apply("copy", [value]) if value is initializer else value
+        if shape is None:
+            raise ValueError(f"Variable '{self.name}': an initializer function needs a `shape`. Received: shape=None")
+        shape = tuple(int(size) if size is not None else None for size in shape)
+        if None in shape or any(size < 0 for size in shape):
+            raise ValueError(
+                f"Variable '{self.name}': every size of its shape must be known and not negative. "
+                f"Received: shape={shape}"
+            )
+        return convert_to_tensor(initializer(shape, dtype=dtypes.standardize_dtype(dtype)), dtype)
+
+    @property
+    def value(self):
+        """The value now; symbolic while a graph is traced."""
+        tensor = self._core.value()
+        for tape in active_tapes:
+            tape.note_read(self, tensor)
+        return tensor
+
+    def __dlcore_tensor__(self):
+        return self.value
+
+    def assign(self, value):
+        """Replaces the value; the shape must agree, the dtype is converted."""
+        value = convert_to_tensor(value, self.dtype)
+        if value.shape != self.shape:
+            raise ValueError(f"Variable '{self.path}' has shape {self.shape}; {value.shape} can't be assigned to it.")
+        self._core.assign(value)
+        return value
+
+    def assign_add(self, value):
+        return self.assign(_core.apply("add", [self._core.value(), self._operand(value)]))
+
+    def assign_sub(self, value):
+        return self.assign(_core.apply("sub", [self._core.value(), self._operand(value)]))
+
+    def _operand(self, value):
+        return convert_to_tensor(value, self.dtype)
+
+    def numpy(self):
+        """A NumPy copy of the value that is stored."""
+        return self._core.concrete().numpy()
+
+    @property
+    def ndim(self):
+        return len(self.shape)
+
+    def __array__(self, dtype=None, copy=None):
+        array = self.numpy()
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+    def __repr__(self):
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={self.numpy()}>"
+
+    def __deepcopy__(self, memo):
+        copy = Variable(self.numpy(), dtype=self.dtype, trainable=self.trainable, name=self.name)
+        copy.path = self.path
+        copy.regularizer, copy.constraint = self.regularizer, self.constraint
+        memo[id(self)] = copy
+        return copy
+
+    def __getstate__(self):
+        state = self.__dict__.copy()
+        state["_core"] = np.asarray(self)
+        return state
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._core = _core.Variable(_core.tensor(state["_core"]), self.path)
+
+
+def is_variable(x):
+    return isinstance(x, Variable)
+
+
+__all__ = ["Tensor", "Variable", "active_tapes", "is_variable"]

@@ -1,0 +1,268 @@
+"""Losses for class labels and probabilities."""
+
+from dlcore import backend, ops
+from dlcore.losses.loss import ConfiguredLoss
+
+_MEAN = "sum_over_batch_size"
+
+
+def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
+    """mean of -y * log(p) - (1 - y) * log(1 - p) over `axis`."""
+    y_true, y_pred = _same_type(y_true, y_pred)
+    values = ops.binary_crossentropy(_smooth_binary(y_true, label_smoothing), y_pred, from_logits=from_logits)
+    return ops.mean(values, axis=axis)
+
+
+def binary_focal_crossentropy(
+    y_true,
+    y_pred,
+    apply_class_balancing=False,
+    alpha=0.25,
+    gamma=2.0,
+    from_logits=False,
+    label_smoothing=0.0,
+    axis=-1,
+):
+    """Binary cross-entropy times (1 - p_t)^gamma, p_t the probability of the true class (Lin et al. 2017)."""
+    y_true, y_pred = _same_type(y_true, y_pred)
+    y_true = _smooth_binary(y_true, label_smoothing)
+    p = ops.sigmoid(y_pred) if from_logits else y_pred
+    p_true = y_true * p + (1.0 - y_true) * (1.0 - p)
+    values = ops.power(1.0 - p_true, gamma) * ops.binary_crossentropy(y_true, p)
+    if apply_class_balancing:
+        values = (y_true * alpha + (1.0 - y_true) * (1.0 - alpha)) * values
+    return ops.mean(values, axis=axis)
+
+
+def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
+    """-sum y * log(p) over `axis`; y_true holds a probability per class."""
+    y_true, y_pred = _smooth_categorical(y_true, y_pred, label_smoothing)
+    return ops.categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
+
+
+def categorical_focal_crossentropy(
+    y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1
+):
+    """-sum alpha * (1 - p)^gamma * y * log(p) over `axis` (Lin et al. 2017)."""
+    y_true, y_pred = _smooth_categorical(y_true, y_pred, label_smoothing)
+    if from_logits:
+        y_pred = ops.softmax(y_pred, axis=axis)
+    p = y_pred / ops.sum(y_pred, axis=axis, keepdims=True)
+    p = ops.clip(p, backend.epsilon(), 1.0 - backend.epsilon())
+    return ops.sum(alpha * ops.power(1.0 - p, gamma) * (-y_true * ops.log(p)), axis=axis)
+
+
+def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None, axis=-1):
+    """-log(p[label]); y_true holds one integer label per sample, samples of `ignore_class` count as masked."""
+    y_pred = ops.convert_to_tensor(y_pred)
+    y_true = ops.convert_to_tensor(y_true)
+    if len(y_true.shape) == len(y_pred.shape) and y_true.shape[axis] == 1:
+        y_true = ops.squeeze(y_true, axis=axis)
+    if not backend.is_int_dtype(y_true.dtype):
+        y_true = ops.cast(y_true, "int32")
+    if ignore_class is None:
+        return ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
+    counts = ops.not_equal(y_true, ignore_class)
+    y_true = ops.where(counts, y_true, ops.zeros_like(y_true))
+    y_pred = ops.where(ops.expand_dims(counts, axis), y_pred, ops.zeros_like(y_pred))
+    values = ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
+    values = ops.where(counts, values, ops.zeros_like(values))
+    backend.set_keras_mask(values, counts)
+    return values
+
+
+sparse_categorical_crossentropy.takes_integer_labels = True
+
+
+class BinaryCrossentropy(ConfiguredLoss):
+    """Cross-entropy of probabilities or logits with labels 0 and 1: mean of -y * log(p) - (1 - y) * log(1 - p).
+
+    Args:
+        from_logits: bool, default False: `y_pred` holds logits, p = sigmoid(y_pred), instead of probabilities.
+        label_smoothing: float in [0, 1], default 0.0: labels are drawn towards 1/2 by this fraction.
+        axis: int, default -1: the axis the mean is taken over.
+        reduction: see `Loss`, default `"sum_over_batch_size"`.
+        name: str, default `"binary_crossentropy"`.
+        dtype: dtype of the result, default `floatx()`.
+
+    Example:
+
+    >>> loss = BinaryCrossentropy(from_logits=True)
+    >>> loss([0, 1], [-18.6, 2.9])
+    """
+
+    def __init__(
+        self,
+        from_logits=False,
+        label_smoothing=0.0,
+        axis=-1,
+        reduction=_MEAN,
+        name="binary_crossentropy",
+        dtype=None,
+    ):
+        super().__init__(
+            binary_crossentropy,
+            name,
+            reduction,
+            dtype,
+            from_logits=from_logits,
+            label_smoothing=_fraction(label_smoothing),
+            axis=axis,
+        )
+
+
+class BinaryFocalCrossentropy(ConfiguredLoss):
+    """Binary cross-entropy that weighs easy samples down by (1 - p_t)^gamma (Lin et al. 2017).
+
+    Args:
+        apply_class_balancing: bool, default False: weigh class 1 by `alpha` and class 0 by 1 - `alpha`.
+        alpha: float, default 0.25.
+        gamma: float, default 2.0: the focusing parameter.
+        Others as `BinaryCrossentropy`.
+    """
+
+    def __init__(
+        self,
+        apply_class_balancing=False,
+        alpha=0.25,
+        gamma=2.0,
+        from_logits=False,
+        label_smoothing=0.0,
+        axis=-1,
+        reduction=_MEAN,
+        name="binary_focal_crossentropy",
+        dtype=None,
+    ):
+        super().__init__(
+            binary_focal_crossentropy,
+            name,
+            reduction,
+            dtype,
+            apply_class_balancing=apply_class_balancing,
+            alpha=alpha,
+            gamma=gamma,
+            from_logits=from_logits,
+            label_smoothing=_fraction(label_smoothing),
+            axis=axis,
+        )
+
+
+class CategoricalCrossentropy(ConfiguredLoss):
+    """Cross-entropy of probabilities or logits with one-hot labels: -sum y * log(p).
+
+    Args:
+        from_logits: bool, default False: `y_pred` holds logits instead of probabilities.
+        label_smoothing: float in [0, 1], default 0.0: y <- y * (1 - s) + s / classes.
+        axis: int, default -1: the axis of the classes.
+        reduction: see `Loss`, default `"sum_over_batch_size"`.
+        name: str, default `"categorical_crossentropy"`.
+        dtype: dtype of the result, default `floatx()`.
+    """
+
+    def __init__(
+        self,
+        from_logits=False,
+        label_smoothing=0.0,
+        axis=-1,
+        reduction=_MEAN,
+        name="categorical_crossentropy",
+        dtype=None,
+    ):
+        super().__init__(
+            categorical_crossentropy,
+            name,
+            reduction,
+            dtype,
+            from_logits=from_logits,
+            label_smoothing=_fraction(label_smoothing),
+            axis=axis,
+        )
+
+
+class CategoricalFocalCrossentropy(ConfiguredLoss):
+    """Categorical cross-entropy times alpha * (1 - p)^gamma (Lin et al. 2017); arguments as its binary sister."""
+
+    def __init__(
+        self,
+        alpha=0.25,
+        gamma=2.0,
+        from_logits=False,
+        label_smoothing=0.0,
+        axis=-1,
+        reduction=_MEAN,
+        name="categorical_focal_crossentropy",
+        dtype=None,
+    ):
+        super().__init__(
+            categorical_focal_crossentropy,
+            name,
+            reduction,
+            dtype,
+            alpha=alpha,
+            gamma=gamma,
+            from_logits=from_logits,
+            label_smoothing=_fraction(label_smoothing),
+            axis=axis,
+        )
+
+
+class SparseCategoricalCrossentropy(ConfiguredLoss):
+    """Cross-entropy of probabilities or logits with integer labels: -log(p[label]).
+
+    Args:
+        from_logits: bool, default False: `y_pred` holds logits instead of probabilities.
+        ignore_class: int or None (default): samples of this label do not count.
+        reduction: see `Loss`, default `"sum_over_batch_size"`.
+        axis: int, default -1: the axis of the classes.
+        name: str, default `"sparse_categorical_crossentropy"`.
+        dtype: dtype of the result, default `floatx()`.
+
+    Raises:
+        IndexError: a label is outside [0, classes).
+    """
+
+    def __init__(
+        self,
+        from_logits=False,
+        ignore_class=None,
+        reduction=_MEAN,
+        axis=-1,
+        name="sparse_categorical_crossentropy",
+        dtype=None,
+    ):
+        super().__init__(
+            sparse_categorical_crossentropy,
+            name,
+            reduction,
+            dtype,
+            from_logits=from_logits,
+            ignore_class=ignore_class,
+            axis=axis,
+        )
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("axis")
+        return config
+
+
+def _same_type(y_true, y_pred):
+    y_pred = ops.convert_to_tensor(y_pred)
+    return ops.cast(y_true, y_pred.dtype), y_pred
+
+
+def _smooth_binary(y_true, smoothing):
+    return y_true * (1.0 - smoothing) + 0.5 * smoothing if smoothing else y_true
+
+
+def _smooth_categorical(y_true, y_pred, smoothing):
+    y_true, y_pred = _same_type(y_true, y_pred)
+    if smoothing:
+        y_true = y_true * (1.0 - smoothing) + smoothing / y_true.shape[-1]
+    return y_true, y_pred
+
+
+def _fraction(label_smoothing):
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise ValueError(f"label_smoothing must lie in [0, 1]. Got label_smoothing={label_smoothing}.")
+    return label_smoothing

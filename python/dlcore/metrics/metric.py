@@ -1,0 +1,102 @@
+"""The base of all metrics: state in variables, updated per batch, read at any time."""
+
+from dlcore.backend import Variable
+
+from dlcore import backend, initializers, ops
+
+
+class Metric:
+    """Base of all metrics: implement `update_state(...)` and `result()`; make state with `add_variable`.
+
+    Args:
+        dtype: dtype of the state, default `floatx()`.
+        name: str or None: default the class's name in snake case.
+
+    State is updated with ops and `assign`, so that an update can be traced into a training program.
+
+    Example:
+
+    >>> class Largest(Metric):
+    ...     def __init__(self, name="largest", dtype=None):
+    ...         super().__init__(name=name, dtype=dtype)
+    ...         self.value = self.add_variable((), "zeros", name="value")
+    ...     def update_state(self, y_true, y_pred, sample_weight=None):
+    ...         self.value.assign(ops.maximum(self.value, ops.max(y_pred)))
+    ...     def result(self):
+    ...         return self.value.value
+    """
+
+    def __init__(self, dtype=None, name=None):
+        self.name = name or backend.auto_name(type(self).__name__)
+        self._dtype = backend.standardize_dtype(getattr(dtype, "compute_dtype", dtype))
+        self._variables = []
+        self._metrics = []
+
+    @property
+    def dtype(self):
+        return self._dtype
+
+    @property
+    def variables(self):
+        """The state of this metric and of the metrics it holds."""
+        return self._variables + [v for metric in self._metrics for v in metric.variables]
+
+    def add_variable(self, shape, initializer, dtype=None, aggregation="sum", name=None):
+        """A new state variable of this metric."""
+        self._check_super_called()
+        with backend.name_scope(self.name.replace("/", ">")):
+            variable = Variable(
+                initializers.get(initializer),
+                shape=tuple(shape),
+                dtype=dtype or self.dtype,
+                trainable=False,
+                aggregation=aggregation,
+                name=name,
+            )
+        self._variables.append(variable)
+        return variable
+
+    def add_weight(self, shape=(), initializer=None, dtype=None, name=None):
+        """`add_variable` with Keras's older spelling; zeros when no initializer is given."""
+        return self.add_variable(shape, initializer or "zeros", dtype=dtype, name=name)
+
+    def reset_state(self):
+        """Sets all state to zero: called before each epoch."""
+        for variable in self.variables:
+            variable.assign(ops.zeros(variable.shape, dtype=variable.dtype))
+
+    def update_state(self, *args, **kwargs):
+        """Accumulates one batch."""
+        raise NotImplementedError(f"{type(self).__name__} must implement update_state(...).")
+
+    def result(self):
+        """The metric's value now: a scalar tensor, or a dict of them."""
+        raise NotImplementedError(f"{type(self).__name__} must implement result().")
+
+    def __call__(self, *args, **kwargs):
+        self._check_super_called()
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    def get_config(self):
+        """The constructor's arguments as a JSON-serializable dict."""
+        return {"name": self.name, "dtype": self.dtype}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def __setattr__(self, name, value):
+        if isinstance(value, Metric) and "_metrics" in self.__dict__:
+            self._metrics.append(value)
+        elif isinstance(value, Variable) and not any(value is v for v in self.__dict__.get("_variables", ())):
+            self._check_super_called()
+            self._variables.append(value)
+        super().__setattr__(name, value)
+
+    def _check_super_called(self):
+        if "_variables" not in self.__dict__:
+            raise RuntimeError(f"Call super().__init__() first in the __init__() of {type(self).__name__}.")
+
+    def __repr__(self):
+        return f"<{type(self).__name__} name={self.name}>"

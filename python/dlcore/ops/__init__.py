@@ -1,0 +1,13 @@
+"""Functions on tensors: NumPy's, and those of neural networks. All take KerasTensors too."""
+
+from dlcore.ops import math, nn, numpy  # noqa: F401
+from dlcore.ops.core import *  # noqa: F403
+from dlcore.ops.math import *  # noqa: F403
+from dlcore.ops.nn import *  # noqa: F403
+from dlcore.ops.numpy import *  # noqa: F403
+from dlcore.ops.operation import Node, Operation, operation  # noqa: F401
+from dlcore.ops.operators import attach as _attach
+
+_attach()
+
+__all__ = [name for name in dir() if not name.startswith("_")]

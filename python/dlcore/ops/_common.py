@@ -1,0 +1,61 @@
+"""What the ops modules share: applying primitives to anything that can be made a tensor."""
+
+from dlcore import _core, backend
+from dlcore.backend import dtypes
+from dlcore.backend.tensors import Tensor
+
+
+def tensor(x):
+    return x if type(x) is Tensor else backend.convert_to_tensor(x)
+
+
+def unary(name, x, **attrs):
+    """A primitive that keeps the dtype."""
+    return _core.apply(name, [tensor(x)], **attrs)
+
+
+def float_unary(name, x, **attrs):
+    """A primitive on floats: integers become the default float first."""
+    return _core.apply(name, [as_float(x)], **attrs)
+
+
+def as_float(x):
+    x = tensor(x)
+    return x if x.dtype in dtypes.FLOATS else backend.convert_to_tensor(x, dtypes.float_dtype(x.dtype))
+
+
+def binary(name, a, b):
+    """A primitive of two operands that are promoted to one dtype."""
+    if type(a) is Tensor and type(b) is Tensor and a.dtype == b.dtype:
+        return _core.apply(name, [a, b])
+    return _core.apply(name, backend.promote(a, b))
+
+
+def float_binary(name, a, b):
+    a, b = backend.promote(a, b)
+    return _core.apply(name, [as_float(a), as_float(b)])
+
+
+def logical_binary(name, a, b):
+    return _core.apply(name, [backend.convert_to_tensor(a, "bool"), backend.convert_to_tensor(b, "bool")])
+
+
+def axes_of(axis):
+    """The attribute `axes` of a reduction: [] stands for all axes."""
+    if axis is None:
+        return []
+    return [int(a) for a in axis] if isinstance(axis, (list, tuple)) else [int(axis)]
+
+
+def sizes_of(shape):
+    """The attribute `shape`: unknown sizes are -1."""
+    if isinstance(shape, int):
+        return [shape]
+    return [-1 if size is None else int(size) for size in shape]
+
+
+def resolve_axis(axis, rank):
+    """A non-negative axis, or a ValueError."""
+    if not -rank <= axis < rank:
+        raise ValueError(f"axis {axis} is out of bounds for a tensor of {rank} axes.")
+    return axis % rank

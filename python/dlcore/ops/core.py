@@ -1,0 +1,224 @@
+"""Conversions, slices and control flow."""
+
+import builtins
+
+import numpy as np
+
+from dlcore import _core, backend, tree
+from dlcore.backend.keras_tensor import KerasTensor
+from dlcore.backend.tensors import Tensor, convert_to_numpy, is_tensor
+from dlcore.ops.operation import operation
+
+# The stop of a slice that runs to the end of its axis, in the direction of its stride.
+TO_THE_END = 2**63 - 1
+
+
+def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
+    """A tensor of a number, list, NumPy array or variable."""
+    if isinstance(x, KerasTensor):
+        return x if dtype is None or x.dtype == backend.standardize_dtype(dtype) else cast(x, dtype)
+    return backend.convert_to_tensor(x, dtype)
+
+
+@operation
+def cast(x, dtype):
+    """x converted to dtype; floats are cut towards zero on the way to integers."""
+    return backend.convert_to_tensor(x, dtype)
+
+
+@operation
+def saturate_cast(x, dtype):
+    """As cast, but values beyond the range of an integer dtype become its ends."""
+    dtype = backend.standardize_dtype(dtype)
+    x = backend.convert_to_tensor(x)
+    if dtype in ("uint8", "int8", "int32") and x.dtype != "bool":
+        info = np.iinfo(dtype)
+        low, high = backend.convert_to_tensor(info.min, x.dtype), backend.convert_to_tensor(info.max, x.dtype)
+        x = _core.apply("clip", [x, low, high])
+    return backend.convert_to_tensor(x, dtype)
+
+
+def shape(x):
+    """The shape as a tuple of ints; None where a size is not known."""
+    return tuple(x.shape) if hasattr(x, "shape") else backend.convert_to_tensor(x).shape
+
+
+def dtype(x):
+    """The name of x's dtype."""
+    return backend.standardize_dtype(x.dtype)
+
+
+def is_keras_tensor(x):
+    return isinstance(x, KerasTensor)
+
+
+@operation
+def stop_gradient(variable):
+    """The same values; no gradient flows through."""
+    return _core.apply("stop_gradient", [backend.convert_to_tensor(variable)])
+
+
+@operation
+def slice(inputs, start_indices, shape):
+    """The part of the given shape that begins at start_indices; a size of -1 reaches to the end."""
+    x = backend.convert_to_tensor(inputs)
+    starts = [int(i) for i in start_indices]
+    stops = [TO_THE_END if size in (-1, None) else start + int(size) for start, size in zip(starts, shape)]
+    return _core.apply("slice", [x], starts=starts, stops=stops, strides=[1] * len(starts))
+
+
+@operation
+def slice_update(inputs, start_indices, updates):
+    """A copy of inputs with updates written from start_indices on."""
+    x, updates = backend.promote(inputs, updates)
+    starts = [int(i) for i in start_indices]
+    stops = [start + size for start, size in zip(starts, updates.shape)]
+    attrs = {"starts": starts, "stops": stops, "strides": [1] * len(starts)}
+    ones = _core.apply("full_like", [updates], value=1.0, dtype=x.dtype)
+    inside = _core.apply("cast", [_core.apply("slice_grad", [ones, x], **attrs)], dtype="bool")
+    return _core.apply("where", [inside, _core.apply("slice_grad", [updates, x], **attrs), x])
+
+
+def _flat_rows(indices, sizes):
+    """Row numbers of the flattened leading axes from index tuples [..., len(sizes)]."""
+    indices = backend.convert_to_tensor(indices)
+    rows = None
+    for axis, size in enumerate(sizes):
+        column = _core.apply("slice", [indices], starts=[0, axis], stops=[TO_THE_END, axis + 1], strides=[1, 1])
+        scale = backend.convert_to_tensor(size, indices.dtype)
+        rows = column if rows is None else _core.apply("add", [_core.apply("mul", [rows, scale]), column])
+    return _core.apply("reshape", [rows], shape=[-1])
+
+
+@operation
+def scatter(indices, values, shape):
+    """Zeros of the given shape with values added at indices [N, depth]."""
+    indices, values = backend.convert_to_tensor(indices), backend.convert_to_tensor(values)
+    depth = indices.shape[-1]
+    count = int(np.prod(shape[:depth]))
+    zeros = _core.tensor(np.zeros((count, *shape[depth:]), "float32"), values.dtype)
+    flat = _core.apply("reshape", [indices], shape=[-1, depth])
+    updates = _core.apply("reshape", [values], shape=[-1, *shape[depth:]])
+    added = _core.apply("scatter_add", [zeros, _flat_rows(flat, shape[:depth]), updates], axis=0)
+    return _core.apply("reshape", [added], shape=list(shape))
+
+
+@operation
+def scatter_update(inputs, indices, updates, reduction=None):
+    """A copy of inputs with updates written (reduction "add": added) at indices [N, depth]."""
+    x, updates = backend.promote(inputs, updates)
+    if reduction not in (None, "add"):
+        raise ValueError(f'Unknown reduction: {reduction!r}. Expected None or "add".')
+    added = scatter(indices, updates, x.shape)
+    if reduction == "add":
+        return _core.apply("add", [x, added])
+    counts = scatter(indices, _core.apply("full_like", [updates], value=1.0, dtype="float32"), x.shape)
+    return _core.apply("where", [_core.apply("cast", [counts], dtype="bool"), added, x])
+
+
+@operation
+def unstack(x, num=None, axis=0):
+    """The list of slices along axis, without that axis."""
+    x = backend.convert_to_tensor(x)
+    axis = axis % x.ndim
+    count = num if num is not None else x.shape[axis]
+    if count is None:
+        raise ValueError(f"unstack: the size of axis {axis} of {x.shape} is not known; give num=.")
+    parts = _core.apply("split", [x], sizes=[1] * count, axis=axis)
+    from dlcore.ops.numpy import squeeze
+
+    return [squeeze(part, axis) for part in (parts if isinstance(parts, tuple) else [parts])]
+
+
+def _is_true(predicate):
+    """The truth of a concrete value; an error for a traced one, which has none yet."""
+    if isinstance(predicate, Tensor) and predicate.is_symbolic:
+        raise TypeError(
+            "The condition is not known while the function is traced: it depends on tensors. Compute both branches and "
+            "select with dlcore.ops.where, or run eagerly with compile(..., run_eagerly=True)."
+        )
+    return bool(predicate)
+
+
+def cond(pred, true_fn, false_fn):
+    """true_fn() or false_fn(). With a traced predicate both are computed and `where` selects."""
+    pred = backend.convert_to_tensor(pred, "bool")
+    if not pred.is_symbolic:
+        return true_fn() if bool(pred) else false_fn()
+    return tree.map_structure(lambda a, b: _core.apply("where", [pred, *backend.promote(a, b)]), true_fn(), false_fn())
+
+
+def switch(index, branches, *operands):
+    """branches[index](*operands), with the index clipped into range."""
+    index = builtins.min(builtins.max(int(backend.convert_to_numpy(index)), 0), len(branches) - 1)
+    return branches[index](*operands)
+
+
+def while_loop(cond, body, loop_vars, maximum_iterations=None):
+    """Repeats loop_vars = body(*loop_vars) while cond(*loop_vars); the condition must be known when it is run."""
+    packed = isinstance(loop_vars, (list, tuple))
+    state = tuple(loop_vars) if packed else (loop_vars,)
+    count = 0
+    while (maximum_iterations is None or count < maximum_iterations) and _is_true(cond(*state)):
+        result = body(*state)
+        state = tuple(result) if isinstance(result, (list, tuple)) else (result,)
+        count += 1
+    return state if packed else state[0]
+
+
+def fori_loop(lower, upper, body_fun, init_val):
+    """val = body_fun(i, val) for i from lower to upper - 1."""
+    value = init_val
+    for i in range(int(lower), int(upper)):
+        value = body_fun(i, value)
+    return value
+
+
+def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
+    """carry, y = f(carry, x) along axis 0 of xs. Returns the last carry and the stacked y."""
+    from dlcore.ops.numpy import stack
+
+    steps = length if xs is None else tree.flatten(xs)[0].shape[0]
+    indices = range(steps - 1, -1, -1) if reverse else range(steps)
+    carry, outputs = init, []
+    for i in indices:
+        carry, y = f(carry, None if xs is None else tree.map_structure(lambda x, i=i: x[i], xs))
+        outputs.append(y)
+    if reverse:
+        outputs.reverse()
+    return carry, tree.map_structure(lambda *ys: None if ys[0] is None else stack(ys), *outputs)
+
+
+def map(f, xs):
+    """f of every slice along axis 0, stacked."""
+    return scan(lambda _, x: (None, f(x)), None, xs)[1]
+
+
+def vectorized_map(function, elements):
+    """As map."""
+    return map(function, elements)
+
+
+__all__ = [
+    "cast",
+    "cond",
+    "convert_to_numpy",
+    "convert_to_tensor",
+    "dtype",
+    "fori_loop",
+    "is_keras_tensor",
+    "is_tensor",
+    "map",
+    "saturate_cast",
+    "scan",
+    "scatter",
+    "scatter_update",
+    "shape",
+    "slice",
+    "slice_update",
+    "stop_gradient",
+    "switch",
+    "unstack",
+    "vectorized_map",
+    "while_loop",
+]

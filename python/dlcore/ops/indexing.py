@@ -1,0 +1,113 @@
+"""x[key] with Python's and NumPy's keys: integers, slices, None, Ellipsis, arrays of integers, masks."""
+
+import numpy as np
+
+from dlcore import _core, backend
+from dlcore.backend.tensors import Tensor
+from dlcore.ops.core import TO_THE_END
+
+
+def get_item(x, key):
+    keys = list(key) if isinstance(key, tuple) else [key]
+    keys = [_standardize(k) for k in keys]
+    keys = _fill_ellipsis(keys, x)
+    x, keys = _basic(x, keys)
+    return x if not any(_is_array(k) for k in keys) else _advanced(x, keys)
+
+
+def _standardize(key):
+    """Numbers to int, lists and arrays to index tensors, masks to the indices where they hold."""
+    if key is None or key is Ellipsis or isinstance(key, slice):
+        return key
+    if isinstance(key, (int, np.integer)) and not isinstance(key, (bool, np.bool_)):
+        return int(key)
+    array = backend.convert_to_tensor(key)
+    if array.dtype == "bool":
+        if array.is_symbolic:
+            raise TypeError("x[mask]: how many elements a mask selects is not known in a traced function; use where().")
+        found = np.nonzero(array.numpy())
+        if len(found) != 1:
+            raise NotImplementedError("x[mask]: only masks of one axis are supported; use ops.where() for others.")
+        return backend.convert_to_tensor(found[0], "int32")
+    return array if array.dtype in ("int32", "int64") else backend.convert_to_tensor(array, "int32")
+
+
+def _is_array(key):
+    return type(key) is Tensor
+
+
+def _fill_ellipsis(keys, x):
+    """One key per axis of x, besides the Nones."""
+    taken = sum(k is not None and k is not Ellipsis for k in keys)
+    if taken > x.ndim:
+        raise IndexError(f"Too many indices: {taken} for a tensor of shape {x.shape}.")
+    missing = [slice(None)] * (x.ndim - taken)
+    places = [i for i, k in enumerate(keys) if k is Ellipsis]
+    if len(places) > 1:
+        raise IndexError("An index can have only one Ellipsis (...).")
+    at = places[0] if places else len(keys)
+    return keys[:at] + missing + keys[at + 1 :]
+
+
+def _basic(x, keys):
+    """Applies integers, slices and None. Returns the rest: arrays, and full slices for the other axes."""
+    attrs = {"starts": [], "stops": [], "strides": []}
+    shape, rest = [], []
+    for key, size in zip((k for k in keys if k is not None), x.shape):
+        start, stop, stride = _range(key, size)
+        attrs["starts"].append(start)
+        attrs["stops"].append(stop)
+        attrs["strides"].append(stride)
+    if any(isinstance(k, int) or (isinstance(k, slice) and k != slice(None)) for k in keys):
+        x = _core.apply("slice", [x], **attrs)
+    axis = 0
+    for key in keys:
+        if key is None:
+            shape.append(1)
+            rest.append(slice(None))
+            continue
+        if not isinstance(key, int):
+            shape.append(x.shape[axis])
+            rest.append(key if _is_array(key) else slice(None))
+        axis += 1
+    if any(k is None or isinstance(k, int) for k in keys):
+        x = _core.apply("reshape", [x], shape=[-1 if size is None else size for size in shape])
+    return x, rest
+
+
+def _range(key, size):
+    if isinstance(key, int):
+        if size is not None and not -size <= key < size:
+            raise IndexError(f"Index {key} is out of bounds for an axis of size {size}.")
+        return key, TO_THE_END if key == -1 else key + 1, 1
+    if not isinstance(key, slice):
+        return 0, TO_THE_END, 1
+    stride = 1 if key.step is None else int(key.step)
+    if stride == 0:
+        raise ValueError("The step of a slice can't be zero.")
+    start = (0 if stride > 0 else -1) if key.start is None else int(key.start)
+    return start, TO_THE_END if key.stop is None else int(key.stop), stride
+
+
+def _advanced(x, keys):
+    """Arrays of indices: one is a gather along its axis, several are broadcast and taken together."""
+    axes = [a for a, k in enumerate(keys) if _is_array(k)]
+    if len(axes) == 1:
+        return _core.apply("gather", [x, keys[axes[0]]], axis=axes[0])
+    together = axes == list(range(axes[0], axes[-1] + 1))
+    order = axes + [a for a in range(x.ndim) if a not in axes]
+    sizes = [x.shape[a] for a in axes]
+    x = _core.apply("transpose", [x], permutation=order)
+    x = _core.apply("reshape", [x], shape=[-1, *(-1 if s is None else s for s in x.shape[len(axes) :])])
+    rows = None
+    for key, size in zip((keys[a] for a in axes), sizes):
+        key, count = backend.promote(key, backend.convert_to_tensor(size, key.dtype))
+        key = _core.apply("mod", [key, count])  # negative indices count from the end
+        rows = key if rows is None else _core.apply("add", [_core.apply("mul", [rows, count]), key])
+    result = _core.apply("gather", [x, rows], axis=0)
+    if not together or axes[0] == 0:
+        return result
+    # NumPy puts the indexed axes where the arrays stood.
+    front = list(range(rows.ndim, rows.ndim + axes[0]))
+    rest = [a for a in range(result.ndim) if a >= rows.ndim + axes[0]]
+    return _core.apply("transpose", [result], permutation=front + list(range(rows.ndim)) + rest)

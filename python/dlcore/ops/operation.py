@@ -1,0 +1,139 @@
+"""Operation and Node: how calls on KerasTensors become the graph of a Functional model.
+
+Calling a layer or an ops function with a KerasTensor among its arguments infers the output by tracing the computation
+with inputs of unknown sizes, and leaves a Node behind. Replaying the nodes is running the model.
+"""
+
+import functools
+
+from dlcore import _core, tree
+from dlcore.backend import names
+from dlcore.backend.keras_tensor import KerasTensor
+from dlcore.backend.tensors import Tensor
+
+# Two stand-ins for an unknown size; a size of the output that differs between them is unknown too.
+_STAND_INS = (83, 89)
+
+
+class Node:
+    """One call of an operation: its arguments, with KerasTensors in them, and the KerasTensors it returned."""
+
+    def __init__(self, operation, args, kwargs, outputs):
+        self.operation = operation
+        self.args = args
+        self.kwargs = kwargs
+        self.inputs = [x for x in tree.flatten((args, kwargs)) if isinstance(x, KerasTensor)]
+        self.outputs = tree.flatten(outputs)
+        index = len(operation._inbound_nodes)
+        operation._inbound_nodes.append(self)
+        for position, output in enumerate(self.outputs):
+            output.history = (operation, index, position)
+
+    def replay(self, values):
+        """Calls the operation with the KerasTensors replaced by values[id(keras_tensor)]."""
+        args, kwargs = tree.map_structure(
+            lambda x: values[id(x)] if isinstance(x, KerasTensor) else x, (self.args, self.kwargs)
+        )
+        return self.operation(*args, **kwargs)
+
+
+class Operation:
+    """Something that can be a node of a Functional model: an ops function with a name. Layers are Operations too.
+
+    Args:
+        function: the ops function.
+        name: default: the function's name, made unique.
+    """
+
+    def __init__(self, function, name=None):
+        self.function = function
+        self.name = name or names.auto_name(function.__name__)
+        self._inbound_nodes = []
+
+    def __call__(self, *args, **kwargs):
+        if any_keras_tensor(args, kwargs):
+            return symbolic_call(self, self.function, args, kwargs)
+        return self.function(*args, **kwargs)
+
+    def get_config(self):
+        return {"name": self.name, "function": self.function.__name__}
+
+    def __repr__(self):
+        return f"<Operation name={self.name}>"
+
+
+def operation(function):
+    """Decorator: the ops function also takes KerasTensors, then it becomes a node of the Functional model."""
+
+    @functools.wraps(function)
+    def dispatch(*args, **kwargs):
+        if any_keras_tensor(args, kwargs):
+            node_of = Operation(dispatch)
+            node_of.function = dispatch
+            return symbolic_call(node_of, function, args, kwargs)
+        return function(*args, **kwargs)
+
+    return dispatch
+
+
+def any_keras_tensor(args, kwargs):
+    """Whether a KerasTensor is among the arguments, at the top or one list deep."""
+    for value in (*args, *kwargs.values()) if kwargs else args:
+        kind = type(value)
+        if kind is KerasTensor:
+            return True
+        if (kind is list or kind is tuple) and any(type(item) is KerasTensor for item in value):
+            return True
+    return False
+
+
+def symbolic_call(operation, function, args, kwargs):
+    """Infers the output of function(*args, **kwargs) on KerasTensors and records the Node."""
+    outputs = infer_outputs(function, args, kwargs)
+    Node(operation, args, kwargs, outputs)
+    return outputs
+
+
+def infer_outputs(function, args, kwargs):
+    """KerasTensors like what function(*args, **kwargs) returns.
+
+    It is traced with unknown sizes as such. A function that needs numbers (say, to multiply sizes) is traced with two
+    different stand-ins instead.
+    """
+    try:
+        return _keras_tensors(_trace(function, args, kwargs, None))
+    except Exception as error:
+        if not any(None in x.shape for x in tree.flatten((args, kwargs)) if isinstance(x, KerasTensor)):
+            raise
+        try:
+            first, second = (_trace(function, args, kwargs, size) for size in _STAND_INS)
+        except Exception:
+            raise error from None
+        return tree.map_structure(_merge, first, second)
+
+
+def _trace(function, args, kwargs, unknown):
+    with _core.Graph() as graph:
+
+        def placeholder(x):
+            if not isinstance(x, KerasTensor):
+                return x
+            shape = tuple(unknown if size is None else size for size in x.shape)
+            tensor = graph.input(shape, x.dtype, x.name)
+            mask = getattr(x, "_keras_mask", None)
+            if isinstance(mask, KerasTensor):
+                tensor._keras_mask = placeholder(mask)
+            return tensor
+
+        args, kwargs = tree.map_structure(placeholder, (args, kwargs))
+        return function(*args, **kwargs)
+
+
+def _keras_tensors(outputs):
+    return tree.map_structure(lambda x: KerasTensor(x.shape, x.dtype) if isinstance(x, Tensor) else x, outputs)
+
+
+def _merge(first, second):
+    if not isinstance(first, Tensor):
+        return first
+    return KerasTensor([a if a == b else None for a, b in zip(first.shape, second.shape)], first.dtype)

@@ -1,0 +1,134 @@
+"""Python's operators on Tensor, Variable and KerasTensor."""
+
+from dlcore.backend.keras_tensor import KerasTensor
+from dlcore.backend.tensors import Tensor
+from dlcore.backend.variables import Variable
+from dlcore.ops import numpy as knp
+
+_BINARY = {
+    "add": knp.add,
+    "sub": knp.subtract,
+    "mul": knp.multiply,
+    "truediv": knp.divide,
+    "floordiv": knp.floor_divide,
+    "mod": knp.mod,
+    "pow": knp.power,
+    "matmul": knp.matmul,
+    "and": knp.logical_and,
+    "or": knp.logical_or,
+    "xor": knp.logical_xor,
+}
+_COMPARISONS = {
+    "lt": knp.less,
+    "le": knp.less_equal,
+    "gt": knp.greater,
+    "ge": knp.greater_equal,
+    "eq": knp.equal,
+    "ne": knp.not_equal,
+}
+
+
+def _is_operand(x):
+    return not isinstance(x, (str, dict, type(None)))
+
+
+def _left(function):
+    return lambda self, other: function(self, other) if _is_operand(other) else NotImplemented
+
+
+def _right(function):
+    return lambda self, other: function(other, self) if _is_operand(other) else NotImplemented
+
+
+def _attach_operators(cls):
+    for name, function in _BINARY.items():
+        setattr(cls, f"__{name}__", _left(function))
+        setattr(cls, f"__r{name}__", _right(function))
+    for name, function in _COMPARISONS.items():
+        setattr(cls, f"__{name}__", _left(function))
+    cls.__neg__ = lambda self: knp.negative(self)
+    cls.__pos__ = lambda self: self
+    cls.__abs__ = lambda self: knp.absolute(self)
+    cls.__invert__ = lambda self: knp.logical_not(self)
+    cls.__round__ = lambda self, digits=0: knp.round(self, digits or 0)
+    cls.__getitem__ = lambda self, key: knp.get_item(self, key)
+    cls.__hash__ = object.__hash__
+    # NumPy leaves array + tensor to us.
+    cls.__array_priority__ = 100
+    cls.__array_ufunc__ = None
+
+
+def _not_traced(tensor, what):
+    if tensor.is_symbolic:
+        raise TypeError(
+            f"{what} is not known while the function is traced: {tensor!r} has no elements yet. Use dlcore.ops (where, "
+            "cond, ...) instead of Python's control flow, or run eagerly with compile(..., run_eagerly=True)."
+        )
+
+
+def _number(convert):
+    def of(self):
+        tensor = self.value if isinstance(self, Variable) else self
+        _not_traced(tensor, f"A tensor's {convert.__name__}()")
+        if tensor.size != 1:
+            raise TypeError(f"{convert.__name__}() takes a tensor of one element. Received shape {tensor.shape}.")
+        return convert(tensor.numpy().item())
+
+    return of
+
+
+def _array(self, dtype=None, copy=None):
+    array = self.numpy()
+    return array if dtype is None else array.astype(dtype, copy=False)
+
+
+def _length(self):
+    if not self.shape:
+        raise TypeError("A scalar tensor has no length.")
+    if self.shape[0] is None:
+        raise TypeError(f"The length of {self!r} is not known while the function is traced.")
+    return self.shape[0]
+
+
+def _repr(self):
+    if self.is_symbolic:
+        return f"<Tensor shape={self.shape}, dtype={self.dtype}, traced>"
+    return f"<Tensor shape={self.shape}, dtype={self.dtype}, numpy={self.numpy()!r}>"
+
+
+def _truth(self):
+    tensor = self.value if isinstance(self, Variable) else self
+    _not_traced(tensor, "A tensor's truth value")
+    if tensor.size != 1:
+        raise ValueError(
+            f"The truth value of a tensor of shape {tensor.shape} is ambiguous. Use ops.any() or ops.all()."
+        )
+    return bool(tensor.numpy().item())
+
+
+def _attach_conversions(cls):
+    cls.__float__ = _number(float)
+    cls.__int__ = _number(int)
+    cls.__bool__ = _truth
+    cls.__len__ = _length
+    cls.__iter__ = lambda self: (self[i] for i in range(len(self)))
+
+
+def _index(self):
+    if self.dtype not in ("uint8", "int8", "int32", "int64"):
+        raise TypeError(f"A tensor of dtype {self.dtype} can't be an index; only integers can.")
+    return int(self)
+
+
+def attach():
+    """Gives the three classes their operators."""
+    for cls in (Tensor, Variable, KerasTensor):
+        _attach_operators(cls)
+    for cls in (Tensor, Variable):
+        _attach_conversions(cls)
+        cls.__index__ = _index
+    Tensor.__array__ = _array
+    Tensor.__repr__ = _repr
+    Tensor.__format__ = lambda self, spec: format(self.numpy().item(), spec) if spec else repr(self)
+    Tensor.__deepcopy__ = lambda self, memo: self
+    KerasTensor.reshape = lambda self, *shape: knp.reshape(self, shape[0] if len(shape) == 1 else shape)

@@ -1,0 +1,61 @@
+"""Optimizers: how gradients change weights."""
+
+from dlcore.optimizers import schedules
+from dlcore.optimizers.adagrad import Adagrad
+from dlcore.optimizers.adam import Adam, AdamW
+from dlcore.optimizers.composed import Adadelta, Adamax, Lion, Nadam
+from dlcore.optimizers.optimizer import Optimizer
+from dlcore.optimizers.rmsprop import RMSprop
+from dlcore.optimizers.sgd import SGD
+from dlcore.registry import Catalogue
+
+_classes = [SGD, RMSprop, Adam, AdamW, Adagrad, Adadelta, Adamax, Nadam, Lion]
+_catalogue = Catalogue("optimizer", "keras.optimizers", _classes, aliases={c.__name__.lower(): c for c in _classes})
+
+
+def get(identifier):
+    """The optimizer for a name (in any case), a configuration, a class or an instance; None stays None."""
+    if identifier is None:
+        return None
+    optimizer = deserialize(identifier) if isinstance(identifier, (str, dict)) else _catalogue.get(identifier)
+    return _check(optimizer, identifier)
+
+
+def _check(optimizer, identifier):
+    if isinstance(optimizer, Optimizer):
+        return optimizer
+    raise ValueError(
+        f"Cannot interpret {identifier!r} as an optimizer. Expected a name, a configuration dict or an Optimizer."
+    )
+
+
+def serialize(optimizer):
+    """The configuration dict of an optimizer."""
+    return _catalogue.serialize(optimizer)
+
+
+def deserialize(config, custom_objects=None):
+    """The optimizer from its name or what `serialize` returned; names of built-in optimizers in any case."""
+    if isinstance(config, str) and config.lower() in _catalogue.objects:
+        config = config.lower()
+    elif isinstance(config, dict) and str(config.get("class_name")).lower() in _catalogue.objects:
+        config = {**config, "class_name": config["class_name"].lower()}
+    return _catalogue.deserialize(config, custom_objects)
+
+
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Lion",
+    "Nadam",
+    "Optimizer",
+    "RMSprop",
+    "deserialize",
+    "get",
+    "schedules",
+    "serialize",
+]

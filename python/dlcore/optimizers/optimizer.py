@@ -1,0 +1,409 @@
+"""The base of all optimizers: variables, learning rate, clipping, weight decay, averaging, and one update per step."""
+
+import re
+import warnings
+
+from dlcore.backend import Variable
+
+from dlcore import _core, backend, initializers, ops
+from dlcore.optimizers import schedules
+from dlcore.optimizers.schedules import LearningRateSchedule
+
+
+class Optimizer:
+    """Base of all optimizers.
+
+    A subclass makes its state in `build(variables)` with `add_optimizer_variables` and implements
+    `update_step(gradient, variable, learning_rate)`, or `update(gradients, variables, learning_rate)` for all at once.
+
+    Args:
+        learning_rate: float, `LearningRateSchedule`, or callable without arguments.
+        weight_decay: float or None (default): before each update p <- p - p * weight_decay * learning_rate.
+        clipnorm: float or None (default): gradients of larger norm are scaled down to it, one by one.
+        clipvalue: float or None (default): gradients are clipped into [-clipvalue, clipvalue].
+        global_clipnorm: float or None (default): as `clipnorm`, with the norm of all gradients together.
+        use_ema: bool, default False: keep moving averages of the weights.
+        ema_momentum: float in [0, 1], default 0.99: average <- momentum * average + (1 - momentum) * weight.
+        ema_overwrite_frequency: int or None (default): set the weights to their averages every so many steps; None:
+            only at the end of training.
+        loss_scale_factor: float or None (default): gradients are divided by it.
+        gradient_accumulation_steps: int >= 2 or None (default): update with the mean gradient of so many steps.
+        name: str or None: default the class's name in snake case.
+
+    Example:
+
+    >>> optimizer = SGD(learning_rate=0.1)
+    >>> weight = Variable([1.0])
+    >>> optimizer.apply_gradients([(ops.array([2.0]), weight)])
+    >>> weight.numpy()
+    array([0.8], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        learning_rate,
+        weight_decay=None,
+        clipnorm=None,
+        clipvalue=None,
+        global_clipnorm=None,
+        use_ema=False,
+        ema_momentum=0.99,
+        ema_overwrite_frequency=None,
+        loss_scale_factor=None,
+        gradient_accumulation_steps=None,
+        name=None,
+        **kwargs,
+    ):
+        learning_rate = kwargs.pop("lr", learning_rate)
+        if kwargs.pop("decay", None):
+            warnings.warn("decay is ignored. Pass a schedule as learning_rate, e.g. InverseTimeDecay.", stacklevel=3)
+        if kwargs:
+            raise ValueError(f"{type(self).__name__} got unknown arguments {sorted(kwargs)}. Check their spelling.")
+        self.name = name or backend.auto_name(type(self).__name__)
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.clipvalue = clipvalue
+        self.global_clipnorm = global_clipnorm
+        self.use_ema = use_ema
+        self.ema_momentum = ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.loss_scale_factor = loss_scale_factor
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self._check_arguments()
+        self.built = False
+        self._variables = []
+        self._trainable_variables = []
+        self._index = {}
+        self._undecayed = ((), None)
+        self._gate = None
+        self._iterations = self.add_variable((), "zeros", dtype="int64", name="iteration")
+        self._learning_rate = self._make_learning_rate(learning_rate)
+
+    def _check_arguments(self):
+        clips = {"clipnorm": self.clipnorm, "clipvalue": self.clipvalue, "global_clipnorm": self.global_clipnorm}
+        given = {name: value for name, value in clips.items() if value is not None}
+        if len(given) > 1:
+            raise ValueError(f"Only one of clipnorm, clipvalue and global_clipnorm can be set. Got {given}.")
+        steps = self.gradient_accumulation_steps
+        if steps is not None and not steps >= 2:
+            raise ValueError(f"gradient_accumulation_steps must be an int >= 2. Got {steps}.")
+        if self.use_ema and not 0 <= self.ema_momentum <= 1:
+            raise ValueError(f"ema_momentum must lie in [0, 1]. Got ema_momentum={self.ema_momentum}.")
+        frequency = self.ema_overwrite_frequency
+        if self.use_ema and frequency is not None and (not isinstance(frequency, int) or frequency < 1):
+            raise ValueError(f"ema_overwrite_frequency must be an int >= 1 or None. Got {frequency!r}.")
+
+    def _make_learning_rate(self, learning_rate):
+        if isinstance(learning_rate, dict):
+            learning_rate = schedules.deserialize(learning_rate)
+        if isinstance(learning_rate, LearningRateSchedule) or callable(learning_rate):
+            return learning_rate
+        try:
+            value = float(learning_rate)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"learning_rate must be a float, a LearningRateSchedule or a callable. Got {learning_rate!r}."
+            ) from None
+        return self.add_variable((), initializers.Constant(value), dtype="float32", name="learning_rate")
+
+    # Variables
+
+    @property
+    def variables(self):
+        """The optimizer's state: iteration, learning rate, then what the optimizer keeps per weight."""
+        return self._variables[:]
+
+    @property
+    def iterations(self):
+        """The number of updates so far."""
+        if self.gradient_accumulation_steps:
+            return ops.floor_divide(self._iterations, self.gradient_accumulation_steps)
+        return self._iterations
+
+    def build(self, variables):
+        """Makes the state for these weights. Subclasses extend it."""
+        variables = list(variables)
+        if self.use_ema:
+            self._averages = self.add_optimizer_variables(variables, "average")
+        if self.gradient_accumulation_steps:
+            self._accumulated = self.add_optimizer_variables(variables, "gradient_accumulator")
+        self._trainable_variables = variables
+        self._index = {id(variable): i for i, variable in enumerate(variables)}
+        self.built = True
+
+    def add_variable(self, shape, initializer="zeros", dtype=None, aggregation="none", layout=None, name=None):
+        """A new state variable of this optimizer."""
+        with backend.name_scope(self.name):
+            variable = Variable(initializers.get(initializer), shape=shape, dtype=dtype, trainable=False, name=name)
+        self._variables.append(variable)
+        return variable
+
+    def add_variable_from_reference(self, reference_variable, name=None, initializer="zeros"):
+        """A new state variable with the shape and dtype of a weight, named after it."""
+        path = getattr(reference_variable, "path", reference_variable.name)
+        name = f"{path.replace('/', '_')}_{name or 'var'}"
+        return self.add_variable(reference_variable.shape, initializer, dtype=reference_variable.dtype, name=name)
+
+    def add_optimizer_variables(self, trainable_variables, name, initializer="zeros"):
+        """A list with one state variable per weight; for a list of names, a tuple of such lists."""
+        names = [name] if isinstance(name, str) else list(name)
+        rows = [
+            [self.add_variable_from_reference(variable, name=n, initializer=initializer) for n in names]
+            for variable in trainable_variables
+        ]
+        columns = tuple([row[i] for row in rows] for i in range(len(names)))
+        return columns[0] if isinstance(name, str) else columns
+
+    def _state_of(self, states, variables):
+        """Of a list of states made by `add_optimizer_variables`, those of these weights."""
+        return [states[self._index[id(variable)]] for variable in variables]
+
+    def _get_variable_index(self, variable):
+        return self._index[id(variable)]
+
+    # One step
+
+    def apply_gradients(self, grads_and_vars):
+        """Updates weights from a list of (gradient, weight) pairs."""
+        grads, variables = zip(*grads_and_vars)
+        self.apply(grads, variables)
+        return self._iterations
+
+    def apply(self, grads, trainable_variables=None):
+        """Updates weights from their gradients; without `trainable_variables`, those the optimizer was built with."""
+        grads = list(grads)
+        if not grads:
+            return
+        variables = self._known_variables(grads, trainable_variables)
+        grads, variables = self._drop_missing(grads, variables)
+        if self.loss_scale_factor is not None:
+            grads = [g / self.loss_scale_factor for g in grads]
+        grads = [ops.cast(g, v.dtype) for g, v in zip(grads, variables)]
+        if self.gradient_accumulation_steps:
+            self._accumulate_and_update(grads, variables)
+        else:
+            self._update_all(grads, variables)
+        if self.use_ema:
+            self._update_averages()
+        for variable in variables:
+            if variable.constraint is not None:
+                variable.assign(variable.constraint(variable))
+        self._iterations.assign_add(1)
+
+    def _known_variables(self, grads, variables):
+        if variables is None:
+            if not self.built:
+                raise ValueError("The optimizer does not know its weights yet. Call optimizer.build(variables) first.")
+            variables = self._trainable_variables
+        variables = list(variables)
+        if len(grads) != len(variables):
+            raise ValueError(f"Got {len(grads)} gradients for {len(variables)} weights. Pass one gradient per weight.")
+        if not self.built:
+            self.build(variables)
+        for variable in variables:
+            if id(variable) not in self._index:
+                raise ValueError(
+                    f'Optimizer "{self.name}" was not built for the weight {variable.path} of shape '
+                    f"{tuple(variable.shape)}. Make a new optimizer for new weights, or build it with all of them."
+                )
+        return variables
+
+    def _drop_missing(self, grads, variables):
+        missing = [v.path for g, v in zip(grads, variables) if g is None]
+        if len(missing) == len(grads):
+            raise ValueError(
+                f"No gradients for any of the weights {missing}. Does the loss depend on them, and was it computed "
+                "while gradients were recorded?"
+            )
+        if missing:
+            warnings.warn(f"The loss does not depend on the weights {missing}: they are not updated.", stacklevel=3)
+        kept = [(g, v) for g, v in zip(grads, variables) if g is not None]
+        return [g for g, _ in kept], [v for _, v in kept]
+
+    def _update_all(self, grads, variables):
+        grads = self._clip_gradients(grads)
+        self._apply_weight_decay(variables)
+        self.update(grads, variables, self.learning_rate)
+
+    def _accumulate_and_update(self, grads, variables):
+        """Adds up gradients; every so many steps the update takes place, on the others every assignment is undone."""
+        steps = self.gradient_accumulation_steps
+        accumulated = self._state_of(self._accumulated, variables)
+        sums = [g + a for g, a in zip(grads, accumulated)]
+        self._gate = ops.equal(ops.mod(self._iterations + 1, steps), 0)
+        self._update_all([s / steps for s in sums], variables)
+        for accumulator, total in zip(accumulated, sums):
+            accumulator.assign(ops.where(self._gate, ops.zeros_like(total), total))
+        self._gate = None
+
+    def update(self, gradients, variables, learning_rate):
+        """Updates all weights; the default updates one after the other by `update_step`."""
+        for gradient, variable in zip(gradients, variables):
+            self.update_step(gradient, variable, learning_rate)
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Updates one weight."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must implement update_step(gradient, variable, learning_rate)."
+        )
+
+    def _fused_update(self, primitive, gradients, variables, states, scalars, **attrs):
+        """One multi-tensor primitive per dtype: p..., g..., states... -> new p..., new states...
+
+        Args:
+            states: one list of variables per kind of state, in the primitive's order.
+            scalars: the primitive's scalar inputs.
+        """
+        for dtype in dict.fromkeys(v.dtype for v in variables):
+            chosen = [i for i, v in enumerate(variables) if v.dtype == dtype]
+            kinds = [[variables[i] for i in chosen], *[[kind[i] for i in chosen] for kind in states]]
+            inputs = [v.value for v in kinds[0]] + [gradients[i] for i in chosen]
+            inputs += [v.value for kind in kinds[1:] for v in kind]
+            outputs = _core.apply(primitive, [*inputs, *scalars], n=len(chosen), **attrs)
+            outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+            for variable, output in zip([v for kind in kinds for v in kind], outputs):
+                self.assign(variable, output)
+
+    def assign(self, variable, value):
+        """Sets a weight or state; without effect on the steps that only accumulate gradients."""
+        variable.assign(value if self._gate is None else ops.where(self._gate, value, variable))
+
+    def assign_add(self, variable, value):
+        self.assign(variable, variable + value)
+
+    def assign_sub(self, variable, value):
+        self.assign(variable, variable - value)
+
+    # Clipping, decay, averages
+
+    def _clip_gradients(self, grads):
+        if self.clipnorm:
+            return [g * _shrink_factor(ops.sum(ops.square(g)), self.clipnorm) for g in grads]
+        if self.global_clipnorm:
+            total = sum(ops.cast(ops.sum(ops.square(g)), "float32") for g in grads)
+            factor = _shrink_factor(total, self.global_clipnorm)
+            return [g * ops.cast(factor, g.dtype) for g in grads]
+        if self.clipvalue:
+            return [ops.clip(g, -self.clipvalue, self.clipvalue) for g in grads]
+        return grads
+
+    def exclude_from_weight_decay(self, var_list=None, var_names=None):
+        """Weights of `var_list`, and those in whose name one of `var_names` occurs, do not decay. Call before build."""
+        if self.built:
+            raise ValueError("Call exclude_from_weight_decay() before the optimizer is built.")
+        pattern = re.compile("|".join(set(var_names))) if var_names else None
+        self._undecayed = ({id(v) for v in var_list or ()}, pattern)
+
+    def _decays(self, variable):
+        excluded, pattern = self._undecayed
+        return id(variable) not in excluded and not (pattern and pattern.search(variable.name))
+
+    def _apply_weight_decay(self, variables):
+        if self.weight_decay is None:
+            return
+        for variable in variables:
+            if self._decays(variable):
+                rate = ops.cast(self.learning_rate, variable.dtype)
+                self.assign(variable, variable - variable * self.weight_decay * rate)
+
+    def _update_averages(self):
+        started = ops.not_equal(self.iterations, 0)
+        for variable, average in zip(self._trainable_variables, self._averages):
+            momentum = ops.cast(started, variable.dtype) * self.ema_momentum
+            average.assign(momentum * average + (1.0 - momentum) * variable)
+        if self.ema_overwrite_frequency:
+            now = ops.equal(ops.mod(self.iterations + 1, self.ema_overwrite_frequency), 0)
+            for variable, average in zip(self._trainable_variables, self._averages):
+                variable.assign(ops.where(now, average, variable))
+
+    def finalize_variable_values(self, var_list):
+        """Sets the weights to their moving averages, if these are kept: called at the end of training."""
+        if not self.use_ema:
+            return
+        for variable, average in zip(var_list, self._state_of(self._averages, var_list)):
+            variable.assign(average)
+
+    # Learning rate
+
+    @property
+    def learning_rate(self):
+        """The learning rate of the next step. Assign a float or a schedule to change it."""
+        if isinstance(self._learning_rate, LearningRateSchedule):
+            return self._learning_rate(self._iterations)
+        return self._learning_rate() if callable(self._learning_rate) else self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate):
+        if isinstance(learning_rate, LearningRateSchedule) or callable(learning_rate):
+            self._variables = [v for v in self._variables if v is not self._learning_rate]
+            self._learning_rate = learning_rate
+        elif not isinstance(self._learning_rate, Variable):
+            raise TypeError(
+                f"The learning rate of this optimizer is the schedule {type(self._learning_rate).__name__} and cannot "
+                "be set to a number. Make the optimizer with a float learning rate."
+            )
+        else:
+            self._learning_rate.assign(learning_rate)
+
+    lr = learning_rate
+
+    # Saving
+
+    def set_weights(self, weights):
+        """Sets the optimizer's state from a list of arrays in the order of `variables`."""
+        if not self.built:
+            raise ValueError("The optimizer has no state yet. Call optimizer.build(variables) before set_weights().")
+        if len(weights) != len(self._variables):
+            raise ValueError(f"Got {len(weights)} arrays for {len(self._variables)} optimizer variables.")
+        for variable, weight in zip(self._variables, weights):
+            variable.assign(weight)
+
+    def save_own_variables(self, store):
+        """Puts the state into a dict-like store under "0", "1", ..."""
+        for i, variable in enumerate(self._variables):
+            store[str(i)] = variable.numpy()
+
+    def load_own_variables(self, store):
+        """Takes the state back out of a store; one of another size is skipped with a warning."""
+        if len(store.keys()) != len(self._variables):
+            warnings.warn(
+                f'Optimizer "{self.name}" keeps its state: it has {len(self._variables)} variables, the file '
+                f"{len(store.keys())}. Build the optimizer before loading, with the same settings.",
+                stacklevel=2,
+            )
+            return
+        for i, variable in enumerate(self._variables):
+            variable.assign(store[str(i)][()])
+
+    def get_config(self):
+        """The constructor's arguments as a JSON-serializable dict."""
+        return {
+            "name": self.name,
+            "learning_rate": self._learning_rate_config(),
+            "weight_decay": self.weight_decay,
+            "clipnorm": self.clipnorm,
+            "global_clipnorm": self.global_clipnorm,
+            "clipvalue": self.clipvalue,
+            "use_ema": self.use_ema,
+            "ema_momentum": self.ema_momentum,
+            "ema_overwrite_frequency": self.ema_overwrite_frequency,
+            "loss_scale_factor": self.loss_scale_factor,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
+        }
+
+    def _learning_rate_config(self):
+        if isinstance(self._learning_rate, Variable):
+            return float(self._learning_rate.numpy())
+        return schedules.serialize(self._learning_rate)
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        if isinstance(config.get("learning_rate"), dict):
+            config["learning_rate"] = schedules.deserialize(config["learning_rate"], custom_objects)
+        return cls(**config)
+
+
+def _shrink_factor(squared_norm, limit):
+    """limit / max(norm, limit): brings a vector's norm down to the limit."""
+    return limit / ops.maximum(ops.sqrt(squared_norm), limit)

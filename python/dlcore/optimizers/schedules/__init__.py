@@ -1,0 +1,43 @@
+"""Learning rate schedules."""
+
+from dlcore.optimizers.schedules.learning_rate_schedule import (
+    CosineDecay,
+    CosineDecayRestarts,
+    ExponentialDecay,
+    InverseTimeDecay,
+    LearningRateSchedule,
+    PiecewiseConstantDecay,
+    PolynomialDecay,
+)
+from dlcore.registry import Catalogue
+
+_catalogue = Catalogue(
+    "learning rate schedule",
+    "keras.optimizers.schedules",
+    [
+        CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay, PiecewiseConstantDecay, PolynomialDecay,
+    ],
+)  # fmt: skip
+
+
+def serialize(learning_rate_schedule):
+    """The configuration dict of a schedule."""
+    return _catalogue.serialize(learning_rate_schedule)
+
+
+def deserialize(config, custom_objects=None):
+    """The schedule from what `serialize` returned."""
+    return _catalogue.deserialize(config, custom_objects)
+
+
+__all__ = [
+    "CosineDecay",
+    "CosineDecayRestarts",
+    "ExponentialDecay",
+    "InverseTimeDecay",
+    "LearningRateSchedule",
+    "PiecewiseConstantDecay",
+    "PolynomialDecay",
+    "deserialize",
+    "serialize",
+]
