@@ -1,7 +1,260 @@
+// Batch and layer normalisation. The forward keeps mean and rstd, from which the gradient is one kernel again.
+#include "kernels/norm/norm.h"
+
+#include "dlcore/ops.h"
+#include "ops/axis.h"
+#include "ops/checks.h"
 #include "ops/families.h"
+#include "ops/float_types.h"
+#include "program/primitive.h"
 
 namespace dlcore {
 
-void register_norm() {}
+namespace {
+
+using SpecSpan = std::span<const TensorSpec>;
+
+template <class T>
+const NormKernels<T>& norm_kernels() {
+  if constexpr (sizeof(T) == 4)
+    return norm_kernels_f32();
+  else
+    return norm_kernels_f64();
+}
+
+// --------------------------------------------------------------------------------------------------------- shape rules
+
+/// Which axes of x have one mean each (`rows`), and which have one gamma each (`parameters`).
+struct NormAxes {
+  Shape rows, parameters;
+};
+
+NormAxes batch_axes(const TensorSpec& x, const Attrs& attrs) {
+  const Shape channels{x.shape[resolve_axis(attrs.integer("axis", -1), x.shape.rank())]};
+  return {channels, channels};
+}
+
+NormAxes layer_axes(const TensorSpec& x, const Attrs& attrs) {
+  const int first = resolve_axis(attrs.integer("axis", -1), x.shape.rank());
+  NormAxes axes;
+  for (int axis = 0; axis < x.shape.rank(); ++axis)
+    (axis < first ? axes.rows : axes.parameters).push_back(x.shape[axis]);
+  return axes;
+}
+
+using AxesOf = NormAxes (*)(const TensorSpec& x, const Attrs& attrs);
+
+void expect_spec(const char* what, const TensorSpec& got, const TensorSpec& x, const Shape& shape, const Attrs& attrs) {
+  if (got.dtype == x.dtype && shapes_agree(got.shape, shape)) return;
+  throw value_error(what, " is ", got, "; expected ", TensorSpec{x.dtype, shape}, " for the input ", x,
+                    " normalised with axis ", attrs.integer("axis", -1), ".");
+}
+
+double epsilon_of(const Attrs& attrs) {
+  const double epsilon = attrs.number("epsilon", 1e-3);
+  if (!(epsilon >= 0)) throw value_error("epsilon is ", epsilon, "; expected a number of at least 0, e.g. 1e-3.");
+  return epsilon;
+}
+
+template <AxesOf AXES, bool VAR>
+Specs infer_norm(SpecSpan in, const Attrs& attrs) {
+  expect_inputs(in, 3);
+  expect_float(in[0]);
+  epsilon_of(attrs);
+  const NormAxes axes = AXES(in[0], attrs);
+  expect_spec("gamma", in[1], in[0], axes.parameters, attrs);
+  expect_spec("beta", in[2], in[0], axes.parameters, attrs);
+  const TensorSpec statistic{in[0].dtype, axes.rows};
+  return VAR ? Specs{in[0], statistic, statistic, statistic} : Specs{in[0], statistic, statistic};
+}
+
+template <AxesOf AXES>
+Specs infer_norm_grad(SpecSpan in, const Attrs& attrs) {
+  expect_inputs(in, 5);
+  expect_float(in[0]);
+  const NormAxes axes = AXES(in[0], attrs);
+  expect_spec("gamma", in[1], in[0], axes.parameters, attrs);
+  expect_spec("mean", in[2], in[0], axes.rows, attrs);
+  expect_spec("rstd", in[3], in[0], axes.rows, attrs);
+  expect_spec("the gradient", in[4], in[0], in[0].shape, attrs);
+  return {in[0], {in[0].dtype, axes.parameters}, {in[0].dtype, axes.parameters}};
+}
+
+// --------------------------------------------------------------------------------------------------------------- plans
+
+BatchNormView batch_view(const TensorSpec& x, const Attrs& attrs) {
+  const AxisView view = view_along(x.shape, resolve_axis(attrs.integer("axis", -1), x.shape.rank()));
+  return {view.outer, view.size, view.inner};
+}
+
+LayerNormView layer_view(const TensorSpec& x, const Attrs& attrs) {
+  const NormAxes axes = layer_axes(x, attrs);
+  return {axes.rows.elements(), axes.parameters.elements()};
+}
+
+Kernel plan_batch_norm(SpecSpan in, SpecSpan, const Attrs& attrs) {
+  return for_float_type(in[0].dtype, [&](auto zero) -> Kernel {
+    using T = decltype(zero);
+    const BatchNormView view = batch_view(in[0], attrs);
+    return {.run =
+                [view, epsilon = epsilon_of(attrs)](const Buffers& b) {
+                  norm_kernels<T>().batch_norm(view, epsilon, b.input<T>(0), b.input<T>(1), b.input<T>(2),
+                                               b.output<T>(0), b.output<T>(1), b.output<T>(2), b.output<T>(3),
+                                               b.scratch);
+                },
+            .scratch_bytes = view.scratch_bytes(sizeof(T)),
+            .label = "batch_norm",
+            .flops = 7.0 * static_cast<double>(in[0].shape.elements()),
+            .in_place = {{0, 0}}};
+  });
+}
+
+Kernel plan_batch_norm_grad(SpecSpan in, SpecSpan, const Attrs& attrs) {
+  return for_float_type(in[0].dtype, [&](auto zero) -> Kernel {
+    using T = decltype(zero);
+    const BatchNormView view = batch_view(in[0], attrs);
+    return {.run =
+                [view](const Buffers& b) {
+                  norm_kernels<T>().batch_norm_grad(view, b.input<T>(0), b.input<T>(1), b.input<T>(2), b.input<T>(3),
+                                                    b.input<T>(4), b.output<T>(0), b.output<T>(1), b.output<T>(2),
+                                                    b.scratch);
+                },
+            .scratch_bytes = view.scratch_bytes(sizeof(T)),
+            .label = "batch_norm_grad",
+            .flops = 9.0 * static_cast<double>(in[0].shape.elements()),
+            .in_place = {{0, 4}, {0, 0}}};
+  });
+}
+
+Kernel plan_layer_norm(SpecSpan in, SpecSpan, const Attrs& attrs) {
+  return for_float_type(in[0].dtype, [&](auto zero) -> Kernel {
+    using T = decltype(zero);
+    return {.run =
+                [view = layer_view(in[0], attrs), epsilon = epsilon_of(attrs)](const Buffers& b) {
+                  norm_kernels<T>().layer_norm(view, epsilon, b.input<T>(0), b.input<T>(1), b.input<T>(2),
+                                               b.output<T>(0), b.output<T>(1), b.output<T>(2));
+                },
+            .label = "layer_norm",
+            .flops = 8.0 * static_cast<double>(in[0].shape.elements()),
+            .in_place = {{0, 0}}};
+  });
+}
+
+Kernel plan_layer_norm_grad(SpecSpan in, SpecSpan, const Attrs& attrs) {
+  return for_float_type(in[0].dtype, [&](auto zero) -> Kernel {
+    using T = decltype(zero);
+    const LayerNormView view = layer_view(in[0], attrs);
+    return {.run =
+                [view](const Buffers& b) {
+                  norm_kernels<T>().layer_norm_grad(view, b.input<T>(0), b.input<T>(1), b.input<T>(2), b.input<T>(3),
+                                                    b.input<T>(4), b.output<T>(0), b.output<T>(1), b.output<T>(2),
+                                                    b.scratch);
+                },
+            .scratch_bytes = view.grad_scratch_bytes(sizeof(T)),
+            .label = "layer_norm_grad",
+            .flops = 14.0 * static_cast<double>(in[0].shape.elements()),
+            .in_place = {{0, 4}, {0, 0}}};
+  });
+}
+
+// ----------------------------------------------------------------------------------------------------------- gradients
+// Both are the same formulas over other axes: `over` are the axes that one mean covers, `shared` those that share a
+// gamma.
+
+Tensor operator+(const Tensor& a, const Tensor& b) { return !a ? b : !b ? a : ops::operator+(a, b); }
+Tensor operator-(const Tensor& a, const Tensor& b) { return ops::operator-(a, b); }
+Tensor operator*(const Tensor& a, const Tensor& b) { return ops::operator*(a, b); }
+Tensor operator/(const Tensor& a, const Tensor& b) { return ops::operator/(a, b); }
+
+struct Formulas {
+  ops::Axes over, shared;
+  Tensor x;
+
+  Formulas(const Tensor& x, const Attrs& attrs, bool batch) : x(x) {
+    const int rank = x.shape().rank(), axis = resolve_axis(attrs.integer("axis", -1), rank);
+    for (int k = 0; k < rank; ++k) {
+      if (batch ? k != axis : k >= axis) over.push_back(k);
+      if (batch ? k != axis : k < axis) shared.push_back(k);
+    }
+  }
+  Tensor row_sum(const Tensor& t) const { return over.empty() ? t : ops::sum(t, over, true); }
+  Tensor parameter_sum(const Tensor& t) const { return shared.empty() ? t : ops::sum(t, shared, true); }
+  /// A statistic or a parameter with axes of size 1 where x has others.
+  Tensor as_row(const Tensor& t) const { return ops::reshape_like(t, row_sum(x)); }
+  Tensor as_parameter(const Tensor& t) const { return ops::reshape_like(t, parameter_sum(x)); }
+  Tensor count() const { return row_sum(ops::ones_like(x)); }
+};
+
+// mean = sum x / n, var = sum (x - mean)^2 / n, rstd = (var + epsilon)^(-1/2)
+Tensor statistics_grad(const Formulas& f, const Tensor& mean, const Tensor& rstd, const Tensor& dmean,
+                       const Tensor& dvar, const Tensor& drstd) {
+  const Tensor r = f.as_row(rstd);
+  Tensor dx, slope;
+  if (dmean) dx = f.as_row(dmean);
+  if (dvar) slope = ops::operator*(f.as_row(dvar), 2.0);
+  if (drstd) slope = slope + ops::operator-(f.as_row(drstd) * r * r * r);
+  if (slope) dx = dx + slope * (f.x - f.as_row(mean));
+  return dx / f.count();
+}
+
+template <bool BATCH>
+std::vector<Tensor> vjp_norm(const VjpContext& c) {
+  constexpr std::size_t kRstd = BATCH ? 3 : 2;
+  const Tensor &x = c.in[0], &gamma = c.in[1], &mean = c.out[1], &rstd = c.out[kRstd];
+  std::vector<Tensor> d(3);
+  if (c.dout[0])
+    d = apply_all(BATCH ? "batch_norm_grad" : "layer_norm_grad", std::vector{x, gamma, mean, rstd, c.dout[0]},
+                  {{"axis", c.attrs.integer("axis", -1)}});
+  const Tensor dvar = BATCH ? c.dout[2] : Tensor();
+  if (c.wanted[0] && (c.dout[1] || dvar || c.dout[kRstd]))
+    d[0] = d[0] + statistics_grad(Formulas(x, c.attrs, BATCH), mean, rstd, c.dout[1], dvar, c.dout[kRstd]);
+  return d;
+}
+
+// With g = dy * gamma, z = x - mean, r = rstd, n the count:
+//   dx = r * (g - sum g / n) - r^3 * z * sum(g*z) / n,   dgamma = sum dy*z*r,   dbeta = sum dy
+// and G, P, Q the gradients of dx, dgamma, dbeta. Sums without a name are over what one mean covers.
+template <bool BATCH>
+std::vector<Tensor> vjp_norm_grad(const VjpContext& c) {
+  const Formulas f(c.in[0], c.attrs, BATCH);
+  const Tensor gamma = f.as_parameter(c.in[1]), r = f.as_row(c.in[3]), &dy = c.in[4], &G = c.dout[0];
+  const Tensor z = c.in[0] - f.as_row(c.in[2]), n = f.count();
+  Tensor dgamma, dz, dr, ddy;
+  if (G) {
+    const Tensor g = dy * gamma, r3n = r * r * r / n;
+    const Tensor sum_g = f.row_sum(g), sum_gz = f.row_sum(g * z), sum_G = f.row_sum(G), sum_Gz = f.row_sum(G * z);
+    const Tensor dg = r * (G - sum_G / n) - r3n * sum_Gz * z;
+    dgamma = f.parameter_sum(dy * dg);
+    ddy = gamma * dg;
+    dz = ops::operator-(r3n*(sum_Gz * g + sum_gz * G));
+    dr = (f.row_sum(G * g) - sum_g * sum_G / n) - ops::operator*(r* r* sum_gz* sum_Gz / n, 3.0);
+  }
+  if (c.dout[1]) {
+    const Tensor P = f.as_parameter(c.dout[1]);
+    ddy = ddy + P * z * r;
+    dz = dz + P * dy * r;
+    dr = dr + f.row_sum(P * dy * z);
+  }
+  if (c.dout[2]) ddy = ddy + ops::broadcast_like(f.as_parameter(c.dout[2]), dy);
+  std::vector<Tensor> d(5);
+  if (dgamma) d[1] = ops::reshape_like(dgamma, c.in[1]);
+  d[0] = dz;
+  if (dz) d[2] = ops::reshape_like(ops::operator-(f.row_sum(dz)), c.in[2]);
+  if (dr) d[3] = ops::reshape_like(dr, c.in[3]);
+  d[4] = ddy;
+  return d;
+}
+
+}  // namespace
+
+void register_norm() {
+  const auto add_op = [](const char* name, auto infer, auto plan, auto vjp) {
+    register_primitive({.name = name, .infer = infer, .plan = on_float32(plan), .vjp = vjp});
+  };
+  add_op("batch_norm", infer_norm<batch_axes, true>, plan_batch_norm, vjp_norm<true>);
+  add_op("batch_norm_grad", infer_norm_grad<batch_axes>, plan_batch_norm_grad, vjp_norm_grad<true>);
+  add_op("layer_norm", infer_norm<layer_axes, false>, plan_layer_norm, vjp_norm<false>);
+  add_op("layer_norm_grad", infer_norm_grad<layer_axes>, plan_layer_norm_grad, vjp_norm_grad<false>);
+}
 
 }  // namespace dlcore

@@ -148,6 +148,15 @@ TEST(Softmax, NotANumberFillsItsRowOnly) {
     }
 }
 
+TEST(Softmax, SixteenBitFloatsAreRoundedOnce) {
+  const Tensor wide = random<float>({4, 10}, 3);
+  const Tensor x = ops::cast(wide, DType::BF16);
+  const Tensor y = run("softmax", {x});
+  ASSERT_EQ(y.spec(), (TensorSpec{DType::BF16, {4, 10}}));
+  const Tensor expected = ops::cast(run("softmax", {ops::cast(x, DType::F32)}), DType::BF16);
+  EXPECT_EQ(std::memcmp(y.bytes(), expected.bytes(), y.spec().bytes()), 0);
+}
+
 TEST(Softmax, SameBitsForAnyNumberOfThreadsAndInPlace) {
   const Tensor x = random<float>({701, 37}, 1);
   const int threads = num_threads();
@@ -329,9 +338,11 @@ TEST(SoftmaxGradients, MatchDifferences) {
   }
   const Tensor logits = random<double>({3, 5}, 4, -2, 2), target = random<double>({3, 5}, 5, 0.1, 1);
   const Tensor labels = Tensor::from<std::int32_t>(std::vector<std::int32_t>{4, 0, 2}, {3});
-
+  
   check_gradient("sparse_softmax_xent", {logits, labels}, {{"ignore_class", 2}});
   check_gradient("sparse_xent", {target, labels});
+  check_gradient("sigmoid_xent", {logits, target});
+  check_gradient("sigmoid_xent_grad", {random<double>({3, 5}, 6), logits, target});
 }
 
 }  // namespace

@@ -1,9 +1,8 @@
 #include "kernels/softmax/softmax.h"
 
-#include <utility>
-
 #include "base/parallel.h"
 #include "kernels/pointwise/math.simd.h"
+#include "kernels/row.simd.h"
 #include "kernels/simd.h"
 
 namespace dlcore::DLCORE_ISA {
@@ -12,67 +11,11 @@ namespace {
 
 using std::int64_t;
 
-// ---------------------------------------------------------------------------------------------- one problem, as
-// vectors The formulas below are written once for two ways of laying a problem into vectors:
+// ------------------------------------------------------------------------------------------------------------- layouts
+// The formulas below are written once for two ways of laying a problem into vectors:
 //   Row      the classes of one problem lie side by side in the lanes; sums and maxima are folded over the lanes
 //   Columns  every lane is a problem of its own, its classes `stride` elements apart; nothing to fold
-// Both give the problem as steps() vectors. load(p, i, beyond) fills the lanes outside the data with `beyond`.
-
-struct Sum {
-  template <class V>
-  static DLCORE_INLINE V of(V a, V b) {
-    return a + b;
-  }
-};
-struct Max {
-  template <class V>
-  static DLCORE_INLINE V of(V a, V b) {
-    return vmax(a, b);
-  }
-};
-
-/// All lanes get the folded value; the order is halves, quarters, ...
-template <class Op, int S, class V, int... J>
-DLCORE_INLINE V fold_lanes(V v, std::integer_sequence<int, J...> lanes) {
-  if constexpr (S == 0) {
-    return v;
-  } else {
-    return fold_lanes<Op, S / 2>(Op::of(v, V(__builtin_shufflevector(v, v, (J ^ S)...))), lanes);
-  }
-}
-
-template <class T>
-struct Row {
-  using V = vec<T>;
-  static constexpr int L = kLanes<T>;
-  int64_t full;
-  int rest;
-
-  DLCORE_INLINE explicit Row(int64_t size) : full(size / L), rest(static_cast<int>(size % L)) {}
-  DLCORE_INLINE int64_t steps() const { return full + (rest > 0); }
-  DLCORE_INLINE V load(const T* p, int64_t i, T beyond) const {
-    if (__builtin_expect(i < full, 1)) return dlcore::DLCORE_ISA::load(p + i * L);
-    const V v = load_partial(p + i * L, rest);
-    return beyond == 0 ? v : inside() ? v : broadcast(beyond);
-  }
-  DLCORE_INLINE void store(T* p, int64_t i, V v) const {
-    if (__builtin_expect(i < full, 1)) return dlcore::DLCORE_ISA::store(p + i * L, v);
-    store_partial(p + i * L, v, rest);
-  }
-  template <class Op>
-  DLCORE_INLINE V fold(V v) const {
-    return fold_lanes<Op, L / 2>(v, std::make_integer_sequence<int, L>());
-  }
-
- private:
-  DLCORE_INLINE auto inside() const {
-    return lane_numbers(std::make_integer_sequence<int, L>()) < static_cast<T>(rest);
-  }
-  template <int... J>
-  static DLCORE_INLINE V lane_numbers(std::integer_sequence<int, J...>) {
-    return V{static_cast<T>(J)...};
-  }
-};
+// Both have the interface of Row.
 
 template <class T>
 struct Columns {

@@ -1,0 +1,438 @@
+#include "kernels/norm/norm.h"
+
+#include "base/parallel.h"
+#include "kernels/row.simd.h"
+#include "kernels/simd.h"
+
+namespace dlcore::DLCORE_ISA {
+
+namespace {
+
+using std::int64_t;
+
+// Time for one element of one pass (ns).
+template <class T>
+constexpr double kCost = sizeof(T) == 4 ? 0.15 : 0.3;
+
+template <class T>
+DLCORE_INLINE T reciprocal_sqrt(double x) {
+  return static_cast<T>(1.0 / __builtin_sqrt(x));
+}
+
+// ---- batch norm
+
+/// Where a BatchNormView keeps what in its scratch.
+template <class T>
+struct BatchNormScratch {
+  double *first, *second;               // totals [wide]
+  T *shift, *first_sums, *second_sums;  // of the pieces [pieces, wide]
+  T *a, *b, *c, *mean;                  // coefficients [wide]
+
+  BatchNormScratch(const BatchNormView& v, void* scratch) {
+    first = static_cast<double*>(scratch);
+    second = first + v.wide;
+    shift = reinterpret_cast<T*>(second + v.wide);
+    first_sums = shift + v.pieces * v.wide;
+    second_sums = first_sums + v.pieces * v.wide;
+    a = second_sums + v.pieces * v.wide;
+    b = a + v.wide;
+    c = b + v.wide;
+    mean = c + v.wide;
+  }
+};
+
+/// A stretch of x that one piece of work covers.
+struct Piece {
+  int64_t index;      // of its sums
+  int64_t first;      // element of x
+  int64_t rows, row;  // so many rows of this length, side by side in memory; row is v.wide but in the leftover
+  int64_t channel;    // inner > 1: the one channel it belongs to
+};
+
+/// inner == 1: the wide rows, then what is left. inner > 1: the runs of the channels.
+DLCORE_INLINE Piece piece_of(const BatchNormView& v, int64_t index, int64_t channel) {
+  if (v.inner == 1) {
+    const int64_t wide_rows = v.outer / v.groups, row = index * v.piece;
+    if (row >= wide_rows) return {index, wide_rows * v.wide, 1, v.outer % v.groups * v.channels, 0};
+    return {index, row * v.wide, min_of(v.piece, wide_rows - row), v.wide, 0};
+  }
+  const int64_t pieces_of_run = (v.inner + v.piece - 1) / v.piece, at = index % pieces_of_run * v.piece;
+  return {index, (index / pieces_of_run * v.channels + channel) * v.inner + at, 1, min_of(v.piece, v.inner - at),
+          channel};
+}
+
+template <class T, class Body>
+void for_pieces(const BatchNormView& v, int64_t passes, const Body& body) {
+  const double cost = static_cast<double>(v.outer * v.channels * v.inner * passes) * kCost<T>;
+  if (v.inner == 1) {
+    parallel_for(v.pieces, cost, [&](int64_t index) { body(piece_of(v, index, 0)); });
+    return;
+  }
+  const int64_t units = v.pieces * v.channels, grain = max_of<int64_t>(1, v.piece / v.inner);
+  parallel_for((units + grain - 1) / grain, cost, [&](int64_t chunk) {
+    for (int64_t unit = chunk * grain; unit < min_of(units, (chunk + 1) * grain); ++unit)
+      body(piece_of(v, unit / v.channels, unit % v.channels));
+  });
+}
+
+/// How many numbers are behind entry j of a piece's sums.
+DLCORE_INLINE int64_t count_of(const BatchNormView& v, int64_t index, int64_t j) {
+  const Piece piece = piece_of(v, index, 0);
+  if (v.inner > 1) return piece.row;
+  return piece.row == v.wide || j < piece.row ? piece.rows : 0;
+}
+
+template <class T>
+DLCORE_INLINE vec<T> load_lanes(const T* p, int lanes) {
+  return lanes == kLanes<T> ? load(p) : load_partial(p, lanes);
+}
+template <class T>
+DLCORE_INLINE void store_lanes(T* p, vec<T> v, int lanes) {
+  if (lanes == kLanes<T>) return store(p, v);
+  store_partial(p, v, lanes);
+}
+
+/// Two terms that are summed side by side.
+template <class T>
+struct Terms {
+  vec<T> first, second;
+};
+
+/// first[j], second[j] = sum_r f(r * row + j, j), for N vectors from j on; the last one may have fewer lanes.
+template <int N, class T, class F>
+DLCORE_INLINE void sum_some_columns(int64_t rows, int64_t row, int64_t j, int lanes, T* first, T* second, const F& f) {
+  constexpr int L = kLanes<T>;
+  Terms<T> total[N] = {};
+  for (int64_t r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+    for (int n = 0; n < N; ++n) {
+      const Terms<T> terms = f(r * row + j + n * L, j + n * L, lanes);
+      total[n].first += terms.first;
+      total[n].second += terms.second;
+    }
+#pragma GCC unroll 4
+  for (int n = 0; n < N; ++n) {
+    store_lanes(first + j + n * L, total[n].first, lanes);
+    store_lanes(second + j + n * L, total[n].second, lanes);
+  }
+}
+
+template <class T, class F>
+DLCORE_INLINE void sum_columns(int64_t rows, int64_t row, T* first, T* second, const F& f) {
+  constexpr int L = kLanes<T>;
+  int64_t j = 0;
+  for (; j + 4 * L <= row; j += 4 * L) sum_some_columns<4>(rows, row, j, L, first, second, f);
+  for (; j + L <= row; j += L) sum_some_columns<1>(rows, row, j, L, first, second, f);
+  if (j < row) sum_some_columns<1>(rows, row, j, static_cast<int>(row - j), first, second, f);
+}
+
+/// The same over the steps of one row: first = sum f(i).first.
+template <class T, class F>
+DLCORE_INLINE void sum_row_terms(const Row<T>& at, T* first, T* second, const F& f) {
+  Terms<T> total[2] = {};
+  int64_t i = 0;
+  const auto add = [&](int n, int64_t step) __attribute__((always_inline)) {
+    const Terms<T> terms = f(step);
+    total[n].first += terms.first;
+    total[n].second += terms.second;
+  };
+  for (; i + 2 <= at.steps(); i += 2) add(0, i), add(1, i + 1);
+  if (i < at.steps()) add(0, i);
+  *first = at.template fold<Sum>(total[0].first + total[1].first)[0];
+  *second = at.template fold<Sum>(total[0].second + total[1].second)[0];
+}
+
+/// Sum of f(step) over the steps of a row.
+template <class T, class F>
+DLCORE_INLINE T sum_row(const Row<T>& at, const F& f) {
+  vec<T> total[4] = {};
+  int64_t i = 0;
+  for (; i + 4 <= at.steps(); i += 4)
+#pragma GCC unroll 4
+    for (int n = 0; n < 4; ++n) total[n] += f(i + n);
+  for (; i < at.steps(); ++i) total[0] += f(i);
+  return at.template fold<Sum>((total[0] + total[1]) + (total[2] + total[3]))[0];
+}
+
+// Sums of d = x - shift and of d*d. The shift is the mean of the first numbers of the piece: near enough to the mean of
+// all, unless these differ among themselves by as much, that no digits are lost.
+constexpr int64_t kSampleRows = 16, kSampleOfRun = 256;
+
+template <class T>
+void column_moments(const T* x, int64_t rows, int64_t row, T* shift, T* first, T* second) {
+  const int64_t sample = min_of(rows, kSampleRows);
+  for (int64_t j = 0; j < row; ++j) shift[j] = 0;
+  for (int64_t r = 0; r < sample; ++r)
+    for (int64_t j = 0; j < row; ++j) shift[j] += x[r * row + j] / static_cast<T>(sample);
+  sum_columns(
+      rows, row, first, second, [&](int64_t i, int64_t j, int lanes) __attribute__((always_inline)) {
+        const vec<T> d = load_lanes(x + i, lanes) - load_lanes(shift + j, lanes);
+        return Terms<T>{d, d * d};
+      });
+}
+
+template <class T>
+void run_moments(const T* x, int64_t n, T* shift, T* first, T* second) {
+  const int64_t sample = min_of(n, kSampleOfRun);
+  const Row<T> some(sample), all(n);
+  const T k = sum_row(
+                  some, [&](int64_t i) __attribute__((always_inline)) { return some.load(x, i, 0); }) /
+              static_cast<T>(sample);
+  *shift = k;
+  sum_row_terms(
+      all, first, second, [&](int64_t i) __attribute__((always_inline)) {
+        const vec<T> d = all.load(x, i, k) - k;
+        return Terms<T>{d, d * d};
+      });
+}
+
+/// totals[j] = sum over the pieces of f(count, entry), then over the groups of each channel: every group gets the sum.
+template <class F>
+void join_pieces(const BatchNormView& v, double* totals, const F& f) {
+  for (int64_t j = 0; j < v.wide; ++j) totals[j] = 0;
+  for (int64_t index = 0; index < v.pieces; ++index) {
+    // All entries of a piece stand for equally many numbers, but in the leftover.
+    const int64_t row = v.inner == 1 ? piece_of(v, index, 0).row : v.wide;
+    const double count = static_cast<double>(count_of(v, index, 0));
+    for (int64_t j = 0; j < row; ++j) totals[j] += f(count, index * v.wide + j, j);
+  }
+  for (int64_t c = 0; c < v.channels; ++c) {
+    double sum = 0;
+    for (int64_t g = 0; g < v.groups; ++g) sum += totals[g * v.channels + c];
+    for (int64_t g = 0; g < v.groups; ++g) totals[g * v.channels + c] = sum;
+  }
+}
+
+/// y = (x - c) * a + b
+template <class T>
+void scale_piece(const BatchNormView& v, const Piece& p, const BatchNormScratch<T>& s, const T* x, T* y) {
+  constexpr int L = kLanes<T>;
+  if (v.inner > 1) {
+    const Row<T> at(p.row);
+    const vec<T> mean = broadcast(s.c[p.channel]), scale = broadcast(s.a[p.channel]), shift = broadcast(s.b[p.channel]);
+    for (int64_t i = 0; i < at.steps(); ++i)
+      at.store(y + p.first, i, fma(at.load(x + p.first, i, 0) - mean, scale, shift));
+    return;
+  }
+  for (int64_t r = 0; r < p.rows; ++r) {
+    const T* from = x + p.first + r * p.row;
+    T* to = y + p.first + r * p.row;
+    for (int64_t j = 0; j < p.row; j += L) {
+      const int lanes = static_cast<int>(min_of<int64_t>(L, p.row - j));
+      const vec<T> d = load_lanes(from + j, lanes) - load_lanes(s.c + j, lanes);
+      store_lanes(to + j, fma(d, load_lanes(s.a + j, lanes), load_lanes(s.b + j, lanes)), lanes);
+    }
+  }
+}
+
+template <class T>
+void batch_norm(const BatchNormView& v, double epsilon, const T* x, const T* gamma, const T* beta, T* y, T* mean,
+                T* var, T* rstd, void* scratch) {
+  const BatchNormScratch<T> s(v, scratch);
+  const double n = static_cast<double>(v.outer * v.inner);
+  for_pieces<T>(v, 2, [&](const Piece& p) {
+    const int64_t at = p.index * v.wide + p.channel;
+    if (v.inner == 1)
+      column_moments(x + p.first, p.rows, p.row, s.shift + at, s.first_sums + at, s.second_sums + at);
+    else
+      run_moments(x + p.first, p.row, s.shift + at, s.first_sums + at, s.second_sums + at);
+  });
+  join_pieces(v, s.first, [&](double count, int64_t at, int64_t) { return count * s.shift[at] + s.first_sums[at]; });
+  for (int64_t j = 0; j < v.wide; ++j) s.first[j] /= n;
+  // x - mean = d + k: the squares are d^2 + 2 d k + k^2
+  join_pieces(v, s.second, [&](double count, int64_t at, int64_t j) {
+    const double k = s.shift[at] - s.first[j];
+    return s.second_sums[at] + k * (2.0 * s.first_sums[at] + count * k);
+  });
+  for (int64_t j = 0; j < v.wide; ++j) {
+    const int64_t c = j % v.channels;
+    mean[c] = s.c[j] = static_cast<T>(s.first[j]);
+    var[c] = static_cast<T>(s.second[j] / n);
+    rstd[c] = reciprocal_sqrt<T>(s.second[j] / n + epsilon);
+    s.a[j] = gamma[c] * rstd[c];
+    s.b[j] = beta[c];
+  }
+  for_pieces<T>(v, 2, [&](const Piece& p) { scale_piece(v, p, s, x, y); });
+}
+
+/// Sums of dy and of dy * (x - mean) over a piece.
+template <class T>
+void sum_gradients(const BatchNormView& v, const Piece& p, const BatchNormScratch<T>& s, const T* x, const T* dy) {
+  const int64_t at = p.index * v.wide + p.channel;
+  const T *from = x + p.first, *d = dy + p.first;
+  if (v.inner > 1) {
+    const Row<T> run(p.row);
+    const T mean = s.mean[p.channel];
+    sum_row_terms(
+        run, s.first_sums + at, s.second_sums + at, [&](int64_t i) __attribute__((always_inline)) {
+          const vec<T> g = run.load(d, i, 0);
+          return Terms<T>{g, g * (run.load(from, i, 0) - mean)};
+        });
+    return;
+  }
+  sum_columns(
+      p.rows, p.row, s.first_sums + at,
+      s.second_sums + at, [&](int64_t i, int64_t j, int lanes) __attribute__((always_inline)) {
+        const vec<T> g = load_lanes(d + i, lanes);
+        return Terms<T>{g, g * (load_lanes(from + i, lanes) - load_lanes(s.mean + j, lanes))};
+      });
+}
+
+/// dx = a * dy + b * (x - mean) + c
+template <class T>
+void gradient_piece(const BatchNormView& v, const Piece& p, const BatchNormScratch<T>& s, const T* x, const T* dy,
+                    T* dx) {
+  constexpr int L = kLanes<T>;
+  if (v.inner > 1) {
+    const Row<T> at(p.row);
+    const vec<T> a = broadcast(s.a[p.channel]), b = broadcast(s.b[p.channel]), c = broadcast(s.c[p.channel]),
+                 mean = broadcast(s.mean[p.channel]);
+    for (int64_t i = 0; i < at.steps(); ++i)
+      at.store(dx + p.first, i, fma(a, at.load(dy + p.first, i, 0), fma(b, at.load(x + p.first, i, 0) - mean, c)));
+    return;
+  }
+  for (int64_t r = 0; r < p.rows; ++r) {
+    const int64_t first = p.first + r * p.row;
+    for (int64_t j = 0; j < p.row; j += L) {
+      const int lanes = static_cast<int>(min_of<int64_t>(L, p.row - j));
+      const vec<T> d = load_lanes(x + first + j, lanes) - load_lanes(s.mean + j, lanes);
+      const vec<T> rest = fma(load_lanes(s.b + j, lanes), d, load_lanes(s.c + j, lanes));
+      store_lanes(dx + first + j, fma(load_lanes(s.a + j, lanes), load_lanes(dy + first + j, lanes), rest), lanes);
+    }
+  }
+}
+
+template <class T>
+void batch_norm_grad(const BatchNormView& v, const T* x, const T* gamma, const T* mean, const T* rstd, const T* dy,
+                     T* dx, T* dgamma, T* dbeta, void* scratch) {
+  const BatchNormScratch<T> s(v, scratch);
+  const double n = static_cast<double>(v.outer * v.inner);
+  for (int64_t j = 0; j < v.wide; ++j) s.mean[j] = mean[j % v.channels];
+  for_pieces<T>(v, 2, [&](const Piece& p) { sum_gradients(v, p, s, x, dy); });
+  join_pieces(v, s.first, [&](double, int64_t at, int64_t) { return static_cast<double>(s.first_sums[at]); });
+  join_pieces(v, s.second, [&](double, int64_t at, int64_t) { return static_cast<double>(s.second_sums[at]); });
+  for (int64_t j = 0; j < v.wide; ++j) {
+    const int64_t c = j % v.channels;
+    const double r = rstd[c], scale = gamma[c] * r;
+    dbeta[c] = static_cast<T>(s.first[j]);
+    dgamma[c] = static_cast<T>(s.second[j] * r);
+    s.a[j] = static_cast<T>(scale);
+    s.b[j] = static_cast<T>(-scale * r * r * s.second[j] / n);
+    s.c[j] = static_cast<T>(-scale * s.first[j] / n);
+  }
+  for_pieces<T>(v, 3, [&](const Piece& p) { gradient_piece(v, p, s, x, dy, dx); });
+}
+
+// ---- layer norm
+
+/// Sum of f(first element, row) over stretches of a row that are short enough to be added up in T.
+template <class F>
+DLCORE_INLINE double sum_stretches(int64_t size, const F& f) {
+  constexpr int64_t kStretch = 8192;
+  double total = 0;
+  for (int64_t first = 0; first < size; first += kStretch) total += f(first, min_of(kStretch, size - first));
+  return total;
+}
+
+template <class T, class Body>
+void for_row_pieces(const LayerNormView& v, int64_t passes, const Body& body) {
+  const double cost = static_cast<double>(v.rows * (v.size + 32) * passes) * kCost<T>;
+  const int64_t grain = v.size * v.piece > 65536 ? max_of<int64_t>(1, 65536 / max_of<int64_t>(1, v.size)) : v.piece;
+  parallel_for((v.rows + grain - 1) / grain, cost,
+               [&](int64_t chunk) { body(chunk * grain, min_of(v.rows, (chunk + 1) * grain)); });
+}
+
+template <class T>
+DLCORE_INLINE T row_mean(const T* x, int64_t size) {
+  const double total = sum_stretches(
+      size, [&](int64_t first, int64_t n) __attribute__((always_inline)) {
+        const Row<T> at(n);
+        return sum_row(
+            at, [&](int64_t i) __attribute__((always_inline)) { return at.load(x + first, i, 0); });
+      });
+  return static_cast<T>(total / static_cast<double>(size));
+}
+
+template <class T>
+DLCORE_INLINE double row_variance(const T* x, int64_t size, T mean) {
+  const double total = sum_stretches(
+      size, [&](int64_t first, int64_t n) __attribute__((always_inline)) {
+        const Row<T> at(n);
+        return sum_row(
+            at, [&](int64_t i) __attribute__((always_inline)) {
+              const vec<T> d = at.load(x + first, i, mean) - mean;
+              return d * d;
+            });
+      });
+  return total / static_cast<double>(size);
+}
+
+template <class T>
+void layer_norm(const LayerNormView& v, double epsilon, const T* x, const T* gamma, const T* beta, T* y, T* mean,
+                T* rstd) {
+  const Row<T> at(v.size);
+  for_row_pieces<T>(v, 3, [&](int64_t row, int64_t last) {
+    for (; row < last; ++row) {
+      const T *from = x + row * v.size, m = row_mean(from, v.size);
+      const T r = reciprocal_sqrt<T>(row_variance(from, v.size, m) + epsilon);
+      mean[row] = m;
+      rstd[row] = r;
+      T* to = y + row * v.size;
+      for (int64_t i = 0; i < at.steps(); ++i)
+        at.store(to, i, fma((at.load(from, i, 0) - m) * r, at.load(gamma, i, 0), at.load(beta, i, 0)));
+    }
+  });
+}
+
+/// One row of dx; adds to dgamma and dbeta.
+template <class T>
+DLCORE_INLINE void layer_norm_grad_row(const Row<T>& at, int64_t size, const T* x, const T* gamma, T mean, T rstd,
+                                       const T* dy, T* dx, T* dgamma, T* dbeta) {
+  vec<T> sum_g{}, sum_gx{};
+  for (int64_t i = 0; i < at.steps(); ++i) {
+    const vec<T> d = at.load(dy, i, 0), g = d * at.load(gamma, i, 0), hat = (at.load(x, i, mean) - mean) * rstd;
+    sum_g += g;
+    sum_gx = fma(g, hat, sum_gx);
+    at.store(dgamma, i, fma(d, hat, at.load(dgamma, i, 0)));
+    at.store(dbeta, i, at.load(dbeta, i, 0) + d);
+  }
+  const T share = static_cast<T>(1) / static_cast<T>(size);
+  const vec<T> mean_g = at.template fold<Sum>(sum_g) * share, mean_gx = at.template fold<Sum>(sum_gx) * share;
+  for (int64_t i = 0; i < at.steps(); ++i) {
+    const vec<T> g = at.load(dy, i, 0) * at.load(gamma, i, 0), hat = (at.load(x, i, mean) - mean) * rstd;
+    at.store(dx, i, ((g - mean_g) - hat * mean_gx) * rstd);
+  }
+}
+
+template <class T>
+void layer_norm_grad(const LayerNormView& v, const T* x, const T* gamma, const T* mean, const T* rstd, const T* dy,
+                     T* dx, T* dgamma, T* dbeta, void* scratch) {
+  T* sums = static_cast<T*>(scratch);  // [pieces, 2, size]
+  const Row<T> at(v.size);
+  const double cost = static_cast<double>(v.rows * (v.size + 32)) * 5 * kCost<T>;
+  parallel_for(v.pieces, cost, [&](int64_t piece) {
+    T *to_gamma = sums + piece * 2 * v.size, *to_beta = to_gamma + v.size;
+    for (int64_t j = 0; j < 2 * v.size; ++j) to_gamma[j] = 0;
+    for (int64_t row = piece * v.piece; row < min_of(v.rows, (piece + 1) * v.piece); ++row)
+      layer_norm_grad_row(at, v.size, x + row * v.size, gamma, mean[row], rstd[row], dy + row * v.size,
+                          dx + row * v.size, to_gamma, to_beta);
+  });
+  const auto join = [&](const T* of_piece, T* total) {
+    for (int64_t i = 0; i < at.steps(); ++i) {
+      vec<T> sum{};
+      for (int64_t piece = 0; piece < v.pieces; ++piece) sum += at.load(of_piece + piece * 2 * v.size, i, 0);
+      at.store(total, i, sum);
+    }
+  };
+  join(sums, dgamma);
+  join(sums + v.size, dbeta);
+}
+
+}  // namespace
+
+extern const NormKernels<float> norm_kernels_f32_table;
+extern const NormKernels<double> norm_kernels_f64_table;
+const NormKernels<float> norm_kernels_f32_table = {batch_norm, batch_norm_grad, layer_norm, layer_norm_grad};
+const NormKernels<double> norm_kernels_f64_table = {batch_norm, batch_norm_grad, layer_norm, layer_norm_grad};
+
+}  // namespace dlcore::DLCORE_ISA

@@ -1,0 +1,68 @@
+// A row of numbers as vectors, and folds over their lanes. Only for *.simd.cpp.
+#pragma once
+
+#include <utility>
+
+#include "kernels/simd.h"
+
+namespace dlcore::DLCORE_ISA {
+
+struct Sum {
+  template <class V>
+  static DLCORE_INLINE V of(V a, V b) {
+    return a + b;
+  }
+};
+struct Max {
+  template <class V>
+  static DLCORE_INLINE V of(V a, V b) {
+    return vmax(a, b);
+  }
+};
+
+/// All lanes get the folded value; the order is halves, quarters, ...
+template <class Op, int S, class V, int... J>
+DLCORE_INLINE V fold_lanes(V v, std::integer_sequence<int, J...> lanes) {
+  if constexpr (S == 0) {
+    return v;
+  } else {
+    return fold_lanes<Op, S / 2>(Op::of(v, V(__builtin_shufflevector(v, v, (J ^ S)...))), lanes);
+  }
+}
+
+/// A row of `size` numbers as steps() vectors. load() fills the lanes outside the row with `beyond`, store() leaves the
+/// memory there alone, fold() combines the lanes.
+template <class T>
+struct Row {
+  using V = vec<T>;
+  static constexpr int L = kLanes<T>;
+  std::int64_t full;
+  int rest;
+
+  DLCORE_INLINE explicit Row(std::int64_t size) : full(size / L), rest(static_cast<int>(size % L)) {}
+  DLCORE_INLINE std::int64_t steps() const { return full + (rest > 0); }
+  DLCORE_INLINE V load(const T* p, std::int64_t i, T beyond) const {
+    if (__builtin_expect(i < full, 1)) return dlcore::DLCORE_ISA::load(p + i * L);
+    const V v = load_partial(p + i * L, rest);
+    return beyond == 0 ? v : inside() ? v : broadcast(beyond);
+  }
+  DLCORE_INLINE void store(T* p, std::int64_t i, V v) const {
+    if (__builtin_expect(i < full, 1)) return dlcore::DLCORE_ISA::store(p + i * L, v);
+    store_partial(p + i * L, v, rest);
+  }
+  template <class Op>
+  DLCORE_INLINE V fold(V v) const {
+    return fold_lanes<Op, L / 2>(v, std::make_integer_sequence<int, L>());
+  }
+
+ private:
+  DLCORE_INLINE auto inside() const {
+    return lane_numbers(std::make_integer_sequence<int, L>()) < static_cast<T>(rest);
+  }
+  template <int... J>
+  static DLCORE_INLINE V lane_numbers(std::integer_sequence<int, J...>) {
+    return V{static_cast<T>(J)...};
+  }
+};
+
+}  // namespace dlcore::DLCORE_ISA

@@ -1,0 +1,231 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "dlcore/ops.h"
+#include "gradient_check.h"
+#include "kernels/norm/norm.h"
+#include "program/primitive.h"
+#include "testing.h"
+
+namespace dlcore {
+namespace {
+
+using testing::error_text;
+using testing::WithThreads;
+
+template <class T>
+Tensor random(const Shape& shape, int seed, double mean = 0.5, double spread = 2) {
+  std::mt19937_64 generator(seed);
+  std::normal_distribution<double> normal(mean, spread);
+  Tensor x = Tensor::empty(dtype_of<T>(), shape);
+  for (std::int64_t i = 0; i < shape.elements(); ++i) x.data<T>()[i] = static_cast<T>(normal(generator));
+  return x;
+}
+
+/// Which mean and which gamma element i of x belongs to.
+struct Places {
+  std::int64_t rows, parameters;
+  std::vector<std::int64_t> row, parameter;
+};
+
+Places batch_places(const Shape& x, int axis) {
+  const std::int64_t channels = x[axis], inner = x.product(axis + 1, x.rank());
+  Places places{channels, channels, {}, {}};
+  for (std::int64_t i = 0; i < x.elements(); ++i) places.row.push_back(i / inner % channels);
+  places.parameter = places.row;
+  return places;
+}
+
+Places layer_places(const Shape& x, int axis) {
+  const std::int64_t size = x.product(axis, x.rank());
+  Places places{x.product(0, axis), size, {}, {}};
+  for (std::int64_t i = 0; i < x.elements(); ++i) {
+    places.row.push_back(i / size);
+    places.parameter.push_back(i % size);
+  }
+  return places;
+}
+
+struct Reference {
+  std::vector<double> y, mean, var, rstd, dx, dgamma, dbeta;
+  double terms = 0;  // the largest of the terms that dx is the difference of
+};
+
+/// The formulas in double, element by element.
+template <class T>
+Reference reference(const Places& p, const Tensor& x, const Tensor& gamma, const Tensor& beta, const Tensor& dy,
+                    double epsilon) {
+  const std::int64_t elements = x.shape().elements();
+  const double n = static_cast<double>(elements) / static_cast<double>(p.rows);
+  const T *xs = x.data<T>(), *dys = dy.data<T>(), *gammas = gamma.data<T>();
+  Reference r;
+  r.mean.assign(p.rows, 0), r.var.assign(p.rows, 0), r.rstd.assign(p.rows, 0);
+  r.dgamma.assign(p.parameters, 0), r.dbeta.assign(p.parameters, 0);
+  std::vector<double> sum_g(p.rows), sum_gz(p.rows);
+  for (std::int64_t i = 0; i < elements; ++i) r.mean[p.row[i]] += xs[i] / n;
+  for (std::int64_t i = 0; i < elements; ++i) r.var[p.row[i]] += std::pow(xs[i] - r.mean[p.row[i]], 2) / n;
+  for (std::int64_t k = 0; k < p.rows; ++k) r.rstd[k] = 1 / std::sqrt(r.var[k] + epsilon);
+  for (std::int64_t i = 0; i < elements; ++i) {
+    const double z = xs[i] - r.mean[p.row[i]], hat = z * r.rstd[p.row[i]], g = double{dys[i]} * gammas[p.parameter[i]];
+    r.y.push_back(hat * gammas[p.parameter[i]] + beta.data<T>()[p.parameter[i]]);
+    r.dgamma[p.parameter[i]] += dys[i] * hat;
+    r.dbeta[p.parameter[i]] += dys[i];
+    sum_g[p.row[i]] += g / n;
+    sum_gz[p.row[i]] += g * hat / n;
+  }
+  for (std::int64_t i = 0; i < elements; ++i) {
+    const double hat = (xs[i] - r.mean[p.row[i]]) * r.rstd[p.row[i]], g = double{dys[i]} * gammas[p.parameter[i]];
+    r.terms = std::max(r.terms, r.rstd[p.row[i]] * std::abs(g));
+    r.dx.push_back(r.rstd[p.row[i]] * (g - sum_g[p.row[i]] - hat * sum_gz[p.row[i]]));
+  }
+  return r;
+}
+
+/// Within `ulps` roundings of numbers as large as the largest.
+template <class T>
+void expect_close(const char* what, const Tensor& got, const std::vector<double>& expected, double ulps,
+                  double largest = 0) {
+  ASSERT_EQ(got.shape().elements(), static_cast<std::int64_t>(expected.size())) << what;
+  for (double v : expected) largest = std::max(largest, std::abs(v));
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    ASSERT_NEAR(got.data<T>()[i], expected[i], ulps * std::numeric_limits<T>::epsilon() * (1 + largest))
+        << what << ' ' << i << " of " << got.spec();
+}
+
+template <class T>
+void check_norm(bool batch, const Shape& shape, int axis) {
+  const Places places = batch ? batch_places(shape, axis) : layer_places(shape, axis);
+  Shape parameters{places.parameters};
+  if (!batch) {
+    parameters = {};
+    for (int k = axis; k < shape.rank(); ++k) parameters.push_back(shape[k]);
+  }
+  const Tensor x = random<T>(shape, 1), dy = random<T>(shape, 2, 0, 1), gamma = random<T>(parameters, 3),
+               beta = random<T>(parameters, 4);
+  const Attrs attrs{{"axis", axis - shape.rank()}, {"epsilon", 1e-3}};
+  const auto out = apply_all(batch ? "batch_norm" : "layer_norm", std::vector{x, gamma, beta}, attrs);
+  const Tensor &mean = out[1], &rstd = out.back();
+  const auto d = apply_all(batch ? "batch_norm_grad" : "layer_norm_grad", std::vector{x, gamma, mean, rstd, dy}, attrs);
+  const Reference expected = reference<T>(places, x, gamma, beta, dy, 1e-3);
+  const double n = static_cast<double>(shape.elements()) / static_cast<double>(std::max<std::int64_t>(places.rows, 1));
+  const double of_sum = 16 + 2 * std::sqrt(n),
+               of_rows = 16 + 2 * std::sqrt(shape.elements() /
+                                            static_cast<double>(std::max<std::int64_t>(places.parameters, 1)));
+  expect_close<T>("y", out[0], expected.y, 64);
+  expect_close<T>("mean", mean, expected.mean, 16);
+  if (batch) expect_close<T>("var", out[2], expected.var, 32);
+  expect_close<T>("rstd", rstd, expected.rstd, 32);
+  expect_close<T>("dx", d[0], expected.dx, 4 * of_sum, expected.terms);
+  expect_close<T>("dgamma", d[1], expected.dgamma, 4 * of_rows);
+  expect_close<T>("dbeta", d[2], expected.dbeta, 4 * of_rows);
+}
+
+TEST(BatchNorm, MatchesTheReferenceForEveryNumberOfChannels) {
+  for (std::int64_t channels : {1, 2, 3, 5, 8, 10, 15, 16, 17, 31, 32, 33, 64, 100, 300})
+    for (std::int64_t rows : {1, 2, 7, 16, 65, 200}) {
+      check_norm<float>(true, {rows, channels}, 1);
+      check_norm<double>(true, {rows, channels}, 1);
+    }
+}
+
+TEST(BatchNorm, EveryAxisAndRank) {
+  for (int axis = 0; axis < 4; ++axis) {
+    check_norm<float>(true, {3, 5, 4, 7}, axis);
+    check_norm<double>(true, {3, 5, 4, 7}, axis);
+  }
+  check_norm<float>(true, {20}, 0);
+  check_norm<float>(true, {2, 3, 9001}, 1);  // runs of several pieces
+  check_norm<float>(true, {40000, 3}, 1);    // several pieces and a leftover
+  check_norm<float>(true, {20001, 10}, 1);
+}
+
+TEST(BatchNorm, KeepsItsPrecisionFarFromZero) {
+  const Tensor x = random<float>({4096, 8}, 1, 10000, 1);
+  const auto out = apply_all(
+      "batch_norm",
+      std::vector{x, ops::ones_like(Tensor::empty(DType::F32, {8})), ops::zeros_like(Tensor::empty(DType::F32, {8}))},
+      {{"epsilon", 0.0}});
+  for (int c = 0; c < 8; ++c) {
+    double mean = 0, var = 0;
+    for (int r = 0; r < 4096; ++r) mean += x.data<float>()[r * 8 + c] / 4096.0;
+    for (int r = 0; r < 4096; ++r) var += std::pow(x.data<float>()[r * 8 + c] - mean, 2) / 4096.0;
+    EXPECT_NEAR(out[1].data<float>()[c], mean, 1e-3);
+    EXPECT_NEAR(out[2].data<float>()[c], var, 1e-5);
+  }
+}
+
+TEST(BatchNorm, EmptyBatch) {
+  const Tensor x = Tensor::empty(DType::F32, {0, 3}), p = Tensor::zeros(DType::F32, {3});
+  EXPECT_EQ(apply_all("batch_norm", std::vector{x, p, p}, {})[0].shape(), (Shape{0, 3}));
+  const auto d = apply_all("batch_norm_grad", std::vector{x, p, p, p, x}, {});
+  for (int c = 0; c < 3; ++c) EXPECT_EQ(d[1].data<float>()[c], 0.0f);
+}
+
+TEST(LayerNorm, MatchesTheReferenceForEverySize) {
+  for (std::int64_t size : {1, 2, 3, 7, 10, 15, 16, 17, 33, 64, 65, 100, 512, 1000})
+    for (std::int64_t rows : {1, 3, 70}) {
+      check_norm<float>(false, {rows, size}, 1);
+      check_norm<double>(false, {rows, size}, 1);
+    }
+  check_norm<float>(false, {3, 20000}, 1);
+}
+
+TEST(LayerNorm, SeveralAxes) {
+  for (int axis = 0; axis < 3; ++axis) check_norm<float>(false, {3, 5, 7}, axis);
+  const Tensor empty = Tensor::empty(DType::F32, {0, 4}), p = Tensor::zeros(DType::F32, {4});
+  EXPECT_EQ(apply_all("layer_norm", std::vector{empty, p, p}, {})[1].shape(), Shape{0});
+}
+
+TEST(Norm, SameBitsForAnyNumberOfThreads) {
+  const Tensor x = random<float>({20000, 10}, 1), dy = random<float>({20000, 10}, 2), p = random<float>({10}, 3);
+  for (const std::string name : {"batch_norm", "layer_norm"}) {
+    std::vector<std::vector<Tensor>> results;
+    for (int threads : {1, 2, 3}) {
+      const WithThreads with(threads);
+      results.push_back(apply_all(name, std::vector{x, p, p}, {}));
+      const auto& out = results.back();
+      for (const Tensor& d :
+           apply_all(name + "_grad", std::vector{x, p, out[1], out[name == "batch_norm" ? 3 : 2], dy}, {}))
+        results.back().push_back(d);
+    }
+    for (const auto& result : results)
+      for (std::size_t i = 0; i < result.size(); ++i)
+        EXPECT_EQ(std::memcmp(result[i].bytes(), results[0][i].bytes(), result[i].spec().bytes()), 0) << name << i;
+  }
+}
+
+TEST(Norm, SixteenBitFloats) {
+  const Tensor x = ops::cast(random<float>({6, 10}, 1), DType::F16), p = ops::cast(random<float>({10}, 2), DType::F16);
+  for (const std::string name : {"batch_norm", "layer_norm"}) {
+    const auto half = apply_all(name, std::vector{x, p, p}, {});
+    const Tensor wide_p = ops::cast(p, DType::F32);
+    const auto wide = apply_all(name, std::vector{ops::cast(x, DType::F32), wide_p, wide_p}, {});
+    for (std::size_t i = 0; i < half.size(); ++i) {
+      const Tensor expected = ops::cast(wide[i], DType::F16);
+      EXPECT_EQ(std::memcmp(half[i].bytes(), expected.bytes(), expected.spec().bytes()), 0) << name << i;
+    }
+  }
+}
+
+TEST(Norm, ErrorsNameTheParameter) {
+  const Tensor x = Tensor::zeros(DType::F32, {2, 4, 3}), four = Tensor::zeros(DType::F32, {4}),
+               three = Tensor::zeros(DType::F32, {3});
+  const std::string gamma = error_text([&] { apply_all("batch_norm", std::vector{x, four, four}, {}); });
+  for (const char* part : {"gamma", "float32(4,)", "float32(3,)", "float32(2, 4, 3)", "axis -1"})
+    EXPECT_NE(gamma.find(part), std::string::npos) << gamma;
+  const std::string beta = error_text([&] { apply_all("layer_norm", std::vector{x, three, four}, {}); });
+  EXPECT_NE(beta.find("beta"), std::string::npos) << beta;
+  const std::string epsilon = error_text([&] {
+    apply_all("layer_norm", std::vector{x, three, three}, {{"epsilon", -1.0}});
+  });
+  EXPECT_NE(epsilon.find("epsilon is -1"), std::string::npos) << epsilon;
+  const TensorSpec unknown{DType::F32, {-1, 4}};
+  EXPECT_EQ(primitive("layer_norm").infer(std::vector{unknown, four.spec(), four.spec()}, {})[1].shape, Shape{-1});
+}
+
+}  // namespace
+}  // namespace dlcore
