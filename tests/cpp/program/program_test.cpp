@@ -1,0 +1,280 @@
+#include "dlcore/program.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <random>
+
+#include "base/parallel.h"
+#include "dlcore/ops.h"
+#include "program/graph.h"
+#include "program/passes.h"
+
+namespace dlcore {
+namespace {
+
+using namespace ops;
+
+Tensor random_tensor(const Shape& shape, unsigned seed, DType dtype = DType::F32) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> uniform(-1, 1);
+  Tensor result = Tensor::empty(DType::F32, shape);
+  for (std::int64_t i = 0; i < shape.elements(); ++i) result.data<float>()[i] = uniform(random);
+  return cast(result, dtype);
+}
+
+std::vector<double> numbers(const Tensor& tensor) {
+  const Tensor wide = cast(tensor, DType::F64);
+  return {wide.data<double>(), wide.data<double>() + wide.shape().elements()};
+}
+
+void expect_near(const Tensor& a, const Tensor& b, double tolerance) {
+  ASSERT_EQ(a.spec(), b.spec());
+  const auto x = numbers(a), y = numbers(b);
+  for (std::size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(x[i], y[i], tolerance) << "element " << i;
+}
+
+using Function = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
+
+std::shared_ptr<Graph> trace(const Function& function, const std::vector<Tensor>& inputs) {
+  auto graph = std::make_shared<Graph>();
+  graph->begin_recording();
+  std::vector<Tensor> symbolic;
+  for (std::size_t i = 0; i < inputs.size(); ++i) symbolic.push_back(graph->input(inputs[i].spec(), str("x", i)));
+  graph->set_outputs(function(symbolic), {});
+  graph->end_recording();
+  return graph;
+}
+
+// A program computes what eager execution computes.
+void expect_same_as_eager(const Function& function, const std::vector<Tensor>& inputs, double tolerance = 1e-5) {
+  const auto expected = function(inputs);
+  const auto got = Program::compile(*trace(function, inputs))->run(inputs);
+  ASSERT_EQ(got.size(), expected.size());
+  for (std::size_t i = 0; i < got.size(); ++i) expect_near(got[i], expected[i], tolerance);
+}
+
+std::vector<std::string> ops_of(const Graph& graph) {
+  std::vector<std::string> names;
+  for (const Node& node : graph.nodes) names.push_back(node.op->name);
+  return names;
+}
+
+TEST(Program, RunsAChain) {
+  expect_same_as_eager([](const auto& x) { return std::vector{unary("exp", x[0] * 2.0) + x[1]}; },
+                       {random_tensor({5, 7}, 1), random_tensor({7}, 2)});
+}
+
+TEST(Program, OutputsMayBeInputsConstantsAndAliases) {
+  expect_same_as_eager(
+      [](const auto& x) {
+        const Tensor y = x[0] + 1.0;
+        return std::vector{x[0], reshape(x[0], {6}), y, reshape(y, {3, 2}), y, Tensor::scalar(DType::F32, 3)};
+      },
+      {random_tensor({2, 3}, 1)});
+}
+
+TEST(Program, RandomPointwiseGraphsAgreeWithEager) {
+  for (unsigned seed = 0; seed < 40; ++seed) {
+    std::vector<Tensor> inputs{random_tensor({4, 6}, seed), random_tensor({6}, seed + 100),
+                               random_tensor({4, 1}, seed + 200), random_tensor({}, seed + 300)};
+    expect_same_as_eager(
+        [seed](const std::vector<Tensor>& x) {
+          std::mt19937 random(seed);
+          std::vector<Tensor> pool = x;
+          auto pick = [&] { return pool[random() % pool.size()]; };
+          for (int i = 0; i < 25; ++i) switch (random() % 7) {
+              case 0:
+                pool.push_back(pick() + pick());
+                break;
+              case 1:
+                pool.push_back(pick() * pick());
+                break;
+              case 2:
+                pool.push_back(unary("tanh", pick()));
+                break;
+              case 3:
+                pool.push_back(where(binary("less", pick(), pick()), pick(), pick()));
+                break;
+              case 4:
+                pool.push_back(sum(pick(), {}, false));
+                break;
+              case 5:
+                pool.push_back(broadcast_like(pick(), x[0]) * 1.0);
+                break;
+              default:
+                pool.push_back(pick() - 0.5);
+            }
+          return std::vector<Tensor>(pool.end() - 6, pool.end());
+        },
+        inputs, 2e-3);
+  }
+}
+
+TEST(Program, GradientsOfATwoLayerNetAgreeWithEager) {
+  const Function net = [](const std::vector<Tensor>& x) {
+    const Tensor hidden = unary("relu", matmul(x[0], x[1]) + x[2]);
+    const Tensor out = unary("sigmoid", matmul(hidden, x[3]) + x[4]);
+    return std::vector{mean(unary("square", out - x[5]), {})};
+  };
+  const std::vector<Tensor> inputs{random_tensor({8, 5}, 1),  random_tensor({5, 16}, 2), random_tensor({16}, 3),
+                                   random_tensor({16, 3}, 4), random_tensor({3}, 5),     random_tensor({8, 3}, 6)};
+  const Function with_gradients = [&](const std::vector<Tensor>& x) {
+    if (x[0].is_symbolic()) {
+      const Tensor loss = net(x)[0];
+      auto gradients = x[0].graph()->gradient({&loss, 1}, {}, {x.begin() + 1, x.begin() + 5});
+      gradients.push_back(loss);
+      return gradients;
+    }
+    Tape tape;
+    for (int i = 1; i < 5; ++i) tape.watch(x[i]);
+    tape.start();
+    const Tensor loss = net(x)[0];
+    tape.stop();
+    auto gradients = gradient(tape.records(), {&loss, 1}, {}, {x.begin() + 1, x.begin() + 5});
+    gradients.push_back(loss);
+    return gradients;
+  };
+  expect_same_as_eager(with_gradients, inputs);
+}
+
+TEST(Passes, BiasAndActivationGoIntoTheMatmul) {
+  const auto graph = trace([](const auto& x) { return std::vector{unary("relu", matmul(x[0], x[1]) + x[2])}; },
+                           {random_tensor({4, 5}, 1), random_tensor({5, 6}, 2), random_tensor({6}, 3)});
+  EXPECT_EQ(ops_of(optimise(*graph)), std::vector<std::string>{"matmul"});
+}
+
+TEST(Passes, AChainIsOneNode) {
+  const auto graph = trace(
+      [](const auto& x) {
+        return std::vector{unary("exp", x[0] * 2.0) + unary("tanh", x[0]), unary("exp", x[0] * 2.0)};
+      },
+      {random_tensor({4, 5}, 1)});
+  EXPECT_EQ(ops_of(optimise(*graph)), std::vector<std::string>{"fused"});
+}
+
+TEST(Passes, AReductionInBetweenCutsTheChain) {
+  const auto graph = trace(
+      [](const auto& x) {
+        const Tensor e = unary("exp", x[0] - 1.0);
+        return std::vector{e / sum(e, {-1}, true)};
+      },
+      {random_tensor({4, 5}, 1)});
+  EXPECT_EQ(ops_of(optimise(*graph)), (std::vector<std::string>{"fused", "reduce_sum", "div"}));
+}
+
+TEST(Passes, WhatIsNotNeededIsNotComputed) {
+  const auto graph = trace(
+      [](const auto& x) {
+        unary("exp", x[0]);
+        return std::vector{reshape(cast(x[0], DType::F32), {5, 4}) * 1.0 + 0.0};
+      },
+      {random_tensor({4, 5}, 1)});
+  EXPECT_EQ(ops_of(optimise(*graph)), std::vector<std::string>{"reshape"});
+}
+
+TEST(Passes, ConstantsAreComputedOnce) {
+  const auto graph = trace([](const auto& x) { return std::vector{x[0] * sum(ones_like(x[0]), {}, false)}; },
+                           {random_tensor({4, 5}, 1)});
+  const Graph optimised = optimise(*graph);
+  ASSERT_EQ(ops_of(optimised), std::vector<std::string>{"mul"});
+  EXPECT_EQ(optimised.values[optimised.nodes[0].in[1]].constant.item(), 20);
+}
+
+TEST(Variables, AreUpdatedInPlaceAndReadAfterwards) {
+  const auto variable = std::make_shared<Variable>(random_tensor({64, 64}, 1), "w");
+  const Tensor before = variable->value().clone();
+  auto graph = std::make_shared<Graph>();
+  const Tensor x = graph->input({DType::F32, {64, 64}}, "x");
+  graph->assign(variable, graph->read(variable) + x);
+  graph->assign(variable, graph->read(variable) * 2.0);
+  const std::vector<Tensor> outputs{graph->read(variable), graph->initial(variable)};
+  graph->set_outputs(outputs, {});
+  const auto program = Program::compile(*graph);
+  const Tensor one = ones_like(before);
+  const auto results = program->run({&one, 1});
+  expect_near(variable->value(), (before + 1.0) * 2.0, 1e-6);
+  expect_near(results[0], variable->value(), 0);
+  expect_near(results[1], before, 0);
+}
+
+TEST(Variables, TwoMaySwapTheirValues) {
+  const auto a = std::make_shared<Variable>(Tensor::scalar(DType::F32, 1), "a");
+  const auto b = std::make_shared<Variable>(Tensor::scalar(DType::F32, 2), "b");
+  auto graph = std::make_shared<Graph>();
+  const Tensor old_a = graph->read(a), old_b = graph->read(b);
+  graph->assign(a, old_b);
+  graph->assign(b, old_a);
+  graph->set_outputs({}, {});
+  Program::compile(*graph)->run({});
+  EXPECT_EQ(a->value().item(), 2);
+  EXPECT_EQ(b->value().item(), 1);
+}
+
+TEST(Variables, ATensorReadBeforeARunKeepsItsNumbers) {
+  const auto counter = std::make_shared<Variable>(Tensor::scalar(DType::F32, 0), "counter");
+  auto graph = std::make_shared<Graph>();
+  graph->assign(counter, graph->read(counter) + 1.0);
+  graph->set_outputs({}, {});
+  const auto program = Program::compile(*graph);
+  program->run({});
+  const Tensor kept = counter->value();
+  program->run({});
+  EXPECT_EQ(kept.item(), 1);
+  EXPECT_EQ(counter->value().item(), 2);
+}
+
+TEST(RunBatches, GathersRowsAndConverts) {
+  // y = sum over the columns of rows of a float64 array, in a shuffled order, three steps of two rows.
+  const std::vector<double> data{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+  const std::vector<std::int64_t> order{5, 0, 3, 1, 4, 2};
+  std::vector<float> out(6, -1);
+  auto graph = std::make_shared<Graph>();
+  const Tensor x = graph->input({DType::F32, {2, 2}}, "x");
+  const std::vector<Tensor> outputs{sum(x, {-1})};
+  graph->set_outputs(outputs, {});
+  const auto program = Program::compile(*graph);
+  const Rows source{reinterpret_cast<std::byte*>(const_cast<double*>(data.data())), DType::F64, 6, 2};
+  const Rows result{reinterpret_cast<std::byte*>(out.data()), DType::F32, 6, 1};
+  EXPECT_EQ(program->run_batches({&source, 1}, {order.data(), 0, 3, 0}, {&result, 1}), 3);
+  for (std::size_t i = 0; i < order.size(); ++i) EXPECT_EQ(out[i], 4 * order[i] + 1);
+  const std::vector<std::int64_t> wrong{6, 0};
+  EXPECT_THROW(program->run_batches({&source, 1}, {wrong.data(), 0, 1, 0}), Error);
+  EXPECT_THROW(program->run_batches({&source, 1}, {nullptr, 5, 1, 0}), Error);
+}
+
+TEST(Specialise, InfersAllShapesAnew) {
+  auto graph = std::make_shared<Graph>();
+  const Tensor x = graph->input({DType::F32, {-1, 4}}, "x");
+  const std::vector<Tensor> outputs{reshape(x * 2.0, {-1, 2, 2})};
+  graph->set_outputs(outputs, {});
+  EXPECT_EQ(outputs[0].shape(), (Shape{-1, 2, 2}));
+  for (std::int64_t batch : {1, 5}) {
+    const Tensor input = random_tensor({batch, 4}, 1);
+    const std::vector<TensorSpec> specs{input.spec()};
+    const auto result = Program::compile(specialise(*graph, specs))->run({&input, 1});
+    expect_near(result[0], reshape(input * 2.0, {batch, 2, 2}), 0);
+  }
+  const std::vector<TensorSpec> wrong{{DType::F32, {5, 3}}};
+  EXPECT_THROW(specialise(*graph, wrong), Error);
+}
+
+TEST(Gradient, OfAGradientIsTheSecondDerivative) {
+  const Tensor x = random_tensor({5}, 3, DType::F64);
+  Tape outer, inner;
+  outer.watch(x);
+  inner.watch(x);
+  outer.start();
+  inner.start();
+  const Tensor y = x * x * x;
+  inner.stop();
+  const Tensor first = gradient(inner.records(), {&y, 1}, {}, {&x, 1})[0];
+  outer.stop();
+  const Tensor second = gradient(outer.records(), {&first, 1}, {}, {&x, 1})[0];
+  expect_near(first, 3.0 * (x * x), 1e-12);
+  expect_near(second, 6.0 * x, 1e-12);
+}
+
+}  // namespace
+}  // namespace dlcore
