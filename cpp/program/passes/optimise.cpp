@@ -7,6 +7,7 @@ Graph optimise(const Graph& source) {
   remove_dead_nodes(graph);
   simplify(graph);
   merge_common_nodes(graph);
+  fuse_softmax_cross_entropy(graph);
   remove_dead_nodes(graph);
   fuse_epilogues(graph);
   remove_dead_nodes(graph);
