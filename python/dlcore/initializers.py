@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from dlcore import backend, ops, random
+from dlcore.random.seed_generator import make_default_seed
 from dlcore.registry import Catalogue
 
 
@@ -92,7 +93,7 @@ class RandomInitializer(Initializer):
         if isinstance(seed, dict):
             seed = random.SeedGenerator.from_config(seed["config"])
         self._init_seed = seed
-        self.seed = random.make_default_seed() if seed is None else seed
+        self.seed = make_default_seed() if seed is None else seed
 
     def get_config(self):
         return {"seed": self._seed_config()}

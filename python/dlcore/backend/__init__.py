@@ -13,6 +13,7 @@ from dlcore.backend.config import (
 from dlcore.backend.dtypes import is_float_dtype, is_int_dtype, result_type, standardize_dtype
 from dlcore.backend.global_state import clear_session, get_global_attribute, set_global_attribute
 from dlcore.backend.keras_tensor import KerasTensor, is_keras_tensor
+from dlcore.backend.masking import get_keras_mask, set_keras_mask
 from dlcore.backend.names import auto_name, get_uid, name_scope, to_snake_case
 from dlcore.backend.tensors import Tensor, convert_to_numpy, convert_to_tensor, is_tensor, promote
 from dlcore.backend.variables import Variable, is_variable
@@ -29,6 +30,7 @@ __all__ = [
     "epsilon",
     "floatx",
     "get_global_attribute",
+    "get_keras_mask",
     "get_uid",
     "image_data_format",
     "is_float_dtype",
@@ -43,6 +45,7 @@ __all__ = [
     "set_floatx",
     "set_global_attribute",
     "set_image_data_format",
+    "set_keras_mask",
     "standardize_data_format",
     "standardize_dtype",
     "to_snake_case",

@@ -1,8 +1,7 @@
 """The base of all metrics: state in variables, updated per batch, read at any time."""
 
-from dlcore.backend import Variable
-
 from dlcore import backend, initializers, ops
+from dlcore.backend import Variable
 
 
 class Metric:

@@ -3,9 +3,8 @@
 import re
 import warnings
 
-from dlcore.backend import Variable
-
 from dlcore import _core, backend, initializers, ops
+from dlcore.backend import Variable
 from dlcore.optimizers import schedules
 from dlcore.optimizers.schedules import LearningRateSchedule
 
