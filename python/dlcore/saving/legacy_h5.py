@@ -9,7 +9,7 @@ import json
 import warnings
 
 from dlcore import registry
-from dlcore.saving import hdf5, serialization, state
+from dlcore.saving import hdf5, keras2, serialization, state
 from dlcore.saving.keras_file import KERAS_VERSION
 
 
@@ -111,7 +111,7 @@ def _read_json(root, attribute, path):
         raise ValueError(f"{path}: {attribute} is not valid JSON ({error}).") from error
     if not isinstance(config, dict):
         raise ValueError(f"{path}: {attribute} is not a dict.")
-    return config
+    return keras2.modernize(config)
 
 
 def _compile_arguments(config):

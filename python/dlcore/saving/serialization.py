@@ -290,17 +290,16 @@ def find_class(config):
 
 
 def _own_class(class_name, module):
-    """dlcore's class of that name: in the module named, or, for old files that name none, in any."""
-    if module and not (module == "keras" or module.startswith("keras.")):
-        return None
-    exact = _own_classes().get((module, class_name))
-    if exact is not None:
-        return exact
-    for public in ("keras", "keras.layers") if not module or module == _FUNCTIONAL else _MODULES:
-        found = _own_classes().get((public, class_name))
-        if found is not None:
-            return found
-    return None
+    """dlcore's class of that name in the module named, or, for old files that name none, among layers and models."""
+    parts = str(module).split(".")
+    if not module:
+        places = ("keras", "keras.layers")
+    elif parts[:2] == ["keras", "src"]:  # where Keras itself keeps what its public modules show
+        places = ("keras",) if parts[2:3] == ["models"] else (f"keras.{'.'.join(parts[2:3])}",)
+    else:
+        places = (module,)
+    found = (_own_classes().get((place, class_name)) for place in places)
+    return next((cls for cls in found if cls is not None), None)
 
 
 def adapt(config):
