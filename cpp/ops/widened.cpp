@@ -4,35 +4,26 @@
 #include <array>
 
 #include "base/parallel.h"
-#include "kernels/float16.h"
+#include "kernels/pointwise/pointwise.h"
 
 namespace dlcore {
 
 namespace {
 
-constexpr std::int64_t kChunk = 4096;  // elements
+constexpr std::int64_t kChunk = 16384;  // elements
 
 bool is_narrow(DType dtype) { return dtype == DType::F16 || dtype == DType::BF16; }
 
-template <class Body>
-void for_ranges(std::int64_t elements, const Body& body) {
-  parallel_for((elements + kChunk - 1) / kChunk, static_cast<double>(elements), [&](std::int64_t chunk) {
-    for (std::int64_t i = chunk * kChunk; i < std::min(elements, (chunk + 1) * kChunk); ++i) body(i);
+void convert(DType from_dtype, const void* from, DType to_dtype, void* to, std::int64_t elements) {
+  const TileFn convert_tile = pointwise_kernels().convert[static_cast<int>(from_dtype)][static_cast<int>(to_dtype)];
+  const std::int64_t from_bytes = static_cast<std::int64_t>(size_of(from_dtype));
+  const std::int64_t to_bytes = static_cast<std::int64_t>(size_of(to_dtype));
+  parallel_for((elements + kChunk - 1) / kChunk, 0.4 * static_cast<double>(elements), [&](std::int64_t chunk) {
+    const std::int64_t first = chunk * kChunk;
+    convert_tile(static_cast<std::byte*>(to) + first * to_bytes,
+                 static_cast<const std::byte*>(from) + first * from_bytes, nullptr, nullptr,
+                 std::min(kChunk, elements - first), 0);
   });
-}
-
-void widen_all(DType dtype, const void* from, std::int64_t elements, float* to) {
-  if (dtype == DType::F16)
-    for_ranges(elements, [&](std::int64_t i) { to[i] = widen(static_cast<const Half*>(from)[i]); });
-  else
-    for_ranges(elements, [&](std::int64_t i) { to[i] = widen(static_cast<const Bfloat*>(from)[i]); });
-}
-
-void narrow_all(DType dtype, const float* from, std::int64_t elements, void* to) {
-  if (dtype == DType::F16)
-    for_ranges(elements, [&](std::int64_t i) { static_cast<Half*>(to)[i] = narrow<Half>(from[i]); });
-  else
-    for_ranges(elements, [&](std::int64_t i) { static_cast<Bfloat*>(to)[i] = narrow<Bfloat>(from[i]); });
 }
 
 /// An operand with its place in the scratch, if it needs one.
@@ -63,6 +54,8 @@ Specs widened(std::span<const TensorSpec> specs) {
 }
 
 Kernel narrowed(Kernel kernel, std::span<const TensorSpec> in, std::span<const TensorSpec> out, unsigned shape_only) {
+  const auto narrow = [](const TensorSpec& spec) { return is_narrow(spec.dtype); };
+  if (std::none_of(in.begin(), in.end(), narrow) && std::none_of(out.begin(), out.end(), narrow)) return kernel;
   std::size_t used = (kernel.scratch_bytes + 63) / 64 * 64;
   const std::vector<Operand> inputs = place(in, shape_only, used), outputs = place(out, 0, used);
   Kernel result{nullptr, used, kernel.label + "_widened", kernel.flops};
@@ -73,14 +66,14 @@ Kernel narrowed(Kernel kernel, std::span<const TensorSpec> in, std::span<const T
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       in_bytes[i] = inputs[i].converted ? scratch + inputs[i].at : buffers.in[i];
       if (inputs[i].converted)
-        widen_all(inputs[i].dtype, buffers.in[i], inputs[i].elements, reinterpret_cast<float*>(scratch + inputs[i].at));
+        convert(inputs[i].dtype, buffers.in[i], DType::F32, scratch + inputs[i].at, inputs[i].elements);
     }
     for (std::size_t i = 0; i < outputs.size(); ++i)
       out_bytes[i] = outputs[i].converted ? scratch + outputs[i].at : buffers.out[i];
     inner({in_bytes.data(), out_bytes.data(), scratch});
     for (std::size_t i = 0; i < outputs.size(); ++i)
       if (outputs[i].converted)
-        narrow_all(outputs[i].dtype, static_cast<const float*>(out_bytes[i]), outputs[i].elements, buffers.out[i]);
+        convert(DType::F32, out_bytes[i], outputs[i].dtype, buffers.out[i], outputs[i].elements);
   };
   return result;
 }

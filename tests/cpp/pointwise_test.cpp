@@ -392,7 +392,7 @@ TEST(Pointwise, UnaryGradients) {
   check_gradient("leaky_relu", {random_tensor(DType::F64, {11}, -4, 4, 3)}, {{"negative_slope", 0.1}});
 }
 
-TEST(Pointwise, DISABLED_BroadcastGradients) {
+TEST(Pointwise, BroadcastGradients) {
   const std::vector<std::pair<Shape, Shape>> grid = {
       {{3}, {3}}, {{2, 3}, {3}}, {{2, 1}, {3}}, {{}, {2, 2}}, {{2, 1, 2}, {3, 1}}};
   for (const auto& [sa, sb] : grid) {

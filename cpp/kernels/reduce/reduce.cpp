@@ -1,0 +1,111 @@
+#include "kernels/reduce/reduce.h"
+
+#include <algorithm>
+
+#include "base/parallel.h"
+
+namespace dlcore {
+
+DLCORE_SELECT_KERNELS(ReduceKernels, reduce_kernels)
+
+namespace {
+
+constexpr std::int64_t kRowPiece = 32768;   // elements of a row reduced by one thread
+constexpr std::int64_t kColumnPiece = 128;  // rows whose columns are reduced by one thread
+constexpr std::int64_t kGrain = 32768;      // elements that a thread takes at a time
+constexpr double kCost = 0.15;              // ns per element
+
+std::int64_t pieces_of(std::int64_t n, std::int64_t piece) {
+  return std::max<std::int64_t>(1, (n + piece - 1) / piece);
+}
+
+}  // namespace
+
+Reduction::Reduction(ReduceOp op, DType dtype, std::int64_t outer, std::int64_t reduce, std::int64_t inner)
+    : op_(op), dtype_(dtype), outer_(outer), inner_(inner) {
+  const std::int64_t piece = inner == 1 ? kRowPiece : kColumnPiece;
+  for (std::int64_t left = reduce;; left = levels_.back().pieces) {
+    levels_.push_back({left, piece, pieces_of(left, piece)});
+    if (levels_.back().pieces == 1) break;
+    scratch_bytes_ += static_cast<std::size_t>(outer * levels_.back().pieces * inner) * size_of(dtype);
+  }
+}
+
+void Reduction::run(const void* x, const void* center, void* y, void* scratch) const {
+  const std::byte* from = static_cast<const std::byte*>(x);
+  std::byte* partials = static_cast<std::byte*>(scratch);
+  ReduceOp op = op_;
+  for (const Level& level : levels_) {
+    const bool last = level.pieces == 1;
+    run_level(level, op, from, static_cast<const std::byte*>(center), last ? static_cast<std::byte*>(y) : partials);
+    from = partials;
+    partials += static_cast<std::size_t>(outer_ * level.pieces * inner_) * size_of(dtype_);
+    if (op == ReduceOp::SumExp || op == ReduceOp::SumSquare) op = ReduceOp::Sum;
+  }
+}
+
+/// y [outer, pieces, inner]; an item is one piece of one outer index (of up to kColumnBlock columns).
+void Reduction::run_level(const Level& level, ReduceOp op, const std::byte* x, const std::byte* center,
+                          std::byte* y) const {
+  const std::int64_t bytes = static_cast<std::int64_t>(size_of(dtype_));
+  const int o = static_cast<int>(op), d = static_cast<int>(dtype_);
+  const bool has_center = op == ReduceOp::SumExp || op == ReduceOp::SumSquare;
+  const double cost = kCost * static_cast<double>(outer_ * level.reduce * inner_) * (op == ReduceOp::SumExp ? 4 : 1);
+
+  if (inner_ == 1 && level.pieces == 1) {
+    const std::int64_t rows_at_once = std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, level.reduce));
+    const auto kernel = reduce_kernels().rows[o][d];
+    parallel_for(pieces_of(outer_, rows_at_once), cost, [&](std::int64_t chunk) {
+      const std::int64_t first = chunk * rows_at_once, rows = std::min(rows_at_once, outer_ - first);
+      kernel(y + first * bytes, x + first * level.reduce * bytes, rows, level.reduce, level.reduce,
+             has_center ? center + first * bytes : nullptr);
+    });
+    return;
+  }
+  const auto kernel = inner_ == 1 ? reduce_kernels().rows[o][d] : reduce_kernels().columns[o][d];
+  const std::int64_t blocks = pieces_of(inner_, kColumnBlock), items = outer_ * level.pieces * blocks;
+  const std::int64_t item_elements = std::min(level.piece, level.reduce) * std::min(inner_, kColumnBlock);
+  const std::int64_t items_at_once = std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, item_elements));
+  parallel_for(pieces_of(items, items_at_once), cost, [&](std::int64_t chunk) {
+    const std::int64_t end = std::min(items, (chunk + 1) * items_at_once);
+    for (std::int64_t item = chunk * items_at_once; item < end; ++item) {
+      const std::int64_t column = item % blocks * kColumnBlock, piece = item / blocks % level.pieces;
+      const std::int64_t outer = item / blocks / level.pieces, first = piece * level.piece;
+      const std::int64_t rows = std::min(level.piece, level.reduce - first);
+      const std::int64_t columns = std::min(kColumnBlock, inner_ - column);
+      const std::byte* from = x + ((outer * level.reduce + first) * inner_ + column) * bytes;
+      std::byte* to = y + ((outer * level.pieces + piece) * inner_ + column) * bytes;
+      const std::byte* own_center = has_center ? center + (outer * inner_ + column) * bytes : nullptr;
+      if (inner_ == 1)
+        kernel(to, from, 1, rows, rows, own_center);
+      else
+        kernel(to, from, rows, columns, inner_, own_center);
+    }
+  });
+}
+
+void arg_reduce(bool smallest, DType dtype, std::int64_t outer, std::int64_t reduce, std::int64_t inner, const void* x,
+                std::int32_t* y) {
+  const std::byte* from = static_cast<const std::byte*>(x);
+  const std::int64_t bytes = static_cast<std::int64_t>(size_of(dtype));
+  const double cost = kCost * 3 * static_cast<double>(outer * reduce * inner);
+  if (inner == 1) {
+    const auto kernel = reduce_kernels().arg_rows[smallest][static_cast<int>(dtype)];
+    const std::int64_t rows_at_once = std::max<std::int64_t>(1, kGrain / reduce);
+    parallel_for(pieces_of(outer, rows_at_once), cost, [&](std::int64_t chunk) {
+      const std::int64_t first = chunk * rows_at_once;
+      kernel(y + first, from + first * reduce * bytes, std::min(rows_at_once, outer - first), reduce);
+    });
+    return;
+  }
+  const auto kernel = reduce_kernels().arg_columns[smallest][static_cast<int>(dtype)];
+  const std::int64_t blocks = pieces_of(inner, kColumnBlock);
+  parallel_for(outer * blocks, cost, [&](std::int64_t item) {
+    alignas(64) std::byte best[kColumnBlock * sizeof(double)];
+    const std::int64_t o = item / blocks, column = item % blocks * kColumnBlock;
+    kernel(y + o * inner + column, best, from + (o * reduce * inner + column) * bytes, reduce,
+           std::min(kColumnBlock, inner - column), inner);
+  });
+}
+
+}  // namespace dlcore

@@ -1,0 +1,314 @@
+#include "kernels/reduce/reduce.h"
+
+#include <type_traits>
+
+#include "kernels/pointwise/math.simd.h"
+
+namespace dlcore::DLCORE_ISA {
+
+extern const ReduceKernels reduce_kernels_table;
+
+namespace {
+
+/// A vector of any element type.
+template <class T>
+struct Wide {
+  typedef T type __attribute__((vector_size(DLCORE_SIMD_BYTES)));
+};
+template <class T>
+using wide = typename Wide<T>::type;
+
+/// Integers add and multiply modulo 2^bits: as unsigned.
+template <class T, bool integer = std::is_integral_v<T>>
+struct Wrapping {
+  using type = std::make_unsigned_t<T>;
+};
+template <class T>
+struct Wrapping<T, false> {
+  using type = T;
+};
+
+// An operation: neutral element, what becomes of an element before it is combined (map), how two are combined. The
+// functions take vectors and scalars.
+template <class T>
+struct Sum {
+  static constexpr T neutral = 0;
+  template <class V>
+  static DLCORE_INLINE V map(V x, V) {
+    return x;
+  }
+  template <class V>
+  static DLCORE_INLINE V combine(V a, V b) {
+    return a + b;
+  }
+};
+template <class T>
+struct Prod : Sum<T> {
+  static constexpr T neutral = 1;
+  template <class V>
+  static DLCORE_INLINE V combine(V a, V b) {
+    return a * b;
+  }
+};
+template <class T>
+constexpr T lowest() {
+  if constexpr (std::is_floating_point_v<T>)
+    return -__builtin_inf();
+  else
+    return std::is_signed_v<T> ? static_cast<T>(std::uint64_t{1} << (8 * sizeof(T) - 1)) : 0;
+}
+template <class T>
+constexpr T highest() {
+  if constexpr (std::is_floating_point_v<T>)
+    return __builtin_inf();
+  else
+    return static_cast<T>(~lowest<T>());
+}
+template <class T>
+struct Max : Sum<T> {
+  static constexpr T neutral = lowest<T>();
+  template <class V>
+  static DLCORE_INLINE V combine(V a, V b) {
+    return (a > b) | (a != a) ? a : b;
+  }
+};
+template <class T>
+struct Min : Sum<T> {
+  static constexpr T neutral = highest<T>();
+  template <class V>
+  static DLCORE_INLINE V combine(V a, V b) {
+    return (a < b) | (a != a) ? a : b;
+  }
+};
+template <class T>
+struct SumExp : Sum<T> {
+  template <class V>
+  static DLCORE_INLINE V map(V x, V center) {
+    if constexpr (std::is_same_v<V, T>)
+      return vexp(broadcast(x - center))[0];
+    else
+      return vexp(x - center);
+  }
+};
+template <class T>
+struct SumSquare : Sum<T> {
+  template <class V>
+  static DLCORE_INLINE V map(V x, V center) {
+    return (x - center) * (x - center);
+  }
+};
+
+template <class T>
+DLCORE_INLINE wide<T> load_wide(const T* p) {
+  wide<T> v;
+  __builtin_memcpy(&v, p, sizeof(v));
+  return v;
+}
+template <class T>
+DLCORE_INLINE wide<T> fill_wide(T x) {
+  return x - wide<T>{};
+}
+
+/// Halves, quarters, ...
+template <class T, class Op>
+DLCORE_INLINE T fold(wide<T> v) {
+  constexpr int lanes = DLCORE_SIMD_BYTES / sizeof(T);
+  T lane[lanes];
+  __builtin_memcpy(lane, &v, sizeof(v));
+  for (int width = lanes / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; ++i) lane[i] = Op::combine(lane[i], lane[i + width]);
+  return lane[0];
+}
+
+constexpr int kAccumulators = 8;
+constexpr int kBlockSteps = 32;  // additions to one accumulator before it is added to the total
+
+/// One row: eight accumulators over a block, folded into a total of one vector; then its lanes, then the tail.
+template <class T, class Op>
+DLCORE_INLINE T reduce_row(const T* x, std::int64_t n, T center) {
+  using V = wide<T>;
+  constexpr std::int64_t lanes = DLCORE_SIMD_BYTES / sizeof(T), step = kAccumulators * lanes;
+  T result = Op::neutral;
+  std::int64_t i = 0;
+  if (n >= lanes) {
+    const V centers = fill_wide<T>(center);
+    V total = fill_wide<T>(Op::neutral);
+    while (i + step <= n) {
+      V sums[kAccumulators];
+      for (V& sum : sums) sum = fill_wide<T>(Op::neutral);
+      for (int s = 0; s < kBlockSteps && i + step <= n; ++s, i += step)
+        for (int a = 0; a < kAccumulators; ++a)
+          sums[a] = Op::combine(sums[a], Op::map(load_wide(x + i + a * lanes), centers));
+      for (int width = kAccumulators / 2; width > 0; width /= 2)
+        for (int a = 0; a < width; ++a) sums[a] = Op::combine(sums[a], sums[a + width]);
+      total = Op::combine(total, sums[0]);
+    }
+    for (; i + lanes <= n; i += lanes) total = Op::combine(total, Op::map(load_wide(x + i), centers));
+    result = fold<T, Op>(total);
+  }
+  for (; i < n; ++i) result = Op::combine(result, Op::map(x[i], center));
+  return result;
+}
+
+template <class T, class Op>
+void reduce_rows(void* y, const void* x, std::int64_t rows, std::int64_t n, std::int64_t row_stride,
+                 const void* center) {
+  T* out = static_cast<T*>(y);
+  const T *in = static_cast<const T*>(x), *centers = static_cast<const T*>(center);
+  for (std::int64_t r = 0; r < rows; ++r)
+    out[r] = reduce_row<T, Op>(in + r * row_stride, n, centers ? centers[r] : T{});
+}
+
+/// out[c] = combine(out[c], x[0..4, c]), four rows as a tree.
+template <class T, class Op>
+DLCORE_INLINE void combine_four_rows(T* out, const T* x, std::int64_t columns, std::int64_t stride, const T* center) {
+  using V = wide<T>;
+  constexpr std::int64_t lanes = DLCORE_SIMD_BYTES / sizeof(T);
+  const T *x1 = x + stride, *x2 = x1 + stride, *x3 = x2 + stride;
+  std::int64_t c = 0;
+  for (; c + lanes <= columns; c += lanes) {
+    const V m = center ? load_wide(center + c) : V{};
+    const V a = Op::combine(Op::map(load_wide(x + c), m), Op::map(load_wide(x1 + c), m));
+    const V b = Op::combine(Op::map(load_wide(x2 + c), m), Op::map(load_wide(x3 + c), m));
+    const V sum = Op::combine(load_wide(out + c), Op::combine(a, b));
+    __builtin_memcpy(out + c, &sum, sizeof(sum));
+  }
+  for (; c < columns; ++c) {
+    const T m = center ? center[c] : T{};
+    const T a = Op::combine(Op::map(x[c], m), Op::map(x1[c], m)), b = Op::combine(Op::map(x2[c], m), Op::map(x3[c], m));
+    out[c] = Op::combine(out[c], Op::template combine<T>(a, b));
+  }
+}
+
+template <class T, class Op>
+void reduce_columns(void* y, const void* x, std::int64_t rows, std::int64_t columns, std::int64_t row_stride,
+                    const void* center) {
+  T* out = static_cast<T*>(y);
+  const T *in = static_cast<const T*>(x), *centers = static_cast<const T*>(center);
+  for (std::int64_t c = 0; c < columns; ++c) out[c] = Op::neutral;
+  std::int64_t r = 0;
+  for (; r + 4 <= rows; r += 4) combine_four_rows<T, Op>(out, in + r * row_stride, columns, row_stride, centers);
+  for (; r < rows; ++r)
+    for (std::int64_t c = 0; c < columns; ++c)
+      out[c] = Op::combine(out[c], Op::map(in[r * row_stride + c], centers ? centers[c] : T{}));
+}
+
+// ---- argmax, argmin
+
+/// Whether x takes the place of `best`; the first NaN stays.
+template <class T, bool smallest>
+DLCORE_INLINE bool beats(T x, T best) {
+  const bool better = smallest ? x < best : x > best;
+  return better | ((x != x) & (best == best));
+}
+
+template <class T, bool smallest>
+void arg_rows(std::int32_t* y, const void* x, std::int64_t rows, std::int64_t n) {
+  using Op = std::conditional_t<smallest, Min<T>, Max<T>>;
+  const T* in = static_cast<const T*>(x);
+  for (std::int64_t r = 0; r < rows; ++r, in += n) {
+    const T best = reduce_row<T, Op>(in, n, T{});
+    std::int64_t i = 0;
+    if (best == best)
+      while (in[i] != best) ++i;
+    else
+      while (in[i] == in[i]) ++i;
+    y[r] = static_cast<std::int32_t>(i);
+  }
+}
+
+template <class T, bool smallest>
+void arg_columns(std::int32_t* y, void* best, const void* x, std::int64_t n, std::int64_t columns,
+                 std::int64_t row_stride) {
+  T* top = static_cast<T*>(best);
+  const T* in = static_cast<const T*>(x);
+  for (std::int64_t c = 0; c < columns; ++c) {
+    top[c] = in[c];
+    y[c] = 0;
+  }
+  for (std::int64_t i = 1; i < n; ++i) {
+    in += row_stride;
+    for (std::int64_t c = 0; c < columns; ++c) {
+      const bool better = beats<T, smallest>(in[c], top[c]);
+      top[c] = better ? in[c] : top[c];
+      y[c] = better ? static_cast<std::int32_t>(i) : y[c];
+    }
+  }
+}
+
+// ---- finishing touches of mean, var and logsumexp
+
+template <class T>
+void divide(void* y, std::int64_t n, double count) {
+  T* out = static_cast<T*>(y);
+  for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(out[i] / count);
+}
+template <class T>
+void make_finite(void* center, std::int64_t n) {
+  T* out = static_cast<T*>(center);
+  for (std::int64_t i = 0; i < n; ++i) out[i] = out[i] - out[i] == 0 ? out[i] : T{0};
+}
+template <class T>
+void add_log(void* y, const void* center, std::int64_t n) {
+  T* out = static_cast<T*>(y);
+  const T* m = static_cast<const T*>(center);
+  for (std::int64_t i = 0; i < n; i += kLanes<T>) {
+    const int lanes = static_cast<int>(min_of<std::int64_t>(kLanes<T>, n - i));
+    store_partial(out + i, load_partial(m + i, lanes) + vlog(load_partial(out + i, lanes)), lanes);
+  }
+}
+
+// ---- the table
+
+struct Table : ReduceKernels {
+  template <class T, class Op>
+  constexpr void add(ReduceOp op, DType dtype) {
+    rows[static_cast<int>(op)][static_cast<int>(dtype)] = reduce_rows<T, Op>;
+    columns[static_cast<int>(op)][static_cast<int>(dtype)] = reduce_columns<T, Op>;
+  }
+  template <class T>
+  constexpr void add_extrema(DType dtype) {
+    add<T, Max<T>>(ReduceOp::Max, dtype);
+    add<T, Min<T>>(ReduceOp::Min, dtype);
+    const int d = static_cast<int>(dtype);
+    arg_rows[0][d] = DLCORE_ISA::arg_rows<T, false>;
+    arg_rows[1][d] = DLCORE_ISA::arg_rows<T, true>;
+    arg_columns[0][d] = DLCORE_ISA::arg_columns<T, false>;
+    arg_columns[1][d] = DLCORE_ISA::arg_columns<T, true>;
+  }
+  template <class T>
+  constexpr void add_numbers(DType dtype) {
+    using W = typename Wrapping<T>::type;
+    add<W, Sum<W>>(ReduceOp::Sum, dtype);
+    add<W, Prod<W>>(ReduceOp::Prod, dtype);
+    add_extrema<T>(dtype);
+  }
+  template <class T>
+  constexpr void add_floats(DType dtype) {
+    add_numbers<T>(dtype);
+    add<T, SumExp<T>>(ReduceOp::SumExp, dtype);
+    add<T, SumSquare<T>>(ReduceOp::SumSquare, dtype);
+    const int d = static_cast<int>(dtype);
+    divide[d] = DLCORE_ISA::divide<T>;
+    make_finite[d] = DLCORE_ISA::make_finite<T>;
+    add_log[d] = DLCORE_ISA::add_log<T>;
+  }
+};
+
+constexpr Table make_table() {
+  Table table{};
+  table.add_floats<float>(DType::F32);
+  table.add_floats<double>(DType::F64);
+  table.add_numbers<std::int32_t>(DType::I32);
+  table.add_numbers<std::int64_t>(DType::I64);
+  table.add_numbers<std::uint8_t>(DType::U8);
+  table.add_numbers<std::int8_t>(DType::I8);
+  table.add_extrema<std::uint8_t>(DType::Bool);
+  return table;
+}
+
+}  // namespace
+
+constexpr ReduceKernels reduce_kernels_table = make_table();
+
+}  // namespace dlcore::DLCORE_ISA
