@@ -20,17 +20,20 @@ struct Conversion {
   std::vector<std::size_t> in_offset, out_offset;
   std::size_t bytes = 0;
 
-  Conversion(std::span<const TensorSpec> in_specs, std::span<const TensorSpec> out_specs) {
-    for (const TensorSpec& spec : in_specs) place(spec, in, in_dtype, in_offset);
-    for (const TensorSpec& spec : out_specs) place(spec, out, out_dtype, out_offset);
+  Conversion(std::span<const TensorSpec> in_specs, std::span<const TensorSpec> out_specs, unsigned shape_only_inputs) {
+    for (std::size_t i = 0; i < in_specs.size(); ++i)
+      place(in_specs[i], !(shape_only_inputs >> i & 1), in, in_dtype, in_offset);
+    for (const TensorSpec& spec : out_specs) place(spec, true, out, out_dtype, out_offset);
   }
 
  private:
-  void place(const TensorSpec& spec, Specs& specs, std::vector<DType>& dtypes, std::vector<std::size_t>& offsets) {
+  void place(const TensorSpec& spec, bool has_bytes, Specs& specs, std::vector<DType>& dtypes,
+             std::vector<std::size_t>& offsets) {
+    const bool converted = is_half(spec) && has_bytes;
     dtypes.push_back(spec.dtype);
     specs.push_back({is_half(spec) ? DType::F32 : spec.dtype, spec.shape});
-    offsets.push_back(is_half(spec) ? bytes : kNotConverted);
-    if (is_half(spec)) bytes += (specs.back().bytes() + 63) / 64 * 64;
+    offsets.push_back(converted ? bytes : kNotConverted);
+    if (converted) bytes += (specs.back().bytes() + 63) / 64 * 64;
   }
 };
 
@@ -69,11 +72,12 @@ void run_converted(const Conversion& c, const Kernel& kernel, std::size_t scratc
 
 }  // namespace
 
-Plan on_float32(Plan plan) {
-  return [plan = std::move(plan)](std::span<const TensorSpec> in, std::span<const TensorSpec> out, const Attrs& attrs) {
+Plan on_float32(Plan plan, unsigned shape_only_inputs) {
+  return [plan = std::move(plan), shape_only_inputs](std::span<const TensorSpec> in, std::span<const TensorSpec> out,
+                                                     const Attrs& attrs) {
     if (std::none_of(in.begin(), in.end(), is_half) && std::none_of(out.begin(), out.end(), is_half))
       return plan(in, out, attrs);
-    Conversion conversion(in, out);
+    Conversion conversion(in, out, shape_only_inputs);
     Kernel inner = plan(conversion.in, conversion.out, attrs);
     Kernel kernel{.run = {},
                   .scratch_bytes = conversion.bytes + inner.scratch_bytes,

@@ -22,6 +22,7 @@ auto for_float_type(DType dtype, const Make& make) {
 using Plan = std::function<Kernel(std::span<const TensorSpec> in, std::span<const TensorSpec> out, const Attrs& attrs)>;
 
 /// A plan for float32 made one for 16-bit floats too: they are converted in scratch on the way in and out.
-Plan on_float32(Plan plan);
+/// shape_only_inputs: as the primitive has them; they are not read.
+Plan on_float32(Plan plan, unsigned shape_only_inputs = 0);
 
 }  // namespace dlcore
