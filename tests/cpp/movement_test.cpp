@@ -482,6 +482,11 @@ TEST(MovementGradients, AreAdjoint) {
   expect_adjoint("slice", {{"starts", Integers{-1, 1}}, {"stops", Integers{kEnd, 5}}, {"strides", Integers{-2, 2}}},
                  {{5, 7}});
   expect_adjoint("pad", {{"low", Integers{1, 2}}, {"high", Integers{0, 3}}}, {{4, 5}});
+  expect_adjoint("pad", {{"low", Integers{3, 2}}, {"high", Integers{1, 4}}, {"mode", "reflect"}}, {{4, 5}});
+  expect_adjoint("pad", {{"low", Integers{4, 0}}, {"high", Integers{2, 5}}, {"mode", "symmetric"}}, {{4, 5}});
+  expect_adjoint("tile", {{"repeats", Integers{2, 1, 3}}}, {{2, 3, 4}});
+  expect_adjoint("broadcast_to", {{"shape", Integers{3, 2, 5}}}, {{2, 1}});
+  expect_adjoint("slice_grad", {{"starts", Integers{1, 0}}, {"stops", Integers{3, 4}}}, {{2, 4}, {5, 7}});
   expect_adjoint("flip", {{"axes", Integers{1}}}, {{4, 5}});
   expect_adjoint("copy", {}, {{4, 5}});
 }

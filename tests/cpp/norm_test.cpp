@@ -14,6 +14,7 @@
 namespace dlcore {
 namespace {
 
+using testing::check_gradient;
 using testing::error_text;
 using testing::WithThreads;
 
@@ -208,6 +209,24 @@ TEST(Norm, SixteenBitFloats) {
       const Tensor expected = ops::cast(wide[i], DType::F16);
       EXPECT_EQ(std::memcmp(half[i].bytes(), expected.bytes(), expected.spec().bytes()), 0) << name << i;
     }
+  }
+}
+
+TEST(Norm, GradientsMatchDifferences) {
+  const Tensor x = random<double>({4, 3, 5}, 1), dy = random<double>({4, 3, 5}, 2);
+  for (int axis : {1, 2}) {
+    const Tensor p = random<double>({axis == 1 ? 3 : 5}, 3), q = random<double>({axis == 1 ? 3 : 5}, 4);
+    const Attrs attrs{{"axis", axis}, {"epsilon", 0.1}};
+    check_gradient("batch_norm", {x, p, q}, attrs);
+    check_gradient("batch_norm_grad", {x, p, q, random<double>(p.shape(), 5, 2, 0.2), dy}, attrs, 99, 1e-6);
+  }
+  for (int axis : {1, -1}) {
+    const Shape parameters = axis == 1 ? Shape{3, 5} : Shape{5}, rows = axis == 1 ? Shape{4} : Shape{4, 3};
+    const Tensor p = random<double>(parameters, 3), q = random<double>(parameters, 4);
+    const Attrs attrs{{"axis", axis}, {"epsilon", 0.1}};
+    check_gradient("layer_norm", {x, p, q}, attrs);
+    check_gradient("layer_norm_grad", {x, p, random<double>(rows, 6), random<double>(rows, 5, 2, 0.2), dy}, attrs, 99,
+                   1e-6);
   }
 }
 

@@ -330,16 +330,20 @@ TEST(SigmoidXent, MatchesTheReference) {
 // ----------------------------------------------------------------------------------------------------------- gradients
 
 TEST(SoftmaxGradients, MatchDifferences) {
-  const Tensor x = random<double>({3, 4, 2}, 1);
+  const Tensor x = random<double>({3, 4, 2}, 1), dy = random<double>({3, 4, 2}, 2), rows = random<double>({3}, 3);
   for (int axis : {1, -1}) {
     const Attrs attrs{{"axis", axis}};
     check_gradient("softmax", {x}, attrs);
     check_gradient("log_softmax", {x}, attrs);
+    check_gradient("softmax_grad", {dy, run("softmax", {x}, attrs)}, attrs);
+    check_gradient("log_softmax_grad", {dy, run("log_softmax", {x}, attrs)}, attrs);
   }
   const Tensor logits = random<double>({3, 5}, 4, -2, 2), target = random<double>({3, 5}, 5, 0.1, 1);
   const Tensor labels = Tensor::from<std::int32_t>(std::vector<std::int32_t>{4, 0, 2}, {3});
-  
+  check_gradient("softmax_xent", {logits, target});
+  check_gradient("softmax_xent_grad", {rows, logits, target});
   check_gradient("sparse_softmax_xent", {logits, labels}, {{"ignore_class", 2}});
+  check_gradient("sparse_softmax_xent_grad", {rows, logits, labels}, {{"ignore_class", 2}});
   check_gradient("sparse_xent", {target, labels});
   check_gradient("sigmoid_xent", {logits, target});
   check_gradient("sigmoid_xent_grad", {random<double>({3, 5}, 6), logits, target});
