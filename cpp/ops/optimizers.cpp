@@ -1,7 +1,150 @@
+// Multi-tensor optimizer updates. Inputs: n weights, n gradients, n of each state, then scalars; outputs: n weights, n
+// of each state, in place where the program allows it. Coefficients are computed in the weights' precision, as Keras.
+#include <cmath>
+#include <functional>
+#include <memory>
+
+#include "kernels/optim/optim.h"
 #include "ops/families.h"
+#include "program/primitive.h"
 
 namespace dlcore {
 
-void register_optimizers() {}
+namespace {
+
+using SpecSpan = std::span<const TensorSpec>;
+
+/// Learning rate and step, read when the update runs.
+struct Scalars {
+  float lr;
+  std::int64_t step;
+};
+
+/// An optimizer: which rule its attributes choose, and the coefficients of one step.
+struct Optimizer {
+  const char* name;
+  bool has_step;
+  std::function<UpdateRule(const Attrs&)> rule;
+  /// in the precision of T = float or double
+  std::function<void(const Attrs&, DType, const Scalars&, double* out)> coefficients;
+};
+
+// ------------------------------------------------------------------------------------------------------- shape rule
+
+void expect_weights(SpecSpan weights) {
+  for (const TensorSpec& weight : weights) {
+    if (!is_float(weight.dtype)) throw type_error("a weight is ", weight, "; expected a float dtype.");
+    if (weight.dtype != weights[0].dtype)
+      throw type_error("weights have different dtypes: ", weights[0], " and ", weight,
+                       "; update each dtype by itself.");
+  }
+}
+
+void expect_scalar(const TensorSpec& spec, DType dtype, const char* what) {
+  if (spec.dtype != dtype || spec.shape.rank() != 0)
+    throw type_error("the ", what, " is ", spec, "; expected ", TensorSpec{dtype, {}}, ".");
+}
+
+Specs infer_update(const Optimizer& optimizer, SpecSpan in, const Attrs& attrs) {
+  const std::int64_t n = attrs.integer("n", 1);
+  const int states = states_of(optimizer.rule(attrs)), scalars = optimizer.has_step ? 2 : 1;
+  if (n < 1 || static_cast<std::int64_t>(in.size()) != n * (2 + states) + scalars)
+    throw value_error("got ", in.size(), " inputs for n=", n, "; expected n weights, n gradients, n of each of ",
+                      states, states == 1 ? " state" : " states", " and ", scalars,
+                      scalars == 1 ? " scalar." : " scalars.");
+  expect_weights(in.first(n));
+  for (std::int64_t i = n; i < n * (2 + states); ++i)
+    if (!(in[i] == in[i % n]))
+      throw value_error(i < 2 * n ? "the gradient" : "a state", " of weight ", i % n, " is ", in[i], "; expected ",
+                        in[i % n], " like the weight.");
+  expect_scalar(in[n * (2 + states)], DType::F32, "learning rate");
+  if (optimizer.has_step) expect_scalar(in[n * (2 + states) + 1], DType::I64, "step");
+  Specs out(in.begin(), in.begin() + n);
+  out.insert(out.end(), in.begin() + 2 * n, in.begin() + n * (2 + states));
+  return out;
+}
+
+// ----------------------------------------------------------------------------------------------------------- kernel
+
+Kernel plan_update(const Optimizer& optimizer, SpecSpan in, const Attrs& attrs) {
+  const int n = static_cast<int>(attrs.integer("n", 1));
+  const UpdateRule rule = optimizer.rule(attrs);
+  const int states = states_of(rule), scalars = n * (2 + states);
+  const DType dtype = in[0].dtype;
+  std::vector<std::int64_t> sizes;
+  for (const TensorSpec& weight : in.first(n)) sizes.push_back(weight.shape.elements());
+  const auto update = std::make_shared<const MultiTensorUpdate>(rule, dtype, std::move(sizes));
+  Kernel kernel;
+  kernel.run = [=, coefficients_of = optimizer.coefficients, has_step = optimizer.has_step](const Buffers& buffers) {
+    const Scalars scalar{*buffers.input<float>(scalars), has_step ? *buffers.input<std::int64_t>(scalars + 1) : 0};
+    Coefficients coefficients;
+    coefficients_of(attrs, dtype, scalar, coefficients);
+    update->run(buffers.in, buffers.out, coefficients);
+  };
+  kernel.label = str(optimizer.name, '_', dtype);
+  for (int i = 0; i < n; ++i) {
+    kernel.in_place.emplace_back(i, i);
+    for (int s = 0; s < states; ++s) kernel.in_place.emplace_back((1 + s) * n + i, (2 + s) * n + i);
+  }
+  return kernel;
+}
+
+void add(const Optimizer& optimizer) {
+  Primitive primitive;
+  primitive.name = optimizer.name;
+  primitive.infer = [optimizer](SpecSpan in, const Attrs& attrs) { return infer_update(optimizer, in, attrs); };
+  primitive.plan = [optimizer](SpecSpan in, SpecSpan, const Attrs& attrs) { return plan_update(optimizer, in, attrs); };
+  register_primitive(std::move(primitive));
+}
+
+// --------------------------------------------------------------------------------------------------- the optimizers
+
+void write(double* out, std::initializer_list<double> numbers) { std::copy(numbers.begin(), numbers.end(), out); }
+
+UpdateRule sgd_rule(const Attrs& attrs) {
+  if (attrs.number("momentum", 0) == 0) return UpdateRule::Sgd;
+  return attrs.boolean("nesterov", false) ? UpdateRule::Nesterov : UpdateRule::Momentum;
+}
+
+UpdateRule rmsprop_rule(const Attrs& attrs) {
+  const bool momentum = attrs.number("momentum", 0) > 0;
+  if (attrs.boolean("centered", false)) return momentum ? UpdateRule::CenteredMomentum : UpdateRule::CenteredRmsProp;
+  return momentum ? UpdateRule::RmsPropMomentum : UpdateRule::RmsProp;
+}
+
+/// lr * sqrt(1 - beta_2^t) / (1 - beta_1^t), t = step + 1: corrects m and v for their start at zero.
+template <class T>
+T adam_alpha(double beta_1, double beta_2, const Scalars& scalars) {
+  const T t = static_cast<T>(scalars.step + 1), one = 1;
+  const T power_1 = std::pow(static_cast<T>(beta_1), t), power_2 = std::pow(static_cast<T>(beta_2), t);
+  return static_cast<T>(scalars.lr) * std::sqrt(one - power_2) / (one - power_1);
+}
+
+void adam_coefficients(const Attrs& attrs, DType dtype, const Scalars& scalars, double* out) {
+  const double beta_1 = attrs.number("beta_1", 0.9), beta_2 = attrs.number("beta_2", 0.999);
+  const double alpha =
+      dtype == DType::F64 ? adam_alpha<double>(beta_1, beta_2, scalars) : adam_alpha<float>(beta_1, beta_2, scalars);
+  write(out,
+        {alpha, 1 - beta_1, 1 - beta_2, attrs.number("epsilon", 1e-7), attrs.number("weight_decay", 0), scalars.lr});
+}
+
+}  // namespace
+
+void register_optimizers() {
+  add({"sgd_update", false, sgd_rule, [](const Attrs& attrs, DType, const Scalars& scalars, double* out) {
+         write(out, {scalars.lr, attrs.number("momentum", 0)});
+       }});
+  add({"rmsprop_update", false, rmsprop_rule, [](const Attrs& attrs, DType, const Scalars& scalars, double* out) {
+         const double rho = attrs.number("rho", 0.9);
+         write(out, {scalars.lr, rho, 1 - rho, attrs.number("epsilon", 1e-7), attrs.number("momentum", 0)});
+       }});
+  add({"adam_update", true,
+       [](const Attrs& attrs) { return attrs.boolean("amsgrad", false) ? UpdateRule::Amsgrad : UpdateRule::Adam; },
+       adam_coefficients});
+  add({"adagrad_update", false, [](const Attrs&) { return UpdateRule::Adagrad; },
+       [](const Attrs& attrs, DType, const Scalars& scalars, double* out) {
+         write(out, {scalars.lr, attrs.number("epsilon", 1e-7)});
+       }});
+}
 
 }  // namespace dlcore

@@ -1,0 +1,219 @@
+// Optimizer updates: sequences against a plain reference in double, many tensors together, threads, messages.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "dlcore/ops.h"
+#include "gradient_check.h"
+#include "program/primitive.h"
+#include "testing.h"
+
+namespace dlcore {
+namespace {
+
+using testing::error_text;
+using testing::WithThreads;
+
+/// Weight, gradient and states of one element, in double.
+struct Element {
+  double p, g, s[3];
+};
+struct Setting {
+  const char* op;
+  Attrs attrs;
+  int states;
+  bool has_step;
+  /// One step as the papers and Keras define it; t counts from 1.
+  void (*step)(Element& e, double lr, int t);
+};
+
+constexpr double kEpsilon = 1e-7;
+
+void momentum_step(Element& e, double lr, int) {
+  e.s[0] = 0.9 * e.s[0] - lr * e.g;
+  e.p += e.s[0];
+}
+void nesterov_step(Element& e, double lr, int) {
+  e.s[0] = 0.9 * e.s[0] - lr * e.g;
+  e.p += 0.9 * e.s[0] - lr * e.g;
+}
+void rmsprop_step(Element& e, double lr, int) {
+  e.s[0] = 0.8 * e.s[0] + 0.2 * e.g * e.g;
+  e.p -= lr * e.g / std::sqrt(e.s[0] + kEpsilon);
+}
+void rmsprop_momentum_step(Element& e, double lr, int) {
+  e.s[0] = 0.8 * e.s[0] + 0.2 * e.g * e.g;
+  e.s[1] = 0.7 * e.s[1] + lr * e.g / std::sqrt(e.s[0] + kEpsilon);
+  e.p -= e.s[1];
+}
+void centered_rmsprop_step(Element& e, double lr, int) {
+  e.s[0] = 0.8 * e.s[0] + 0.2 * e.g * e.g;
+  e.s[1] = 0.8 * e.s[1] + 0.2 * e.g;
+  e.p -= lr * e.g / std::sqrt(e.s[0] - e.s[1] * e.s[1] + 1e-3);
+}
+void centered_momentum_step(Element& e, double lr, int) {
+  e.s[0] = 0.8 * e.s[0] + 0.2 * e.g * e.g;
+  e.s[1] = 0.8 * e.s[1] + 0.2 * e.g;
+  e.s[2] = 0.7 * e.s[2] + lr * e.g / std::sqrt(e.s[0] - e.s[1] * e.s[1] + 1e-3);
+  e.p -= e.s[2];
+}
+template <bool amsgrad, bool decay>
+void adam_step(Element& e, double lr, int t) {
+  if (decay) e.p -= e.p * 0.01 * lr;
+  e.s[0] = 0.9 * e.s[0] + 0.1 * e.g;
+  e.s[1] = 0.99 * e.s[1] + 0.01 * e.g * e.g;
+  if (amsgrad) e.s[2] = std::max(e.s[2], e.s[1]);
+  const double alpha = lr * std::sqrt(1 - std::pow(0.99, t)) / (1 - std::pow(0.9, t));
+  e.p -= alpha * e.s[0] / (std::sqrt(e.s[amsgrad ? 2 : 1]) + kEpsilon);
+}
+
+const std::vector<Setting>& settings() {
+  const Attrs centered = {{"rho", 0.8}, {"epsilon", 1e-3}, {"centered", true}};
+  static const std::vector<Setting> all = {
+      {"sgd_update", {}, 0, false, [](Element& e, double lr, int) { e.p -= lr * e.g; }},
+      {"sgd_update", {{"momentum", 0.9}}, 1, false, momentum_step},
+      {"sgd_update", {{"momentum", 0.9}, {"nesterov", true}}, 1, false, nesterov_step},
+      {"rmsprop_update", {{"rho", 0.8}}, 1, false, rmsprop_step},
+      {"rmsprop_update", {{"rho", 0.8}, {"momentum", 0.7}}, 2, false, rmsprop_momentum_step},
+      {"rmsprop_update", centered, 2, false, centered_rmsprop_step},
+      {"rmsprop_update",
+       {{"rho", 0.8}, {"epsilon", 1e-3}, {"centered", true}, {"momentum", 0.7}},
+       3,
+       false,
+       centered_momentum_step},
+      {"adam_update", {{"beta_2", 0.99}}, 2, true, adam_step<false, false>},
+      {"adam_update", {{"beta_2", 0.99}, {"amsgrad", true}}, 3, true, adam_step<true, false>},
+      {"adam_update", {{"beta_2", 0.99}, {"weight_decay", 0.01}}, 2, true, adam_step<false, true>},
+      {"adagrad_update",
+       {},
+       1,
+       false,
+       [](Element& e, double lr, int) {
+         e.s[0] += e.g * e.g;
+         e.p -= lr * e.g / std::sqrt(e.s[0] + kEpsilon);
+       }},
+  };
+  return all;
+}
+
+Tensor tensor_of(std::int64_t n, DType dtype, const std::function<double(std::int64_t)>& number) {
+  Tensor t = Tensor::empty(DType::F64, {n});
+  for (std::int64_t i = 0; i < n; ++i) t.data<double>()[i] = number(i);
+  return ops::cast(t, dtype);
+}
+double at(const Tensor& t, std::int64_t i) {
+  const Tensor one = Tensor::empty(t.dtype(), {});
+  std::memcpy(one.bytes(), t.bytes() + i * static_cast<std::int64_t>(size_of(t.dtype())), size_of(t.dtype()));
+  return one.item();
+}
+
+double gradient_at(std::int64_t i, int t) { return std::sin(0.3 * static_cast<double>(i) + t) + 0.1; }
+
+/// `steps` updates of tensors of these sizes; the results of the last.
+std::vector<Tensor> run_steps(const Setting& setting, DType dtype, const std::vector<std::int64_t>& sizes, int steps) {
+  const std::size_t n = sizes.size();
+  std::vector<Tensor> values;  // weights, then states
+  for (int kind = 0; kind <= setting.states; ++kind)
+    for (std::int64_t size : sizes)
+      values.push_back(
+          tensor_of(size, dtype, [&](std::int64_t i) { return kind == 0 ? std::cos(static_cast<double>(i)) : 0; }));
+  Attrs attrs = setting.attrs;
+  attrs.set("n", static_cast<std::int64_t>(n));
+  for (int t = 1; t <= steps; ++t) {
+    std::vector<Tensor> inputs(values.begin(), values.begin() + n);
+    for (std::int64_t size : sizes)
+      inputs.push_back(tensor_of(size, dtype, [&](std::int64_t i) { return gradient_at(i, t); }));
+    inputs.insert(inputs.end(), values.begin() + n, values.end());
+    inputs.push_back(Tensor::scalar(DType::F32, 0.125));
+    if (setting.has_step) inputs.push_back(Tensor::scalar(DType::I64, t - 1));
+    values = apply_all(setting.op, inputs, attrs);
+  }
+  return values;
+}
+
+TEST(Optim, FiveStepsAgreeWithTheDefinition) {
+  for (const Setting& setting : settings())
+    for (DType dtype : {DType::F32, DType::F64, DType::BF16}) {
+      const std::vector<std::int64_t> sizes = {1, 16, 37, 0, 5000};
+      const int steps = dtype == DType::BF16 ? 1 : 5;
+      const std::vector<Tensor> got = run_steps(setting, dtype, sizes, steps);
+      for (std::size_t k = 0; k < sizes.size(); ++k)
+        for (std::int64_t i : {std::int64_t{0}, sizes[k] / 2, sizes[k] - 1}) {
+          if (i < 0 || i >= sizes[k]) continue;
+          Element e{
+              at(tensor_of(i + 1, dtype, [](std::int64_t j) { return std::cos(static_cast<double>(j)); }), i), 0, {}};
+          for (int t = 1; t <= steps; ++t) {
+            e.g = at(tensor_of(1, dtype, [&](std::int64_t) { return gradient_at(i, t); }), 0);
+            setting.step(e, 0.125, t);
+          }
+          const double tolerance = dtype == DType::F64 ? 1e-13 : dtype == DType::F32 ? 2e-5 : 8e-3;
+          EXPECT_NEAR(at(got[k], i), e.p, tolerance) << setting.op << dtype << ' ' << sizes[k] << ' ' << i;
+          for (int s = 0; s < setting.states; ++s)
+            EXPECT_NEAR(at(got[(s + 1) * sizes.size() + k], i), e.s[s], tolerance) << setting.op << dtype << s;
+        }
+    }
+}
+
+TEST(Optim, ManySmallTensorsUpdateAsOneByOne) {
+  const Setting& adam = settings()[7];
+  const std::vector<Tensor> together = run_steps(adam, DType::F32, std::vector<std::int64_t>(500, 33), 2);
+  const std::vector<Tensor> alone = run_steps(adam, DType::F32, {33}, 2);
+  for (int k = 0; k < 500; ++k)
+    for (int kind = 0; kind < 3; ++kind)
+      ASSERT_EQ(std::memcmp(together[kind * 500 + k].bytes(), alone[kind].bytes(), 33 * sizeof(float)), 0) << k;
+}
+
+TEST(Optim, InPlaceAndThreadsDoNotChangeTheBits) {
+  for (const Setting& setting : settings()) {
+    const std::vector<std::int64_t> sizes = {100000, 7, 33333};
+    const auto run = [&](int threads) {
+      WithThreads with(threads);
+      return run_steps(setting, DType::F32, sizes, 2);
+    };
+    const std::vector<Tensor> one = run(1), two = run(2), three = run(3);
+    for (std::size_t i = 0; i < one.size(); ++i)
+      for (const std::vector<Tensor>& other : {two, three})
+        ASSERT_EQ(std::memcmp(one[i].bytes(), other[i].bytes(), one[i].spec().bytes()), 0) << setting.op;
+  }
+}
+
+TEST(Optim, WritesOverItsInputsWhereTheKernelSaysSo) {
+  const Setting& adam = settings()[7];
+  const Tensor p = tensor_of(1000, DType::F32, [](std::int64_t i) { return std::cos(static_cast<double>(i)); });
+  const Tensor g = tensor_of(1000, DType::F32, [](std::int64_t i) { return gradient_at(i, 1); });
+  const Tensor m = Tensor::zeros(DType::F32, {1000}), v = Tensor::zeros(DType::F32, {1000});
+  const Tensor lr = Tensor::scalar(DType::F32, 0.125), step = Tensor::scalar(DType::I64, 0);
+  Attrs attrs = adam.attrs;
+  const TensorSpec in[] = {p.spec(), g.spec(), m.spec(), v.spec(), lr.spec(), step.spec()};
+  const Specs out = primitive("adam_update").infer(in, attrs);
+  const Kernel kernel = primitive("adam_update").plan(in, out, attrs);
+  const std::vector<std::pair<int, int>> expected = {{0, 0}, {1, 2}, {2, 3}};
+  EXPECT_EQ(kernel.in_place, expected);
+  const std::vector<Tensor> apart = run_steps(adam, DType::F32, {1000}, 1);
+  const void* inputs[] = {p.bytes(), g.bytes(), m.bytes(), v.bytes(), lr.bytes(), step.bytes()};
+  void* outputs[] = {p.bytes(), m.bytes(), v.bytes()};
+  kernel.run({inputs, outputs, nullptr});
+  EXPECT_EQ(std::memcmp(p.bytes(), apart[0].bytes(), 4000), 0);
+  EXPECT_EQ(std::memcmp(m.bytes(), apart[1].bytes(), 4000), 0);
+  EXPECT_EQ(std::memcmp(v.bytes(), apart[2].bytes(), 4000), 0);
+}
+
+TEST(Optim, ErrorsSayWhatIsWrong) {
+  const Tensor p = Tensor::zeros(DType::F32, {2, 3}), q = Tensor::zeros(DType::F32, {3});
+  const Tensor lr = Tensor::scalar(DType::F32, 0.1);
+  EXPECT_EQ(error_text([&] {
+              apply("sgd_update", {p, lr});
+            }),
+            "sgd_update: got 2 inputs for n=1; expected n weights, n gradients, n of each of 0 states and 1 scalar.");
+  EXPECT_EQ(error_text([&] {
+              apply("sgd_update", {p, q, lr});
+            }),
+            "sgd_update: the gradient of weight 0 is float32(3,); expected float32(2, 3) like the weight.");
+  EXPECT_NE(error_text([&] {
+              apply("sgd_update", {p, p, q});
+            }).find("the learning rate is float32(3,); expected float32()"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace dlcore
