@@ -5,7 +5,7 @@
 #include "ops/activation.h"
 #include "ops/checks.h"
 #include "ops/families.h"
-#include "ops/widened.h"
+#include "ops/float_types.h"
 #include "ops/window.h"
 #include "program/primitive.h"
 
@@ -17,10 +17,6 @@ using SpecSpan = std::span<const TensorSpec>;
 constexpr unsigned kThirdInput = 1u << 2;
 
 // --------------------------------------------------------------------------------------------------------- shape rules
-
-void expect_float(const TensorSpec& spec, const char* what) {
-  if (!is_float(spec.dtype)) throw type_error(what, " is ", spec, "; expected a floating-point tensor. Cast it first.");
-}
 
 void expect_rank_4(const TensorSpec& spec, const char* what, const char* layout) {
   if (spec.shape.rank() != 4)
@@ -40,7 +36,7 @@ std::int64_t read_groups(const Attrs& attrs) {
 
 /// Checks images, weights and attributes against each other; returns the shape of the outputs.
 Shape output_shape(const TensorSpec& x, const TensorSpec& w, const Attrs& attrs) {
-  expect_float(x, "input");
+  expect_float(x);
   expect_rank_4(x, "input", "[NHWC]");
   expect_rank_4(w, "kernel", "[HWIO]");
   expect_same_dtype(x, w, "the kernel");
@@ -143,30 +139,22 @@ Kernel backward_weights_kernel(const ConvShape& shape) {
           .flops = shape.flops()};
 }
 
-/// plan(T{}) for the element type to compute in; 16-bit floats are computed in float32.
-template <class Plan>
-Kernel plan_typed(SpecSpan in, SpecSpan out, unsigned shape_only, const Plan& plan) {
-  if (in[0].dtype == DType::F64) return plan(double{});
-  if (in[0].dtype == DType::F32) return plan(float{});
-  return narrowed(plan(float{}), in, out, shape_only);
-}
-
 Kernel plan_conv2d(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const ConvShape shape = conv_shape(in[0].shape, in[1].shape, out[0].shape, attrs);
-  return plan_typed(in, out, 0, [&](auto type) {
+  return for_float_type(in[0].dtype, [&](auto type) {
     return forward_kernel<decltype(type)>(shape, in.size() == 3, activation_of(attrs));
   });
 }
 
 Kernel plan_backward_input(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const ConvShape shape = conv_shape(out[0].shape, in[1].shape, in[0].shape, attrs);
-  return plan_typed(in, out, kThirdInput,
-                    [&](auto type) { return backward_input_kernel<decltype(type)>("conv2d_backward_input", shape); });
+  return for_float_type(
+      in[0].dtype, [&](auto type) { return backward_input_kernel<decltype(type)>("conv2d_backward_input", shape); });
 }
 
 Kernel plan_backward_weights(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const ConvShape shape = conv_shape(in[0].shape, out[0].shape, in[1].shape, attrs);
-  return plan_typed(in, out, kThirdInput, [&](auto type) { return backward_weights_kernel<decltype(type)>(shape); });
+  return for_float_type(in[0].dtype, [&](auto type) { return backward_weights_kernel<decltype(type)>(shape); });
 }
 
 // ----------------------------------------------------------------------------------------------------------- gradients
@@ -241,7 +229,7 @@ Attrs convolution_behind(const Attrs& attrs, const Shape& w) {
 Specs infer_conv2d_transpose(SpecSpan in, const Attrs& attrs) {
   expect_inputs(in, 2);
   const TensorSpec &x = in[0], &w = in[1];
-  expect_float(x, "input");
+  expect_float(x);
   expect_rank_4(x, "input", "[NHWC]");
   expect_rank_4(w, "kernel", "[height, width, output channels, input channels]");
   const Attrs conv = convolution_behind(attrs, w.shape);
@@ -266,8 +254,8 @@ Specs infer_conv2d_transpose(SpecSpan in, const Attrs& attrs) {
 Kernel plan_conv2d_transpose(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const Attrs conv = convolution_behind(attrs, in[1].shape);
   const ConvShape shape = conv_shape(out[0].shape, in[1].shape, in[0].shape, conv);
-  return plan_typed(in, out, 0,
-                    [&](auto type) { return backward_input_kernel<decltype(type)>("conv2d_transpose", shape); });
+  return for_float_type(in[0].dtype,
+                        [&](auto type) { return backward_input_kernel<decltype(type)>("conv2d_transpose", shape); });
 }
 
 std::vector<Tensor> vjp_conv2d_transpose(const VjpContext& c) {
@@ -280,20 +268,20 @@ std::vector<Tensor> vjp_conv2d_transpose(const VjpContext& c) {
 }  // namespace
 
 void register_convolution() {
-  register_primitive({.name = "conv2d", .infer = infer_conv2d, .plan = plan_conv2d, .vjp = vjp_conv2d});
+  register_primitive({.name = "conv2d", .infer = infer_conv2d, .plan = on_float32(plan_conv2d), .vjp = vjp_conv2d});
   register_primitive({.name = "conv2d_backward_input",
                       .infer = infer_backward_input,
-                      .plan = plan_backward_input,
+                      .plan = on_float32(plan_backward_input, kThirdInput),
                       .vjp = vjp_backward_input,
                       .shape_only_inputs = kThirdInput});
   register_primitive({.name = "conv2d_backward_weights",
                       .infer = infer_backward_weights,
-                      .plan = plan_backward_weights,
+                      .plan = on_float32(plan_backward_weights, kThirdInput),
                       .vjp = vjp_backward_weights,
                       .shape_only_inputs = kThirdInput});
   register_primitive({.name = "conv2d_transpose",
                       .infer = infer_conv2d_transpose,
-                      .plan = plan_conv2d_transpose,
+                      .plan = on_float32(plan_conv2d_transpose),
                       .vjp = vjp_conv2d_transpose});
 }
 

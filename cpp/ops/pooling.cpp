@@ -3,7 +3,7 @@
 #include "kernels/pool/pool.h"
 #include "ops/checks.h"
 #include "ops/families.h"
-#include "ops/widened.h"
+#include "ops/float_types.h"
 #include "ops/window.h"
 #include "program/primitive.h"
 
@@ -35,7 +35,7 @@ DType argmax_dtype(const Window& window) {
 }
 
 Shape pooled_shape(const TensorSpec& x, const Window& window) {
-  if (!is_float(x.dtype)) throw type_error("input is ", x, "; expected a floating-point tensor. Cast it first.");
+  expect_float(x);
   if (x.shape.rank() != 4) throw value_error("input is ", x, "; expected 4 axes [NHWC].");
   for (int axis : {1, 2})
     if (x.shape[axis] == 0) throw value_error("input is ", x, "; images without pixels can't be pooled.");
@@ -101,25 +101,16 @@ PoolShape pool_shape(const Shape& x, const Shape& y, const Attrs& attrs) {
           pad_before(window, 1, x[2])};
 }
 
-/// plan(T{}) for the element type to compute in; 16-bit floats are computed in float32.
+/// plan(T{}, Argmax{}) for the types of the elements and the positions.
 template <class Plan>
-Kernel plan_typed(SpecSpan in, SpecSpan out, unsigned shape_only, const Plan& plan) {
-  if (in[0].dtype == DType::F64) return plan(double{});
-  if (in[0].dtype == DType::F32) return plan(float{});
-  return narrowed(plan(float{}), in, out, shape_only);
-}
-
-/// The same, and Argmax{} for the type of the positions.
-template <class Plan>
-Kernel plan_max(SpecSpan in, SpecSpan out, unsigned shape_only, DType argmax, const Plan& plan) {
-  return plan_typed(in, out, shape_only, [&](auto type) {
-    return argmax == DType::U8 ? plan(type, std::uint8_t{}) : plan(type, std::int32_t{});
-  });
+Kernel plan_max(DType dtype, DType argmax, const Plan& plan) {
+  return for_float_type(
+      dtype, [&](auto type) { return argmax == DType::U8 ? plan(type, std::uint8_t{}) : plan(type, std::int32_t{}); });
 }
 
 Kernel plan_max_pool(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const PoolShape s = pool_shape(in[0].shape, out[0].shape, attrs);
-  return plan_max(in, out, 0, out[1].dtype, [&](auto type, auto argmax) -> Kernel {
+  return plan_max(in[0].dtype, out[1].dtype, [&](auto type, auto argmax) -> Kernel {
     using T = decltype(type);
     using A = decltype(argmax);
     return {.run = [s](const Buffers& b) { max_pool_forward(s, b.input<T>(0), b.output<T>(0), b.output<A>(1)); },
@@ -129,7 +120,7 @@ Kernel plan_max_pool(SpecSpan in, SpecSpan out, const Attrs& attrs) {
 
 Kernel plan_max_pool_grad(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const PoolShape s = pool_shape(out[0].shape, in[0].shape, attrs);
-  return plan_max(in, out, 1u << 2, in[1].dtype, [&](auto type, auto argmax) -> Kernel {
+  return plan_max(in[0].dtype, in[1].dtype, [&](auto type, auto argmax) -> Kernel {
     using T = decltype(type);
     using A = decltype(argmax);
     return {.run = [s](const Buffers& b) { max_pool_backward(s, b.input<T>(0), b.input<A>(1), b.output<T>(0)); },
@@ -139,7 +130,7 @@ Kernel plan_max_pool_grad(SpecSpan in, SpecSpan out, const Attrs& attrs) {
 
 Kernel plan_max_pool_take(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const PoolShape s = pool_shape(in[0].shape, out[0].shape, attrs);
-  return plan_max(in, out, 0, in[1].dtype, [&](auto type, auto argmax) -> Kernel {
+  return plan_max(in[0].dtype, in[1].dtype, [&](auto type, auto argmax) -> Kernel {
     using T = decltype(type);
     using A = decltype(argmax);
     return {.run = [s](const Buffers& b) { max_pool_take(s, b.input<T>(0), b.input<A>(1), b.output<T>(0)); },
@@ -149,7 +140,7 @@ Kernel plan_max_pool_take(SpecSpan in, SpecSpan out, const Attrs& attrs) {
 
 Kernel plan_avg_pool(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const PoolShape s = pool_shape(in[0].shape, out[0].shape, attrs);
-  return plan_typed(in, out, 0, [&](auto type) -> Kernel {
+  return for_float_type(in[0].dtype, [&](auto type) -> Kernel {
     using T = decltype(type);
     return {.run = [s](const Buffers& b) { average_pool_forward(s, b.input<T>(0), b.output<T>(0)); },
             .label = "avg_pool2d"};
@@ -158,7 +149,7 @@ Kernel plan_avg_pool(SpecSpan in, SpecSpan out, const Attrs& attrs) {
 
 Kernel plan_avg_pool_grad(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const PoolShape s = pool_shape(out[0].shape, in[0].shape, attrs);
-  return plan_typed(in, out, 1u << 1, [&](auto type) -> Kernel {
+  return for_float_type(in[0].dtype, [&](auto type) -> Kernel {
     using T = decltype(type);
     return {.run = [s](const Buffers& b) { average_pool_backward(s, b.input<T>(0), b.output<T>(0)); },
             .label = "avg_pool2d_grad"};
@@ -186,18 +177,22 @@ std::vector<Tensor> vjp_avg_pool_grad(const VjpContext& c) {
 }  // namespace
 
 void register_pooling() {
-  register_primitive({.name = "max_pool2d", .infer = infer_max_pool, .plan = plan_max_pool, .vjp = vjp_max_pool});
+  register_primitive(
+      {.name = "max_pool2d", .infer = infer_max_pool, .plan = on_float32(plan_max_pool), .vjp = vjp_max_pool});
   register_primitive({.name = "max_pool2d_grad",
                       .infer = infer_max_pool_grad,
-                      .plan = plan_max_pool_grad,
+                      .plan = on_float32(plan_max_pool_grad, 1u << 2),
                       .vjp = vjp_max_pool_grad,
                       .shape_only_inputs = 1u << 2});
+  register_primitive({.name = "max_pool2d_take",
+                      .infer = infer_max_pool_take,
+                      .plan = on_float32(plan_max_pool_take),
+                      .vjp = vjp_max_pool_take});
   register_primitive(
-      {.name = "max_pool2d_take", .infer = infer_max_pool_take, .plan = plan_max_pool_take, .vjp = vjp_max_pool_take});
-  register_primitive({.name = "avg_pool2d", .infer = infer_avg_pool, .plan = plan_avg_pool, .vjp = vjp_avg_pool});
+      {.name = "avg_pool2d", .infer = infer_avg_pool, .plan = on_float32(plan_avg_pool), .vjp = vjp_avg_pool});
   register_primitive({.name = "avg_pool2d_grad",
                       .infer = infer_avg_pool_grad,
-                      .plan = plan_avg_pool_grad,
+                      .plan = on_float32(plan_avg_pool_grad, 1u << 1),
                       .vjp = vjp_avg_pool_grad,
                       .shape_only_inputs = 1u << 1});
 }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -9,8 +10,10 @@
 #include <vector>
 
 #include "base/parallel.h"
-#include "dlcore/error.h"
+#include "dlcore/ops.h"
+#include "gradient_check.h"
 #include "kernels/pool/pool_ref.h"
+#include "testing.h"
 
 namespace dlcore {
 namespace {
@@ -174,6 +177,69 @@ TEST(Pool, BitsDoNotDependOnTheNumberOfThreads) {
     EXPECT_EQ(std::memcmp(first.data(), dx.data(), dx.size() * sizeof(float)), 0) << threads << " threads";
   }
   set_num_threads(before);
+}
+
+// --------------------------------------------------------------------------------------------------------- primitives
+
+using Integers = std::vector<std::int64_t>;
+using testing::check_gradient;
+using testing::error_text;
+
+/// Different numbers far apart, so that a small step does not change which is the greatest.
+Tensor distinct(const Shape& shape) {
+  std::vector<double> numbers(static_cast<std::size_t>(shape.elements()));
+  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = 0.01 * static_cast<double>(i);
+  std::shuffle(numbers.begin(), numbers.end(), std::mt19937(3));
+  return Tensor::from<double>(numbers, shape);
+}
+
+TEST(PoolGradient, AgreesWithDifferences) {
+  const Attrs cases[] = {{{"window", Integers{2, 2}}},
+                         {{"window", Integers{3, 2}}, {"strides", Integers{1, 2}}, {"padding", std::string("same")}},
+                         {{"window", Integers{3, 3}},
+                          {"strides", Integers{2, 2}},
+                          {"padding", std::string("explicit")},
+                          {"pads", Integers{1, 2, 0, 1}}}};
+  for (const Attrs& attrs : cases) {
+    const Tensor x = distinct({2, 5, 6, 3});
+    const std::vector<Tensor> pooled = apply_all("max_pool2d", {{x}}, attrs);
+    const Tensor dy = distinct(pooled[0].shape());
+    check_gradient("max_pool2d", {x}, attrs, 1);
+    check_gradient("max_pool2d_grad", {dy, pooled[1], Tensor::zeros(DType::F64, x.shape())}, attrs);
+    check_gradient("max_pool2d_take", {x, pooled[1]}, attrs);
+    check_gradient("avg_pool2d", {x}, attrs);
+    check_gradient("avg_pool2d_grad", {dy, Tensor::zeros(DType::F64, x.shape())}, attrs);
+  }
+}
+
+TEST(PoolPrimitive, ShapesAndArgmaxTypes) {
+  const auto infer = [](const Shape& x, const Attrs& attrs) {
+    const std::vector<TensorSpec> in{{DType::F32, x}};
+    return primitive("max_pool2d").infer(in, attrs);
+  };
+  EXPECT_EQ(infer({-1, 13, 13, 8}, {{"window", Integers{2, 2}}}),
+            (Specs{{DType::F32, {-1, 6, 6, 8}}, {DType::U8, {-1, 6, 6, 8}}}));
+  EXPECT_EQ(infer({1, 13, -1, 8}, {{"window", Integers{2, 2}}, {"padding", std::string("same")}})[0].shape,
+            (Shape{1, 7, -1, 8}));
+  EXPECT_EQ(infer({1, 32, 32, 8}, {{"window", Integers{16, 16}}})[1].dtype, DType::I32);
+}
+
+TEST(PoolPrimitive, HalfPrecisionKeepsTheGreatest) {
+  const Tensor x = ops::cast(distinct({1, 4, 4, 5}), DType::BF16);
+  const Tensor y = apply_all("max_pool2d", {{x}}, {{"window", Integers{2, 2}}})[0];
+  const Tensor wanted = apply_all("max_pool2d", {{ops::cast(x, DType::F32)}}, {{"window", Integers{2, 2}}})[0];
+  EXPECT_EQ(std::memcmp(y.bytes(), ops::cast(wanted, DType::BF16).bytes(), y.spec().bytes()), 0);
+}
+
+TEST(PoolPrimitive, ErrorsSayWhatToDo) {
+  const Tensor x = Tensor::zeros(DType::F32, {1, 4, 4, 1});
+  const std::string fit = error_text([&] { apply_all("max_pool2d", {{x}}, {{"window", Integers{5, 5}}}); });
+  EXPECT_NE(fit.find("along the height it reaches over 5 pixels but the padded image has 4"), std::string::npos) << fit;
+  const std::string pads = error_text([&] {
+    apply_all("avg_pool2d", {{x}},
+              {{"window", Integers{2, 2}}, {"padding", std::string("explicit")}, {"pads", Integers{2, 0, 0, 0}}});
+  });
+  EXPECT_NE(pads.find("pads should be smaller than the window"), std::string::npos) << pads;
 }
 
 }  // namespace
