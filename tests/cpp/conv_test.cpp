@@ -452,6 +452,7 @@ std::vector<GradientCase> gradient_cases() {
 TEST(ConvGradient, AgreesWithDifferences) {
   for (const GradientCase& c : gradient_cases()) {
     check_gradient("conv2d", {doubles(c.x, 1), doubles(c.w, 2)}, c.attrs);
+    check_gradient("conv2d", {doubles(c.x, 1), doubles(c.w, 2), doubles({c.w[3]}, 3)}, c.attrs);
   }
 }
 
@@ -468,7 +469,7 @@ TEST(ConvGradient, GoesThroughTheActivation) {
   for (const char* activation : {"relu", "sigmoid", "tanh", "gelu", "silu"}) {
     Attrs attrs = attrs_of({1, 1}, {1, 1}, "valid");
     attrs.set("activation", std::string(activation));
-    check_gradient("conv2d", {doubles({1, 4, 4, 2}, 1), doubles({2, 2, 2, 3}, 2)}, attrs, 99, 1e-6);
+    check_gradient("conv2d", {doubles({1, 4, 4, 2}, 1), doubles({2, 2, 2, 3}, 2), doubles({3}, 3)}, attrs, 99, 1e-6);
   }
 }
 
