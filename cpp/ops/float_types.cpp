@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/parallel.h"
-#include "kernels/float16.h"
+#include "kernels/pointwise/pointwise.h"
 
 namespace dlcore {
 
@@ -37,21 +37,17 @@ struct Conversion {
   }
 };
 
-template <class From, class To>
-void convert(const void* from, void* to, std::int64_t n) {
+void convert(DType from_dtype, const void* from, DType to_dtype, void* to, std::int64_t n) {
   constexpr std::int64_t kPiece = 1 << 14;
-  parallel_for((n + kPiece - 1) / kPiece, static_cast<double>(n), [&](std::int64_t piece) {
-    const std::int64_t last = std::min(n, (piece + 1) * kPiece);
-    for (std::int64_t i = piece * kPiece; i < last; ++i)
-      static_cast<To*>(to)[i] = narrow<To>(widen(static_cast<const From*>(from)[i]));
+  const TileFn convert_tile = pointwise_kernels().convert[static_cast<int>(from_dtype)][static_cast<int>(to_dtype)];
+  const std::int64_t from_bytes = static_cast<std::int64_t>(size_of(from_dtype));
+  const std::int64_t to_bytes = static_cast<std::int64_t>(size_of(to_dtype));
+  parallel_for((n + kPiece - 1) / kPiece, 0.4 * static_cast<double>(n), [&](std::int64_t piece) {
+    const std::int64_t first = piece * kPiece;
+    convert_tile(static_cast<std::byte*>(to) + first * to_bytes,
+                 static_cast<const std::byte*>(from) + first * from_bytes, nullptr, nullptr,
+                 std::min(kPiece, n - first), 0);
   });
-}
-
-void to_float(DType dtype, const void* from, void* to, std::int64_t n) {
-  dtype == DType::F16 ? convert<Half, float>(from, to, n) : convert<Bfloat, float>(from, to, n);
-}
-void from_float(DType dtype, const void* from, void* to, std::int64_t n) {
-  dtype == DType::F16 ? convert<float, Half>(from, to, n) : convert<float, Bfloat>(from, to, n);
 }
 
 void run_converted(const Conversion& c, const Kernel& kernel, std::size_t scratch_at, const Buffers& b) {
@@ -60,14 +56,15 @@ void run_converted(const Conversion& c, const Kernel& kernel, std::size_t scratc
   std::vector<void*> out(b.out, b.out + c.out.size());
   for (std::size_t i = 0; i < in.size(); ++i) {
     if (c.in_offset[i] == kNotConverted) continue;
-    to_float(c.in_dtype[i], in[i], scratch + c.in_offset[i], c.in[i].shape.elements());
+    convert(c.in_dtype[i], in[i], DType::F32, scratch + c.in_offset[i], c.in[i].shape.elements());
     in[i] = scratch + c.in_offset[i];
   }
   for (std::size_t i = 0; i < out.size(); ++i)
     if (c.out_offset[i] != kNotConverted) out[i] = scratch + c.out_offset[i];
   kernel.run({in.data(), out.data(), scratch + scratch_at});
   for (std::size_t i = 0; i < out.size(); ++i)
-    if (c.out_offset[i] != kNotConverted) from_float(c.out_dtype[i], out[i], b.out[i], c.out[i].shape.elements());
+    if (c.out_offset[i] != kNotConverted)
+      convert(DType::F32, out[i], c.out_dtype[i], b.out[i], c.out[i].shape.elements());
 }
 
 }  // namespace

@@ -13,7 +13,6 @@
 #include "ops/checks.h"
 #include "ops/families.h"
 #include "ops/float_types.h"
-#include "ops/widened.h"
 #include "program/primitive.h"
 
 namespace dlcore {
@@ -290,12 +289,11 @@ void add(const char* name, Takes takes, ReduceOp op, std::function<Gradients(con
     if (takes == Takes::Ordered) expect_elements(in[0].shape, reduced);
     return {{in[0].dtype, reduced_shape(in[0].shape, reduced, attrs.boolean("keepdims", false))}};
   };
-  primitive.plan = [=](SpecSpan in, SpecSpan out, const Attrs& attrs) {
-    const TensorSpec x = widened(in)[0];
-    const AxisSet reduced = reduced_axes(x.shape, attrs);
+  primitive.plan = on_float32([=](SpecSpan in, SpecSpan, const Attrs& attrs) {
+    const AxisSet reduced = reduced_axes(in[0].shape, attrs);
     const bool centered = op == ReduceOp::SumExp || op == ReduceOp::SumSquare;
-    return narrowed(centered ? plan_centered(op, x, reduced) : plan_simple(op, x, reduced, is_mean), in, out);
-  };
+    return centered ? plan_centered(op, in[0], reduced) : plan_simple(op, in[0], reduced, is_mean);
+  });
   primitive.vjp = std::move(vjp);
   register_primitive(std::move(primitive));
 }
@@ -310,9 +308,8 @@ void add_arg(const char* name, bool smallest) {
     expect_elements(in[0].shape, reduced);
     return {{DType::I32, reduced_shape(in[0].shape, reduced, attrs.boolean("keepdims", false))}};
   };
-  primitive.plan = [=](SpecSpan in, SpecSpan out, const Attrs& attrs) {
-    return narrowed(plan_arg(smallest, widened(in)[0], attrs), in, out);
-  };
+  primitive.plan =
+      on_float32([=](SpecSpan in, SpecSpan, const Attrs& attrs) { return plan_arg(smallest, in[0], attrs); });
   register_primitive(std::move(primitive));
 }
 
@@ -339,10 +336,11 @@ void add_sum_like() {
   Primitive primitive;
   primitive.name = "sum_like";
   primitive.infer = infer_sum_like;
-  primitive.plan = [](SpecSpan in, SpecSpan out, const Attrs&) {
-    const TensorSpec x = widened(in)[0];
-    return narrowed(plan_simple(ReduceOp::Sum, x, broadcast_axes(x.shape, out[0].shape), false), in, out, 1u << 1);
-  };
+  primitive.plan = on_float32(
+      [](SpecSpan in, SpecSpan out, const Attrs&) {
+        return plan_simple(ReduceOp::Sum, in[0], broadcast_axes(in[0].shape, out[0].shape), false);
+      },
+      1u << 1);
   primitive.vjp = [](const VjpContext& c) -> Gradients { return {broadcast_like(c.dout[0], c.in[0]), Tensor()}; };
   primitive.shape_only_inputs = 1u << 1;
   register_primitive(std::move(primitive));
