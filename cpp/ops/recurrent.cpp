@@ -1,7 +1,290 @@
+// LSTM, GRU and the simple recurrent network over whole sequences; shapes and attributes as docs/primitives.md has
+// them.
+#include <string>
+
+#include "dlcore/ops.h"
+#include "kernels/rnn/rnn.h"
 #include "ops/families.h"
+#include "program/primitive.h"
 
 namespace dlcore {
 
-void register_recurrent() {}
+namespace {
+
+// --------------------------------------------------------------------------------------------------------- shape rules
+
+enum class Family { Lstm, Gru, Simple };
+
+RnnCell cell_of(Family family, const Attrs& attrs) {
+  if (family == Family::Lstm) return RnnCell::Lstm;
+  if (family == Family::Simple) return RnnCell::Simple;
+  return attrs.boolean("reset_after", true) ? RnnCell::GruResetAfter : RnnCell::GruResetBefore;
+}
+
+RnnActivation activation_of(const Attrs& attrs, const char* attribute, const char* fallback) {
+  const std::string name = attrs.text(attribute, fallback);
+  const std::optional<RnnActivation> activation = rnn_activation(name);
+  if (!activation)
+    throw value_error(attribute, " '", name, "' is not one that recurrent kernels know; expected one of ",
+                      rnn_activation_names(), ".");
+  return *activation;
+}
+
+/// `size` of axis `axis` of `spec` against what is known; an unknown `known` takes it.
+void unify(std::int64_t& known, const char* name, const TensorSpec& spec, int axis, const char* tensor) {
+  const std::int64_t size = spec.shape[axis];
+  if (known == Shape::kUnknown) known = size;
+  if (size != Shape::kUnknown && size != known)
+    throw value_error(tensor, " should have ", known, " ", name, " along axis ", axis,
+                      ", as the tensors before it; got ", spec, ".");
+}
+
+void check_rank(const TensorSpec& spec, int rank, const char* tensor, const char* layout) {
+  if (spec.shape.rank() != rank) throw value_error(tensor, " should be ", layout, "; got ", spec, ".");
+}
+
+void check_dtype(const TensorSpec& spec, DType dtype, const char* tensor) {
+  if (spec.dtype != dtype) throw type_error(tensor, " should be ", dtype, "; got ", spec, ".");
+}
+
+/// Sizes and options of the layer, from the inputs that forward and gradient share: x, w_x, w_h.
+RnnShape shape_of(Family family, std::span<const TensorSpec> in, const Attrs& attrs) {
+  const TensorSpec &x = in[0], &w_x = in[1], &w_h = in[2];
+  if (x.dtype != DType::F32 && x.dtype != DType::F64)
+    throw type_error("x should be float32 or float64; got ", x, ". Cast the inputs of recurrent layers.");
+  check_rank(x, 3, "x", "[batch, steps, channels]");
+  check_rank(w_x, 2, "w_x", "[channels, gates * units]");
+  check_rank(w_h, 2, "w_h", "[units, gates * units]");
+  for (const TensorSpec* w : {&w_x, &w_h}) check_dtype(*w, x.dtype, "a weight");
+  RnnShape shape{.cell = cell_of(family, attrs),
+                 .batch = x.shape[0],
+                 .steps = x.shape[1],
+                 .channels = x.shape[2],
+                 .units = w_h.shape[0],
+                 .reverse = attrs.boolean("reverse", false),
+                 .activation = activation_of(attrs, "activation", "tanh"),
+                 .recurrent_activation = activation_of(attrs, "recurrent_activation", "sigmoid")};
+  unify(shape.channels, "channels", w_x, 0, "w_x");
+  const int gates = rnn_gates(shape.cell);
+  for (const TensorSpec* w : {&w_x, &w_h})
+    if (shape.units < 1 || w->shape[1] != gates * shape.units)
+      throw value_error("w_x and w_h should have ", gates, " * units columns, units being the rows of w_h; got w_x ",
+                        w_x, " and w_h ", w_h, ".");
+  return shape;
+}
+
+std::int64_t bias_rows(const RnnShape& shape, const TensorSpec& b) {
+  const std::int64_t cols = rnn_gates(shape.cell) * shape.units;
+  if (b.shape == Shape{cols}) return 1;
+  if (shape.cell == RnnCell::GruResetAfter && b.shape == Shape{2, cols}) return 2;
+  throw value_error("b should have the shape ", Shape{cols},
+                    shape.cell == RnnCell::GruResetAfter ? str(" or ", Shape{2, cols}) : "", "; got ", b, ".");
+}
+
+int state_count(Family family) { return family == Family::Lstm ? 2 : 1; }
+
+void check_mask(RnnShape& shape, const TensorSpec& mask) {
+  check_rank(mask, 2, "mask", "[batch, steps]");
+  check_dtype(mask, DType::Bool, "mask");
+  unify(shape.batch, "rows", mask, 0, "mask");
+  unify(shape.steps, "steps", mask, 1, "mask");
+}
+
+/// Inputs x, w_x, w_h, b, h0, [c0], [mask].
+RnnShape forward_shape(Family family, std::span<const TensorSpec> in, const Attrs& attrs) {
+  const std::size_t states = state_count(family);
+  if (in.size() != 4 + states && in.size() != 5 + states)
+    throw value_error("expected ", 4 + states, " inputs, or ", 5 + states, " with a mask; got ", in.size(), ".");
+  RnnShape shape = shape_of(family, in, attrs);
+  check_dtype(in[3], in[0].dtype, "b");
+  shape.bias_rows = static_cast<int>(bias_rows(shape, in[3]));
+  for (std::size_t i = 4; i < 4 + states; ++i) {
+    const char* name = i == 4 ? "h0" : "c0";
+    check_rank(in[i], 2, name, "[batch, units]");
+    check_dtype(in[i], in[0].dtype, name);
+    unify(shape.batch, "rows", in[i], 0, name);
+    unify(shape.units, "units", in[i], 1, name);
+  }
+  if (in.size() == 5 + states) check_mask(shape, in[4 + states]);
+  return shape;
+}
+
+// ------------------------------------------------------------------------------------------------------------- forward
+
+template <Family family>
+Specs infer_forward(std::span<const TensorSpec> in, const Attrs& attrs) {
+  const RnnShape s = forward_shape(family, in, attrs);
+  const DType dtype = in[0].dtype;
+  Specs out{{dtype, {s.batch, s.steps, s.units}}};
+  for (int i = 0; i < state_count(family); ++i) out.push_back({dtype, {s.batch, s.units}});
+  out.push_back({dtype, {s.steps, s.batch, rnn_workspace_size(s)}});
+  return out;
+}
+
+template <class T>
+void run_forward(const RnnShape& s, int states, bool has_mask, const Buffers& buffers) {
+  const RnnForward<T> io{.x = buffers.input<T>(0),
+                         .w_x = buffers.input<T>(1),
+                         .w_h = buffers.input<T>(2),
+                         .b = buffers.input<T>(3),
+                         .h0 = buffers.input<T>(4),
+                         .c0 = states == 2 ? buffers.input<T>(5) : nullptr,
+                         .mask = has_mask ? buffers.input<bool>(4 + states) : nullptr,
+                         .y = buffers.output<T>(0),
+                         .h_T = buffers.output<T>(1),
+                         .c_T = states == 2 ? buffers.output<T>(2) : nullptr,
+                         .workspace = buffers.output<T>(1 + states)};
+  rnn_forward(s, io, buffers.scratch);
+}
+
+const char* label_of(RnnCell cell, bool grad) {
+  switch (cell) {
+    case RnnCell::Lstm:
+      return grad ? "lstm_grad" : "lstm";
+    case RnnCell::Simple:
+      return grad ? "simple_rnn_grad" : "simple_rnn";
+    default:
+      return grad ? "gru_grad" : "gru";
+  }
+}
+
+template <Family family>
+Kernel plan_forward(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
+  RnnShape s = forward_shape(family, in, attrs);
+  s.chunk_rows = rnn_chunk_rows(s.batch);
+  const bool single = in[0].dtype == DType::F32;
+  const int states = state_count(family);
+  const bool has_mask = in.size() == static_cast<std::size_t>(5 + states);
+  return {.run =
+              [=](const Buffers& buffers) {
+                (single ? run_forward<float> : run_forward<double>)(s, states, has_mask, buffers);
+              },
+          .scratch_bytes = single ? rnn_forward_scratch_bytes<float>(s) : rnn_forward_scratch_bytes<double>(s),
+          .label = label_of(s.cell, false),
+          .flops = rnn_forward_flops(s)};
+}
+
+// ------------------------------------------------------------------------------------------------------------ gradient
+
+/// The inputs behind x, w_x, w_h, workspace, each there or not: mask, dy, dh_T, dc_T. -1 for a missing one.
+struct GradInputs {
+  int mask = -1, dy = -1, dh_T = -1, dc_T = -1;
+  int count = 4;
+};
+
+GradInputs grad_inputs(Family family, const Attrs& attrs) {
+  GradInputs at;
+  if (attrs.boolean("has_mask", false)) at.mask = at.count++;
+  if (attrs.boolean("has_dy", true)) at.dy = at.count++;
+  if (attrs.boolean("has_dh_T", true)) at.dh_T = at.count++;
+  if (family == Family::Lstm && attrs.boolean("has_dc_T", true)) at.dc_T = at.count++;
+  return at;
+}
+
+RnnShape grad_shape(Family family, std::span<const TensorSpec> in, const Attrs& attrs) {
+  const GradInputs at = grad_inputs(family, attrs);
+  if (static_cast<int>(in.size()) != at.count)
+    throw value_error("expected ", at.count, " inputs by the has_ attributes; got ", in.size(), ".");
+  RnnShape shape = shape_of(family, in, attrs);
+  shape.bias_rows = static_cast<int>(attrs.integer("bias_rows", 1));
+  if (at.mask >= 0) check_mask(shape, in[at.mask]);
+  if (at.dy >= 0) {
+    check_rank(in[at.dy], 3, "dy", "[batch, steps, units]");
+    unify(shape.batch, "rows", in[at.dy], 0, "dy");
+    unify(shape.steps, "steps", in[at.dy], 1, "dy");
+    unify(shape.units, "units", in[at.dy], 2, "dy");
+  }
+  for (int state : {at.dh_T, at.dc_T}) {
+    if (state < 0) continue;
+    check_rank(in[state], 2, "the gradient of a state", "[batch, units]");
+    unify(shape.batch, "rows", in[state], 0, "the gradient of a state");
+    unify(shape.units, "units", in[state], 1, "the gradient of a state");
+  }
+  return shape;
+}
+
+template <Family family>
+Specs infer_grad(std::span<const TensorSpec> in, const Attrs& attrs) {
+  const RnnShape s = grad_shape(family, in, attrs);
+  const DType dtype = in[0].dtype;
+  const std::int64_t cols = rnn_gates(s.cell) * s.units;
+  const Shape b = s.bias_rows == 2 ? Shape{2, cols} : Shape{cols};
+  const Shape dx = attrs.boolean("needs_dx", true) ? in[0].shape : Shape{0};
+  Specs out{{dtype, dx}, {dtype, in[1].shape}, {dtype, in[2].shape}, {dtype, b}};
+  for (int i = 0; i < state_count(family); ++i) out.push_back({dtype, {s.batch, s.units}});
+  return out;
+}
+
+template <class T>
+void run_grad(const RnnShape& s, int states, const GradInputs& at, bool needs_dx, const Buffers& buffers) {
+  const auto optional = [&](int input) { return input < 0 ? nullptr : buffers.input<T>(input); };
+  const RnnBackward<T> io{.x = buffers.input<T>(0),
+                          .w_x = buffers.input<T>(1),
+                          .w_h = buffers.input<T>(2),
+                          .mask = at.mask < 0 ? nullptr : buffers.input<bool>(at.mask),
+                          .workspace = buffers.input<T>(3),
+                          .dy = optional(at.dy),
+                          .dh_T = optional(at.dh_T),
+                          .dc_T = optional(at.dc_T),
+                          .dx = needs_dx ? buffers.output<T>(0) : nullptr,
+                          .dw_x = buffers.output<T>(1),
+                          .dw_h = buffers.output<T>(2),
+                          .db = buffers.output<T>(3),
+                          .dh0 = buffers.output<T>(4),
+                          .dc0 = states == 2 ? buffers.output<T>(5) : nullptr};
+  rnn_backward(s, io, buffers.scratch);
+}
+
+template <Family family>
+Kernel plan_grad(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
+  RnnShape s = grad_shape(family, in, attrs);
+  s.chunk_rows = rnn_chunk_rows(s.batch);
+  const bool single = in[0].dtype == DType::F32, needs_dx = attrs.boolean("needs_dx", true);
+  const GradInputs at = grad_inputs(family, attrs);
+  return {.run =
+              [=](const Buffers& buffers) {
+                (single ? run_grad<float> : run_grad<double>)(s, state_count(family), at, needs_dx, buffers);
+              },
+          .scratch_bytes = single ? rnn_backward_scratch_bytes<float>(s) : rnn_backward_scratch_bytes<double>(s),
+          .label = label_of(s.cell, true),
+          .flops = rnn_backward_flops(s)};
+}
+
+template <Family family>
+std::vector<Tensor> vjp(const VjpContext& context) {
+  const std::size_t states = state_count(family);
+  const bool has_mask = context.in.size() == 5 + states;
+  std::vector<Tensor> inputs{context.in[0], context.in[1], context.in[2], context.out[1 + states]};
+  if (has_mask) inputs.push_back(context.in[4 + states]);
+  for (std::size_t i = 0; i < 1 + states; ++i)
+    if (context.dout[i]) inputs.push_back(context.dout[i]);
+
+  Attrs attrs = context.attrs;
+  attrs.set("has_mask", has_mask);
+  attrs.set("has_dy", static_cast<bool>(context.dout[0]));
+  attrs.set("has_dh_T", static_cast<bool>(context.dout[1]));
+  if (states == 2) attrs.set("has_dc_T", static_cast<bool>(context.dout[2]));
+  attrs.set("needs_dx", static_cast<bool>(context.wanted[0]));
+  attrs.set("bias_rows", std::int64_t{context.in[3].shape().rank()});
+  const char* name = family == Family::Lstm ? "lstm_grad" : family == Family::Gru ? "gru_grad" : "simple_rnn_grad";
+  std::vector<Tensor> gradients = apply_all(name, inputs, attrs);
+  if (!context.wanted[0]) gradients[0] = {};
+  if (has_mask) gradients.emplace_back();
+  return gradients;
+}
+
+template <Family family>
+void register_cell(const char* name, const char* grad_name) {
+  register_primitive({.name = name, .infer = infer_forward<family>, .plan = plan_forward<family>, .vjp = vjp<family>});
+  register_primitive({.name = grad_name, .infer = infer_grad<family>, .plan = plan_grad<family>});
+}
+
+}  // namespace
+
+void register_recurrent() {
+  register_cell<Family::Lstm>("lstm", "lstm_grad");
+  register_cell<Family::Gru>("gru", "gru_grad");
+  register_cell<Family::Simple>("simple_rnn", "simple_rnn_grad");
+}
 
 }  // namespace dlcore

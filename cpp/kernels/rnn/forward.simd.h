@@ -1,0 +1,257 @@
+// Forward through time for a range of batch rows. Only for *.simd.cpp.
+#pragma once
+
+#include "kernels/rnn/activation.simd.h"
+#include "kernels/rnn/panels.simd.h"
+#include "kernels/rnn/rows.h"
+
+namespace dlcore::DLCORE_ISA {
+
+/// Where one batch row stands at one step. U elements per vector; gates lie U apart.
+template <class T>
+struct ForwardRow {
+  std::int64_t units;
+  const T *z, *zh;  // sums in the gates: z of input and h, or of the input alone where zh is that of h
+  const T* bias;
+  T *h, *c;  // states, updated
+  T* saved;  // for the backward pass
+  T* y;
+};
+
+// ---- the cells' arithmetic, one row at a time
+
+template <class T, bool kUsual>
+void lstm_row(const Activations<T, kUsual>& act, const ForwardRow<T>& row) {
+  const std::int64_t units = row.units;
+  for_units<T>(
+      units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
+        const auto sum = [&](int gate) __attribute__((always_inline)) {
+          return get(row.z + gate * units + j, span) + get(row.bias + gate * units + j, span);
+        };
+        const auto save = [&](int k, vec<T> v) __attribute__((always_inline)) {
+          put(row.saved + k * units + j, v, span);
+        };
+        const vec<T> i = act.gate(sum(0)), f = act.gate(sum(1)), g = act.state(sum(2)), o = act.gate(sum(3));
+        const vec<T> c_before = get(row.c + j, span);
+        const vec<T> c = fma(f, c_before, i * g);
+        const vec<T> squashed = act.state(c);
+        const vec<T> h = o * squashed;
+        save(0, i), save(1, f), save(2, g), save(3, o), save(4, c_before), save(5, squashed);
+        put(row.c + j, c, span);
+        put(row.h + j, h, span);
+        put(row.y + j, h, span);
+      });
+}
+
+/// second_bias: of the recurrent sums, null for none.
+template <class T, bool kUsual>
+void gru_reset_after_row(const Activations<T, kUsual>& act, const ForwardRow<T>& row, const T* second_bias) {
+  const std::int64_t units = row.units;
+  for_units<T>(
+      units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
+        const auto input = [&](int gate) __attribute__((always_inline)) {
+          return get(row.z + gate * units + j, span) + get(row.bias + gate * units + j, span);
+        };
+        const auto recurrent = [&](int gate) __attribute__((always_inline)) {
+          const vec<T> sum = get(row.zh + gate * units + j, span);
+          return second_bias ? sum + get(second_bias + gate * units + j, span) : sum;
+        };
+        const auto save = [&](int k, vec<T> v) __attribute__((always_inline)) {
+          put(row.saved + k * units + j, v, span);
+        };
+        const vec<T> z = act.gate(input(0) + recurrent(0)), r = act.gate(input(1) + recurrent(1));
+        const vec<T> n_h = recurrent(2), n = act.state(fma(r, n_h, input(2)));
+        const vec<T> h = fma(z, get(row.h + j, span) - n, n);
+        save(0, z), save(1, r), save(2, n), save(3, n_h);
+        put(row.h + j, h, span);
+        put(row.y + j, h, span);
+      });
+}
+
+/// The two gates; reset[U] = r * h.
+template <class T, bool kUsual>
+void gru_reset_before_gates(const Activations<T, kUsual>& act, const ForwardRow<T>& row, T* reset) {
+  const std::int64_t units = row.units;
+  for_units<T>(
+      units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
+        const vec<T> z = act.gate(get(row.z + j, span) + get(row.bias + j, span));
+        const vec<T> r = act.gate(get(row.z + units + j, span) + get(row.bias + units + j, span));
+        put(row.saved + j, z, span);
+        put(row.saved + units + j, r, span);
+        put(reset + j, r * get(row.h + j, span), span);
+      });
+}
+template <class T, bool kUsual>
+void gru_reset_before_state(const Activations<T, kUsual>& act, const ForwardRow<T>& row) {
+  const std::int64_t units = row.units;
+  for_units<T>(
+      units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
+        const vec<T> z = get(row.saved + j, span);
+        const vec<T> n = act.state(get(row.z + 2 * units + j, span) + get(row.bias + 2 * units + j, span));
+        const vec<T> h = fma(z, get(row.h + j, span) - n, n);
+        put(row.saved + 2 * units + j, n, span);
+        put(row.h + j, h, span);
+        put(row.y + j, h, span);
+      });
+}
+
+template <class T, bool kUsual>
+void simple_row(const Activations<T, kUsual>& act, const ForwardRow<T>& row) {
+  for_units<T>(
+      row.units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
+        const vec<T> h = act.state(get(row.z + j, span) + get(row.bias + j, span));
+        put(row.saved + j, h, span);
+        put(row.h + j, h, span);
+        put(row.y + j, h, span);
+      });
+}
+
+// ---- all steps of a range of rows
+
+/// Places of the packed weights, in elements: w_x, then w_h (GruResetBefore: its columns of z and r, then those of n).
+struct ForwardWeights {
+  std::int64_t w_x, w_h, w_n, elements;
+};
+template <class T>
+ForwardWeights forward_weights(const RnnShape& s) {
+  const std::int64_t units = s.units, cols = rnn_gates(s.cell) * units;
+  const bool apart = s.cell == RnnCell::GruResetBefore;
+  const std::int64_t w_h = panel_elements<T>(s.channels, cols);
+  const std::int64_t w_n = w_h + panel_elements<T>(units, apart ? 2 * units : cols);
+  return {0, w_h, w_n, w_n + (apart ? panel_elements<T>(units, units) : 0)};
+}
+
+/// Places in the scratch of one chunk of rows, in elements.
+struct ForwardScratch {
+  std::int64_t block;  // steps whose inputs are projected together
+  std::int64_t z;      // [block, rows, G*U]: their products
+  std::int64_t zh;     // [rows, 3*U]: those of h, or [rows, U]: r * h
+  std::int64_t h, c;   // [rows, U]
+  std::int64_t elements;
+};
+DLCORE_INLINE ForwardScratch forward_scratch(const RnnShape& s) {
+  const std::int64_t state = s.chunk_rows * s.units;
+  const std::int64_t block = max_of<std::int64_t>(1, min_of(s.steps, kProjectedRows / s.chunk_rows));
+  const std::int64_t zh = block * rnn_gates(s.cell) * state;
+  const std::int64_t h = zh + (s.cell == RnnCell::GruResetAfter ? 3 * state : state);
+  return {block, 0, zh, h, h + state, h + 2 * state};
+}
+
+template <class T, bool kUsual>
+class ForwardPass {
+ public:
+  ForwardPass(const RnnShape& shape, const RnnForward<T>& io, const T* packed, std::int64_t first, std::int64_t rows,
+              T* scratch)
+      : s_(shape), io_(io), act_(shape), first_(first), rows_(rows), cols_(rnn_gates(shape.cell) * shape.units) {
+    const ForwardWeights weights = forward_weights<T>(shape);
+    w_x_ = packed + weights.w_x, w_h_ = packed + weights.w_h, w_n_ = packed + weights.w_n;
+    const ForwardScratch at = forward_scratch(shape);
+    block_ = at.block, z_ = scratch + at.z, zh_ = scratch + at.zh, h_ = scratch + at.h, c_ = scratch + at.c;
+  }
+
+  void run() {
+    const std::int64_t state = rows_ * s_.units, at = first_ * s_.units;
+    copy_row(h_, io_.h0 + at, state);
+    if (io_.c0) copy_row(c_, io_.c0 + at, state);
+    for (std::int64_t from = 0; from < s_.steps; from += block_) {
+      const std::int64_t to = min_of(from + block_, s_.steps);
+      project(from, to);
+      for (std::int64_t step = from; step < to; ++step) run_step(step, z_ + (step - from) * rows_ * cols_);
+    }
+    copy_row(io_.h_T + at, h_, state);
+    if (io_.c_T) copy_row(io_.c_T + at, c_, state);
+  }
+
+ private:
+  std::int64_t time_of(std::int64_t step) const { return s_.reverse ? s_.steps - 1 - step : step; }
+  bool masked(std::int64_t row, std::int64_t time) const {
+    return io_.mask && !io_.mask[(first_ + row) * s_.steps + time];
+  }
+  /// Row [U] of the i-th matrix [B,T,U] behind the saved vectors.
+  T* input_row(int i, std::int64_t row, std::int64_t time) const {
+    const std::int64_t saved = s_.steps * s_.batch * rnn_layout(s_.cell).saved;
+    return io_.workspace + (saved + (i * s_.batch + first_ + row) * s_.steps + time) * s_.units;
+  }
+
+  /// z = x_t w_x for steps [from, to): a panel of the weights serves all of them.
+  void project(std::int64_t from, std::int64_t to) {
+    const T* panel = w_x_;
+    for (std::int64_t j = 0; j < cols_; j += kNr<T>, panel += s_.channels * kNr<T>) {
+      const int width = static_cast<int>(min_of<std::int64_t>(kNr<T>, cols_ - j));
+      for (std::int64_t step = from; step < to; ++step)
+        multiply_panel(rows_, width, s_.channels, io_.x + (first_ * s_.steps + time_of(step)) * s_.channels,
+                       s_.steps * s_.channels, panel, z_ + (step - from) * rows_ * cols_ + j, cols_, false);
+    }
+  }
+
+  ForwardRow<T> row_at(std::int64_t row, std::int64_t step, const T* z) const {
+    const std::int64_t units = s_.units;
+    return {units,
+            z + row * cols_,
+            zh_ + row * cols_,
+            io_.b,
+            h_ + row * units,
+            c_ + row * units,
+            io_.workspace + (step * s_.batch + first_ + row) * rnn_layout(s_.cell).saved * units,
+            io_.y + ((first_ + row) * s_.steps + step) * units};
+  }
+
+  void run_step(std::int64_t step, T* z) {
+    const std::int64_t time = time_of(step), units = s_.units;
+    for (std::int64_t row = 0; row < rows_; ++row) copy_row(input_row(0, row, time), h_ + row * units, units);
+    if (s_.cell == RnnCell::GruResetAfter)
+      multiply(rows_, cols_, units, h_, units, w_h_, zh_, cols_, false);
+    else if (s_.cell == RnnCell::GruResetBefore)
+      reset_before(step, z);
+    else
+      multiply(rows_, cols_, units, h_, units, w_h_, z, cols_, true);
+
+    for (std::int64_t row = 0; row < rows_; ++row) {
+      const ForwardRow<T> at = row_at(row, step, z);
+      if (masked(row, time))
+        repeat_output(at.y, step);
+      else
+        update(at);
+    }
+  }
+
+  /// The gates and the sums of the candidate.
+  void reset_before(std::int64_t step, T* z) {
+    const std::int64_t time = time_of(step), units = s_.units;
+    multiply(rows_, 2 * units, units, h_, units, w_h_, z, cols_, true);
+    for (std::int64_t row = 0; row < rows_; ++row) {
+      gru_reset_before_gates(act_, row_at(row, step, z), zh_ + row * units);
+      copy_row(input_row(1, row, time), zh_ + row * units, units);
+    }
+    multiply(rows_, units, units, zh_, units, w_n_, z + 2 * units, cols_, true);
+  }
+
+  void update(const ForwardRow<T>& row) {
+    switch (s_.cell) {
+      case RnnCell::Lstm:
+        return lstm_row(act_, row);
+      case RnnCell::GruResetAfter:
+        return gru_reset_after_row(act_, row, s_.bias_rows == 2 ? io_.b + cols_ : nullptr);
+      case RnnCell::GruResetBefore:
+        return gru_reset_before_state(act_, row);
+      case RnnCell::Simple:
+        return simple_row(act_, row);
+    }
+  }
+
+  void repeat_output(T* y, std::int64_t step) const {
+    if (step > 0)
+      copy_row(y, y - s_.units, s_.units);
+    else
+      clear_row(y, s_.units);
+  }
+
+  const RnnShape& s_;
+  const RnnForward<T>& io_;
+  Activations<T, kUsual> act_;
+  std::int64_t first_, rows_, cols_, block_;
+  const T *w_x_, *w_h_, *w_n_;
+  T *z_, *zh_, *h_, *c_;
+};
+
+}  // namespace dlcore::DLCORE_ISA

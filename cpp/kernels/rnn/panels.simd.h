@@ -1,0 +1,87 @@
+// The products of the recurrence: few rows times packed weights. Only for *.simd.cpp.
+#pragma once
+
+#include "kernels/gemm/ukernel.simd.h"
+
+namespace dlcore::DLCORE_ISA {
+
+/// Weights [k, cols] as panels of kNr columns.
+template <class T>
+constexpr std::int64_t panel_elements(std::int64_t k, std::int64_t cols) {
+  return (cols + kNr<T> - 1) / kNr<T> * kNr<T> * k;
+}
+
+/// The panels of w [k, cols] (rows ld apart), or of its transpose: w [cols, k].
+template <class T>
+void pack_weights(const T* w, std::int64_t ld, bool transposed, std::int64_t k, std::int64_t cols, T* panels) {
+  for (std::int64_t j = 0; j < cols; j += kNr<T>, panels += k * kNr<T>) {
+    const int width = static_cast<int>(min_of<std::int64_t>(kNr<T>, cols - j));
+    pack_panel(panels, kNr<T>, transposed ? w + j * ld : w + j, ld, transposed, width, k);
+  }
+}
+
+/// C[rows, width] (+)= A[rows, k] * one panel.
+template <class T>
+void multiply_panel(std::int64_t rows, int width, std::int64_t k, const T* a, std::int64_t lda, const T* panel, T* c,
+                    std::int64_t ldc, bool accumulate) {
+  const std::int64_t tiles = (rows + kMr<T> - 1) / kMr<T>;
+  const std::int64_t height = (rows + tiles - 1) / tiles;  // even tiles: none is left with a row or two
+  for (std::int64_t i = 0; i < rows; i += height)
+    gemm_ukernel(static_cast<int>(min_of(height, rows - i)), width, k, a + i * lda, lda, std::int64_t{1}, panel, kNr<T>,
+                 c + i * ldc, ldc, accumulate);
+}
+
+/// C[rows, cols] (+)= A[rows, k] * W[k, cols], W as panels.
+template <class T>
+void multiply(std::int64_t rows, std::int64_t cols, std::int64_t k, const T* a, std::int64_t lda, const T* panels, T* c,
+              std::int64_t ldc, bool accumulate) {
+  for (std::int64_t j = 0; j < cols; j += kNr<T>, panels += k * kNr<T>)
+    multiply_panel(rows, static_cast<int>(min_of<std::int64_t>(kNr<T>, cols - j)), k, a, lda, panels, c + j, ldc,
+                   accumulate);
+}
+
+// Walking U units as whole vectors and, last, a part of one: body(j, span) reads and writes through get and put.
+
+struct WholeVector {};
+struct PartVector {
+  int lanes;
+};
+template <class T>
+DLCORE_INLINE vec<T> get(const T* p, WholeVector) {
+  return load(p);
+}
+template <class T>
+DLCORE_INLINE vec<T> get(const T* p, PartVector part) {
+  return load_partial(p, part.lanes);
+}
+template <class T>
+DLCORE_INLINE void put(T* p, vec<T> v, WholeVector) {
+  store(p, v);
+}
+template <class T>
+DLCORE_INLINE void put(T* p, vec<T> v, PartVector part) {
+  store_partial(p, v, part.lanes);
+}
+
+template <class T, class Body>
+DLCORE_INLINE void for_units(std::int64_t units, const Body& body) {
+  std::int64_t j = 0;
+  for (; j + kLanes<T> <= units; j += kLanes<T>) body(j, WholeVector{});
+  if (j < units) body(j, PartVector{static_cast<int>(units - j)});
+}
+
+template <class T>
+void copy_row(T* to, const T* from, std::int64_t units) {
+  for_units<T>(units, [=](std::int64_t j, auto span) { put(to + j, get(from + j, span), span); });
+}
+template <class T>
+void clear_row(T* to, std::int64_t units) {
+  for_units<T>(units, [=](std::int64_t j, auto span) { put(to + j, vec<T>{}, span); });
+}
+/// to += from
+template <class T>
+void add_row(T* to, const T* from, std::int64_t units) {
+  for_units<T>(units, [=](std::int64_t j, auto span) { put(to + j, get(to + j, span) + get(from + j, span), span); });
+}
+
+}  // namespace dlcore::DLCORE_ISA

@@ -1,0 +1,104 @@
+/// Recurrent layers over whole sequences: LSTM (Hochreiter & Schmidhuber 1997, Gers et al. 2000), GRU (Cho et al. 2014)
+/// and the simple (Elman) network, forward and backward through time.           T = float or double
+///
+/// At step s the input is x_t with t = s, or t = steps-1-s when `reverse`.  f: activation, g: recurrent_activation.
+///   Lstm            i, f, c~, o = x_t w_x + h w_h + b;   c' = g(f) c + g(i) f(c~);   h' = g(o) f(c')
+///   GruResetAfter   z, r, n = x_t w_x + b[0] and h w_h + b[1];   h' = g(z) h + (1 - g(z)) f(n_x + g(r) n_h)
+///   GruResetBefore  z, r = x_t w_x + h w_h + b;   n = x_t w_x + (g(r) h) w_h + b;   h' = g(z) h + (1 - g(z)) f(n)
+///   Simple          h' = f(x_t w_x + h w_h + b)
+/// Where mask[b,t] is false, h and c stay and y repeats the last output (zeros before the first).
+///
+/// x [B,T,C]   w_x [C,G*U]   w_h [U,G*U]   b [G*U], for GruResetAfter [2,G*U] or (bias_rows = 1) [G*U]   h0, c0 [B,U]
+/// mask [B,T] or null.  y [B,T,U] in the order of the steps.  h_T, c_T [B,U].  All dense; no alignment needed.
+/// workspace: rnn_workspace_size elements, from forward to backward. It holds per step and row what the backward pass
+/// needs (activated gates, states), and h before every step as rows [B,T,U] for the product that gives dw_h.
+/// scratch: rnn_*_scratch_bytes, 64-byte aligned.
+///
+/// Backward: dy, dh_T, dc_T may be null (zero). Outputs are overwritten; dx may be null (not wanted).
+/// Threads split the batch: rows do not meet until the products over all steps. Same bits for any number of threads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace dlcore {
+
+enum class RnnCell { Lstm, GruResetAfter, GruResetBefore, Simple };
+
+/// Those whose derivative is a function of their value, as Keras defines them.
+enum class RnnActivation {
+  Linear,
+  Relu,
+  Relu6,
+  LeakyRelu,
+  Tanh,
+  HardTanh,
+  Sigmoid,
+  HardSigmoid,
+  Softplus,
+  Softsign,
+  Elu,
+  Selu,
+  Exponential,
+};
+
+/// By Keras's name.
+std::optional<RnnActivation> rnn_activation(std::string_view name);
+/// All names, for messages.
+std::string rnn_activation_names();
+
+struct RnnShape {
+  RnnCell cell;
+  std::int64_t batch, steps, channels, units;
+  bool reverse = false;
+  int bias_rows = 1;  // of b; 2 only for GruResetAfter
+  RnnActivation activation = RnnActivation::Tanh;
+  RnnActivation recurrent_activation = RnnActivation::Sigmoid;
+  /// Batch rows that go through time together, at least 1: rnn_chunk_rows. Any number gives the same bits.
+  std::int64_t chunk_rows = 1;
+};
+
+/// For the present number of threads.
+std::int64_t rnn_chunk_rows(std::int64_t batch);
+
+/// G: columns of the weights in units.
+[[gnu::always_inline]] constexpr int rnn_gates(RnnCell cell) {
+  return cell == RnnCell::Lstm ? 4 : cell == RnnCell::Simple ? 1 : 3;
+}
+
+/// Elements that the workspace has per step and row.
+std::int64_t rnn_workspace_size(const RnnShape& shape);
+
+template <class T>
+struct RnnForward {
+  const T *x, *w_x, *w_h, *b, *h0, *c0;
+  const bool* mask;
+  T *y, *h_T, *c_T, *workspace;
+};
+
+template <class T>
+struct RnnBackward {
+  const T *x, *w_x, *w_h;
+  const bool* mask;
+  const T *workspace, *dy, *dh_T, *dc_T;
+  T *dx, *dw_x, *dw_h, *db, *dh0, *dc0;
+};
+
+template <class T>
+std::size_t rnn_forward_scratch_bytes(const RnnShape& shape);
+template <class T>
+std::size_t rnn_backward_scratch_bytes(const RnnShape& shape);
+
+template <class T>
+void rnn_forward(const RnnShape& shape, const RnnForward<T>& io, void* scratch);
+template <class T>
+void rnn_backward(const RnnShape& shape, const RnnBackward<T>& io, void* scratch);
+
+/// Multiplications and additions of the products, counted twice.
+double rnn_forward_flops(const RnnShape& shape);
+double rnn_backward_flops(const RnnShape& shape);
+
+}  // namespace dlcore

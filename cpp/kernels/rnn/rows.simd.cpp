@@ -1,0 +1,77 @@
+#include "kernels/rnn/backward.simd.h"
+#include "kernels/rnn/forward.simd.h"
+
+namespace dlcore::DLCORE_ISA {
+
+namespace {
+
+template <class T>
+std::int64_t packed_forward(const RnnShape& s) {
+  return forward_weights<T>(s).elements;
+}
+template <class T>
+std::int64_t packed_backward(const RnnShape& s) {
+  return backward_weights<T>(s).elements;
+}
+template <class T>
+std::int64_t scratch_forward(const RnnShape& s) {
+  return forward_scratch(s).elements;
+}
+template <class T>
+std::int64_t scratch_backward(const RnnShape& s) {
+  return backward_scratch(s).elements;
+}
+
+template <class T>
+void pack_forward(const RnnShape& s, const T* w_x, const T* w_h, T* packed) {
+  const ForwardWeights at = forward_weights<T>(s);
+  const std::int64_t units = s.units, cols = rnn_gates(s.cell) * units;
+  const bool apart = s.cell == RnnCell::GruResetBefore;
+  pack_weights(w_x, cols, false, s.channels, cols, packed + at.w_x);
+  pack_weights(w_h, cols, false, units, apart ? 2 * units : cols, packed + at.w_h);
+  if (apart) pack_weights(w_h + 2 * units, cols, false, units, units, packed + at.w_n);
+}
+
+template <class T>
+void pack_backward(const RnnShape& s, const T* w_h, T* packed) {
+  const BackwardWeights at = backward_weights<T>(s);
+  const std::int64_t units = s.units, cols = rnn_gates(s.cell) * units;
+  pack_weights(w_h, cols, true, at.products * units, units, packed + at.w_h);
+  if (s.cell == RnnCell::GruResetBefore) pack_weights(w_h + 2 * units, cols, true, units, units, packed + at.w_n);
+}
+
+// float has a version with tanh and sigmoid compiled in; in double those are the C library's and cost far more.
+bool usual(const RnnShape& s) {
+  return s.activation == RnnActivation::Tanh && s.recurrent_activation == RnnActivation::Sigmoid;
+}
+
+template <class T>
+void forward(const RnnShape& s, const RnnForward<T>& io, const T* packed, std::int64_t first, std::int64_t rows,
+             T* scratch) {
+  if (sizeof(T) == 4 && usual(s))
+    ForwardPass<T, sizeof(T) == 4>(s, io, packed, first, rows, scratch).run();
+  else
+    ForwardPass<T, false>(s, io, packed, first, rows, scratch).run();
+}
+
+template <class T>
+void backward(const RnnShape& s, const RnnBackward<T>& io, const T* packed, const RnnDeltas<T>& deltas,
+              std::int64_t first, std::int64_t rows, T* scratch) {
+  if (sizeof(T) == 4 && usual(s))
+    BackwardPass<T, sizeof(T) == 4>(s, io, packed, deltas, first, rows, scratch).run();
+  else
+    BackwardPass<T, false>(s, io, packed, deltas, first, rows, scratch).run();
+}
+
+}  // namespace
+
+#define DLCORE_RNN_ROWS(T)                                                                                             \
+  {                                                                                                                    \
+    packed_forward<T>, packed_backward<T>, scratch_forward<T>, scratch_backward<T>, pack_forward<T>, pack_backward<T>, \
+        forward<T>, backward<T>                                                                                        \
+  }
+
+extern const RnnKernels rnn_kernels_table;
+const RnnKernels rnn_kernels_table = {DLCORE_RNN_ROWS(float), DLCORE_RNN_ROWS(double)};
+
+}  // namespace dlcore::DLCORE_ISA

@@ -1,0 +1,310 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "gradient_check.h"
+#include "kernels/rnn/rnn.h"
+#include "kernels/rnn/rnn_ref.h"
+#include "program/primitive.h"
+#include "testing.h"
+
+namespace dlcore {
+namespace {
+
+using testing::check_gradient;
+using testing::error_text;
+using testing::GuardedBuffer;
+using testing::random_reals;
+using testing::same_bits;
+using testing::WithThreads;
+
+constexpr RnnCell kCells[] = {RnnCell::Lstm, RnnCell::GruResetAfter, RnnCell::GruResetBefore, RnnCell::Simple};
+
+std::string text_of(const RnnShape& s) {
+  return str("cell ", static_cast<int>(s.cell), " B ", s.batch, " T ", s.steps, " C ", s.channels, " U ", s.units,
+             " reverse ", s.reverse, " bias_rows ", s.bias_rows, " f ", static_cast<int>(s.activation), " g ",
+             static_cast<int>(s.recurrent_activation), " chunk_rows ", s.chunk_rows);
+}
+
+/// Random numbers for a layer, and its results.
+template <class T>
+struct Layer {
+  explicit Layer(const RnnShape& s, bool with_mask = false) : shape(s), has_mask(with_mask) {
+    const std::int64_t cols = rnn_gates(s.cell) * s.units, state = s.batch * s.units;
+    x = random_reals<T>(s.batch * s.steps * s.channels, 1);
+    w_x = random_reals<T>(s.channels * cols, 2);
+    w_h = random_reals<T>(s.units * cols, 3);
+    for (T& w : w_h) w /= static_cast<T>(std::sqrt(static_cast<double>(s.units)));
+    b = random_reals<T>(s.bias_rows * cols, 4);
+    h0 = random_reals<T>(state, 5);
+    c0 = random_reals<T>(state, 6);
+    dy = random_reals<T>(state * s.steps, 7);
+    mask = std::make_unique<bool[]>(s.batch * s.steps);
+    const std::vector<double> chance = random_reals<double>(s.batch * s.steps, 8);
+    for (std::int64_t i = 0; i < s.batch * s.steps; ++i) mask[i] = chance[i] > -0.3;
+  }
+
+  bool lstm() const { return shape.cell == RnnCell::Lstm; }
+  RnnForward<T> io(T* y, T* h_T, T* c_T, T* workspace) {
+    return {x.data(),
+            w_x.data(),
+            w_h.data(),
+            b.data(),
+            h0.data(),
+            lstm() ? c0.data() : nullptr,
+            has_mask ? mask.get() : nullptr,
+            y,
+            h_T,
+            lstm() ? c_T : nullptr,
+            workspace};
+  }
+
+  RnnShape shape;
+  bool has_mask;
+  std::vector<T> x, w_x, w_h, b, h0, c0, dy;
+  std::unique_ptr<bool[]> mask;
+};
+
+template <class T>
+void check_near(const std::vector<T>& got, const std::vector<T>& expected, double tolerance, const std::string& text) {
+  for (std::size_t i = 0; i < got.size(); ++i)
+    ASSERT_NEAR(got[i], expected[i], tolerance * (1 + std::abs(expected[i]))) << text << ", element " << i;
+}
+
+/// A rounding error of one sum, about eps * sqrt(terms), may be amplified from step to step; these weights hardly do.
+template <class T>
+double forward_tolerance(const RnnShape& s) {
+  return 4 * std::numeric_limits<T>::epsilon() * static_cast<double>((s.channels + s.units + 8) + 8 * s.steps);
+}
+
+template <class T>
+void check_forward(const RnnShape& shape, bool with_mask) {
+  Layer<T> layer(shape, with_mask);
+  const std::int64_t state = shape.batch * shape.units, all = state * shape.steps;
+  GuardedBuffer<T> y(all), h_T(state), c_T(state), workspace(shape.steps * shape.batch * rnn_workspace_size(shape));
+  std::vector<T> y_ref(all), h_ref(state), c_ref(state);
+  Storage scratch(rnn_forward_scratch_bytes<T>(shape));
+  rnn_forward(shape, layer.io(y.data(), h_T.data(), c_T.data(), workspace.data()), scratch.data());
+  rnn_forward_ref(shape, layer.io(y_ref.data(), h_ref.data(), c_ref.data(), nullptr));
+  const double tolerance = forward_tolerance<T>(shape);
+  check_near(y.copy(), y_ref, tolerance, text_of(shape) + " y");
+  check_near(h_T.copy(), h_ref, tolerance, text_of(shape) + " h_T");
+  if (layer.lstm()) check_near(c_T.copy(), c_ref, tolerance, text_of(shape) + " c_T");
+  EXPECT_TRUE(y.untouched() && h_T.untouched() && c_T.untouched() && workspace.untouched()) << text_of(shape);
+}
+
+TEST(Rnn, ForwardAgainstTheReference) {
+  for (RnnCell cell : kCells)
+    for (std::int64_t batch : {1, 3, 17})
+      for (std::int64_t units : {1, 5, 16, 33}) {
+        RnnShape shape{.cell = cell, .batch = batch, .steps = 1 + units % 7, .channels = 1 + batch % 5, .units = units};
+        shape.reverse = units == 5;
+        shape.bias_rows = cell == RnnCell::GruResetAfter && batch > 1 ? 2 : 1;
+        shape.chunk_rows = 1 + batch / 2;
+        check_forward<float>(shape, units > 1);
+        check_forward<double>(shape, batch > 1);
+      }
+}
+
+TEST(Rnn, ForwardOfTheWorkloads) {
+  check_forward<float>({.cell = RnnCell::Lstm, .batch = 32, .steps = 10, .channels = 1, .units = 50, .chunk_rows = 16},
+                       false);
+  check_forward<float>({.cell = RnnCell::Lstm, .batch = 4, .steps = 100, .channels = 128, .units = 64, .chunk_rows = 2},
+                       true);
+  check_forward<float>({.cell = RnnCell::GruResetAfter,
+                        .batch = 3,
+                        .steps = 50,
+                        .channels = 64,
+                        .units = 128,
+                        .reverse = true,
+                        .bias_rows = 2,
+                        .chunk_rows = 3},
+                       false);
+}
+
+TEST(Rnn, EveryActivation) {
+  for (int i = 0; i <= static_cast<int>(RnnActivation::Exponential); ++i) {
+    const auto activation = static_cast<RnnActivation>(i);
+    RnnShape shape{.cell = RnnCell::Lstm, .batch = 2, .steps = 1, .channels = 3, .units = 5};
+    shape.activation = activation;
+    check_forward<float>(shape, false);
+    shape.activation = RnnActivation::Tanh;
+    shape.recurrent_activation = activation;
+    check_forward<double>(shape, false);
+  }
+}
+
+TEST(Rnn, NamesOfActivations) {
+  EXPECT_EQ(rnn_activation("hard_sigmoid"), RnnActivation::HardSigmoid);
+  EXPECT_EQ(rnn_activation("gelu"), std::nullopt);
+}
+
+// ------------------------------------------------------------------------------------------------------------ backward
+
+struct Backward {
+  std::vector<float> dx, dw_x, dw_h, db, dh0, dc0;
+};
+
+Backward run_backward(const RnnShape& shape, Layer<float>& layer, std::vector<float>& y) {
+  const std::int64_t state = shape.batch * shape.units;
+  std::vector<float> h_T(state), c_T(state), workspace(shape.steps * shape.batch * rnn_workspace_size(shape));
+  Storage scratch(rnn_forward_scratch_bytes<float>(shape)), back_scratch(rnn_backward_scratch_bytes<float>(shape));
+  rnn_forward(shape, layer.io(y.data(), h_T.data(), c_T.data(), workspace.data()), scratch.data());
+  Backward d{std::vector<float>(layer.x.size()),
+             std::vector<float>(layer.w_x.size()),
+             std::vector<float>(layer.w_h.size()),
+             std::vector<float>(layer.b.size()),
+             std::vector<float>(state),
+             std::vector<float>(state)};
+  rnn_backward<float>(shape,
+                      {layer.x.data(), layer.w_x.data(), layer.w_h.data(), layer.has_mask ? layer.mask.get() : nullptr,
+                       workspace.data(), layer.dy.data(), nullptr, nullptr, d.dx.data(), d.dw_x.data(), d.dw_h.data(),
+                       d.db.data(), d.dh0.data(), layer.lstm() ? d.dc0.data() : nullptr},
+                      back_scratch.data());
+  return d;
+}
+
+TEST(Rnn, SameBitsForAnyThreadsAndChunks) {
+  for (RnnCell cell : kCells) {
+    RnnShape shape{.cell = cell, .batch = 37, .steps = 20, .channels = 19, .units = 40, .reverse = true};
+    Layer<float> layer(shape, true);
+    std::vector<float> y_first(37 * 20 * 40), y(y_first.size());
+    Backward first;
+    for (int threads : {1, 2, 3}) {
+      WithThreads with(threads);
+      for (std::int64_t rows : {rnn_chunk_rows(shape.batch), std::int64_t{5}}) {
+        shape.chunk_rows = rows;
+        const Backward d = run_backward(shape, layer, y);
+        if (first.dx.empty()) first = d, y_first = y;
+        EXPECT_TRUE(same_bits(y, y_first)) << text_of(shape);
+        EXPECT_TRUE(same_bits(d.dx, first.dx) && same_bits(d.dw_x, first.dw_x) && same_bits(d.dw_h, first.dw_h) &&
+                    same_bits(d.db, first.db) && same_bits(d.dh0, first.dh0) && same_bits(d.dc0, first.dc0))
+            << text_of(shape);
+      }
+    }
+  }
+}
+
+Tensor doubles(const Shape& shape, unsigned seed) {
+  const std::vector<double> numbers = random_reals<double>(shape.elements(), seed);
+  return Tensor::from<double>(numbers, shape);
+}
+
+Tensor example_mask(std::int64_t batch, std::int64_t steps) {
+  Tensor mask = Tensor::empty(DType::Bool, {batch, steps});
+  for (std::int64_t i = 0; i < batch * steps; ++i) mask.data<bool>()[i] = i % 3 != 0 && i % 7 != 4;
+  return mask;
+}
+
+/// Inputs of the primitive `name`: x, w_x, w_h, b, h0, [c0], [mask].
+std::vector<Tensor> example_inputs(const std::string& name, int gates, int bias_rank, bool mask) {
+  const std::int64_t B = 3, T = 4, C = 2, U = 3;
+  std::vector<Tensor> in{doubles({B, T, C}, 1), doubles({C, gates * U}, 2), doubles({U, gates * U}, 3),
+                         bias_rank == 2 ? doubles({2, gates * U}, 4) : doubles({gates * U}, 4), doubles({B, U}, 5)};
+  if (name == "lstm") in.push_back(doubles({B, U}, 6));
+  if (mask) in.push_back(example_mask(B, T));
+  return in;
+}
+
+TEST(RnnGradient, CentralDifferences) {
+  for (bool mask : {false, true})
+    for (bool reverse : {false, true}) {
+      const Attrs attrs{{"reverse", reverse}};
+      check_gradient("lstm", example_inputs("lstm", 4, 1, mask), attrs, 3);
+      check_gradient("simple_rnn", example_inputs("simple_rnn", 1, 1, mask), attrs, 2);
+      for (int bias_rank : {1, 2}) check_gradient("gru", example_inputs("gru", 3, bias_rank, mask), attrs, 2);
+      check_gradient("gru", example_inputs("gru", 3, 1, mask), {{"reverse", reverse}, {"reset_after", false}}, 2);
+    }
+}
+
+TEST(RnnGradient, EveryActivation) {
+  std::vector<Tensor> simple = example_inputs("simple_rnn", 1, 1, false), lstm = example_inputs("lstm", 4, 1, false);
+  for (auto* in : {&simple, &lstm})  // small weights: exp(exp(...)) stays small
+    for (std::int64_t i = 0; i < (*in)[2].shape().elements(); ++i) (*in)[2].data<double>()[i] *= 0.2;
+  for (const char* name : {"linear", "relu", "relu6", "leaky_relu", "tanh", "hard_tanh", "sigmoid", "hard_sigmoid",
+                           "softplus", "softsign", "elu", "selu", "exponential"}) {
+    check_gradient("simple_rnn", simple, {{"activation", std::string(name)}}, 2, 1e-6);
+    check_gradient("lstm", lstm, {{"recurrent_activation", std::string(name)}}, 3, 1e-6);
+  }
+}
+
+TEST(RnnGradient, OfTheLastStateAlone) {
+  const std::vector<Tensor> in = example_inputs("lstm", 4, 1, true);
+  Tape tape;
+  tape.watch(in[1]);
+  tape.start();
+  const std::vector<Tensor> out = apply_all("lstm", in);
+  tape.stop();
+  const Tensor dh = doubles({3, 3}, 9);
+  const auto with_h = gradient(tape.records(), std::vector{out[1]}, std::vector{dh}, std::vector{in[1]});
+  const Tensor zeros = Tensor::zeros(DType::F64, out[0].shape());
+  const auto with_both =
+      gradient(tape.records(), std::vector{out[1], out[0]}, std::vector{dh, zeros}, std::vector{in[1]});
+  for (std::int64_t i = 0; i < in[1].shape().elements(); ++i)
+    EXPECT_EQ(with_h[0].data<double>()[i], with_both[0].data<double>()[i]);
+}
+
+// ----------------------------------------------------------------------------------------------------------- semantics
+
+TEST(Rnn, MaskedStepsRepeatTheOutputAndKeepTheState) {
+  std::vector<Tensor> in = example_inputs("lstm", 4, 1, true);
+  for (int i = 0; i < 12; ++i) in[6].data<bool>()[i] = i % 4 == 1;  // only step 1 counts
+  const std::vector<Tensor> out = apply_all("lstm", in);
+  const double* y = out[0].data<double>();
+  for (int b = 0; b < 3; ++b)
+    for (int u = 0; u < 3; ++u) {
+      EXPECT_EQ(y[(b * 4 + 0) * 3 + u], 0) << "nothing has been put out yet";
+      EXPECT_NE(y[(b * 4 + 1) * 3 + u], 0);
+      EXPECT_EQ(y[(b * 4 + 3) * 3 + u], y[(b * 4 + 1) * 3 + u]);
+      EXPECT_EQ(out[1].data<double>()[b * 3 + u], y[(b * 4 + 1) * 3 + u]);
+    }
+}
+
+TEST(Rnn, ReverseIsForwardOnTheFlippedSequence) {
+  std::vector<Tensor> in = example_inputs("gru", 3, 2, false);
+  const std::vector<Tensor> reversed = apply_all("gru", in, {{"reverse", true}});
+  Tensor flipped = in[0].clone();
+  for (int b = 0; b < 3; ++b)
+    for (int t = 0; t < 4; ++t)
+      for (int c = 0; c < 2; ++c)
+        flipped.data<double>()[(b * 4 + t) * 2 + c] = in[0].data<double>()[(b * 4 + 3 - t) * 2 + c];
+  in[0] = flipped;
+  const std::vector<Tensor> forward = apply_all("gru", in);
+  for (std::int64_t i = 0; i < forward[0].shape().elements(); ++i)
+    EXPECT_EQ(forward[0].data<double>()[i], reversed[0].data<double>()[i]);
+}
+
+TEST(RnnErrors, NameWhatIsWrong) {
+  const auto text = [](std::vector<Tensor> in, const Attrs& attrs = {}) {
+    return error_text([&] { apply_all("lstm", in, attrs); });
+  };
+  std::vector<Tensor> in = example_inputs("lstm", 4, 1, false);
+  EXPECT_NE(text(in, {{"activation", std::string("gelu")}}).find("activation 'gelu'"), std::string::npos);
+  std::vector<Tensor> wrong = in;
+  wrong[1] = Tensor::zeros(DType::F64, {5, 12});
+  EXPECT_NE(text(wrong).find("w_x should have 2 channels"), std::string::npos) << text(wrong);
+  wrong = in;
+  wrong[2] = Tensor::zeros(DType::F64, {3, 9});
+  EXPECT_NE(text(wrong).find("4 * units columns"), std::string::npos) << text(wrong);
+  wrong = in;
+  wrong[3] = Tensor::zeros(DType::F64, {2, 12});
+  EXPECT_NE(text(wrong).find("b should have the shape (12,)"), std::string::npos) << text(wrong);
+  wrong = in;
+  wrong[5] = Tensor::zeros(DType::F64, {2, 3});
+  EXPECT_NE(text(wrong).find("c0 should have 3 rows"), std::string::npos) << text(wrong);
+  in.pop_back();
+  EXPECT_NE(text(in).find("got 5"), std::string::npos);
+}
+
+TEST(RnnErrors, ShapeRuleKeepsUnknownSizes) {
+  const Specs in{{DType::F32, {-1, -1, 8}}, {DType::F32, {8, 64}},  {DType::F32, {16, 64}},
+                 {DType::F32, {64}},        {DType::F32, {-1, 16}}, {DType::F32, {-1, 16}}};
+  const Specs out = primitive("lstm").infer(in, {});
+  EXPECT_EQ(out[0].shape, (Shape{-1, -1, 16}));
+  EXPECT_EQ(out[1].shape, (Shape{-1, 16}));
+}
+
+}  // namespace
+}  // namespace dlcore
