@@ -1,0 +1,118 @@
+// Elementary functions on float32 against the C library in double, over floats of every size, in units in the last
+// place.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <vector>
+
+#include "dlcore/tensor.h"
+#include "program/primitive.h"
+
+namespace dlcore {
+namespace {
+
+float float_of(std::uint32_t bits) {
+  float x;
+  std::memcpy(&x, &bits, sizeof(x));
+  return x;
+}
+
+/// Every 4295th float, denormals left out (they count as zero); then the numbers around which functions turn.
+const std::vector<float>& arguments() {
+  static const std::vector<float> all = [] {
+    std::vector<float> numbers;
+    for (std::uint64_t bits = 0; bits < (std::uint64_t{1} << 32); bits += 4295) {
+      const float x = float_of(static_cast<std::uint32_t>(bits));
+      if (std::fpclassify(x) != FP_SUBNORMAL) numbers.push_back(x);
+    }
+    for (float edge : {0.f, 0.5f, 0.625f, 0.92f, 1.f, 2.f, 4.f, 10.f, 13.5f, 16.6f, 80.f, 87.33f, 88.72f, 103.9f,
+                       1048576.f, std::numeric_limits<float>::min(), std::numeric_limits<float>::max(), INFINITY})
+      for (float x : {edge, std::nextafter(edge, 0.f), std::nextafter(edge, INFINITY)})
+        if (std::fpclassify(x) != FP_SUBNORMAL) numbers.insert(numbers.end(), {x, -x});
+    for (int i = -100000; i <= 100000; ++i) numbers.push_back(static_cast<float>(i) * 2e-4f);
+    numbers.push_back(NAN);
+    return numbers;
+  }();
+  return all;
+}
+
+/// |got - expected| in units in the last place of a float32 of expected's size; what is not finite must agree.
+double ulps(float got, double expected) {
+  const float rounded = static_cast<float>(expected);
+  if (std::isnan(expected)) return std::isnan(got) ? 0 : INFINITY;
+  if (std::isinf(got) && std::isfinite(expected))
+    return std::abs(expected) > 0x1.fffffcp127 && got * expected > 0 ? 1 : INFINITY;
+  if (std::isinf(rounded)) return got == rounded || std::abs(got) >= 0x1.fffffcp127 ? 0 : INFINITY;
+  const double size = std::max(std::abs(expected), 0x1p-126);
+  const double error = std::abs(got - expected);
+  if (error <= 0x1p-125) return 0;  // something on the way was flushed to zero
+  return error / std::ldexp(1.0, std::ilogb(size) - 23);
+}
+
+struct MathCase {
+  const char* op;
+  double bound;
+  double (*reference)(double);
+  Attrs attrs = {};
+  /// Units to add for an argument.
+  double (*allowance)(double) = [](double) { return 0.0; };
+};
+
+double gelu_tanh_exponent(double x) { return 2 * std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x); }
+
+const MathCase kCases[] = {
+    {"exp", 1.5, [](double x) { return std::exp(x); }},
+    {"expm1", 2, [](double x) { return std::expm1(x); }},
+    {"log", 1.5, [](double x) { return std::log(x); }},
+    {"log1p", 2, [](double x) { return std::log1p(x); }},
+    {"log2", 2, [](double x) { return std::log2(x); }},
+    {"log10", 2.5, [](double x) { return std::log10(x); }},
+    {"sin", 1, [](double x) { return std::sin(x); }},
+    {"cos", 1, [](double x) { return std::cos(x); }},
+    {"tanh", 2, [](double x) { return std::tanh(x); }},
+    {"erf", 2, [](double x) { return std::erf(x); }},
+    {"sigmoid", 2.5, [](double x) { return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x)); }},
+    {"softplus", 2, [](double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }},
+    {"silu", 2.5, [](double x) { return x < -700 ? -0.0 : x / (1 + std::exp(-x)); }},
+    {"gelu", 4, [](double x) { return x < -40 ? -0.0 : x * 0.5 * std::erfc(-x * std::sqrt(0.5)); }},
+    {"gelu",
+     4,
+     [](double x) { return x < -40 ? -0.0 : x / (1 + std::exp(-gelu_tanh_exponent(x))); },
+     {{"approximate", true}},
+     [](double x) { return x < 0 && x > -40 ? 4 * std::abs(gelu_tanh_exponent(x)) : 0; }},
+    {"sqrt", 0.5001, [](double x) { return std::sqrt(x); }},
+    {"rsqrt", 1.5, [](double x) { return 1 / std::sqrt(x); }},
+    {"reciprocal", 0.5001, [](double x) { return 1 / x; }},
+};
+
+TEST(Math, WithinUnitsInTheLastPlace) {
+  const std::vector<float>& x = arguments();
+  const Tensor argument = Tensor::from<float>(x, {static_cast<std::int64_t>(x.size())});
+  for (const MathCase& c : kCases) {
+    const Tensor result = apply(c.op, {argument}, c.attrs);
+    double worst = 0;
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double error = ulps(result.data<float>()[i], c.reference(x[i])) - c.allowance(x[i]);
+      if (error > worst) {
+        worst = error;
+        at = i;
+      }
+    }
+    EXPECT_LE(worst, c.bound) << c.op << '(' << x[at] << ") = " << result.data<float>()[at] << ", expected "
+                              << c.reference(x[at]);
+    RecordProperty(str(c.op, "_ulps_", c.bound), str(worst));
+  }
+}
+
+TEST(Math, OddFunctionsKeepTheSignOfZero) {
+  const Tensor zero = Tensor::scalar(DType::F32, -0.0);
+  for (const char* op : {"tanh", "erf", "sqrt", "neg"})
+    EXPECT_EQ(std::signbit(*apply(op, {zero}).data<float>()), std::string(op) != "neg") << op;
+}
+
+}  // namespace
+}  // namespace dlcore
