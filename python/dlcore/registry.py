@@ -157,7 +157,7 @@ class Catalogue:
             return self.deserialize(identifier)
         if inspect.isclass(identifier):
             return identifier()
-        if callable(identifier):
+        if callable(identifier) or hasattr(identifier, "get_config"):
             return identifier
         raise ValueError(
             f"Cannot interpret {identifier!r} as {'an' if self.kind[0] in 'aeiou' else 'a'} {self.kind}. "

@@ -63,7 +63,7 @@ def _children(obj):
             continue
 
 
-_GRAPH_ATTRIBUTES = ("operations", "_operations", "_functional")
+_GRAPH_ATTRIBUTES = ("operations", "_operations", "_functional", "_sequence")
 
 
 @functools.cache
