@@ -1,7 +1,7 @@
 #include "kernels/gemm/gemm.h"
 
 #include <algorithm>
-#include <cmath>
+#include <numeric>
 
 #include "base/isa.h"
 
@@ -11,10 +11,9 @@ DLCORE_SELECT_KERNELS(GemmKernels, gemm_kernels)
 
 namespace {
 
-constexpr double kTaskCost = 20000;       // ns: smaller tasks are not worth cutting
-constexpr std::int64_t kTasks = 32;       // more of them are not worth having
-constexpr std::int64_t kSplitTiles = 16;  // with fewer register tiles in C, a long sum is cut
-constexpr std::int64_t kSplitLength = 1024;
+constexpr double kTaskCost = 30000;         // ns: shorter tasks are not worth a cut
+constexpr double kTasks = 32;               // more of them are not worth having
+constexpr std::int64_t kSplitLength = 512;  // k of a partial product at least
 
 // Register tile and arithmetic of an instruction set; the same as kernels/gemm/ukernel.simd.h and simd.h.
 struct Tile {
@@ -48,10 +47,43 @@ std::int64_t even_part(std::int64_t n, std::int64_t most, std::int64_t step) {
 
 std::size_t align(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
-void choose_packing(GemmPlan& plan) {
+// Cuts rows, columns or k in halves until there are enough tasks, each time where the operands and partial products
+// that the tasks read and write grow least. Blocks stay wide enough to use what they read a few times.
+void choose_tasks(GemmPlan& plan) {
   const GemmShape& s = plan.shape;
-  plan.pack_a = s.n > 2 * plan.nr;
-  plan.pack_b = !s.packed_b && (s.transpose_b || s.m > 4 * plan.mr);
+  const double tasks = std::clamp(plan.cost / kTaskCost, 1.0, kTasks);
+  const std::int64_t least_m = 4 * plan.mr, least_n = 4 * plan.nr;
+  plan.block_m = round_up(std::max<std::int64_t>(s.m, 1), plan.mr);
+  plan.block_n = round_up(std::max<std::int64_t>(s.n, 1), plan.nr);
+  std::int64_t splits = 1;
+  while (static_cast<double>(parts(s.m, plan.block_m) * parts(s.n, plan.block_n) * splits) < tasks) {
+    const std::int64_t never = INT64_MAX;
+    const std::int64_t cut_m = plan.block_m >= 2 * least_m ? parts(s.m, plan.block_m) * s.n * s.k : never;
+    const std::int64_t cut_n = plan.block_n >= 2 * least_n ? parts(s.n, plan.block_n) * s.m * s.k : never;
+    const std::int64_t cut_k = s.k >= 2 * splits * kSplitLength ? 3 * splits * s.m * s.n : never;
+    if (cut_m == never && cut_n == never && cut_k == never) break;
+    if (cut_k <= cut_m && cut_k <= cut_n)
+      splits *= 2;
+    else if (cut_m <= cut_n)
+      plan.block_m = even_part(plan.block_m, (plan.block_m + 1) / 2, plan.mr);
+    else
+      plan.block_n = even_part(plan.block_n, (plan.block_n + 1) / 2, plan.nr);
+  }
+  plan.k_split = splits == 1 ? s.k : parts(s.k, splits);
+}
+
+// Whether the rows of a register tile, `stride` elements apart, crowd few sets of the first cache (4 KB per way).
+bool crowds_l1(std::int64_t rows, std::int64_t stride, std::size_t size) {
+  const std::int64_t way = 4096, sets = way / std::gcd(stride * static_cast<std::int64_t>(size), way);
+  return rows > 6 * sets;
+}
+
+void choose_packing(GemmPlan& plan, std::size_t size, const CacheSizes& caches) {
+  const GemmShape& s = plan.shape;
+  const auto near = static_cast<std::int64_t>(caches.l2 / 2 / size);
+  const std::int64_t a_uses = parts(s.n, plan.nr), b_uses = parts(s.m, plan.mr);
+  plan.pack_a = a_uses >= 16 && (s.transpose_a ? s.k > 256 : s.m * s.k > near || crowds_l1(plan.mr, s.lda, size));
+  plan.pack_b = !s.packed_b && (s.transpose_b || (b_uses >= 16 && s.n * s.k > near));
 }
 
 void choose_cache_blocks(GemmPlan& plan, std::size_t size, const CacheSizes& caches) {
@@ -59,40 +91,15 @@ void choose_cache_blocks(GemmPlan& plan, std::size_t size, const CacheSizes& cac
   const auto element = static_cast<std::int64_t>(size);
   const std::int64_t k = std::max<std::int64_t>(plan.k_split, 1);
   plan.kc = even_part(k, static_cast<std::int64_t>(caches.l1d) * 2 / 3 / (plan.nr * element), 1);
-  plan.m_packed = even_part(s.m, 2048, plan.mr);
-  plan.n_packed = s.packed_b ? round_up(std::max<std::int64_t>(s.n, 1), plan.nr) : even_part(s.n, 2048, plan.nr);
+  plan.m_packed =
+      plan.pack_a ? even_part(s.m, 2048, plan.block_m) : round_up(std::max<std::int64_t>(s.m, 1), plan.block_m);
+  plan.n_packed =
+      plan.pack_b ? even_part(s.n, 2048, plan.block_n) : round_up(std::max<std::int64_t>(s.n, 1), plan.block_n);
   const std::int64_t budget = std::clamp<std::int64_t>(static_cast<std::int64_t>(caches.l3) / 4, 2 << 20, 8 << 20);
-  const std::int64_t fit = budget / (element * (plan.m_packed + plan.n_packed));
-  plan.k_packed = std::min(k, std::max<std::int64_t>(1, fit / plan.kc) * plan.kc);
-}
-
-// Halves the longer side of a task's block until there are enough tasks, or they are short.
-void choose_tasks(GemmPlan& plan, std::size_t size, const CacheSizes& caches) {
-  const std::int64_t l2_rows = static_cast<std::int64_t>(caches.l2 / 2 / size) / plan.kc;
-  plan.block_m = even_part(plan.m_packed, l2_rows, plan.mr);
-  plan.block_n = even_part(plan.n_packed, 1024, plan.nr);
-  const double k_share =
-      static_cast<double>(plan.k_packed) / static_cast<double>(std::max<std::int64_t>(plan.shape.k, 1));
-  while (true) {
-    const std::int64_t tasks = parts(plan.m_packed, plan.block_m) * parts(plan.n_packed, plan.block_n);
-    const double cost = plan.cost * k_share * static_cast<double>(plan.block_m * plan.block_n) /
-                        static_cast<double>(std::max<std::int64_t>(plan.shape.m * plan.shape.n, 1));
-    if (tasks >= kTasks || cost < 2 * kTaskCost) return;
-    const bool can_m = plan.block_m > plan.mr, can_n = plan.block_n > plan.nr;
-    if (!can_m && !can_n) return;
-    if (can_m && (plan.block_m >= plan.block_n || !can_n))
-      plan.block_m = even_part(plan.block_m, (plan.block_m + 1) / 2, plan.mr);
-    else
-      plan.block_n = even_part(plan.block_n, (plan.block_n + 1) / 2, plan.nr);
-  }
-}
-
-void choose_split(GemmPlan& plan) {
-  const GemmShape& s = plan.shape;
-  plan.k_split = s.k;
-  const std::int64_t tiles = parts(s.m, plan.mr) * parts(s.n, plan.nr);
-  if (tiles >= kSplitTiles || s.k < 2 * kSplitLength || plan.cost < 2 * kTaskCost) return;
-  plan.k_split = even_part(s.k, std::max(kSplitLength, parts(s.k, kSplitTiles)), 1);
+  const std::int64_t packed = (plan.pack_a ? plan.m_packed : 0) + (plan.pack_b ? plan.n_packed : plan.nr);
+  plan.k_packed = even_part(k, std::max(plan.kc, budget / (element * packed)), plan.kc);
+  plan.k_packed = std::min(plan.k_packed, k);
+  plan.rows_outside = plan.block_n <= plan.block_m;
 }
 
 void lay_out_scratch(GemmPlan& plan, std::size_t size) {
@@ -139,10 +146,9 @@ GemmPlan plan_gemm(const GemmShape& shape, std::size_t element_bytes, Isa isa, c
   plan.nr = tile.nr;
   plan.cost = 100 + 2.0 * static_cast<double>(shape.m) * static_cast<double>(shape.n) * static_cast<double>(shape.k) /
                         tile.flops_per_ns;
-  choose_split(plan);
-  choose_packing(plan);
+  choose_tasks(plan);
+  choose_packing(plan, element_bytes, caches);
   choose_cache_blocks(plan, element_bytes, caches);
-  choose_tasks(plan, element_bytes, caches);
   lay_out_scratch(plan, element_bytes);
   return plan;
 }

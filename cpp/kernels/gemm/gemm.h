@@ -56,7 +56,8 @@ struct GemmPlan {
   std::int64_t block_m, block_n;    // one task's part of C
   std::int64_t k_split;             // k of one partial product; k when the sum is not cut
   bool pack_a, pack_b;
-  double cost;                                                  // estimated nanoseconds on one thread
+  bool rows_outside;  // loop order ir, jr instead of jr, ir: the block of B stays in L1
+  double cost;        // estimated nanoseconds on one thread
   std::size_t a_offset, b_offset, partial_offset, split_bytes;  // places in scratch, bytes
   std::size_t scratch_bytes;
 };

@@ -111,10 +111,16 @@ void compute_block(const Product<T>& x, const Part& part, std::int64_t i0, std::
   std::int64_t p = part.p0;
   do {  // also once for k = 0
     const std::int64_t kc = min_of(x.plan.kc, part.p1 - p);
-    for (std::int64_t j = j0; j < j1; j += kNr<T>) {
+    auto tile = [&](std::int64_t i, std::int64_t j) {
       const int cols = static_cast<int>(min_of<std::int64_t>(kNr<T>, j1 - j));
-      const View<T> b = b_view(x, part, p, j);
-      for (std::int64_t i = i0; i < i1; i += x.plan.mr) compute_tile(x, part, i, i1, b, j, cols, p, kc);
+      compute_tile(x, part, i, i1, b_view(x, part, p, j), j, cols, p, kc);
+    };
+    if (x.plan.rows_outside) {
+      for (std::int64_t i = i0; i < i1; i += x.plan.mr)
+        for (std::int64_t j = j0; j < j1; j += kNr<T>) tile(i, j);
+    } else {
+      for (std::int64_t j = j0; j < j1; j += kNr<T>)
+        for (std::int64_t i = i0; i < i1; i += x.plan.mr) tile(i, j);
     }
     p += kc;
   } while (p < part.p1);

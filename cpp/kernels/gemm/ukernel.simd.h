@@ -32,6 +32,10 @@ template <class T>
 using GemmUkernel = void (*)(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_col, const T* b,
                              std::int64_t b_row, T* c, std::int64_t ldc, int last_lanes, bool accumulate);
 
+/// Steps of k by which rows of B are fetched ahead: rows read where they are stored jump too far for the hardware's own
+/// prefetcher.
+inline constexpr int kPrefetchedSteps = 32;
+
 /// One register tile of kRows x kVectors; last_lanes: columns of the last vector (1 ... lanes). kUnitRows: a_row is 1.
 template <class T, int kRows, int kVectors, bool kUnitRows>
 void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_col, const T* b, std::int64_t b_row,
@@ -39,15 +43,19 @@ void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_c
   constexpr int kWidth = kLanes<T>;
   if constexpr (kUnitRows) a_row = 1;
   vec<T> sum[kRows][kVectors] = {};
-#pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i)
+  if (accumulate) {
+    for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 4
-    for (int j = 0; j < kVectors; ++j) __builtin_prefetch(c + i * ldc + j * kWidth, 1);
+      for (int j = 0; j < kVectors; ++j) __builtin_prefetch(c + i * ldc + j * kWidth, 1);
+  }
 #pragma GCC unroll 1
   for (std::int64_t p = 0; p < kc; ++p) {
     vec<T> b_row_p[kVectors];
 #pragma GCC unroll 4
-    for (int j = 0; j < kVectors; ++j) b_row_p[j] = load(b + j * kWidth);
+    for (int j = 0; j < kVectors; ++j) {
+      b_row_p[j] = load(b + j * kWidth);
+      __builtin_prefetch(b + kPrefetchedSteps * b_row + j * kWidth);
+    }
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
       const vec<T> a_ip = broadcast(a[i * a_row]);
