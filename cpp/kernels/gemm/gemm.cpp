@@ -82,35 +82,46 @@ void choose_packing(GemmPlan& plan, std::size_t size, const CacheSizes& caches) 
   const GemmShape& s = plan.shape;
   const auto near = static_cast<std::int64_t>(caches.l2 / 2 / size);
   const std::int64_t a_uses = parts(s.n, plan.nr), b_uses = parts(s.m, plan.mr);
-  plan.pack_a = a_uses >= 16 && (s.transpose_a ? s.k > 256 : s.m * s.k > near || crowds_l1(plan.mr, s.lda, size));
-  plan.pack_b = !s.packed_b && (s.transpose_b || (b_uses >= 16 && s.n * s.k > near));
+  plan.pack_a = a_uses >= 16 &&
+                (s.transpose_a ? plan.k_split > 256 : s.m * plan.k_split > near || crowds_l1(plan.mr, s.lda, size));
+  if (s.packed_b)
+    plan.pack_b = PackB::No;
+  else if (b_uses >= 16 && (s.transpose_b || s.n * plan.k_split > near))
+    plan.pack_b = PackB::Once;
+  else
+    plan.pack_b = s.transpose_b ? PackB::PerTask : PackB::No;
 }
 
 void choose_cache_blocks(GemmPlan& plan, std::size_t size, const CacheSizes& caches) {
   const GemmShape& s = plan.shape;
   const auto element = static_cast<std::int64_t>(size);
   const std::int64_t k = std::max<std::int64_t>(plan.k_split, 1);
-  plan.kc = even_part(k, static_cast<std::int64_t>(caches.l1d) * 2 / 3 / (plan.nr * element), 1);
+  // A panel of B fills two thirds of L1. Columns of a stored A come with all their neighbours: fewer of them at a time.
+  const std::int64_t panel = static_cast<std::int64_t>(caches.l1d) * 2 / 3 / (plan.nr * element);
+  plan.kc = even_part(k, s.transpose_a && !plan.pack_a ? std::min<std::int64_t>(panel, 64) : panel, 1);
   plan.m_packed =
       plan.pack_a ? even_part(s.m, 2048, plan.block_m) : round_up(std::max<std::int64_t>(s.m, 1), plan.block_m);
-  plan.n_packed =
-      plan.pack_b ? even_part(s.n, 2048, plan.block_n) : round_up(std::max<std::int64_t>(s.n, 1), plan.block_n);
+  plan.n_packed = plan.pack_b == PackB::Once ? even_part(s.n, 2048, plan.block_n)
+                                             : round_up(std::max<std::int64_t>(s.n, 1), plan.block_n);
   const std::int64_t budget = std::clamp<std::int64_t>(static_cast<std::int64_t>(caches.l3) / 4, 2 << 20, 8 << 20);
-  const std::int64_t packed = (plan.pack_a ? plan.m_packed : 0) + (plan.pack_b ? plan.n_packed : plan.nr);
-  plan.k_packed = even_part(k, std::max(plan.kc, budget / (element * packed)), plan.kc);
+  const std::int64_t packed = (plan.pack_a ? plan.m_packed : 0) + (plan.pack_b == PackB::Once ? plan.n_packed : 0);
+  plan.k_packed = even_part(k, packed == 0 ? k : std::max(plan.kc, budget / (element * packed)), plan.kc);
   plan.k_packed = std::min(plan.k_packed, k);
   plan.rows_outside = plan.block_n <= plan.block_m;
 }
 
 void lay_out_scratch(GemmPlan& plan, std::size_t size) {
   const GemmShape& s = plan.shape;
-  const std::int64_t b_columns = plan.pack_b ? plan.n_packed : s.packed_b || s.n % (plan.nr / 2) == 0 ? 0 : plan.nr;
-  const std::int64_t a_rows = plan.pack_a ? plan.m_packed : 0;
+  auto bytes = [&](std::int64_t elements) { return align(static_cast<std::size_t>(elements) * size); };
   const bool split = plan.k_split < s.k;
+  const bool own_panels =
+      plan.pack_b == PackB::PerTask || (plan.pack_b == PackB::No && !s.packed_b && s.n % (plan.nr / 2) != 0);
+  const std::int64_t tasks = parts(plan.m_packed, plan.block_m) * parts(plan.n_packed, plan.block_n);
   plan.a_offset = 0;
-  plan.b_offset = align(static_cast<std::size_t>(a_rows * plan.k_packed) * size);
-  plan.partial_offset = plan.b_offset + align(static_cast<std::size_t>(b_columns * plan.k_packed) * size);
-  plan.split_bytes = plan.partial_offset + (split ? align(static_cast<std::size_t>(s.m * s.n) * size) : 0);
+  plan.b_offset = plan.a_offset + bytes(plan.pack_a ? plan.m_packed * plan.k_packed : 0);
+  plan.panel_offset = plan.b_offset + bytes(plan.pack_b == PackB::Once ? plan.n_packed * plan.k_packed : 0);
+  plan.partial_offset = plan.panel_offset + bytes(own_panels ? tasks * plan.kc * plan.nr : 0);
+  plan.split_bytes = plan.partial_offset + bytes(split ? s.m * s.n : 0);
   plan.scratch_bytes = plan.split_bytes * static_cast<std::size_t>(split ? parts(s.k, plan.k_split) : 1);
 }
 

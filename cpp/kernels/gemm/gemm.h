@@ -46,6 +46,9 @@ struct GemmEpilogue {
   Activation activation = Activation::None;
 };
 
+/// Where B is packed: read where it is stored; by each task for itself, panel by panel; or once for all tasks.
+enum class PackB { No, PerTask, Once };
+
 /// How one product is cut; all sizes in elements.
 struct GemmPlan {
   GemmShape shape;
@@ -55,10 +58,11 @@ struct GemmPlan {
   std::int64_t m_packed, n_packed;  // rows of A and columns of B that are packed at a time
   std::int64_t block_m, block_n;    // one task's part of C
   std::int64_t k_split;             // k of one partial product; k when the sum is not cut
-  bool pack_a, pack_b;
+  bool pack_a;
+  PackB pack_b;
   bool rows_outside;  // loop order ir, jr instead of jr, ir: the block of B stays in L1
   double cost;        // estimated nanoseconds on one thread
-  std::size_t a_offset, b_offset, partial_offset, split_bytes;  // places in scratch, bytes
+  std::size_t a_offset, b_offset, panel_offset, partial_offset, split_bytes;  // places in scratch, bytes
   std::size_t scratch_bytes;
 };
 

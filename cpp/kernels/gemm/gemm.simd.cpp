@@ -18,6 +18,7 @@ struct Product {
   bool accumulate;
   GemmEpilogue<T> epilogue;
   T *packed_a, *packed_b;  // room for the part of A and B that is packed at a time
+  T* panels;               // room for a panel of B per task
 };
 
 // The part of A, B and C that one pass of packing serves, half open.
@@ -43,22 +44,22 @@ View<T> a_view(const Product<T>& x, const Part& part, std::int64_t i, std::int64
   return {x.a + i * shape.lda + p, shape.lda, 1};
 }
 
-// Columns of B that do not fill a vector are always packed, so that whole vectors can be read.
-template <class T>
-std::int64_t first_packed_column(const Product<T>& x, const Part& part) {
-  if (x.plan.shape.packed_b) return part.j1;
-  if (x.plan.pack_b) return part.j0;
-  const std::int64_t cols = part.j1 - part.j0;
-  return cols % kLanes<T> == 0 ? part.j1 : part.j0 + cols / kNr<T> * kNr<T>;
-}
-
 template <class T>
 View<T> b_view(const Product<T>& x, const Part& part, std::int64_t p, std::int64_t j) {
   const GemmShape& shape = x.plan.shape;
   if (shape.packed_b) return {x.b + j * shape.k + p * kNr<T>, 1, kNr<T>};
-  const std::int64_t packed = first_packed_column(x, part);
-  if (j < packed) return {x.b + p * shape.ldb + j, 1, shape.ldb};
-  return {x.packed_b + (j - packed) * (part.p1 - part.p0) + (p - part.p0) * kNr<T>, 1, kNr<T>};
+  if (x.plan.pack_b == PackB::No) return {x.b + p * shape.ldb + j, 1, shape.ldb};
+  return {x.packed_b + (j - part.j0) * (part.p1 - part.p0) + (p - part.p0) * kNr<T>, 1, kNr<T>};
+}
+
+// The first column of [j0, j1) whose panel the task packs for itself: all are, or, where a part of a vector can't be
+// read cheaply, those behind the last whole vector.
+template <class T>
+std::int64_t first_own_column(const GemmPlan& plan, std::int64_t j0, std::int64_t j1) {
+  if (plan.shape.packed_b || plan.pack_b == PackB::Once) return j1;
+  if (plan.pack_b == PackB::PerTask) return j0;
+  const std::int64_t cols = j1 - j0;
+  return kMaskedLoads ? j1 : j0 + cols / kLanes<T> * kLanes<T>;
 }
 
 template <class T>
@@ -77,18 +78,19 @@ void pack_a_panel(const Product<T>& x, const Part& part, std::int64_t i) {
   pack_panel(panel, x.plan.mr, from, shape.lda, !shape.transpose_a, rows, part.p1 - part.p0);
 }
 
-// Packs what the plan says of the part; B only for the first rows that it serves.
+// Packs what the tasks of the part share; B only for the first rows that it serves.
 template <class T>
 void pack(const Product<T>& x, const Part& part) {
-  const std::int64_t first_b = part.i0 == 0 ? first_packed_column(x, part) : part.j1;
-  const std::int64_t b_panels = parts(part.j1 - first_b, kNr<T>);
+  const bool with_b = x.plan.pack_b == PackB::Once && part.i0 == 0;
+  const std::int64_t b_panels = with_b ? parts(part.j1 - part.j0, kNr<T>) : 0;
   const std::int64_t a_panels = x.plan.pack_a ? parts(part.i1 - part.i0, x.plan.mr) : 0;
+  if (a_panels + b_panels == 0) return;
   const std::int64_t k = part.p1 - part.p0;
   const double cost = 0.3 * static_cast<double>(k * (b_panels * kNr<T> + a_panels * x.plan.mr));
   parallel_for(a_panels + b_panels, cost, [&](std::int64_t panel) {
     if (panel < a_panels) return pack_a_panel(x, part, part.i0 + panel * x.plan.mr);
     const std::int64_t column = (panel - a_panels) * kNr<T>;
-    pack_b_panel(x.plan.shape, x.b, x.packed_b + column * k, first_b + column, part.p0, part.p1);
+    pack_b_panel(x.plan.shape, x.b, x.packed_b + column * k, part.j0 + column, part.p0, part.p1);
   });
 }
 
@@ -104,23 +106,52 @@ DLCORE_INLINE void compute_tile(const Product<T>& x, const Part& part, std::int6
     apply_epilogue<T>(c, x.ldc, rows, cols, x.epilogue.bias ? x.epilogue.bias + j : nullptr, x.epilogue.activation);
 }
 
-// Rows [i0, i1) and columns [j0, j1) of C: loops pc, jr, ir.
+// Rows [i0, i1) and columns [j0, j1) of C, half open.
+struct Block {
+  std::int64_t i0, i1, j0, j1;
+};
+
+// Columns of the next tile; a packed panel has no more than kNr.
 template <class T>
-void compute_block(const Product<T>& x, const Part& part, std::int64_t i0, std::int64_t i1, std::int64_t j0,
-                   std::int64_t j1) {
+int next_columns(const GemmPlan& plan, std::int64_t cols) {
+  const bool packed = plan.shape.packed_b || plan.pack_b != PackB::No;
+  return packed ? static_cast<int>(min_of<std::int64_t>(kNr<T>, cols)) : tile_columns<T>(plan.mr, cols);
+}
+
+// Loops jr and ir over tiles whose columns of B are ready to read.
+template <class T>
+void compute_tiles(const Product<T>& x, const Part& part, const Block& block, std::int64_t p, std::int64_t kc) {
+  const int mr = x.plan.mr;
+  if (x.plan.rows_outside) {
+    for (std::int64_t i = block.i0; i < block.i1; i += mr)
+      for (std::int64_t j = block.j0; j < block.j1;) {
+        const int cols = next_columns<T>(x.plan, block.j1 - j);
+        compute_tile(x, part, i, block.i1, b_view(x, part, p, j), j, cols, p, kc);
+        j += cols;
+      }
+  } else {
+    for (std::int64_t j = block.j0; j < block.j1;) {
+      const int cols = next_columns<T>(x.plan, block.j1 - j);
+      const View<T> b = b_view(x, part, p, j);
+      for (std::int64_t i = block.i0; i < block.i1; i += mr) compute_tile(x, part, i, block.i1, b, j, cols, p, kc);
+      j += cols;
+    }
+  }
+}
+
+// Loops pc, jr, ir; `panel` has room for one panel of B.
+template <class T>
+void compute_block(const Product<T>& x, const Part& part, const Block& block, T* panel) {
+  const std::int64_t own = first_own_column<T>(x.plan, block.j0, block.j1);
   std::int64_t p = part.p0;
   do {  // also once for k = 0
     const std::int64_t kc = min_of(x.plan.kc, part.p1 - p);
-    auto tile = [&](std::int64_t i, std::int64_t j) {
-      const int cols = static_cast<int>(min_of<std::int64_t>(kNr<T>, j1 - j));
-      compute_tile(x, part, i, i1, b_view(x, part, p, j), j, cols, p, kc);
-    };
-    if (x.plan.rows_outside) {
-      for (std::int64_t i = i0; i < i1; i += x.plan.mr)
-        for (std::int64_t j = j0; j < j1; j += kNr<T>) tile(i, j);
-    } else {
-      for (std::int64_t j = j0; j < j1; j += kNr<T>)
-        for (std::int64_t i = i0; i < i1; i += x.plan.mr) tile(i, j);
+    compute_tiles(x, part, {block.i0, block.i1, block.j0, own}, p, kc);
+    for (std::int64_t j = own; j < block.j1; j += kNr<T>) {
+      const int cols = static_cast<int>(min_of<std::int64_t>(kNr<T>, block.j1 - j));
+      pack_b_panel(x.plan.shape, x.b, panel, j, p, p + kc);
+      for (std::int64_t i = block.i0; i < block.i1; i += x.plan.mr)
+        compute_tile(x, part, i, block.i1, View<T>{panel, 1, kNr<T>}, j, cols, p, kc);
     }
     p += kc;
   } while (p < part.p1);
@@ -136,7 +167,8 @@ void compute(const Product<T>& x, const Part& part) {
   parallel_for(parts(rows, plan.block_m) * column_blocks, plan.cost * share, [&](std::int64_t block) {
     const std::int64_t i = part.i0 + block / column_blocks * plan.block_m;
     const std::int64_t j = part.j0 + block % column_blocks * plan.block_n;
-    compute_block(x, part, i, min_of(i + plan.block_m, part.i1), j, min_of(j + plan.block_n, part.j1));
+    compute_block(x, part, Block{i, min_of(i + plan.block_m, part.i1), j, min_of(j + plan.block_n, part.j1)},
+                  x.panels + block * plan.kc * kNr<T>);
   });
 }
 
@@ -172,28 +204,37 @@ void add_partials(const GemmPlan& plan, const char* first, std::int64_t count, s
   }
 }
 
+// The whole product, or k in [k0, k1) of it, with its part of the scratch.
+template <class T>
+Product<T> product(const GemmPlan& plan, const T* a, const T* b, T* c, std::int64_t ldc, char* scratch) {
+  return {plan,
+          a,
+          b,
+          c,
+          ldc,
+          0,
+          plan.shape.k,
+          plan.shape.accumulate,
+          {},
+          reinterpret_cast<T*>(scratch + plan.a_offset),
+          reinterpret_cast<T*>(scratch + plan.b_offset),
+          reinterpret_cast<T*>(scratch + plan.panel_offset)};
+}
+
 template <class T>
 void gemm_split(const GemmPlan& plan, const T* a, const T* b, T* c, const GemmEpilogue<T>& epilogue, char* scratch) {
   const std::int64_t m = plan.shape.m, n = plan.shape.n, k = plan.shape.k;
   const std::int64_t splits = parts(k, plan.k_split);
-  const char* partials = scratch + plan.partial_offset;
   parallel_for(splits, plan.cost, [&](std::int64_t s) {
     char* own = scratch + s * plan.split_bytes;
-    const std::int64_t k0 = s * plan.k_split;
-    compute_product(Product<T>{plan,
-                               a,
-                               b,
-                               reinterpret_cast<T*>(own + plan.partial_offset),
-                               n,
-                               k0,
-                               min_of(k0 + plan.k_split, k),
-                               false,
-                               {},
-                               reinterpret_cast<T*>(own + plan.a_offset),
-                               reinterpret_cast<T*>(own + plan.b_offset)});
+    Product<T> partial = product(plan, a, b, reinterpret_cast<T*>(own + plan.partial_offset), n, own);
+    partial.k0 = s * plan.k_split;
+    partial.k1 = min_of(partial.k0 + plan.k_split, k);
+    partial.accumulate = false;
+    compute_product(partial);
   });
   parallel_for(m, 0.1 * static_cast<double>(m * n * splits), [&](std::int64_t i) {
-    add_partials(plan, partials, splits, i, c + i * plan.shape.ldc);
+    add_partials(plan, scratch + plan.partial_offset, splits, i, c + i * plan.shape.ldc);
     apply_epilogue<T>(c + i * plan.shape.ldc, 0, 1, n, epilogue.bias, epilogue.activation);
   });
 }
@@ -202,8 +243,9 @@ template <class T>
 void gemm(const GemmPlan& plan, const T* a, const T* b, T* c, const GemmEpilogue<T>& epilogue, void* scratch) {
   char* bytes = static_cast<char*>(scratch);
   if (plan.k_split < plan.shape.k) return gemm_split(plan, a, b, c, epilogue, bytes);
-  compute_product(Product<T>{plan, a, b, c, plan.shape.ldc, 0, plan.shape.k, plan.shape.accumulate, epilogue,
-                             reinterpret_cast<T*>(bytes + plan.a_offset), reinterpret_cast<T*>(bytes + plan.b_offset)});
+  Product<T> whole = product(plan, a, b, c, plan.shape.ldc, bytes);
+  whole.epilogue = epilogue;
+  compute_product(whole);
 }
 
 template <class T>

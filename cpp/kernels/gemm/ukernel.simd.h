@@ -1,12 +1,12 @@
 /// Register kernels of the matrix product, for gemm and for the families that pack operands of their own (conv, rnn).
 ///
-///   C[rows,cols] (+)= A[rows,kc] * B[kc,cols]      rows <= kMr<T>, cols <= kNr<T>
+///   C[rows,cols] (+)= A[rows,kc] * B[kc,cols]      rows <= kMr<T>, cols <= kNr<T>; few rows may take wider tiles
 ///
-/// gemm_ukernel: the tile in registers. A is read as a[i * a_row + p * a_col]: a packed panel has a_row = 1 and
-/// a_col = its height, rows where they are stored have a_row = lda and a_col = 1. B is read as whole vectors at
-/// b[p * b_row + j]: a packed panel has b_row = kNr<T>; columns from `cols` up to the next whole vector are read too
-/// and must be there (their values do not matter). C is overwritten, or added to when `accumulate`; nothing beside the
-/// tile is written. pack_panel: brings a part of a matrix into that form.
+/// gemm_ukernel: the tile in registers. A is read as a[i * a_row + p * a_col], where one of the two is 1: a packed
+/// panel has a_row = 1 and a_col = its height, rows where they are stored have a_row = lda and a_col = 1. B is read as
+/// whole vectors at b[p * b_row + j]: a packed panel has b_row = kNr<T>; columns from `cols` up to the next whole
+/// vector are read too and must be there (their values do not matter). C is overwritten, or added to when `accumulate`;
+/// nothing beside the tile is written. pack_panel: brings a part of a matrix into that form.
 #pragma once
 
 #include <utility>
@@ -28,6 +28,16 @@ inline constexpr int kMr = kGemmRows;
 template <class T>
 inline constexpr int kNr = 2 * kLanes<T>;
 
+/// Vectors of the widest tile: with few rows, more columns are needed to keep the arithmetic units busy.
+constexpr int widest_tile(int rows) { return rows == 1 ? 8 : rows <= 4 ? 4 : 2; }
+
+/// Whether a part of a vector of B can be read at the cost of a whole one.
+#if defined(__AVX512F__)
+inline constexpr bool kMaskedLoads = true;
+#else
+inline constexpr bool kMaskedLoads = false;
+#endif
+
 template <class T>
 using GemmUkernel = void (*)(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_col, const T* b,
                              std::int64_t b_row, T* c, std::int64_t ldc, int last_lanes, bool accumulate);
@@ -41,35 +51,45 @@ template <class T, int kRows, int kVectors, bool kUnitRows>
 void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_col, const T* b, std::int64_t b_row,
                T* c, std::int64_t ldc, int last_lanes, bool accumulate) {
   constexpr int kWidth = kLanes<T>;
-  if constexpr (kUnitRows) a_row = 1;
+  if constexpr (kUnitRows)
+    a_row = 1;
+  else
+    a_col = 1;
+  // One pointer per three rows: x86 addresses reach 0, 1 and 2 times a stride from each, so that no row needs its own.
+  constexpr int kGroups = kUnitRows ? 1 : (kRows + 2) / 3;
+  const T* a_group[kGroups];
+#pragma GCC unroll 8
+  for (int g = 0; g < kGroups; ++g) a_group[g] = a + 3 * g * a_row;
   vec<T> sum[kRows][kVectors] = {};
   if (accumulate) {
     for (int i = 0; i < kRows; ++i)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int j = 0; j < kVectors; ++j) __builtin_prefetch(c + i * ldc + j * kWidth, 1);
   }
 #pragma GCC unroll 1
   for (std::int64_t p = 0; p < kc; ++p) {
     vec<T> b_row_p[kVectors];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j) {
-      b_row_p[j] = load(b + j * kWidth);
+      b_row_p[j] = kMaskedLoads && j + 1 == kVectors ? load_partial(b + j * kWidth, last_lanes) : load(b + j * kWidth);
       __builtin_prefetch(b + kPrefetchedSteps * b_row + j * kWidth);
     }
+    if constexpr (kUnitRows) __builtin_prefetch(a_group[0] + kPrefetchedSteps * a_col);
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
-      const vec<T> a_ip = broadcast(a[i * a_row]);
-#pragma GCC unroll 4
+      const vec<T> a_ip = broadcast(kUnitRows ? a_group[0][i] : a_group[i / 3][i % 3 * a_row]);
+#pragma GCC unroll 8
       for (int j = 0; j < kVectors; ++j) sum[i][j] = fma(a_ip, b_row_p[j], sum[i][j]);
     }
-    a += a_col;
+#pragma GCC unroll 8
+    for (int g = 0; g < kGroups; ++g) a_group[g] += a_col;
     b += b_row;
   }
   const bool whole = last_lanes == kWidth;
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
     T* row = c + i * ldc;
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j) {
       T* at = row + j * kWidth;
       if (j + 1 < kVectors || whole)
@@ -89,9 +109,27 @@ GemmUkernel<T> gemm_tile_of(int rows, std::integer_sequence<int, kRows...>) {
 template <class T, bool kUnitRows>
 GemmUkernel<T> gemm_tile_of(int rows, int vectors) {
   using Rows = std::make_integer_sequence<int, kMr<T>>;
-  return vectors == 1 ? gemm_tile_of<T, 1, kUnitRows>(rows, Rows{}) : gemm_tile_of<T, 2, kUnitRows>(rows, Rows{});
+  switch (vectors) {
+    case 1:
+      return gemm_tile_of<T, 1, kUnitRows>(rows, Rows{});
+    case 2:
+      return gemm_tile_of<T, 2, kUnitRows>(rows, Rows{});
+    case 4:
+      return gemm_tile_of<T, 4, kUnitRows>(rows, std::make_integer_sequence<int, 4>{});
+    default:
+      return gemm_tile<T, 1, 8, kUnitRows>;
+  }
 }
 
+/// How many of `cols` columns the next tile takes: all of them, or whole vectors of the widest tile that they fill.
+template <class T>
+DLCORE_INLINE int tile_columns(int rows, std::int64_t cols) {
+  int vectors = widest_tile(rows);
+  while (vectors > 2 && vectors * kLanes < T >> cols) vectors /= 2;
+  return static_cast<int>(min_of<std::int64_t>(vectors * kLanes<T>, cols));
+}
+
+/// rows <= kMr<T>, cols <= tile_columns(rows, cols).
 template <class T>
 DLCORE_INLINE void gemm_ukernel(int rows, int cols, std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_col,
                                 const T* b, std::int64_t b_row, T* c, std::int64_t ldc, bool accumulate) {
