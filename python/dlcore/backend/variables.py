@@ -42,6 +42,8 @@ class Variable:
         scope = names.current_path()
         self.path = f"{scope}/{self.name}" if scope else self.name
         self.trainable = bool(trainable)
+        # What it was made as; `layer.trainable = False` leaves it.
+        self.declared_trainable = self.trainable
         self.aggregation = aggregation
         self.regularizer = None
         self.constraint = None

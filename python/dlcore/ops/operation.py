@@ -119,11 +119,7 @@ def _trace(function, args, kwargs, unknown):
             if not isinstance(x, KerasTensor):
                 return x
             shape = tuple(unknown if size is None else size for size in x.shape)
-            tensor = graph.input(shape, x.dtype, x.name)
-            mask = getattr(x, "_keras_mask", None)
-            if isinstance(mask, KerasTensor):
-                tensor._keras_mask = placeholder(mask)
-            return tensor
+            return graph.input(shape, x.dtype, x.name)
 
         args, kwargs = tree.map_structure(placeholder, (args, kwargs))
         return function(*args, **kwargs)

@@ -1,0 +1,60 @@
+"""What the signatures of `call` and `build` say: which arguments are tensors, masks, the training flag."""
+
+import functools
+import inspect
+
+from dlcore import tree
+from dlcore.backend.keras_tensor import KerasTensor
+from dlcore.backend.tensors import Tensor
+
+
+class Signature:
+    """The parameters of a `call` method, looked at once per class."""
+
+    def __init__(self, function):
+        parameters = list(inspect.signature(function).parameters.values())[1:]
+        self.names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+        self.has_kwargs = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        all_names = {p.name for p in parameters}
+        self.has_training = "training" in all_names
+        self.has_mask = "mask" in all_names
+        # {"query": "query_mask", ...}
+        self.own_masks = {name: f"{name}_mask" for name in self.names if f"{name}_mask" in all_names}
+
+    def bind(self, args, kwargs):
+        """The arguments by name; those beyond the named ones are left out."""
+        bound = dict(zip(self.names, args))
+        bound.update(kwargs)
+        return bound
+
+
+@functools.lru_cache(maxsize=4096)
+def signature_of(function):
+    return Signature(function)
+
+
+def is_tensor_structure(x):
+    """Whether x is a tensor or a nested structure of tensors."""
+    if isinstance(x, (Tensor, KerasTensor)):
+        return True
+    if not isinstance(x, (list, tuple, dict)):
+        return False
+    leaves = tree.flatten(x)
+    return bool(leaves) and all(leaf is None or isinstance(leaf, (Tensor, KerasTensor)) for leaf in leaves)
+
+
+def shapes_of(x):
+    """The shapes of a structure of tensors, in that structure."""
+    return tree.map_structure(lambda t: None if t is None else tuple(t.shape), x)
+
+
+def call_build(layer, shapes):
+    """layer.build with the shapes of the tensor arguments, {"x": shape, ...}: by name when build names several."""
+    parameters = list(inspect.signature(layer.build).parameters.values())
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters) or len(parameters) <= 1 or len(shapes) == 1:
+        layer.build(next(iter(shapes.values())))
+        return
+    named = {f"{name}_shape": shape for name, shape in shapes.items()}
+    wanted = {p.name for p in parameters}
+    layer.build(**{name: shape for name, shape in named.items() if name in wanted})

@@ -1,0 +1,119 @@
+"""InputLayer and Input: where the data enters a Functional model."""
+
+from dlcore import backend
+from dlcore.backend.keras_tensor import KerasTensor
+from dlcore.layers.layer import Layer
+from dlcore.ops.operation import Node
+
+
+class InputLayer(Layer):
+    """The source of one KerasTensor.
+
+    Args:
+        shape: shape of one example, None for any size.
+        batch_size: number of examples of each batch, default any.
+        dtype: default the default float.
+        batch_shape: the whole shape instead of shape and batch_size.
+        input_tensor: a KerasTensor to take shape and dtype from.
+        optional: whether None may be passed.
+        name: default "input_layer", made unique.
+    """
+
+    def __init__(
+        self,
+        shape=None,
+        batch_size=None,
+        dtype=None,
+        sparse=None,
+        ragged=None,
+        batch_shape=None,
+        input_tensor=None,
+        optional=False,
+        name=None,
+        **kwargs,
+    ):
+        super().__init__(name=name)
+        if sparse or ragged:
+            raise NotImplementedError("Sparse and ragged inputs are not supported.")
+        if kwargs.get("input_shape") is not None:
+            shape = kwargs.pop("input_shape")
+        if kwargs.get("batch_input_shape") is not None:
+            batch_shape = kwargs.pop("batch_input_shape")
+        if input_tensor is not None:
+            batch_shape, dtype = input_tensor.shape, input_tensor.dtype
+        if batch_shape is None:
+            if shape is None:
+                raise ValueError("You must pass a `shape` argument, the shape of one example without the batch.")
+            batch_shape = (batch_size, *_as_shape(shape))
+        self.batch_shape = _as_shape(batch_shape)
+        self._dtype = backend.standardize_dtype(dtype)
+        self.optional = optional
+        self.built = True
+        self._called = True
+        Node(self, (), {}, KerasTensor(self.batch_shape, self._dtype, name=self.name))
+
+    def call(self):
+        return None
+
+    @property
+    def dtype(self):
+        return self._dtype
+
+    def get_config(self):
+        return {
+            "batch_shape": self.batch_shape,
+            "dtype": self.dtype,
+            "sparse": False,
+            "ragged": False,
+            "name": self.name,
+            "optional": self.optional,
+        }
+
+
+def _as_shape(shape):
+    if isinstance(shape, int):
+        raise ValueError(f"A shape should be a tuple, such as ({shape},). Received: shape={shape}")
+    sizes = tuple(None if size is None else int(size) for size in shape)
+    if any(size is not None and size < 0 for size in sizes):
+        raise ValueError(f"Sizes of a shape can't be negative; use None for any size. Received: shape={sizes}")
+    return sizes
+
+
+def Input(  # noqa: N802
+    shape=None,
+    batch_size=None,
+    dtype=None,
+    sparse=None,
+    ragged=None,
+    batch_shape=None,
+    name=None,
+    tensor=None,
+    optional=False,
+):
+    """A KerasTensor for the data that a model will get.
+
+    Args:
+        shape: shape of one example without the batch, None for any size.
+        batch_size: number of examples of each batch, default any.
+        dtype: default the default float.
+        batch_shape: the whole shape instead of shape and batch_size.
+        name: default "input_layer", made unique.
+
+    Example:
+
+    >>> x = Input(shape=(32,))
+    >>> y = layers.Dense(16, activation="softmax")(x)
+    >>> model = Model(x, y)
+    """
+    layer = InputLayer(
+        shape=shape,
+        batch_size=batch_size,
+        dtype=dtype,
+        sparse=sparse,
+        ragged=ragged,
+        batch_shape=batch_shape,
+        input_tensor=tensor,
+        optional=optional,
+        name=name,
+    )
+    return layer._inbound_nodes[0].outputs[0]

@@ -1,0 +1,125 @@
+"""InputSpec: what a layer expects of its inputs, checked at every call."""
+
+from dlcore import backend, tree
+
+
+class InputSpec:
+    """Rank, dtype and sizes that an input must have; None means any.
+
+    Args:
+        dtype: name of the dtype.
+        shape: the whole shape, None for any size.
+        ndim: the number of axes.
+        max_ndim, min_ndim: its bounds.
+        axes: dict from axis to size.
+        allow_last_axis_squeeze: whether a last axis of size 1 may be missing or too many.
+        name: the input's name, to find it in a dict of inputs.
+        optional: whether None may be passed.
+    """
+
+    def __init__(
+        self,
+        dtype=None,
+        shape=None,
+        ndim=None,
+        max_ndim=None,
+        min_ndim=None,
+        axes=None,
+        allow_last_axis_squeeze=False,
+        name=None,
+        optional=False,
+    ):
+        self.dtype = None if dtype is None else backend.standardize_dtype(dtype)
+        self.shape = None if shape is None else tuple(shape)
+        self.ndim = ndim if shape is None else len(self.shape)
+        self.max_ndim = max_ndim
+        self.min_ndim = min_ndim
+        self.axes = {int(axis): size for axis, size in (axes or {}).items()}
+        self.allow_last_axis_squeeze = allow_last_axis_squeeze
+        self.name = name
+        self.optional = optional
+        largest = self.ndim if self.ndim is not None else self.max_ndim
+        if self.axes and largest is not None and max(self.axes) >= largest:
+            raise ValueError(f"InputSpec: axis {max(self.axes)} is beyond the last of {largest} axes.")
+
+    def get_config(self):
+        names = ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes")
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def __repr__(self):
+        fields = {k: v for k, v in self.get_config().items() if v}
+        return f"InputSpec({', '.join(f'{k}={v}' for k, v in fields.items())})"
+
+
+def assert_input_compatibility(input_spec, inputs, layer_name):
+    """A ValueError that names the layer, the expected and the received shape when an input does not fit its spec."""
+    specs = [input_spec] if isinstance(input_spec, InputSpec) else tree.flatten(input_spec)
+    inputs = _in_order(specs, inputs, layer_name)
+    if len(inputs) != len(specs):
+        raise ValueError(
+            f'Layer "{layer_name}" expects {len(specs)} input(s), but it received {len(inputs)} input tensors. '
+            f"Inputs received: {inputs}"
+        )
+    for index, (x, spec) in enumerate(zip(inputs, specs)):
+        if spec is None or (x is None and spec.optional):
+            continue
+        problem = _problem(x, spec)
+        if problem:
+            raise ValueError(f'Layer "{layer_name}": input {_label(index, spec, len(specs))}{problem}')
+
+
+def _label(index, spec, count):
+    if spec.name:
+        return f"{index} with name '{spec.name}' "
+    return f"{index} " if count > 1 else ""
+
+
+def _in_order(specs, inputs, layer_name):
+    names = [spec.name for spec in specs if spec is not None]
+    if isinstance(inputs, dict) and len(names) == len(specs) and all(names):
+        missing = [name for name in names if name not in inputs]
+        if missing:
+            raise ValueError(
+                f'Layer "{layer_name}": missing data for input "{missing[0]}". Received a dict with keys '
+                f"{list(inputs)}, expected the keys {names}."
+            )
+        return [inputs[name] for name in names]
+    return tree.flatten(inputs)
+
+
+def _problem(x, spec):
+    """What does not fit, or None."""
+    if not hasattr(x, "shape"):
+        return f"should be a tensor. Received: {x!r} (of type {type(x).__name__})"
+    shape = tuple(x.shape)
+    received = f"Full shape received: {shape}"
+    rank = len(shape)
+    if spec.ndim is not None and rank != spec.ndim and not spec.allow_last_axis_squeeze:
+        return f"is incompatible with the layer: expected ndim={spec.ndim}, found ndim={rank}. {received}"
+    if spec.max_ndim is not None and rank > spec.max_ndim:
+        return f"is incompatible with the layer: expected max_ndim={spec.max_ndim}, found ndim={rank}. {received}"
+    if spec.min_ndim is not None and rank < spec.min_ndim:
+        return f"is incompatible with the layer: expected min_ndim={spec.min_ndim}, found ndim={rank}. {received}"
+    if spec.dtype is not None and backend.standardize_dtype(x.dtype) != spec.dtype:
+        return f"is incompatible with the layer: expected dtype={spec.dtype}, found dtype={x.dtype}"
+    for axis, size in spec.axes.items():
+        if size is not None and shape[axis] not in (size, None):
+            return (
+                f"is incompatible with the layer: expected axis {axis} of the input shape to have size {size}, "
+                f"but received an input with shape {shape}"
+            )
+    if spec.shape is not None and not _fits(shape, spec):
+        return f"is incompatible with the layer: expected shape={spec.shape}, found shape={shape}"
+    return None
+
+
+def _fits(shape, spec):
+    expected = spec.shape
+    if spec.allow_last_axis_squeeze:
+        shape = shape[:-1] if shape and shape[-1] == 1 else shape
+        expected = expected[:-1] if expected and expected[-1] == 1 else expected
+    return len(shape) == len(expected) and all(a is None or b is None or a == b for a, b in zip(shape, expected))

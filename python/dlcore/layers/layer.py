@@ -1,0 +1,715 @@
+"""Layer: named variables and the computation that uses them."""
+
+import math
+import threading
+import warnings
+import weakref
+
+import numpy as np
+
+from dlcore import backend, tree
+from dlcore.backend import dtype_policy, names
+from dlcore.backend.keras_tensor import KerasTensor
+from dlcore.backend.tensors import Tensor, convert_to_tensor
+from dlcore.backend.variables import Variable
+from dlcore.layers.call_spec import call_build, is_tensor_structure, shapes_of, signature_of
+from dlcore.layers.input_spec import InputSpec, assert_input_compatibility
+from dlcore.ops.operation import Operation, any_keras_tensor, symbolic_call
+
+
+class _CallContext(threading.local):
+    """What nested calls of layers share: whether one is running, and the training flag of the outermost."""
+
+    depth = 0
+    training = None
+
+
+_context = _CallContext()
+# Layers that hold losses of the last call.
+_layers_with_losses = weakref.WeakSet()
+# Counts the changes after which traced programs are stale (a layer frozen, a layer added).
+_revision = [0]
+
+
+def structure_revision():
+    """Grows whenever a layer's `trainable` or a model's list of layers changes."""
+    return _revision[0]
+
+
+def note_structure_change():
+    _revision[0] += 1
+
+
+class Layer(Operation):
+    """The base of all layers.
+
+    A subclass creates its variables in `build(input_shape)` with `add_weight` and computes in `call(inputs)`. Layers,
+    variables and seed generators that are attributes (also in lists and dicts) are found by themselves.
+
+    Args:
+        activity_regularizer: regularizer of the outputs, or its name.
+        trainable: whether the variables are updated in training.
+        dtype: dtype of computation and variables, or a DTypePolicy.
+        autocast: whether float inputs are cast to that dtype.
+        name: default: the class's name in snake case, made unique.
+        input_shape, batch_input_shape, input_dim, batch_size: where the layer is the first of a Sequential model, the
+            shape of its inputs.
+
+    Example:
+
+    >>> class Linear(Layer):
+    ...     def __init__(self, units):
+    ...         super().__init__()
+    ...         self.units = units
+    ...     def build(self, input_shape):
+    ...         self.kernel = self.add_weight(shape=(input_shape[-1], self.units))
+    ...     def call(self, inputs):
+    ...         return ops.matmul(inputs, self.kernel)
+    """
+
+    # Attributes that hold layers or variables of others.
+    _untracked = frozenset({"_inbound_nodes", "_input_placeholders"})
+
+    def __new__(cls, *args, **kwargs):
+        layer = super().__new__(cls)
+        layer._init_arguments = (args, kwargs)
+        return layer
+
+    def __init__(
+        self, *, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None, **kwargs
+    ):
+        self.name = name if name is not None else names.auto_name(type(self).__name__)
+        if not isinstance(self.name, str) or "/" in self.name:
+            raise ValueError(f"A layer's name must be a string without '/'. Received: name={name!r}")
+        self._inbound_nodes = []
+        self._batch_input_shape = _first_input_shape(kwargs)
+        if kwargs:
+            unknown = ", ".join(repr(key) for key in kwargs)
+            raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {unknown}")
+        self.dtype_policy = dtype_policy.get_policy(dtype)
+        self.autocast = autocast
+        self.activity_regularizer = _get_regularizer(activity_regularizer)
+        self.input_spec = None
+        self.supports_masking = False
+        self.built = False
+        self._trainable = bool(trainable)
+        self._weights = []
+        self._losses = []
+        self._build_shapes = None
+        self._path = None
+        self._training_call = None
+
+    # ---- variables and sublayers
+
+    def build(self, input_shape):
+        """Creates the variables; called once, with the shape of the first input."""
+        self.built = True
+
+    def add_weight(
+        self,
+        shape=None,
+        initializer=None,
+        dtype=None,
+        trainable=True,
+        autocast=True,
+        regularizer=None,
+        constraint=None,
+        aggregation="none",
+        overwrite_with_gradient=False,
+        name=None,
+    ):
+        """A new variable of this layer.
+
+        Args:
+            shape: tuple of ints, default a scalar.
+            initializer: name, callable or array; default Glorot uniform for floats, zeros for others.
+            dtype: default the layer's variable dtype.
+            trainable: whether it is updated in training.
+            regularizer, constraint: as for layers.
+            name: default "variable".
+        """
+        self._check_super_called()
+        dtype = backend.standardize_dtype(dtype) if dtype is not None else self.variable_dtype
+        if initializer is None:
+            initializer = "glorot_uniform" if backend.is_float_dtype(dtype) else "zeros"
+        with self._scope():
+            variable = Variable(initializer, tuple(shape or ()), dtype, trainable=trainable, name=name)
+        variable.regularizer = _get_regularizer(regularizer)
+        variable.constraint = _get_constraint(constraint)
+        variable.overwrite_with_gradient = overwrite_with_gradient
+        variable.trainable = trainable and self._trainable
+        self._weights.append(variable)
+        return variable
+
+    def _tracked(self, kinds):
+        """Objects of these kinds among the attributes, each once, in the order of the attributes."""
+        found, visited = {}, set()
+
+        def visit(value):
+            if isinstance(value, kinds):
+                found.setdefault(id(value), value)
+            elif isinstance(value, (list, tuple, dict)) and id(value) not in visited:
+                visited.add(id(value))
+                for item in value.values() if isinstance(value, dict) else value:
+                    visit(item)
+
+        for name, value in self.__dict__.items():
+            if name not in self._untracked:
+                visit(value)
+        return list(found.values())
+
+    @property
+    def _layers(self):
+        return [layer for layer in self._tracked(Layer) if layer is not self]
+
+    def _flatten_layers(self, include_self=True, recursive=True):
+        layers, queue = ([self] if include_self else []), list(self._layers)
+        seen = {id(self)}
+        while queue:
+            layer = queue.pop(0)
+            if id(layer) in seen:
+                continue
+            seen.add(id(layer))
+            layers.append(layer)
+            if recursive:
+                queue[:0] = layer._layers
+        return layers
+
+    @property
+    def _trainable_variables(self):
+        return [v for v in self._tracked(Variable) if v.declared_trainable]
+
+    @property
+    def _non_trainable_variables(self):
+        return [v for v in self._tracked(Variable) if not v.declared_trainable]
+
+    @property
+    def weights(self):
+        """All variables but the state of random seeds and metrics: this layer's own first, then its sublayers'."""
+        weights = {}
+        for layer in self._flatten_layers():
+            for variable in layer._trainable_variables + layer._non_trainable_variables:
+                weights.setdefault(id(variable), variable)
+        return list(weights.values())
+
+    @property
+    def variables(self):
+        """As weights, with the state of random seeds."""
+        from dlcore.random import SeedGenerator
+
+        variables = {id(v): v for v in self.weights}
+        for layer in self._flatten_layers():
+            for generator in layer._tracked(SeedGenerator):
+                variables.setdefault(id(generator.state), generator.state)
+        return list(variables.values())
+
+    @property
+    def trainable_weights(self):
+        return [v for v in self.weights if v.trainable] if self.trainable else []
+
+    @property
+    def non_trainable_weights(self):
+        return [v for v in self.weights if not v.trainable] if self.trainable else self.weights
+
+    @property
+    def trainable_variables(self):
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self):
+        return [v for v in self.variables if not v.trainable] if self.trainable else self.variables
+
+    @property
+    def trainable(self):
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        self._trainable = bool(value)
+        for variable in self._trainable_variables:
+            variable.trainable = self._trainable
+        for layer in self._layers:
+            layer.trainable = self._trainable
+        note_structure_change()
+
+    @property
+    def metrics(self):
+        """The metrics of this layer and its sublayers."""
+        from dlcore.metrics import Metric
+
+        found = {}
+        for layer in self._flatten_layers():
+            for metric in layer._tracked(Metric):
+                found.setdefault(id(metric), metric)
+        return list(found.values())
+
+    @property
+    def metrics_variables(self):
+        return [v for metric in self.metrics for v in metric.variables]
+
+    def get_weights(self):
+        """The values of `weights` as a list of NumPy arrays."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, weights):
+        """Sets `weights` from a list of arrays of the same shapes; nothing changes when one does not fit."""
+        variables = self.weights
+        if len(variables) != len(weights):
+            raise ValueError(
+                f"{self._label()}: set_weights() was given {len(weights)} arrays, but the layer has {len(variables)} "
+                "weights."
+            )
+        for variable, value in zip(variables, weights):
+            if tuple(np.shape(value)) != variable.shape:
+                raise ValueError(
+                    f"{self._label()}: the weight '{variable.path}' has shape {variable.shape}; "
+                    f"received an array of shape {np.shape(value)}."
+                )
+        for variable, value in zip(variables, weights):
+            variable.assign(value)
+
+    def count_params(self):
+        """The number of elements of all weights."""
+        if not self.built:
+            raise ValueError(
+                f"{self._label()} has no weights yet: it is built when it is first called, or by build(input_shape)."
+            )
+        return sum(math.prod(v.shape) for v in self.weights)
+
+    # ---- dtypes and names
+
+    @property
+    def compute_dtype(self):
+        return self.dtype_policy.compute_dtype
+
+    @property
+    def variable_dtype(self):
+        return self.dtype_policy.variable_dtype
+
+    @property
+    def dtype(self):
+        return self.variable_dtype
+
+    @property
+    def input_dtype(self):
+        return self.compute_dtype
+
+    @property
+    def path(self):
+        return self._path or self.name
+
+    def _label(self):
+        return f'{type(self).__name__} "{getattr(self, "name", "?")}"'
+
+    def __repr__(self):
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+    def _check_super_called(self):
+        if "_weights" not in self.__dict__:
+            raise RuntimeError(
+                f"In layer {type(self).__name__}, super().__init__() was not called. Call it first in __init__()."
+            )
+
+    def _scope(self):
+        return _LayerScope(self)
+
+    # ---- calls
+
+    def call(self, *args, **kwargs):
+        raise NotImplementedError(f"Layer {type(self).__name__} has no call() method; define what it computes there.")
+
+    def __call__(self, *args, **kwargs):
+        self._check_super_called()
+        if any_keras_tensor(args, kwargs) or _deep_keras_tensor(args):
+            return self._symbolic_call(args, kwargs)
+        return self._call_layer(*args, **kwargs)
+
+    def _symbolic_call(self, args, kwargs):
+        """A call on KerasTensors: builds, infers the outputs, records the node."""
+        if self.input_spec is not None:
+            assert_input_compatibility(self.input_spec, args[0] if args else next(iter(kwargs.values())), self.name)
+        if not self.built:
+            self._build_for(signature_of(type(self).call).bind(args, kwargs))
+        return symbolic_call(self, self._call_layer, args, kwargs)
+
+    def _call_layer(self, *args, **kwargs):
+        """One call on tensors: checks, builds, passes on training flag and masks, computes, collects losses."""
+        if not (len(args) == 1 and not kwargs and type(args[0]) is Tensor and args[0].dtype == self.compute_dtype):
+            args, kwargs = self._convert_arguments(args, kwargs)
+        signature = signature_of(type(self).call)
+        first = args[0] if args else next(iter(kwargs.values()), None)
+        if self.input_spec is not None:
+            assert_input_compatibility(self.input_spec, first, self.name)
+        if not self.built:
+            self._build_for(signature.bind(args, kwargs))
+        outermost = _context.depth == 0
+        if outermost and _layers_with_losses:
+            self._clear_losses()
+        previous_training = _context.training
+        training = self._resolve_training(signature, args, kwargs)
+        previous_mask = self._pass_masks(signature, args, kwargs, first)
+        _context.depth += 1
+        _context.training = training
+        try:
+            outputs = self._scoped_call(args, kwargs)
+        finally:
+            _context.depth -= 1
+            _context.training = previous_training
+        if self.activity_regularizer is not None:
+            self._add_activity_loss(outputs)
+        if previous_mask is not None:
+            self._set_output_mask(first, outputs, previous_mask)
+        return outputs
+
+    def _scoped_call(self, args, kwargs):
+        """The call itself; the first one in the layer's name scope, for variables that are made there."""
+        if self._called:
+            return self.call(*args, **kwargs)
+        with self._scope():
+            outputs = self.call(*args, **kwargs)
+        self._called = True
+        return outputs
+
+    _called = False
+
+    def _convert_arguments(self, args, kwargs):
+        """Arrays to tensors, floats to the compute dtype; masks stay with their tensors."""
+        args = tuple(tree.map_structure(self._convert_argument, arg) for arg in args)
+        return args, {key: tree.map_structure(self._convert_argument, value) for key, value in kwargs.items()}
+
+    def _convert_argument(self, x):
+        if isinstance(x, Variable):
+            x = x.value
+        elif isinstance(x, np.ndarray):
+            floats = self.autocast and x.dtype.kind == "f"
+            return convert_to_tensor(x, self.compute_dtype if floats else None)
+        if not isinstance(x, Tensor) or not self.autocast:
+            return x
+        if x.dtype == self.compute_dtype or not backend.is_float_dtype(x.dtype):
+            return x
+        y = convert_to_tensor(x, self.compute_dtype)
+        if hasattr(x, "_keras_mask"):
+            y._keras_mask = x._keras_mask
+        return y
+
+    def _build_for(self, arguments):
+        """Builds for the shapes of the tensor arguments."""
+        shapes = {name: shapes_of(x) for name, x in arguments.items() if is_tensor_structure(x)}
+        if not shapes:
+            raise ValueError(f"{self._label()} was called without a tensor, so it can't be built.")
+        shapes = {name: shape for name, shape in shapes.items() if name != "mask" and not name.endswith("_mask")}
+        self._build_shapes = {
+            (f"{name}_shape" if len(shapes) > 1 else "input_shape"): shape for name, shape in shapes.items()
+        }
+        before = list(self._weights)
+        try:
+            with self._scope():
+                call_build(self, shapes)
+        except BaseException:
+            self._weights = before
+            raise
+        self.built = True
+        self._lock_trainable()
+
+    def _lock_trainable(self):
+        if not self._trainable:
+            for variable in self._trainable_variables:
+                variable.trainable = False
+
+    def _resolve_training(self, signature, args, kwargs):
+        """The flag given, else that of the outer call, else the default of call(); None when nobody says."""
+        training = kwargs.get("training")
+        if training is None and signature.has_training and len(args) > 1 and "training" in signature.names[: len(args)]:
+            training = args[signature.names.index("training")]
+        if training is None:
+            training = _context.training
+            if training is None:
+                training = signature.defaults.get("training")
+            if signature.has_training and training is not None:
+                if "training" not in signature.names[: len(args)]:
+                    kwargs["training"] = training
+        if not signature.has_training and not signature.has_kwargs:
+            kwargs.pop("training", None)
+        return training
+
+    def _pass_masks(self, signature, args, kwargs, first):
+        """Gives masks that the inputs carry to the mask arguments. Returns the first input's mask, if any."""
+        if signature.has_mask and kwargs.get("mask") is None and "mask" not in signature.names[: len(args)]:
+            mask = _mask_of(first)
+            if mask is not None:
+                kwargs["mask"] = mask
+        elif signature.own_masks:
+            for name, value in list(signature.bind(args, kwargs).items()):
+                mask_name = signature.own_masks.get(name)
+                if mask_name and kwargs.get(mask_name) is None and mask_name not in signature.names[: len(args)]:
+                    mask = _mask_of(value)
+                    if mask is not None:
+                        kwargs[mask_name] = mask
+        mask = kwargs.get("mask")
+        return mask if mask is not None else _mask_of(first)
+
+    def compute_mask(self, inputs, previous_mask):
+        """The mask of the outputs: by default that of the inputs."""
+        return previous_mask
+
+    def _set_output_mask(self, inputs, outputs, previous_mask):
+        if not self.supports_masking:
+            warnings.warn(
+                f"{self._label()} was passed an input with a mask but does not support masking: the mask ends here.",
+                stacklevel=4,
+            )
+            return
+        leaves = tree.flatten(outputs)
+        if any(isinstance(y, Tensor) and getattr(y, "_keras_mask", None) is not None for y in leaves):
+            return
+        masks = tree.flatten(self.compute_mask(inputs, previous_mask))
+        if len(masks) == len(leaves):
+            for output, mask in zip(leaves, masks):
+                if mask is not None and isinstance(output, Tensor):
+                    output._keras_mask = mask
+
+    # ---- losses
+
+    def add_loss(self, loss):
+        """Adds a scalar (or several) to the losses of the current call."""
+        for value in tree.flatten(loss):
+            value = convert_to_tensor(value)
+            if value.ndim:
+                raise ValueError(f"{self._label()}: add_loss() takes scalars. Received a tensor of shape {value.shape}.")
+            self._losses.append(value)
+        _layers_with_losses.add(self)
+
+    def _add_activity_loss(self, outputs):
+        for output in tree.flatten(outputs):
+            if isinstance(output, Tensor):
+                loss = self.activity_regularizer(output)
+                # Per example, so that its strength does not depend on the batch size.
+                self.add_loss(loss / float(output.shape[0]) if output.ndim and output.shape[0] else loss)
+
+    @property
+    def losses(self):
+        """Losses added in the last call, and those of the weights' regularizers."""
+        losses = [loss for layer in self._flatten_layers() for loss in layer._losses]
+        for variable in self.trainable_weights:
+            if variable.regularizer is not None:
+                losses.append(convert_to_tensor(variable.regularizer(variable)))
+        return losses
+
+    def _clear_losses(self):
+        for layer in self._flatten_layers():
+            if layer._losses:
+                layer._losses.clear()
+            _layers_with_losses.discard(layer)
+
+    # ---- shapes
+
+    def compute_output_shape(self, input_shape):
+        """The shape of the outputs for a shape of the inputs, found by tracing."""
+        return shapes_of(self.compute_output_spec(_placeholders(input_shape, self.compute_dtype)))
+
+    def compute_output_spec(self, *args, **kwargs):
+        """KerasTensors like the outputs for KerasTensors."""
+        from dlcore.ops.operation import infer_outputs
+
+        return infer_outputs(self._call_layer, args, kwargs)
+
+    @property
+    def input(self):
+        """The KerasTensor(s) that the layer was called on, when it was called once."""
+        node = self._single_node("input")
+        inputs = node.inputs
+        return inputs[0] if len(inputs) == 1 else inputs
+
+    @property
+    def output(self):
+        """The KerasTensor(s) that the layer made, when it was called once."""
+        outputs = self._single_node("output").outputs
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    @property
+    def input_shape(self):
+        return shapes_of(self.input)
+
+    @property
+    def output_shape(self):
+        return shapes_of(self.output)
+
+    def _single_node(self, what):
+        if not self._inbound_nodes:
+            raise AttributeError(f"{self._label()} has no {what}: it was never called on a KerasTensor.")
+        shapes = {str(shapes_of(node.outputs)) for node in self._inbound_nodes}
+        if len(self._inbound_nodes) > 1 and len(shapes) > 1:
+            raise AttributeError(f"{self._label()} was called several times: its {what} is not unique.")
+        return self._inbound_nodes[0]
+
+    # ---- configuration and state
+
+    def get_config(self):
+        """The constructor's arguments as plain values."""
+        own = type(self).get_config is Layer.get_config and type(self).__init__ is not Layer.__init__
+        config = {"name": self.name}
+        if own:
+            config.update(self._arguments_as_config())
+        config["trainable"] = self.trainable
+        config["dtype"] = dtype_policy.serialize_policy(self.dtype_policy)
+        if self.activity_regularizer is not None:
+            from dlcore import regularizers
+
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        return config
+
+    def _arguments_as_config(self):
+        """The arguments of the constructor, when all are plain values."""
+        import inspect
+
+        args, kwargs = self._init_arguments
+        parameters = inspect.signature(type(self).__init__).parameters
+        bound = dict(zip([name for name in parameters if name != "self"], args)) | kwargs
+        plain = (str, int, float, bool, type(None))
+        if not all(isinstance(leaf, plain) for leaf in tree.flatten(bound)):
+            raise NotImplementedError(
+                f"Layer {type(self).__name__} takes arguments that are no plain values, so it must define get_config() "
+                "to be saved or copied."
+            )
+        return {key: value for key, value in bound.items() if key not in ("trainable", "dtype")}
+
+    @classmethod
+    def from_config(cls, config):
+        """A new layer from what get_config() returned."""
+        import inspect
+
+        parameters = inspect.signature(cls.__init__).parameters
+        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        known = config if takes_any else {k: v for k, v in config.items() if k in parameters}
+        layer = cls(**known)
+        if not takes_any and "name" in config and "name" not in parameters:
+            layer.name = config["name"]
+        return layer
+
+    def get_build_config(self):
+        """The shapes that the layer was built for."""
+        return dict(self._build_shapes) if self._build_shapes else None
+
+    def build_from_config(self, config):
+        """Builds for stored shapes."""
+        if not config or self.built:
+            return
+        shapes = {key: _as_tuples(value) for key, value in config.items() if key.endswith("shape") and value is not None}
+        if not shapes:
+            return
+        self._build_shapes = shapes
+        with self._scope():
+            if len(shapes) == 1:
+                self.build(next(iter(shapes.values())))
+            else:
+                self.build(**shapes)
+        self.built = True
+        self._lock_trainable()
+
+    def save_own_variables(self, store):
+        """Puts the layer's own variables into a dict, by number."""
+        for i, variable in enumerate(self._trainable_variables + self._non_trainable_variables):
+            store[str(i)] = variable
+
+    def load_own_variables(self, store):
+        """Takes the layer's own variables from a dict, by number."""
+        variables = self._trainable_variables + self._non_trainable_variables
+        if len(store) != len(variables):
+            raise ValueError(
+                f"{self._label()} has {len(variables)} variables, but {len(store)} are stored. "
+                + ("Build the layer before loading." if not self.built else "")
+            )
+        for i, variable in enumerate(variables):
+            variable.assign(store[str(i)])
+
+
+class _LayerScope(names.name_scope):
+    """The layer's name scope; the layer keeps the path of the first one."""
+
+    def __init__(self, layer):
+        super().__init__(layer.name)
+        self._layer = layer
+
+    def __enter__(self):
+        path = self._layer._path
+        scopes = backend.get_global_attribute("name_scopes", list)
+        self._saved = list(scopes)
+        if path is None:
+            scopes.append(self.name)
+            self._layer._path = names.current_path()
+        else:
+            scopes[:] = path.split("/")
+        return self
+
+    def __exit__(self, *exception):
+        backend.get_global_attribute("name_scopes", list)[:] = self._saved
+
+
+def _deep_keras_tensor(args):
+    """KerasTensors in dicts or deeper lists."""
+    for arg in args:
+        if isinstance(arg, (dict, list, tuple)) and any(isinstance(x, KerasTensor) for x in tree.flatten(arg)):
+            return True
+    return False
+
+
+def _mask_of(x):
+    """The mask that a tensor carries; for a structure the structure of masks, or None when there is none."""
+    if type(x) is Tensor:
+        return getattr(x, "_keras_mask", None)
+    if not isinstance(x, (list, tuple, dict)):
+        return None
+    masks = tree.map_structure(lambda t: getattr(t, "_keras_mask", None), x)
+    return masks if any(mask is not None for mask in tree.flatten(masks)) else None
+
+
+def _is_shape(x):
+    return isinstance(x, (list, tuple)) and all(size is None or isinstance(size, int) for size in x)
+
+
+def _as_tuples(shapes):
+    if _is_shape(shapes):
+        return tuple(shapes)
+    if isinstance(shapes, dict):
+        return {key: _as_tuples(value) for key, value in shapes.items()}
+    return [_as_tuples(shape) for shape in shapes]
+
+
+def _placeholders(shapes, dtype):
+    if _is_shape(shapes):
+        return KerasTensor(shapes, dtype)
+    if isinstance(shapes, dict):
+        return {key: _placeholders(shape, dtype) for key, shape in shapes.items()}
+    return [_placeholders(shape, dtype) for shape in shapes]
+
+
+def _first_input_shape(kwargs):
+    """The batch shape that the old spellings of the input's shape give, taken out of kwargs; or None."""
+    batch_size = kwargs.pop("batch_size", None)
+    shape = kwargs.pop("input_shape", None)
+    dim = kwargs.pop("input_dim", None)
+    batch_shape = kwargs.pop("batch_input_shape", None)
+    if batch_shape is not None:
+        return tuple(batch_shape)
+    if shape is not None:
+        return (batch_size, *((shape,) if isinstance(shape, int) else tuple(shape)))
+    return (batch_size, dim) if dim is not None else None
+
+
+def _get_regularizer(identifier):
+    if identifier is None or callable(identifier):
+        return identifier
+    from dlcore import regularizers
+
+    return regularizers.get(identifier)
+
+
+def _get_constraint(identifier):
+    if identifier is None or callable(identifier):
+        return identifier
+    from dlcore import constraints
+
+    return constraints.get(identifier)
+
+
+__all__ = ["InputSpec", "Layer"]

@@ -1,0 +1,41 @@
+"""Models: layers with what it takes to train, run and save them."""
+
+from dlcore.models.cloning import clone_model
+from dlcore.models.functional import Function, Functional
+from dlcore.models.model import Model
+from dlcore.models.sequential import Sequential
+
+
+def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):  # noqa: A002
+    """The model of a `.keras` or `.h5` file."""
+    from dlcore import saving
+
+    return saving.load_model(filepath, custom_objects=custom_objects, compile=compile, safe_mode=safe_mode)
+
+
+def save_model(model, filepath, overwrite=True, **kwargs):
+    """Writes a model to a `.keras` or `.h5` file."""
+    from dlcore import saving
+
+    return saving.save_model(model, filepath, overwrite=overwrite, **kwargs)
+
+
+def model_from_json(json_string, custom_objects=None):
+    """The model that `to_json()` described, with new weights."""
+    import json
+
+    from dlcore import saving
+
+    return saving.deserialize_keras_object(json.loads(json_string), custom_objects=custom_objects)
+
+
+__all__ = [
+    "Function",
+    "Functional",
+    "Model",
+    "Sequential",
+    "clone_model",
+    "load_model",
+    "model_from_json",
+    "save_model",
+]

@@ -1,0 +1,238 @@
+"""Functional: a model made of the layers between its input and output KerasTensors."""
+
+import copy
+
+from dlcore import backend, tree
+from dlcore.backend.keras_tensor import KerasTensor
+from dlcore.layers.core.input_layer import Input, InputLayer
+from dlcore.layers.input_spec import InputSpec
+from dlcore.layers.layer import Layer
+from dlcore.models import functional_config
+from dlcore.models.graph_of_layers import GraphOfLayers
+from dlcore.models.model import Model
+from dlcore.ops import numpy as knp
+from dlcore.ops.operation import Operation
+
+
+class Functional(Model):
+    """A model from the KerasTensors it takes to those it gives. Usually made with `Model(inputs, outputs)`.
+
+    Args:
+        inputs: KerasTensor, or a list, tuple or dict of them.
+        outputs: likewise.
+        name: default "functional", made unique.
+    """
+
+    _untracked = Layer._untracked | {"_graph", "_inputs_struct", "_outputs_struct"}
+
+    def __new__(cls, *args, **kwargs):
+        return Layer.__new__(cls, *args, **kwargs)
+
+    def __init__(self, inputs, outputs, name=None, **kwargs):
+        trainable = kwargs.pop("trainable", None)
+        # An attribute that a subclass set before may have made it a Layer already.
+        if "_weights" not in self.__dict__:
+            super().__init__(name=name, **kwargs)
+        self._inputs_struct = _single(_check_keras_tensors(inputs, "inputs"))
+        self._outputs_struct = _single(_check_keras_tensors(outputs, "outputs"))
+        self._inputs = tree.flatten(self._inputs_struct)
+        self._outputs = tree.flatten(self._outputs_struct)
+        if len({id(x) for x in self._inputs}) != len(self._inputs):
+            raise ValueError("The inputs of a model must be different; one was passed twice.")
+        self._check_inputs_have_layers()
+        self._graph = GraphOfLayers(self._inputs, self._outputs)
+        self._operations = self._graph.operations
+        self._check_unique_names()
+        self.built = True
+        self.supports_masking = True
+        if trainable is not None:
+            self.trainable = trainable
+
+    def _check_inputs_have_layers(self):
+        for x in self._inputs:
+            if x.history is None:
+                raise ValueError(f"The input {x} was made by no layer. Make placeholders with Input().")
+
+    def _check_unique_names(self):
+        layers = [op.name for op in self._operations]
+        twice = sorted({name for name in layers if layers.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"The name '{twice[0]}' is used {layers.count(twice[0])} times in the model; give each layer its own name."
+            )
+
+    # ---- contents
+
+    @property
+    def layers(self):
+        return [op for op in self._operations if isinstance(op, Layer)]
+
+    @property
+    def operations(self):
+        return list(self._operations)
+
+    @property
+    def inputs(self):
+        return self._inputs
+
+    @property
+    def outputs(self):
+        return self._outputs
+
+    @property
+    def input(self):
+        return self._inputs_struct
+
+    @property
+    def output(self):
+        return self._outputs_struct
+
+    @property
+    def input_shape(self):
+        return tree.map_structure(lambda x: x.shape, self._inputs_struct)
+
+    @property
+    def output_shape(self):
+        return tree.map_structure(lambda x: x.shape, self._outputs_struct)
+
+    @property
+    def input_names(self):
+        return [x.history[0].name if isinstance(x.history[0], InputLayer) else x.name for x in self._inputs]
+
+    @property
+    def output_names(self):
+        return [x.history[0].name for x in self._outputs]
+
+    @property
+    def input_spec(self):
+        specs = []
+        for x, name in zip(self._inputs, self.input_names):
+            shape = (None, *x.shape[1:]) if x.shape else ()
+            optional = getattr(x.history[0], "optional", False)
+            specs.append(InputSpec(shape=shape, allow_last_axis_squeeze=True, name=name, optional=optional))
+        return specs
+
+    @input_spec.setter
+    def input_spec(self, value):
+        if value is not None:
+            raise AttributeError("The input_spec of a Functional model follows from its inputs.")
+
+    # ---- computing
+
+    def _convert_argument(self, x):
+        # Inputs take the dtypes of the placeholders, see _standardize_inputs.
+        return x
+
+    def call(self, inputs, training=None, mask=None):
+        inputs = self._standardize_inputs(inputs)
+        if mask is not None:
+            for x, m in zip(inputs, tree.flatten(mask)):
+                if m is not None:
+                    x._keras_mask = m
+        values = {id(placeholder): x for placeholder, x in zip(self._inputs, inputs)}
+        for node in self._graph.nodes:
+            if self._graph.is_source(node):
+                continue
+            outputs = node.replay(values)
+            for placeholder, output in zip(node.outputs, tree.flatten(outputs)):
+                values[id(placeholder)] = output
+        return tree.map_structure(lambda x: values[id(x)], self._outputs_struct)
+
+    def _standardize_inputs(self, inputs):
+        """The inputs in the order, dtypes and ranks of the placeholders."""
+        flat = self._in_order(inputs)
+        if len(flat) != len(self._inputs):
+            raise ValueError(f"{self._label()} takes {len(self._inputs)} inputs, but received {len(flat)}.")
+        return [self._fit(x, placeholder) for x, placeholder in zip(flat, self._inputs)]
+
+    def _in_order(self, inputs):
+        """Flat inputs; a dict is read by the names of the inputs."""
+        if isinstance(inputs, dict) and not isinstance(self._inputs_struct, dict):
+            names = self.input_names
+            missing = [name for name in names if name not in inputs]
+            if missing:
+                raise ValueError(
+                    f'{self._label()}: missing data for input "{missing[0]}". Received a dict with keys '
+                    f"{list(inputs)}, expected the keys {names}."
+                )
+            return [inputs[name] for name in names]
+        if isinstance(self._inputs_struct, dict) and isinstance(inputs, dict):
+            missing = [key for key in self._inputs_struct if key not in inputs]
+            if missing:
+                raise ValueError(f'{self._label()}: missing data for input "{missing[0]}" among {list(inputs)}.')
+            return tree.flatten({key: inputs[key] for key in self._inputs_struct})
+        return tree.flatten(inputs)
+
+    def _fit(self, x, placeholder):
+        if x is None:
+            return x
+        mask = getattr(x, "_keras_mask", None)
+        y = backend.convert_to_tensor(x, placeholder.dtype)
+        rank, expected = y.ndim, len(placeholder.shape)
+        if rank == expected + 1 and y.shape[-1] == 1:
+            y = knp.squeeze(y, -1)
+        elif rank == expected - 1 and placeholder.shape[-1] == 1:
+            y = knp.expand_dims(y, -1)
+        if mask is not None and y is not x:
+            y._keras_mask = mask
+        return y
+
+    # ---- configuration
+
+    def get_config(self):
+        if type(self) not in (Functional, Model) and type(self).__init__ is not Functional.__init__:
+            return Layer.get_config(self)
+        return functional_config.get_config(self)
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return functional_config.from_config(cls, config, custom_objects)
+
+    def get_build_config(self):
+        return None
+
+    def build_from_config(self, config):
+        pass
+
+
+def _single(structure):
+    """[x] becomes x, as Keras does."""
+    if isinstance(structure, (list, tuple)) and len(structure) == 1:
+        return structure[0]
+    return copy.copy(structure) if isinstance(structure, (list, dict)) else structure
+
+
+def _check_keras_tensors(structure, what):
+    leaves = tree.flatten(structure)
+    if not leaves:
+        raise ValueError(f"A model needs at least one of `{what}`. Received: {what}={structure!r}")
+    for x in leaves:
+        if not isinstance(x, KerasTensor):
+            raise ValueError(
+                f"All `{what}` of a model must be KerasTensors, made by Input() or by calling layers on those. "
+                f"Received: {x!r} (of type {type(x).__name__})"
+            )
+    return structure
+
+
+class Function(Operation):
+    """The computation between KerasTensors, without variables of its own.
+
+    Args:
+        inputs, outputs: KerasTensors or structures of them.
+    """
+
+    def __init__(self, inputs, outputs, name=None):
+        model = Functional(inputs, outputs, name=name)
+        super().__init__(model.__call__, name=model.name)
+        self.inputs, self.outputs = model.inputs, model.outputs
+        self.operations = model.operations
+
+
+def functional_like(*args, **kwargs):
+    """Whether the arguments of Model(...) are the inputs and outputs of a Functional model."""
+    positional = len(args) == 2 or (len(args) == 1 and "outputs" in kwargs)
+    return positional or ("inputs" in kwargs and "outputs" in kwargs)
+
+
+__all__ = ["Function", "Functional", "Input"]

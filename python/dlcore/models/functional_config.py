@@ -1,0 +1,185 @@
+"""The configuration of Functional models, in Keras's form: layers with the nodes at which they were called."""
+
+import inspect
+
+from dlcore import ops, tree
+from dlcore.backend.keras_tensor import KerasTensor
+from dlcore.backend.names import to_snake_case
+from dlcore.layers.layer import Layer
+from dlcore.ops.operation import Operation
+
+# Arguments of ops functions that belong to the call; the others are written as the operation's configuration.
+_CALL_ARGUMENTS = {"x", "x1", "x2", "xs", "inputs", "kernel", "key", "indices", "condition", "target", "output", "values"}
+
+
+def get_config(model):
+    from dlcore.saving import serialize_keras_object
+
+    indices = _own_node_indices(model)
+    layers = []
+    for operation in model.operations:
+        own = [node for node in operation._inbound_nodes if node in indices]
+        if isinstance(operation, Layer):
+            entry = serialize_keras_object(operation)
+            nodes = [_node_config(node.args, node.kwargs, indices) for node in own if node.inputs]
+        else:
+            entry, nodes = _operation_config(operation, own, indices)
+        layers.append({**entry, "name": operation.name, "inbound_nodes": nodes})
+    return {
+        "name": model.name,
+        "trainable": model.trainable,
+        "layers": layers,
+        "input_layers": tree.map_structure(lambda x: _place(x, indices), model._inputs_struct),
+        "output_layers": tree.map_structure(lambda x: _place(x, indices), model._outputs_struct),
+    }
+
+
+def _own_node_indices(model):
+    """The number of each of the model's nodes among its operation's nodes in this model."""
+    indices = {}
+    for operation in model.operations:
+        own = [node for node in operation._inbound_nodes if node in model._graph.node_set]
+        indices.update((node, i) for i, node in enumerate(own))
+    return indices
+
+
+def _place(x, indices):
+    operation, index, position = x.history
+    return [operation.name, indices[operation._inbound_nodes[index]], position]
+
+
+def _node_config(args, kwargs, indices):
+    from dlcore.saving import serialize_keras_object
+
+    def serialize(x):
+        if not isinstance(x, KerasTensor):
+            return serialize_keras_object(x)
+        config = {"shape": list(x.shape), "dtype": x.dtype, "keras_history": _place(x, indices)}
+        return {"class_name": "__keras_tensor__", "config": config}
+
+    args, kwargs = tree.map_structure(serialize, (list(args), kwargs))
+    return {"args": args, "kwargs": kwargs}
+
+
+def _operation_config(operation, nodes, indices):
+    """An ops function as Keras's Operation class of that name: static arguments in the configuration."""
+    from dlcore.saving import serialize_keras_object
+
+    class_name = "".join(part.capitalize() for part in operation.function.__name__.split("_"))
+    config, calls = {"name": operation.name}, []
+    for node in nodes:
+        bound = inspect.signature(operation.function).bind(*node.args, **node.kwargs).arguments
+        call = {name: value for name, value in bound.items() if _is_call_argument(name, value)}
+        static = {name: serialize_keras_object(v) for name, v in bound.items() if name not in call}
+        config.update(static)
+        calls.append(_node_config(call.values(), {}, indices))
+    entry = {
+        "module": f"keras.src.ops.{operation.function.__module__.rsplit('.', 1)[-1]}",
+        "class_name": class_name,
+        "config": config,
+        "registered_name": class_name,
+    }
+    return entry, calls
+
+
+def _is_call_argument(name, value):
+    return name in _CALL_ARGUMENTS or any(isinstance(leaf, KerasTensor) for leaf in tree.flatten(value))
+
+
+# ---- reading
+
+
+def from_config(cls, config, custom_objects=None):
+    """The model of a configuration: makes its layers, then repeats the calls."""
+    from dlcore.saving import custom_object_scope
+
+    with custom_object_scope(custom_objects or {}):
+        layers, pending = {}, []
+        for entry in config["layers"]:
+            name = entry.get("name") or entry["config"]["name"]
+            layers[name] = _make(entry)
+            nodes = entry.get("inbound_nodes", [])
+            pending.extend((name, node) for node in (nodes if isinstance(nodes, list) else [nodes]))
+        _repeat_calls(layers, pending)
+    inputs = _find_all(config["input_layers"], layers)
+    outputs = _find_all(config["output_layers"], layers)
+    model = cls(inputs=inputs, outputs=outputs, name=config.get("name"))
+    if not config.get("trainable", True):
+        model.trainable = False
+    return model
+
+
+def _make(entry):
+    from dlcore.saving import deserialize_keras_object
+
+    if ".ops." not in str(entry.get("module")):
+        return deserialize_keras_object({k: v for k, v in entry.items() if k not in ("name", "inbound_nodes")})
+    name = to_snake_case(entry["class_name"])
+    function = getattr(ops, name, None)
+    if name.startswith("_") or not callable(function) or name not in ops.__all__:
+        raise ValueError(f"The configuration names the operation {entry['class_name']!r}, which dlcore.ops does not have.")
+    static = {key: deserialize_keras_object(value) for key, value in entry["config"].items() if key != "name"}
+    operation = Operation(function, name=entry["config"].get("name"))
+    operation.static_arguments = static
+    return operation
+
+
+def _repeat_calls(layers, pending):
+    """Calls each layer at each of its nodes, as soon as the tensors it needs are there."""
+    while pending:
+        waiting = []
+        for name, node in pending:
+            try:
+                args, kwargs = _arguments(node, layers)
+            except _NotYet:
+                waiting.append((name, node))
+                continue
+            layers[name](*args, **kwargs, **getattr(layers[name], "static_arguments", {}))
+        if len(waiting) == len(pending):
+            raise ValueError(f"The configuration of the model has calls of {waiting[0][0]!r} whose inputs nobody makes.")
+        pending = waiting
+
+
+class _NotYet(Exception):
+    """A node waits for a tensor that is made later."""
+
+
+def _arguments(node, layers):
+    from dlcore.saving import deserialize_keras_object
+
+    if isinstance(node, list):  # Keras 2: [[layer, node, tensor, kwargs], ...]
+        tensors = [_find(item[:3], layers) for item in node]
+        return [tensors[0] if len(tensors) == 1 else tensors], dict(node[0][3]) if len(node[0]) > 3 else {}
+
+    def read(value):
+        if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
+            return _find(value["config"]["keras_history"], layers)
+        if isinstance(value, dict) and "class_name" in value:
+            return deserialize_keras_object(value)
+        if isinstance(value, dict):
+            return {key: read(item) for key, item in value.items()}
+        return [read(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+    return [read(value) for value in node["args"]], {key: read(value) for key, value in node["kwargs"].items()}
+
+
+def _find(place, layers):
+    name, index, position = place
+    if name not in layers:
+        raise ValueError(f"The configuration of the model names the layer {name!r}, which it does not have.")
+    nodes = layers[name]._inbound_nodes
+    if index >= len(nodes):
+        raise _NotYet
+    return nodes[index].outputs[position]
+
+
+def _is_place(value):
+    return isinstance(value, (list, tuple)) and len(value) == 3 and isinstance(value[0], str)
+
+
+def _find_all(places, layers):
+    if _is_place(places):
+        return _find(places, layers)
+    if isinstance(places, dict):
+        return {key: _find_all(place, layers) for key, place in places.items()}
+    return [_find_all(place, layers) for place in places]

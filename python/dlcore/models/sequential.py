@@ -1,0 +1,221 @@
+"""Sequential: a model of layers one after another."""
+
+from dlcore.backend.keras_tensor import KerasTensor
+from dlcore.layers.core.input_layer import Input, InputLayer
+from dlcore.layers.layer import Layer, note_structure_change
+from dlcore.models.functional import Functional
+from dlcore.models.model import Model
+
+
+class Sequential(Model):
+    """Layers one after another, each on the output of the one before.
+
+    Args:
+        layers: list of layers, the first may be an Input.
+        trainable: whether the weights are updated in training.
+        name: default "sequential", made unique.
+
+    Example:
+
+    >>> model = Sequential([Input((784,)), layers.Dense(128, activation="relu"), layers.Dense(10)])
+    """
+
+    _untracked = Layer._untracked | {"_functional"}
+
+    def __new__(cls, *args, **kwargs):
+        return Layer.__new__(cls, *args, **kwargs)
+
+    def __init__(self, layers=None, trainable=True, name=None):
+        super().__init__(name=name)
+        self._sequence = []
+        self._functional = None
+        for layer in layers or []:
+            self._append(layer)
+        self._rebuild()
+        if not trainable:
+            self.trainable = False
+
+    def add(self, layer, rebuild=True):
+        """Adds a layer at the end."""
+        self._append(layer)
+        if rebuild:
+            self._rebuild()
+
+    def _append(self, layer):
+        if isinstance(layer, KerasTensor) and isinstance(layer.history[0], InputLayer):
+            layer = layer.history[0]
+        if not isinstance(layer, Layer):
+            raise ValueError(
+                f"Only layers can be added to {self._label()}. Received: {layer!r} (of type {type(layer).__name__})"
+            )
+        if any(layer.name == other.name for other in self._sequence):
+            raise ValueError(
+                f"All layers added to a Sequential model should have unique names. '{layer.name}' is already the name "
+                "of a layer in this model. Update the `name` argument to pass a unique name."
+            )
+        if isinstance(layer, InputLayer) and self._sequence:
+            raise ValueError(f"{self._label()} has an input already: an Input can only be its first layer.")
+        if not self._sequence and layer._batch_input_shape is not None and not isinstance(layer, InputLayer):
+            self._sequence.append(InputLayer(batch_shape=layer._batch_input_shape, dtype=_input_dtype(layer)))
+        self._sequence.append(layer)
+        note_structure_change()
+
+    def pop(self, rebuild=True):
+        """Takes the last layer away and returns it."""
+        if not self.layers:
+            raise ValueError(f"{self._label()} has no layers to take away.")
+        layer = self._sequence.pop()
+        note_structure_change()
+        self.built = False
+        self._functional = None
+        if rebuild:
+            self._rebuild()
+        return layer
+
+    def _rebuild(self):
+        """Builds when the shape of the inputs is known."""
+        self._functional = None
+        self.built = False
+        if self._sequence and isinstance(self._sequence[0], InputLayer):
+            self.build(self._sequence[0].batch_shape)
+        elif len(self._sequence) == 1 and isinstance(self._sequence[0], Functional):
+            self.build(self._sequence[0].input_shape)
+
+    def build(self, input_shape=None):
+        """Builds all layers for a shape of the inputs; an InputLayer is put first where there is none."""
+        if self._functional is not None or not self._sequence:
+            return
+        if input_shape is None:
+            raise ValueError(f"{self._label()}: the shape of its inputs is not known yet. Pass it to build().")
+        if not isinstance(self._sequence[0], InputLayer):
+            if not all(size is None or isinstance(size, int) for size in input_shape):
+                return  # several inputs: layers are built as they are called
+            dtype = _input_dtype(self._sequence[0])
+            self._sequence.insert(0, InputLayer(batch_shape=tuple(input_shape), dtype=dtype))
+        x = inputs = self._sequence[0]._inbound_nodes[0].outputs[0]
+        with self._scope():
+            for layer in self._sequence[1:]:
+                x = layer(x)
+        self._functional = Functional(inputs, x, name=self.name)
+        self.built = True
+
+    def _build_for(self, arguments):
+        x = arguments["inputs"]
+        if hasattr(x, "shape"):
+            self._build_shapes = {"input_shape": tuple(x.shape)}
+            # The model serves every batch size.
+            self.build((None, *x.shape[1:]))
+        self.built = True
+
+    def call(self, inputs, training=None, mask=None):
+        if self._functional is not None:
+            return self._functional.call(inputs, training=training, mask=mask)
+        x = inputs
+        for layer in self._sequence:
+            x = layer(x)
+        return x
+
+    def _convert_argument(self, x):
+        return x if self._functional is not None else super()._convert_argument(x)
+
+    @property
+    def layers(self):
+        layers = self._sequence
+        return list(layers[1:] if layers and isinstance(layers[0], InputLayer) else layers)
+
+    @property
+    def inputs(self):
+        return self._made().inputs
+
+    @property
+    def outputs(self):
+        return self._made().outputs
+
+    @property
+    def input(self):
+        return self._made().input
+
+    @property
+    def output(self):
+        return self._made().output
+
+    @property
+    def input_shape(self):
+        return self._made().input_shape
+
+    @property
+    def output_shape(self):
+        return self._made().output_shape
+
+    @property
+    def input_names(self):
+        return self._made().input_names
+
+    @property
+    def output_names(self):
+        return self._made().output_names
+
+    @property
+    def input_spec(self):
+        return None if self._functional is None else self._functional.input_spec
+
+    @input_spec.setter
+    def input_spec(self, value):
+        if value is not None:
+            raise AttributeError("The input_spec of a Sequential model follows from its first layer.")
+
+    def _made(self):
+        if self._functional is None:
+            raise AttributeError(
+                f"{self._label()} has no inputs and outputs yet: the shape of its inputs is not known. "
+                "Begin with an Input, or call build(input_shape)."
+            )
+        return self._functional
+
+    def get_config(self):
+        from dlcore.backend.dtype_policy import serialize_policy
+        from dlcore.saving import serialize_keras_object
+
+        config = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": serialize_policy(self.dtype_policy),
+            "layers": [serialize_keras_object(layer) for layer in self._sequence],
+        }
+        if self._functional is not None:
+            config["build_input_shape"] = self._sequence[0].batch_shape
+        return config
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        from dlcore.saving import custom_object_scope, deserialize_keras_object
+
+        model = cls(name=config.get("name"))
+        with custom_object_scope(custom_objects or {}):
+            for entry in config["layers"]:
+                model.add(deserialize_keras_object(entry), rebuild=False)
+        shape = config.get("build_input_shape")
+        if shape and model._sequence and not model._functional:
+            model.build(tuple(shape))
+        else:
+            model._rebuild()
+        if not config.get("trainable", True):
+            model.trainable = False
+        return model
+
+    def get_build_config(self):
+        return None if self._functional is None else {"input_shape": self._sequence[0].batch_shape}
+
+    def build_from_config(self, config):
+        if config and config.get("input_shape") and not self.built:
+            self.build(tuple(config["input_shape"]))
+
+
+def _input_dtype(layer):
+    """The dtype of the model's inputs that the first layer wants."""
+    if isinstance(layer, (Functional, Sequential)):
+        return layer.inputs[0].dtype
+    return layer.input_dtype
+
+
+__all__ = ["Input", "Sequential"]
