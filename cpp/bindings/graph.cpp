@@ -49,10 +49,12 @@ void init_graph(py::module_& module) {
       .def(
           "gradient",
           [](Graph& g, const std::vector<Tensor>& targets, const std::vector<Tensor>& sources,
-             const OptionalTensors& dtargets) {
-            return optional_list(g.gradient(targets, tensors_or_empty(dtargets), sources));
+             const OptionalTensors& dtargets, std::ptrdiff_t first, std::ptrdiff_t last) {
+            return optional_list(g.gradient(targets, tensors_or_empty(dtargets), sources, first, last));
           },
-          py::arg("targets"), py::arg("sources"), py::arg("dtargets") = OptionalTensors{})
+          py::arg("targets"), py::arg("sources"), py::arg("dtargets") = OptionalTensors{}, py::arg("first") = 0,
+          py::arg("last") = -1)
+      .def_property_readonly("node_count", [](const Graph& g) { return g.nodes.size(); })
       .def("compile", &compile, py::arg("outputs"), py::arg("names") = std::vector<std::string>{})
       .def("assigned_variables",
            [](const Graph& g) {

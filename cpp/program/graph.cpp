@@ -83,10 +83,12 @@ std::vector<Tensor> Graph::append(const Primitive& op, std::span<const Tensor> i
 }
 
 std::vector<Tensor> Graph::gradient(std::span<const Tensor> targets, std::span<const Tensor> dtargets,
-                                    std::span<const Tensor> sources) {
+                                    std::span<const Tensor> sources, std::ptrdiff_t first, std::ptrdiff_t last) {
+  if (last < 0) last = std::ssize(nodes);
   std::vector<Record> records;
-  records.reserve(nodes.size());
-  for (const Node& node : nodes) {
+  records.reserve(static_cast<std::size_t>(std::max<std::ptrdiff_t>(0, last - first)));
+  for (std::ptrdiff_t i = first; i < last; ++i) {
+    const Node& node = nodes[i];
     Record record{node.op, node.attrs, {}, {}};
     for (int value : node.in) record.in.push_back(handle(value));
     for (int value : node.out) record.out.push_back(handle(value));

@@ -54,9 +54,9 @@ class Graph : public std::enable_shared_from_this<Graph> {
   std::vector<Tensor> append(const Primitive& op, std::span<const Tensor> inputs, const Attrs& attrs, const Specs& out);
   /// What the program returns; concrete tensors as constants.
   void set_outputs(std::span<const Tensor> tensors, std::vector<std::string> names);
-  /// Gradients of the targets, appended to this graph.
+  /// Gradients of the targets, appended to this graph, through the nodes [first, last); last < 0: all from first on.
   std::vector<Tensor> gradient(std::span<const Tensor> targets, std::span<const Tensor> dtargets,
-                               std::span<const Tensor> sources);
+                               std::span<const Tensor> sources, std::ptrdiff_t first = 0, std::ptrdiff_t last = -1);
 
   // ---- contents; passes change them
   std::vector<Value> values;

@@ -75,9 +75,7 @@ class Layer(Operation):
         layer._init_arguments = (args, kwargs)
         return layer
 
-    def __init__(
-        self, *, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None, **kwargs
-    ):
+    def __init__(self, *, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None, **kwargs):
         self.name = name if name is not None else names.auto_name(type(self).__name__)
         if not isinstance(self.name, str) or "/" in self.name:
             raise ValueError(f"A layer's name must be a string without '/'. Received: name={name!r}")
@@ -475,7 +473,9 @@ class Layer(Operation):
         for value in tree.flatten(loss):
             value = convert_to_tensor(value)
             if value.ndim:
-                raise ValueError(f"{self._label()}: add_loss() takes scalars. Received a tensor of shape {value.shape}.")
+                raise ValueError(
+                    f"{self._label()}: add_loss() takes scalars. Received a tensor of shape {value.shape}."
+                )
             self._losses.append(value)
         _layers_with_losses.add(self)
 
@@ -594,7 +594,9 @@ class Layer(Operation):
         """Builds for stored shapes."""
         if not config or self.built:
             return
-        shapes = {key: _as_tuples(value) for key, value in config.items() if key.endswith("shape") and value is not None}
+        shapes = {
+            key: _as_tuples(value) for key, value in config.items() if key.endswith("shape") and value is not None
+        }
         if not shapes:
             return
         self._build_shapes = shapes

@@ -12,6 +12,7 @@ from dlcore.models.graph_of_layers import GraphOfLayers
 from dlcore.models.model import Model
 from dlcore.ops import numpy as knp
 from dlcore.ops.operation import Operation
+from dlcore.training.trainer import Trainer
 
 
 class Functional(Model):
@@ -30,9 +31,8 @@ class Functional(Model):
 
     def __init__(self, inputs, outputs, name=None, **kwargs):
         trainable = kwargs.pop("trainable", None)
-        # An attribute that a subclass set before may have made it a Layer already.
-        if "_weights" not in self.__dict__:
-            super().__init__(name=name, **kwargs)
+        Trainer.__init__(self)
+        Layer.__init__(self, name=name, **kwargs)
         self._inputs_struct = _single(_check_keras_tensors(inputs, "inputs"))
         self._outputs_struct = _single(_check_keras_tensors(outputs, "outputs"))
         self._inputs = tree.flatten(self._inputs_struct)
@@ -58,7 +58,7 @@ class Functional(Model):
         twice = sorted({name for name in layers if layers.count(name) > 1})
         if twice:
             raise ValueError(
-                f"The name '{twice[0]}' is used {layers.count(twice[0])} times in the model; give each layer its own name."
+                f"The name '{twice[0]}' is used {layers.count(twice[0])} times in the model; layers need different names."
             )
 
     # ---- contents
@@ -227,12 +227,6 @@ class Function(Operation):
         super().__init__(model.__call__, name=model.name)
         self.inputs, self.outputs = model.inputs, model.outputs
         self.operations = model.operations
-
-
-def functional_like(*args, **kwargs):
-    """Whether the arguments of Model(...) are the inputs and outputs of a Functional model."""
-    positional = len(args) == 2 or (len(args) == 1 and "outputs" in kwargs)
-    return positional or ("inputs" in kwargs and "outputs" in kwargs)
 
 
 __all__ = ["Function", "Functional", "Input"]

@@ -9,7 +9,20 @@ from dlcore.layers.layer import Layer
 from dlcore.ops.operation import Operation
 
 # Arguments of ops functions that belong to the call; the others are written as the operation's configuration.
-_CALL_ARGUMENTS = {"x", "x1", "x2", "xs", "inputs", "kernel", "key", "indices", "condition", "target", "output", "values"}
+_CALL_ARGUMENTS = {
+    "x",
+    "x1",
+    "x2",
+    "xs",
+    "inputs",
+    "kernel",
+    "key",
+    "indices",
+    "condition",
+    "target",
+    "output",
+    "values",
+}
 
 
 def get_config(model):
@@ -117,7 +130,9 @@ def _make(entry):
     name = to_snake_case(entry["class_name"])
     function = getattr(ops, name, None)
     if name.startswith("_") or not callable(function) or name not in ops.__all__:
-        raise ValueError(f"The configuration names the operation {entry['class_name']!r}, which dlcore.ops does not have.")
+        raise ValueError(
+            f"The configuration names the operation {entry['class_name']!r}, which dlcore.ops does not have."
+        )
     static = {key: deserialize_keras_object(value) for key, value in entry["config"].items() if key != "name"}
     operation = Operation(function, name=entry["config"].get("name"))
     operation.static_arguments = static
@@ -136,7 +151,9 @@ def _repeat_calls(layers, pending):
                 continue
             layers[name](*args, **kwargs, **getattr(layers[name], "static_arguments", {}))
         if len(waiting) == len(pending):
-            raise ValueError(f"The configuration of the model has calls of {waiting[0][0]!r} whose inputs nobody makes.")
+            raise ValueError(
+                f"The configuration of the model has calls of {waiting[0][0]!r} whose inputs nobody makes."
+            )
         pending = waiting
 
 

@@ -47,7 +47,9 @@ class GraphOfLayers:
         done, order, first_seen = set(), [], {}
         for output in outputs:
             if output.history is None:
-                raise ValueError(f"The output {output} was made by no layer. Outputs must come from the model's inputs.")
+                raise ValueError(
+                    f"The output {output} was made by no layer. Outputs must come from the model's inputs."
+                )
             operation, index, _ = output.history
             # Depth first without recursion: models may have thousands of layers.
             stack = [(operation._inbound_nodes[index], False)]

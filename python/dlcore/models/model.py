@@ -1,0 +1,159 @@
+"""Model: a layer with what it takes to train, run and save it."""
+
+from dlcore.layers.layer import Layer
+from dlcore.training.trainer import Trainer
+
+
+class Model(Trainer, Layer):
+    """Layers that are trained, run and saved together. Three ways to make one:
+
+    `Model(inputs, outputs)`: what lies between KerasTensors (see Functional).
+    `Sequential([...])`: layers one after another.
+    A subclass that makes its layers in `__init__` and uses them in `call`:
+
+    >>> class Classifier(Model):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.hidden = layers.Dense(32, activation="relu")
+    ...         self.head = layers.Dense(5)
+    ...     def call(self, inputs):
+    ...         return self.head(self.hidden(inputs))
+    """
+
+    def __new__(cls, *args, **kwargs):
+        if cls is Model and _is_functional(args, kwargs):
+            from dlcore.models.functional import Functional
+
+            return Functional.__new__(Functional, *args, **kwargs)
+        return Layer.__new__(cls, *args, **kwargs)
+
+    def __init__(self, *args, **kwargs):
+        Trainer.__init__(self)
+        if _is_functional(args, kwargs):
+            # A subclass calls super().__init__(inputs=..., outputs=...): its instances are Functional models.
+            from dlcore.models.functional import Functional
+
+            _put_into_bases(type(self), Functional)
+            Functional.__init__(self, *args, **kwargs)
+        else:
+            Layer.__init__(self, *args, **kwargs)
+
+    @property
+    def layers(self):
+        """The layers, without those inside them."""
+        return list(self._flatten_layers(include_self=False, recursive=False))
+
+    def get_layer(self, name=None, index=None):
+        """The layer of a name or at an index."""
+        if (name is None) == (index is None):
+            raise ValueError(f"get_layer() takes either a name or an index. Received: name={name!r}, index={index!r}")
+        layers = self.layers
+        if index is not None:
+            if not -len(layers) <= index < len(layers):
+                raise ValueError(f"{self._label()} has {len(layers)} layers; there is no layer at index {index}.")
+            return layers[index]
+        for layer in layers:
+            if layer.name == name:
+                return layer
+        from dlcore.registry import nearest_names
+
+        raise ValueError(f"No such layer: {name!r}. {nearest_names(name, [layer.name for layer in layers])}")
+
+    def build(self, input_shape):
+        """Builds the layers by tracing a call for a shape of the inputs."""
+        if type(self).call is not Layer.call and self.layers and not all(layer.built for layer in self.layers):
+            self._build_by_tracing(input_shape)
+        self.built = True
+
+    def _build_by_tracing(self, input_shape):
+        if self._in_call:
+            return  # the call that asked for it builds the layers
+        from dlcore.layers.layer import _placeholders
+
+        self.built = True
+        try:
+            self.compute_output_spec(_placeholders(input_shape, self.compute_dtype))
+        except BaseException:
+            self.built = False
+            raise
+
+    _in_call = False
+
+    def _build_for(self, arguments):
+        self._in_call = True
+        try:
+            super()._build_for(arguments)
+        finally:
+            self._in_call = False
+
+    def summary(
+        self,
+        line_length=None,
+        positions=None,
+        print_fn=None,
+        expand_nested=False,
+        show_trainable=False,
+        layer_range=None,
+    ):
+        """Prints a table of the layers with their output shapes and numbers of parameters."""
+        from dlcore.models.summary import summary_text
+
+        text = summary_text(self, line_length, expand_nested, show_trainable, layer_range, positions)
+        (print_fn or print)(text)
+
+    def save(self, filepath, overwrite=True, **kwargs):
+        """Writes architecture, weights and optimizer state to a `.keras` or `.h5` file."""
+        from dlcore import saving
+
+        return saving.save_model(self, filepath, overwrite=overwrite, **kwargs)
+
+    def save_weights(self, filepath, overwrite=True, **kwargs):
+        """Writes the weights to a `.weights.h5` file."""
+        from dlcore import saving
+
+        return saving.save_weights(self, filepath, overwrite=overwrite, **kwargs)
+
+    def load_weights(self, filepath, skip_mismatch=False, **kwargs):
+        """Reads the weights of a file that holds such a model's."""
+        from dlcore import saving
+
+        return saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
+
+    def to_json(self, **kwargs):
+        """The configuration as JSON text, for `models.model_from_json`."""
+        import json
+
+        from dlcore import saving
+
+        return json.dumps(saving.serialize_keras_object(self), **kwargs)
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        if all(key in config for key in ("layers", "input_layers", "output_layers")):
+            from dlcore.models.functional import Functional
+            from dlcore.models.functional_config import from_config
+
+            return from_config(Functional if cls is Model else cls, config, custom_objects)
+        return super().from_config(config)
+
+
+def _is_functional(args, kwargs):
+    """Whether the arguments are the inputs and outputs of a Functional model."""
+    from dlcore import tree
+    from dlcore.backend.keras_tensor import KerasTensor
+
+    given = len(args) + ("inputs" in kwargs) + ("outputs" in kwargs)
+    if given < 2 or len(args) > 3:
+        return False
+    inputs = args[0] if args else kwargs["inputs"]
+    return any(isinstance(x, KerasTensor) for x in tree.flatten(inputs)) or "outputs" in kwargs
+
+
+def _put_into_bases(cls, functional):
+    """Functional takes Model's place among the bases of a subclass."""
+    if not issubclass(cls, functional):
+        for base in cls.__bases__:
+            if base is not Model and issubclass(base, Model):
+                _put_into_bases(base, functional)
+        if not issubclass(cls, functional):
+            cls.__bases__ = tuple(functional if base is Model else base for base in cls.__bases__)

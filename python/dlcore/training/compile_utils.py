@@ -1,0 +1,260 @@
+"""What compile() makes of its arguments: losses and metrics for each output of a model."""
+
+from dlcore import ops, tree
+from dlcore.backend.tensors import convert_to_tensor
+
+
+def _output_names(model, y_pred):
+    """The names of the outputs, or None for a single one."""
+    if isinstance(y_pred, dict):
+        return list(y_pred)
+    if not isinstance(y_pred, (list, tuple)):
+        return None
+    names = getattr(model, "output_names", None) if hasattr(model, "_graph") else None
+    if names and len(names) == len(y_pred) and len(set(names)) == len(names):
+        return names
+    return [f"output_{i}" for i in range(len(y_pred))]
+
+
+def _as_list(structure, names, what, keys_required=False):
+    """A value per output, of a list in the order of the outputs or a dict by their names."""
+    if isinstance(structure, dict):
+        unknown = [key for key in structure if key not in names]
+        if unknown:
+            from dlcore.registry import nearest_names
+
+            raise ValueError(f"`{what}` names the output {unknown[0]!r}. {nearest_names(unknown[0], names)}")
+        missing = [name for name in names if name not in structure]
+        if keys_required and missing:
+            raise ValueError(f"`{what}` lacks the output {missing[0]!r}; received the keys {list(structure)}.")
+        return [structure.get(name) for name in names]
+    if not isinstance(structure, (list, tuple)):
+        return [structure] * len(names) if len(names) == 1 else _mismatch(structure, names, what)
+    if len(structure) != len(names):
+        _mismatch(structure, names, what)
+    return list(structure)
+
+
+def _mismatch(structure, names, what):
+    count = len(structure) if isinstance(structure, (list, tuple)) else 1
+    raise ValueError(
+        f"`{what}` has {count} entries, but the model has {len(names)} outputs: {names}. "
+        "Pass a list with one entry per output, or a dict by their names."
+    )
+
+
+def _kind_of_labels(y_true, y_pred):
+    """ "binary", "sparse" or "categorical", by the shapes."""
+    true, predicted = tuple(y_true.shape), tuple(y_pred.shape)
+    if not predicted or predicted[-1] == 1:
+        return "binary"
+    is_sparse = len(true) < len(predicted) or (len(true) == len(predicted) and true[-1] == 1)
+    return "sparse" if is_sparse else "categorical"
+
+
+_ACCURACIES = {
+    "binary": "BinaryAccuracy",
+    "sparse": "SparseCategoricalAccuracy",
+    "categorical": "CategoricalAccuracy",
+}
+_CROSSENTROPIES = {
+    "binary": "BinaryCrossentropy",
+    "sparse": "SparseCategoricalCrossentropy",
+    "categorical": "CategoricalCrossentropy",
+}
+
+
+def get_metric(identifier, y_true, y_pred):
+    """A Metric for a name, function, configuration or Metric; "accuracy" depends on the shapes."""
+    from dlcore import metrics
+
+    if identifier is None or isinstance(identifier, metrics.Metric):
+        return identifier
+    classes = None
+    if isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc"):
+        classes = _ACCURACIES
+    elif isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce"):
+        classes = _CROSSENTROPIES
+    if classes is not None:
+        return getattr(metrics, classes[_kind_of_labels(y_true, y_pred)])(name=identifier)
+    found = metrics.get(identifier)
+    if isinstance(found, metrics.Metric):
+        if isinstance(identifier, str):
+            found.name = identifier
+        return found
+    name = identifier if isinstance(identifier, str) else getattr(found, "__name__", "metric")
+    return metrics.MeanMetricWrapper(found, name=name)
+
+
+class CompiledMetrics:
+    """The metrics given to compile(); made when the first outputs are seen, for then their shapes are known."""
+
+    def __init__(self, metrics, weighted_metrics, model):
+        for what, value in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
+            if value is not None and not isinstance(value, (list, tuple, dict)):
+                raise ValueError(f"`{what}` should be a list or a dict. Received: {what}={value!r}")
+        self._given = {"metrics": metrics, "weighted_metrics": weighted_metrics}
+        self._model = model
+        self._entries = None  # (metric, number of the output, whether it is weighted)
+        self._check_names()
+
+    def _check_names(self):
+        """Unknown names are found in compile(), not in the middle of fit()."""
+        from dlcore import metrics
+
+        for given in self._given.values():
+            for identifier in tree.flatten(given) if given else []:
+                if isinstance(identifier, str) and identifier.lower() not in ("accuracy", "acc", "crossentropy", "ce"):
+                    metrics.get(identifier)
+
+    @property
+    def is_built(self):
+        return self._entries is not None
+
+    @property
+    def metrics(self):
+        return [metric for metric, _, _ in self._entries or []]
+
+    def build(self, y_true, y_pred):
+        names = _output_names(self._model, y_pred)
+        entries = []
+        for what, given in self._given.items():
+            if given is None:
+                continue
+            weighted = what == "weighted_metrics"
+            if names is None or len(names) == 1:
+                flat = tree.flatten(given)
+                outputs = [(0, identifier) for identifier in flat]
+            else:
+                per_output = _as_list(given, names, what)
+                outputs = [(i, m) for i, ms in enumerate(per_output) for m in tree.flatten(ms)]
+            true, predicted = _per_output(y_true, names), _per_output(y_pred, names)
+            for i, identifier in outputs:
+                metric = get_metric(identifier, true[i], predicted[i]) if true[i] is not None else None
+                if metric is not None:
+                    entries.append((self._named(metric, names, i), i, weighted))
+        self._entries = entries
+        self._names = names
+
+    def _named(self, metric, names, i):
+        if names is not None and len(names) > 1 and not metric.name.startswith(f"{names[i]}_"):
+            metric.name = f"{names[i]}_{metric.name}"
+        return metric
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        if not self.is_built:
+            self.build(y_true, y_pred)
+        true, predicted = _per_output(y_true, self._names), _per_output(y_pred, self._names)
+        weights = _weights_per_output(sample_weight, self._names)
+        for metric, i, weighted in self._entries:
+            if true[i] is None:
+                continue
+            if weighted and weights[i] is not None:
+                metric.update_state(true[i], predicted[i], sample_weight=weights[i])
+            else:
+                metric.update_state(true[i], predicted[i])
+
+
+def _per_output(y, names):
+    if names is None:
+        return [tree.flatten(y)[0] if isinstance(y, (list, tuple, dict)) else y]
+    if isinstance(y, dict):
+        return [y.get(name) for name in names]
+    flat = list(y) if isinstance(y, (list, tuple)) else [y]
+    if len(flat) != len(names):
+        _mismatch(flat, names, "y")
+    return flat
+
+
+def _weights_per_output(sample_weight, names):
+    count = 1 if names is None else len(names)
+    if sample_weight is None:
+        return [None] * count
+    if isinstance(sample_weight, (list, tuple, dict)):
+        return _per_output(sample_weight, names)
+    return [sample_weight] * count
+
+
+class CompiledLoss:
+    """The losses given to compile(), one per output, and their weighted sum."""
+
+    def __init__(self, loss, loss_weights, model):
+        from dlcore import losses
+
+        self._loss, self._loss_weights, self._model = loss, loss_weights, model
+        for identifier in tree.flatten(loss):
+            if isinstance(identifier, str) and identifier.lower() not in ("crossentropy", "ce"):
+                losses.get(identifier)  # unknown names are found now
+        self._losses = None
+        self.metrics = []
+
+    def build(self, y_true, y_pred):
+        names = _output_names(self._model, y_pred)
+        if names is None or len(names) == 1:
+            given = tree.flatten(self._loss)
+            if len(given) != 1:
+                _mismatch(given, names or ["output"], "loss")
+            weights = tree.flatten(self._loss_weights)[:1] if self._loss_weights is not None else [None]
+        elif isinstance(self._loss, (list, tuple, dict)):
+            given = _as_list(self._loss, names, "loss")
+            weights = [None] * len(names) if self._loss_weights is None else self._weights(names)
+        else:
+            given = [self._loss] * len(names)
+            weights = [None] * len(names) if self._loss_weights is None else self._weights(names)
+        true, predicted = _per_output(y_true, names), _per_output(y_pred, names)
+        self._losses = [_get_loss(loss, t, p) for loss, t, p in zip(given, true, predicted)]
+        self._weights_of_losses, self._names = weights, names
+        if names is not None and len(names) > 1:
+            from dlcore.metrics import Mean
+
+            self.metrics = [Mean(name=f"{name}_loss") for name, loss in zip(names, self._losses) if loss is not None]
+
+    def _weights(self, names):
+        weights = _as_list(self._loss_weights, names, "loss_weights")
+        return [None if w is None else float(w) for w in weights]
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        if self._losses is None:
+            self.build(y_true, y_pred)
+        true, predicted = _per_output(y_true, self._names), _per_output(y_pred, self._names)
+        sample_weights = _weights_per_output(sample_weight, self._names)
+        total, trackers = None, iter(self.metrics)
+        for loss, weight, t, p, w in zip(self._losses, self._weights_of_losses, true, predicted, sample_weights):
+            if loss is None or t is None:
+                continue
+            value = ops.cast(loss(t, p, w), "float32") if w is not None else ops.cast(loss(t, p), "float32")
+            tracker = next(trackers, None)
+            if tracker is not None:
+                tracker.update_state(value, sample_weight=_batch_size(p))
+            if weight is not None:
+                value = value * weight
+            total = value if total is None else total + value
+        return total
+
+
+def _batch_size(x):
+    x = tree.flatten(x)[0]
+    return x.shape[0] if x.ndim else 1
+
+
+def _get_loss(identifier, y_true, y_pred):
+    """A callable (y_true, y_pred, sample_weight) -> scalar."""
+    from dlcore import losses
+
+    if identifier is None:
+        return None
+    if isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce"):
+        return getattr(losses, _CROSSENTROPIES[_kind_of_labels(y_true, y_pred)])()
+    loss = losses.get(identifier)
+    if isinstance(loss, losses.Loss):
+        return loss
+    return losses.FunctionLoss(loss, name=getattr(loss, "__name__", "loss"))
+
+
+def total_loss(losses):
+    """The sum of scalars."""
+    total = None
+    for loss in losses:
+        loss = ops.sum(ops.cast(loss, "float32")) if getattr(loss, "ndim", 0) else ops.cast(loss, "float32")
+        total = loss if total is None else total + loss
+    return convert_to_tensor(0.0) if total is None else total

@@ -1,0 +1,262 @@
+"""The sources of batches: the user's arrays, or anything that yields batches."""
+
+import itertools
+import math
+
+import numpy as np
+
+from dlcore import backend, tree
+from dlcore.backend.tensors import Tensor
+from dlcore.backend.variables import Variable
+
+
+def unpack_x_y_sample_weight(data):
+    """(x, y, sample_weight) of what a data source yields; what is missing is None."""
+    if isinstance(data, list):
+        data = tuple(data)
+    if not isinstance(data, tuple):
+        return data, None, None
+    if len(data) > 3:
+        raise ValueError(f"A batch should be x, (x, y) or (x, y, sample_weight). Received {len(data)} parts.")
+    return (*data, *(None,) * (3 - len(data)))
+
+
+def pack_x_y_sample_weight(x, y=None, sample_weight=None):
+    """The reverse: what is None at the end is left out."""
+    if sample_weight is not None:
+        return x, y, sample_weight
+    if y is not None:
+        return x, y
+    return (x,) if isinstance(x, tuple) else x
+
+
+def make_source(x, y=None, sample_weight=None, batch_size=None, shuffle=False, class_weight=None, steps=None):
+    """The source for what the user passed to fit, evaluate or predict."""
+    if is_array_like(x):
+        source = ArraySource(x, y, sample_weight, batch_size or 32, shuffle, class_weight)
+        return source
+    if y is not None or sample_weight is not None:
+        raise ValueError(
+            f"`y` and `sample_weight` go with arrays only: x is a {type(x).__name__}, which should yield "
+            "(x, y, sample_weight) itself."
+        )
+    if class_weight is not None and not hasattr(x, "__iter__") and not hasattr(x, "__getitem__"):
+        raise ValueError("`class_weight` needs labels.")
+    if batch_size is not None and not hasattr(x, "__getitem__"):
+        raise ValueError(f"`batch_size` goes with arrays only: the {type(x).__name__} decides on its batches itself.")
+    return BatchSource(x, class_weight, steps)
+
+
+def is_array_like(x):
+    """Whether x is an array or a structure of arrays (or lists of numbers) rather than a source of batches."""
+    if isinstance(x, dict):
+        return all(is_array_like(value) for value in x.values())
+    if isinstance(x, (list, tuple)):
+        return True
+    return isinstance(x, (np.ndarray, Tensor, Variable)) or hasattr(x, "to_numpy") or hasattr(x, "__array__")
+
+
+def to_arrays(structure, what):
+    """Tensors, data frames and lists of numbers as C-contiguous NumPy arrays with at least one axis."""
+    if isinstance(structure, dict):
+        return {key: to_arrays(value, f"{what}[{key!r}]") for key, value in structure.items()}
+    if isinstance(structure, (list, tuple)) and structure and not _is_nested_numbers(structure):
+        return type(structure)(to_arrays(value, f"{what}[{i}]") for i, value in enumerate(structure))
+    return to_array(structure, what)
+
+
+def _is_nested_numbers(structure):
+    first = structure[0]
+    while isinstance(first, (list, tuple)) and first:
+        first = first[0]
+    return isinstance(first, (int, float, bool, np.generic))
+
+
+def to_array(x, what):
+    if x is None:
+        return None
+    array = x.to_numpy() if hasattr(x, "to_numpy") else backend.convert_to_numpy(x)
+    if array.dtype == object:
+        try:
+            array = array.astype(np.float32)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"`{what}` is an array of dtype object: its elements are no numbers, or its rows differ in length. "
+                "Pad sequences to one length with preprocessing.sequence.pad_sequences; encode text as integers."
+            ) from None
+    if array.dtype.kind in "SU":
+        raise ValueError(f"`{what}` holds text. Encode it as integers first, e.g. with preprocessing.text.Tokenizer.")
+    if array.dtype.name not in _STORED:
+        array = array.astype(backend.standardize_dtype(array.dtype))
+    if array.ndim == 0:
+        raise ValueError(f"`{what}` is a single number; expected an array with one row per example.")
+    return np.ascontiguousarray(array)
+
+
+_STORED = ("bool", "uint8", "int8", "int32", "int64", "float16", "bfloat16", "float32", "float64")
+
+
+class ArraySource:
+    """Batches of rows of arrays that lie in memory.
+
+    Args:
+        x, y, sample_weight: arrays or structures of arrays, all with as many rows.
+        batch_size: rows of each batch but the last.
+        shuffle: whether each epoch takes the rows in a new random order.
+        class_weight: dict from class to weight, turned into sample weights.
+    """
+
+    def __init__(self, x, y=None, sample_weight=None, batch_size=32, shuffle=False, class_weight=None):
+        if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+            raise ValueError(f"`batch_size` should be a positive integer. Received: batch_size={batch_size!r}")
+        x, y = to_arrays(x, "x"), None if y is None else to_arrays(y, "y")
+        sample_weight = None if sample_weight is None else to_arrays(sample_weight, "sample_weight")
+        if class_weight:
+            sample_weight = weights_of_classes(y, class_weight, sample_weight)
+        self.structure = pack_x_y_sample_weight(x, y, sample_weight)
+        self.arrays = [a for a in tree.flatten(self.structure) if a is not None]
+        self.rows = _count_rows(x, y, sample_weight)
+        self.batch_size = int(batch_size)
+        self.shuffle = shuffle
+
+    @property
+    def num_batches(self):
+        return math.ceil(self.rows / self.batch_size)
+
+    def order(self):
+        """The rows of one epoch in random order; None stands for the order in which they lie."""
+        if not self.shuffle:
+            return None
+        if self.shuffle == "batch":
+            starts = np.random.permutation(self.num_batches) * self.batch_size
+            return np.concatenate([np.arange(s, min(s + self.batch_size, self.rows)) for s in starts]).astype("int64")
+        return np.random.permutation(self.rows).astype("int64", copy=False)
+
+    def batches(self):
+        """The batches of one epoch as structures of arrays."""
+        order = self.order()
+        for start in range(0, self.rows, self.batch_size):
+            rows = slice(start, start + self.batch_size) if order is None else order[start : start + self.batch_size]
+            yield tree.map_structure(lambda a, rows=rows: None if a is None else a[rows], self.structure)
+
+    def split(self, fraction):
+        """(the first rows, the last rows) as two tuples (x, y, sample_weight)."""
+        if not 0 < fraction < 1:
+            raise ValueError(f"`validation_split` should lie between 0 and 1. Received: validation_split={fraction}")
+        cut = int(math.floor(self.rows * (1.0 - fraction)))
+        if cut == 0 or cut == self.rows:
+            raise ValueError(
+                f"`validation_split={fraction}` of {self.rows} samples leaves "
+                f"{cut} for training and {self.rows - cut} for validation; both need at least one."
+            )
+        head = tree.map_structure(lambda a: None if a is None else a[:cut], self.structure)
+        tail = tree.map_structure(lambda a: None if a is None else a[cut:], self.structure)
+        return unpack_x_y_sample_weight(head), unpack_x_y_sample_weight(tail)
+
+
+def _count_rows(x, y, sample_weight):
+    """The number of rows that all arrays share; a ValueError that lists them when they do not."""
+    counts = {}
+    for what, structure in (("x", x), ("y", y), ("sample_weight", sample_weight)):
+        sizes = [len(a) for a in tree.flatten(structure) if a is not None]
+        if sizes:
+            counts[what] = sizes[0] if len(set(sizes)) == 1 else sizes
+    sizes = {size for value in counts.values() for size in (value if isinstance(value, list) else [value])}
+    if len(sizes) > 1:
+        text = ", ".join(f"{what}: {size}" for what, size in counts.items())
+        raise ValueError(f"All arrays should have the same number of samples (rows). Received: {text}")
+    if not sizes or sizes == {0}:
+        raise ValueError("Received empty data: there is not a single sample.")
+    return sizes.pop()
+
+
+def weights_of_classes(y, class_weight, sample_weight=None):
+    """One weight per row from the weights of classes, times the sample weights."""
+    if y is None or isinstance(y, (list, tuple, dict)):
+        raise ValueError("`class_weight` is for models with a single output and its labels in `y`.")
+    labels = np.argmax(y, axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y), -1)[:, 0]
+    weights = np.ones(labels.shape, "float32")
+    for label, weight in class_weight.items():
+        weights[labels == label] = weight
+    return weights if sample_weight is None else weights * sample_weight.reshape(weights.shape)
+
+
+class BatchSource:
+    """Batches that something yields: a PyDataset, a generator, or any iterable.
+
+    Args:
+        data: has `__getitem__` and `__len__` (or `num_batches`), or can be iterated.
+        class_weight: dict from class to weight.
+        steps: number of batches of an epoch, where the data does not say.
+    """
+
+    def __init__(self, data, class_weight=None, steps=None):
+        if not hasattr(data, "__iter__") and not hasattr(data, "__getitem__"):
+            raise ValueError(
+                f"Unrecognized data: {data!r} (of type {type(data).__name__}). Expected arrays, a PyDataset, a "
+                "generator or another iterable of batches."
+            )
+        self._data = data
+        self._class_weight = class_weight
+        self._is_indexed = hasattr(data, "__getitem__") and (hasattr(data, "__len__") or hasattr(data, "num_batches"))
+        self._is_one_way = not self._is_indexed and iter(data) is data
+        self._iterator = iter(data) if self._is_one_way else None
+        self.num_batches = steps if steps is not None else self._length()
+
+    def _length(self):
+        if hasattr(self._data, "num_batches"):
+            return self._data.num_batches
+        return len(self._data) if hasattr(self._data, "__len__") else None
+
+    def peek(self):
+        """The first batch, which the next epoch still gets."""
+        if self._is_indexed:
+            return self._prepare(self._data[0])
+        if self._is_one_way:
+            first = next(self._iterator, None)
+            if first is None:
+                raise ValueError("Received empty data: the generator yields no batch.")
+            self._iterator = itertools.chain([first], self._iterator)
+            return self._prepare(first)
+        for first in self._data:
+            return self._prepare(first)
+        raise ValueError("Received empty data: there is not a single batch.")
+
+    def on_epoch_begin(self):
+        if hasattr(self._data, "on_epoch_begin"):
+            self._data.on_epoch_begin()
+
+    def on_epoch_end(self):
+        if hasattr(self._data, "on_epoch_end"):
+            self._data.on_epoch_end()
+
+    def batches(self):
+        """The batches of one epoch as structures of arrays."""
+        if self._is_indexed and getattr(self._data, "workers", 1) > 1 and self.num_batches is not None:
+            yield from self._made_ahead()
+            return
+        iterator = self._iterator if self._is_one_way else iter(self._data)
+        for batch in iterator if self.num_batches is None else itertools.islice(iterator, self.num_batches):
+            yield self._prepare(batch)
+
+    def _made_ahead(self):
+        """Batches in order, some of them being made by other threads meanwhile."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        ahead = max(self._data.max_queue_size, 1)
+        with ThreadPoolExecutor(self._data.workers) as pool:
+            waiting = [pool.submit(self._data.__getitem__, i) for i in range(min(ahead, self.num_batches))]
+            for i in range(self.num_batches):
+                batch = waiting.pop(0).result()
+                if i + ahead < self.num_batches:
+                    waiting.append(pool.submit(self._data.__getitem__, i + ahead))
+                yield self._prepare(batch)
+
+    def _prepare(self, batch):
+        x, y, sample_weight = unpack_x_y_sample_weight(batch)
+        x, y = to_arrays(x, "x"), None if y is None else to_arrays(y, "y")
+        sample_weight = None if sample_weight is None else to_arrays(sample_weight, "sample_weight")
+        if self._class_weight:
+            sample_weight = weights_of_classes(y, self._class_weight, sample_weight)
+        _count_rows(x, y, sample_weight)
+        return pack_x_y_sample_weight(x, y, sample_weight)

@@ -1,0 +1,107 @@
+"""Steps as programs: a step function is traced once for each signature of its data and then runs without Python."""
+
+from collections import OrderedDict
+
+import numpy as np
+
+from dlcore import _core, tree
+from dlcore.backend import dtypes
+from dlcore.backend.tensors import Tensor, convert_to_tensor
+from dlcore.layers.layer import structure_revision
+
+# Programs kept per step function; each holds the memory of its intermediate values.
+_KEPT = 64
+
+
+class StepProgram:
+    """One traced step.
+
+    Args:
+        program: what runs.
+        structure: the structure of the step's results, with an index into the outputs as leaves.
+        logs: dict of name -> variable that each run leaves the value in (logs that are no metrics).
+    """
+
+    def __init__(self, program, structure=None, logs=None):
+        self.program = program
+        self.structure = structure
+        self.logs = logs or {}
+
+    def read_logs(self):
+        return {name: float(variable.concrete().item()) for name, variable in self.logs.items()}
+
+
+class StepPrograms:
+    """The programs of one step function (train, test or predict) of a model, by signature.
+
+    Args:
+        trace: (data of symbolic tensors) -> structure of results, for outputs; and dict of logs.
+        input_dtypes: (structure of arrays) -> list of the dtypes that the program takes the arrays in.
+    """
+
+    def __init__(self, trace, input_dtypes):
+        self._trace = trace
+        self._input_dtypes = input_dtypes
+        self._programs = OrderedDict()
+
+    def get(self, structure, rows=None):
+        """The program for arrays like these; with rows, for batches of so many of their rows."""
+        arrays = [a for a in tree.flatten(structure) if a is not None]
+        key = (rows, structure_revision(), *[(a.shape if rows is None else a.shape[1:], a.dtype.num) for a in arrays])
+        found = self._programs.get(key)
+        if found is None:
+            found = self._make(structure, arrays, rows)
+            self._programs[key] = found
+            if len(self._programs) > _KEPT:
+                self._programs.popitem(last=False)
+        return found
+
+    def _make(self, structure, arrays, rows):
+        dtypes_of_inputs = iter(self._input_dtypes(structure))
+        graph = _core.Graph()
+        with graph:
+
+            def symbol(a):
+                if a is None:
+                    return None
+                shape = a.shape if rows is None else (rows, *a.shape[1:])
+                return graph.input(shape, next(dtypes_of_inputs), "data")
+
+            results, logs = self._trace(_map_in_order(symbol, structure))
+            variables = {name: _store(value, name) for name, value in logs.items()}
+        tensors = [x for x in tree.flatten(results) if isinstance(x, Tensor)]
+        numbers = iter(range(len(tensors)))
+        places = tree.map_structure(lambda x: next(numbers) if isinstance(x, Tensor) else None, results)
+        return StepProgram(graph.compile(tensors), places, variables)
+
+
+def _map_in_order(function, structure):
+    """map_structure that visits the leaves in the order of flatten."""
+    return tree.pack_sequence_as(structure, [function(leaf) for leaf in tree.flatten(structure)])
+
+
+def _store(value, name):
+    """A variable that the program leaves a value in."""
+    value = convert_to_tensor(value)
+    if value.ndim:
+        from dlcore import ops
+
+        value = ops.mean(value)
+    value = convert_to_tensor(value, "float32")
+    variable = _core.Variable(_core.tensor(np.zeros((), "float32")), name)
+    variable.assign(value)
+    return variable
+
+
+def input_dtype(array, expected=None):
+    """The dtype in which a program takes an array: the default float for floats, int32 for small integers.
+
+    Args:
+        expected: the dtype that the model is known to want, if any.
+    """
+    name = array.dtype.name
+    if expected is not None:
+        return expected
+    if array.dtype.kind == "f" or name == "bfloat16":
+        return dtypes.config.floatx()
+    return "int32" if name in ("uint8", "int8") else name

@@ -1,0 +1,660 @@
+"""Trainer: compile, fit, evaluate, predict and their single-batch forms."""
+
+import itertools
+import warnings
+
+import numpy as np
+
+from dlcore import _core, backend, tree
+from dlcore.backend.tensors import Tensor, convert_to_tensor
+from dlcore.training.compile_utils import CompiledLoss, CompiledMetrics, total_loss
+from dlcore.training.data import ArraySource, make_source, unpack_x_y_sample_weight
+from dlcore.training.gradient_tape import GradientTape
+from dlcore.training.step_programs import StepPrograms, input_dtype
+
+# Seconds that one call into C++ may take: the progress bar moves, and Ctrl-C is heard, this often.
+_STRETCH = 0.1
+
+
+class Trainer:
+    """The training half of Model. A subclass may define train_step, test_step, predict_step or compute_loss."""
+
+    def __init__(self):
+        self._programs = {}
+        self._compile_arguments = None
+        self._compiled_loss = None
+        self._compiled_metrics = None
+        self._loss_tracker = None
+        self.compiled = False
+        self.optimizer = None
+        self.loss = None
+        self.run_eagerly = False
+        self.steps_per_execution = 1
+        self.jit_compile = False
+        self.stop_training = False
+        self.history = None
+
+    # ---- compile
+
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        run_eagerly=False,
+        steps_per_execution=1,
+        jit_compile="auto",
+        auto_scale_loss=True,
+    ):
+        """Says how the model is trained.
+
+        Args:
+            optimizer: name, Optimizer or its configuration.
+            loss: name, function or Loss; for several outputs a list or a dict by their names.
+            loss_weights: factors of the outputs' losses, list or dict.
+            metrics: list of names, functions or Metrics; for several outputs a list of lists or a dict.
+            weighted_metrics: metrics that take the sample weights into account.
+            run_eagerly: whether each step runs op by op in Python, for debugging.
+            steps_per_execution, jit_compile, auto_scale_loss: kept for Keras's signature; steps are always compiled.
+        """
+        from dlcore import optimizers
+        from dlcore.metrics import Mean
+
+        new_optimizer = optimizers.get(optimizer)
+        compiled_loss = None if loss is None else CompiledLoss(loss, loss_weights, self)
+        has_metrics = metrics is not None or weighted_metrics is not None
+        compiled_metrics = CompiledMetrics(metrics, weighted_metrics, self) if has_metrics else None
+        # All arguments are good: from here on nothing fails.
+        self.optimizer, self.loss = new_optimizer, loss
+        self._compiled_loss, self._compiled_metrics = compiled_loss, compiled_metrics
+        self._loss_tracker = Mean(name="loss") if loss is not None or self._uses_default_loss() else None
+        self.run_eagerly = run_eagerly
+        self.steps_per_execution = steps_per_execution
+        self.jit_compile = False
+        self._compile_arguments = {
+            "optimizer": optimizer,
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": False,
+        }
+        self._programs = {}
+        self.stop_training = False
+        self.compiled = True
+
+    def _uses_default_loss(self):
+        """Whether train_step is the one that tracks the loss, also where it comes from add_loss alone."""
+        return type(self).train_step is Trainer.train_step
+
+    def _check_compiled(self, method):
+        if not self.compiled:
+            raise ValueError(f"{self._label()}: call compile() before {method}(): it says what to train with.")
+
+    def get_compile_config(self):
+        """The arguments of compile() as plain values; None when the model is not compiled."""
+        if not self.compiled:
+            return None
+        from dlcore.saving import serialize_keras_object
+
+        config = {**self._compile_arguments, "optimizer": self.optimizer}
+        return {key: serialize_keras_object(value) for key, value in config.items()}
+
+    def compile_from_config(self, config):
+        """Compiles with what get_compile_config() returned."""
+        from dlcore.saving import deserialize_keras_object
+
+        known = {key: deserialize_keras_object(value) for key, value in config.items()}
+        accepted = (
+            "optimizer",
+            "loss",
+            "loss_weights",
+            "metrics",
+            "weighted_metrics",
+            "run_eagerly",
+            "steps_per_execution",
+        )
+        self.compile(**{key: value for key, value in known.items() if key in accepted})
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    # ---- metrics
+
+    @property
+    def metrics(self):
+        """The loss, the compiled metrics, the losses of single outputs, and the metrics of the layers."""
+        metrics = [] if self._loss_tracker is None else [self._loss_tracker]
+        if self._compiled_metrics is not None:
+            metrics += self._compiled_metrics.metrics
+        if self._compiled_loss is not None:
+            metrics += self._compiled_loss.metrics
+        known = {id(metric) for metric in metrics}
+        return metrics + [m for m in self._tracked_metrics() if id(m) not in known]
+
+    def _tracked_metrics(self):
+        from dlcore.metrics import Metric
+
+        return [metric for layer in self._flatten_layers() for metric in layer._tracked(Metric)]
+
+    @property
+    def metrics_names(self):
+        return [metric.name for metric in self.metrics]
+
+    def reset_metrics(self):
+        """Sets the state of all metrics to zero."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def get_metrics_result(self):
+        """dict of name -> value now, of all metrics."""
+        results = {}
+        for metric in self.metrics:
+            result = metric.result()
+            results.update(result if isinstance(result, dict) else {metric.name: result})
+        return results
+
+    # ---- steps: what one batch does
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The scalar that is minimised: the compiled loss and what add_loss and the regularizers add."""
+        losses = []
+        if self._compiled_loss is not None:
+            value = self._compiled_loss(y, y_pred, sample_weight)
+            if value is not None:
+                losses.append(value)
+        losses += self.losses
+        if not losses:
+            if self._compiled_loss is None:
+                raise ValueError(
+                    f"{self._label()} has no loss to compute. Pass `loss` to compile(), or use add_loss() in a layer."
+                )
+            raise ValueError(f"{self._label()} has a loss but got no targets: pass `y` (the data yields only x).")
+        return total_loss(losses)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Updates the compiled metrics and returns all results."""
+        if self._compiled_metrics is not None:
+            self._compiled_metrics.update_state(y, y_pred, sample_weight)
+        return self.get_metrics_result()
+
+    def train_step(self, data):
+        """One step of training. Returns a dict of results for the logs."""
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+        with GradientTape() as tape:
+            y_pred = self(x, training=True)
+            loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
+        self._track_loss(loss, x)
+        weights = self.trainable_weights
+        if weights:
+            self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights))
+        else:
+            warnings.warn("The model does not have any trainable weights.", stacklevel=2)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def test_step(self, data):
+        """One step of evaluation. Returns a dict of results for the logs."""
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+        y_pred = self(x, training=False)
+        if self._compiled_loss is not None or self.losses:
+            self._track_loss(self.compute_loss(x, y, y_pred, sample_weight, training=False), x)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def predict_step(self, data):
+        """The outputs for one batch."""
+        return self(unpack_x_y_sample_weight(data)[0], training=False)
+
+    def _track_loss(self, loss, x):
+        if self._loss_tracker is not None:
+            first = next(leaf for leaf in tree.flatten(x) if leaf is not None)
+            self._loss_tracker.update_state(loss, sample_weight=first.shape[0])
+
+    # ---- steps as programs
+
+    def _step_programs(self, kind):
+        if kind not in self._programs:
+            traces = {"train": self._trace_train, "test": self._trace_test, "predict": self._trace_predict}
+            self._programs[kind] = StepPrograms(traces[kind], self._input_dtypes)
+        return self._programs[kind]
+
+    def make_train_function(self, force=False):
+        """Kept for Keras's signature: steps are traced when their data is known."""
+        if force:
+            self._programs.pop("train", None)
+
+    def make_test_function(self, force=False):
+        """As make_train_function."""
+        if force:
+            self._programs.pop("test", None)
+
+    def make_predict_function(self, force=False):
+        """As make_train_function."""
+        if force:
+            self._programs.pop("predict", None)
+
+    def _trace_train(self, data):
+        return self._trace_logs(self.train_step, data)
+
+    def _trace_test(self, data):
+        return self._trace_logs(self.test_step, data)
+
+    def _trace_logs(self, step, data):
+        """The step's results are read from the metrics afterwards; those that are no metrics must be kept."""
+        try:
+            logs = step(data)
+            if not isinstance(logs, dict):
+                raise ValueError(f"{step.__name__}() should return a dict of results. Returned: {logs!r}")
+            own = {} if set(logs) == set(self._metric_keys()) else logs
+            return (), {name: value for name, value in own.items() if np.ndim(value) == 0 or isinstance(value, Tensor)}
+        finally:
+            self._clear_losses()
+
+    def _metric_keys(self):
+        """The names of the results of all metrics."""
+        with _core.Graph():  # nothing is computed
+            return self.get_metrics_result().keys()
+
+    def _trace_predict(self, data):
+        try:
+            return self.predict_step(data), {}
+        finally:
+            self._clear_losses()
+
+    def _input_dtypes(self, structure):
+        """The dtypes of a step's inputs: those of the placeholders for x, else by the arrays."""
+        x = unpack_x_y_sample_weight(structure)[0]
+        arrays = [a for a in tree.flatten(structure) if a is not None]
+        placeholders = self._placeholders_for(x)
+        wanted = {id(a): p.dtype for a, p in zip(_in_names_order(self, x), placeholders)} if placeholders else {}
+        return [input_dtype(a, wanted.get(id(a))) for a in arrays]
+
+    def _placeholders_for(self, x):
+        """The placeholders of a Functional or built Sequential model whose inputs are x; else none."""
+        graph = getattr(self, "_functional", None) or self
+        placeholders = getattr(graph, "_inputs", None)
+        return placeholders if placeholders and len(tree.flatten(x)) == len(placeholders) else []
+
+    def _run_batch(self, kind, data):
+        """One step of structures of arrays, in Python or as a program. Returns the logs that are no metrics."""
+        arrays = [a for a in tree.flatten(data) if a is not None]
+        step = self._step_programs(kind).get(data)
+        step.program.run_batches(arrays)
+        return step
+
+    def _eager_batch(self, step, data):
+        tensors = self._as_tensors(data)
+        logs = step(tensors)
+        return {name: _number(value) for name, value in logs.items()}
+
+    def _as_tensors(self, data):
+        dtypes_of_inputs = iter(self._input_dtypes(data))
+        leaves = [None if a is None else convert_to_tensor(a, next(dtypes_of_inputs)) for a in tree.flatten(data)]
+        return tree.pack_sequence_as(data, leaves)
+
+    # ---- fit
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_batch_size=None,
+        validation_freq=1,
+    ):
+        """Trains the model for some epochs.
+
+        Args:
+            x: array, tensor, list or dict of arrays; or a PyDataset, generator or iterable of batches.
+            y: the targets, when x is arrays.
+            batch_size: rows per step, default 32.
+            epochs: the number of the last epoch.
+            verbose: 0 silent, 1 progress bar, 2 a line per epoch, "auto" 1.
+            callbacks: list of Callbacks.
+            validation_split: the part of the rows, at the end, that is held back for validation.
+            validation_data: (x, y) or (x, y, sample_weight), or a source of batches.
+            shuffle: whether each epoch takes the rows in a new order.
+            class_weight: dict from class to weight.
+            sample_weight: weight of each row.
+            initial_epoch: the epochs that are done already.
+            steps_per_epoch: batches of each epoch, default all.
+            validation_steps, validation_batch_size, validation_freq: likewise for validation.
+
+        Returns:
+            A History: `history.history["loss"]` lists the loss of each epoch.
+        """
+        self._check_compiled("fit")
+        source, validation = self._sources(
+            x, y, batch_size, validation_split, validation_data, shuffle, class_weight, sample_weight, steps_per_epoch
+        )
+        callbacks = self._callback_list(callbacks, verbose, epochs, _steps(source, steps_per_epoch))
+        self.stop_training = False
+        callbacks.on_train_begin()
+        logs = {}
+        for epoch in range(initial_epoch, epochs):
+            logs = self._train_epoch(source, callbacks, epoch, steps_per_epoch)
+            if validation is not None and _is_due(epoch, validation_freq):
+                val_logs = self.evaluate(
+                    **validation,
+                    batch_size=validation_batch_size or (batch_size if isinstance(source, ArraySource) else None),
+                    steps=validation_steps,
+                    callbacks=callbacks,
+                    verbose=0,
+                    return_dict=True,
+                )
+                logs.update({f"val_{name}": value for name, value in val_logs.items()})
+            callbacks.on_epoch_end(epoch, logs)
+            if self.stop_training:
+                break
+        if self.optimizer is not None and hasattr(self.optimizer, "finalize_variable_values"):
+            self.optimizer.finalize_variable_values(self.trainable_weights)
+        callbacks.on_train_end(logs)
+        return self.history
+
+    def _sources(self, x, y, batch_size, split, validation_data, shuffle, class_weight, sample_weight, steps):
+        """The source of training batches and the data of evaluate(), all checked."""
+        source = make_source(x, y, sample_weight, batch_size, shuffle, class_weight, steps)
+        if split and validation_data is None:
+            if not isinstance(source, ArraySource):
+                raise ValueError("`validation_split` goes with arrays only; pass `validation_data` instead.")
+            train, held_back = source.split(split)
+            source = ArraySource(*train, source.batch_size, shuffle)
+            validation_data = held_back
+        if validation_data is None:
+            return source, None
+        if not isinstance(validation_data, (tuple, list)):
+            return source, {"x": validation_data}
+        val_x, val_y, val_weight = unpack_x_y_sample_weight(validation_data)
+        make_source(val_x, val_y, val_weight)  # checks
+        return source, {"x": val_x, "y": val_y, "sample_weight": val_weight}
+
+    def _callback_list(self, callbacks, verbose, epochs, steps):
+        from dlcore.callbacks import CallbackList
+
+        if isinstance(callbacks, CallbackList):
+            return callbacks
+        verbose = 1 if verbose == "auto" else verbose
+        return CallbackList(
+            callbacks,
+            add_history=True,
+            add_progbar=verbose != 0,
+            model=self,
+            verbose=verbose,
+            epochs=epochs,
+            steps=steps,
+        )
+
+    def _train_epoch(self, source, callbacks, epoch, steps):
+        self.reset_metrics()
+        callbacks.on_epoch_begin(epoch)
+        if isinstance(source, ArraySource) and not self.run_eagerly:
+            logs = self._run_arrays("train", source, callbacks, steps)
+        else:
+            logs = self._run_stream("train", source, callbacks, steps)
+        return dict(logs)
+
+    def _run_arrays(self, kind, source, callbacks, steps=None):
+        """An epoch over rows of arrays: many batches in one call."""
+        every_batch = needs_every_batch(callbacks, kind)
+        order, done = source.order(), 0
+        total = source.num_batches if steps is None else min(steps, source.num_batches)
+        whole = min(source.rows // source.batch_size, total)
+        begin, end = getattr(callbacks, f"on_{kind}_batch_begin"), getattr(callbacks, f"on_{kind}_batch_end")
+        logs = {}
+        while done < total and not self.stop_training:
+            rows = source.batch_size if done < whole else source.rows - whole * source.batch_size
+            step = self._step_programs(kind).get(source.structure, rows)
+            count = 1 if every_batch or done >= whole else whole - done
+            begin(done)
+            first = done * source.batch_size
+            if order is None and done >= whole:
+                arrays, first = [a[first:] for a in source.arrays], 0
+            else:
+                arrays = source.arrays
+            done += step.program.run_batches(arrays, order, first, count, _STRETCH)
+            logs = self._results(step)
+            end(done - 1, logs)
+        return logs
+
+    def _run_stream(self, kind, source, callbacks, steps=None):
+        """An epoch over batches that come one by one."""
+        begin, end = getattr(callbacks, f"on_{kind}_batch_begin"), getattr(callbacks, f"on_{kind}_batch_end")
+        if hasattr(source, "on_epoch_begin"):
+            source.on_epoch_begin()
+        logs, count = {}, 0
+        for batch in source.batches() if steps is None else itertools.islice(source.batches(), steps):
+            begin(count)
+            if self.run_eagerly:
+                logs = self._eager_batch(self.train_step if kind == "train" else self.test_step, batch)
+            else:
+                logs = self._results(self._run_batch(kind, batch))
+            end(count, logs)
+            count += 1
+            if self.stop_training:
+                break
+        if hasattr(source, "on_epoch_end"):
+            source.on_epoch_end()
+        if count == 0:
+            raise ValueError("The data yielded no batch: the generator is used up, or the data set is empty.")
+        expected = steps if steps is not None else source.num_batches
+        if expected is not None and count < expected and not self.stop_training:
+            warnings.warn(
+                f"The data ran out after {count} of {expected} batches. A generator must yield enough for all epochs.",
+                stacklevel=3,
+            )
+        return logs
+
+    def _results(self, step):
+        """The logs after a step: its own, or the results of the metrics."""
+        if step.logs:
+            return step.read_logs()
+        return {name: _number(value) for name, value in self.get_metrics_result().items()}
+
+    # ---- evaluate and predict
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        verbose="auto",
+        sample_weight=None,
+        steps=None,
+        callbacks=None,
+        return_dict=False,
+        **kwargs,
+    ):
+        """The loss and metrics on data.
+
+        Args:
+            x, y, sample_weight: as in fit().
+            batch_size: rows per step, default 32.
+            return_dict: whether to return a dict rather than a list.
+
+        Returns:
+            The loss, or a list of the loss and the metrics, or a dict of them.
+        """
+        self._check_compiled("evaluate")
+        source = make_source(x, y, sample_weight, batch_size, steps=steps)
+        callbacks = self._callback_list(callbacks, verbose, 1, _steps(source, steps))
+        was_stopped, self.stop_training = self.stop_training, False
+        self.reset_metrics()
+        callbacks.on_test_begin()
+        if isinstance(source, ArraySource) and not self.run_eagerly:
+            logs = self._run_arrays("test", source, callbacks, steps)
+        else:
+            logs = self._run_stream("test", source, callbacks, steps)
+        callbacks.on_test_end(logs)
+        self.stop_training = was_stopped
+        return logs if return_dict else _values(logs)
+
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        """The outputs for all rows, as NumPy arrays.
+
+        Args:
+            x: as in fit().
+            batch_size: rows per step, default 32.
+            verbose: 0 silent, 1 progress bar, "auto": a bar when it takes more than a moment.
+        """
+        source = make_source(x, batch_size=batch_size, steps=steps)
+        is_plain = isinstance(source, ArraySource) and not self.run_eagerly and steps is None
+        if is_plain and callbacks is None and verbose in (0, "auto"):
+            return self._predict_arrays(source, None if verbose == 0 else "auto")
+        callbacks = self._callback_list(callbacks, verbose, 1, _steps(source, steps))
+        callbacks.on_predict_begin()
+        outputs = self._predict_stream(source, callbacks, steps)
+        callbacks.on_predict_end()
+        return outputs
+
+    def _predict_arrays(self, source, verbose):
+        """The outputs of all rows, written by the program straight into the result."""
+        results, structure, done, progress = None, None, 0, None
+        whole, total = source.rows // source.batch_size, source.num_batches
+        while done < total:
+            rows = source.batch_size if done < whole else source.rows - whole * source.batch_size
+            step = self._step_programs("predict").get(source.structure, rows)
+            specs = step.program.outputs
+            if any(not shape or shape[0] != rows for shape, _ in specs):
+                return self._predict_stream(source, None)
+            if results is None:
+                results = [np.empty((source.rows, *shape[1:]), _numpy_dtype(dtype)) for shape, dtype in specs]
+                structure = step.structure
+            count = whole - done if done < whole else 1
+            first = done * source.batch_size
+            if done < whole:
+                done += step.program.run_batches(source.arrays, None, first, count, _STRETCH, results)
+            else:
+                step.program.run_batches([a[first:] for a in source.arrays], results=[r[first:] for r in results])
+                done += 1
+            if verbose and (progress or done < total):
+                progress = progress or _progress(total)
+                progress.update(done)
+        return tree.map_structure(lambda i: None if i is None else results[i], structure)
+
+    def _predict_stream(self, source, callbacks, steps=None):
+        parts = []
+        for count, batch in enumerate(itertools.islice(source.batches(), steps)):
+            if callbacks:
+                callbacks.on_predict_batch_begin(count)
+            parts.append(self._predict_batch(batch))
+            if callbacks:
+                callbacks.on_predict_batch_end(count, {"outputs": parts[-1]})
+        if not parts:
+            raise ValueError("Received empty data: there is not a single batch to predict.")
+        return tree.map_structure(lambda *arrays: np.concatenate([np.atleast_1d(a) for a in arrays]), *parts)
+
+    def _predict_batch(self, batch):
+        if self.run_eagerly:
+            return tree.map_structure(backend.convert_to_numpy, self.predict_step(self._as_tensors(batch)))
+        outputs, structure = self._run_for_outputs("predict", batch)
+        return tree.map_structure(lambda i: None if i is None else outputs[i].numpy(), structure)
+
+    def _run_for_outputs(self, kind, batch):
+        """Output tensors of one run, and their structure."""
+        step = self._step_programs(kind).get(batch)
+        arrays = [a for a in tree.flatten(batch) if a is not None]
+        inputs = [_core.tensor(a, dtype) for a, (_, dtype) in zip(arrays, step.program.inputs)]
+        return step.program.run(inputs), step.structure
+
+    # ---- single batches
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+        """One step of training on one batch. The metrics go on from where they are; reset_metrics() resets them."""
+        self._check_compiled("train_on_batch")
+        source = ArraySource(x, y, sample_weight, 1, False, class_weight)
+        if self.run_eagerly:
+            logs = self._eager_batch(self.train_step, source.structure)
+        else:
+            logs = self._results(self._run_batch("train", source.structure))
+        return logs if return_dict else _values(logs)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        """One step of evaluation on one batch."""
+        self._check_compiled("test_on_batch")
+        source = ArraySource(x, y, sample_weight, 1)
+        if self.run_eagerly:
+            logs = self._eager_batch(self.test_step, source.structure)
+        else:
+            logs = self._results(self._run_batch("test", source.structure))
+        return logs if return_dict else _values(logs)
+
+    def predict_on_batch(self, x):
+        """The outputs for one batch."""
+        return self._predict_batch(ArraySource(x).structure)
+
+
+def _in_names_order(model, x):
+    """The arrays of x in the order of the model's placeholders."""
+    if isinstance(x, dict):
+        graph = getattr(model, "_functional", None) or model
+        return [a for a in graph._in_order(x)]
+    return tree.flatten(x)
+
+
+def _number(value):
+    """A float of a scalar; an array of anything else."""
+    array = np.asarray(backend.convert_to_numpy(value))
+    return array.item() if array.ndim == 0 else array
+
+
+def _values(logs):
+    values = list(logs.values())
+    return values[0] if len(values) == 1 else values
+
+
+def _steps(source, steps):
+    if steps is None:
+        return source.num_batches
+    return steps if source.num_batches is None else min(steps, source.num_batches)
+
+
+def _is_due(epoch, validation_freq):
+    if isinstance(validation_freq, (list, tuple)):
+        return epoch + 1 in validation_freq
+    return (epoch + 1) % validation_freq == 0
+
+
+def _numpy_dtype(name):
+    if name == "bfloat16":
+        import ml_dtypes
+
+        return ml_dtypes.bfloat16
+    return name
+
+
+def _progress(total):
+    from dlcore.utils import Progbar
+
+    return Progbar(total)
+
+
+def needs_every_batch(callbacks, kind):
+    """Whether a callback wants to be called at each batch, not just now and then."""
+    from dlcore.callbacks import Callback
+
+    hooks = ["on_batch_begin", "on_batch_end"] if kind == "train" else []
+    hooks += [f"on_{kind}_batch_begin", f"on_{kind}_batch_end"]
+    for callback in callbacks.callbacks:
+        declared = getattr(callback, "needs_every_batch", None)
+        if declared is not None:
+            if declared:
+                return True
+            continue
+        for hook in hooks:
+            method = getattr(callback, hook, None)
+            if getattr(method, "__func__", method) is not getattr(Callback, hook, None):
+                return True
+    return False
