@@ -12,6 +12,11 @@ def to_snake_case(name):
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
+def to_camel_case(name):
+    """ "expand_dims" -> "ExpandDims"."""
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
 def uniquify(name):
     """ "dense", then "dense_1", "dense_2", ..."""
     counts = get_global_attribute("name_counts", dict)

@@ -58,7 +58,7 @@ class Functional(Model):
         twice = sorted({name for name in layers if layers.count(name) > 1})
         if twice:
             raise ValueError(
-                f"The name '{twice[0]}' is used {layers.count(twice[0])} times in the model; layers need different names."
+                f"The name '{twice[0]}' is used {layers.count(twice[0])} times in the model; names must differ."
             )
 
     # ---- contents

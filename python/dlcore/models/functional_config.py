@@ -4,7 +4,7 @@ import inspect
 
 from dlcore import ops, tree
 from dlcore.backend.keras_tensor import KerasTensor
-from dlcore.backend.names import to_snake_case
+from dlcore.backend.names import to_camel_case, to_snake_case
 from dlcore.layers.layer import Layer
 from dlcore.ops.operation import Operation
 
@@ -78,7 +78,7 @@ def _operation_config(operation, nodes, indices):
     """An ops function as Keras's Operation class of that name: static arguments in the configuration."""
     from dlcore.saving import serialize_keras_object
 
-    class_name = "".join(part.capitalize() for part in operation.function.__name__.split("_"))
+    class_name = to_camel_case(operation.function.__name__)
     config, calls = {"name": operation.name}, []
     for node in nodes:
         bound = inspect.signature(operation.function).bind(*node.args, **node.kwargs).arguments

@@ -2,7 +2,9 @@
 
 import math
 import re
+import shutil
 
+from dlcore.backend.names import to_camel_case
 from dlcore.layers.layer import Layer
 
 _BYTES = {"bool": 1, "uint8": 1, "int8": 1, "float16": 2, "bfloat16": 2, "int32": 4, "float32": 4}
@@ -55,7 +57,7 @@ def _in_range(layers, layer_range):
 
 def _rows(model, layer, level, connected, show_trainable, expand_nested):
     prefix = "   " * level + "└ " if level else ""
-    row = [f"{prefix}{layer.name} ({type(layer).__name__})", _output_shape(layer), _params(layer)]
+    row = [f"{prefix}{layer.name} ({_class_name(layer)})", _output_shape(layer), _params(layer)]
     if connected:
         row.append(_connections(model, layer) if not level else "-")
     if show_trainable:
@@ -65,6 +67,11 @@ def _rows(model, layer, level, connected, show_trainable, expand_nested):
         for inner in getattr(layer, "layers", []):
             rows += _rows(model, inner, level + 1, connected, show_trainable, expand_nested)
     return rows
+
+
+def _class_name(layer):
+    """An ops function is shown as Keras's class of that name."""
+    return type(layer).__name__ if isinstance(layer, Layer) else to_camel_case(layer.function.__name__)
 
 
 def _output_shape(layer):
@@ -100,7 +107,8 @@ def _connections(model, layer):
 
 def _widths(header, line_length, connected, show_trainable, positions):
     """Widths of the columns, borders excluded."""
-    total = line_length or (108 if connected else 88) + (12 if show_trainable else 0)
+    room = shutil.get_terminal_size().columns - 4
+    total = line_length or min((108 if connected else 88) + (12 if show_trainable else 0), room)
     places = positions or ([0.3, 0.56, 0.74, 1.0] if connected else [0.45, 0.80, 1.0])
     if show_trainable and not positions:
         places = [p * 0.90 for p in places] + [1.0]
