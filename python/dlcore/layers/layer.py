@@ -24,7 +24,7 @@ class _CallContext(threading.local):
     training = None
 
 
-_context = _CallContext()
+call_context = _CallContext()
 # Layers that hold losses of the last call.
 _layers_with_losses = weakref.WeakSet()
 # Counts the changes after which traced programs are stale (a layer frozen, a layer added).
@@ -340,19 +340,19 @@ class Layer(Operation):
             assert_input_compatibility(self.input_spec, first, self.name)
         if not self.built:
             self._build_for(signature.bind(args, kwargs))
-        outermost = _context.depth == 0
+        outermost = call_context.depth == 0
         if outermost and _layers_with_losses:
             self._clear_losses()
-        previous_training = _context.training
+        previous_training = call_context.training
         training = self._resolve_training(signature, args, kwargs)
         previous_mask = self._pass_masks(signature, args, kwargs, first)
-        _context.depth += 1
-        _context.training = training
+        call_context.depth += 1
+        call_context.training = training
         try:
             outputs = self._scoped_call(args, kwargs)
         finally:
-            _context.depth -= 1
-            _context.training = previous_training
+            call_context.depth -= 1
+            call_context.training = previous_training
         if self.activity_regularizer is not None:
             self._add_activity_loss(outputs)
         if previous_mask is not None:
@@ -420,7 +420,7 @@ class Layer(Operation):
         if training is None and signature.has_training and len(args) > 1 and "training" in signature.names[: len(args)]:
             training = args[signature.names.index("training")]
         if training is None:
-            training = _context.training
+            training = call_context.training
             if training is None:
                 training = signature.defaults.get("training")
             if signature.has_training and training is not None:

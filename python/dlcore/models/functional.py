@@ -8,6 +8,7 @@ from dlcore.layers.core.input_layer import Input, InputLayer
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.models import functional_config
+from dlcore.models.direct_call import DirectCall
 from dlcore.models.graph_of_layers import GraphOfLayers
 from dlcore.models.model import Model
 from dlcore.ops import numpy as knp
@@ -15,7 +16,7 @@ from dlcore.ops.operation import Operation
 from dlcore.training.trainer import Trainer
 
 
-class Functional(Model):
+class Functional(DirectCall, Model):
     """A model from the KerasTensors it takes to those it gives. Usually made with `Model(inputs, outputs)`.
 
     Args:

@@ -3,11 +3,12 @@
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.layers.core.input_layer import Input, InputLayer
 from dlcore.layers.layer import Layer, note_structure_change
+from dlcore.models.direct_call import DirectCall
 from dlcore.models.functional import Functional
 from dlcore.models.model import Model
 
 
-class Sequential(Model):
+class Sequential(DirectCall, Model):
     """Layers one after another, each on the output of the one before.
 
     Args:

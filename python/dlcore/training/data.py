@@ -47,6 +47,16 @@ def make_source(x, y=None, sample_weight=None, batch_size=None, shuffle=False, c
     return BatchSource(x, class_weight, steps)
 
 
+def make_batch(x, y=None, sample_weight=None, class_weight=None):
+    """One batch of arrays as the structure that steps take."""
+    x, y = to_arrays(x, "x"), None if y is None else to_arrays(y, "y")
+    sample_weight = None if sample_weight is None else to_arrays(sample_weight, "sample_weight")
+    if class_weight:
+        sample_weight = weights_of_classes(y, class_weight, sample_weight)
+    _count_rows(x, y, sample_weight)
+    return pack_x_y_sample_weight(x, y, sample_weight)
+
+
 def is_array_like(x):
     """Whether x is an array or a structure of arrays (or lists of numbers) rather than a source of batches."""
     if isinstance(x, dict):
@@ -73,8 +83,8 @@ def _is_nested_numbers(structure):
 
 
 def to_array(x, what):
-    if x is None:
-        return None
+    if x is None or (type(x) is np.ndarray and x.dtype in _STORED and x.ndim and x.flags.c_contiguous):
+        return x
     array = x.to_numpy() if hasattr(x, "to_numpy") else backend.convert_to_numpy(x)
     if array.dtype == object:
         try:
@@ -86,14 +96,14 @@ def to_array(x, what):
             ) from None
     if array.dtype.kind in "SU":
         raise ValueError(f"`{what}` holds text. Encode it as integers first, e.g. with preprocessing.text.Tokenizer.")
-    if array.dtype.name not in _STORED:
+    if array.dtype not in _STORED and array.dtype.name != "bfloat16":
         array = array.astype(backend.standardize_dtype(array.dtype))
     if array.ndim == 0:
         raise ValueError(f"`{what}` is a single number; expected an array with one row per example.")
     return np.ascontiguousarray(array)
 
 
-_STORED = ("bool", "uint8", "int8", "int32", "int64", "float16", "bfloat16", "float32", "float64")
+_STORED = frozenset(map(np.dtype, ("bool", "uint8", "int8", "int32", "int64", "float16", "float32", "float64")))
 
 
 class ArraySource:
@@ -109,13 +119,9 @@ class ArraySource:
     def __init__(self, x, y=None, sample_weight=None, batch_size=32, shuffle=False, class_weight=None):
         if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
             raise ValueError(f"`batch_size` should be a positive integer. Received: batch_size={batch_size!r}")
-        x, y = to_arrays(x, "x"), None if y is None else to_arrays(y, "y")
-        sample_weight = None if sample_weight is None else to_arrays(sample_weight, "sample_weight")
-        if class_weight:
-            sample_weight = weights_of_classes(y, class_weight, sample_weight)
-        self.structure = pack_x_y_sample_weight(x, y, sample_weight)
+        self.structure = make_batch(x, y, sample_weight, class_weight)
         self.arrays = [a for a in tree.flatten(self.structure) if a is not None]
-        self.rows = _count_rows(x, y, sample_weight)
+        self.rows = len(self.arrays[0])
         self.batch_size = int(batch_size)
         self.shuffle = shuffle
 
@@ -155,7 +161,7 @@ class ArraySource:
 
 
 def _count_rows(x, y, sample_weight):
-    """The number of rows that all arrays share; a ValueError that lists them when they do not."""
+    """Checks that all arrays have as many rows, and at least one; else a ValueError that lists the numbers."""
     counts = {}
     for what, structure in (("x", x), ("y", y), ("sample_weight", sample_weight)):
         sizes = [len(a) for a in tree.flatten(structure) if a is not None]
@@ -167,7 +173,6 @@ def _count_rows(x, y, sample_weight):
         raise ValueError(f"All arrays should have the same number of samples (rows). Received: {text}")
     if not sizes or sizes == {0}:
         raise ValueError("Received empty data: there is not a single sample.")
-    return sizes.pop()
 
 
 def weights_of_classes(y, class_weight, sample_weight=None):
@@ -253,10 +258,4 @@ class BatchSource:
                 yield self._prepare(batch)
 
     def _prepare(self, batch):
-        x, y, sample_weight = unpack_x_y_sample_weight(batch)
-        x, y = to_arrays(x, "x"), None if y is None else to_arrays(y, "y")
-        sample_weight = None if sample_weight is None else to_arrays(sample_weight, "sample_weight")
-        if self._class_weight:
-            sample_weight = weights_of_classes(y, self._class_weight, sample_weight)
-        _count_rows(x, y, sample_weight)
-        return pack_x_y_sample_weight(x, y, sample_weight)
+        return make_batch(*unpack_x_y_sample_weight(batch), self._class_weight)

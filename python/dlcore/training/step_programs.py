@@ -28,7 +28,25 @@ class StepProgram:
         self.logs = logs or {}
 
     def read_logs(self):
-        return {name: float(variable.concrete().item()) for name, variable in self.logs.items()}
+        return {name: variable.concrete().item() for name, variable in self.logs.items()}
+
+
+class ResultsProgram:
+    """The results of metrics, read from their variables by a program of its own.
+
+    Args:
+        compute: () -> dict of name -> tensor.
+    """
+
+    def __init__(self, compute):
+        with _core.Graph() as graph:
+            results = {name: convert_to_tensor(value) for name, value in compute().items()}
+            self._program = graph.compile(list(results.values()))
+        self.names = list(results)
+
+    def __call__(self):
+        values = self._program.run([])
+        return {name: x.item() if not x.ndim else x.numpy() for name, x in zip(self.names, values)}
 
 
 class StepPrograms:
@@ -47,7 +65,7 @@ class StepPrograms:
     def get(self, structure, rows=None):
         """The program for arrays like these; with rows, for batches of so many of their rows."""
         arrays = [a for a in tree.flatten(structure) if a is not None]
-        key = (rows, structure_revision(), *[(a.shape if rows is None else a.shape[1:], a.dtype.num) for a in arrays])
+        key = (rows, structure_revision(), *[(a.shape if rows is None else a.shape[1:], a.dtype) for a in arrays])
         found = self._programs.get(key)
         if found is None:
             found = self._make(structure, arrays, rows)
@@ -99,9 +117,9 @@ def input_dtype(array, expected=None):
     Args:
         expected: the dtype that the model is known to want, if any.
     """
-    name = array.dtype.name
     if expected is not None:
         return expected
+    name = array.dtype.name
     if array.dtype.kind == "f" or name == "bfloat16":
         return dtypes.config.floatx()
     return "int32" if name in ("uint8", "int8") else name

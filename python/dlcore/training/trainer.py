@@ -8,9 +8,9 @@ import numpy as np
 from dlcore import _core, backend, tree
 from dlcore.backend.tensors import Tensor, convert_to_tensor
 from dlcore.training.compile_utils import CompiledLoss, CompiledMetrics, total_loss
-from dlcore.training.data import ArraySource, make_source, unpack_x_y_sample_weight
+from dlcore.training.data import ArraySource, make_batch, make_source, unpack_x_y_sample_weight
 from dlcore.training.gradient_tape import GradientTape
-from dlcore.training.step_programs import StepPrograms, input_dtype
+from dlcore.training.step_programs import ResultsProgram, StepPrograms, input_dtype
 
 # Seconds that one call into C++ may take: the progress bar moves, and Ctrl-C is heard, this often.
 _STRETCH = 0.1
@@ -33,6 +33,7 @@ class Trainer:
         self.jit_compile = False
         self.stop_training = False
         self.history = None
+        self._results_program = None
 
     # ---- compile
 
@@ -216,8 +217,8 @@ class Trainer:
 
     def _step_programs(self, kind):
         if kind not in self._programs:
-            traces = {"train": self._trace_train, "test": self._trace_test, "predict": self._trace_predict}
-            self._programs[kind] = StepPrograms(traces[kind], self._input_dtypes)
+            # The methods _trace_train, _trace_test, _trace_predict and (of graphs) _trace_call.
+            self._programs[kind] = StepPrograms(getattr(self, f"_trace_{kind}"), self._input_dtypes)
         return self._programs[kind]
 
     def make_train_function(self, force=False):
@@ -247,15 +248,11 @@ class Trainer:
             logs = step(data)
             if not isinstance(logs, dict):
                 raise ValueError(f"{step.__name__}() should return a dict of results. Returned: {logs!r}")
-            own = {} if set(logs) == set(self._metric_keys()) else logs
+            self._results_program = ResultsProgram(self.get_metrics_result)
+            own = {} if set(logs) == set(self._results_program.names) else logs
             return (), {name: value for name, value in own.items() if np.ndim(value) == 0 or isinstance(value, Tensor)}
         finally:
             self._clear_losses()
-
-    def _metric_keys(self):
-        """The names of the results of all metrics."""
-        with _core.Graph():  # nothing is computed
-            return self.get_metrics_result().keys()
 
     def _trace_predict(self, data):
         try:
@@ -461,7 +458,7 @@ class Trainer:
         """The logs after a step: its own, or the results of the metrics."""
         if step.logs:
             return step.read_logs()
-        return {name: _number(value) for name, value in self.get_metrics_result().items()}
+        return self._results_program()
 
     # ---- evaluate and predict
 
@@ -574,26 +571,26 @@ class Trainer:
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """One step of training on one batch. The metrics go on from where they are; reset_metrics() resets them."""
         self._check_compiled("train_on_batch")
-        source = ArraySource(x, y, sample_weight, 1, False, class_weight)
+        batch = make_batch(x, y, sample_weight, class_weight)
         if self.run_eagerly:
-            logs = self._eager_batch(self.train_step, source.structure)
+            logs = self._eager_batch(self.train_step, batch)
         else:
-            logs = self._results(self._run_batch("train", source.structure))
+            logs = self._results(self._run_batch("train", batch))
         return logs if return_dict else _values(logs)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """One step of evaluation on one batch."""
         self._check_compiled("test_on_batch")
-        source = ArraySource(x, y, sample_weight, 1)
+        batch = make_batch(x, y, sample_weight)
         if self.run_eagerly:
-            logs = self._eager_batch(self.test_step, source.structure)
+            logs = self._eager_batch(self.test_step, batch)
         else:
-            logs = self._results(self._run_batch("test", source.structure))
+            logs = self._results(self._run_batch("test", batch))
         return logs if return_dict else _values(logs)
 
     def predict_on_batch(self, x):
         """The outputs for one batch."""
-        return self._predict_batch(ArraySource(x).structure)
+        return self._predict_batch(make_batch(x))
 
 
 def _in_names_order(model, x):
