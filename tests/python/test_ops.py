@@ -1,0 +1,450 @@
+"""ops against NumPy, their promotion rules, KerasTensors, and their gradients against finite differences."""
+
+import numpy as np
+import pytest
+
+import dlcore
+from dlcore import KerasTensor, ops
+from dlcore.backend import result_type
+
+RNG = np.random.default_rng(0)
+
+
+def array(*shape, low=-2.0, high=2.0):
+    return RNG.uniform(low, high, shape)
+
+
+def check(result, expected, tolerance=1e-12):
+    got = ops.convert_to_numpy(result)
+    expected = np.asarray(expected)
+    assert got.shape == expected.shape
+    np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance)
+
+
+UNARY = {
+    "absolute": np.abs,
+    "negative": np.negative,
+    "sign": np.sign,
+    "square": np.square,
+    "exp": np.exp,
+    "expm1": np.expm1,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "arctan": np.arctan,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "tanh": np.tanh,
+    "arcsinh": np.arcsinh,
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "trunc": np.trunc,
+    "round": np.round,
+}
+POSITIVE = {
+    "sqrt": np.sqrt,
+    "log": np.log,
+    "log1p": np.log1p,
+    "log2": np.log2,
+    "log10": np.log10,
+    "reciprocal": np.reciprocal,
+}
+BOUNDED = {"arcsin": np.arcsin, "arccos": np.arccos, "arctanh": np.arctanh}
+
+
+@pytest.mark.parametrize("name", UNARY)
+def test_unary(name):
+    x = array(3, 5)
+    check(getattr(ops, name)(x), UNARY[name](x))
+
+
+@pytest.mark.parametrize("name", POSITIVE)
+def test_unary_of_positive(name):
+    x = array(3, 5, low=0.1, high=5.0)
+    check(getattr(ops, name)(x), POSITIVE[name](x))
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+def test_unary_of_bounded(name):
+    x = array(3, 5, low=-0.9, high=0.9)
+    check(getattr(ops, name)(x), BOUNDED[name](x))
+
+
+@pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide", "maximum", "minimum", "mod", "floor_divide"])
+def test_binary_with_broadcasting(name):
+    a, b = array(4, 1, 5), array(3, 1, low=0.5)
+    check(getattr(ops, name)(a, b), getattr(np, name)(a, b))
+
+
+@pytest.mark.parametrize("name", ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"])
+def test_comparisons(name):
+    a, b = RNG.integers(0, 3, (4, 5)), RNG.integers(0, 3, (5,))
+    check(getattr(ops, name)(a, b), getattr(np, name)(a, b))
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "min", "prod", "var", "std"])
+@pytest.mark.parametrize("axis", [None, 0, -1, (0, 2)])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_reductions(name, axis, keepdims):
+    x = array(3, 4, 5)
+    check(getattr(ops, name)(x, axis=axis, keepdims=keepdims), getattr(np, name)(x, axis=axis, keepdims=keepdims))
+
+
+def test_arg_and_logical_reductions():
+    x = RNG.integers(0, 9, (4, 6))
+    check(ops.argmax(x), np.argmax(x))
+    check(ops.argmax(x, axis=0), np.argmax(x, axis=0))
+    check(ops.argmin(x, axis=-1, keepdims=True), np.argmin(x, axis=-1, keepdims=True))
+    check(ops.any(x > 7, axis=0), np.any(x > 7, axis=0))
+    check(ops.all(x < 8), np.all(x < 8))
+    check(ops.count_nonzero(x, axis=1), np.count_nonzero(x, axis=1))
+
+
+def test_shapes():
+    x = array(2, 3, 4)
+    check(ops.reshape(x, (4, -1)), x.reshape(4, -1))
+    check(ops.transpose(x), x.T)
+    check(ops.swapaxes(x, 0, 2), x.swapaxes(0, 2))
+    check(ops.moveaxis(x, 0, -1), np.moveaxis(x, 0, -1))
+    check(ops.moveaxis(x, (0, 1), (-1, 0)), np.moveaxis(x, (0, 1), (-1, 0)))
+    check(ops.expand_dims(x, (0, -1)), x[None, ..., None])
+    check(ops.squeeze(x[None, :, :, :1]), np.squeeze(x[None, :, :, :1]))
+    check(ops.flip(x, 1), np.flip(x, 1))
+    check(ops.roll(x, 2, 1), np.roll(x, 2, 1))
+    check(ops.roll(x, 5), np.roll(x, 5))
+    check(ops.tile(x, (2, 1)), np.tile(x, (2, 1)))
+    check(ops.repeat(x, 3, 1), np.repeat(x, 3, 1))
+    check(ops.repeat(x, [1, 2, 0], 1), np.repeat(x, [1, 2, 0], 1))
+    check(ops.pad(x, ((1, 0), (0, 2), (1, 1))), np.pad(x, ((1, 0), (0, 2), (1, 1))))
+    check(ops.pad(x, 1, mode="reflect"), np.pad(x, 1, mode="reflect"))
+    check(ops.concatenate([x, x + 1], 1), np.concatenate([x, x + 1], 1))
+    check(ops.stack([x, x + 1], -1), np.stack([x, x + 1], -1))
+    check(ops.vstack([x[0, 0], x[0, 1]]), np.vstack([x[0, 0], x[0, 1]]))
+    check(ops.diff(x, axis=1), np.diff(x, axis=1))
+    for part, expected in zip(ops.split(x, [1, 3], 2), np.split(x, [1, 3], 2)):
+        check(part, expected)
+    for got, expected in zip(ops.meshgrid(x[0, 0], x[0, 1]), np.meshgrid(x[0, 0], x[0, 1])):
+        check(got, expected)
+
+
+def test_getitem():
+    x = array(4, 5, 6)
+    t = ops.convert_to_tensor(x)
+    keys = [0, -1, slice(1, 3), (slice(None), 2), (Ellipsis, 1), (None, 0), (slice(None, None, -2), slice(3, 0, -1))]
+    keys += [[0, 2], ([0, 1], [2, 3]), (slice(None), [1, 0], [2, 3]), (0, Ellipsis, slice(-2, None)), np.array([3, -1])]
+    for key in keys:
+        check(t[key], x[key])
+    check(t[x[:, 0, 0] > 0], x[x[:, 0, 0] > 0])
+    with pytest.raises(IndexError, match="Index 4 is out of bounds for an axis of size 4"):
+        t[4]
+    assert [row.shape for row in t] == [(5, 6)] * 4
+
+
+def test_indexing_functions():
+    x = array(4, 5)
+    check(ops.take(x, [[0, 3], [1, 1]], axis=1), np.take(x, [[0, 3], [1, 1]], axis=1))
+    order = np.argsort(x, axis=1)
+    check(ops.argsort(x, axis=1), order)
+    check(ops.take_along_axis(x, order, axis=1), np.take_along_axis(x, order, axis=1))
+    check(ops.sort(x, axis=0), np.sort(x, axis=0))
+    check(ops.cumsum(x, axis=1), np.cumsum(x, axis=1))
+    check(ops.cumprod(x), np.cumprod(x))
+    check(ops.bincount(np.array([0, 2, 2, 5])), np.bincount([0, 2, 2, 5]))
+    check(ops.digitize(x, [-1.0, 0.0, 1.0]), np.digitize(x, [-1.0, 0.0, 1.0]))
+    check(ops.tril(x, 1), np.tril(x, 1))
+    check(ops.triu(x), np.triu(x))
+    check(ops.diag(x[0], 1), np.diag(x[0], 1))
+    check(ops.diagonal(x, 1), np.diagonal(x, 1))
+    check(ops.median(x, axis=1), np.median(x, axis=1))
+    check(ops.quantile(x, [0.1, 0.9], axis=0), np.quantile(x, [0.1, 0.9], axis=0))
+    check(ops.one_hot(np.array([1, 0]), 3), [[0, 1, 0], [1, 0, 0]])
+    values, indices = ops.top_k(x, 2)
+    check(values, -np.sort(-x, axis=1)[:, :2])
+    check(indices, np.argsort(-x, axis=1)[:, :2])
+    check(ops.in_top_k(np.argmax(x, axis=1), x, 1), [True] * 4)
+
+
+@pytest.mark.parametrize(
+    "subscripts, shapes",
+    [
+        ("ij,jk->ik", [(3, 4), (4, 5)]),
+        ("bij,bjk->bik", [(2, 3, 4), (2, 4, 5)]),
+        ("abc,cd->abd", [(2, 3, 4), (4, 5)]),
+        ("...ij,...jk->...ik", [(2, 3, 4), (2, 4, 5)]),
+        ("bthd,bshd->bhts", [(2, 3, 4, 5), (2, 6, 4, 5)]),
+        ("ii->i", [(4, 4)]),
+        ("ij->ji", [(3, 4)]),
+        ("ij,i->", [(3, 4), (3,)]),
+        ("i,j,k->kij", [(2,), (3,), (4,)]),
+        ("ij,jk", [(3, 4), (4, 5)]),
+    ],
+)
+def test_einsum(subscripts, shapes):
+    operands = [array(*shape) for shape in shapes]
+    check(ops.einsum(subscripts, *operands), np.einsum(subscripts, *operands))
+
+
+def test_products():
+    a, b, v = array(2, 3, 4), array(4, 5), array(4)
+    check(ops.matmul(a, b), a @ b)
+    check(ops.matmul(a, v), a @ v)
+    check(ops.matmul(v, b), v @ b)
+    check(ops.dot(a, array_like := b), np.dot(a, array_like))
+    check(ops.tensordot(a, b, 1), np.tensordot(a, b, 1))
+    check(ops.tensordot(a, a, [[0, 2], [0, 2]]), np.tensordot(a, a, [[0, 2], [0, 2]]))
+    check(ops.outer(v, v), np.outer(v, v))
+    check(ops.cross(a[..., :3], a[..., 1:]), np.cross(a[..., :3], a[..., 1:]))
+    check(ops.norm(a), np.linalg.norm(a))
+    with pytest.raises(ValueError, match="matmul"):
+        ops.matmul(a, array(3, 5))
+
+
+def test_promotion_is_keras():
+    cases = {
+        ("float32", float): "float32",
+        ("int32", float): "float32",
+        ("int32", int): "int32",
+        ("bool", int): "int32",
+        ("int64", "float32"): "float32",
+        ("float16", "bfloat16"): "float32",
+        ("uint8", "int32"): "int32",
+        ("float32", "float64"): "float64",
+        ("float16", int): "float16",
+        (int, float): "float32",
+    }
+    for (a, b), expected in cases.items():
+        assert result_type(a, b) == result_type(b, a) == expected
+    assert (ops.ones((2,), "float16") * 2.5).dtype == "float16"
+    assert (np.ones(2, "float64") * ops.ones((2,))).dtype == "float64"
+    assert ops.mean(np.array([1, 2])).dtype == "float32"
+    assert ops.convert_to_tensor([1.0, 2.0]).dtype == "float32"
+    assert ops.convert_to_tensor([1, 2]).dtype == "int32"
+    assert ops.divide(3, 2).dtype == "float32"
+
+
+def test_operators_and_conversions():
+    t = ops.convert_to_tensor(np.array([1.0, -2.0]))
+    check(2 - t, [1.0, 4.0])
+    check(1 / (t + 3), [0.25, 1.0])
+    check(-t, [-1.0, 2.0])
+    check(abs(t), [1.0, 2.0])
+    check(t**2, [1.0, 4.0])
+    check((t > 0) | (t < -1), [True, True])
+    check(np.array([1.0, 1.0]) + t, [2.0, -1.0])
+    assert float(t[0]) == 1.0 and int(t[1]) == -2 and bool(t[0] > 0)
+    assert len(t) == 2 and np.asarray(t).tolist() == [1.0, -2.0]
+    with pytest.raises(ValueError, match="ambiguous"):
+        bool(t)
+    with pytest.raises(TypeError, match="one element"):
+        float(t)
+    with pytest.raises(TypeError, match="no numbers"):
+        ops.convert_to_tensor(["a"])
+
+
+ACTIVATIONS = {
+    "relu": lambda x: np.maximum(x, 0),
+    "relu6": lambda x: np.clip(x, 0, 6),
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "softplus": lambda x: np.log1p(np.exp(x)),
+    "softsign": lambda x: x / (1 + np.abs(x)),
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "log_sigmoid": lambda x: -np.log1p(np.exp(-x)),
+    "leaky_relu": lambda x: np.where(x > 0, x, 0.2 * x),
+    "hard_sigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
+    "elu": lambda x: np.where(x > 0, x, np.expm1(x)),
+    "softmax": lambda x: np.exp(x) / np.exp(x).sum(-1, keepdims=True),
+    "log_softmax": lambda x: x - np.log(np.exp(x).sum(-1, keepdims=True)),
+    "tanh_shrink": lambda x: x - np.tanh(x),
+    "hard_tanh": lambda x: np.clip(x, -1, 1),
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations(name):
+    x = array(3, 7, low=-8, high=8)
+    check(getattr(ops, name)(x), ACTIVATIONS[name](x), 1e-10)
+
+
+def test_softmax_over_other_axes():
+    x = array(2, 3, 4)
+    e = np.exp(x)
+    check(ops.softmax(x, axis=1), e / e.sum(1, keepdims=True))
+    check(ops.softmax(x, axis=(0, 2)), e / e.sum((0, 2), keepdims=True))
+
+
+def test_crossentropies():
+    p, t = np.array([[0.2, 0.3, 0.5], [0.6, 0.3, 0.1]]), np.array([2, 0])
+    expected = -np.log(p[[0, 1], t])
+    check(ops.sparse_categorical_crossentropy(t, p), expected, 1e-6)
+    check(ops.categorical_crossentropy(np.eye(3)[t], p), expected, 1e-6)
+    check(ops.sparse_categorical_crossentropy(t, np.log(p), from_logits=True), expected)
+    check(ops.categorical_crossentropy(np.eye(3)[t], np.log(p), from_logits=True), expected)
+    b = np.array([1.0, 0.0])
+    check(ops.binary_crossentropy(b, np.array([0.8, 0.3])), [-np.log(0.8), -np.log(0.7)], 1e-6)
+    check(ops.binary_crossentropy(b, np.array([2.0, -1.0]), from_logits=True), np.log1p(np.exp([-2.0, -1.0])))
+    # Of a softmax the cross-entropy takes the logits: finite where the probability underflows.
+    hopeless = ops.softmax(np.array([[0.0, 2000.0]]))
+    check(ops.sparse_categorical_crossentropy(np.array([0]), hopeless), [2000.0])
+    with pytest.raises(ValueError, match="same shape"):
+        ops.categorical_crossentropy(np.eye(3), p)
+    with pytest.raises(ValueError, match="'categorical_crossentropy'"):
+        ops.sparse_categorical_crossentropy(np.eye(3)[t], p)
+
+
+def conv_reference(x, w, stride):
+    """Direct valid convolution, NHWC and HWIO."""
+    kh, kw = w.shape[:2]
+    oh, ow = (x.shape[1] - kh) // stride + 1, (x.shape[2] - kw) // stride + 1
+    y = np.zeros((x.shape[0], oh, ow, w.shape[3]))
+    for i in range(oh):
+        for j in range(ow):
+            window = x[:, i * stride : i * stride + kh, j * stride : j * stride + kw]
+            y[:, i, j] = np.tensordot(window, w, 3)
+    return y
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_conv(stride):
+    x, w = array(2, 8, 7, 3), array(3, 2, 3, 4)
+    check(ops.conv(x, w, stride), conv_reference(x, w, stride), 1e-10)
+    padded = np.pad(x, ((0, 0), (1, 1), (0, 1), (0, 0)))
+    if stride == 1:
+        check(ops.conv(x, w, 1, "same"), conv_reference(padded, w, 1), 1e-10)
+    first = ops.conv(np.moveaxis(x, -1, 1), w, stride, data_format="channels_first")
+    check(first, np.moveaxis(conv_reference(x, w, stride), -1, 1), 1e-10)
+    row = ops.conv(x[:, 0], w[0], stride)
+    check(row, conv_reference(x[:, :1], w[:1], stride)[:, 0], 1e-10)
+    with pytest.raises(ValueError, match="5 channels"):
+        ops.conv(array(2, 8, 7, 5), w)
+
+
+def test_depthwise_and_transposed_conv():
+    x, w = array(2, 6, 6, 3), array(3, 3, 3, 2)
+    parts = [conv_reference(x[..., c : c + 1], w[:, :, c : c + 1], 1) for c in range(3)]
+    check(ops.depthwise_conv(x, w), np.concatenate(parts, -1), 1e-10)
+    # The transposed convolution is the gradient of the convolution.
+    y, k = array(2, 4, 4, 5), array(3, 3, 3, 5)
+    with dlcore.GradientTape() as tape:
+        source = ops.zeros((2, 6, 6, 3), "float64")
+        tape.watch(source)
+        value = ops.sum(ops.conv(source, k) * y)
+    check(ops.conv_transpose(y, k), tape.gradient(value, source), 1e-10)
+
+
+def test_pooling():
+    x = array(2, 6, 4, 3)
+    blocks = x.reshape(2, 3, 2, 2, 2, 3)
+    check(ops.max_pool(x, 2), blocks.max((2, 4)))
+    check(ops.average_pool(x, 2), blocks.mean((2, 4)))
+    check(ops.max_pool(x[:, 0], 2), x[:, 0].reshape(2, 2, 2, 3).max(2))
+    assert ops.max_pool(x, 3, 2, "same").shape == (2, 3, 2, 3)
+
+
+def test_attention_masks():
+    q, k, v = array(2, 3, 4, 5), array(2, 6, 4, 5), array(2, 6, 4, 5)
+    scores = np.einsum("bthd,bshd->bhts", q, k) / np.sqrt(5)
+    mask = RNG.integers(0, 2, (2, 1, 3, 6)).astype(bool)
+    mask[..., 0] = True
+    e = np.where(mask, np.exp(scores), 0)
+    expected = np.einsum("bhts,bshd->bthd", e / e.sum(-1, keepdims=True), v)
+    check(ops.dot_product_attention(q, k, v, mask=mask), expected, 1e-10)
+
+
+def test_control_flow():
+    check(ops.while_loop(lambda i, s: i < 5, lambda i, s: (i + 1, s + i), (0, 0))[1], 10)
+    check(ops.fori_loop(0, 4, lambda i, s: s + i, 0), 6)
+    carry, outputs = ops.scan(lambda c, x: (c + x, c * x), ops.convert_to_tensor(0.0), ops.arange(4, dtype="float32"))
+    check(carry, 6.0)
+    check(outputs, [0.0, 0.0, 2.0, 9.0])
+    check(ops.cond(True, lambda: 1.0, lambda: 2.0), 1.0)
+
+
+def test_scatter():
+    check(ops.scatter([[0], [2], [0]], [1.0, 2.0, 3.0], (4,)), [4.0, 0.0, 2.0, 0.0])
+    x = array(3, 4)
+    updated = x.copy()
+    updated[[0, 2], [1, 3]] = [9.0, 8.0]
+    check(ops.scatter_update(x, [[0, 1], [2, 3]], np.array([9.0, 8.0])), updated)
+    updated = x.copy()
+    updated[1:3, 2:] = 0
+    check(ops.slice_update(x, (1, 2), np.zeros((2, 2))), updated)
+    check(ops.slice(x, (1, 0), (2, 3)), x[1:3, :3])
+
+
+def test_keras_tensors():
+    x = KerasTensor((None, 4), "float32")
+    x.history = (None, 0, 0)
+    assert (x + 1).shape == (None, 4)
+    assert ops.reshape(x, (-1, 2, 2)).shape == (None, 2, 2)
+    assert ops.matmul(x, np.zeros((4, 3), "float32")).shape == (None, 3)
+    assert ops.argmax(x, -1).dtype == "int32"
+    assert ops.concatenate([x, x], 1).shape == (None, 8)
+    assert x[:, 1].shape == (None,)
+    assert (x > 0).dtype == "bool"
+    assert ops.repeat(x, 3, 0).shape == (None, 4)
+    with pytest.raises(ValueError, match="symbolic"):
+        np.asarray(x)
+
+
+def test_two_unknown_sizes():
+    x = KerasTensor((None, None, 4), "float32")
+    assert ops.expand_dims(x, 1).shape == (None, 1, None, 4)
+    # The product of two sizes needs numbers: found with stand-ins.
+    assert ops.reshape(x, (-1, 4)).shape == (None, 4)
+
+
+GRADIENTS = {
+    "exp": lambda x: ops.exp(x),
+    "tanh": lambda x: ops.tanh(x),
+    "sigmoid": lambda x: ops.sigmoid(x),
+    "softplus": lambda x: ops.softplus(x),
+    "gelu": lambda x: ops.gelu(x),
+    "erf": lambda x: ops.erf(x),
+    "power": lambda x: ops.power(ops.abs(x) + 1, 2.5),
+    "divide": lambda x: x / (ops.square(x) + 1),
+    "softmax": lambda x: ops.softmax(x) * ops.arange(4, dtype="float64"),
+    "logsumexp": lambda x: ops.logsumexp(x, axis=1),
+    "var": lambda x: ops.var(x, axis=0),
+    "max": lambda x: ops.max(x, axis=1),
+    "matmul": lambda x: ops.matmul(x, ops.transpose(x)),
+    "getitem": lambda x: x[1:, ::-2] * 3.0,
+    "take": lambda x: ops.take(x, [2, 0, 2], axis=0) ** 2,
+    "concatenate": lambda x: ops.concatenate([x, x * x], 1) ** 2,
+    "pad": lambda x: ops.pad(x, 1) ** 2,
+    "cumsum": lambda x: ops.cumsum(x, 1) ** 2,
+    "sort": lambda x: ops.sort(x, 1) * ops.arange(4, dtype="float64"),
+    "where": lambda x: ops.where(x > 0, x * x, -x),
+    "einsum": lambda x: ops.einsum("ij,kj->ik", x, x),
+    "layer_normalization": lambda x: ops.layer_normalization(x) * ops.arange(4, dtype="float64"),
+    "conv": lambda x: ops.conv(ops.reshape(x, (1, 3, 4, 1)), ops.reshape(x[:2, :2], (2, 2, 1, 1))),
+    "max_pool": lambda x: ops.max_pool(ops.reshape(x, (1, 3, 4, 1)), 2, 1),
+}
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_gradients(name):
+    function = GRADIENTS[name]
+    x = np.random.default_rng(7).uniform(-2, 2, (3, 4))
+    weight = None
+
+    def value(a):
+        nonlocal weight
+        y = function(ops.convert_to_tensor(a))
+        if weight is None:
+            weight = np.random.default_rng(1).normal(size=y.shape)
+        return ops.sum(y * weight)
+
+    with dlcore.GradientTape() as tape:
+        t = ops.convert_to_tensor(x)
+        tape.watch(t)
+        y = function(t)
+        weight = np.random.default_rng(1).normal(size=y.shape)
+        loss = ops.sum(y * weight)
+    gradient = tape.gradient(loss, t).numpy()
+    step = 1e-6
+    for index in np.ndindex(*x.shape):
+        up, down = x.copy(), x.copy()
+        up[index] += step
+        down[index] -= step
+        numeric = (float(value(up)) - float(value(down))) / (2 * step)
+        assert abs(gradient[index] - numeric) < 1e-6 * max(1.0, abs(numeric)), index
