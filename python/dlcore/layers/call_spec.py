@@ -23,8 +23,9 @@ class Signature:
         self.own_masks = {name: f"{name}_mask" for name in self.names if f"{name}_mask" in all_names}
 
     def bind(self, args, kwargs):
-        """The arguments by name; those beyond the named ones are left out."""
+        """The arguments by name; those of `*args` by number."""
         bound = dict(zip(self.names, args))
+        bound.update((f"args_{i}", value) for i, value in enumerate(args[len(self.names) :]))
         bound.update(kwargs)
         return bound
 

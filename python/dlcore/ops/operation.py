@@ -11,8 +11,8 @@ from dlcore.backend import names
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.tensors import Tensor
 
-# Two stand-ins for an unknown size; a size of the output that differs between them is unknown too.
-_STAND_INS = (83, 89)
+# Two stand-ins for an unknown size, with many divisors; a size of the output that differs between them is unknown too.
+_STAND_INS = (120, 240)
 
 
 class Node:

@@ -107,12 +107,12 @@ class GradientTape:
             output_gradients: weights of the target's elements, in its structure.
             unconnected_gradients: what a source that the target does not depend on gets: "none" or "zero".
         """
-        if self._graph is None and self._tape is None:
-            raise RuntimeError("GradientTape.gradient() was called before anything was recorded.")
         if self._is_used and not self._persistent:
             raise RuntimeError(
                 "A GradientTape that is not persistent gives gradients once. Use GradientTape(persistent=True)."
             )
+        if self._graph is None and self._tape is None:
+            raise RuntimeError("GradientTape.gradient() was called before anything was recorded.")
         targets = [self._target(x) for x in tree.flatten(target)]
         flat = tree.flatten(sources)
         tensors = [self._source(x) for x in flat]

@@ -1,0 +1,199 @@
+"""Functional, Sequential and subclassed models: graphs, shapes, summary, configuration."""
+
+import numpy as np
+import pytest
+
+import dlcore as keras
+from dlcore import layers, ops
+
+
+@pytest.fixture(autouse=True)
+def fresh_names():
+    keras.backend.clear_session()
+
+
+def mlp():
+    x = keras.Input((4,), name="x")
+    h = layers.Dense(3, activation="relu", name="hidden")(x)
+    return keras.Model(x, layers.Dense(2, name="head")(h), name="mlp")
+
+
+def test_values_and_shapes():
+    model = mlp()
+    data = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+    (w1, b1, w2, b2) = model.get_weights()
+    np.testing.assert_allclose(model(data).numpy(), np.maximum(data @ w1 + b1, 0) @ w2 + b2, rtol=1e-5, atol=1e-6)
+    assert model.input_shape == (None, 4) and model.output_shape == (None, 2)
+    assert [layer.name for layer in model.layers] == ["x", "hidden", "head"]
+    assert [v.path for v in model.weights] == ["hidden/kernel", "hidden/bias", "head/kernel", "head/bias"]
+
+
+def test_shared_layer_and_operators():
+    shared = layers.Dense(3)
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    model = keras.Model([a, b], {"difference": shared(a) - shared(b), "twice": 2 * shared(a)})
+    assert len(model.weights) == 2
+    x, y = np.ones((2, 4), "float32"), np.zeros((2, 4), "float32")
+    out = model([x, y])
+    np.testing.assert_allclose(out["difference"], out["twice"] / 2, rtol=1e-6)
+    by_name = model({"b": y, "a": x})
+    np.testing.assert_array_equal(by_name["twice"].numpy(), out["twice"].numpy())
+    with pytest.raises(ValueError, match='missing data for input "b"'):
+        model({"a": x})
+
+
+def test_nested_models_and_submodels():
+    inner = mlp()
+    x = keras.Input((4,))
+    outer = keras.Model(x, inner(x) + 1)
+    data = np.ones((2, 4), "float32")
+    np.testing.assert_allclose(outer(data).numpy(), inner(data).numpy() + 1, rtol=1e-6)
+    hidden = keras.Model(inner.input, inner.get_layer("hidden").output)
+    assert hidden(data).shape == (2, 3)
+    tail = keras.Model(inner.get_layer("hidden").output, inner.output)
+    np.testing.assert_allclose(tail(hidden(data)).numpy(), inner(data).numpy(), rtol=1e-6)
+
+
+def test_last_axis_is_added_and_dropped():
+    x = keras.Input((3, 1))
+    model = keras.Model(x, layers.Flatten()(x))
+    assert model(np.ones((2, 3), "float32")).shape == (2, 3)
+    flat = keras.Input((3,))
+    model = keras.Model(flat, layers.Dense(2)(flat))
+    assert model(np.ones((2, 3, 1), "float32")).shape == (2, 2)
+
+
+def test_wrong_shapes_name_the_layer():
+    model = mlp()
+    with pytest.raises(ValueError, match=r'"mlp".*expected shape=\(None, 4\), found shape=\(2, 5\)'):
+        model(np.ones((2, 5)))
+    with pytest.raises(ValueError, match='"head"'):
+        model.get_layer("head")(np.ones((2, 5)))
+
+
+def test_disconnected_graph():
+    a, b = keras.Input((2,), name="a"), keras.Input((2,), name="b")
+    with pytest.raises(ValueError, match="input 'b', which is none of the model's inputs"):
+        keras.Model(a, a + b)
+    with pytest.raises(ValueError, match="must be KerasTensors"):
+        keras.Model(a, np.ones(3))
+
+
+def test_unknown_layer():
+    with pytest.raises(ValueError, match="hidden"):
+        mlp().get_layer("hiden")
+    with pytest.raises(ValueError, match="3 layers; there is no layer at index 7"):
+        mlp().get_layer(index=7)
+
+
+@pytest.mark.parametrize("make", [mlp, lambda: keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Dense(2)])])
+def test_config_round_trip(make):
+    model = make()
+    again = type(model).from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    data = np.ones((2, 4), "float32")
+    np.testing.assert_array_equal(again(data).numpy(), model(data).numpy())
+    assert again.name == model.name and [v.shape for v in again.weights] == [v.shape for v in model.weights]
+
+
+def test_config_with_operations():
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    y = ops.reshape(ops.concatenate([a * 2, b], axis=1), (-1, 2, 4))[:, 0]
+    model = keras.Model([a, b], ops.sum(y, axis=1, keepdims=True))
+    again = keras.Model.from_config(model.get_config())
+    data = [np.arange(8, dtype="float32").reshape(2, 4), np.ones((2, 4), "float32")]
+    np.testing.assert_array_equal(again(data).numpy(), model(data).numpy())
+    kinds = [entry["class_name"] for entry in model.get_config()["layers"]]
+    assert kinds == ["InputLayer", "Multiply", "InputLayer", "Concatenate", "Reshape", "GetItem", "Sum"]
+
+
+def test_json_and_clone():
+    model = mlp()
+    again = keras.models.model_from_json(model.to_json())
+    assert [layer.name for layer in again.layers] == ["x", "hidden", "head"]
+    clone = keras.models.clone_model(model)
+    assert clone.get_layer("head") is not model.get_layer("head")
+
+
+def test_sequential_builds_when_it_knows_the_shape():
+    model = keras.Sequential()
+    model.add(layers.Dense(3, input_shape=(4,)))
+    assert model.built and model.output_shape == (None, 3)
+    model.add(layers.Dense(2))
+    assert model.output_shape == (None, 2)
+    assert model.pop().units == 2 and model.output_shape == (None, 3)
+    late = keras.Sequential([layers.Dense(3), layers.Dense(2)])
+    assert not late.built
+    with pytest.raises(AttributeError, match="has no inputs and outputs yet"):
+        late.inputs  # noqa: B018
+    assert late(np.ones((5, 4), "float32")).shape == (5, 2)
+    assert late.input_shape == (None, 4)
+    assert [v.path for v in late.weights][0] == "sequential_1/dense_2/kernel"
+
+
+def test_sequential_messages():
+    with pytest.raises(ValueError, match="unique names"):
+        keras.Sequential([layers.Dense(2, name="a"), layers.Dense(2, name="a")])
+    with pytest.raises(ValueError, match="Only layers can be added"):
+        keras.Sequential([3])
+
+
+class Classifier(keras.Model):
+    def __init__(self, units=3, **kwargs):
+        super().__init__(**kwargs)
+        self.hidden = layers.Dense(units, activation="relu")
+        self.blocks = [layers.Dense(units) for _ in range(2)]
+        self.head = layers.Dense(2)
+
+    def call(self, inputs, training=False):
+        x = self.hidden(inputs)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(x)
+
+
+def test_subclassed_model():
+    model = Classifier()
+    model.build((None, 4))
+    assert model.built and len(model.weights) == 8 and len(model.layers) == 4
+    assert model(np.ones((2, 4))).shape == (2, 2)
+    assert model.weights[0].path == "classifier/dense/kernel"
+    x = keras.Input((4,))
+    assert keras.Model(x, model(x)).output_shape == (None, 2)
+
+
+def test_subclass_of_functional():
+    class Named(keras.Model):
+        def __init__(self):
+            x = keras.Input((4,))
+            super().__init__(inputs=x, outputs=layers.Dense(2)(x))
+            self.note = "kept"
+
+    model = Named()
+    assert isinstance(model, keras.Functional) and model.note == "kept"
+    assert model(np.ones((3, 4), "float32")).shape == (3, 2)
+
+
+def test_summary():
+    lines = []
+    model = mlp()
+    model.summary(print_fn=lambda text: lines.extend(text.split("\n")), line_length=80)
+    assert lines[0] == 'Model: "mlp"'
+    assert any("hidden (Dense)" in line and "(None, 3)" in line and "15" in line for line in lines)
+    assert " Total params: 23 (92.00 B)" in lines
+    model.trainable = False
+    model.summary(print_fn=lambda text: lines.extend(text.split("\n")))
+    assert " Non-trainable params: 23 (92.00 B)" in lines
+    assert len({len(line) for line in lines if line.startswith(("│", "├"))}) <= 2
+
+
+def test_program_and_layers_agree():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="tanh"), layers.Dense(2)])
+    data = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+    with keras.GradientTape():
+        eager = model(data).numpy()
+    np.testing.assert_allclose(model(data).numpy(), eager, rtol=1e-6)
+    model.layers[0].trainable = False
+    np.testing.assert_allclose(model(data).numpy(), eager, rtol=1e-6)
+    model.layers[0].kernel.assign(np.zeros((4, 3)))
+    assert not np.allclose(model(data).numpy(), eager)

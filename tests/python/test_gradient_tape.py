@@ -1,0 +1,149 @@
+"""GradientTape, eagerly and in traced functions."""
+
+import numpy as np
+import pytest
+
+from dlcore import GradientTape, Variable, _core, ops
+
+
+def test_variables_are_watched():
+    x = Variable(np.array([1.0, 2.0, 3.0]))
+    frozen = Variable(np.array(2.0), trainable=False)
+    with GradientTape() as tape:
+        y = ops.sum(x * x * frozen)
+    gradients = tape.gradient(y, {"x": x, "frozen": [frozen]})
+    np.testing.assert_array_equal(gradients["x"].numpy(), [4.0, 8.0, 12.0])
+    assert gradients["frozen"] == [None]
+    assert tape.watched_variables() == (x,)
+
+
+def test_watch_and_output_gradients():
+    x = ops.convert_to_tensor(np.array([1.0, 2.0]))
+    with GradientTape() as tape:
+        tape.watch(x)
+        y = x**3
+    gradient = tape.gradient(y, x, output_gradients=ops.convert_to_tensor(np.array([1.0, 10.0])))
+    np.testing.assert_allclose(gradient.numpy(), [3.0, 120.0])
+
+
+def test_unconnected():
+    a, b = Variable(1.0), Variable(2.0)
+    with GradientTape(persistent=True) as tape:
+        y = a * 3
+    assert tape.gradient(y, b) is None
+    assert float(tape.gradient(y, b, unconnected_gradients="zero")) == 0.0
+
+
+def test_what_is_outside_is_constant():
+    x = Variable(3.0)
+    before = x * x
+    with GradientTape() as tape:
+        y = x * before
+    assert float(tape.gradient(y, x)) == 9.0
+
+
+def test_once_unless_persistent():
+    x = Variable(3.0)
+    with GradientTape() as tape:
+        y = x * x
+    tape.gradient(y, x)
+    with pytest.raises(RuntimeError, match="persistent=True"):
+        tape.gradient(y, x)
+
+
+def test_second_derivative():
+    x = Variable(np.array(2.0))
+    with GradientTape() as outer:
+        with GradientTape() as inner:
+            y = x**3
+        slope = inner.gradient(y, x)
+    assert float(slope) == 12.0
+    assert float(outer.gradient(slope, x)) == 12.0
+
+
+def test_gradient_penalty():
+    w, x = Variable(np.array([[1.0], [2.0]])), ops.convert_to_tensor(np.array([[0.5, -1.0]]))
+    with GradientTape() as outer:
+        with GradientTape() as inner:
+            inner.watch(x)
+            y = ops.sum(ops.square(ops.matmul(x, w)))
+        dx = inner.gradient(y, x)
+        penalty = ops.sum(ops.square(dx))
+    # y = (x w)^2, dx = 2 (x w) w, penalty = 4 (x w)^2 |w|^2
+    xv, wv = x.numpy()[0], w.numpy()[:, 0]
+    s = xv @ wv
+    expected = 8 * s * xv * (wv @ wv) + 8 * s**2 * wv
+    np.testing.assert_allclose(outer.gradient(penalty, w).numpy()[:, 0], expected)
+
+
+def test_jacobian():
+    x = Variable(np.array([1.0, 2.0]))
+    with GradientTape(persistent=True) as tape:
+        y = ops.stack([x[0] * x[1], x[0] ** 2])
+    np.testing.assert_allclose(tape.jacobian(y, x).numpy(), [[2.0, 1.0], [2.0, 0.0]])
+
+
+def test_watch_needs_floats():
+    with GradientTape() as tape:
+        with pytest.raises(ValueError, match="int32"):
+            tape.watch(ops.arange(3))
+    with pytest.raises(RuntimeError, match="with"):
+        tape.watch(ops.ones((2,)))
+
+
+def run_traced(function, *arrays):
+    """function traced into a program and run."""
+    with _core.Graph() as graph:
+        results = function(*[graph.input(a.shape, a.dtype.name, "x") for a in arrays])
+    return [r.numpy() for r in graph.compile(list(results)).run([_core.tensor(a) for a in arrays])]
+
+
+def test_traced_equals_eager():
+    w = Variable(np.random.default_rng(0).normal(size=(3, 2)))
+    x = np.random.default_rng(1).normal(size=(4, 3))
+
+    def step(x):
+        with GradientTape() as tape:
+            loss = ops.mean(ops.square(ops.tanh(ops.matmul(x, w))))
+        return loss, tape.gradient(loss, w)
+
+    for got, expected in zip(run_traced(step, x), step(_core.tensor(x))):
+        np.testing.assert_allclose(got, expected.numpy(), rtol=1e-12)
+
+
+def test_traced_outside_is_constant():
+    w = Variable(np.array(3.0))
+
+    def step(x):
+        target = w * x
+        with GradientTape() as tape:
+            y = w * target
+        return (tape.gradient(y, w),)
+
+    assert run_traced(step, np.array(2.0))[0] == 6.0
+
+
+def test_traced_after_an_assignment():
+    w = Variable(np.array(3.0))
+
+    def step(x):
+        w.assign(w * x)
+        with GradientTape() as tape:
+            y = w**2
+        return (tape.gradient(y, w),)
+
+    assert run_traced(step, np.array(2.0))[0] == 12.0
+    assert w.numpy() == 6.0
+
+
+def test_traced_second_derivative():
+    w = Variable(np.array(2.0))
+
+    def step(x):
+        with GradientTape() as outer:
+            with GradientTape() as inner:
+                y = w**3 * x
+            slope = inner.gradient(y, w)
+        return slope, outer.gradient(slope, w)
+
+    assert [float(r) for r in run_traced(step, np.array(1.0))] == [12.0, 12.0]

@@ -1,0 +1,227 @@
+"""Layer: building, tracking of variables, calls, masks, losses, configuration and messages."""
+
+import numpy as np
+import pytest
+
+import dlcore as keras
+from dlcore import ops
+from dlcore.layers import InputSpec, Layer
+
+
+class Scale(Layer):
+    """y = x * kernel + offset."""
+
+    def __init__(self, offset=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.offset = offset
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="kernel")
+        self.count = self.add_weight(initializer="zeros", trainable=False, name="count")
+
+    def call(self, inputs):
+        return inputs * self.kernel + self.offset
+
+
+class Pair(Layer):
+    """Two layers, one in a list."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.first = Scale(name="first")
+        self.rest = [Scale(name="second")]
+
+    def call(self, inputs, training=False):
+        x = self.first(inputs)
+        return self.rest[0](x) if training else x
+
+
+def test_build_and_weights():
+    layer = Scale(name="scale")
+    assert not layer.built and layer.weights == []
+    y = layer(np.ones((2, 3)))
+    assert layer.built and y.shape == (2, 3) and y.dtype == "float32"
+    assert [v.path for v in layer.weights] == ["scale/kernel", "scale/count"]
+    assert layer.count_params() == 4
+    assert [v.name for v in layer.trainable_weights] == ["kernel"]
+    assert layer.get_build_config() == {"input_shape": (2, 3)}
+
+
+def test_sublayers_are_tracked():
+    layer = Pair(name="pair")
+    layer(np.ones((2, 3)), training=True)
+    assert [v.path for v in layer.weights] == [
+        "pair/first/kernel",
+        "pair/first/count",
+        "pair/second/kernel",
+        "pair/second/count",
+    ]
+    layer.trainable = False
+    assert layer.trainable_weights == [] and not layer.first.kernel.trainable
+    layer.trainable = True
+    assert len(layer.trainable_weights) == 2 and not layer.first.count.trainable
+
+
+def test_training_flag_goes_to_inner_layers():
+    seen = []
+
+    class Note(Layer):
+        def call(self, x, training=None):
+            seen.append(training)
+            return x
+
+    class Outer(Layer):
+        def __init__(self):
+            super().__init__()
+            self.note = Note()
+
+        def call(self, x, training=False):
+            return self.note(x)
+
+    layer = Outer()
+    layer(np.ones(2), training=True)
+    layer(np.ones(2))
+    layer.note(np.ones(2))
+    assert seen == [True, False, None]
+
+
+def test_automatic_names():
+    keras.backend.clear_session()
+    assert [Scale().name for _ in range(3)] == ["scale", "scale_1", "scale_2"]
+
+
+def test_get_and_set_weights():
+    layer = Scale()
+    layer.build((None, 2))
+    layer.set_weights([np.array([2.0, 3.0]), np.array(1.0)])
+    np.testing.assert_array_equal(layer.get_weights()[0], [2.0, 3.0])
+    with pytest.raises(ValueError, match=r"shape \(2,\); received an array of shape \(3,\)"):
+        layer.set_weights([np.zeros(3), np.array(0.0)])
+    with pytest.raises(ValueError, match="given 1 arrays, but the layer has 2"):
+        layer.set_weights([np.zeros(2)])
+    np.testing.assert_array_equal(layer.get_weights()[0], [2.0, 3.0])
+
+
+def test_config_round_trip():
+    layer = Scale(offset=2.0, name="s", trainable=False)
+    config = layer.get_config()
+    assert config["offset"] == 2.0 and config["name"] == "s"
+    again = Scale.from_config(config)
+    assert again.offset == 2.0 and again.name == "s" and not again.trainable
+
+
+def test_regularizers_and_losses():
+    class Penalised(Layer):
+        def build(self, input_shape):
+            self.w = self.add_weight(shape=(2,), initializer="ones", regularizer=lambda w: 0.5 * ops.sum(w.value**2))
+
+        def call(self, x):
+            self.add_loss(ops.mean(x))
+            return x * self.w
+
+    layer = Penalised()
+    for _ in range(2):
+        layer(np.full((3, 2), 4.0))
+        assert [float(loss) for loss in layer.losses] == [4.0, 1.0]
+    with pytest.raises(ValueError, match="scalars"):
+        layer.add_loss(np.ones(3))
+
+
+def test_activity_regularizer():
+    layer = Scale(activity_regularizer=lambda y: ops.sum(y))
+    layer(np.ones((4, 2)))
+    assert float(layer.losses[0]) == 2.0  # the sum 8 over the batch of 4
+
+
+def test_masks_pass_through():
+    class Masker(Layer):
+        supports = True
+
+        def __init__(self):
+            super().__init__()
+            self.supports_masking = True
+
+        def compute_mask(self, inputs, previous_mask):
+            return inputs[..., 0] > 0
+
+        def call(self, x):
+            y = x + 0
+            y._keras_mask = x[..., 0] > 0
+            return y
+
+    class Reader(Layer):
+        def __init__(self):
+            super().__init__()
+            self.supports_masking = True
+
+        def call(self, x, mask=None):
+            self.seen = mask
+            return x * 2
+
+    x = np.array([[[1.0], [0.0]]])
+    reader = Reader()
+    y = reader(Masker()(x))
+    assert reader.seen.numpy().tolist() == [[True, False]]
+    assert y._keras_mask.numpy().tolist() == [[True, False]]
+    with pytest.warns(UserWarning, match="does not support masking"):
+        assert not hasattr(Scale()(y), "_keras_mask")
+
+
+def test_input_spec_messages():
+    layer = Scale(name="scale")
+    layer.input_spec = InputSpec(ndim=2, axes={-1: 3})
+    with pytest.raises(ValueError, match=r'"scale".*expected ndim=2, found ndim=3. Full shape received: \(1, 2, 3\)'):
+        layer(np.ones((1, 2, 3)))
+    with pytest.raises(ValueError, match=r'"scale".*axis -1.*size 3.*shape \(1, 2\)'):
+        layer(np.ones((1, 2)))
+    assert not layer.built
+
+
+def test_messages():
+    with pytest.raises(ValueError, match="Unrecognized keyword arguments passed to Scale: 'units'"):
+        Scale(units=3)
+    with pytest.raises(ValueError, match="without '/'"):
+        Scale(name="a/b")
+
+    class Forgets(Layer):
+        def __init__(self):
+            pass
+
+    with pytest.raises(RuntimeError, match=r"super\(\).__init__\(\) was not called"):
+        Forgets()(np.ones(2))
+    with pytest.raises(ValueError, match="every size of its shape must be known"):
+        Scale()(keras.Input((None,)))
+
+
+def test_a_failed_build_leaves_no_weights():
+    class Fails(Layer):
+        def build(self, input_shape):
+            self.add_weight(shape=(2,))
+            raise ValueError("no")
+
+    layer = Fails()
+    with pytest.raises(ValueError, match="no"):
+        layer(np.ones((1, 2)))
+    assert layer.weights == [] and not layer.built
+
+
+def test_output_shape_by_tracing():
+    class Halve(Layer):
+        def call(self, x):
+            n, t, c = x.shape
+            return ops.reshape(x, (n, t // 2, 2 * c))
+
+    assert Halve().compute_output_shape((None, 8, 3)) == (None, 4, 6)
+    assert Halve().compute_output_shape((None, None, 3)) == (None, None, 6)
+    x = keras.Input((8, 3))
+    layer = Halve()
+    assert layer(x).shape == (None, 4, 6)
+    assert layer.output_shape == (None, 4, 6) and layer.input_shape == (None, 8, 3)
+    with pytest.raises(AttributeError, match="never called"):
+        Halve().output  # noqa: B018
+
+
+def test_float64_layer():
+    layer = Scale(dtype="float64")
+    assert layer(np.ones((1, 2), "float32")).dtype == "float64"
+    assert layer.get_config()["dtype"]["config"] == {"name": "float64"}
