@@ -14,7 +14,7 @@ from dlcore.backend.dtypes import is_float_dtype, is_int_dtype, result_type, sta
 from dlcore.backend.global_state import clear_session, get_global_attribute, set_global_attribute
 from dlcore.backend.keras_tensor import KerasTensor, is_keras_tensor
 from dlcore.backend.masking import get_keras_mask, set_keras_mask
-from dlcore.backend.names import auto_name, get_uid, name_scope, to_snake_case
+from dlcore.backend.names import auto_name, get_uid, name_scope, nearest_hint, to_snake_case
 from dlcore.backend.tensors import Tensor, convert_to_numpy, convert_to_tensor, is_tensor, promote
 from dlcore.backend.variables import Variable, is_variable
 
@@ -39,6 +39,7 @@ __all__ = [
     "is_tensor",
     "is_variable",
     "name_scope",
+    "nearest_hint",
     "promote",
     "result_type",
     "set_epsilon",

@@ -1,5 +1,6 @@
 """Automatic names of layers and variables, and the scopes that make their paths."""
 
+import difflib
 import re
 
 from dlcore.backend.global_state import get_global_attribute
@@ -58,3 +59,12 @@ class name_scope:
 def current_path():
     """The names of the open scopes, joined by "/"."""
     return "/".join(get_global_attribute("name_scopes", list))
+
+
+def nearest_hint(name, names):
+    """The names most like `name`, or all of them, as a sentence for an error message."""
+    lowered = {known.lower(): known for known in names}
+    near = difflib.get_close_matches(str(name).lower(), lowered, n=3, cutoff=0.5)
+    if near:
+        return "Nearest names: " + ", ".join(f'"{lowered[n]}"' for n in near) + "."
+    return "Known names: " + ", ".join(f'"{n}"' for n in sorted(set(names))) + "."

@@ -149,6 +149,8 @@ def _repeat_calls(layers, pending):
             except _NotYet:
                 waiting.append((name, node))
                 continue
+            if getattr(layers[name], "function", None) is ops.get_item and isinstance(args[1], list):
+                args[1] = tuple(args[1])  # x[a, b]: JSON knows no tuples
             layers[name](*args, **kwargs, **getattr(layers[name], "static_arguments", {}))
         if len(waiting) == len(pending):
             raise ValueError(
