@@ -1,0 +1,184 @@
+"""Activations as layers."""
+
+from dlcore import activations, backend, ops
+from dlcore.layers.layer import Layer
+from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
+
+
+class _Elementwise(Layer):
+    """Base: the output has the input's shape, and masks pass through."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+class Activation(_Elementwise):
+    """y = activation(x).
+
+    Args:
+        activation: name or function.
+
+    Example:
+
+    >>> Activation("relu")(ops.array([-3.0, 2.0]))
+    """
+
+    def __init__(self, activation, **kwargs):
+        super().__init__(**kwargs)
+        self.activation = activations.get(activation)
+
+    def call(self, inputs):
+        return self.activation(inputs)
+
+    def get_config(self):
+        return {**super().get_config(), "activation": activations.serialize(self.activation)}
+
+
+class ReLU(_Elementwise):
+    """Rectified linear unit: y = x above the threshold, `negative_slope * (x - threshold)` below, at most `max_value`.
+
+    Args:
+        max_value: float >= 0 or None (default).
+        negative_slope: float >= 0, default 0.0.
+        threshold: float >= 0, default 0.0.
+    """
+
+    def __init__(self, max_value=None, negative_slope=0.0, threshold=0.0, **kwargs):
+        negative_slope = kwargs.pop("alpha", negative_slope)
+        super().__init__(**kwargs)
+        for name, value in (("max_value", max_value), ("negative_slope", negative_slope), ("threshold", threshold)):
+            if (value is None and name != "max_value") or (value is not None and value < 0):
+                raise ValueError(f"ReLU: {name} must be a float >= 0. Got {name}={value!r}.")
+        self.max_value = max_value
+        self.negative_slope = negative_slope
+        self.threshold = threshold
+
+    def call(self, inputs):
+        return activations.relu(
+            inputs, negative_slope=self.negative_slope, max_value=self.max_value, threshold=self.threshold
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "max_value": self.max_value,
+            "negative_slope": self.negative_slope,
+            "threshold": self.threshold,
+        }
+
+
+class LeakyReLU(_Elementwise):
+    """y = x for x > 0, negative_slope * x otherwise (Maas et al. 2013).
+
+    Args:
+        negative_slope: float >= 0, default 0.3; older programs call it `alpha`.
+    """
+
+    def __init__(self, negative_slope=0.3, **kwargs):
+        negative_slope = kwargs.pop("alpha", negative_slope)
+        super().__init__(**kwargs)
+        if negative_slope is None or negative_slope < 0:
+            raise ValueError(f"LeakyReLU: negative_slope must be a float >= 0. Got negative_slope={negative_slope!r}.")
+        self.negative_slope = negative_slope
+
+    def call(self, inputs):
+        return activations.leaky_relu(inputs, negative_slope=self.negative_slope)
+
+    def get_config(self):
+        return {**super().get_config(), "negative_slope": self.negative_slope}
+
+
+class ELU(_Elementwise):
+    """y = x for x > 0, alpha * (exp(x) - 1) otherwise (Clevert et al. 2016).
+
+    Args:
+        alpha: float, default 1.0.
+    """
+
+    def __init__(self, alpha=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.alpha = alpha
+
+    def call(self, inputs):
+        return activations.elu(inputs, alpha=self.alpha)
+
+    def get_config(self):
+        return {**super().get_config(), "alpha": self.alpha}
+
+
+class PReLU(_Elementwise):
+    """y = x for x > 0, alpha * x otherwise, with a learned alpha per feature (He et al. 2015).
+
+    Args:
+        alpha_initializer: default `"Zeros"`.
+        alpha_regularizer, alpha_constraint: default None.
+        shared_axes: list of axes (from 1) along which alpha is shared; [1, 2] after Conv2D: one alpha per filter.
+    """
+
+    def __init__(
+        self,
+        alpha_initializer="Zeros",
+        alpha_regularizer=None,
+        alpha_constraint=None,
+        shared_axes=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        set_weight_options(
+            self,
+            alpha_initializer=alpha_initializer,
+            alpha_regularizer=alpha_regularizer,
+            alpha_constraint=alpha_constraint,
+        )
+        self.shared_axes = list(shared_axes) if isinstance(shared_axes, (list, tuple)) else shared_axes
+        if isinstance(self.shared_axes, int):
+            self.shared_axes = [self.shared_axes]
+
+    def build(self, input_shape):
+        shape = list(input_shape[1:])
+        for axis in self.shared_axes or ():
+            shape[axis - 1] = 1
+        if None in shape:
+            raise ValueError(
+                f'PReLU "{self.name}": alpha needs known sizes. Got input shape {tuple(input_shape)}. '
+                "Name the unknown axes in shared_axes."
+            )
+        self.alpha = add_weight_with_options(self, "alpha", tuple(shape))
+        self.built = True
+
+    def call(self, inputs):
+        return ops.relu(inputs) - self.alpha * ops.relu(-inputs)
+
+    def get_config(self):
+        return {**super().get_config(), **weight_options_config(self), "shared_axes": self.shared_axes}
+
+
+class Softmax(_Elementwise):
+    """y_i = exp(x_i) / sum_j exp(x_j) along an axis.
+
+    Args:
+        axis: int or list of ints, default -1.
+
+    The call takes an optional bool `mask` of the input's shape: False entries get (almost) no weight.
+    """
+
+    def __init__(self, axis=-1, **kwargs):
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def call(self, inputs, mask=None):
+        if mask is not None:
+            floor = -3e4 if backend.standardize_dtype(inputs.dtype) == "float16" else -1e9
+            inputs = inputs + ops.cast(ops.logical_not(mask), inputs.dtype) * floor
+        if not isinstance(self.axis, (list, tuple)):
+            return activations.softmax(inputs, axis=self.axis)
+        if len(self.axis) == 1:
+            return activations.softmax(inputs, axis=self.axis[0])
+        return ops.exp(inputs - ops.logsumexp(inputs, axis=tuple(self.axis), keepdims=True))
+
+    def get_config(self):
+        return {**super().get_config(), "axis": self.axis}

@@ -1,0 +1,227 @@
+import math
+import string
+
+from dlcore import ops
+from dlcore.layers.activations.activation import Softmax
+from dlcore.layers.arguments import fraction, positive_int
+from dlcore.layers.attention.attention import causal_mask
+from dlcore.layers.core.einsum_dense import EinsumDense
+from dlcore.layers.layer import Layer
+from dlcore.layers.regularization.dropout import Dropout
+from dlcore.layers.weight_options import set_weight_options, weight_options_config
+
+
+class MultiHeadAttention(Layer):
+    """Several attentions side by side, each on projections of its own.
+
+    head_i = softmax(q_i @ k_i^T / sqrt(key_dim)) @ v_i with q_i, k_i, v_i affine in query, key and value; the output is
+    affine in all heads together.
+
+    Args:
+        num_heads: int > 0.
+        key_dim: int > 0: size of queries and keys per head.
+        value_dim: int or None (default: key_dim): size of values per head.
+        dropout: float in [0, 1], default 0: part of the weights dropped in training.
+        use_bias: bool, default True.
+        output_shape: int, tuple or None (default: the query's last size): the output's sizes after batch and time.
+        attention_axes: int or tuple: the axes attended over; default None: all but batch and features.
+        kernel_initializer, bias_initializer: Glorot uniform, zeros.
+        kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint: default None.
+        seed: int or None: of the dropout.
+
+    The call takes `query`, `value`, and optionally `key` (default: value); `query_mask`, `value_mask`, `key_mask`
+    (batch, time); `attention_mask` (batch, T, S), True where attention is allowed; `use_causal_mask`: position i sees
+    only positions up to i; `return_attention_scores`; `training`.
+
+    Input shapes: query (batch, T, dim), value and key (batch, S, dim).
+    Output shape: (batch, T, dim); with return_attention_scores also (batch, heads, T, S).
+
+    Reference: Vaswani et al. 2017.
+
+    Example:
+
+    >>> MultiHeadAttention(num_heads=2, key_dim=16)(ops.ones((4, 8, 32)), ops.ones((4, 5, 32))).shape
+    (4, 8, 32)
+    """
+
+    def __init__(
+        self,
+        num_heads,
+        key_dim,
+        value_dim=None,
+        dropout=0.0,
+        use_bias=True,
+        output_shape=None,
+        attention_axes=None,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        seed=None,
+        **kwargs,
+    ):
+        kwargs.pop("flash_attention", None)
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        kind = type(self).__name__
+        self.num_heads = positive_int(kind, "num_heads", num_heads)
+        self.key_dim = positive_int(kind, "key_dim", key_dim)
+        self.value_dim = self.key_dim if value_dim is None else positive_int(kind, "value_dim", value_dim)
+        self.dropout = fraction(kind, "dropout", dropout)
+        self.use_bias = use_bias
+        self._output_sizes = (output_shape,) if isinstance(output_shape, int) else output_shape
+        self.attention_axes = (attention_axes,) if isinstance(attention_axes, int) else attention_axes
+        self.seed = seed
+        set_weight_options(
+            self,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+        )
+        self.supports_masking = True
+
+    def build(self, query_shape, value_shape, key_shape=None):
+        key_shape = value_shape if key_shape is None else key_shape
+        if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
+            raise ValueError(
+                f'MultiHeadAttention "{self.name}": value and key must have the same sizes but the last. Got value '
+                f"{tuple(value_shape)} and key {tuple(key_shape)}."
+            )
+        rank = len(query_shape)
+        axes = tuple(range(1, rank - 1)) if self.attention_axes is None else self.attention_axes
+        self._axes = tuple(axis % rank for axis in axes)
+        self._query_dense = self._projection("query", query_shape, self.key_dim)
+        self._key_dense = self._projection("key", key_shape, self.key_dim)
+        self._value_dense = self._projection("value", value_shape, self.value_dim)
+        self._scores_equation, self._values_equation = _attention_equations(rank, self._axes)
+        self._softmax = Softmax(axis=tuple(range(-len(self._axes), 0)), dtype=self.dtype_policy)
+        self._dropout_layer = Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
+        self._output_dense = self._output_projection(query_shape)
+        self.built = True
+
+    def _projection(self, name, shape, size):
+        """(..., features) -> (..., heads, size)."""
+        letters = string.ascii_lowercase[: len(shape)]
+        outer, features, (head, depth) = letters[:-1], letters[-1], "yz"
+        return self._dense(
+            name,
+            f"{letters},{features}{head}{depth}->{outer}{head}{depth}",
+            (*[None] * (len(shape) - 2), self.num_heads, size),
+            head + depth,
+            shape,
+        )
+
+    def _output_projection(self, query_shape):
+        """(..., heads, value_dim) -> (..., output sizes)."""
+        sizes = tuple(self._output_sizes or (query_shape[-1],))
+        outer, (head, depth) = string.ascii_lowercase[: len(query_shape) - 1], "yz"
+        result = string.ascii_lowercase[len(outer) : len(outer) + len(sizes)]
+        return self._dense(
+            "attention_output",
+            f"{outer}{head}{depth},{head}{depth}{result}->{outer}{result}",
+            (*[None] * (len(outer) - 1), *sizes),
+            result,
+            (*query_shape[:-1], self.num_heads, self.value_dim),
+        )
+
+    def _dense(self, name, equation, output_shape, bias_axes, input_shape):
+        # Each projection needs initializers of its own, or their weights would start out equal.
+        options = {
+            option: getattr(self, option).clone() if option.endswith("initializer") else getattr(self, option)
+            for option in self._weight_option_names
+        }
+        dense = EinsumDense(
+            equation,
+            output_shape,
+            bias_axes=bias_axes if self.use_bias else None,
+            name=name,
+            dtype=self.dtype_policy,
+            **options,
+        )
+        with dense._scope():
+            dense.build(input_shape)
+        return dense
+
+    def call(
+        self,
+        query,
+        value,
+        key=None,
+        query_mask=None,
+        value_mask=None,
+        key_mask=None,
+        attention_mask=None,
+        return_attention_scores=False,
+        training=None,
+        use_causal_mask=False,
+    ):
+        key = value if key is None else key
+        q = self._query_dense(query) * (1.0 / math.sqrt(self.key_dim))
+        k = self._key_dense(key)
+        v = self._value_dense(value)
+        scores = ops.einsum(self._scores_equation, k, q)
+        mask = _combine(query_mask, value_mask, key_mask, attention_mask)
+        if mask is not None:
+            for _ in range(len(scores.shape) - len(mask.shape)):
+                mask = ops.expand_dims(mask, -2 * len(self._axes) - 1)
+        if use_causal_mask:
+            causal = causal_mask(scores)
+            mask = causal if mask is None else ops.logical_and(mask, causal)
+        weights = self._softmax(scores, mask=mask)
+        kept = self._dropout_layer(weights, training=training)
+        outputs = self._output_dense(ops.einsum(self._values_equation, kept, v))
+        return (outputs, weights) if return_attention_scores else outputs
+
+    def compute_output_shape(self, query_shape, value_shape, key_shape=None):
+        return (*query_shape[:-1], *(self._output_sizes or (query_shape[-1],)))
+
+    def compute_mask(self, query, previous_mask=None, **kwargs):
+        return previous_mask
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "key_dim": self.key_dim,
+            "value_dim": self.value_dim,
+            "dropout": self.dropout,
+            "use_bias": self.use_bias,
+            "output_shape": self._output_sizes,
+            "attention_axes": self.attention_axes,
+            **weight_options_config(self),
+            "seed": self.seed,
+        }
+
+
+def _combine(query_mask, value_mask, key_mask, attention_mask):
+    """The positions (..., T, S) where attention is allowed, or None for all."""
+    masks = [None if m is None else ops.expand_dims(ops.cast(m, "bool"), -2) for m in (value_mask, key_mask)]
+    if query_mask is not None:
+        masks.append(ops.expand_dims(ops.cast(query_mask, "bool"), -1))
+    if attention_mask is not None:
+        masks.append(ops.cast(attention_mask, "bool"))
+    mask = None
+    for other in masks:
+        if other is not None:
+            mask = other if mask is None else ops.logical_and(mask, other)
+    return mask
+
+
+def _attention_equations(rank, axes):
+    """Einsum equations of scores (key, query -> scores) and outputs (weights, value -> output).
+
+    Operands have `rank` axes and the heads before the last: for rank 3 and axes (1,) the scores are
+    "aecd,abcd->acbe" with batch a, query position b, head c, key position e.
+    """
+    letters = string.ascii_lowercase
+    query = letters[: rank + 1]
+    key_letters = iter(letters[rank + 1 :])
+    key = "".join(next(key_letters) if axis in axes else letter for axis, letter in enumerate(query))
+    outer = "".join(letter for axis, letter in enumerate(query[:-1]) if axis not in axes)
+    scores = outer + "".join(query[axis] for axis in axes) + "".join(key[axis] for axis in axes)
+    return f"{key},{query}->{scores}", f"{scores},{key}->{query}"

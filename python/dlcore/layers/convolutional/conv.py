@@ -1,0 +1,156 @@
+"""Convolution over one and two spatial axes."""
+
+from dlcore import ops
+from dlcore.layers.arguments import positive_int
+from dlcore.layers.convolutional.base_conv import BaseConv
+from dlcore.layers.weight_options import add_weight_with_options
+
+
+class _Conv(BaseConv):
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        strides=1,
+        padding="valid",
+        data_format=None,
+        dilation_rate=1,
+        groups=1,
+        activation=None,
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        **kwargs,
+    ):
+        options = {
+            "kernel_initializer": kernel_initializer,
+            "bias_initializer": bias_initializer,
+            "kernel_regularizer": kernel_regularizer,
+            "bias_regularizer": bias_regularizer,
+            "kernel_constraint": kernel_constraint,
+            "bias_constraint": bias_constraint,
+        }
+        super().__init__(
+            filters,
+            kernel_size,
+            strides,
+            padding,
+            data_format,
+            dilation_rate,
+            activation,
+            use_bias,
+            options,
+            activity_regularizer,
+            **kwargs,
+        )
+        kind = type(self).__name__
+        self.filters = positive_int(kind, "filters", filters)
+        self.groups = positive_int(kind, "groups", groups)
+        if self.filters % self.groups:
+            raise ValueError(f"{kind}: filters must be a multiple of groups. Got filters={filters}, groups={groups}.")
+
+    def build_kernels(self, channels):
+        if channels % self.groups:
+            raise ValueError(
+                f'{type(self).__name__} "{self.name}": the input channels must be a multiple of groups. '
+                f"Got {channels} channels and groups={self.groups}."
+            )
+        shape = (*self.kernel_size, channels // self.groups, self.filters)
+        self.kernel = add_weight_with_options(self, "kernel", shape)
+
+    def convolve(self, inputs):
+        return ops.conv(
+            inputs,
+            self.kernel,
+            strides=self.strides,
+            padding=self.padding,
+            data_format=self.data_format,
+            dilation_rate=self.dilation_rate,
+        )
+
+    def get_config(self):
+        return {**super().get_config(), "groups": self.groups}
+
+
+class Conv1D(_Conv):
+    """Convolution along time: y[n, t, f] = activation(bias[f] + sum x[n, t * stride + i * dilation, c] * k[i, c, f]).
+
+    Args:
+        filters: int > 0: the number of output channels.
+        kernel_size: int > 0.
+        strides: int > 0, default 1.
+        padding: `"valid"` (default): none; `"same"`: as many outputs as inputs (at stride 1); `"causal"`: on the left
+            only, so that no output sees the future.
+        data_format: `"channels_last"` (default) or `"channels_first"`.
+        dilation_rate: int > 0, default 1: distance between kernel taps.
+        groups: int > 0, default 1: channels and filters are split into so many groups that do not mix.
+        activation: name or function, default None: linear.
+        use_bias: bool, default True.
+        kernel_initializer: default `"glorot_uniform"`; bias_initializer: default `"zeros"`.
+        kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint: default None.
+
+    Input shape: (batch, steps, channels).
+    Output shape: (batch, new_steps, filters).
+
+    Example:
+
+    >>> Conv1D(32, 3, activation="relu")(ops.ones((4, 10, 128))).shape
+    (4, 8, 32)
+    """
+
+    rank = 1
+    _paddings = ("valid", "same", "causal")
+
+    def convolve(self, inputs):
+        if self.padding != "causal":
+            return super().convolve(inputs)
+        left = self.dilation_rate[0] * (self.kernel_size[0] - 1)
+        pads = [[0, 0], [left, 0], [0, 0]] if self.data_format == "channels_last" else [[0, 0], [0, 0], [left, 0]]
+        return ops.conv(
+            ops.pad(inputs, pads),
+            self.kernel,
+            strides=self.strides,
+            padding="valid",
+            data_format=self.data_format,
+            dilation_rate=self.dilation_rate,
+        )
+
+
+class Conv2D(_Conv):
+    """Convolution over images: y = activation(x * kernel + bias).
+
+    y[n, h, w, f] = activation(bias[f] + sum_{i, j, c} x[n, h * stride + i, w * stride + j, c] * kernel[i, j, c, f])
+
+    Args:
+        filters: int > 0: the number of output channels.
+        kernel_size: int or 2 ints.
+        strides: int or 2 ints, default 1.
+        padding: `"valid"` (default): none; `"same"`: as many outputs as inputs (at stride 1).
+        data_format: `"channels_last"` (default) or `"channels_first"`.
+        dilation_rate: int or 2 ints, default 1: distance between kernel taps.
+        groups: int > 0, default 1: channels and filters are split into so many groups that do not mix.
+        activation: name or function, default None: linear.
+        use_bias: bool, default True.
+        kernel_initializer: default `"glorot_uniform"`; bias_initializer: default `"zeros"`.
+        kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint: default None.
+
+    Input shape: (batch, height, width, channels).
+    Output shape: (batch, new_height, new_width, filters).
+
+    Raises:
+        ValueError: an argument is out of range, or channels and groups do not fit.
+
+    Reference: LeCun et al. 1998.
+
+    Example:
+
+    >>> Conv2D(2, 3, activation="relu")(ops.ones((4, 28, 28, 3))).shape
+    (4, 26, 26, 2)
+    """
+
+    rank = 2

@@ -1,0 +1,90 @@
+from dlcore import activations, ops
+from dlcore.layers.arguments import positive_int
+from dlcore.layers.input_spec import InputSpec
+from dlcore.layers.layer import Layer
+from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
+
+
+class Dense(Layer):
+    """Fully connected layer: y = activation(x @ kernel + bias).
+
+    Args:
+        units: int > 0: size of the output's last axis.
+        activation: name or function, default None: linear.
+        use_bias: bool, default True.
+        kernel_initializer: default `"glorot_uniform"`.
+        bias_initializer: default `"zeros"`.
+        kernel_regularizer, bias_regularizer, activity_regularizer: default None.
+        kernel_constraint, bias_constraint: default None.
+
+    Input shape: (batch, ..., channels).
+    Output shape: (batch, ..., units).
+
+    Raises:
+        ValueError: units is not an int > 0; the input's last size is unknown or not the one the layer was built for.
+
+    Example:
+
+    >>> Dense(10, activation="softmax")(ops.ones((2, 784))).shape
+    (2, 10)
+    """
+
+    def __init__(
+        self,
+        units,
+        activation=None,
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.units = positive_int("Dense", "units", units)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        set_weight_options(
+            self,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+        )
+        self.input_spec = InputSpec(min_ndim=2)
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        if channels is None:
+            raise ValueError(
+                f'Dense "{self.name}": the size of the input\'s last axis must be known. Got input shape '
+                f"{tuple(input_shape)}. Give the Input that size."
+            )
+        self.kernel = add_weight_with_options(self, "kernel", (channels, self.units))
+        self.bias = add_weight_with_options(self, "bias", (self.units,)) if self.use_bias else None
+        self.input_spec = InputSpec(min_ndim=2, axes={-1: channels})
+        self.built = True
+
+    def call(self, inputs, training=None):
+        x = ops.matmul(inputs, self.kernel)
+        if self.bias is not None:
+            x = ops.add(x, self.bias)
+        return self.activation(x)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            **weight_options_config(self),
+        }

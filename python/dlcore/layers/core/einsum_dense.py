@@ -1,0 +1,96 @@
+import re
+
+from dlcore import activations, ops
+from dlcore.layers.layer import Layer
+from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
+
+
+class EinsumDense(Layer):
+    """Dense layer over any axes: y = activation(einsum(equation, x, kernel) + bias).
+
+    Args:
+        equation: str such as `"abc,cd->abd"`; `...` stands for leading axes.
+        output_shape: int or tuple: the output's sizes without the batch; None for those the input determines.
+        activation: name or function, default None: linear.
+        bias_axes: str with the output letters the bias has axes for, or None (default): no bias.
+        kernel_initializer, bias_initializer: Glorot uniform, zeros.
+        kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint: default None.
+
+    Example:
+
+    >>> EinsumDense("abc,cd->abd", output_shape=(None, 64), bias_axes="d")(ops.ones((2, 32, 128))).shape
+    (2, 32, 64)
+    """
+
+    def __init__(
+        self,
+        equation,
+        output_shape,
+        activation=None,
+        bias_axes=None,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        if not re.fullmatch(r"(\.\.\.)?[a-zA-Z]+,[a-zA-Z]+->(\.\.\.)?[a-zA-Z]+", equation):
+            raise ValueError(f'EinsumDense: expected an equation such as "abc,cd->abd". Got equation={equation!r}.')
+        self.equation = equation
+        self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
+        self.activation = activations.get(activation)
+        self.bias_axes = bias_axes
+        set_weight_options(
+            self,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+        )
+
+    def build(self, input_shape):
+        operands, result = self.equation.replace("...", "").split("->")
+        inputs, kernel = operands.split(",")
+        # Letters are matched with sizes from the right; axes on the left of them are batch axes.
+        sizes = dict(zip(reversed(inputs), reversed(tuple(input_shape))))
+        for letter, size in zip(reversed(result), reversed(self.partial_output_shape)):
+            known = sizes.get(letter)
+            if known is not None and size not in (None, known):
+                raise ValueError(
+                    f'EinsumDense "{self.name}": output_shape {self.partial_output_shape} says {size} for "{letter}" '
+                    f"of {self.equation}, but the input of shape {tuple(input_shape)} has {known}."
+                )
+            sizes[letter] = known if size is None else size
+        unknown = [letter for letter in kernel + (self.bias_axes or "") if sizes.get(letter) is None]
+        if unknown:
+            raise ValueError(
+                f'EinsumDense "{self.name}": the sizes of {unknown} in {self.equation} are not known from input shape '
+                f"{tuple(input_shape)} and output_shape {self.partial_output_shape}."
+            )
+        self.kernel = add_weight_with_options(self, "kernel", tuple(sizes[letter] for letter in kernel))
+        self.bias = None
+        if self.bias_axes is not None:
+            first = min(result.index(letter) for letter in self.bias_axes)
+            shape = tuple(sizes[letter] if letter in self.bias_axes else 1 for letter in result[first:])
+            self.bias = add_weight_with_options(self, "bias", shape)
+        self.built = True
+
+    def call(self, inputs, training=None):
+        x = ops.einsum(self.equation, inputs, self.kernel)
+        return self.activation(x if self.bias is None else ops.add(x, self.bias))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "equation": self.equation,
+            "output_shape": self.partial_output_shape,
+            "activation": activations.serialize(self.activation),
+            "bias_axes": self.bias_axes,
+            **weight_options_config(self),
+        }

@@ -1,0 +1,87 @@
+from dlcore import ops
+from dlcore.layers.arguments import positive_int
+from dlcore.layers.layer import Layer
+from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
+
+
+class Embedding(Layer):
+    """Turns integers into dense vectors: y = embeddings[x].
+
+    Args:
+        input_dim: int > 0: the number of different integers, largest + 1.
+        output_dim: int > 0: the length of a vector.
+        embeddings_initializer: default `"uniform"`.
+        embeddings_regularizer, embeddings_constraint: default None.
+        mask_zero: bool, default False: 0 is padding, which later layers that use masks leave out.
+        weights: list with the initial embeddings of shape (input_dim, output_dim), or None (default).
+        input_length: kept for older programs: the length of the sequences.
+
+    Input shape: (batch, ...), integers in [0, input_dim).
+    Output shape: (batch, ..., output_dim).
+
+    Raises:
+        IndexError: an input is outside [0, input_dim).
+
+    Example:
+
+    >>> Embedding(1000, 64)(ops.array([[4, 7], [9, 0]])).shape
+    (2, 2, 64)
+    """
+
+    def __init__(
+        self,
+        input_dim,
+        output_dim,
+        embeddings_initializer="uniform",
+        embeddings_regularizer=None,
+        embeddings_constraint=None,
+        mask_zero=False,
+        weights=None,
+        **kwargs,
+    ):
+        input_length = kwargs.pop("input_length", None)
+        if input_length is not None and "input_shape" not in kwargs:
+            lengths = input_length if isinstance(input_length, (list, tuple)) else (input_length,)
+            kwargs["input_shape"] = tuple(lengths)
+        super().__init__(**kwargs)
+        self.input_dim = positive_int("Embedding", "input_dim", input_dim)
+        self.output_dim = positive_int("Embedding", "output_dim", output_dim)
+        self.input_length = input_length
+        set_weight_options(
+            self,
+            embeddings_initializer=embeddings_initializer,
+            embeddings_regularizer=embeddings_regularizer,
+            embeddings_constraint=embeddings_constraint,
+        )
+        self.mask_zero = mask_zero
+        self.supports_masking = mask_zero
+        self._initial_weights = weights
+
+    def build(self, input_shape=None):
+        self.embeddings = add_weight_with_options(self, "embeddings", (self.input_dim, self.output_dim))
+        self.built = True
+        if self._initial_weights is not None:
+            weights = self._initial_weights
+            self.set_weights(weights if isinstance(weights, (list, tuple)) else [weights])
+            self._initial_weights = None
+
+    def call(self, inputs):
+        indices = ops.convert_to_tensor(inputs)
+        if indices.dtype not in ("int32", "int64"):
+            indices = ops.cast(indices, "int32")
+        return ops.take(self.embeddings, indices, axis=0)
+
+    def compute_mask(self, inputs, mask=None):
+        return ops.not_equal(inputs, 0) if self.mask_zero else None
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape, self.output_dim)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "input_dim": self.input_dim,
+            "output_dim": self.output_dim,
+            **weight_options_config(self),
+            "mask_zero": self.mask_zero,
+        }

@@ -1,0 +1,138 @@
+from dlcore import _core, backend, ops
+from dlcore.layers.input_spec import InputSpec
+from dlcore.layers.layer import Layer
+from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
+
+
+class BatchNormalization(Layer):
+    """Normalizes each channel over the batch: y = gamma * (x - mean) / sqrt(variance + epsilon) + beta.
+
+    In training mean and variance are the batch's, and moving averages of them are kept:
+    moving <- momentum * moving + (1 - momentum) * batch. Otherwise the moving averages are used; also when the layer is
+    frozen (`trainable = False`).
+
+    Args:
+        axis: int, default -1: the axis of the channels.
+        momentum: float, default 0.99.
+        epsilon: float, default 0.001.
+        center: bool, default True: learn beta.
+        scale: bool, default True: learn gamma.
+        beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer: zeros, ones, zeros,
+            ones.
+        beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: default None.
+
+    Input shape: any. Output shape: the same.
+
+    Reference: Ioffe & Szegedy 2015.
+    """
+
+    def __init__(
+        self,
+        axis=-1,
+        momentum=0.99,
+        epsilon=1e-3,
+        center=True,
+        scale=True,
+        beta_initializer="zeros",
+        gamma_initializer="ones",
+        moving_mean_initializer="zeros",
+        moving_variance_initializer="ones",
+        beta_regularizer=None,
+        gamma_regularizer=None,
+        beta_constraint=None,
+        gamma_constraint=None,
+        synchronized=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if synchronized:
+            raise ValueError("BatchNormalization: synchronized=True is for several machines. Got one; leave it out.")
+        self.axis = int(axis)
+        self.momentum = float(momentum)
+        self.epsilon = float(epsilon)
+        self.center = center
+        self.scale = scale
+        set_weight_options(
+            self,
+            beta_initializer=beta_initializer,
+            gamma_initializer=gamma_initializer,
+            moving_mean_initializer=moving_mean_initializer,
+            moving_variance_initializer=moving_variance_initializer,
+            beta_regularizer=beta_regularizer,
+            gamma_regularizer=gamma_regularizer,
+            beta_constraint=beta_constraint,
+            gamma_constraint=gamma_constraint,
+        )
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        channels = input_shape[self.axis]
+        if channels is None:
+            raise ValueError(
+                f'BatchNormalization "{self.name}": the size of axis {self.axis} must be known. Got input shape '
+                f"{tuple(input_shape)}."
+            )
+        self.gamma = add_weight_with_options(self, "gamma", (channels,)) if self.scale else None
+        self.beta = add_weight_with_options(self, "beta", (channels,)) if self.center else None
+        self.moving_mean = add_weight_with_options(self, "moving_mean", (channels,), trainable=False)
+        self.moving_variance = add_weight_with_options(self, "moving_variance", (channels,), trainable=False)
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis % len(input_shape): channels})
+        self.built = True
+
+    def call(self, inputs, training=None, mask=None):
+        if not (training and self.trainable):
+            return self._normalize(inputs, self.moving_mean, self.moving_variance)
+        if mask is not None:
+            mean, variance = self._masked_moments(inputs, mask)
+            outputs = self._normalize(inputs, mean, variance)
+        else:
+            gamma = ops.ones_like(self.moving_mean) if self.gamma is None else self.gamma.value
+            beta = ops.zeros_like(self.moving_mean) if self.beta is None else self.beta.value
+            attrs = {"epsilon": self.epsilon, "axis": self.axis}
+            outputs, mean, variance, _ = _core.apply("batch_norm", [inputs, gamma, beta], **attrs)
+        self._move(self.moving_mean, mean)
+        self._move(self.moving_variance, variance)
+        return outputs
+
+    def _move(self, average, value):
+        average.assign(average * self.momentum + value * (1.0 - self.momentum))
+
+    def _normalize(self, inputs, mean, variance):
+        return ops.batch_normalization(
+            inputs,
+            mean=mean,
+            variance=variance,
+            axis=self.axis,
+            offset=self.beta,
+            scale=self.gamma,
+            epsilon=self.epsilon,
+        )
+
+    def _masked_moments(self, inputs, mask):
+        """Mean and variance over the positions that count."""
+        if len(mask.shape) != len(inputs.shape) - 1:
+            raise ValueError(
+                f'BatchNormalization "{self.name}": the mask must have one axis less than the input. Got mask '
+                f"{tuple(mask.shape)} for input {tuple(inputs.shape)}."
+            )
+        axes = [axis for axis in range(len(inputs.shape)) if axis != self.axis % len(inputs.shape)]
+        weights = ops.expand_dims(ops.cast(mask, inputs.dtype), -1) * ops.ones_like(inputs)
+        total = ops.sum(weights, axis=axes, keepdims=True) + backend.epsilon()
+        mean = ops.sum(inputs * weights, axis=axes, keepdims=True) / total
+        variance = ops.sum(ops.square(inputs - mean) * weights, axis=axes, keepdims=True) / total
+        return ops.reshape(mean, (-1,)), ops.reshape(variance, (-1,))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "axis": self.axis,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            **weight_options_config(self),
+            "synchronized": False,
+        }

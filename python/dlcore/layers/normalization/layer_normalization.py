@@ -1,0 +1,85 @@
+from dlcore import ops
+from dlcore.layers.layer import Layer
+from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
+
+
+class LayerNormalization(Layer):
+    """Normalizes each sample over its features: y = gamma * (x - mean) / sqrt(variance + epsilon) + beta.
+
+    Args:
+        axis: int or list of ints, default -1: the axes of the features.
+        epsilon: float, default 0.001.
+        center: bool, default True: learn beta.
+        scale: bool, default True: learn gamma.
+        beta_initializer, gamma_initializer: zeros, ones.
+        beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: default None.
+
+    Input shape: any. Output shape: the same.
+
+    Reference: Ba et al. 2016.
+    """
+
+    def __init__(
+        self,
+        axis=-1,
+        epsilon=1e-3,
+        center=True,
+        scale=True,
+        beta_initializer="zeros",
+        gamma_initializer="ones",
+        beta_regularizer=None,
+        gamma_regularizer=None,
+        beta_constraint=None,
+        gamma_constraint=None,
+        **kwargs,
+    ):
+        if kwargs.pop("rms_scaling", False):
+            raise ValueError("LayerNormalization: rms_scaling=True is not supported. Compose it of ops in a Layer.")
+        super().__init__(**kwargs)
+        if not isinstance(axis, (int, list, tuple)):
+            raise TypeError(f"LayerNormalization: axis must be an int or a list of ints. Got axis={axis!r}.")
+        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
+        self.epsilon = float(epsilon)
+        self.center = center
+        self.scale = scale
+        set_weight_options(
+            self,
+            beta_initializer=beta_initializer,
+            gamma_initializer=gamma_initializer,
+            beta_regularizer=beta_regularizer,
+            gamma_regularizer=gamma_regularizer,
+            beta_constraint=beta_constraint,
+            gamma_constraint=gamma_constraint,
+        )
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        axes = sorted(self.axis) if isinstance(self.axis, list) else [self.axis]
+        rank = len(input_shape)
+        if any(not -rank <= axis < rank or input_shape[axis] is None for axis in axes):
+            raise ValueError(
+                f'LayerNormalization "{self.name}": the sizes of the axes {axes} must be known. Got input shape '
+                f"{tuple(input_shape)}."
+            )
+        shape = tuple(input_shape[axis] for axis in axes)
+        self.axis = axes
+        self.gamma = add_weight_with_options(self, "gamma", shape) if self.scale else None
+        self.beta = add_weight_with_options(self, "beta", shape) if self.center else None
+        self.built = True
+
+    def call(self, inputs):
+        axis = self.axis[0] if len(self.axis) == 1 else self.axis
+        return ops.layer_normalization(inputs, self.gamma, self.beta, axis=axis, epsilon=self.epsilon)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "axis": self.axis,
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            **weight_options_config(self),
+        }

@@ -1,0 +1,37 @@
+import numpy as np
+
+from dlcore import ops
+from dlcore.layers.layer import Layer
+
+
+class Rescaling(Layer):
+    """y = x * scale + offset: `Rescaling(1 / 255)` maps bytes to [0, 1].
+
+    Args:
+        scale: float or list with one per channel.
+        offset: float or list with one per channel, default 0.0.
+    """
+
+    def __init__(self, scale, offset=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.offset = offset
+        self.supports_masking = True
+
+    def call(self, inputs):
+        x = ops.cast(inputs, self.compute_dtype)
+        return x * _constant(self.scale, x.dtype) + _constant(self.offset, x.dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "scale": np.asarray(self.scale).tolist(),
+            "offset": np.asarray(self.offset).tolist(),
+        }
+
+
+def _constant(value, dtype):
+    return ops.convert_to_tensor(np.asarray(value), dtype=dtype)

@@ -1,0 +1,81 @@
+"""Layers that enlarge sequences and images by repeating or interpolating."""
+
+import numpy as np
+
+from dlcore import backend, ops
+from dlcore.layers.arguments import int_tuple, one_of, positive_int
+from dlcore.layers.input_spec import InputSpec
+from dlcore.layers.layer import Layer
+
+
+class UpSampling1D(Layer):
+    """Repeats every time step.
+
+    Args:
+        size: int > 0, default 2: how often.
+
+    Input shape: (batch, steps, features).
+    Output shape: (batch, steps * size, features).
+    """
+
+    def __init__(self, size=2, **kwargs):
+        super().__init__(**kwargs)
+        self.size = positive_int("UpSampling1D", "size", size)
+        self.input_spec = InputSpec(ndim=3)
+
+    def call(self, inputs):
+        return ops.repeat(inputs, self.size, axis=1)
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size}
+
+
+class UpSampling2D(Layer):
+    """Enlarges images by whole factors.
+
+    Args:
+        size: int or 2 ints, default 2: factors for height and width.
+        data_format: `"channels_last"` (default) or `"channels_first"`.
+        interpolation: `"nearest"` (default): rows and columns are repeated; `"bilinear"`.
+
+    Input shape: (batch, height, width, channels).
+    Output shape: (batch, height * size[0], width * size[1], channels).
+    """
+
+    def __init__(self, size=(2, 2), data_format=None, interpolation="nearest", **kwargs):
+        super().__init__(**kwargs)
+        self.size = int_tuple("UpSampling2D", "size", size, 2)
+        self.data_format = backend.standardize_data_format(data_format)
+        self.interpolation = one_of("UpSampling2D", "interpolation", interpolation, ("nearest", "bilinear"))
+        self.input_spec = InputSpec(ndim=4)
+
+    def call(self, inputs):
+        first = 1 if self.data_format == "channels_last" else 2
+        x = inputs
+        for axis, factor in zip((first, first + 1), self.size):
+            if factor > 1:
+                x = ops.repeat(x, factor, axis=axis) if self.interpolation == "nearest" else _stretch(x, factor, axis)
+        return x
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "size": self.size,
+            "data_format": self.data_format,
+            "interpolation": self.interpolation,
+        }
+
+
+def _stretch(x, factor, axis):
+    """Linear interpolation along an axis, pixel centres at half-integers, as a product with a fixed matrix."""
+    size = x.shape[axis]
+    if size is None:
+        raise ValueError(f"Bilinear up-sampling needs a known size of axis {axis}. Got shape {tuple(x.shape)}.")
+    weights = ops.convert_to_tensor(_interpolation_matrix(size, factor), dtype=x.dtype)
+    return ops.moveaxis(ops.matmul(ops.moveaxis(x, axis, -1), weights), -1, axis)
+
+
+def _interpolation_matrix(size, factor):
+    """[size, size * factor]: column j holds the weights of the inputs in output j."""
+    position = np.clip((np.arange(size * factor) + 0.5) / factor - 0.5, 0, size - 1)
+    return np.maximum(0.0, 1.0 - np.abs(position[None, :] - np.arange(size)[:, None]))

@@ -1,0 +1,184 @@
+"""What LSTM, GRU and SimpleRNN share: a cell with one kernel for all gates, and a layer that is one primitive."""
+
+from dlcore import _core, activations, ops, random
+from dlcore.layers.arguments import fraction, positive_int
+from dlcore.layers.input_spec import InputSpec
+from dlcore.layers.layer import Layer
+from dlcore.layers.rnn.rnn import RNN
+from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
+
+# Activations the recurrent primitives know; with others the cell is stepped.
+_FUSED_ACTIVATIONS = (
+    activations.linear,
+    activations.relu,
+    activations.relu6,
+    activations.tanh,
+    activations.sigmoid,
+    activations.hard_sigmoid,
+    activations.softplus,
+    activations.softsign,
+)
+_WEIGHTS = ("kernel", "recurrent", "bias")
+_OPTION_NAMES = tuple(f"{w}_{kind}" for kind in ("initializer", "regularizer", "constraint") for w in _WEIGHTS)
+
+
+class GatedCell(Layer):
+    """Base of the cells: weights kernel [C, G * U], recurrent_kernel [U, G * U] and bias for G gates of U units.
+
+    Args:
+        units: int > 0.
+        activation: name or function.
+        recurrent_activation: name or function of the gates, or None if the cell has no gates.
+        use_bias: bool.
+        options: initializers, regularizers and constraints of kernel, recurrent kernel and bias.
+        dropout: float in [0, 1]: part of the inputs dropped, the same at all time steps.
+        recurrent_dropout: float in [0, 1]: part of the recurrent state dropped, the same at all time steps.
+        seed: int or None.
+    """
+
+    gates = 1
+
+    def __init__(
+        self, units, activation, recurrent_activation, use_bias, options, dropout, recurrent_dropout, seed, **kwargs
+    ):
+        kwargs.pop("implementation", None)
+        super().__init__(**kwargs)
+        kind = type(self).__name__
+        self.units = positive_int(kind, "units", units)
+        self.activation = activations.get(activation)
+        if recurrent_activation is not None:
+            self.recurrent_activation = activations.get(recurrent_activation)
+        self.use_bias = use_bias
+        set_weight_options(self, **options)
+        self.dropout = fraction(kind, "dropout", dropout)
+        self.recurrent_dropout = fraction(kind, "recurrent_dropout", recurrent_dropout)
+        self.seed = seed
+        self.seed_generator = random.SeedGenerator(seed)
+
+    @property
+    def state_size(self):
+        return self.units
+
+    @property
+    def output_size(self):
+        return self.units
+
+    def bias_shape(self):
+        return (self.gates * self.units,)
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        if channels is None:
+            raise ValueError(f'{type(self).__name__} "{self.name}": the number of features must be known.')
+        columns = self.gates * self.units
+        self.kernel = add_weight_with_options(self, "kernel", (channels, columns))
+        self.recurrent_kernel = add_weight_with_options(
+            self, "recurrent_kernel", (self.units, columns), options="recurrent"
+        )
+        self.bias = self.build_bias() if self.use_bias else None
+        self.built = True
+
+    def build_bias(self):
+        return add_weight_with_options(self, "bias", self.bias_shape())
+
+    def call(self, inputs, states, training=False, input_mask=None, state_mask=None):
+        """One step. The masks are dropout's, made once per sequence; None: made here."""
+        states = list(states) if isinstance(states, (list, tuple)) else [states]
+        if training and self.dropout:
+            inputs = inputs * (self._drop(inputs, self.dropout) if input_mask is None else input_mask)
+        recurrent = states[0]
+        if training and self.recurrent_dropout:
+            recurrent = recurrent * (
+                self._drop(recurrent, self.recurrent_dropout) if state_mask is None else state_mask
+            )
+        return self.step(inputs, recurrent, states)
+
+    def step(self, inputs, recurrent, states):
+        """(output, new states) from the inputs, the (dropped-out) last output and the states."""
+        raise NotImplementedError
+
+    def _drop(self, x, rate):
+        return random.dropout(ops.ones_like(x), rate, seed=self.seed_generator)
+
+    def start_sequence(self, sequences, training):
+        """Dropout masks that stay the same over the sequence, as arguments of the calls."""
+        arguments = {}
+        if training and self.dropout:
+            arguments["input_mask"] = self._drop(sequences[:, 0], self.dropout)
+        if training and self.recurrent_dropout:
+            row = _core.apply("broadcast_to", [sequences[:, 0, :1]], shape=[-1, self.units])
+            arguments["state_mask"] = self._drop(row, self.recurrent_dropout)
+        return arguments
+
+    def get_config(self):
+        config = {
+            **super().get_config(),
+            "units": self.units,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            **weight_options_config(self),
+            "dropout": self.dropout,
+            "recurrent_dropout": self.recurrent_dropout,
+            "seed": self.seed,
+        }
+        if hasattr(self, "recurrent_activation"):
+            config["recurrent_activation"] = activations.serialize(self.recurrent_activation)
+        return config
+
+
+class GatedRNN(RNN):
+    """Base of the layers: runs its cell over the whole sequence in one primitive where the primitive knows how."""
+
+    primitive = None
+
+    def __init__(self, cell, return_sequences, return_state, go_backwards, stateful, unroll, **kwargs):
+        super().__init__(cell, return_sequences, return_state, go_backwards, stateful, unroll, **kwargs)
+        self.input_spec = InputSpec(ndim=3)
+
+    def run(self, sequences, states, mask, training):
+        cell = self.cell
+        if not self._is_fused(training):
+            return super().run(sequences, states, mask, training)
+        if training and cell.dropout:
+            noise_shape = (None, 1, None)
+            sequences = random.dropout(sequences, cell.dropout, noise_shape=noise_shape, seed=cell.seed_generator)
+        inputs = [sequences, cell.kernel.value, cell.recurrent_kernel.value, self._bias(sequences.dtype), *states]
+        if mask is not None:
+            inputs.append(ops.cast(mask, "bool"))
+        outputs, *rest = _core.apply(self.primitive, inputs, reverse=bool(self.go_backwards), **self._attributes())
+        states = rest[: len(states)]
+        last_output = states[0]
+        if mask is not None and self.zero_output_for_mask and self.return_sequences:
+            order = ops.flip(mask, axis=1) if self.go_backwards else mask
+            outputs = outputs * ops.expand_dims(ops.cast(order, outputs.dtype), -1)
+        return outputs, last_output, states
+
+    def _is_fused(self, training):
+        functions = [self.cell.activation, getattr(self.cell, "recurrent_activation", self.cell.activation)]
+        dropped = training and self.cell.recurrent_dropout
+        return not dropped and all(function in _FUSED_ACTIVATIONS for function in functions)
+
+    def _attributes(self):
+        attributes = {"activation": self.cell.activation.__name__}
+        if hasattr(self.cell, "recurrent_activation"):
+            attributes["recurrent_activation"] = self.cell.recurrent_activation.__name__
+        return attributes
+
+    def _bias(self, dtype):
+        return ops.zeros(self.cell.bias_shape(), dtype=dtype) if self.cell.bias is None else self.cell.bias.value
+
+    def get_config(self):
+        cell = self.cell.get_config()
+        for name in ("name", "trainable", "dtype"):
+            cell.pop(name)
+        return {**self._stepping_config(), **cell}
+
+
+def weight_options(arguments):
+    """The entries of a constructor's arguments that say how weights start and are kept in check."""
+    return {name: arguments[name] for name in _OPTION_NAMES}
+
+
+def of_cell(name):
+    """A read-only property of a layer that is an attribute of its cell."""
+    return property(lambda layer: getattr(layer.cell, name))

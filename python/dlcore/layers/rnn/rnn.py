@@ -1,0 +1,240 @@
+"""RNN: steps a cell through time. The layers LSTM, GRU and SimpleRNN replace the stepping by one primitive."""
+
+from dlcore import _core, backend, ops
+from dlcore.layers.arguments import is_int
+from dlcore.layers.input_spec import InputSpec
+from dlcore.layers.layer import Layer
+
+
+class RNN(Layer):
+    """Runs a cell over the time steps of sequences.
+
+    Args:
+        cell: a layer with `call(inputs, states) -> (output, new_states)`, `state_size` (int or list of ints) and,
+            optionally, `output_size`; or a list of cells, stacked.
+        return_sequences: bool, default False: return the outputs of all steps instead of the last.
+        return_state: bool, default False: return the final states too.
+        go_backwards: bool, default False: step from the end; outputs are in the order they were made.
+        stateful: bool, default False: the final states are the initial states of the next batch.
+        unroll: bool, default False: kept for Keras's signature.
+        zero_output_for_mask: bool, default False: with return_sequences, outputs of masked steps are 0 instead of the
+            last output.
+
+    The call takes `sequences`, and optionally `mask` (batch, time), `training` and `initial_state`, a list of states.
+    Masked steps leave the states as they are.
+
+    Input shape: (batch, time, features).
+    Output shape: (batch, units), or (batch, time, units) with return_sequences; with return_state also the states.
+    """
+
+    def __init__(
+        self,
+        cell,
+        return_sequences=False,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        zero_output_for_mask=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.cell = _make_cell(cell)
+        self.return_sequences = return_sequences
+        self.return_state = return_state
+        self.go_backwards = go_backwards
+        self.stateful = stateful
+        self.unroll = unroll
+        self.zero_output_for_mask = zero_output_for_mask
+        self.supports_masking = True
+        self.input_spec = InputSpec(min_ndim=3)
+        self.states = None
+
+    @property
+    def state_size(self):
+        """The sizes of the states, a list."""
+        size = self.cell.state_size
+        return [size] if is_int(size) else list(size)
+
+    def __call__(self, sequences, initial_state=None, **kwargs):
+        if isinstance(sequences, (list, tuple)):
+            sequences, *states = sequences
+            initial_state = states or initial_state
+        if initial_state is not None:
+            kwargs["initial_state"] = initial_state
+        return super().__call__(sequences, **kwargs)
+
+    def build(self, sequences_shape, initial_state_shape=None):
+        if not self.cell.built:
+            with self.cell._scope():
+                self.cell.build((sequences_shape[0], *sequences_shape[2:]))
+            self.cell.built = True
+        if self.stateful and self.states is None:
+            self._make_states(sequences_shape)
+        self.built = True
+
+    def _make_states(self, shape):
+        if shape[0] is None:
+            raise ValueError(
+                f'{type(self).__name__} "{self.name}" is stateful, so the batch size must be known. Got input shape '
+                f"{tuple(shape)}. Give it as Input(batch_shape=...) or batch_input_shape=..."
+            )
+        self.states = [
+            backend.Variable(
+                "zeros", shape=(shape[0], size), dtype=self.variable_dtype, trainable=False, name="rnn_state"
+            )
+            for size in self.state_size
+        ]
+
+    def get_initial_state(self, batch_size):
+        """Zeros for each state."""
+        return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in self.state_size]
+
+    def reset_state(self):
+        """Sets the states of a stateful layer back to zero."""
+        for state in self.states or ():
+            state.assign(ops.zeros(state.shape, dtype=state.dtype))
+
+    reset_states = reset_state
+
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        states = self._first_states(sequences, initial_state)
+        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
+        outputs, last_output, states = self.run(sequences, states, mask, training)
+        if self.stateful:
+            for variable, state in zip(self.states, states):
+                variable.assign(state)
+        output = outputs if self.return_sequences else last_output
+        return (output, *states) if self.return_state else output
+
+    def _first_states(self, sequences, initial_state):
+        if initial_state is None and self.stateful:
+            initial_state = self.states
+        if initial_state is None:
+            # Zeros of the batch size of the sequences, which may be unknown.
+            row = sequences[:, 0]
+            while len(row.shape) > 2:
+                row = row[..., 0]
+            row = ops.zeros_like(row[:, :1])
+            return [_core.apply("broadcast_to", [row], shape=[-1, size]) for size in self.state_size]
+        states = list(initial_state) if isinstance(initial_state, (list, tuple)) else [initial_state]
+        if len(states) != len(self.state_size):
+            raise ValueError(
+                f'{type(self).__name__} "{self.name}" has {len(self.state_size)} states of sizes {self.state_size}. '
+                f"Got {len(states)} initial states."
+            )
+        return [ops.convert_to_tensor(state, dtype=self.compute_dtype) for state in states]
+
+    def run(self, sequences, states, mask, training):
+        """(outputs of all steps, last output, final states): steps the cell, one by one."""
+        steps = sequences.shape[1]
+        if steps is None:
+            raise ValueError(
+                f'{type(self).__name__} "{self.name}" steps a cell, so the number of time steps must be known. Got '
+                f"input shape {tuple(sequences.shape)}. Give the Input that size."
+            )
+        arguments = self.cell.start_sequence(sequences, training) if hasattr(self.cell, "start_sequence") else {}
+        outputs, output = [], None
+        for t in reversed(range(steps)) if self.go_backwards else range(steps):
+            new_output, new_states = self._step(sequences[:, t], states, training, arguments)
+            if mask is not None:
+                counts = mask[:, t : t + 1]
+                kept = ops.zeros_like(new_output) if output is None else output
+                shown = ops.zeros_like(new_output) if self.zero_output_for_mask else kept
+                outputs.append(ops.where(counts, new_output, shown))
+                new_output = ops.where(counts, new_output, kept)
+                new_states = [ops.where(counts, new, old) for new, old in zip(new_states, states)]
+            else:
+                outputs.append(new_output)
+            output, states = new_output, new_states
+        return ops.stack(outputs, axis=1) if self.return_sequences else None, output, states
+
+    def _step(self, inputs, states, training, arguments):
+        output, new_states = self.cell(inputs, states, training=training, **arguments)
+        return output, list(new_states) if isinstance(new_states, (list, tuple)) else [new_states]
+
+    def compute_mask(self, sequences, previous_mask=None):
+        mask = previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
+        mask = mask if self.return_sequences else None
+        return [mask] + [None] * len(self.state_size) if self.return_state else mask
+
+    def compute_output_shape(self, sequences_shape, initial_state_shape=None):
+        batch, steps = sequences_shape[:2]
+        units = getattr(self.cell, "output_size", None) or self.state_size[0]
+        output = (batch, steps, units) if self.return_sequences else (batch, units)
+        return (output, *((batch, size) for size in self.state_size)) if self.return_state else output
+
+    def get_config(self):
+        from dlcore.layers import serialize
+
+        return {**self._stepping_config(), "cell": serialize(self.cell)}
+
+    def _stepping_config(self):
+        return {
+            **super().get_config(),
+            "return_sequences": self.return_sequences,
+            "return_state": self.return_state,
+            "go_backwards": self.go_backwards,
+            "stateful": self.stateful,
+            "unroll": self.unroll,
+            "zero_output_for_mask": self.zero_output_for_mask,
+        }
+
+
+class StackedRNNCells(Layer):
+    """Several cells as one: the output of each is the input of the next.
+
+    Args:
+        cells: list of cells.
+    """
+
+    def __init__(self, cells, **kwargs):
+        super().__init__(**kwargs)
+        self.cells = [_make_cell(cell) for cell in cells]
+
+    @property
+    def state_size(self):
+        sizes = [[cell.state_size] if is_int(cell.state_size) else list(cell.state_size) for cell in self.cells]
+        return [size for cell_sizes in sizes for size in cell_sizes]
+
+    @property
+    def output_size(self):
+        last = self.cells[-1]
+        size = last.state_size if is_int(last.state_size) else last.state_size[0]
+        return getattr(last, "output_size", size)
+
+    def build(self, input_shape):
+        for cell in self.cells:
+            if not cell.built:
+                with cell._scope():
+                    cell.build(input_shape)
+                cell.built = True
+            size = cell.state_size if is_int(cell.state_size) else cell.state_size[0]
+            input_shape = (input_shape[0], getattr(cell, "output_size", size))
+        self.built = True
+
+    def call(self, inputs, states, training=False):
+        states, new_states = list(states), []
+        for cell in self.cells:
+            count = 1 if is_int(cell.state_size) else len(cell.state_size)
+            inputs, cell_states = cell(inputs, states[:count], training=training)
+            states = states[count:]
+            new_states += list(cell_states) if isinstance(cell_states, (list, tuple)) else [cell_states]
+        return inputs, new_states
+
+    def get_config(self):
+        from dlcore.layers import serialize
+
+        return {**super().get_config(), "cells": [serialize(cell) for cell in self.cells]}
+
+
+def _make_cell(cell):
+    if isinstance(cell, (list, tuple)):
+        return StackedRNNCells(cell)
+    if isinstance(cell, dict):
+        from dlcore.layers import deserialize
+
+        cell = deserialize(cell)
+    if not hasattr(cell, "state_size") or not callable(getattr(cell, "call", None)):
+        raise ValueError(f"RNN: the cell must be a layer with call(inputs, states) and a state_size. Got {cell!r}.")
+    return cell

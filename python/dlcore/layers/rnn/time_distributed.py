@@ -1,0 +1,50 @@
+import math
+
+from dlcore import ops
+from dlcore.layers.core.wrapper import Wrapper
+
+
+class TimeDistributed(Wrapper):
+    """Applies a layer to every time step, with the same weights.
+
+    Args:
+        layer: the layer.
+
+    Input shape: (batch, time, ...).
+    Output shape: (batch, time, ...): the layer's output for each step.
+
+    Example:
+
+    >>> TimeDistributed(Conv2D(8, 3))(ops.ones((2, 10, 28, 28, 3))).shape
+    (2, 10, 26, 26, 8)
+    """
+
+    def __init__(self, layer, **kwargs):
+        super().__init__(layer, **kwargs)
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        if len(input_shape) < 3:
+            raise ValueError(
+                f'TimeDistributed "{self.name}" takes inputs (batch, time, ...) of at least 3 axes. Got input shape '
+                f"{tuple(input_shape)}."
+            )
+        if not self.layer.built:
+            with self.layer._scope():
+                self.layer.build((input_shape[0], *input_shape[2:]))
+            self.layer.built = True
+        self.built = True
+
+    def call(self, inputs, training=None, mask=None):
+        steps = inputs.shape[1]
+        if steps is None:
+            raise ValueError(f'TimeDistributed "{self.name}": the number of time steps must be known.')
+        samples = ops.reshape(inputs, (-1, *inputs.shape[2:]))
+        outputs = self.layer(samples, training=training)
+        if math.prod(outputs.shape[1:]) == 0:
+            raise ValueError(f'TimeDistributed "{self.name}": the layer\'s output is empty: {tuple(outputs.shape)}.')
+        return ops.reshape(outputs, (-1, steps, *outputs.shape[1:]))
+
+    def compute_output_shape(self, input_shape):
+        inner = self.layer.compute_output_shape((input_shape[0], *input_shape[2:]))
+        return (inner[0], input_shape[1], *inner[1:])
