@@ -25,10 +25,10 @@ def weight_options_config(layer):
 def add_weight_with_options(layer, name, shape, options=None, **kwargs):
     """A new weight of the layer with the options `<options>_initializer` and so on; `options` defaults to `name`."""
     options = options or name
+    kwargs.setdefault("initializer", getattr(layer, f"{options}_initializer"))
     return layer.add_weight(
         shape=shape,
         name=name,
-        initializer=getattr(layer, f"{options}_initializer"),
         regularizer=getattr(layer, f"{options}_regularizer", None),
         constraint=getattr(layer, f"{options}_constraint", None),
         **kwargs,
