@@ -30,6 +30,16 @@ DLCORE_INLINE V fold_lanes(V v, std::integer_sequence<int, J...> lanes) {
   }
 }
 
+template <class T, int... J>
+DLCORE_INLINE vec<T> numbers_of(std::integer_sequence<int, J...>) {
+  return vec<T>{static_cast<T>(J)...};
+}
+/// 0, 1, 2, ...
+template <class T>
+DLCORE_INLINE vec<T> lane_numbers() {
+  return numbers_of<T>(std::make_integer_sequence<int, kLanes<T>>());
+}
+
 /// A row of `size` numbers as steps() vectors. load() fills the lanes outside the row with `beyond`, store() leaves the
 /// memory there alone, fold() combines the lanes.
 template <class T>
@@ -44,7 +54,7 @@ struct Row {
   DLCORE_INLINE V load(const T* p, std::int64_t i, T beyond) const {
     if (__builtin_expect(i < full, 1)) return dlcore::DLCORE_ISA::load(p + i * L);
     const V v = load_partial(p + i * L, rest);
-    return beyond == 0 ? v : inside() ? v : broadcast(beyond);
+    return beyond == 0 ? v : lane_numbers<T>() < static_cast<T>(rest) ? v : broadcast(beyond);
   }
   DLCORE_INLINE void store(T* p, std::int64_t i, V v) const {
     if (__builtin_expect(i < full, 1)) return dlcore::DLCORE_ISA::store(p + i * L, v);
@@ -53,15 +63,6 @@ struct Row {
   template <class Op>
   DLCORE_INLINE V fold(V v) const {
     return fold_lanes<Op, L / 2>(v, std::make_integer_sequence<int, L>());
-  }
-
- private:
-  DLCORE_INLINE auto inside() const {
-    return lane_numbers(std::make_integer_sequence<int, L>()) < static_cast<T>(rest);
-  }
-  template <int... J>
-  static DLCORE_INLINE V lane_numbers(std::integer_sequence<int, J...>) {
-    return V{static_cast<T>(J)...};
   }
 };
 

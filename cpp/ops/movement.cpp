@@ -54,7 +54,7 @@ Kernel run_copy(const StridedCopy& copy) {
       .label = "strided_copy"};
 }
 
-// ------------------------------------------------------------------------------------------------------------- reshape
+// ---- reshape
 
 /// Product of the known sizes, and how many are unknown.
 struct Count {
@@ -109,7 +109,7 @@ Specs infer_same(SpecSpan in, const Attrs&) {
   return {in[0]};
 }
 
-// ----------------------------------------------------------------------------------------------------------- transpose
+// ---- transpose
 
 Integers permutation_of(const TensorSpec& x, const Attrs& attrs) {
   const int rank = x.shape.rank();
@@ -150,7 +150,7 @@ std::vector<Tensor> vjp_transpose(const VjpContext& c) {
   return {ops::transpose(c.dout[0], inverse)};
 }
 
-// ----------------------------------------------------------------------------------------------------------- broadcast
+// ---- broadcast
 
 /// x's shape stretched to `target`, whose unknown sizes take x's.
 Shape broadcast_shape(const TensorSpec& x, const Shape& target) {
@@ -205,8 +205,7 @@ std::vector<Tensor> vjp_broadcast(const VjpContext& c) {
   return gradients;
 }
 
-// ----------------------------------------------------------------------------------------------------- concat and
-// split
+// ---- concat and split
 
 Specs infer_concat(SpecSpan in, const Attrs& attrs) {
   if (in.empty()) throw value_error("got no inputs; expected at least one.");
@@ -319,7 +318,7 @@ std::vector<Tensor> vjp_split(const VjpContext& c) {
   return gradients;
 }
 
-// --------------------------------------------------------------------------------------------------------------- slice
+// ---- slice
 
 /// One axis of a slice with a known size: elements first, first + stride, ... `count` of them.
 struct Range {
@@ -423,7 +422,7 @@ Attrs slice_on_axis(int rank, int axis, std::int64_t start, std::int64_t stop) {
   return {{"starts", starts}, {"stops", stops}, {"strides", Integers(rank, 1)}};
 }
 
-// ----------------------------------------------------------------------------------------------------------------- pad
+// ---- pad
 
 enum class PadMode { Constant, Reflect, Symmetric };
 
@@ -552,8 +551,7 @@ std::vector<Tensor> vjp_pad(const VjpContext& c) {
   return {dx};
 }
 
-// -------------------------------------------------------------------------------------------------------- tile and
-// flip
+// ---- tile and flip
 
 Integers repeats_of(const TensorSpec& x, const Attrs& attrs) {
   Integers repeats = attrs.integers("repeats", {});
@@ -634,8 +632,7 @@ Kernel plan_flip(SpecSpan in, SpecSpan, const Attrs& attrs) {
 
 std::vector<Tensor> vjp_flip(const VjpContext& c) { return {apply("flip", {c.dout[0]}, c.attrs)}; }
 
-// ------------------------------------------------------------------------------------------------------ copy and
-// constants
+// ---- copy and constants
 
 Kernel plan_copy(SpecSpan in, SpecSpan, const Attrs&) {
   const std::int64_t bytes = static_cast<std::int64_t>(in[0].bytes());

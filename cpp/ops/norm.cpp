@@ -22,7 +22,7 @@ const NormKernels<T>& norm_kernels() {
     return norm_kernels_f64();
 }
 
-// --------------------------------------------------------------------------------------------------------- shape rules
+// ---- shape rules
 
 /// Which axes of x have one mean each (`rows`), and which have one gamma each (`parameters`).
 struct NormAxes {
@@ -80,7 +80,7 @@ Specs infer_norm_grad(SpecSpan in, const Attrs& attrs) {
   return {in[0], {in[0].dtype, axes.parameters}, {in[0].dtype, axes.parameters}};
 }
 
-// --------------------------------------------------------------------------------------------------------------- plans
+// ---- plans
 
 BatchNormView batch_view(const TensorSpec& x, const Attrs& attrs) {
   const AxisView view = view_along(x.shape, resolve_axis(attrs.integer("axis", -1), x.shape.rank()));
@@ -157,7 +157,7 @@ Kernel plan_layer_norm_grad(SpecSpan in, SpecSpan, const Attrs& attrs) {
   });
 }
 
-// ----------------------------------------------------------------------------------------------------------- gradients
+// ---- gradients
 // Both are the same formulas over other axes: `over` are the axes that one mean covers, `shared` those that share a
 // gamma.
 

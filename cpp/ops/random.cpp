@@ -26,8 +26,7 @@ RandomStream stream_of(const void* seed) {
   return {static_cast<std::uint64_t>(numbers[0]), static_cast<std::uint64_t>(numbers[1])};
 }
 
-// -------------------------------------------------------------------------------------------------------- random
-// tensors
+// ---- random tensors
 
 /// The shape of `like`, or the attribute's.
 Specs infer_random(SpecSpan in, const Attrs& attrs, DType fallback) {
@@ -98,7 +97,7 @@ Kernel plan_random_truncated_normal(SpecSpan, SpecSpan out, const Attrs& attrs) 
                    attrs.number("stddev", 1), "random_truncated_normal");
 }
 
-// ------------------------------------------------------------------------------------------------------------ integers
+// ---- integers
 
 Specs infer_random_int(SpecSpan in, const Attrs& attrs) {
   const Specs out = infer_random(in, attrs, DType::I32);
@@ -159,7 +158,7 @@ Kernel plan_random_permutation(SpecSpan, SpecSpan out, const Attrs&) {
           .label = "random_permutation"};
 }
 
-// ------------------------------------------------------------------------------------------------------------- dropout
+// ---- dropout
 
 Specs infer_dropout(SpecSpan in, const Attrs& attrs) {
   expect_inputs(in, 2);

@@ -31,7 +31,7 @@ Tensor sum_last(const Tensor& x) { return ops::sum(x, {-1}, true); }
 /// d [...] as [..., 1], for x [..., C].
 Tensor as_column(const Tensor& d, const Tensor& x) { return ops::reshape_like(d, sum_last(x)); }
 
-// ------------------------------------------------------------------------------------------------------------- softmax
+// ---- softmax
 
 SoftmaxView view_of(const TensorSpec& x, const Attrs& attrs) {
   const AxisView view = view_along(x.shape, resolve_axis(attrs.integer("axis", -1), x.shape.rank()));
@@ -107,8 +107,7 @@ std::vector<Tensor> vjp_log_softmax_grad(const VjpContext& c) {
   return d;
 }
 
-// ------------------------------------------------------------------------------------- cross-entropy with target [...,
-// C]
+// ---- cross-entropy with target [..., C]
 
 Shape rows_shape(const TensorSpec& logits) {
   if (logits.shape.rank() == 0)
@@ -194,8 +193,7 @@ std::vector<Tensor> vjp_softmax_xent_grad(const VjpContext& c) {
   return d;
 }
 
-// --------------------------------------------------------------------------------------- cross-entropy with class
-// numbers
+// ---- cross-entropy with class numbers
 
 void expect_labels(const TensorSpec& scores, const TensorSpec& labels) {
   expect_float(scores);
@@ -328,7 +326,7 @@ std::vector<Tensor> vjp_sparse_xent(const VjpContext& c) {
   return {apply("sparse_xent_grad", {c.dout[0], c.in[0], c.in[1]}, c.attrs), Tensor()};
 }
 
-// -------------------------------------------------------------------------------------------------------- sigmoid_xent
+// ---- sigmoid_xent
 
 Specs infer_sigmoid_xent(SpecSpan in, const Attrs&) {
   expect_inputs(in, 2);

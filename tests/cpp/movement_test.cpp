@@ -116,7 +116,7 @@ void expect_adjoint(const char* op, const Attrs& attrs, std::vector<Shape> shape
   EXPECT_EQ(left, right) << op;
 }
 
-// ------------------------------------------------------------------------------------------------------------- reshape
+// ---- reshape
 
 TEST(Reshape, InfersOneSizeAndSharesBytes) {
   const Tensor x = numbered(DType::F32, {4, 6});
@@ -143,7 +143,7 @@ TEST(Reshape, ErrorsNameBothCounts) {
   expect_message([&] { run("reshape_like", {x, numbered(DType::F32, {5})}); }, {"24", "5"});
 }
 
-// ----------------------------------------------------------------------------------------------------------- transpose
+// ---- transpose
 
 void check_transpose(DType dtype, const Shape& shape, const Integers& permutation) {
   const Tensor x = numbered(dtype, shape);
@@ -195,7 +195,7 @@ TEST(Transpose, ErrorsNameThePermutation) {
   expect_message([&] { run("transpose", {x}, {{"permutation", Integers{0}}}); }, {"(0,)", "float32(2, 3)", "2 axes"});
 }
 
-// ----------------------------------------------------------------------------------------------------------- broadcast
+// ---- broadcast
 
 TEST(Broadcast, EveryWayOfStretching) {
   for (DType dtype : kOneDTypePerSize) {
@@ -227,8 +227,7 @@ TEST(Broadcast, ErrorsNameBothShapes) {
   expect_message([&] { run("broadcast_to", {x}, {{"shape", Integers{-1, 2, 3}}}); }, {"new axis 0"});
 }
 
-// ----------------------------------------------------------------------------------------------------- concat and
-// split
+// ---- concat and split
 
 TEST(Concat, EveryAxisAndSplitGivesThePartsBack) {
   for (DType dtype : kOneDTypePerSize) {
@@ -282,7 +281,7 @@ TEST(Concat, ErrorsNameTheInput) {
       {"(1, 2)", "axis 0", "float32(2, 2)"});
 }
 
-// --------------------------------------------------------------------------------------------------------------- slice
+// ---- slice
 
 TEST(Slice, PythonsRulesOnOneAxis) {
   const Tensor x = numbered(DType::F32, {6});
@@ -352,7 +351,7 @@ TEST(Slice, ErrorsNameTheAttribute) {
       {"(1, 0)", "stride"});
 }
 
-// ----------------------------------------------------------------------------------------------------------------- pad
+// ---- pad
 
 std::int64_t mirrored(std::int64_t i, std::int64_t n, bool reflect) {
   if (i < 0) return reflect ? -i : -i - 1;
@@ -414,8 +413,7 @@ TEST(Pad, ErrorsNameTheAxis) {
       {"'edge'", "'reflect'"});
 }
 
-// -------------------------------------------------------------------------------------------------------- tile and
-// flip
+// ---- tile and flip
 
 TEST(Tile, RepeatsEveryAxis) {
   for (DType dtype : kOneDTypePerSize)
@@ -441,8 +439,7 @@ TEST(Flip, EverySetOfAxes) {
     }
 }
 
-// ------------------------------------------------------------------------------------------------------- copy,
-// constants
+// ---- copy, constants
 
 TEST(Copy, HasBytesOfItsOwn) {
   const Tensor x = numbered(DType::F32, {100, 1000});
@@ -472,7 +469,7 @@ TEST(Constants, IotaCountsAlongTheAxis) {
   }
 }
 
-// ----------------------------------------------------------------------------------------------------------- gradients
+// ---- gradients
 
 TEST(MovementGradients, AreAdjoint) {
   expect_adjoint("reshape", {{"shape", Integers{3, 8}}}, {{4, 6}});
@@ -502,7 +499,7 @@ TEST(MovementGradients, StopGradientStops) {
   EXPECT_FALSE(gradient(tape.records(), std::vector{y}, std::vector{x}, std::vector{x})[0]);
 }
 
-// ------------------------------------------------------------------------------------------------------------- kernels
+// ---- kernels
 
 TEST(MovementKernels, WriteNothingAroundTheirOutput) {
   for (std::int64_t rows : {1, 16, 17, 40})

@@ -66,7 +66,7 @@ TEST(Philox, KnownAnswers) {
          0x5001e420, 0x24126ea1);
 }
 
-// ------------------------------------------------------------------------------------- the same bits as the definition
+// ---- the same bits as the definition
 
 TEST(RandomUniform, HasTheBitsOfItsDefinition) {
   for (std::int64_t n : {1, 15, 16, 63, 64, 65, 128, 1000, 5000}) {
@@ -149,7 +149,7 @@ TEST(RandomPermutation, IsAPermutationOfItsDefinition) {
   }
 }
 
-// ------------------------------------------------------------------------------------------------------- distributions
+// ---- distributions
 
 /// Largest distance between the distribution of the numbers and `cdf` (Kolmogorov & Smirnov).
 double distance(std::vector<float> numbers, double (*cdf)(double)) {
@@ -222,7 +222,7 @@ TEST(RandomDistributions, StreamsAreIndependent) {
   }
 }
 
-// ------------------------------------------------------------------------------------------------------------- dropout
+// ---- dropout
 
 template <class T>
 Tensor ones(const Shape& shape) {
@@ -282,8 +282,7 @@ TEST(Dropout, GradientHasTheSameMask) {
   check_gradient("dropout", {matrix, seed(3, 4)}, {{"rate", 0.4}, {"noise_axes", Integers{0}}});
 }
 
-// ------------------------------------------------------------------------------------------------------ threads,
-// checks
+// ---- threads, checks
 
 TEST(Random, SameBitsForAnyNumberOfThreads) {
   for (const char* op : {"random_uniform", "random_normal", "random_truncated_normal"})

@@ -71,7 +71,7 @@ double bound(std::int64_t n, double magnitude) {
   return std::numeric_limits<T>::epsilon() * (8 + 2 * std::log2(n + 1.0)) * magnitude;
 }
 
-// ------------------------------------------------------------------------------------------------------------- softmax
+// ---- softmax
 
 template <class T>
 void check_softmax(const Shape& shape, int axis) {
@@ -191,8 +191,7 @@ TEST(Softmax, ErrorsNameTypeAndAxis) {
   EXPECT_NE(axis.find("axis 1"), std::string::npos) << axis;
 }
 
-// --------------------------------------------------------------------------------------------------------
-// cross-entropy
+// ---- cross-entropy
 
 template <class T>
 void check_xent(std::int64_t rows, std::int64_t n) {
@@ -327,7 +326,7 @@ TEST(SigmoidXent, MatchesTheReference) {
   }
 }
 
-// ----------------------------------------------------------------------------------------------------------- gradients
+// ---- gradients
 
 TEST(SoftmaxGradients, MatchDifferences) {
   const Tensor x = random<double>({3, 4, 2}, 1), dy = random<double>({3, 4, 2}, 2), rows = random<double>({3}, 3);

@@ -18,7 +18,7 @@ constexpr int64_t kPieceBytes = 1 << 17;
 constexpr double kNanosecondsPerByte = 0.1;
 constexpr double kNanosecondsPerRow = 2;
 
-// ------------------------------------------------------------------------------------------------------ walk over rows
+// ---- walk over rows
 
 /// Calls body(out, in, rows, n) for stretches of rows along the last axis but one; n elements of the last axis.
 template <class Body>
@@ -77,7 +77,7 @@ void for_rows(const StridedCopy& copy, const char* in, char* out, const Body& bo
   });
 }
 
-// ---------------------------------------------------------------------------------------------------------------- runs
+// ---- runs
 
 /// Short runs, W <= bytes <= 2 W: the first and the last W bytes, which may overlap.
 template <int W>
@@ -115,8 +115,7 @@ void copy_runs(const StridedCopy& copy, const char* in, char* out) {
   });
 }
 
-// -----------------------------------------------------------------------------------------------------------
-// elementwise
+// ---- elementwise
 
 template <class T>
 DLCORE_INLINE T load_element(const char* p) {
@@ -159,7 +158,7 @@ void copy_fills(const StridedCopy& copy, const char* in, char* out) {
   });
 }
 
-// ----------------------------------------------------------------------------------------------------------- transpose
+// ---- transpose
 
 /// The square tile that is transposed in registers: whole vectors for 4 and 8 bytes, 16-byte vectors for 1 and 2.
 template <class T>
@@ -249,7 +248,7 @@ void copy_transposed(const StridedCopy& copy, const char* in, char* out) {
   });
 }
 
-// -------------------------------------------------------------------------------------------------------- entry points
+// ---- entry points
 
 template <class T>
 void strided_copy_of(const StridedCopy& copy, const char* in, char* out) {

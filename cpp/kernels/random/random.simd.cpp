@@ -19,7 +19,7 @@ constexpr int kBlocks = 16;          // of a group
 constexpr int kWords = 4 * kBlocks;  // of a group
 constexpr int64_t kGroupsOfChunk = 64;
 
-// -------------------------------------------------------------------------------------------------------------- Philox
+// ---- Philox
 
 /// Low halves of the 64-bit lanes, multiplied to 64 bits; the high halves of a do not matter.
 DLCORE_INLINE u64v multiply_low(u64v a, uint32_t m) {
@@ -87,8 +87,7 @@ DLCORE_INLINE Words words_of(const Philox& p, uint64_t first_block) {
   return words;
 }
 
-// ------------------------------------------------------------------------------------------------------- walk over
-// groups
+// ---- walk over groups
 
 /// y[0 .. n): make(group, out) writes the N elements of one group.
 template <int N, class T, class Make>
@@ -153,7 +152,7 @@ DLCORE_INLINE void from_numbers32(const RandomStream& stream, int64_t n, double 
   });
 }
 
-// ------------------------------------------------------------------------------------------------------------- uniform
+// ---- uniform
 
 /// 24 bits as a float in [0, 2^24).
 DLCORE_INLINE f32v top_bits(u32v n) { return to_f32(bitcast<i32v>(n >> 8)); }
@@ -174,7 +173,7 @@ void uniform_f64(const RandomStream& stream, int64_t n, double low, double high,
   });
 }
 
-// -------------------------------------------------------------------------------------------------------------- normal
+// ---- normal
 
 /// cos and sin of n / 2^32 turns.
 DLCORE_INLINE void turn(u32v n, f32v& cosine, f32v& sine) {
@@ -225,7 +224,7 @@ void normal_f64(const RandomStream& stream, int64_t n, double mean, double stdde
   });
 }
 
-// ---------------------------------------------------------------------------------------------------- truncated normal
+// ---- truncated normal
 
 constexpr double kErfOfSqrt2 = 0.95449973610364158560;
 constexpr double kSqrt2 = 1.41421356237309504880;
@@ -261,7 +260,7 @@ void truncated_f64(const RandomStream& stream, int64_t n, double mean, double st
   });
 }
 
-// ------------------------------------------------------------------------------------------------------------ integers
+// ---- integers
 
 void integers(const RandomStream& stream, int64_t n, int64_t low, int64_t high, int64_t* y) {
   const uint64_t span = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
@@ -271,7 +270,7 @@ void integers(const RandomStream& stream, int64_t n, int64_t low, int64_t high, 
   });
 }
 
-// ------------------------------------------------------------------------------------------------------------- dropout
+// ---- dropout
 
 constexpr int kHalves = 2 * kWords;
 
