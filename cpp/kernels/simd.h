@@ -173,6 +173,14 @@ template <class V>
 DLCORE_INLINE V vmax(V a, V b) {
   return a > b ? a : b;
 }
+#if defined(__AVX512F__)
+// The compiler makes two instructions of these when one side is a constant.
+DLCORE_INLINE f32v vmin(f32v a, f32v b) { return _mm512_maskz_min_ps(0xffff, a, b); }
+DLCORE_INLINE f32v vmax(f32v a, f32v b) { return _mm512_maskz_max_ps(0xffff, a, b); }
+#elif defined(__AVX2__)
+DLCORE_INLINE f32v vmin(f32v a, f32v b) { return _mm256_min_ps(a, b); }
+DLCORE_INLINE f32v vmax(f32v a, f32v b) { return _mm256_max_ps(a, b); }
+#endif
 
 DLCORE_INLINE f32v vsqrt(f32v x) {
 #if defined(__AVX512F__)

@@ -61,15 +61,19 @@ DLCORE_INLINE Piece piece_of(const BatchNormView& v, int64_t index, int64_t chan
           channel};
 }
 
+/// Calls body(piece) for all pieces; backwards where the pass before has left the last ones in the cache.
 template <class T, class Body>
-void for_pieces(const BatchNormView& v, int64_t passes, const Body& body) {
+void for_pieces(const BatchNormView& v, int64_t passes, bool backwards, const Body& body) {
   const double cost = static_cast<double>(v.outer * v.channels * v.inner * passes) * kCost<T>;
   if (v.inner == 1) {
-    parallel_for(v.pieces, cost, [&](int64_t index) { body(piece_of(v, index, 0)); });
+    parallel_for(v.pieces, cost,
+                 [&](int64_t index) { body(piece_of(v, backwards ? v.pieces - 1 - index : index, 0)); });
     return;
   }
   const int64_t units = v.pieces * v.channels, grain = max_of<int64_t>(1, v.piece / v.inner);
-  parallel_for((units + grain - 1) / grain, cost, [&](int64_t chunk) {
+  const int64_t chunks = (units + grain - 1) / grain;
+  parallel_for(chunks, cost, [&](int64_t index) {
+    const int64_t chunk = backwards ? chunks - 1 - index : index;
     for (int64_t unit = chunk * grain; unit < min_of(units, (chunk + 1) * grain); ++unit)
       body(piece_of(v, unit / v.channels, unit % v.channels));
   });
@@ -230,7 +234,7 @@ void batch_norm(const BatchNormView& v, double epsilon, const T* x, const T* gam
                 T* var, T* rstd, void* scratch) {
   const BatchNormScratch<T> s(v, scratch);
   const double n = static_cast<double>(v.outer * v.inner);
-  for_pieces<T>(v, 2, [&](const Piece& p) {
+  for_pieces<T>(v, 2, false, [&](const Piece& p) {
     const int64_t at = p.index * v.wide + p.channel;
     if (v.inner == 1)
       column_moments(x + p.first, p.rows, p.row, s.shift + at, s.first_sums + at, s.second_sums + at);
@@ -252,7 +256,7 @@ void batch_norm(const BatchNormView& v, double epsilon, const T* x, const T* gam
     s.a[j] = gamma[c] * rstd[c];
     s.b[j] = beta[c];
   }
-  for_pieces<T>(v, 2, [&](const Piece& p) { scale_piece(v, p, s, x, y); });
+  for_pieces<T>(v, 2, true, [&](const Piece& p) { scale_piece(v, p, s, x, y); });
 }
 
 /// Sums of dy and of dy * (x - mean) over a piece.
@@ -308,7 +312,7 @@ void batch_norm_grad(const BatchNormView& v, const T* x, const T* gamma, const T
   const BatchNormScratch<T> s(v, scratch);
   const double n = static_cast<double>(v.outer * v.inner);
   for (int64_t j = 0; j < v.wide; ++j) s.mean[j] = mean[j % v.channels];
-  for_pieces<T>(v, 2, [&](const Piece& p) { sum_gradients(v, p, s, x, dy); });
+  for_pieces<T>(v, 2, false, [&](const Piece& p) { sum_gradients(v, p, s, x, dy); });
   join_pieces(v, s.first, [&](double, int64_t at, int64_t) { return static_cast<double>(s.first_sums[at]); });
   join_pieces(v, s.second, [&](double, int64_t at, int64_t) { return static_cast<double>(s.second_sums[at]); });
   for (int64_t j = 0; j < v.wide; ++j) {
@@ -320,19 +324,10 @@ void batch_norm_grad(const BatchNormView& v, const T* x, const T* gamma, const T
     s.b[j] = static_cast<T>(-scale * r * r * s.second[j] / n);
     s.c[j] = static_cast<T>(-scale * s.first[j] / n);
   }
-  for_pieces<T>(v, 3, [&](const Piece& p) { gradient_piece(v, p, s, x, dy, dx); });
+  for_pieces<T>(v, 3, true, [&](const Piece& p) { gradient_piece(v, p, s, x, dy, dx); });
 }
 
 // ---- layer norm
-
-/// Sum of f(first element, row) over stretches of a row that are short enough to be added up in T.
-template <class F>
-DLCORE_INLINE double sum_stretches(int64_t size, const F& f) {
-  constexpr int64_t kStretch = 8192;
-  double total = 0;
-  for (int64_t first = 0; first < size; first += kStretch) total += f(first, min_of(kStretch, size - first));
-  return total;
-}
 
 template <class T, class Body>
 void for_row_pieces(const LayerNormView& v, int64_t passes, const Body& body) {
@@ -342,30 +337,25 @@ void for_row_pieces(const LayerNormView& v, int64_t passes, const Body& body) {
                [&](int64_t chunk) { body(chunk * grain, min_of(v.rows, (chunk + 1) * grain)); });
 }
 
-template <class T>
-DLCORE_INLINE T row_mean(const T* x, int64_t size) {
-  const double total = sum_stretches(
-      size, [&](int64_t first, int64_t n) __attribute__((always_inline)) {
-        const Row<T> at(n);
-        return sum_row(
-            at, [&](int64_t i) __attribute__((always_inline)) { return at.load(x + first, i, 0); });
-      });
+/// Mean of f(row, first, i) over the steps i of a row; long rows are added up in double, stretch by stretch.
+template <class T, class F>
+DLCORE_INLINE T mean_of_row(const Row<T>& whole, int64_t size, const F& f) {
+  constexpr int64_t kStretch = 8192;
+  if (size <= kStretch)
+    return sum_row(
+               whole, [&](int64_t i) __attribute__((always_inline)) { return f(whole, 0, i); }) /
+           static_cast<T>(size);
+  double total = 0;
+  for (int64_t first = 0; first < size; first += kStretch) {
+    const Row<T> part(min_of(kStretch, size - first));
+    total += sum_row(
+        part, [&](int64_t i) __attribute__((always_inline)) { return f(part, first, i); });
+  }
   return static_cast<T>(total / static_cast<double>(size));
 }
 
-template <class T>
-DLCORE_INLINE double row_variance(const T* x, int64_t size, T mean) {
-  const double total = sum_stretches(
-      size, [&](int64_t first, int64_t n) __attribute__((always_inline)) {
-        const Row<T> at(n);
-        return sum_row(
-            at, [&](int64_t i) __attribute__((always_inline)) {
-              const vec<T> d = at.load(x + first, i, mean) - mean;
-              return d * d;
-            });
-      });
-  return total / static_cast<double>(size);
-}
+DLCORE_INLINE float root(float x) { return __builtin_sqrtf(x); }
+DLCORE_INLINE double root(double x) { return __builtin_sqrt(x); }
 
 template <class T>
 void layer_norm(const LayerNormView& v, double epsilon, const T* x, const T* gamma, const T* beta, T* y, T* mean,
@@ -373,8 +363,17 @@ void layer_norm(const LayerNormView& v, double epsilon, const T* x, const T* gam
   const Row<T> at(v.size);
   for_row_pieces<T>(v, 3, [&](int64_t row, int64_t last) {
     for (; row < last; ++row) {
-      const T *from = x + row * v.size, m = row_mean(from, v.size);
-      const T r = reciprocal_sqrt<T>(row_variance(from, v.size, m) + epsilon);
+      const T* from = x + row * v.size;
+      const T m = mean_of_row(
+          at, v.size, [&](const Row<T>& part, int64_t first, int64_t i) __attribute__((always_inline)) {
+            return part.load(from + first, i, 0);
+          });
+      const T var = mean_of_row(
+          at, v.size, [&](const Row<T>& part, int64_t first, int64_t i) __attribute__((always_inline)) {
+            const vec<T> d = part.load(from + first, i, m) - m;
+            return d * d;
+          });
+      const T r = static_cast<T>(1) / root(var + static_cast<T>(epsilon));
       mean[row] = m;
       rstd[row] = r;
       T* to = y + row * v.size;
