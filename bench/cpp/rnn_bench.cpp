@@ -12,7 +12,6 @@ namespace {
 /// A layer with small weights, so that nothing saturates, and all that its kernels need.
 struct Layer {
   explicit Layer(RnnShape s) : shape(s) {
-    shape.chunk_rows = rnn_chunk_rows(shape.batch);
     const std::int64_t cols = rnn_gates(shape.cell) * shape.units, state = shape.batch * shape.units;
     shape.bias_rows = shape.cell == RnnCell::GruResetAfter ? 2 : 1;
     fill(x, shape.batch * shape.steps * shape.channels, 1.0f);

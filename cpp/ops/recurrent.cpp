@@ -150,8 +150,7 @@ const char* label_of(RnnCell cell, bool grad) {
 
 template <Family family>
 Kernel plan_forward(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
-  RnnShape s = forward_shape(family, in, attrs);
-  s.chunk_rows = rnn_chunk_rows(s.batch);
+  const RnnShape s = forward_shape(family, in, attrs);
   const bool single = in[0].dtype == DType::F32;
   const int states = state_count(family);
   const bool has_mask = in.size() == static_cast<std::size_t>(5 + states);
@@ -237,8 +236,7 @@ void run_grad(const RnnShape& s, int states, const GradInputs& at, bool needs_dx
 
 template <Family family>
 Kernel plan_grad(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
-  RnnShape s = grad_shape(family, in, attrs);
-  s.chunk_rows = rnn_chunk_rows(s.batch);
+  const RnnShape s = grad_shape(family, in, attrs);
   const bool single = in[0].dtype == DType::F32, needs_dx = attrs.boolean("needs_dx", true);
   const GradInputs at = grad_inputs(family, attrs);
   return {.run =

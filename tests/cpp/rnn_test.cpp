@@ -1,7 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gradient_check.h"
@@ -25,7 +28,7 @@ constexpr RnnCell kCells[] = {RnnCell::Lstm, RnnCell::GruResetAfter, RnnCell::Gr
 std::string text_of(const RnnShape& s) {
   return str("cell ", static_cast<int>(s.cell), " B ", s.batch, " T ", s.steps, " C ", s.channels, " U ", s.units,
              " reverse ", s.reverse, " bias_rows ", s.bias_rows, " f ", static_cast<int>(s.activation), " g ",
-             static_cast<int>(s.recurrent_activation), " chunk_rows ", s.chunk_rows);
+             static_cast<int>(s.recurrent_activation));
 }
 
 /// Random numbers for a layer, and its results.
@@ -102,25 +105,21 @@ TEST(Rnn, ForwardAgainstTheReference) {
         RnnShape shape{.cell = cell, .batch = batch, .steps = 1 + units % 7, .channels = 1 + batch % 5, .units = units};
         shape.reverse = units == 5;
         shape.bias_rows = cell == RnnCell::GruResetAfter && batch > 1 ? 2 : 1;
-        shape.chunk_rows = 1 + batch / 2;
         check_forward<float>(shape, units > 1);
         check_forward<double>(shape, batch > 1);
       }
 }
 
 TEST(Rnn, ForwardOfTheWorkloads) {
-  check_forward<float>({.cell = RnnCell::Lstm, .batch = 32, .steps = 10, .channels = 1, .units = 50, .chunk_rows = 16},
-                       false);
-  check_forward<float>({.cell = RnnCell::Lstm, .batch = 4, .steps = 100, .channels = 128, .units = 64, .chunk_rows = 2},
-                       true);
+  check_forward<float>({.cell = RnnCell::Lstm, .batch = 32, .steps = 10, .channels = 1, .units = 50}, false);
+  check_forward<float>({.cell = RnnCell::Lstm, .batch = 4, .steps = 100, .channels = 128, .units = 64}, true);
   check_forward<float>({.cell = RnnCell::GruResetAfter,
                         .batch = 3,
                         .steps = 50,
                         .channels = 64,
                         .units = 128,
                         .reverse = true,
-                        .bias_rows = 2,
-                        .chunk_rows = 3},
+                        .bias_rows = 2},
                        false);
 }
 
@@ -143,46 +142,93 @@ TEST(Rnn, NamesOfActivations) {
 
 // ------------------------------------------------------------------------------------------------------------ backward
 
+template <class T>
 struct Backward {
-  std::vector<float> dx, dw_x, dw_h, db, dh0, dc0;
+  std::vector<T> dx, dw_x, dw_h, db, dh0, dc0;
 };
 
-Backward run_backward(const RnnShape& shape, Layer<float>& layer, std::vector<float>& y) {
+template <class T>
+Backward<T> run_backward(const RnnShape& shape, Layer<T>& layer, std::vector<T>& y) {
   const std::int64_t state = shape.batch * shape.units;
-  std::vector<float> h_T(state), c_T(state), workspace(shape.steps * shape.batch * rnn_workspace_size(shape));
-  Storage scratch(rnn_forward_scratch_bytes<float>(shape)), back_scratch(rnn_backward_scratch_bytes<float>(shape));
+  std::vector<T> h_T(state), c_T(state), workspace(shape.steps * shape.batch * rnn_workspace_size(shape));
+  Storage scratch(rnn_forward_scratch_bytes<T>(shape)), back_scratch(rnn_backward_scratch_bytes<T>(shape));
+  y.resize(state * shape.steps);
   rnn_forward(shape, layer.io(y.data(), h_T.data(), c_T.data(), workspace.data()), scratch.data());
-  Backward d{std::vector<float>(layer.x.size()),
-             std::vector<float>(layer.w_x.size()),
-             std::vector<float>(layer.w_h.size()),
-             std::vector<float>(layer.b.size()),
-             std::vector<float>(state),
-             std::vector<float>(state)};
-  rnn_backward<float>(shape,
-                      {layer.x.data(), layer.w_x.data(), layer.w_h.data(), layer.has_mask ? layer.mask.get() : nullptr,
-                       workspace.data(), layer.dy.data(), nullptr, nullptr, d.dx.data(), d.dw_x.data(), d.dw_h.data(),
-                       d.db.data(), d.dh0.data(), layer.lstm() ? d.dc0.data() : nullptr},
-                      back_scratch.data());
+  Backward<T> d{std::vector<T>(layer.x.size()),
+                std::vector<T>(layer.w_x.size()),
+                std::vector<T>(layer.w_h.size()),
+                std::vector<T>(layer.b.size()),
+                std::vector<T>(state),
+                std::vector<T>(state)};
+  rnn_backward<T>(shape,
+                  {layer.x.data(), layer.w_x.data(), layer.w_h.data(), layer.has_mask ? layer.mask.get() : nullptr,
+                   workspace.data(), layer.dy.data(), nullptr, nullptr, d.dx.data(), d.dw_x.data(), d.dw_h.data(),
+                   d.db.data(), d.dh0.data(), layer.lstm() ? d.dc0.data() : nullptr},
+                  back_scratch.data());
   return d;
 }
 
-TEST(Rnn, SameBitsForAnyThreadsAndChunks) {
+/// The layer with row `b` of the batch alone.
+Layer<double> one_row(const Layer<double>& all, std::int64_t b) {
+  RnnShape s = all.shape;
+  s.batch = 1;
+  Layer<double> row(s, all.has_mask);
+  const auto take = [b](std::vector<double>& to, const std::vector<double>& from) {
+    std::copy_n(from.begin() + b * static_cast<std::int64_t>(to.size()), to.size(), to.begin());
+  };
+  take(row.x, all.x), take(row.h0, all.h0), take(row.c0, all.c0), take(row.dy, all.dy);
+  std::copy_n(all.mask.get() + b * s.steps, s.steps, row.mask.get());
+  return row;
+}
+
+// Large batches go in chunks, groups and blocks of steps; one row goes in a single piece, which central differences
+// check.
+TEST(Rnn, GradientsOfABatchAreTheSumsOfItsRows) {
+  for (RnnCell cell : kCells)
+    for (auto [batch, steps] : {std::pair{37, 20}, {600, 3}, {8, 50}}) {
+      RnnShape shape{.cell = cell, .batch = batch, .steps = steps, .channels = 5, .units = 7};
+      shape.bias_rows = cell == RnnCell::GruResetAfter ? 2 : 1;
+      Layer<double> layer(shape, true);
+      std::vector<double> y;
+      const Backward<double> d = run_backward(shape, layer, y);
+      Backward<double> sum;
+      for (std::int64_t b = 0; b < batch; ++b) {
+        Layer<double> row = one_row(layer, b);
+        const Backward<double> part = run_backward(row.shape, row, y);
+        const auto add = [](std::vector<double>& to, const std::vector<double>& from) {
+          to.resize(from.size());
+          for (std::size_t i = 0; i < from.size(); ++i) to[i] += from[i];
+        };
+        const auto append = [](std::vector<double>& to, const std::vector<double>& from) {
+          to.insert(to.end(), from.begin(), from.end());
+        };
+        add(sum.dw_x, part.dw_x), add(sum.dw_h, part.dw_h), add(sum.db, part.db);
+        append(sum.dx, part.dx), append(sum.dh0, part.dh0), append(sum.dc0, part.dc0);
+      }
+      const double tolerance = 1e-12 * static_cast<double>(batch * steps);
+      check_near(d.dw_x, sum.dw_x, tolerance, text_of(shape) + " dw_x");
+      check_near(d.dw_h, sum.dw_h, tolerance, text_of(shape) + " dw_h");
+      check_near(d.db, sum.db, tolerance, text_of(shape) + " db");
+      check_near(d.dx, sum.dx, tolerance, text_of(shape) + " dx");
+      check_near(d.dh0, sum.dh0, tolerance, text_of(shape) + " dh0");
+      check_near(d.dc0, sum.dc0, tolerance, text_of(shape) + " dc0");
+    }
+}
+
+TEST(Rnn, SameBitsForAnyThreads) {
   for (RnnCell cell : kCells) {
     RnnShape shape{.cell = cell, .batch = 37, .steps = 20, .channels = 19, .units = 40, .reverse = true};
     Layer<float> layer(shape, true);
-    std::vector<float> y_first(37 * 20 * 40), y(y_first.size());
-    Backward first;
+    std::vector<float> y_first, y;
+    Backward<float> first;
     for (int threads : {1, 2, 3}) {
       WithThreads with(threads);
-      for (std::int64_t rows : {rnn_chunk_rows(shape.batch), std::int64_t{5}}) {
-        shape.chunk_rows = rows;
-        const Backward d = run_backward(shape, layer, y);
-        if (first.dx.empty()) first = d, y_first = y;
-        EXPECT_TRUE(same_bits(y, y_first)) << text_of(shape);
-        EXPECT_TRUE(same_bits(d.dx, first.dx) && same_bits(d.dw_x, first.dw_x) && same_bits(d.dw_h, first.dw_h) &&
-                    same_bits(d.db, first.db) && same_bits(d.dh0, first.dh0) && same_bits(d.dc0, first.dc0))
-            << text_of(shape);
-      }
+      const Backward<float> d = run_backward(shape, layer, y);
+      if (first.dx.empty()) first = d, y_first = y;
+      EXPECT_TRUE(same_bits(y, y_first)) << text_of(shape);
+      EXPECT_TRUE(same_bits(d.dx, first.dx) && same_bits(d.dw_x, first.dw_x) && same_bits(d.dw_h, first.dw_h) &&
+                  same_bits(d.db, first.db) && same_bits(d.dh0, first.dh0) && same_bits(d.dc0, first.dc0))
+          << text_of(shape);
     }
   }
 }

@@ -36,7 +36,8 @@ void lstm_row(const Activations<T, kUsual>& act, const ForwardRow<T>& row) {
         const vec<T> c = fma(f, c_before, i * g);
         const vec<T> squashed = act.state(c);
         const vec<T> h = o * squashed;
-        save(0, i), save(1, f), save(2, g), save(3, o), save(4, c_before), save(5, squashed);
+        save(0, i), save(1, f), save(2, g), save(3, o), save(4, c_before), save(5, squashed),
+            save(6, get(row.h + j, span));
         put(row.c + j, c, span);
         put(row.h + j, h, span);
         put(row.y + j, h, span);
@@ -61,8 +62,8 @@ void gru_reset_after_row(const Activations<T, kUsual>& act, const ForwardRow<T>&
         };
         const vec<T> z = act.gate(input(0) + recurrent(0)), r = act.gate(input(1) + recurrent(1));
         const vec<T> n_h = recurrent(2), n = act.state(fma(r, n_h, input(2)));
-        const vec<T> h = fma(z, get(row.h + j, span) - n, n);
-        save(0, z), save(1, r), save(2, n), save(3, n_h);
+        const vec<T> h_before = get(row.h + j, span), h = fma(z, h_before - n, n);
+        save(0, z), save(1, r), save(2, n), save(3, n_h), save(4, h_before);
         put(row.h + j, h, span);
         put(row.y + j, h, span);
       });
@@ -78,7 +79,10 @@ void gru_reset_before_gates(const Activations<T, kUsual>& act, const ForwardRow<
         const vec<T> r = act.gate(get(row.z + units + j, span) + get(row.bias + units + j, span));
         put(row.saved + j, z, span);
         put(row.saved + units + j, r, span);
-        put(reset + j, r * get(row.h + j, span), span);
+        const vec<T> h_before = get(row.h + j, span), rh = r * h_before;
+        put(row.saved + 3 * units + j, h_before, span);
+        put(row.saved + 4 * units + j, rh, span);
+        put(reset + j, rh, span);
       });
 }
 template <class T, bool kUsual>
@@ -101,6 +105,7 @@ void simple_row(const Activations<T, kUsual>& act, const ForwardRow<T>& row) {
       row.units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
         const vec<T> h = act.state(get(row.z + j, span) + get(row.bias + j, span));
         put(row.saved + j, h, span);
+        put(row.saved + row.units + j, get(row.h + j, span), span);
         put(row.h + j, h, span);
         put(row.y + j, h, span);
       });
@@ -130,8 +135,8 @@ struct ForwardScratch {
   std::int64_t elements;
 };
 DLCORE_INLINE ForwardScratch forward_scratch(const RnnShape& s) {
-  const std::int64_t state = s.chunk_rows * s.units;
-  const std::int64_t block = max_of<std::int64_t>(1, min_of(s.steps, kProjectedRows / s.chunk_rows));
+  const std::int64_t rows = rnn_chunk_rows(s.batch), state = rows * s.units;
+  const std::int64_t block = max_of<std::int64_t>(1, min_of(s.steps, kBlockRows / rows));
   const std::int64_t zh = block * rnn_gates(s.cell) * state;
   const std::int64_t h = zh + (s.cell == RnnCell::GruResetAfter ? 3 * state : state);
   return {block, 0, zh, h, h + state, h + 2 * state};
@@ -167,12 +172,6 @@ class ForwardPass {
   bool masked(std::int64_t row, std::int64_t time) const {
     return io_.mask && !io_.mask[(first_ + row) * s_.steps + time];
   }
-  /// Row [U] of the i-th matrix [B,T,U] behind the saved vectors.
-  T* input_row(int i, std::int64_t row, std::int64_t time) const {
-    const std::int64_t saved = s_.steps * s_.batch * rnn_layout(s_.cell).saved;
-    return io_.workspace + (saved + (i * s_.batch + first_ + row) * s_.steps + time) * s_.units;
-  }
-
   /// z = x_t w_x for steps [from, to): a panel of the weights serves all of them.
   void project(std::int64_t from, std::int64_t to) {
     const T* panel = w_x_;
@@ -198,7 +197,6 @@ class ForwardPass {
 
   void run_step(std::int64_t step, T* z) {
     const std::int64_t time = time_of(step), units = s_.units;
-    for (std::int64_t row = 0; row < rows_; ++row) copy_row(input_row(0, row, time), h_ + row * units, units);
     if (s_.cell == RnnCell::GruResetAfter)
       multiply(rows_, cols_, units, h_, units, w_h_, zh_, cols_, false);
     else if (s_.cell == RnnCell::GruResetBefore)
@@ -209,7 +207,7 @@ class ForwardPass {
     for (std::int64_t row = 0; row < rows_; ++row) {
       const ForwardRow<T> at = row_at(row, step, z);
       if (masked(row, time))
-        repeat_output(at.y, step);
+        pass_by(at, step);
       else
         update(at);
     }
@@ -217,12 +215,10 @@ class ForwardPass {
 
   /// The gates and the sums of the candidate.
   void reset_before(std::int64_t step, T* z) {
-    const std::int64_t time = time_of(step), units = s_.units;
+    const std::int64_t units = s_.units;
     multiply(rows_, 2 * units, units, h_, units, w_h_, z, cols_, true);
-    for (std::int64_t row = 0; row < rows_; ++row) {
+    for (std::int64_t row = 0; row < rows_; ++row)
       gru_reset_before_gates(act_, row_at(row, step, z), zh_ + row * units);
-      copy_row(input_row(1, row, time), zh_ + row * units, units);
-    }
     multiply(rows_, units, units, zh_, units, w_n_, z + 2 * units, cols_, true);
   }
 
@@ -239,11 +235,14 @@ class ForwardPass {
     }
   }
 
-  void repeat_output(T* y, std::int64_t step) const {
+  /// A masked step: the states stay and the output is repeated. Its gradients are zero, but h meets them in a product.
+  void pass_by(const ForwardRow<T>& row, std::int64_t step) const {
+    const std::int64_t units = s_.units;
+    copy_row(row.saved + rnn_layout(s_.cell).h_before * units, row.h, units);
     if (step > 0)
-      copy_row(y, y - s_.units, s_.units);
+      copy_row(row.y, row.y - units, units);
     else
-      clear_row(y, s_.units);
+      clear_row(row.y, units);
   }
 
   const RnnShape& s_;

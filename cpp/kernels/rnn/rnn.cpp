@@ -5,7 +5,6 @@
 
 #include "base/isa.h"
 #include "base/parallel.h"
-#include "kernels/gemm/gemm.h"
 #include "kernels/rnn/rows.h"
 
 namespace dlcore {
@@ -42,9 +41,10 @@ const RnnRows<T>& rows_of() {
     return rnn_kernels().f64;
 }
 
-constexpr std::int64_t kMostRows = 32;      // of a chunk: the step's sums stay in L1
 constexpr double kFlopsPerNanosecond = 50;  // of one thread, for cost estimates
 constexpr std::int64_t kAlign = 64;
+constexpr std::int64_t kMostGroups = 16;       // of batch rows with sums of their own,
+constexpr std::int64_t kSumsBytes = 32 << 20;  // and the bytes that these may take
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -52,78 +52,6 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; 
 template <class T>
 std::int64_t whole_lines(std::int64_t elements) {
   return ceil_div(elements, kAlign / sizeof(T)) * (kAlign / sizeof(T));
-}
-
-// ------------------------------------------------------------------------------------------ the products over all
-// steps
-
-template <class T>
-void run_gemm(const GemmShape& shape, const T* a, const T* b, T* c, void* scratch) {
-  gemm(plan_gemm<T>(shape), a, b, c, {}, scratch);
-}
-
-/// dw [k, cols of all U*G] = a^T d for `vectors` vectors of d, from vector `from` of d into vector `into` of dw.
-GemmShape weights_product(const RnnShape& s, std::int64_t k, std::int64_t vectors) {
-  GemmShape shape = dense_gemm(k, vectors * s.units, s.batch * s.steps, true, false);
-  shape.ldb = rnn_layout(s.cell).deltas * s.units;
-  shape.ldc = rnn_gates(s.cell) * s.units;
-  return shape;
-}
-
-GemmShape input_product(const RnnShape& s) {
-  GemmShape shape = dense_gemm(s.batch * s.steps, s.channels, rnn_gates(s.cell) * s.units, false, true);
-  shape.lda = rnn_layout(s.cell).deltas * s.units;
-  return shape;
-}
-
-/// How the columns of dw_h come from the deltas: `vectors` of them with the i-th matrix of inputs.
-struct RecurrentPart {
-  int input, from, into, vectors;
-};
-constexpr RecurrentPart kNoPart{0, 0, 0, 0};
-std::array<RecurrentPart, 2> recurrent_parts(RnnCell cell) {
-  switch (cell) {
-    case RnnCell::GruResetAfter:
-      return {{{0, 0, 0, 2}, {0, 3, 2, 1}}};  // n is added up as n_x + r * n_h: its delta times r
-    case RnnCell::GruResetBefore:
-      return {{{0, 0, 0, 2}, {1, 2, 2, 1}}};  // n multiplies r * h
-    default:
-      return {{{0, 0, 0, rnn_gates(cell)}, kNoPart}};
-  }
-}
-
-template <class T>
-std::size_t products_scratch_bytes(const RnnShape& s) {
-  std::size_t bytes = plan_gemm<T>(weights_product(s, s.channels, rnn_gates(s.cell))).scratch_bytes;
-  bytes = std::max(bytes, plan_gemm<T>(input_product(s)).scratch_bytes);
-  for (const RecurrentPart& part : recurrent_parts(s.cell))
-    if (part.vectors) bytes = std::max(bytes, plan_gemm<T>(weights_product(s, s.units, part.vectors)).scratch_bytes);
-  return bytes;
-}
-
-template <class T>
-void weight_gradients(const RnnShape& s, const RnnBackward<T>& io, const T* deltas, void* scratch) {
-  const std::int64_t steps = s.batch * s.steps;
-  const T* inputs = io.workspace + steps * rnn_layout(s.cell).saved * s.units;
-  run_gemm(weights_product(s, s.channels, rnn_gates(s.cell)), io.x, deltas, io.dw_x, scratch);
-  for (const RecurrentPart& part : recurrent_parts(s.cell))
-    if (part.vectors)
-      run_gemm(weights_product(s, s.units, part.vectors), inputs + part.input * steps * s.units,
-               deltas + part.from * s.units, io.dw_h + part.into * s.units, scratch);
-  if (io.dx) run_gemm(input_product(s), deltas, io.w_x, io.dx, scratch);
-}
-
-/// db from the sums of each row, added in the order of the rows.
-template <class T>
-void bias_gradients(const RnnShape& s, const T* row_sums, T* db) {
-  const std::int64_t units = s.units, width = rnn_layout(s.cell).deltas * units, cols = rnn_gates(s.cell) * units;
-  std::fill_n(db, s.bias_rows * cols, T{0});
-  for (std::int64_t b = 0; b < s.batch; ++b, row_sums += width) {
-    for (std::int64_t j = 0; j < cols; ++j) db[j] += row_sums[j];
-    if (s.bias_rows == 1) continue;
-    for (std::int64_t j = 0; j < 2 * units; ++j) db[cols + j] += row_sums[j];
-    for (std::int64_t j = 0; j < units; ++j) db[cols + 2 * units + j] += row_sums[3 * units + j];
-  }
 }
 
 }  // namespace
@@ -140,14 +68,7 @@ std::string rnn_activation_names() {
   return names;
 }
 
-std::int64_t rnn_chunk_rows(std::int64_t batch) {
-  return std::clamp<std::int64_t>(ceil_div(batch, num_threads()), 1, kMostRows);
-}
-
-std::int64_t rnn_workspace_size(const RnnShape& s) {
-  const RnnLayout layout = rnn_layout(s.cell);
-  return (layout.saved + layout.inputs) * s.units;
-}
+std::int64_t rnn_workspace_size(const RnnShape& s) { return rnn_layout(s.cell).saved * s.units; }
 
 double rnn_forward_flops(const RnnShape& s) {
   return 2.0 * static_cast<double>(s.batch * s.steps * rnn_gates(s.cell) * s.units * (s.channels + s.units));
@@ -158,41 +79,24 @@ double rnn_backward_flops(const RnnShape& s) { return 2 * rnn_forward_flops(s); 
 
 namespace {
 
-/// Places in scratch, in elements.
+std::int64_t chunks_of(const RnnShape& s) { return ceil_div(s.batch, rnn_chunk_rows(s.batch)); }
+
+/// body(first row, rows) for the chunks [from, to) of batch rows.
+template <class Body>
+void for_chunks(const RnnShape& s, std::int64_t from, std::int64_t to, const Body& body) {
+  const std::int64_t rows = rnn_chunk_rows(s.batch);
+  for (std::int64_t chunk = from; chunk < to; ++chunk) body(chunk * rows, std::min(rows, s.batch - chunk * rows));
+}
+
+/// Places in scratch, in elements: packed weights, then for each task what it works in.
 struct ForwardPlaces {
-  std::int64_t chunk, chunk_elements, end;
+  std::int64_t tasks, task_elements, end;
 };
 template <class T>
 ForwardPlaces forward_places(const RnnShape& s) {
-  const std::int64_t chunks = ceil_div(s.batch, s.chunk_rows);
-  const std::int64_t chunk = whole_lines<T>(rows_of<T>().packed_forward(s));
+  const std::int64_t tasks = whole_lines<T>(rows_of<T>().packed_forward(s));
   const std::int64_t elements = whole_lines<T>(rows_of<T>().scratch_forward(s));
-  return {chunk, elements, chunk + chunks * elements};
-}
-
-struct BackwardPlaces {
-  std::int64_t deltas, bias, chunk, chunk_elements, products;
-};
-template <class T>
-BackwardPlaces backward_places(const RnnShape& s) {
-  const std::int64_t chunks = ceil_div(s.batch, s.chunk_rows);
-  const std::int64_t width = rnn_layout(s.cell).deltas * s.units;
-  BackwardPlaces places;
-  places.deltas = whole_lines<T>(rows_of<T>().packed_backward(s));
-  places.bias = places.deltas + whole_lines<T>(s.batch * s.steps * width);
-  places.chunk = places.bias + whole_lines<T>(s.batch * width);
-  places.chunk_elements = whole_lines<T>(rows_of<T>().scratch_backward(s));
-  places.products = places.chunk + chunks * places.chunk_elements;
-  return places;
-}
-
-/// body(first row, rows, chunk) for every chunk of batch rows.
-template <class Body>
-void for_chunks(const RnnShape& s, double flops, const Body& body) {
-  parallel_for(ceil_div(s.batch, s.chunk_rows), flops / kFlopsPerNanosecond, [&](std::int64_t chunk) {
-    const std::int64_t first = chunk * s.chunk_rows;
-    body(first, std::min(s.chunk_rows, s.batch - first), chunk);
-  });
+  return {tasks, elements, tasks + chunks_of(s) * elements};
 }
 
 }  // namespace
@@ -201,32 +105,107 @@ template <class T>
 std::size_t rnn_forward_scratch_bytes(const RnnShape& s) {
   return sizeof(T) * forward_places<T>(s).end;
 }
-template <class T>
-std::size_t rnn_backward_scratch_bytes(const RnnShape& s) {
-  return sizeof(T) * backward_places<T>(s).products + products_scratch_bytes<T>(s);
-}
 
 template <class T>
 void rnn_forward(const RnnShape& s, const RnnForward<T>& io, void* scratch) {
   const ForwardPlaces places = forward_places<T>(s);
   T* packed = static_cast<T*>(scratch);
   rows_of<T>().pack_forward(s, io.w_x, io.w_h, packed);
-  for_chunks(s, rnn_forward_flops(s), [&](std::int64_t first, std::int64_t rows, std::int64_t chunk) {
-    rows_of<T>().forward(s, io, packed, first, rows, packed + places.chunk + chunk * places.chunk_elements);
+  parallel_for(chunks_of(s), rnn_forward_flops(s) / kFlopsPerNanosecond, [&](std::int64_t chunk) {
+    for_chunks(s, chunk, chunk + 1, [&](std::int64_t first, std::int64_t rows) {
+      rows_of<T>().forward(s, io, packed, first, rows, packed + places.tasks + chunk * places.task_elements);
+    });
   });
+}
+
+// ------------------------------------------------------------------------------------------------------------ backward
+
+namespace {
+
+/// Elements of the weights' gradients: dw_x, dw_h, and the sums of the deltas that give db.
+struct SumPlaces {
+  std::int64_t dw_h, db, end;
+};
+template <class T>
+SumPlaces sum_places(const RnnShape& s) {
+  const std::int64_t cols = rnn_gates(s.cell) * s.units;
+  const std::int64_t dw_h = whole_lines<T>(s.channels * cols), db = dw_h + whole_lines<T>(s.units * cols);
+  return {dw_h, db, db + whole_lines<T>(rnn_layout(s.cell).deltas * s.units)};
+}
+
+struct BackwardPlaces {
+  std::int64_t groups;  // of chunks; each sums the weights' gradients of its rows
+  std::int64_t sums, sum_elements, tasks, task_elements, end;
+};
+template <class T>
+BackwardPlaces backward_places(const RnnShape& s) {
+  BackwardPlaces places;
+  places.sum_elements = sum_places<T>(s).end;
+  const std::int64_t room = kSumsBytes / static_cast<std::int64_t>(places.sum_elements * sizeof(T));
+  places.groups = std::min({chunks_of(s), kMostGroups, std::max<std::int64_t>(2, room)});
+  places.sums = whole_lines<T>(rows_of<T>().packed_backward(s));
+  places.tasks = places.sums + std::max<std::int64_t>(1, places.groups) * places.sum_elements;
+  places.task_elements = whole_lines<T>(rows_of<T>().scratch_backward(s));
+  places.end = places.tasks + places.groups * places.task_elements;
+  return places;
+}
+
+/// The sums of all groups, in order, into those of the first.
+template <class T>
+void add_groups(const BackwardPlaces& places, T* sums) {
+  constexpr std::int64_t kPiece = 4096;
+  const double cost = 0.3 * static_cast<double>(places.sum_elements * places.groups);
+  parallel_for(ceil_div(places.sum_elements, kPiece), cost, [&](std::int64_t piece) {
+    const std::int64_t last = std::min((piece + 1) * kPiece, places.sum_elements);
+    for (std::int64_t group = 1; group < places.groups; ++group) {
+      const T* from = sums + group * places.sum_elements;
+      for (std::int64_t i = piece * kPiece; i < last; ++i) sums[i] += from[i];
+    }
+  });
+}
+
+/// The results out of the sums; db [bias_rows, G*U] has the deltas of the inputs' sums, then those of the recurrent
+/// ones.
+template <class T>
+void store_sums(const RnnShape& s, const T* sums, const RnnBackward<T>& io) {
+  const SumPlaces at = sum_places<T>(s);
+  const std::int64_t units = s.units, cols = rnn_gates(s.cell) * units;
+  const T* deltas = sums + at.db;
+  std::copy_n(sums, s.channels * cols, io.dw_x);
+  std::copy_n(sums + at.dw_h, units * cols, io.dw_h);
+  std::copy_n(deltas, cols, io.db);
+  if (s.bias_rows == 1) return;
+  std::copy_n(deltas, 2 * units, io.db + cols);
+  std::copy_n(deltas + 3 * units, units, io.db + cols + 2 * units);
+}
+
+}  // namespace
+
+template <class T>
+std::size_t rnn_backward_scratch_bytes(const RnnShape& s) {
+  return sizeof(T) * backward_places<T>(s).end;
 }
 
 template <class T>
 void rnn_backward(const RnnShape& s, const RnnBackward<T>& io, void* scratch) {
   const BackwardPlaces places = backward_places<T>(s);
+  const SumPlaces at = sum_places<T>(s);
   T* packed = static_cast<T*>(scratch);
-  const RnnDeltas<T> deltas{packed + places.deltas, packed + places.bias};
-  rows_of<T>().pack_backward(s, io.w_h, packed);
-  for_chunks(s, rnn_forward_flops(s) / 2, [&](std::int64_t first, std::int64_t rows, std::int64_t chunk) {
-    rows_of<T>().backward(s, io, packed, deltas, first, rows, packed + places.chunk + chunk * places.chunk_elements);
+  T* sums = packed + places.sums;
+  rows_of<T>().pack_backward(s, io.w_x, io.w_h, packed);
+  if (places.groups == 0) std::fill_n(sums, places.sum_elements, T{0});
+  parallel_for(places.groups, rnn_backward_flops(s) / kFlopsPerNanosecond, [&](std::int64_t group) {
+    T* sum = sums + group * places.sum_elements;
+    std::fill_n(sum, places.sum_elements, T{0});
+    const std::int64_t chunks = chunks_of(s);
+    for_chunks(s, chunks * group / places.groups, chunks * (group + 1) / places.groups,
+               [&](std::int64_t first, std::int64_t rows) {
+                 rows_of<T>().backward(s, io, packed, {sum, sum + at.dw_h, sum + at.db}, first, rows,
+                                       packed + places.tasks + group * places.task_elements);
+               });
   });
-  weight_gradients(s, io, deltas.all, packed + places.products);
-  bias_gradients(s, deltas.bias, io.db);
+  add_groups(places, sums);
+  store_sums(s, sums, io);
 }
 
 #define DLCORE_INSTANTIATE(T)                                              \

@@ -10,12 +10,12 @@
 ///
 /// x [B,T,C]   w_x [C,G*U]   w_h [U,G*U]   b [G*U], for GruResetAfter [2,G*U] or (bias_rows = 1) [G*U]   h0, c0 [B,U]
 /// mask [B,T] or null.  y [B,T,U] in the order of the steps.  h_T, c_T [B,U].  All dense; no alignment needed.
-/// workspace: rnn_workspace_size elements, from forward to backward. It holds per step and row what the backward pass
-/// needs (activated gates, states), and h before every step as rows [B,T,U] for the product that gives dw_h.
+/// workspace [T,B,rnn_workspace_size]: what the backward pass needs of every step (activated gates, states).
 /// scratch: rnn_*_scratch_bytes, 64-byte aligned.
 ///
 /// Backward: dy, dh_T, dc_T may be null (zero). Outputs are overwritten; dx may be null (not wanted).
-/// Threads split the batch: rows do not meet until the products over all steps. Same bits for any number of threads.
+/// Threads split the batch. Forward, rows do not meet; backward, the weights' gradients are summed over groups of rows
+/// that the shape alone decides, and the groups in order: the same bits for any number of threads.
 #pragma once
 
 #include <cstddef>
@@ -51,18 +51,13 @@ std::optional<RnnActivation> rnn_activation(std::string_view name);
 std::string rnn_activation_names();
 
 struct RnnShape {
-  RnnCell cell;
+  RnnCell cell = RnnCell::Lstm;
   std::int64_t batch, steps, channels, units;
   bool reverse = false;
   int bias_rows = 1;  // of b; 2 only for GruResetAfter
   RnnActivation activation = RnnActivation::Tanh;
   RnnActivation recurrent_activation = RnnActivation::Sigmoid;
-  /// Batch rows that go through time together, at least 1: rnn_chunk_rows. Any number gives the same bits.
-  std::int64_t chunk_rows = 1;
 };
-
-/// For the present number of threads.
-std::int64_t rnn_chunk_rows(std::int64_t batch);
 
 /// G: columns of the weights in units.
 [[gnu::always_inline]] constexpr int rnn_gates(RnnCell cell) {
