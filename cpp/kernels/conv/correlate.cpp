@@ -9,7 +9,7 @@ namespace dlcore {
 
 namespace {
 
-constexpr std::int64_t kBlockPixels = 192;  // their rows of x and dy stay in the first-level cache
+constexpr std::int64_t kBlockPixels = 256;  // enough to hide the loads and stores of dw, few enough for the caches
 constexpr std::int64_t kTasks = 16;
 constexpr std::int64_t kAddChunk = 4096;  // weights
 constexpr double kFlopsPerNs = 100;
@@ -18,9 +18,7 @@ constexpr double kFlopsPerNs = 100;
 
 template <class T>
 Correlate<T>::Correlate(const CorrelateShape& shape)
-    : shape_(shape),
-      tiles_set_(tile_set<T>(shape.product)),
-      width_(panel_width<T>(shape.product, std::min<std::int64_t>(shape.dy_channels, 2 * tiles_set_.lanes))) {
+    : shape_(shape), tiles_set_(tile_set<T>(shape.product)), width_(panel_width<T>(shape.product, shape.dy_channels)) {
   const ConvAxis &rows = shape.rows, &cols = shape.cols;
   std::vector<bool> done(static_cast<std::size_t>(rows.taps * cols.taps), false);
   for (std::int64_t tap = 0; tap < rows.taps * cols.taps; ++tap) {

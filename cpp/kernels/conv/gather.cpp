@@ -15,21 +15,6 @@ constexpr double kFlopsPerNs = 100;   // of one thread, roughly
 
 std::int64_t round_up(std::int64_t x, std::int64_t step) { return (x + step - 1) / step * step; }
 
-/// The pixels of a region in order (image, row, column), as pointers to rows of the two operands of a tile.
-struct PixelCursor {
-  std::int64_t image, row, col;
-
-  PixelCursor(std::int64_t pixel, std::int64_t rows, std::int64_t cols)
-      : image(pixel / (rows * cols)), row(pixel / cols % rows), col(pixel % cols) {}
-  void advance(std::int64_t rows, std::int64_t cols) {
-    if (++col < cols) return;
-    col = 0;
-    if (++row < rows) return;
-    row = 0;
-    ++image;
-  }
-};
-
 }  // namespace
 
 template <class T>
@@ -42,6 +27,66 @@ std::int64_t panel_width(Product product, std::int64_t cols) {
 
 template std::int64_t panel_width<float>(Product, std::int64_t);
 template std::int64_t panel_width<double>(Product, std::int64_t);
+
+/// Walks over the pixels of a region in order (image, row, column).
+template <class T>
+class Gather<T>::PixelCursor {
+ public:
+  PixelCursor(const Region& region, const Task& task, const T* source, std::int64_t source_image, T* target,
+              std::int64_t target_image)
+      : region_(region), source_image_(source_image), target_image_(target_image) {
+    const std::int64_t image = task.first / region.pixels(), pixel = task.first % region.pixels();
+    row_ = pixel / cols();
+    col_ = pixel % cols();
+    source_ = source + image * source_image;
+    target_ = target + image * target_image;
+  }
+
+  /// The addresses of the next `count` pixels, in the source (of the first tap) and in the target.
+  void take(std::int64_t count, const T** a_rows, T** c_rows) {
+    while (count > 0) {
+      const std::int64_t run = std::min(count, cols() - col_);
+      const T* const a = source_ + region_.source_rows[row_];
+      T* const c = target_ + region_.target_rows[row_];
+      for (std::int64_t i = 0; i < run; ++i) {
+        *a_rows++ = a + region_.source_cols[col_ + i];
+        *c_rows++ = c + region_.target_cols[col_ + i];
+      }
+      advance(run);
+      count -= run;
+    }
+  }
+
+ private:
+  std::int64_t cols() const { return static_cast<std::int64_t>(region_.target_cols.size()); }
+  void advance(std::int64_t run) {
+    col_ += run;
+    if (col_ < cols()) return;
+    col_ = 0;
+    if (++row_ < static_cast<std::int64_t>(region_.target_rows.size())) return;
+    row_ = 0;
+    source_ += source_image_;
+    target_ += target_image_;
+  }
+
+  const Region& region_;
+  std::int64_t source_image_, target_image_, row_, col_;
+  const T* source_;
+  T* target_;
+};
+
+template <class T>
+auto Gather<T>::cursor(const Task& task, const Operands& operands, std::int64_t column) const -> PixelCursor {
+  const std::int64_t source_pixel = shape_.source_channels * shape_.groups;
+  const std::int64_t target_pixel = shape_.target_channels * shape_.groups;
+  const std::int64_t first_channel = shape_.product == Product::Matrix ? task.group * shape_.source_channels : column;
+  return {regions_[task.region],
+          task,
+          operands.source + first_channel,
+          shape_.source_h * shape_.source_w * source_pixel,
+          operands.target + task.group * shape_.target_channels + column,
+          shape_.target_h * shape_.target_w * target_pixel};
+}
 
 template <class T>
 Gather<T>::Gather(const GatherShape& shape, const std::vector<TapClass>& rows, const std::vector<TapClass>& cols,
@@ -130,33 +175,21 @@ void Gather<T>::run_task(const Task& task, const Operands& operands) const {
 }
 
 template <class T>
-void Gather<T>::run_panel(const Task& task, const Operands& operands, TileArgs<T>& args, std::int64_t column) const {
-  const Region& region = regions_[task.region];
+void Gather<T>::run_panel(const Task& task, const Operands& operands, TileArgs<T> args, std::int64_t column) const {
   const int vectors = tiles_.vectors_of(args.cols);
-  const std::int64_t count = (task.last - task.first + tiles_.max_rows[vectors] - 1) / tiles_.max_rows[vectors];
-  const std::int64_t rows = static_cast<std::int64_t>(region.target_rows.size());
-  const std::int64_t cols = static_cast<std::int64_t>(region.target_cols.size());
-  const std::int64_t source_image = shape_.source_h * shape_.source_w * shape_.source_channels * shape_.groups;
-  const std::int64_t target_image = shape_.target_h * shape_.target_w * shape_.target_channels * shape_.groups;
-  const T* const source =
-      operands.source + (shape_.product == Product::Matrix ? task.group * shape_.source_channels : column);
-  T* const target = operands.target + task.group * shape_.target_channels + column;
-
+  const std::int64_t pixels = task.last - task.first;
+  const std::int64_t count = (pixels + tiles_.max_rows[vectors] - 1) / tiles_.max_rows[vectors];
   const T* a_rows[kMaxTileRows];
   T* c_rows[kMaxTileRows];
   args.a_rows = a_rows;
   args.c_rows = c_rows;
-  PixelCursor at(task.first, rows, cols);
-  std::int64_t pixel = task.first;
+  PixelCursor at = cursor(task, operands, column);
+  std::int64_t done = 0;
   for (std::int64_t tile = 1; tile <= count; ++tile) {  // tiles of equal height, give or take one
-    const std::int64_t next = task.first + (task.last - task.first) * tile / count;
-    const std::int64_t height = next - pixel;
-    for (std::int64_t r = 0; r < height; ++r, at.advance(rows, cols)) {
-      a_rows[r] = source + at.image * source_image + region.source_rows[at.row] + region.source_cols[at.col];
-      c_rows[r] = target + at.image * target_image + region.target_rows[at.row] + region.target_cols[at.col];
-    }
+    const std::int64_t height = pixels * tile / count - done;
+    at.take(height, a_rows, c_rows);
     tiles_.tile[vectors][height](args);
-    pixel = next;
+    done += height;
   }
 }
 

@@ -62,10 +62,13 @@ class Gather {
     T* target;
   };
 
+  class PixelCursor;
+
+  PixelCursor cursor(const Task& task, const Operands& operands, std::int64_t column) const;
   Region make_region(const TapClass& rows, const TapClass& cols, const GatherWeights& weights) const;
   void add_tasks(std::size_t region, double flops_per_task);
   void run_task(const Task& task, const Operands& operands) const;
-  void run_panel(const Task& task, const Operands& operands, TileArgs<T>& args, std::int64_t column) const;
+  void run_panel(const Task& task, const Operands& operands, TileArgs<T> args, std::int64_t column) const;
   double flops(const Region& region) const;
 
   GatherShape shape_;

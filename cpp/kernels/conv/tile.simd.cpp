@@ -43,10 +43,11 @@ DLCORE_INLINE void load_left(const T* a, int last, vec<T> (&x)[kVectors]) {
 
 template <Product kProduct, class T, int kRows, int kVectors, bool kPartial>
 DLCORE_INLINE void multiply(const TileArgs<T>& args, int last, vec<T> (&sum)[kRows][kVectors]) {
+  // Volatile: read one by one, not as a vector that would wait until the caller's single stores have left their queue.
+  const T* const volatile* const table = args.a_rows;
   const T* a[kRows];
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) a[r] = args.a_rows[r];
-  const T* const volatile* const table = args.a_rows;
+  for (int r = 0; r < kRows; ++r) a[r] = table[r];
   const T* const b = args.b;
   const std::int64_t* const a_offsets = args.a_offsets;
   const std::int64_t* const b_offsets = args.b_offsets;

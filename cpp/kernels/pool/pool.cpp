@@ -54,8 +54,10 @@ void max_pool_forward(const PoolShape& s, const T* x, T* y, Argmax* argmax) {
 
 template <class T, class Argmax>
 void max_pool_backward(const PoolShape& s, const T* dy, const Argmax* argmax, T* dx) {
-  const auto backward = max_rows<T, Argmax>().backward;
-  for_rows<T>(s, s.n * s.h, [&](std::int64_t row) { backward(s, dy, argmax, dx, row); });
+  const bool disjoint = s.stride_h >= s.pool_h && s.stride_w >= s.pool_w;
+  const auto& rows = max_rows<T, Argmax>();
+  const auto backward = disjoint ? rows.backward_disjoint : rows.backward;
+  for_rows<T>(s, s.n * (disjoint ? s.oh : s.h), [&](std::int64_t row) { backward(s, dy, argmax, dx, row); });
 }
 
 template <class T, class Argmax>

@@ -36,11 +36,13 @@ void average_pool_forward(const PoolShape& shape, const T* x, T* y);
 template <class T>
 void average_pool_backward(const PoolShape& shape, const T* dy, T* dx);
 
-/// What one instruction set provides. Each function computes one row of its result: row = n * OH + oh, or n * H + h.
+/// What one instruction set provides. Each function computes one row of its result: row = n * OH + oh, or n * H + h;
+/// backward_disjoint, for windows that do not overlap, what lies under one row of windows, n * OH + oh.
 template <class T, class Argmax>
 struct MaxPoolRows {
   void (*forward)(const PoolShape&, const T* x, T* y, Argmax* argmax, std::int64_t row);
   void (*backward)(const PoolShape&, const T* dy, const Argmax* argmax, T* dx, std::int64_t row);
+  void (*backward_disjoint)(const PoolShape&, const T* dy, const Argmax* argmax, T* dx, std::int64_t row);
   void (*take)(const PoolShape&, const T* x, const Argmax* argmax, T* y, std::int64_t row);
 };
 template <class T>

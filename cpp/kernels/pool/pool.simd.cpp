@@ -150,7 +150,64 @@ void max_take(const PoolShape& s, const T* x, const Argmax* argmax, T* y, std::i
   }
 }
 
-// ---- gradients: each input pixel gathers from the windows that cover it
+// ---- gradient of max over windows that do not overlap: each window writes its own pixels
+
+/// kH, kW: as in max_of_window.
+template <class T, class Argmax, int kH, int kW>
+DLCORE_INLINE void max_gradient_of_window(const PoolShape& s, Range rows, Range cols, const T* dy, const Argmax* argmax,
+                                          T* window) {
+  const std::int64_t pixel = s.c, row = s.w * s.c;
+  for_channels<T>(
+      s.c, [&]<bool kAll>(std::int64_t c, int lanes) __attribute__((always_inline)) {
+        const Range h = kH ? Range{0, kH} : rows, w = kW ? Range{0, kW} : cols;
+        const vec<T> d = load_lanes<T, kAll>(dy + c, lanes);
+        const index_vec<T> at = load_index<T, Argmax, kAll>(argmax + c, lanes);
+#pragma GCC unroll 3
+        for (std::int64_t i = h.first; i < h.last; ++i) {
+#pragma GCC unroll 3
+          for (std::int64_t j = w.first; j < w.last; ++j) {
+            const auto hit = at == index_vec<T>{} + static_cast<int>(i * (kW ? kW : s.pool_w) + j);
+            store_lanes<T, kAll>(window + i * row + j * pixel + c, hit ? d : vec<T>{}, lanes);
+          }
+        }
+      });
+}
+
+template <class T>
+DLCORE_INLINE void zero(T* p, std::int64_t count) {
+  if (count > 0) __builtin_memset(p, 0, static_cast<std::size_t>(count) * sizeof(T));
+}
+
+/// The input rows from the window row `row` = n * OH + oh down to the next; the first and the last reach to the edges.
+template <class T, class Argmax, int kH, int kW>
+void max_backward_windows(const PoolShape& s, const T* dy, const Argmax* argmax, T* dx, std::int64_t row) {
+  const std::int64_t n = row / s.oh, oh = row % s.oh, line = s.w * s.c, start = oh * s.stride_h - s.pad_top;
+  const std::int64_t from = oh == 0 ? 0 : max_of<std::int64_t>(0, start);
+  const std::int64_t to = oh + 1 == s.oh ? s.h : start + s.stride_h;
+  const Range rows = taps_inside(oh, s.stride_h, s.pad_top, s.pool_h, s.h);
+  T* const image = dx + n * s.h * line;
+  zero(image + from * line, (start + rows.first - from) * line);
+  zero(image + (start + rows.last) * line, (to - start - rows.last) * line);
+
+  std::int64_t done = 0;  // columns
+  for (std::int64_t ow = 0; ow < s.ow; ++ow) {
+    const Range cols = taps_inside(ow, s.stride_w, s.pad_left, s.pool_w, s.w);
+    const std::int64_t left = ow * s.stride_w - s.pad_left, out = (row * s.ow + ow) * s.c;
+    if (left + cols.first > done)
+      for (std::int64_t i = rows.first; i < rows.last; ++i)
+        zero(image + (start + i) * line + done * s.c, (left + cols.first - done) * s.c);
+    T* const window = image + start * line + left * s.c;
+    if (kH > 0 && rows.last - rows.first == kH && cols.last - cols.first == kW)
+      max_gradient_of_window<T, Argmax, kH, kW>(s, rows, cols, dy + out, argmax + out, window);
+    else
+      max_gradient_of_window<T, Argmax, 0, 0>(s, rows, cols, dy + out, argmax + out, window);
+    done = left + cols.last;
+  }
+  for (std::int64_t i = rows.first; i < rows.last; ++i)
+    zero(image + (start + i) * line + done * s.c, (s.w - done) * s.c);
+}
+
+// ---- gradients in general: each input pixel gathers from the windows that cover it
 
 /// An input pixel, and the output rows and columns of the windows over it.
 struct Cover {
@@ -214,6 +271,13 @@ void max_backward(const PoolShape& s, const T* dy, const Argmax* argmax, T* dx, 
       });
 }
 
+template <class T, class Argmax>
+void max_backward_disjoint(const PoolShape& s, const T* dy, const Argmax* argmax, T* dx, std::int64_t row) {
+  if (s.pool_h == 2 && s.pool_w == 2) return max_backward_windows<T, Argmax, 2, 2>(s, dy, argmax, dx, row);
+  if (s.pool_h == 3 && s.pool_w == 3) return max_backward_windows<T, Argmax, 3, 3>(s, dy, argmax, dx, row);
+  max_backward_windows<T, Argmax, 0, 0>(s, dy, argmax, dx, row);
+}
+
 template <class T>
 void average_backward(const PoolShape& s, const T* dy, T* dx, std::int64_t row) {
   for_input_row(
@@ -243,8 +307,10 @@ void average_forward(const PoolShape& s, const T* x, T* y, std::int64_t row) {
 
 template <class T>
 constexpr PoolRows<T> pool_rows() {
-  return {{max_forward<T, std::uint8_t>, max_backward<T, std::uint8_t>, max_take<T, std::uint8_t>},
-          {max_forward<T, std::int32_t>, max_backward<T, std::int32_t>, max_take<T, std::int32_t>},
+  return {{max_forward<T, std::uint8_t>, max_backward<T, std::uint8_t>, max_backward_disjoint<T, std::uint8_t>,
+           max_take<T, std::uint8_t>},
+          {max_forward<T, std::int32_t>, max_backward<T, std::int32_t>, max_backward_disjoint<T, std::int32_t>,
+           max_take<T, std::int32_t>},
           {average_forward<T>, average_backward<T>}};
 }
 
