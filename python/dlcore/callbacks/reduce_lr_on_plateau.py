@@ -1,0 +1,81 @@
+from dlcore import backend
+from dlcore.callbacks.monitor import MonitorCallback
+
+
+class ReduceLROnPlateau(MonitorCallback):
+    """Multiplies the learning rate by a factor when a number has stopped improving.
+
+    Args:
+        monitor: str: a name in the logs, default `"val_loss"`.
+        factor: float < 1, default 0.1.
+        patience: int, default 10: epochs without improvement before.
+        verbose: 0 (default) or 1: say so.
+        mode: `"min"`, `"max"` or `"auto"` (default): by the name.
+        min_delta: float, default 1e-4: a smaller change is no improvement.
+        cooldown: int, default 0: epochs after a reduction that do not count.
+        min_lr: float, default 0.0: lower bound of the learning rate.
+    """
+
+    def __init__(
+        self,
+        monitor="val_loss",
+        factor=0.1,
+        patience=10,
+        verbose=0,
+        mode="auto",
+        min_delta=1e-4,
+        cooldown=0,
+        min_lr=0.0,
+        **kwargs,
+    ):
+        super().__init__(monitor, mode, min_delta)
+        if factor >= 1.0:
+            raise ValueError(f"ReduceLROnPlateau: factor must be smaller than 1. Got factor={factor}.")
+        self.factor = factor
+        self.patience = patience
+        self.verbose = verbose
+        self.cooldown = cooldown
+        self.min_lr = min_lr
+        self.on_train_begin()
+
+    def on_train_begin(self, logs=None):
+        self.best = None
+        self.wait = 0
+        self.cooldown_counter = 0
+
+    def in_cooldown(self):
+        return self.cooldown_counter > 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = {} if logs is None else logs
+        logs["learning_rate"] = current_learning_rate(self.model)
+        current = self.monitored(logs)
+        if current is None:
+            return
+        if self.in_cooldown():
+            self.cooldown_counter -= 1
+            self.wait = 0
+        if self.is_improvement(current, self.best):
+            self.best = current
+            self.wait = 0
+        elif not self.in_cooldown():
+            self.wait += 1
+            if self.wait >= self.patience:
+                self._reduce(epoch)
+
+    def _reduce(self, epoch):
+        rate = current_learning_rate(self.model)
+        # The rate is kept as float32: min_lr itself may come back a little larger.
+        if rate <= self.min_lr * (1.0 + 1e-6):
+            return
+        rate = max(rate * self.factor, self.min_lr)
+        self.model.optimizer.learning_rate = rate
+        if self.verbose:
+            print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {rate}.")
+        self.cooldown_counter = self.cooldown
+        self.wait = 0
+
+
+def current_learning_rate(model):
+    """The learning rate of a compiled model, as a float."""
+    return float(backend.convert_to_numpy(model.optimizer.learning_rate))
