@@ -113,19 +113,22 @@ Kernel plan_program(const PointwiseProgram& program, std::span<const TensorSpec>
 
 Opcode gelu_opcode(const Attrs& attrs) { return attrs.boolean("approximate", false) ? Opcode::GeluTanh : Opcode::Gelu; }
 
+std::string label_of(Opcode op, DType dtype) {
+  return std::string(info_of(op).primitive).append(1, '_').append(name_of(dtype));
+}
+
 Kernel plan_elementwise(Opcode op, std::span<const TensorSpec> in, std::span<const TensorSpec> out,
                         const Attrs& attrs) {
   Instruction instruction = instruction_for(op, in, attrs);
   const int operands = info_of(op).operands;
   for (int k = 0; k < operands; ++k) instruction.operands[k] = k;
-  return plan_program({operands, {instruction}, {operands}}, in, out[0].shape,
-                      str(info_of(op).primitive, '_', instruction.type));
+  return plan_program({operands, {instruction}, {operands}}, in, out[0].shape, label_of(op, instruction.type));
 }
 
 Kernel plan_fused(std::span<const TensorSpec> in, std::span<const TensorSpec> out, const Attrs& attrs) {
   const PointwiseProgram program = decode_program(attrs.integers("code", {}), attrs.numbers("immediates", {}));
   std::string label = "fused";
-  for (const Instruction& instruction : program.code) label += str('_', info_of(instruction.op).primitive);
+  for (const Instruction& instruction : program.code) label.append(1, '_').append(info_of(instruction.op).primitive);
   return plan_program(program, in, out[0].shape, std::move(label));
 }
 

@@ -134,6 +134,8 @@ class ScratchPlan {
   std::size_t bytes_ = 0;
 };
 
+std::string label_of(const char* prefix, DType dtype) { return std::string(prefix).append(name_of(dtype)); }
+
 void* at(const Buffers& buffers, std::size_t offset) { return static_cast<std::byte*>(buffers.scratch) + offset; }
 
 /// What every reduction starts with: x in its form, copied where needed.
@@ -162,7 +164,7 @@ Kernel plan_simple(ReduceOp op, const TensorSpec& x, const AxisSet& reduced, boo
     reduction.run(source.get(buffers), nullptr, buffers.out[0], at(buffers, partials));
     if (mean) divide(buffers.out[0], form.outer * form.inner, static_cast<double>(form.reduce));
   };
-  return {.run = run, .scratch_bytes = scratch.bytes(), .label = str("reduce_", x.dtype)};
+  return {.run = run, .scratch_bytes = scratch.bytes(), .label = label_of("reduce_", x.dtype)};
 }
 
 /// var: center is the mean, then the mean of (x - center)^2. logsumexp: center is the maximum, then
@@ -193,7 +195,7 @@ Kernel plan_centered(ReduceOp op, const TensorSpec& x, const AxisSet& reduced) {
     else
       kernels.add_log[d](y, center, count);
   };
-  return {.run = run, .scratch_bytes = scratch.bytes(), .label = str(var ? "var_" : "logsumexp_", x.dtype)};
+  return {.run = run, .scratch_bytes = scratch.bytes(), .label = label_of(var ? "var_" : "logsumexp_", x.dtype)};
 }
 
 Kernel plan_arg(bool smallest, const TensorSpec& x, const Attrs& attrs) {
@@ -202,7 +204,7 @@ Kernel plan_arg(bool smallest, const TensorSpec& x, const Attrs& attrs) {
   auto run = [=](const Buffers& buffers) {
     arg_reduce(smallest, dtype, view.outer, view.size, view.inner, buffers.in[0], buffers.output<std::int32_t>(0));
   };
-  return {.run = run, .label = str(smallest ? "argmin_" : "argmax_", dtype)};
+  return {.run = run, .label = label_of(smallest ? "argmin_" : "argmax_", dtype)};
 }
 
 // --------------------------------------------------------------------------------------------------------- gradients

@@ -39,17 +39,19 @@ const std::vector<float>& arguments() {
   return all;
 }
 
+/// The unit in the last place of a float32 of this size.
+double unit(double x) { return std::ldexp(1.0, std::ilogb(std::max(std::abs(x), 0x1p-126)) - 23); }
+
 /// |got - expected| in units in the last place of a float32 of expected's size; what is not finite must agree.
 double ulps(float got, double expected) {
   const float rounded = static_cast<float>(expected);
   if (std::isnan(expected)) return std::isnan(got) ? 0 : INFINITY;
-  if (std::isinf(got) && std::isfinite(expected))
-    return std::abs(expected) > 0x1.fffffcp127 && got * expected > 0 ? 1 : INFINITY;
-  if (std::isinf(rounded)) return got == rounded || std::abs(got) >= 0x1.fffffcp127 ? 0 : INFINITY;
-  const double size = std::max(std::abs(expected), 0x1p-126);
+  if (got == rounded) return std::isinf(got) ? 0 : std::abs(got - expected) / unit(expected);
+  if (std::isinf(got) || std::isinf(rounded))
+    return std::abs(rounded) >= 0x1.fffffcp127 && std::abs(got) >= 0x1.fffffcp127 && got * rounded > 0 ? 1 : INFINITY;
   const double error = std::abs(got - expected);
   if (error <= 0x1p-125) return 0;  // something on the way was flushed to zero
-  return error / std::ldexp(1.0, std::ilogb(size) - 23);
+  return error / unit(expected);
 }
 
 struct MathCase {
@@ -105,6 +107,33 @@ TEST(Math, WithinUnitsInTheLastPlace) {
     EXPECT_LE(worst, c.bound) << c.op << '(' << x[at] << ") = " << result.data<float>()[at] << ", expected "
                               << c.reference(x[at]);
     RecordProperty(str(c.op, "_ulps_", c.bound), str(worst));
+  }
+}
+
+TEST(Math, PowOverPairs) {
+  std::vector<float> bases = {0.f,      1.f, 2.f, 3.f, 10.f, 0.5f, 0.999f, 1.001f, 1e-30f, 1e30f, 0x1.fffffep127f,
+                              INFINITY, NAN},
+                     exponents = {0.f,   1.f,  2.f,   3.f,       4.f,        5.f,   0.5f,     0.25f, 1.5f,
+                                  7.25f, 31.f, 100.f, 8388609.f, 16777216.f, 1e10f, INFINITY, NAN};
+  for (std::vector<float>* numbers : {&bases, &exponents}) {
+    for (int i = 1; i < 200; ++i) numbers->push_back(static_cast<float>(i) * 0.0737f);
+    for (std::size_t i = 0, n = numbers->size(); i < n; ++i) numbers->push_back(-(*numbers)[i]);
+  }
+  std::vector<float> x, y;
+  for (float base : bases)
+    for (float exponent : exponents) {
+      x.push_back(base);
+      y.push_back(exponent);
+    }
+  const std::int64_t n = static_cast<std::int64_t>(x.size());
+  const Tensor result = apply("pow", {Tensor::from<float>(x, {n}), Tensor::from<float>(y, {n})});
+  for (std::int64_t i = 0; i < n; ++i) {
+    const double expected = std::pow(static_cast<double>(x[i]), static_cast<double>(y[i]));
+    ASSERT_LE(ulps(result.data<float>()[i], expected), 0.51)
+        << x[i] << " ^ " << y[i] << " = " << result.data<float>()[i];
+    ASSERT_EQ(std::signbit(result.data<float>()[i]) && !std::isnan(expected),
+              std::signbit(expected) && !std::isnan(expected))
+        << x[i] << " ^ " << y[i];
   }
 }
 

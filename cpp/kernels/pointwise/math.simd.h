@@ -1,9 +1,8 @@
 // Elementary functions on vectors, the same source for every instruction set. Only for *.simd.cpp.
 // f32v: within 2 units in the last place over all floats (sigmoid and silu 2.5, gelu 4), infinities and NaN included.
-// Denormals count as zero: around the smallest normal number a flushed intermediate costs up to 2^-125. The tanh form of
-// gelu rounds its exponent w = 2u to float: 4|w| units more in the tail.
-// f64v: the C library lane by lane (float64 serves gradient checks).
-// Polynomials are minimax fits of the function named beside them, lowest power first.
+// Denormals count as zero: around the smallest normal number a flushed intermediate costs up to 2^-125. The tanh form
+// of gelu rounds its exponent w = 2u to float: 4|w| units more in the tail. f64v: the C library lane by lane (float64
+// serves gradient checks). Polynomials are minimax fits of the function named beside them, lowest power first.
 #pragma once
 
 #include "kernels/simd.h"
@@ -261,6 +260,47 @@ DLCORE_INLINE f32v vcos(f32v x) {
       x, [](f64v v) __attribute__((always_inline)) { return vcos(v); });
 }
 
+// ---- pow: in double, so that |y log2(x)| of up to 150 leaves enough bits for float
+
+/// a^y for a >= 0, float-sized numbers in double.
+DLCORE_INLINE f64v power_of_magnitude(f64v a, f64v y) {
+  const i64v bits = bitcast<i64v>(a);
+  const i64v n = (bits - 0x3fe6a09e667f3bcd) >> 52;
+  const f64v f = bitcast<f64v>(bits - (n << 52)) - 1.0;  // a = (1 + f) * 2^n, 1 + f in [sqrt(1/2), sqrt(2))
+  const f64v s = f / (f + 2.0), z = s * s;               // log(1 + f) = 2 atanh(s)
+  const f64v series = polynomial(z, 1.0, 1. / 3, 1. / 5, 1. / 7, 1. / 9, 1. / 11, 1. / 13, 1. / 15);
+  const f64v whole = bitcast<f64v>(n + 0x4338000000000000) - 0x1.8p52;
+  f64v log2a = fma(s * series, f64v{} + 2.88539008177792681472, whole);  // 2 / ln 2
+  log2a = a < static_cast<double>(kInf) ? log2a : a;
+  log2a = a == 0.0 ? f64v{} - static_cast<double>(kInf) : log2a;
+  const f64v t = vmax(f64v{} - 160.0, vmin(f64v{} + 160.0, y * log2a));
+  const f64v shifted = t + 0x1.8p52;
+  const f64v r = (t - (shifted - 0x1.8p52)) * 0.693147180559945309417;
+  const f64v e =
+      polynomial(r, 1.0, 1.0, 1. / 2, 1. / 6, 1. / 24, 1. / 120, 1. / 720, 1. / 5040, 1. / 40320, 1. / 362880);
+  return e * bitcast<f64v>((bitcast<i64v>(shifted) + 1023) << 52);
+}
+
+DLCORE_INLINE f32v vpow(f32v x, f32v y) {
+  const f32v a = vabs(x);
+  f32half bases[2], exponents[2];
+  __builtin_memcpy(bases, &a, sizeof(a));
+  __builtin_memcpy(exponents, &y, sizeof(y));
+  for (int i = 0; i < 2; ++i)
+    bases[i] = __builtin_convertvector(
+        power_of_magnitude(__builtin_convertvector(bases[i], f64v), __builtin_convertvector(exponents[i], f64v)),
+        f32half);
+  f32v r;
+  __builtin_memcpy(&r, bases, sizeof(r));
+  const i32v near = to_i32(vmax(broadcast(-0x1p30f), vmin(broadcast(0x1p30f), y)));
+  const auto whole = (to_f32(near) == y) | (vabs(y) >= 0x1p23f);
+  const u32v odd = bitcast<u32v>(whole & (vabs(y) < 0x1p24f) & ((near & 1) != 0));
+  r = a == 1.0f ? f32v{} + 1.0f : r;
+  r = bitcast<f32v>(bitcast<u32v>(r) ^ (bitcast<u32v>(x) & odd & 0x80000000u));
+  r = (x < 0.0f) & (x > -kInf) & ~whole ? f32v{} + kNaN : r;
+  return (y == 0.0f) | (x == 1.0f) ? f32v{} + 1.0f : r;
+}
+
 // ---- f64v through the C library
 
 #define DLCORE_LANES(name, expression)                        \
@@ -281,5 +321,10 @@ DLCORE_LANES(vsoftplus, (v > 0 ? v : 0) + __builtin_log1p(__builtin_exp(-__built
 DLCORE_LANES(vgelu, v < -40 ? -0.0 : v * 0.5 * __builtin_erfc(v * -0.70710678118654752440))
 DLCORE_LANES(vgelu_tanh, v < -40 ? -0.0 : v / (1 + __builtin_exp(-1.59576912160573071176 * (v + 0.044715 * v * v * v))))
 #undef DLCORE_LANES
+
+DLCORE_INLINE f64v vpow(f64v x, f64v y) {
+  for (int i = 0; i < kLanes<double>; ++i) x[i] = __builtin_pow(x[i], y[i]);
+  return x;
+}
 
 }  // namespace dlcore::DLCORE_ISA

@@ -353,8 +353,7 @@ constexpr void fill_binary(Table& table) {
   table.vector_binary(Mul, [](auto a, auto b) { return a * b; });
   table.vector_binary(Div, [](auto a, auto b) { return a / b; });
   table.binary(Pow, Integers{}, [](auto a, auto b) { return integer_power(a, b); });
-  table.at(Pow, DType::F32) = map2<float, float, decltype([](float a, float b) { return __builtin_powf(a, b); })>;
-  table.at(Pow, DType::F64) = map2<double, double, decltype([](double a, double b) { return __builtin_pow(a, b); })>;
+  table.vector_binary(Pow, [](auto a, auto b) { return vpow(a, b); });
   table.at(Atan2, DType::F32) = map2<float, float, decltype([](float a, float b) { return __builtin_atan2f(a, b); })>;
   table.at(Atan2, DType::F64) =
       map2<double, double, decltype([](double a, double b) { return __builtin_atan2(a, b); })>;

@@ -38,7 +38,7 @@ constexpr OpcodeInfo kOpcodeInfo[] = {
     {"isfinite", 1, Any, true, 0.1},       {"logical_not", 1, Any, true, 0.1},
     {"cast", 1, Any, false, 0.1},          {"add", 2, Number, false, 0.05},
     {"sub", 2, Number, false, 0.05},       {"mul", 2, Number, false, 0.05},
-    {"div", 2, Float, false, 0.3},         {"pow", 2, Number, false, 10},
+    {"div", 2, Float, false, 0.3},         {"pow", 2, Number, false, 3},
     {"minimum", 2, Any, false, 0.05},      {"maximum", 2, Any, false, 0.05},
     {"mod", 2, Number, false, 10},         {"floor_divide", 2, Number, false, 10},
     {"atan2", 2, Float, false, 20},        {"equal", 2, Any, true, 0.1},
@@ -52,7 +52,7 @@ constexpr OpcodeInfo kOpcodeInfo[] = {
 };
 static_assert(std::size(kOpcodeInfo) == kOpcodes);
 
-constexpr double kMemoryCost = 0.3;        // ns to stream one element
+constexpr double kMemoryCost = 0.15;       // ns to stream one element
 constexpr std::int64_t kChunk = 16384;     // elements that a thread takes at a time
 constexpr std::size_t kTileBytes = 32768;  // of all slots together: they stay in the L1 cache
 constexpr std::int64_t kSmallestTile = 64, kLargestTile = 2048;

@@ -11,9 +11,9 @@ extern const ReduceKernels reduce_kernels_table;
 namespace {
 
 /// A vector of any element type.
-template <class T>
+template <class T, int bytes = DLCORE_SIMD_BYTES>
 struct Wide {
-  typedef T type __attribute__((vector_size(DLCORE_SIMD_BYTES)));
+  typedef T type __attribute__((vector_size(bytes)));
 };
 template <class T>
 using wide = typename Wide<T>::type;
@@ -33,6 +33,7 @@ struct Wrapping<T, false> {
 template <class T>
 struct Sum {
   static constexpr T neutral = 0;
+  static constexpr bool costly = false;  // map: worth a vector for a few elements
   template <class V>
   static DLCORE_INLINE V map(V x, V) {
     return x;
@@ -82,6 +83,7 @@ struct Min : Sum<T> {
 };
 template <class T>
 struct SumExp : Sum<T> {
+  static constexpr bool costly = true;
   template <class V>
   static DLCORE_INLINE V map(V x, V center) {
     if constexpr (std::is_same_v<V, T>)
@@ -109,28 +111,42 @@ DLCORE_INLINE wide<T> fill_wide(T x) {
   return x - wide<T>{};
 }
 
-/// Halves, quarters, ...
+/// Halves, quarters, ...; the last 16 bytes lane by lane.
+template <class T, class Op, int bytes = DLCORE_SIMD_BYTES>
+DLCORE_INLINE T fold(typename Wide<T, bytes>::type v) {
+  if constexpr (bytes > 16) {
+    typename Wide<T, bytes / 2>::type halves[2];
+    __builtin_memcpy(halves, &v, sizeof(v));
+    return fold<T, Op, bytes / 2>(Op::combine(halves[0], halves[1]));
+  } else {
+    constexpr int lanes = bytes / sizeof(T);
+    T lane[lanes];
+    __builtin_memcpy(lane, &v, sizeof(v));
+    for (int width = lanes / 2; width > 0; width /= 2)
+      for (int i = 0; i < width; ++i) lane[i] = Op::combine(lane[i], lane[i + width]);
+    return lane[0];
+  }
+}
+
+/// The first n lanes of x mapped, the others neutral.
 template <class T, class Op>
-DLCORE_INLINE T fold(wide<T> v) {
-  constexpr int lanes = DLCORE_SIMD_BYTES / sizeof(T);
-  T lane[lanes];
-  __builtin_memcpy(lane, &v, sizeof(v));
-  for (int width = lanes / 2; width > 0; width /= 2)
-    for (int i = 0; i < width; ++i) lane[i] = Op::combine(lane[i], lane[i + width]);
-  return lane[0];
+DLCORE_INLINE wide<T> map_partial(const T* x, int n, wide<T> center) {
+  wide<std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>> lane{};
+  for (int i = 0; i < kLanes<T>; ++i) lane[i] = i;
+  return lane < n ? Op::map(load_partial(x, n), center) : fill_wide<T>(Op::neutral);
 }
 
 constexpr int kAccumulators = 8;
 constexpr int kBlockSteps = 32;  // additions to one accumulator before it is added to the total
 
-/// One row: eight accumulators over a block, folded into a total of one vector; then its lanes, then the tail.
+/// One row: eight accumulators over a block, folded into a total of one vector; then the tail, then its lanes.
 template <class T, class Op>
 DLCORE_INLINE T reduce_row(const T* x, std::int64_t n, T center) {
   using V = wide<T>;
   constexpr std::int64_t lanes = DLCORE_SIMD_BYTES / sizeof(T), step = kAccumulators * lanes;
   T result = Op::neutral;
   std::int64_t i = 0;
-  if (n >= lanes) {
+  if (n >= lanes || Op::costly) {
     const V centers = fill_wide<T>(center);
     V total = fill_wide<T>(Op::neutral);
     while (i + step <= n) {
@@ -144,6 +160,10 @@ DLCORE_INLINE T reduce_row(const T* x, std::int64_t n, T center) {
       total = Op::combine(total, sums[0]);
     }
     for (; i + lanes <= n; i += lanes) total = Op::combine(total, Op::map(load_wide(x + i), centers));
+    if constexpr (std::is_floating_point_v<T>) {
+      if (i < n) total = Op::combine(total, map_partial<T, Op>(x + i, static_cast<int>(n - i), centers));
+      i = n;
+    }
     result = fold<T, Op>(total);
   }
   for (; i < n; ++i) result = Op::combine(result, Op::map(x[i], center));
