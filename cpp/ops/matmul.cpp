@@ -3,11 +3,11 @@
 
 #include "base/parallel.h"
 #include "dlcore/ops.h"
-#include "kernels/float16.h"
 #include "kernels/gemm/gemm.h"
 #include "ops/activation.h"
 #include "ops/checks.h"
 #include "ops/families.h"
+#include "ops/float_types.h"
 
 namespace dlcore {
 
@@ -171,42 +171,6 @@ Kernel plan_float(Batch batch, const Attrs& attrs, bool has_bias) {
           .label = gemm_label<T>()};
 }
 
-// 16-bit operands are widened to float, the sums narrowed once.
-template <class To, class From, class Convert>
-void convert_all(const From* from, To* to, std::int64_t count, const Convert& convert) {
-  constexpr std::int64_t kChunk = 16384;
-  parallel_for((count + kChunk - 1) / kChunk, static_cast<double>(count), [&](std::int64_t chunk) {
-    const std::int64_t end = std::min(count, (chunk + 1) * kChunk);
-    for (std::int64_t i = chunk * kChunk; i < end; ++i) to[i] = convert(from[i]);
-  });
-}
-
-template <class H>
-Kernel plan_half(Batch batch, std::span<const TensorSpec> in, const TensorSpec& out, const Attrs& attrs) {
-  const BatchPlan plan = plan_batch<float>(batch);
-  const Activation activation = activation_of(attrs);
-  std::vector<std::int64_t> sizes;  // elements of a, b, (bias,) c
-  for (const TensorSpec& spec : in) sizes.push_back(spec.shape.elements());
-  sizes.push_back(out.shape.elements());
-  std::vector<std::size_t> places;
-  std::size_t bytes = align(plan.scratch_bytes);
-  for (std::int64_t size : sizes) {
-    places.push_back(bytes);
-    bytes += align(static_cast<std::size_t>(size) * sizeof(float));
-  }
-  auto run = [=, batch = std::move(batch)](const Buffers& buffers) {
-    auto* scratch = static_cast<std::byte*>(buffers.scratch);
-    const auto wide = [&](std::size_t i) { return reinterpret_cast<float*>(scratch + places[i]); };
-    const std::size_t inputs = sizes.size() - 1;
-    for (std::size_t i = 0; i < inputs; ++i)
-      convert_all(buffers.input<H>(static_cast<int>(i)), wide(i), sizes[i], [](H x) { return widen(x); });
-    run_batch<float>(batch, plan, wide(0), wide(1), wide(inputs), {inputs == 3 ? wide(2) : nullptr, activation},
-                     scratch);
-    convert_all(wide(inputs), buffers.output<H>(0), sizes[inputs], [](float x) { return narrow<H>(x); });
-  };
-  return {.run = std::move(run), .scratch_bytes = bytes, .label = gemm_label<float>()};
-}
-
 // Integers wrap around, as NumPy's do; T is unsigned. Plain loops: rows of C gather multiples of rows of B.
 template <class T>
 void matmul_integer(const GemmShape& s, const T* a, const T* b, T* c, const T* bias) {
@@ -234,15 +198,10 @@ Kernel plan_integer(Batch batch, bool has_bias) {
           .label = sizeof(T) == 4 ? "matmul_i32" : "matmul_i64"};
 }
 
-Kernel plan_for_dtype(Batch batch, std::span<const TensorSpec> in, const TensorSpec& out, const Attrs& attrs) {
-  const bool has_bias = in.size() == 3;
-  switch (out.dtype) {
+Kernel plan_for_dtype(DType dtype, Batch batch, const Attrs& attrs, bool has_bias) {
+  switch (dtype) {
     case DType::F64:
       return plan_float<double>(std::move(batch), attrs, has_bias);
-    case DType::F16:
-      return plan_half<Half>(std::move(batch), in, out, attrs);
-    case DType::BF16:
-      return plan_half<Bfloat>(std::move(batch), in, out, attrs);
     case DType::I32:
       return plan_integer<std::uint32_t>(std::move(batch), has_bias);
     case DType::I64:
@@ -255,7 +214,7 @@ Kernel plan_for_dtype(Batch batch, std::span<const TensorSpec> in, const TensorS
 Kernel plan_matmul(std::span<const TensorSpec> in, std::span<const TensorSpec> out, const Attrs& attrs) {
   Batch batch = batch_products(in, out[0], attrs);
   const double k = static_cast<double>(batch.shape.k);
-  Kernel kernel = plan_for_dtype(std::move(batch), in, out[0], attrs);
+  Kernel kernel = plan_for_dtype(out[0].dtype, std::move(batch), attrs, in.size() == 3);
   kernel.flops = 2 * k * static_cast<double>(out[0].shape.elements());
   return kernel;
 }
@@ -296,7 +255,7 @@ std::vector<Tensor> matmul_vjp(const VjpContext& ctx) {
 }  // namespace
 
 void register_matmul() {
-  register_primitive({.name = "matmul", .infer = infer_matmul, .plan = plan_matmul, .vjp = matmul_vjp});
+  register_primitive({.name = "matmul", .infer = infer_matmul, .plan = on_float32(plan_matmul), .vjp = matmul_vjp});
 }
 
 }  // namespace dlcore

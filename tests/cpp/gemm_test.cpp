@@ -118,6 +118,22 @@ TYPED_TEST(Gemm, ExactAcrossCacheBlocks) {
       }
 }
 
+TEST(GemmShapes, ExactOnTheNamedOnes) {
+  struct Named {
+    const char* name;
+    std::int64_t m, n, k;
+    bool transpose_a, transpose_b;
+  };
+  constexpr Named kNamed[] = {
+#include "../shapes/gemm.txt"
+  };
+  for (const Named& s : kNamed) {
+    if (s.m * s.n * s.k > 30'000'000) continue;  // too long for the reference
+    SCOPED_TRACE(s.name);
+    Case<float>(dense_gemm(s.m, s.n, s.k, s.transpose_a, s.transpose_b), small_integers<float>).check({}, 0);
+  }
+}
+
 TYPED_TEST(Gemm, PackedB) {
   using T = TypeParam;
   for (std::int64_t m : {1, 5, 32, 100})

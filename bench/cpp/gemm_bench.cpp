@@ -1,0 +1,77 @@
+// The machine's peaks, and the matrix product on the named shapes: FLOP/s and their share of the measured peak.
+//
+//   OMP_NUM_THREADS=2 build/bench/cpp/dlcore_bench --benchmark_filter=gemm/square_1024
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/parallel.h"
+#include "dlcore/tensor.h"
+#include "kernels/gemm/gemm.h"
+#include "peaks.h"
+
+namespace dlcore {
+namespace {
+
+struct NamedShape {
+  const char* name;
+  std::int64_t m, n, k;
+  bool transpose_a, transpose_b;
+};
+constexpr NamedShape kNamedShapes[] = {
+#include "../../tests/shapes/gemm.txt"
+};
+
+double measured_peak() {
+  static const double peak = bench::peak_flops(num_threads());
+  return peak;
+}
+
+void run_peak_flops(benchmark::State& state) {
+  for (auto _ : state) benchmark::DoNotOptimize(bench::peak_flops(num_threads()));
+  state.counters["FLOP/s"] = measured_peak();
+}
+
+void run_peak_bandwidth(benchmark::State& state) {
+  double peak = 0;
+  for (auto _ : state) peak = std::max(peak, bench::peak_bandwidth(num_threads()));
+  state.counters["B/s"] = peak;
+}
+
+Tensor ones(std::int64_t rows, std::int64_t cols) {
+  const Tensor tensor = Tensor::empty(DType::F32, {rows, cols});
+  std::fill_n(tensor.data<float>(), rows * cols, 1.0f);
+  return tensor;
+}
+
+// Every element of the product of ones is k.
+bool is_right(const Tensor& c, std::int64_t k) {
+  const float* data = c.data<float>();
+  return std::all_of(data, data + c.shape().elements(), [k](float x) { return x == static_cast<float>(k); });
+}
+
+void run_gemm(benchmark::State& state, const NamedShape& s) {
+  const GemmPlan plan = plan_gemm<float>(dense_gemm(s.m, s.n, s.k, s.transpose_a, s.transpose_b));
+  const Tensor a = ones(s.m, s.k), b = ones(s.k, s.n), c = ones(s.m, s.n);
+  Storage scratch(plan.scratch_bytes);
+  for (auto _ : state) gemm<float>(plan, a.data<float>(), b.data<float>(), c.data<float>(), {}, scratch.data());
+  if (!is_right(c, s.k)) state.SkipWithError("wrong result");
+
+  const double flops = 2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
+  using benchmark::Counter;
+  state.counters["FLOP/s"] = Counter(flops, Counter::kIsIterationInvariantRate);
+  state.counters["of_peak"] = Counter(flops / measured_peak(), Counter::kIsIterationInvariantRate);
+  state.SetLabel(gemm_label<float>());
+}
+
+const bool kRegistered = [] {
+  benchmark::RegisterBenchmark("peak/flops", run_peak_flops)->Iterations(1)->UseRealTime();
+  benchmark::RegisterBenchmark("peak/bandwidth", run_peak_bandwidth)->Iterations(1)->UseRealTime();
+  for (const NamedShape& s : kNamedShapes)
+    benchmark::RegisterBenchmark(str("gemm/", s.name).c_str(), run_gemm, s)->UseRealTime();
+  return true;
+}();
+
+}  // namespace
+}  // namespace dlcore

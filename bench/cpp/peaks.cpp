@@ -1,0 +1,100 @@
+#include "peaks.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+#include "base/cpu.h"
+#include "base/parallel.h"
+
+namespace dlcore::bench {
+
+namespace {
+
+constexpr int kChains = 12;  // independent sums: more than latency times units
+constexpr std::int64_t kSteps = 100000;
+
+typedef float Lanes4 __attribute__((vector_size(16)));
+typedef float Lanes8 __attribute__((vector_size(32)));
+typedef float Lanes16 __attribute__((vector_size(64)));
+
+// kChains chains of multiply-adds; the sum is for the caller to read, so that nothing is left out. Inlined into a
+// function of the instruction set that has such vectors.
+template <class Vector>
+__attribute__((always_inline)) inline float run_chains(float scale) {
+  Vector x[kChains];
+  for (int i = 0; i < kChains; ++i) x[i] = Vector{} + static_cast<float>(i);
+  const Vector a = Vector{} + scale, b = Vector{} + 0.25f;
+  for (std::int64_t step = 0; step < kSteps; ++step) {
+#pragma GCC unroll 12
+    for (int i = 0; i < kChains; ++i) x[i] = x[i] * a + b;
+  }
+  for (int i = 1; i < kChains; ++i) x[0] += x[i];
+  return x[0][0];
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx512f,fma,prefer-vector-width=512"))) float run_avx512(float scale) {
+  return run_chains<Lanes16>(scale);
+}
+__attribute__((target("avx2,fma"))) float run_avx2(float scale) { return run_chains<Lanes8>(scale); }
+#endif
+float run_baseline(float scale) { return run_chains<Lanes4>(scale); }
+
+struct Runner {
+  float (*run)(float scale);
+  int lanes;
+};
+
+Runner runner() {
+#if defined(__x86_64__)
+  if (isa() == Isa::Avx512) return {run_avx512, 16};
+  if (isa() == Isa::Avx2) return {run_avx2, 8};
+#endif
+  return {run_baseline, 4};
+}
+
+template <class Body>
+double best_seconds(int times, const Body& body) {
+  double best = 1e30;
+  for (int i = 0; i < times; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    body();
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return best;
+}
+
+// One call of body(thread) per thread, at the same time.
+template <class Body>
+void on_threads(int threads, const Body& body) {
+  const int before = num_threads();
+  set_num_threads(threads);
+  parallel_for(threads, 1e9, body);
+  set_num_threads(before);
+}
+
+}  // namespace
+
+double peak_flops(int threads) {
+  const Runner chains = runner();
+  volatile float sink = 0;
+  const double seconds = best_seconds(20, [&] { on_threads(threads, [&](std::int64_t) { sink = chains.run(0.5f); }); });
+  return 2.0 * chains.lanes * kChains * kSteps * threads / seconds;
+}
+
+double peak_bandwidth(int threads) {
+  const std::int64_t size =
+      std::max<std::int64_t>(std::int64_t{1} << 24, 4 * static_cast<std::int64_t>(cache_sizes().l2));
+  std::vector<float> a(size), b(size, 1), c(size, 2);
+  const std::int64_t part = size / threads;
+  const double seconds = best_seconds(8, [&] {
+    on_threads(threads, [&](std::int64_t thread) {
+      for (std::int64_t i = thread * part; i < (thread + 1) * part; ++i) a[i] = b[i] + 0.5f * c[i];
+    });
+  });
+  return 3.0 * sizeof(float) * static_cast<double>(part * threads) / seconds;
+}
+
+}  // namespace dlcore::bench
