@@ -1,0 +1,160 @@
+"""Layers with inputs and weights from fixed seeds, made with Keras's names: `L` is keras.layers or dlcore.layers.
+
+make_keras_layers.py stores what Keras computes for them, tests/python/test_layers_golden.py compares.
+"""
+
+import zlib
+
+import numpy as np
+
+SEQUENCE, IMAGE, VECTOR = (2, 5, 3), (2, 6, 7, 4), (4, 6)
+MASK = np.array([[1, 1, 0, 1, 0], [0, 1, 1, 1, 1]], bool)
+TAIL_MASK = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], bool)
+TRAINING = {"training": True}
+
+# name: (constructor, input shapes, arguments of the call)
+CASES = {
+    "dense": (lambda L: L.Dense(5, activation="tanh"), [VECTOR], {}),
+    "dense_3d": (lambda L: L.Dense(5, activation="relu"), [SEQUENCE], {}),
+    "dense_no_bias": (lambda L: L.Dense(5, use_bias=False), [VECTOR], {}),
+    "einsum_dense": (lambda L: L.EinsumDense("abc,cde->abde", (None, 2, 4), bias_axes="de"), [SEQUENCE], {}),
+    "leaky_relu": (lambda L: L.LeakyReLU(), [VECTOR], {}),
+    "prelu": (lambda L: L.PReLU(shared_axes=[1]), [SEQUENCE], {}),
+    "elu": (lambda L: L.ELU(0.7), [VECTOR], {}),
+    "relu": (lambda L: L.ReLU(max_value=1.0, negative_slope=0.1, threshold=0.2), [VECTOR], {}),
+    "softmax": (lambda L: L.Softmax(), [VECTOR], {}),
+    "softmax_axis": (lambda L: L.Softmax(axis=1), [SEQUENCE], {}),
+    "conv1d": (lambda L: L.Conv1D(4, 3, strides=2, padding="same", activation="relu"), [SEQUENCE], {}),
+    "conv1d_causal": (lambda L: L.Conv1D(4, 2, dilation_rate=2, padding="causal"), [SEQUENCE], {}),
+    "conv2d": (lambda L: L.Conv2D(5, 3, activation="relu"), [IMAGE], {}),
+    "conv2d_same_strides": (lambda L: L.Conv2D(5, (3, 2), strides=(2, 1), padding="same"), [IMAGE], {}),
+    "conv2d_dilated": (lambda L: L.Conv2D(5, 2, dilation_rate=(2, 3)), [IMAGE], {}),
+    "conv2d_groups": (lambda L: L.Conv2D(6, 3, groups=2, padding="same"), [IMAGE], {}),
+    "depthwise_conv1d": (lambda L: L.DepthwiseConv1D(3, depth_multiplier=2), [SEQUENCE], {}),
+    "depthwise_conv2d": (lambda L: L.DepthwiseConv2D(3, depth_multiplier=2, padding="same"), [IMAGE], {}),
+    "separable_conv1d": (lambda L: L.SeparableConv1D(5, 3, depth_multiplier=2), [SEQUENCE], {}),
+    "separable_conv2d": (lambda L: L.SeparableConv2D(5, 3, strides=2, padding="same"), [IMAGE], {}),
+    "conv1d_transpose": (lambda L: L.Conv1DTranspose(4, 3, strides=2), [SEQUENCE], {}),
+    "conv2d_transpose": (lambda L: L.Conv2DTranspose(5, 3, strides=2), [IMAGE], {}),
+    "conv2d_transpose_same": (lambda L: L.Conv2DTranspose(3, (3, 4), strides=(2, 3), padding="same"), [IMAGE], {}),
+    "conv2d_transpose_padded": (lambda L: L.Conv2DTranspose(3, 3, strides=2, output_padding=1), [IMAGE], {}),
+    "max_pooling1d": (lambda L: L.MaxPooling1D(2, strides=1, padding="same"), [SEQUENCE], {}),
+    "max_pooling2d": (lambda L: L.MaxPooling2D(), [IMAGE], {}),
+    "max_pooling2d_same": (lambda L: L.MaxPooling2D(3, strides=2, padding="same"), [IMAGE], {}),
+    "average_pooling1d": (lambda L: L.AveragePooling1D(2), [SEQUENCE], {}),
+    "average_pooling2d": (lambda L: L.AveragePooling2D(3, strides=2, padding="same"), [IMAGE], {}),
+    "global_max_pooling1d": (lambda L: L.GlobalMaxPooling1D(), [SEQUENCE], {}),
+    "global_max_pooling2d": (lambda L: L.GlobalMaxPooling2D(keepdims=True), [IMAGE], {}),
+    "global_average_pooling1d": (lambda L: L.GlobalAveragePooling1D(), [SEQUENCE], {"mask": MASK}),
+    "global_average_pooling2d": (lambda L: L.GlobalAveragePooling2D(), [IMAGE], {}),
+    "up_sampling1d": (lambda L: L.UpSampling1D(3), [SEQUENCE], {}),
+    "up_sampling2d": (lambda L: L.UpSampling2D((2, 3)), [IMAGE], {}),
+    "up_sampling2d_bilinear": (lambda L: L.UpSampling2D((2, 3), interpolation="bilinear"), [IMAGE], {}),
+    "zero_padding1d": (lambda L: L.ZeroPadding1D((2, 1)), [SEQUENCE], {}),
+    "zero_padding2d": (lambda L: L.ZeroPadding2D(((1, 2), (3, 0))), [IMAGE], {}),
+    "cropping1d": (lambda L: L.Cropping1D((1, 2)), [SEQUENCE], {}),
+    "cropping2d": (lambda L: L.Cropping2D(((1, 0), (2, 1))), [IMAGE], {}),
+    "flatten": (lambda L: L.Flatten(), [IMAGE], {}),
+    "reshape": (lambda L: L.Reshape((3, -1)), [VECTOR], {}),
+    "permute": (lambda L: L.Permute((3, 1, 2)), [IMAGE], {}),
+    "repeat_vector": (lambda L: L.RepeatVector(3), [VECTOR], {}),
+    "batch_normalization": (lambda L: L.BatchNormalization(), [IMAGE], {}),
+    "batch_normalization_training": (lambda L: L.BatchNormalization(momentum=0.9), [IMAGE], TRAINING),
+    "batch_normalization_axis": (lambda L: L.BatchNormalization(axis=1, scale=False), [IMAGE], TRAINING),
+    "batch_normalization_mask": (lambda L: L.BatchNormalization(), [SEQUENCE], {"mask": MASK, **TRAINING}),
+    "layer_normalization": (lambda L: L.LayerNormalization(), [SEQUENCE], {}),
+    "layer_normalization_axes": (lambda L: L.LayerNormalization(axis=[1, 2], center=False), [SEQUENCE], {}),
+    "embedding": (lambda L: L.Embedding(9, 4), [("int", (2, 5), 9)], {}),
+    "masking": (lambda L: L.Masking(), [SEQUENCE], {}),
+    "simple_rnn": (lambda L: L.SimpleRNN(4, return_sequences=True, return_state=True), [SEQUENCE], {"mask": MASK}),
+    "simple_rnn_relu": (lambda L: L.SimpleRNN(4, activation="relu", go_backwards=True), [SEQUENCE], {}),
+    "lstm": (lambda L: L.LSTM(4), [SEQUENCE], {}),
+    "lstm_sequences": (lambda L: L.LSTM(4, return_sequences=True, return_state=True), [SEQUENCE], {"mask": MASK}),
+    "lstm_backwards": (lambda L: L.LSTM(4, return_sequences=True, go_backwards=True), [SEQUENCE], {"mask": MASK}),
+    "lstm_no_bias": (lambda L: L.LSTM(4, use_bias=False, recurrent_activation="hard_sigmoid"), [SEQUENCE], {}),
+    "gru": (lambda L: L.GRU(4), [SEQUENCE], {}),
+    "gru_sequences": (lambda L: L.GRU(4, return_sequences=True, return_state=True), [SEQUENCE], {"mask": MASK}),
+    "gru_reset_before": (lambda L: L.GRU(4, reset_after=False, go_backwards=True), [SEQUENCE], {}),
+    "rnn_stacked": (
+        lambda L: L.RNN([L.LSTMCell(4), L.GRUCell(3), L.SimpleRNNCell(2)], return_sequences=True),
+        [SEQUENCE],
+        {"mask": MASK},
+    ),
+    "bidirectional": (lambda L: L.Bidirectional(L.LSTM(4, return_sequences=True)), [SEQUENCE], {}),
+    "bidirectional_mask": (
+        lambda L: L.Bidirectional(L.LSTM(4, return_sequences=True), merge_mode="ave"),
+        [SEQUENCE],
+        {"mask": TAIL_MASK},
+    ),
+    "bidirectional_last": (lambda L: L.Bidirectional(L.GRU(4), merge_mode="mul"), [SEQUENCE], {"mask": TAIL_MASK}),
+    "bidirectional_states": (
+        lambda L: L.Bidirectional(L.LSTM(4, return_state=True), merge_mode=None),
+        [SEQUENCE],
+        {},
+    ),
+    "time_distributed": (lambda L: L.TimeDistributed(L.Conv1D(4, 2)), [(2, 3, 5, 4)], {}),
+    "rescaling": (lambda L: L.Rescaling(0.5, offset=[1.0, 2.0, 3.0]), [SEQUENCE], {}),
+    "normalization": (lambda L: L.Normalization(mean=[1.0, 2.0, 3.0], variance=[1.0, 4.0, 0.5]), [SEQUENCE], {}),
+    "concatenate": (lambda L: L.Concatenate(axis=1), [(2, 5, 3), (2, 2, 3)], {}),
+    "add": (lambda L: L.Add(), [SEQUENCE, SEQUENCE, SEQUENCE], {}),
+    "subtract": (lambda L: L.Subtract(), [SEQUENCE, SEQUENCE], {}),
+    "multiply": (lambda L: L.Multiply(), [SEQUENCE, (2, 3)], {}),
+    "average": (lambda L: L.Average(), [SEQUENCE, SEQUENCE], {}),
+    "maximum": (lambda L: L.Maximum(), [SEQUENCE, SEQUENCE], {}),
+    "minimum": (lambda L: L.Minimum(), [SEQUENCE, SEQUENCE], {}),
+    "dot": (lambda L: L.Dot(axes=(2, 1)), [(2, 5, 3), (2, 3, 4)], {}),
+    "dot_normalized": (lambda L: L.Dot(axes=-1, normalize=True), [VECTOR, VECTOR], {}),
+    "attention": (lambda L: L.Attention(use_scale=True), [(2, 4, 3), SEQUENCE], {}),
+    "attention_concat": (
+        lambda L: L.Attention(score_mode="concat"),
+        [(2, 4, 3), SEQUENCE, SEQUENCE],
+        {"mask": [MASK[:, :4], MASK]},
+    ),
+    "attention_causal": (lambda L: L.Attention(), [SEQUENCE, SEQUENCE], {"use_causal_mask": True}),
+    "additive_attention": (lambda L: L.AdditiveAttention(), [(2, 4, 3), SEQUENCE], {}),
+}
+
+# Called with several positional inputs instead of a list.
+CALLS = {
+    "multi_head_attention": (lambda L: L.MultiHeadAttention(2, 4), [(2, 4, 6), (2, 5, 6)], {}),
+    "multi_head_attention_causal": (
+        lambda L: L.MultiHeadAttention(3, 4, value_dim=2, output_shape=5),
+        [(2, 5, 6), (2, 5, 6), (2, 5, 6)],
+        {"use_causal_mask": True, "return_attention_scores": True},
+    ),
+    "multi_head_attention_masks": (
+        lambda L: L.MultiHeadAttention(2, 3, use_bias=False),
+        [(2, 4, 6), (2, 5, 6)],
+        {"value_mask": MASK, "attention_mask": np.arange(40).reshape(2, 4, 5) % 3 > 0},
+    ),
+    "multi_head_attention_axes": (
+        lambda L: L.MultiHeadAttention(2, 3, attention_axes=(2,)),
+        [(2, 2, 4, 6), (2, 2, 5, 6)],
+        {},
+    ),
+}
+
+
+def random(name, shape):
+    """Normal numbers that depend on the name alone, in multiples of 1/64: exact in float32."""
+    values = np.random.RandomState(zlib.crc32(name.encode())).standard_normal(shape)
+    return (np.round(values * 64) / 64).astype("float32")
+
+
+def inputs_of(name, shapes):
+    """The inputs of a case. Some steps of sequences are zero, for Masking."""
+    arrays = []
+    for i, shape in enumerate(shapes):
+        if shape[0] == "int":
+            arrays.append(np.random.RandomState(i).randint(0, shape[2], shape[1]).astype("int32"))
+            continue
+        array = random(f"{name} input {i}", shape)
+        if name == "masking":
+            array[0, 2] = 0
+        arrays.append(array)
+    return arrays
+
+
+def weights_of(name, shapes):
+    """Weights of a case; those of variances are positive, and all are small."""
+    return [np.abs(random(f"{name} weight {i}", shape)) * 0.5 + 0.125 * i for i, shape in enumerate(shapes)]
