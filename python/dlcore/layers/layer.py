@@ -355,7 +355,8 @@ class Layer(Operation):
             call_context.training = previous_training
         if self.activity_regularizer is not None:
             self._add_activity_loss(outputs)
-        if previous_mask is not None:
+        # A layer with a compute_mask of its own, such as Embedding, may make a mask where its inputs carry none.
+        if previous_mask is not None or (self.supports_masking and type(self).compute_mask is not Layer.compute_mask):
             self._set_output_mask(first, outputs, previous_mask)
         return outputs
 

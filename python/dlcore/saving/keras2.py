@@ -1,7 +1,11 @@
-"""Configurations of Keras 2, as its .h5 files hold them, in the form of Keras 3."""
+"""Configurations in .h5 files, many of them of Keras 2, in the form of Keras 3's .keras files."""
+
+from dlcore import ops
+from dlcore.backend import to_snake_case
+from dlcore.saving import serialization
 
 # Arguments that Keras 3 dropped, whatever their value.
-_DROPPED = ("implementation", "time_major", "input_length", "jit_compile", "is_legacy_optimizer", "fn")
+_DROPPED = ("implementation", "time_major", "input_length", "jit_compile", "is_legacy_optimizer")
 
 
 def modernize(config):
@@ -11,10 +15,25 @@ def modernize(config):
     if not isinstance(config, dict):
         return config
     config = {key: modernize(value) for key, value in config.items()}
+    if config.get("class_name") == "MeanMetricWrapper":
+        return _metric_name(config["config"])
     if isinstance(config.get("class_name"), str) and isinstance(config.get("config"), dict):
         config["class_name"] = config["class_name"].removeprefix("Custom>")
+        if "inbound_nodes" in config and "module" not in config and _is_operation(config["class_name"]):
+            config["module"] = "keras.src.ops.numpy"
         config["config"] = _arguments(config["class_name"], config["config"])
     return config
+
+
+def _is_operation(class_name):
+    """Whether the node of a model is a function of ops, such as the NotEqual that makes a mask, and no layer."""
+    is_layer = serialization.find_own_class(class_name, None) is not None
+    return not is_layer and to_snake_case(class_name) in ops.__all__
+
+
+def _metric_name(config):
+    """Metrics given by name or function: "accuracy" stays so, compile finds out which one."""
+    return config["name"] if config.get("name") in ("accuracy", "acc") else config.get("fn", config.get("name"))
 
 
 def _arguments(class_name, arguments):
@@ -25,4 +44,5 @@ def _arguments(class_name, arguments):
         arguments["axis"] = arguments["axis"][0]
     if arguments.get("reduction") == "auto":
         arguments["reduction"] = "sum_over_batch_size"
+        arguments.pop("fn", None)
     return arguments

@@ -43,9 +43,17 @@ def _training_config(config):
         optimizer = serialization.serialize_keras_object(optimizers.get(optimizer))
     if not optimizer:
         return None
+    compile_config["loss"] = _each(_function_name, compile_config.get("loss"))
     defaults = {"loss": None, "metrics": None, "weighted_metrics": None, "loss_weights": None}
     name = optimizer["registered_name"] or optimizer["class_name"]
     return {**defaults, **compile_config, "optimizer_config": {"class_name": name, "config": optimizer["config"]}}
+
+
+def _function_name(loss):
+    """ "mse" as "mean_squared_error": Keras's reader of .h5 files does not know the short names."""
+    from dlcore import losses
+
+    return getattr(losses.get(loss), "__name__", loss) if isinstance(loss, str) else loss
 
 
 def _write_layers(group, model):

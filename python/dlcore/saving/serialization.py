@@ -278,7 +278,7 @@ def find_class(config):
         found = registry.get_registered_object(name) if isinstance(name, str) else None
         if found is not None:
             return found
-    found = _own_class(class_name, module)
+    found = find_own_class(class_name, module)
     if found is not None:
         return found
     known = [name for _, name in _own_classes()] + list(registry.get_custom_objects())
@@ -289,7 +289,7 @@ def find_class(config):
     )
 
 
-def _own_class(class_name, module):
+def find_own_class(class_name, module):
     """dlcore's class of that name in the module named, or, for old files that name none, among layers and models."""
     parts = str(module).split(".")
     if not module:
@@ -322,12 +322,12 @@ def adapt(config):
         return inner.get("name")
     adapted = {key: adapt(value) for key, value in config.items()}
     if isinstance(class_name, str) and isinstance(inner, dict):
-        accepted = _arguments(_own_class(class_name, config.get("module")))
+        accepted = _arguments(find_own_class(class_name, config.get("module")))
         if accepted and registry.get_registered_object(config.get("registered_name") or class_name) is None:
             adapted["config"] = {
                 key: value
                 for key, value in adapted["config"].items()
-                if key in accepted or not (value is None or value is False)
+                if key in accepted or not (value is None or value is False or key == "renorm_momentum")
             }
     return adapted
 

@@ -125,7 +125,7 @@ def restore(root, find, path, skip_mismatch=False):
         path: of the file, for messages.
         skip_mismatch: whether what does not fit is left as it is, with a warning.
     """
-    assignments, hooks, problems = [], [], []
+    assignments, hooks, problems, notes = [], [], [], []
     for place, obj in saveables(root):
         stored = find(place)
         if _overrides(obj, "load_own_variables"):
@@ -133,10 +133,12 @@ def restore(root, find, path, skip_mismatch=False):
             continue
         problem = _match(obj, own_variables(obj), stored, assignments)
         if problem and _is_optimizer(obj):
-            warnings.warn(f"{path}: the optimizer starts afresh, {problem}.", stacklevel=3)
+            notes.append(f"{path}: the optimizer starts afresh: {problem}.")
         elif problem:
             problems.append(f'layer "{obj.name}" (at {place or "the top"}): {problem}')
     report(problems, path, skip_mismatch)
+    for note in notes:
+        warnings.warn(note, stacklevel=3)
     values = [(variable, array.read()) for variable, array in assignments]
     for variable, value in values:
         variable.assign(value)

@@ -27,7 +27,7 @@ def pack_x_y_sample_weight(x, y=None, sample_weight=None):
         return x, y, sample_weight
     if y is not None:
         return x, y
-    return (x,) if isinstance(x, tuple) else x
+    return (x,) if isinstance(x, (list, tuple)) else x
 
 
 def make_source(x, y=None, sample_weight=None, batch_size=None, shuffle=False, class_weight=None, steps=None):

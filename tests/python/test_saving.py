@@ -1,0 +1,560 @@
+"""Models in files: our own round trips, files made by Keras, Keras reading ours, and files that must be refused.
+
+Golden files: tests/golden/make_keras_models.py and make_keras2_models.py. The tests in which Keras reads our files run
+where `keras` can be imported, or with the interpreter named by the environment variable KERAS_PYTHON.
+"""
+
+import importlib.util
+import io
+import json
+import os
+import resource
+import subprocess
+import sys
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dlcore as keras
+from dlcore import layers
+from dlcore.saving import (
+    deserialize_keras_object,
+    load_model,
+    register_keras_serializable,
+    serialize_keras_object,
+)
+
+h5py = pytest.importorskip("h5py")
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+# Sums of a few dozen float32 products, in another order.
+CLOSE = {"rtol": 1e-5, "atol": 1e-6}
+
+
+def small_model():
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(5, activation="tanh", name="first"), layers.Dense(2, name="second")]
+    )
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
+def trained(model, shape=(4,), outputs=2):
+    rng = np.random.default_rng(0)
+    model.train_on_batch(rng.normal(size=(8, *shape)).astype("float32"), rng.normal(size=(8, outputs)))
+    return model
+
+
+def weights_of(model):
+    return [np.array(weight) for weight in model.get_weights()]
+
+
+def assert_same_weights(model, expected):
+    actual = weights_of(model)
+    assert len(actual) == len(expected)
+    for a, e in zip(actual, expected):
+        np.testing.assert_array_equal(a, e)
+
+
+# -------------------------------------------------------------------------------------------------- files from Keras
+
+
+def golden(name, kind):
+    """The arrays of one golden model: its inputs or targets as a list."""
+    file = "keras2_models.npz" if name.startswith("keras2") else "keras_models.npz"
+    with np.load(GOLDEN / file) as arrays:
+        return [arrays[key] for key in sorted(arrays) if key.rstrip("0123456789") == f"{name}_{kind}"]
+
+
+def only(items):
+    return items[0] if len(items) == 1 else items
+
+
+def assert_predicts(model, x, expected):
+    predictions = model.predict(only(x), verbose=0)
+    predictions = predictions if isinstance(predictions, list) else [predictions]
+    assert len(predictions) == len(expected)
+    for p, e in zip(predictions, expected):
+        np.testing.assert_allclose(p, e, **CLOSE)
+
+
+GOLDEN_FILES = ["mlp.keras", "cnn.keras", "bilstm.keras", "two_inputs.keras", "cnn.h5", "bilstm.h5", "two_inputs.h5"]
+
+
+@pytest.mark.parametrize("file", GOLDEN_FILES)
+def test_golden_model_predicts_and_goes_on_training_as_in_keras(file):
+    name = file.partition(".")[0]
+    model = load_model(GOLDEN / file)
+    x = golden(name, "x")
+    assert_predicts(model, x, golden(name, "predictions"))
+    model.train_on_batch(only(x), only(golden(name, "y")))
+    assert_predicts(model, x, golden(name, "next_predictions"))
+
+
+def test_golden_weights():
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Dense(8, activation="relu"),
+            layers.Dropout(0.0),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    model.load_weights(GOLDEN / "mlp.weights.h5")
+    assert_predicts(model, golden("mlp", "x"), golden("mlp", "predictions"))
+    model.load_weights(GOLDEN / "mlp.keras")
+
+
+@pytest.mark.parametrize("name", ["keras2_sequential", "keras2_functional"])
+def test_golden_model_of_keras_2(name):
+    with pytest.warns(UserWarning, match="the optimizer starts afresh"):
+        model = load_model(GOLDEN / f"{name}.h5")
+    assert_predicts(model, golden(name, "x"), golden(name, "predictions"))
+    assert model.optimizer is not None and load_model(GOLDEN / f"{name}.h5", compile=False).optimizer is None
+
+
+# ------------------------------------------------------------------------------------------------- our own round trips
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_round_trip_keeps_weights_optimizer_and_compile_arguments(tmp_path, ending):
+    model = trained(small_model())
+    path = tmp_path / f"model{ending}"
+    model.save(path)
+    copy = load_model(path)
+    assert_same_weights(copy, weights_of(model))
+    assert [layer.name for layer in copy.layers] == [layer.name for layer in model.layers]
+    assert float(np.array(copy.optimizer.learning_rate)) == pytest.approx(0.01)
+    for a, b in zip(model.optimizer.variables, copy.optimizer.variables):
+        np.testing.assert_array_equal(np.array(a), np.array(b))
+    assert_same_weights(trained(copy), weights_of(trained(model)))
+    assert os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_uncompiled_model(tmp_path, ending):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2)])
+    model.save(tmp_path / f"model{ending}")
+    copy = keras.models.load_model(tmp_path / f"model{ending}")
+    assert_same_weights(copy, weights_of(model))
+    assert not copy.compiled
+    trained(small_model()).save(tmp_path / f"model{ending}")
+    assert not load_model(tmp_path / f"model{ending}", compile=False).compiled
+
+
+def every_layer_model():
+    image = keras.Input((8, 8, 2), name="image")
+    tokens = keras.Input((5,), dtype="int32", name="tokens")
+    x = layers.Conv2D(3, 3, padding="same", kernel_regularizer=keras.regularizers.L2(0.01))(image)
+    x = layers.BatchNormalization()(x)
+    x = layers.Dropout(0.3)(layers.PReLU(shared_axes=[1, 2])(x))
+    x = layers.GlobalAveragePooling2D()(layers.SeparableConv2D(4, 3)(x))
+    embedded = layers.Embedding(9, 4, mask_zero=True)(tokens)
+    y = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(embedded)
+    y = layers.TimeDistributed(layers.Dense(3))(y)
+    y = layers.GRU(2)(y)
+    shared = layers.Dense(2, kernel_initializer="he_normal", kernel_constraint="max_norm")
+    joined = layers.Concatenate()([shared(layers.Dense(2)(x)), shared(y)])
+    return keras.Model([image, tokens], [layers.Dense(1, name="a")(joined), layers.Softmax(name="b")(joined)])
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5", ".weights.h5"])
+def test_round_trip_of_many_layers(tmp_path, ending):
+    model = every_layer_model()
+    rng = np.random.default_rng(1)
+    x = [rng.normal(size=(3, 8, 8, 2)).astype("float32"), rng.integers(0, 9, (3, 5))]
+    for weight in model.weights:
+        weight.assign(rng.uniform(0.1, 0.9, weight.shape))
+    path = tmp_path / f"model{ending}"
+    if ending == ".weights.h5":
+        model.save_weights(path)
+        copy = every_layer_model()
+        copy.load_weights(path)
+    else:
+        model.save(path)
+        copy = load_model(path)
+    assert_same_weights(copy, weights_of(model))
+    for a, b in zip(copy.predict(x, verbose=0), model.predict(x, verbose=0)):
+        np.testing.assert_array_equal(a, b)
+
+
+@register_keras_serializable("tests")
+class Scaled(layers.Layer):
+    def __init__(self, factor=2.0, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+        self.inner = layers.Dense(3)
+        self.table = [layers.Dense(3), {"deep": layers.Dense(3)}]
+
+    def build(self, input_shape):
+        for layer in (self.inner, self.table[0], self.table[1]["deep"]):
+            layer.build(input_shape)
+        self.offset = self.add_weight(shape=(3,), name="offset")
+        self.built = True
+
+    def call(self, x):
+        return self.factor * self.inner(x) + self.table[0](x) + self.table[1]["deep"](x) + self.offset
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+@register_keras_serializable("tests")
+def doubled(x):
+    return x * 2.0
+
+
+def test_custom_layers_and_functions(tmp_path):
+    model = keras.Sequential([keras.Input((4,)), Scaled(3.0), layers.Dense(2, activation=doubled)])
+    model.save(tmp_path / "model.keras")
+    copy = load_model(tmp_path / "model.keras")
+    assert copy.layers[0].factor == 3.0
+    assert_same_weights(copy, weights_of(model))
+    x = np.ones((2, 4), "float32")
+    np.testing.assert_array_equal(copy.predict(x, verbose=0), model.predict(x, verbose=0))
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        config = json.loads(archive.read("config.json"))
+        names = []
+        h5py.File(io.BytesIO(archive.read("model.weights.h5")), "r").visit(names.append)
+    assert config["config"]["layers"][1]["registered_name"] == "tests>Scaled"
+    for place in ("inner", "table/dense", "table/container/dense"):
+        assert f"layers/scaled/{place}/vars/0" in names
+
+
+class Unregistered(layers.Layer):
+    def call(self, x):
+        return x
+
+
+def test_unknown_classes(tmp_path):
+    path = tmp_path / "model.keras"
+    keras.Sequential([keras.Input((4,)), Unregistered()]).save(path)
+    with pytest.raises(ValueError, match='Unknown class "Unregistered".*custom_objects'):
+        load_model(path)
+    assert isinstance(load_model(path, custom_objects={"Unregistered": Unregistered}).layers[0], Unregistered)
+    with keras.saving.custom_object_scope({"Unregistered": Unregistered}):
+        load_model(path)
+
+
+class Custom(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.encoder = layers.Dense(3)
+        self.z_head = layers.Dense(1)
+
+    def call(self, x):
+        return self.z_head(self.encoder(x))
+
+
+def test_weights_of_a_subclassed_model(tmp_path):
+    x = np.ones((2, 4), "float32")
+    model, copy = Custom(), Custom()
+    model(x)
+    model.save_weights(tmp_path / "custom.weights.h5")
+    with pytest.raises(ValueError, match="call the model on data first"):
+        copy.load_weights(tmp_path / "custom.weights.h5")
+    copy(x)
+    copy.load_weights(tmp_path / "custom.weights.h5")
+    np.testing.assert_array_equal(copy.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+# ---------------------------------------------------------------------------------------------------- configurations
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: layers.Dense(3, activation="relu", kernel_regularizer="l2", name="d"),
+        lambda: layers.Conv2D(2, (3, 2), padding="same", strides=2),
+        lambda: layers.Bidirectional(layers.GRU(3), merge_mode="sum"),
+        lambda: keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.1),
+        lambda: keras.metrics.AUC(num_thresholds=50),
+        lambda: keras.optimizers.AdamW(1e-4, weight_decay=0.1, clipnorm=1.0),
+        lambda: keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)),
+        lambda: keras.initializers.HeNormal(seed=3),
+        lambda: keras.regularizers.L1L2(0.1, 0.2),
+        lambda: keras.constraints.MaxNorm(2.0),
+    ],
+)
+def test_configuration_round_trip(make):
+    config = json.loads(json.dumps(serialize_keras_object(make())))
+    assert config["module"].startswith("keras.") and config["registered_name"] is None
+    copy = deserialize_keras_object(config)
+    assert type(copy) is type(make()) and serialize_keras_object(copy) == config
+
+
+def test_configurations_of_values():
+    values = {"a": [1, 2.5, None, "x"], "b": np.float32(3), "c": slice(1, None), "d": ..., "e": b"bytes"}
+    copy = deserialize_keras_object(json.loads(json.dumps(serialize_keras_object(values))))
+    assert copy == {"a": [1, 2.5, None, "x"], "b": 3.0, "c": slice(1, None), "d": ..., "e": b"bytes"}
+    array = deserialize_keras_object(serialize_keras_object(np.arange(3, dtype="int16")))
+    assert array.dtype == np.int16 and array.tolist() == [0, 1, 2]
+    assert deserialize_keras_object(serialize_keras_object(keras.activations.relu)) is keras.activations.relu
+    with pytest.raises(TypeError, match="has no get_config"):
+        serialize_keras_object(object())
+    with pytest.raises(ValueError, match="lambda cannot be saved"):
+        serialize_keras_object(lambda x: x)
+
+
+@pytest.mark.parametrize(
+    "config, message",
+    [
+        ({"module": "keras.layers", "class_name": "Dence", "config": {}}, 'Unknown class "Dence".*"Dense"'),
+        ({"module": "os", "class_name": "system", "config": {}}, 'Unknown class "system" of module os'),
+        ({"module": "keras.layers", "class_name": "__lambda__", "config": {"value": "x"}}, "runs no code from files"),
+        ({"module": "builtins", "class_name": "function", "config": "eval"}, 'Unknown function "eval"'),
+        ({"module": "keras.layers", "class_name": "Dense", "config": {"unit": 3}}, "Dense cannot be made"),
+        ({"class_name": "__numpy__", "config": {"value": ["a"], "dtype": "object"}}, "no numbers"),
+    ],
+)
+def test_configurations_that_are_refused(config, message):
+    with pytest.raises(ValueError, match=message):
+        deserialize_keras_object(config)
+
+
+def test_a_lambda_deep_in_a_model_is_refused(tmp_path):
+    function = {"class_name": "__lambda__", "config": {"value": {"code": "4wEAAAA=", "defaults": None}}}
+    inner = {"module": "keras.layers", "class_name": "Lambda", "config": {"name": "l", "function": function}}
+    config = {"module": "keras", "class_name": "Sequential", "config": {"name": "s", "layers": [inner]}}
+    write_keras(tmp_path / "model.keras", {"config.json": json.dumps(config)})
+    for safe_mode in (True, False):
+        with pytest.raises(ValueError, match="runs no code from files"):
+            load_model(tmp_path / "model.keras", safe_mode=safe_mode)
+
+
+# --------------------------------------------------------------------------------------------- files that are refused
+
+
+def write_keras(path, members):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5", ".weights.h5"])
+def test_cut_off_and_damaged_files(tmp_path, ending):
+    path = tmp_path / f"model{ending}"
+    model = trained(small_model())
+    model.save_weights(path) if ending == ".weights.h5" else model.save(path)
+    before = weights_of(model)
+    content = path.read_bytes()
+    for length in (0, 10, 1000, len(content) // 2, len(content) - 30):
+        path.write_bytes(content[:length])
+        with pytest.raises(ValueError, match="model.*(damaged or cut off|is not a .keras file|fit)"):
+            model.load_weights(path) if ending == ".weights.h5" else load_model(path)
+    rng = np.random.default_rng(0)
+    for _ in range(40):  # a changed byte is an error or changes a number, never a crash
+        damaged = bytearray(content)
+        for place in rng.integers(0, len(content), 3):
+            damaged[place] = rng.integers(0, 256)
+        path.write_bytes(damaged)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                model.load_weights(path) if ending == ".weights.h5" else load_model(path)
+        except (ValueError, ImportError) as error:
+            assert str(error)
+        else:
+            model.set_weights(before)
+    assert_same_weights(model, before)
+
+
+def test_files_of_another_kind(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no file .*missing\.keras"):
+        load_model(tmp_path / "missing.keras")
+    write_keras(tmp_path / "model.keras", {"readme": "x"})
+    with pytest.raises(ValueError, match=r"has no config.json, only \['readme'\]"):
+        load_model(tmp_path / "model.keras")
+    write_keras(tmp_path / "model.keras", {"config.json": "[" * 100000})
+    with pytest.raises(ValueError, match="not valid JSON"):
+        load_model(tmp_path / "model.keras")
+    write_keras(tmp_path / "model.keras", {"config.json": "{}"})
+    with pytest.raises(ValueError, match="does not describe a model"):
+        load_model(tmp_path / "model.keras")
+    dense = serialize_keras_object(keras.losses.MeanSquaredError())
+    write_keras(tmp_path / "model.keras", {"config.json": json.dumps(dense)})
+    with pytest.raises(ValueError, match="describes a MeanSquaredError, not a model"):
+        load_model(tmp_path / "model.keras")
+    small_model().save_weights(tmp_path / "w.weights.h5")
+    os.rename(tmp_path / "w.weights.h5", tmp_path / "model.h5")
+    with pytest.raises(ValueError, match="holds weights but no model"):
+        load_model(tmp_path / "model.h5")
+    (tmp_path / "model.pt").write_bytes(b"")
+    for action in (load_model, small_model().save, small_model().save_weights):
+        with pytest.raises(ValueError, match="must end in"):
+            action(tmp_path / "model.pt")
+
+
+def test_weights_that_do_not_fit_change_nothing(tmp_path):
+    path, whole = tmp_path / "model.weights.h5", tmp_path / "model.h5"
+    trained(small_model()).save_weights(path)
+    trained(small_model()).save(whole)
+    other = keras.Sequential([keras.Input((4,)), layers.Dense(5), layers.Dense(3, name="wide")])
+    before = weights_of(other)
+    for file in (path, whole):
+        with pytest.raises(ValueError, match=r'"wide".*"kernel" has shape \(5, 3\), in the file \(5, 2\)'):
+            other.load_weights(file)
+        assert_same_weights(other, before)
+    with pytest.warns(UserWarning, match='not loaded, because it does not fit the model:\n.*"wide"'):
+        other.load_weights(path, skip_mismatch=True)
+    np.testing.assert_array_equal(other.layers[1].get_weights()[0], before[2])
+    assert not np.array_equal(other.layers[0].get_weights()[0], before[0])
+    deeper = keras.Sequential([keras.Input((4,)), layers.Dense(5), layers.Dense(2), layers.Dense(2)])
+    with pytest.raises(ValueError, match="has 2 variables, the file 0"):
+        deeper.load_weights(path)
+    with pytest.raises(ValueError, match="3 layers have weights, in the file 2"):
+        deeper.load_weights(whole)
+    by_name = keras.Sequential([keras.Input((5,)), layers.Dense(2, name="second")])
+    by_name.load_weights(whole, by_name=True)
+    assert np.abs(by_name.get_weights()[0]).max() > 0
+
+
+@pytest.mark.parametrize("kind", ["soft link", "external link", "external data", "virtual data", "text"])
+def test_weights_files_that_point_elsewhere(tmp_path, kind):
+    path = tmp_path / "model.weights.h5"
+    model = small_model()
+    model.save_weights(path)
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["secret"] = np.ones((4, 5), "float32")
+    (tmp_path / "raw.bin").write_bytes(np.ones((4, 5), "float32").tobytes())
+    with h5py.File(path, "a") as file:
+        group = file["layers/dense/vars"]
+        group.move("0", "old")
+        if kind == "soft link":
+            group["0"] = h5py.SoftLink("/layers/dense/vars/old")
+        elif kind == "external link":
+            group["0"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/secret")
+        elif kind == "external data":
+            group.create_dataset("0", (4, 5), "float32", external=[(str(tmp_path / "raw.bin"), 0, 80)])
+        elif kind == "virtual data":
+            layout = h5py.VirtualLayout((4, 5), "float32")
+            layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "secret", (4, 5))
+            group.create_virtual_dataset("0", layout)
+        else:
+            group["0"] = np.full((4, 5), b"text")
+        del group["old"]
+    before = weights_of(model)
+    with pytest.raises(ValueError, match="not followed|another file|no numbers"):
+        model.load_weights(path)
+    assert_same_weights(model, before)
+
+
+def test_sizes_that_a_model_cannot_need(tmp_path):
+    path = tmp_path / "model.keras"
+    small_model().save(path)
+    with zipfile.ZipFile(path) as archive:
+        config = archive.read("config.json")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", config)
+        archive.writestr("model.weights.h5", bytes(1 << 27))
+    with pytest.raises(ValueError, match="model.weights.h5 declares 134217728 bytes, more than"):
+        load_model(path)
+    with h5py.File(tmp_path / "huge.weights.h5", "w") as file:  # declares a terabyte, stores nothing
+        file.create_dataset("layers/dense/vars/0", (1 << 20, 1 << 18), "float32", chunks=True, fillvalue=1)
+    with pytest.raises(ValueError, match=r"fit the model"):
+        small_model().load_weights(tmp_path / "huge.weights.h5")
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5", ".weights.h5"])
+def test_full_disk_leaves_the_old_file(tmp_path, ending):
+    model = trained(small_model())
+    path = tmp_path / f"model{ending}"
+    save = model.save_weights if ending == ".weights.h5" else model.save
+    save(path)
+    old = path.read_bytes()
+    trained(model)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))  # writes beyond this fail as on a full disk
+    try:
+        with pytest.raises(OSError):
+            save(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == old and os.listdir(tmp_path) == [path.name]
+    save(path)
+    assert path.read_bytes() != old
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        save(path, overwrite=False)
+
+
+# --------------------------------------------------------------------------------------------- Keras reads our files
+
+KERAS_SCRIPT = """
+import os, sys
+os.environ.setdefault("KERAS_BACKEND", sys.argv[1])
+import keras, numpy as np
+with np.load("data.npz") as arrays:
+    x = [arrays[key] for key in sorted(arrays) if key.startswith("x")]
+    y = arrays["y"]
+x = x[0] if len(x) == 1 else x
+model = keras.saving.load_model(sys.argv[2])
+first = model.predict(x, verbose=0)
+if sys.argv[2].endswith(".keras"):  # from .h5 files Keras does not restore the optimizer on every backend
+    model.train_on_batch(x, y)
+np.savez("keras.npz", first=first, second=model.predict(x, verbose=0))
+"""
+
+
+def keras_python():
+    """An interpreter that has Keras and one of its backends."""
+    named = os.environ.get("KERAS_PYTHON")
+    if named:
+        return named
+    if importlib.util.find_spec("keras") is None:
+        pytest.skip("keras is not installed; KERAS_PYTHON can name an interpreter that has it")
+    return sys.executable
+
+
+def keras_backend(python):
+    code = "import importlib.util as u; print(next((b for b in ('jax', 'torch', 'tensorflow') if u.find_spec(b)), ''))"
+    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def interop_model(kind):
+    if kind == "mlp":
+        return trained(small_model()), [(4,)]
+    if kind == "cnn":
+        model = keras.Sequential(
+            [
+                keras.Input((8, 8, 1)),
+                layers.Conv2D(3, 3, activation="relu"),
+                layers.BatchNormalization(),
+                layers.MaxPooling2D(),
+                layers.Dropout(0.0),
+                layers.Flatten(),
+                layers.Dense(2),
+            ]
+        )
+        model.compile(keras.optimizers.SGD(0.01, momentum=0.9), keras.losses.MeanSquaredError(), metrics=["mae"])
+        return trained(model, (8, 8, 1)), [(8, 8, 1)]
+    a, b = keras.Input((6, 3), name="a"), keras.Input((4,), name="b")
+    x = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(a)
+    x = layers.Concatenate()([layers.GRU(2)(x), layers.Dense(3, activation="gelu")(b)])
+    model = keras.Model([a, b], layers.Dense(2)(layers.LayerNormalization()(x)))
+    model.compile(keras.optimizers.RMSprop(0.01), "mse")
+    rng = np.random.default_rng(0)
+    model.train_on_batch([rng.normal(size=(8, 6, 3)), rng.normal(size=(8, 4))], rng.normal(size=(8, 2)))
+    return model, [(6, 3), (4,)]
+
+
+@pytest.mark.parametrize("kind", ["mlp", "cnn", "two inputs"])
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_keras_reads_our_files_and_goes_on_training(tmp_path, kind, ending):
+    python = keras_python()
+    model, shapes = interop_model(kind)
+    rng = np.random.default_rng(5)
+    x = [rng.normal(size=(5, *shape)).astype("float32") for shape in shapes]
+    y = rng.normal(size=(5, 2)).astype("float32")
+    np.savez(tmp_path / "data.npz", y=y, **{f"x{i}": array for i, array in enumerate(x)})
+    model.save(tmp_path / f"model{ending}")
+    command = [python, "-c", KERAS_SCRIPT, keras_backend(python), f"model{ending}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    with np.load(tmp_path / "keras.npz") as theirs:
+        np.testing.assert_allclose(model.predict(only(x), verbose=0), theirs["first"], **CLOSE)
+        if ending == ".keras":
+            model.train_on_batch(only(x), y)
+            np.testing.assert_allclose(model.predict(only(x), verbose=0), theirs["second"], **CLOSE)
