@@ -55,6 +55,7 @@ void Graph::assign(const VariablePtr& variable, const Tensor& value) {
     throw value_error("Variable '", variable->name(), "' is ", variable->spec(), "; a value of ", value.spec(),
                       " can't be assigned to it.");
   const Tensor symbolic = value.is_symbolic() ? value : constant(value);
+  initial(variable);  // the program binds all it writes, read or not
   for (Assignment& assignment : assignments) {
     if (assignment.variable != variable) continue;
     assignment.value = symbolic.value();

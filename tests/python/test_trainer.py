@@ -1,0 +1,385 @@
+"""compile, fit, evaluate, predict: every kind of data and option, and what bad data gives."""
+
+import numpy as np
+import pytest
+
+import dlcore as keras
+from dlcore import layers, ops
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(3)
+
+
+def blobs(rows=200, classes=3):
+    """Separable classes in the plane."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, classes, rows)
+    angle = 2 * np.pi * y / classes
+    x = np.stack([np.cos(angle), np.sin(angle)], 1) * 2 + rng.normal(scale=0.3, size=(rows, 2))
+    return x, y
+
+
+def classifier(**options):
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(16, activation="relu"), layers.Dense(3, activation="softmax")])
+    options = {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"], **options}
+    model.compile(**options)
+    return model
+
+
+def line(**options):
+    """y = w x + b, from w = b = 0."""
+    model = keras.Sequential([keras.Input((1,)), layers.Dense(1, kernel_initializer="zeros")])
+    model.compile(**{"optimizer": keras.optimizers.SGD(0.1), "loss": "mse", **options})
+    return model
+
+
+def test_fit_learns():
+    x, y = blobs()
+    model = classifier()
+    history = model.fit(x, y, epochs=30, verbose=0)
+    assert history is model.history and list(history.history) == ["accuracy", "loss"] or "loss" in history.history
+    assert len(history.history["loss"]) == 30 and history.history["loss"][-1] < history.history["loss"][0]
+    loss, accuracy = model.evaluate(x, y, verbose=0)
+    assert accuracy > 0.97
+    predictions = model.predict(x, verbose=0)
+    assert predictions.shape == (200, 3) and np.mean(predictions.argmax(1) == y) == pytest.approx(accuracy)
+    expected = -np.log(predictions[np.arange(200), y]).mean()
+    assert loss == pytest.approx(expected, rel=1e-4)
+
+
+def test_one_step_by_hand():
+    model = line()
+    x, y = np.array([[1.0], [2.0]]), np.array([[2.0], [4.0]])
+    # loss (4 + 16) / 2, gradients dw = mean(2 (0 - y) x) = -10, db = -6
+    assert model.train_on_batch(x, y) == pytest.approx(10.0)
+    w, b = model.get_weights()
+    assert w[0, 0] == pytest.approx(1.0) and b[0] == pytest.approx(0.6)
+    # Metrics go on: the mean of both batches' losses.
+    second = ((1 + 0.6 - 2) ** 2 + (2 + 0.6 - 4) ** 2) / 2
+    assert model.train_on_batch(x, y) == pytest.approx((10 + second) / 2, rel=1e-5)
+    model.reset_metrics()
+    assert model.test_on_batch(x, y, return_dict=True)["loss"] >= 0
+
+
+def test_last_batch_is_smaller():
+    x = np.arange(10.0).reshape(10, 1) / 10
+    y = 3 * x + 1
+    with_fit, by_hand = line(), line()
+    with_fit.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0)
+    for _ in range(2):
+        for start in range(0, 10, 4):
+            by_hand.train_on_batch(x[start : start + 4], y[start : start + 4])
+    for a, b in zip(with_fit.get_weights(), by_hand.get_weights()):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+    # The loss of evaluate is the mean over rows, not over batches.
+    w, b = with_fit.get_weights()
+    expected = np.mean((x * w + b - y) ** 2)
+    assert with_fit.evaluate(x, y, batch_size=4, verbose=0) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64", "uint8", "bool"])
+def test_dtypes_of_data(dtype):
+    x = (np.arange(12).reshape(6, 2) % 3).astype(dtype)
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(x, x[:, :1], epochs=1, verbose=0)
+    w, b = model.get_weights()
+    np.testing.assert_allclose(model.predict(x, verbose=0), x.astype("float32") @ w + b, rtol=1e-5, atol=1e-6)
+
+
+def test_eager_and_traced_agree():
+    x, y = blobs(50)
+    models = [classifier(), classifier(run_eagerly=True)]
+    models[1].set_weights(models[0].get_weights())
+    logs = [m.fit(x, y, epochs=2, shuffle=False, verbose=0).history for m in models]
+    for key in logs[0]:
+        np.testing.assert_allclose(logs[0][key], logs[1][key], rtol=1e-4)
+    for a, b in zip(models[0].get_weights(), models[1].get_weights()):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        models[0].predict(x, verbose=0), models[1].predict(x, verbose=0), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_same_seed_same_result():
+    x, y = blobs(60)
+    results = []
+    for _ in range(2):
+        keras.utils.set_random_seed(11)
+        model = classifier()
+        model.fit(x, y, epochs=3, verbose=0)
+        results.append(model.get_weights())
+    for a, b in zip(*results):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_validation():
+    x, y = blobs()
+    model = classifier()
+    history = model.fit(x, y, epochs=2, validation_split=0.25, verbose=0).history
+    assert set(history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    last = model.evaluate(x[150:], y[150:], verbose=0, return_dict=True)
+    assert history["val_loss"][-1] == pytest.approx(last["loss"], rel=1e-5)
+    history = model.fit(x, y, epochs=4, validation_data=(x[:20], y[:20]), validation_freq=2, verbose=0).history
+    assert len(history["val_loss"]) == 2 and len(history["loss"]) == 4
+    history = model.fit(x, y, epochs=5, initial_epoch=3, verbose=0)
+    assert history.epoch == [3, 4]
+
+
+def test_sample_and_class_weights():
+    x, y = np.array([[1.0], [1.0]]), np.array([[1.0], [3.0]])
+    model = line()
+    # Weighted losses 1 * 1 and 9 * 0, divided by the batch as Keras does.
+    assert model.test_on_batch(x, y, sample_weight=np.array([1.0, 0.0])) == pytest.approx(0.5)
+    xs, ys = blobs(50)
+    weighted, plain = classifier(), classifier()
+    plain.set_weights(weighted.get_weights())
+    class_weight = {0: 2.0, 1: 0.5}
+    weighted.fit(xs, ys, class_weight=class_weight, shuffle=False, verbose=0)
+    weights = np.array([class_weight.get(label, 1.0) for label in ys])
+    plain.fit(xs, ys, sample_weight=weights, shuffle=False, verbose=0)
+    for a, b in zip(weighted.get_weights(), plain.get_weights()):
+        np.testing.assert_array_equal(a, b)
+    one_hot = classifier(loss="categorical_crossentropy")
+    one_hot.fit(xs, np.eye(3)[ys], class_weight=class_weight, verbose=0)
+
+
+def two_heads():
+    a, b = keras.Input((2,), name="a"), keras.Input((3,), name="b")
+    joined = layers.Concatenate()([a, b])
+    return keras.Model([a, b], [layers.Dense(1, name="price")(joined), layers.Dense(4, name="kind")(joined)])
+
+
+def test_several_inputs_and_outputs():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(40, 2)), rng.normal(size=(40, 3))
+    price, kind = rng.normal(size=(40, 1)), rng.integers(0, 4, 40)
+    from_logits = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model = two_heads()
+    model.compile(
+        "adam",
+        loss={"price": "mse", "kind": from_logits},
+        loss_weights={"price": 1.0, "kind": 0.5},
+        metrics={"kind": ["accuracy"], "price": ["mae"]},
+    )
+    history = model.fit({"b": b, "a": a}, {"kind": kind, "price": price}, epochs=2, verbose=0).history
+    assert set(history) == {"loss", "price_loss", "kind_loss", "kind_accuracy", "price_mae"}
+    logs = model.evaluate([a, b], [price, kind], verbose=0, return_dict=True)
+    assert logs["loss"] == pytest.approx(logs["price_loss"] + 0.5 * logs["kind_loss"], rel=1e-5)
+    outputs = model.predict([a, b], verbose=0)
+    assert [o.shape for o in outputs] == [(40, 1), (40, 4)]
+    assert logs["price_mae"] == pytest.approx(np.abs(outputs[0] - price).mean(), rel=1e-5)
+    with pytest.raises(ValueError, match="prise"):
+        bad = two_heads()
+        bad.compile("adam", loss={"prise": "mse"})
+        bad.fit([a, b], [price, kind], verbose=0)
+
+
+class Batches(keras.utils.PyDataset):
+    def __init__(self, x, y, **kwargs):
+        super().__init__(**kwargs)
+        self.x, self.y = x, y
+
+    def __len__(self):
+        return len(self.x) // 10
+
+    def __getitem__(self, i):
+        return self.x[10 * i : 10 * i + 10], self.y[10 * i : 10 * i + 10]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_dataset(workers):
+    x, y = blobs(50)
+    from_arrays, from_dataset = classifier(), classifier()
+    from_dataset.set_weights(from_arrays.get_weights())
+    data = Batches(x, y, workers=workers)
+    from_arrays.fit(x, y, batch_size=10, epochs=2, shuffle=False, verbose=0)
+    from_dataset.fit(data, epochs=2, verbose=0)
+    for a, b in zip(from_arrays.get_weights(), from_dataset.get_weights()):
+        np.testing.assert_array_equal(a, b)
+    assert from_dataset.evaluate(data, verbose=0) == pytest.approx(from_arrays.evaluate(x, y, verbose=0), rel=1e-5)
+    np.testing.assert_array_equal(from_dataset.predict(data, verbose=0), from_dataset.predict(x, verbose=0))
+
+
+def test_generator():
+    x, y = blobs(50)
+
+    def forever():
+        while True:
+            for i in range(5):
+                yield x[10 * i : 10 * i + 10], y[10 * i : 10 * i + 10]
+
+    model = classifier()
+    history = model.fit(forever(), steps_per_epoch=5, epochs=3, verbose=0)
+    assert len(history.history["loss"]) == 3
+    assert len(model.evaluate(forever(), steps=5, verbose=0)) == 2
+    assert model.predict(forever(), steps=2, verbose=0).shape == (20, 3)
+    with pytest.warns(UserWarning, match="ran out after 1 of 4"):
+        model.fit(iter([(x, y)]), steps_per_epoch=4, verbose=0)
+
+
+def test_batch_callbacks_see_every_batch():
+    x, y = blobs(50)
+    seen = []
+
+    class Note(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append((batch, set(logs)))
+            if batch == 3:
+                self.model.stop_training = True
+
+    model = classifier()
+    model.fit(x, y, batch_size=10, epochs=2, callbacks=[Note()], verbose=0)
+    assert seen == [(i, {"loss", "accuracy"}) for i in range(4)]
+
+
+def test_custom_train_step():
+    class Custom(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(1, kernel_initializer="zeros")
+            self.tracker = keras.metrics.Mean(name="mean_loss")
+
+        def call(self, x):
+            return self.dense(x)
+
+        def train_step(self, data):
+            x, y = data
+            with keras.GradientTape() as tape:
+                loss = ops.mean(ops.square(self(x, training=True) - y))
+            gradients = tape.gradient(loss, self.trainable_variables)
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
+            self.tracker.update_state(loss)
+            return {"mean_loss": self.tracker.result(), "last_loss": loss}
+
+    model = Custom()
+    model.compile(keras.optimizers.SGD(0.1))
+    x, y = np.array([[1.0], [2.0]]), np.array([[2.0], [4.0]])
+    history = model.fit(x, y, epochs=2, batch_size=2, verbose=0).history
+    second = ((1 + 0.6 - 2) ** 2 + (2 + 0.6 - 4) ** 2) / 2
+    np.testing.assert_allclose(history["last_loss"], [10.0, second], rtol=1e-5)
+    np.testing.assert_allclose(history["mean_loss"], [10.0, second], rtol=1e-5)
+
+
+def test_losses_of_layers_and_regularizers():
+    model = keras.Sequential(
+        [keras.Input((1,)), layers.Dense(1, kernel_initializer="ones", kernel_regularizer=keras.regularizers.L2(0.5))]
+    )
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    assert model.test_on_batch(np.array([[1.0]]), np.array([[1.0]])) == pytest.approx(0.5)
+    assert model.train_on_batch(np.array([[1.0]]), np.array([[1.0]])) == pytest.approx(0.5)
+    assert [float(loss) for loss in model.losses] == [0.5]
+
+
+def test_frozen_layers_stay():
+    x, y = blobs(50)
+    model = classifier()
+    model.layers[0].trainable = False
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    before = model.get_weights()
+    model.fit(x, y, epochs=2, verbose=0)
+    after = model.get_weights()
+    np.testing.assert_array_equal(before[0], after[0])
+    assert not np.array_equal(before[2], after[2])
+    model.layers[0].trainable = True
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(x, y, epochs=1, verbose=0)
+    assert not np.array_equal(before[0], model.get_weights()[0])
+
+
+def test_last_axis_of_images_is_added():
+    x = keras.Input((4, 4, 1))
+    model = keras.Model(x, layers.Dense(1)(layers.Flatten()(x)))
+    model.compile("sgd", "mse")
+    images = np.random.default_rng(0).normal(size=(6, 4, 4))
+    model.fit(images, images[:, 0, :1], verbose=0)
+    assert model.predict(images, verbose=0).shape == (6, 1)
+
+
+BAD_DATA = [
+    (lambda x, y: (x[:5], y[:4]), "same number of samples.*x: 5, y: 4"),
+    (lambda x, y: (x[:0], y[:0]), "empty"),
+    (lambda x, y: (x[:, :1], y), r"expected shape=\(None, 2\), found shape=\(32, 1\)"),
+    (lambda x, y: (x, np.eye(3)[y]), "categorical_crossentropy"),
+    (lambda x, y: (x.astype(str), y), "text"),
+    (lambda x, y: (np.array([[1, 2], [3]], dtype=object), y[:2]), "pad_sequences"),
+    (lambda x, y: (x, None), "no targets"),
+]
+
+
+@pytest.mark.parametrize("change, message", BAD_DATA)
+def test_bad_data_leaves_the_model(change, message):
+    x, y = blobs(50)
+    model = classifier()
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=message):
+        model.fit(*change(x, y), verbose=0)
+    for a, b in zip(before, model.get_weights()):
+        np.testing.assert_array_equal(a, b)
+    model.fit(x, y, verbose=0)
+
+
+def test_labels_out_of_range():
+    x, y = blobs(50)
+    model = classifier()
+    y[7] = 5
+    with pytest.raises((ValueError, IndexError), match="5"):
+        model.fit(x, y, verbose=0)
+
+
+def test_bad_options():
+    x, y = blobs(20)
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(3)])
+    with pytest.raises(ValueError, match=r"call compile\(\) before fit\(\)"):
+        model.fit(x, y)
+    with pytest.raises(ValueError, match='(?i)unknown optimizer.*"adam"'):
+        model.compile("adm")
+    with pytest.raises(ValueError, match="(?i)unknown loss.*categorical_crossentropy"):
+        model.compile("adam", "catgorical_crossentropy")
+    with pytest.raises(ValueError, match="(?i)unknown metric"):
+        model.compile("adam", "mse", metrics=["acuracy"])
+    assert not model.compiled
+    model = classifier()
+    with pytest.raises(ValueError, match="batch_size"):
+        model.fit(x, y, batch_size=0)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        model.fit(x, y, validation_split=1.5)
+    with pytest.raises(ValueError, match="no loss to compute"):
+        model.compile("adam")
+        model.fit(x, y, verbose=0)
+
+
+def test_predict_of_any_number_of_rows():
+    x, _ = blobs(70)
+    model = classifier()
+    whole = model.predict(x, verbose=0)
+    for rows in (1, 7, 32, 33, 64):
+        np.testing.assert_allclose(model.predict(x[:rows], verbose=0), whole[:rows], rtol=1e-6)
+    np.testing.assert_allclose(model.predict_on_batch(x[:5]), whole[:5], rtol=1e-6)
+    np.testing.assert_allclose(model(x[:5].astype("float32")).numpy(), whole[:5], rtol=1e-6)
+
+
+def test_xor_as_lists():
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(8, activation="tanh"), layers.Dense(1, activation="sigmoid")])
+    model.compile(keras.optimizers.Adam(0.1), "binary_crossentropy", metrics=["accuracy"])
+    x, y = [[0, 0], [0, 1], [1, 0], [1, 1]], [[0], [1], [1], [0]]
+    model.fit(x, y, epochs=200, verbose=0)
+    assert model.evaluate(x, y, verbose=0)[1] == 1.0
+
+
+def test_memory_stays_flat():
+    import resource
+
+    x, _ = blobs(64)
+    model = classifier()
+
+    def use(times):
+        for i in range(times):
+            model.predict(x[: 1 + i % 8], verbose=0)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    first = use(500)
+    assert use(5000) - first < 2048  # kB
