@@ -23,7 +23,9 @@ def blobs(rows=200, classes=3):
 
 
 def classifier(**options):
-    model = keras.Sequential([keras.Input((2,)), layers.Dense(16, activation="relu"), layers.Dense(3, activation="softmax")])
+    model = keras.Sequential(
+        [keras.Input((2,)), layers.Dense(16, activation="relu"), layers.Dense(3, activation="softmax")]
+    )
     options = {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"], **options}
     model.compile(**options)
     return model
@@ -99,9 +101,7 @@ def test_eager_and_traced_agree():
         np.testing.assert_allclose(logs[0][key], logs[1][key], rtol=1e-4)
     for a, b in zip(models[0].get_weights(), models[1].get_weights()):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(
-        models[0].predict(x, verbose=0), models[1].predict(x, verbose=0), rtol=1e-4, atol=1e-6
-    )
+    np.testing.assert_allclose(models[0].predict(x, verbose=0), models[1].predict(x, verbose=0), rtol=1e-4, atol=1e-6)
 
 
 def test_same_seed_same_result():
@@ -363,7 +363,9 @@ def test_predict_of_any_number_of_rows():
 
 
 def test_xor_as_lists():
-    model = keras.Sequential([keras.Input((2,)), layers.Dense(8, activation="tanh"), layers.Dense(1, activation="sigmoid")])
+    model = keras.Sequential(
+        [keras.Input((2,)), layers.Dense(8, activation="tanh"), layers.Dense(1, activation="sigmoid")]
+    )
     model.compile(keras.optimizers.Adam(0.1), "binary_crossentropy", metrics=["accuracy"])
     x, y = [[0, 0], [0, 1], [1, 0], [1, 1]], [[0], [1], [1], [0]]
     model.fit(x, y, epochs=200, verbose=0)

@@ -27,13 +27,14 @@ def pack_x_y_sample_weight(x, y=None, sample_weight=None):
         return x, y, sample_weight
     if y is not None:
         return x, y
+    # Several inputs are not to be taken for (x, y).
     return (x,) if isinstance(x, (list, tuple)) else x
 
 
 def make_source(x, y=None, sample_weight=None, batch_size=None, shuffle=False, class_weight=None, steps=None):
     """The source for what the user passed to fit, evaluate or predict."""
     if is_array_like(x):
-        source = ArraySource(x, y, sample_weight, batch_size or 32, shuffle, class_weight)
+        source = ArraySource(x, y, sample_weight, 32 if batch_size is None else batch_size, shuffle, class_weight)
         return source
     if y is not None or sample_weight is not None:
         raise ValueError(
