@@ -1,17 +1,15 @@
 """Every layer against Keras: outputs, gradients of inputs and weights, and moving statistics."""
 
 import pathlib
-import sys
 
 import numpy as np
 import pytest
+from layer_cases import CALLS, CASES, inputs_of, random, weights_of
 
 import dlcore as keras
 from dlcore import ops
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
-sys.path.insert(0, str(GOLDEN))
-from layer_cases import CALLS, CASES, inputs_of, random, weights_of  # noqa: E402
 
 
 @pytest.fixture(scope="module")
