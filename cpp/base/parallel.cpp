@@ -1,6 +1,6 @@
 #include "base/parallel.h"
 
-#include <omp.h>
+#include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <string>
+#include <thread>
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -20,13 +21,17 @@ namespace dlcore {
 
 namespace {
 
-// A parallel region costs about this much (ns) to open and close; a thread should have a few times that to do.
-constexpr double kWorthAThread = 8000;
+// Sharing work with a thread costs about 1 us; it should have several times that to do (ns).
+constexpr double kWorthAThread = 5000;
+// How long a worker looks for the next job before it sleeps: turns of about 40 ns.
+constexpr int kSpinTurns = 4000;
 
 int affinity_cpus() {
   cpu_set_t set;
   CPU_ZERO(&set);
-  return sched_getaffinity(0, sizeof(set), &set) == 0 ? std::max(1, CPU_COUNT(&set)) : omp_get_num_procs();
+  return sched_getaffinity(0, sizeof(set), &set) == 0
+             ? std::max(1, CPU_COUNT(&set))
+             : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 }
 
 // CPUs that the cgroup's quota allows, rounded up; `limit` when there is no quota. Control groups v2, then v1.
@@ -76,21 +81,145 @@ FlushDenormals::~FlushDenormals() {
 #endif
 }
 
+namespace {
+
+void pause() {
+#if defined(__x86_64__)
+  _mm_pause();
+#else
+  std::this_thread::yield();
+#endif
+}
+
+/// Threads that help with one job at a time. The caller works too, and waits at the end only for helpers that have
+/// begun a chunk: a helper that the system did not schedule in time costs nothing. (An OpenMP region would wait for
+/// it.)
+class Pool {
+ public:
+  static Pool& instance() {
+    static Pool* pool = new Pool;  // its threads live as long as the process
+    return *pool;
+  }
+
+  /// False when another thread's job is under way.
+  bool run(int threads, std::int64_t chunks, void (*body)(const void*, std::int64_t), const void* context) {
+    if (busy_.exchange(true, std::memory_order_acquire)) return false;
+    start_workers(threads - 1);
+    body_ = body;
+    context_ = context;
+    chunks_ = chunks;
+    next_.store(0, std::memory_order_relaxed);
+    seats_.store(threads - 1, std::memory_order_relaxed);
+    state_.store(((state_.load(std::memory_order_relaxed) >> kEpochShift) + 1) << kEpochShift | kOpen,
+                 std::memory_order_seq_cst);
+    if (sleeping_.load(std::memory_order_seq_cst) > 0) state_.notify_all();
+    work();
+    close();
+    busy_.store(false, std::memory_order_release);
+    return true;
+  }
+
+  static bool inside() { return inside_; }
+
+ private:
+  // state_: number of the job, whether helpers may join it, how many are in it.
+  static constexpr int kEpochShift = 17;
+  static constexpr std::uint64_t kOpen = 1u << 16;
+  static constexpr std::uint64_t kHelpers = kOpen - 1;
+
+  Pool() {
+    ::pthread_atfork(nullptr, nullptr, [] { instance().forget_workers(); });
+  }
+
+  // A forked child has none of the parent's threads.
+  void forget_workers() {
+    workers_ = 0;
+    sleeping_ = 0;
+    busy_ = false;
+    state_ = 0;
+  }
+
+  void start_workers(int wanted) {
+    for (; workers_ < wanted; ++workers_) std::thread([this] { help(); }).detach();
+  }
+
+  void work() {
+    inside_ = true;
+    FlushDenormals flush;
+    for (std::int64_t chunk; (chunk = next_.fetch_add(1, std::memory_order_relaxed)) < chunks_;) body_(context_, chunk);
+    inside_ = false;
+  }
+
+  // No helper joins any more; those inside finish their chunk. One of them may wait for this very processor.
+  void close() {
+    state_.fetch_and(~kOpen, std::memory_order_acq_rel);
+    for (int turn = 0; state_.load(std::memory_order_acquire) & kHelpers; ++turn) {
+      if (turn < 200)
+        pause();
+      else
+        std::this_thread::yield();
+    }
+  }
+
+  bool join(std::uint64_t state) {
+    while (state & kOpen) {
+      if (!state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel)) continue;
+      if (seats_.fetch_sub(1, std::memory_order_relaxed) > 0) return true;
+      state_.fetch_sub(1, std::memory_order_release);
+      return false;
+    }
+    return false;
+  }
+
+  std::uint64_t wait_for_job(std::uint64_t seen_epoch) {
+    for (int turn = 0; turn < kSpinTurns; ++turn) {
+      const std::uint64_t state = state_.load(std::memory_order_acquire);
+      if (state >> kEpochShift != seen_epoch) return state;
+      pause();
+    }
+    sleeping_.fetch_add(1, std::memory_order_seq_cst);
+    std::uint64_t state = state_.load(std::memory_order_seq_cst);
+    while (state >> kEpochShift == seen_epoch) {
+      state_.wait(state, std::memory_order_seq_cst);
+      state = state_.load(std::memory_order_seq_cst);
+    }
+    sleeping_.fetch_sub(1, std::memory_order_relaxed);
+    return state;
+  }
+
+  void help() {
+    for (std::uint64_t epoch = 0;;) {
+      const std::uint64_t state = wait_for_job(epoch);
+      epoch = state >> kEpochShift;
+      if (!join(state)) continue;
+      work();
+      state_.fetch_sub(1, std::memory_order_release);
+    }
+  }
+
+  void (*body_)(const void*, std::int64_t) = nullptr;
+  const void* context_ = nullptr;
+  std::int64_t chunks_ = 0;
+  int workers_ = 0;
+  alignas(64) std::atomic<std::int64_t> next_{0};
+  alignas(64) std::atomic<std::uint64_t> state_{0};
+  std::atomic<int> seats_{0};
+  std::atomic<int> sleeping_{0};
+  std::atomic<bool> busy_{false};
+  static thread_local bool inside_;
+};
+
+thread_local bool Pool::inside_ = false;
+
+}  // namespace
+
 void run_chunks(std::int64_t chunks, double cost, void (*body)(const void* context, std::int64_t chunk),
                 const void* context) {
   int threads = static_cast<int>(std::min<std::int64_t>(num_threads(), chunks));
   if (cost < kWorthAThread * threads) threads = static_cast<int>(cost / kWorthAThread);
-  if (threads <= 1 || omp_in_parallel()) {
-    FlushDenormals flush;
-    for (std::int64_t chunk = 0; chunk < chunks; ++chunk) body(context, chunk);
-    return;
-  }
-  std::atomic<std::int64_t> next{0};
-#pragma omp parallel num_threads(threads)
-  {
-    FlushDenormals flush;
-    for (std::int64_t chunk; (chunk = next.fetch_add(1, std::memory_order_relaxed)) < chunks;) body(context, chunk);
-  }
+  if (threads > 1 && !Pool::inside() && Pool::instance().run(threads, chunks, body, context)) return;
+  FlushDenormals flush;
+  for (std::int64_t chunk = 0; chunk < chunks; ++chunk) body(context, chunk);
 }
 
 }  // namespace dlcore

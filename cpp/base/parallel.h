@@ -10,6 +10,7 @@ int num_threads();
 void set_num_threads(int threads);
 
 /// Calls body(context, chunk) for every chunk in [0, chunks), in any order, on as many threads as the work is worth.
+/// body must not throw. Called by several threads at once, one gets the helpers and the others work alone.
 /// cost: estimated time of all chunks together on one thread, in nanoseconds. Denormals count as zero inside.
 void run_chunks(std::int64_t chunks, double cost, void (*body)(const void* context, std::int64_t chunk), const void* context);
 

@@ -1,0 +1,92 @@
+#include "base/parallel.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "base/cpu.h"
+#include "dlcore/error.h"
+
+namespace dlcore {
+namespace {
+
+constexpr double kMuchWork = 1e9;  // an estimate that makes every thread worth it
+
+class Threads : public testing::Test {
+ protected:
+  void SetUp() override { set_num_threads(4); }
+  void TearDown() override { set_num_threads(before_); }
+  int before_ = num_threads();
+};
+
+TEST_F(Threads, EveryChunkRunsOnce) {
+  for (std::int64_t chunks : {0, 1, 2, 3, 7, 64, 1000}) {
+    for (int round = 0; round < 50; ++round) {
+      std::vector<std::atomic<int>> runs(static_cast<std::size_t>(chunks));
+      parallel_for(chunks, kMuchWork, [&](std::int64_t chunk) { ++runs[static_cast<std::size_t>(chunk)]; });
+      for (const auto& count : runs) ASSERT_EQ(count, 1);
+    }
+  }
+}
+
+TEST_F(Threads, AllWritesAreSeenAfterwards) {
+  std::vector<double> data(100000);
+  for (int round = 0; round < 200; ++round) {
+    parallel_for(100, kMuchWork, [&](std::int64_t chunk) {
+      for (std::int64_t i = chunk * 1000; i < (chunk + 1) * 1000; ++i) data[static_cast<std::size_t>(i)] = round;
+    });
+    for (double x : data) ASSERT_EQ(x, round);
+  }
+}
+
+TEST_F(Threads, NestedAndConcurrentCallsWork) {
+  std::atomic<int> runs{0};
+  std::vector<std::thread> callers;
+  for (int t = 0; t < 4; ++t)
+    callers.emplace_back([&] {
+      for (int round = 0; round < 100; ++round)
+        parallel_for(5, kMuchWork, [&](std::int64_t) { parallel_for(3, kMuchWork, [&](std::int64_t) { ++runs; }); });
+    });
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(runs, 4 * 100 * 5 * 3);
+}
+
+TEST_F(Threads, AForkedChildStartsItsOwn) {
+  parallel_for(8, kMuchWork, [](std::int64_t) {});
+  const pid_t child = fork();
+  if (child == 0) {
+    std::atomic<int> runs{0};
+    parallel_for(8, kMuchWork, [&](std::int64_t) { ++runs; });
+    _exit(runs == 8 ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+}
+
+TEST_F(Threads, DenormalsAreFlushedInsideAndTheModeIsRestored) {
+#if defined(__x86_64__)
+  volatile float tiny = 1e-39f;
+  std::atomic<int> flushed{0};
+  parallel_for(8, kMuchWork, [&](std::int64_t) { flushed += tiny * 1.0f == 0.0f; });
+  EXPECT_EQ(flushed, 8);
+  EXPECT_NE(tiny * 1.0f, 0.0f);
+#endif
+}
+
+TEST(ThreadSetting, RefusesZero) { EXPECT_THROW(set_num_threads(0), Error); }
+
+TEST(ChooseIsa, TheCapOnlyLowers) {
+  EXPECT_EQ(choose_isa(Isa::Avx512, ""), Isa::Avx512);
+  EXPECT_EQ(choose_isa(Isa::Avx512, "avx2"), Isa::Avx2);
+  EXPECT_EQ(choose_isa(Isa::Avx2, "avx512"), Isa::Avx2);
+  EXPECT_EQ(choose_isa(Isa::Avx2, "baseline"), Isa::Baseline);
+  EXPECT_THROW(choose_isa(Isa::Avx2, "sse9"), Error);
+}
+
+}  // namespace
+}  // namespace dlcore
