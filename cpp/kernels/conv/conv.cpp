@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <vector>
 
 #include "base/cpu.h"
 #include "base/parallel.h"
 #include "kernels/conv/correlate.h"
 #include "kernels/conv/gather.h"
+#include "kernels/movement/movement.h"
 
 namespace dlcore {
 
@@ -47,15 +49,12 @@ class Scratch {
 
 std::int64_t multiplier(const ConvShape& s) { return is_depthwise(s) ? s.cout_per_group() : 1; }
 
-template <class T>
-void repeat_channels(const T* x, std::int64_t pixels, std::int64_t channels, std::int64_t times, T* repeated) {
-  const std::int64_t width = channels * times;
-  parallel_for((pixels + 255) / 256, static_cast<double>(pixels * width) * sizeof(T) / kBytesPerNs,
-               [&](std::int64_t chunk) {
-                 for (std::int64_t p = chunk * 256; p < std::min(pixels, chunk * 256 + 256); ++p)
-                   for (std::int64_t c = 0; c < channels; ++c)
-                     std::fill_n(repeated + p * width + c * times, times, x[p * channels + c]);
-               });
+StridedCopy repeat_channels(std::int64_t pixels, std::int64_t channels, std::int64_t times, std::int64_t bytes) {
+  StridedCopy copy;
+  copy.element = static_cast<int>(bytes);
+  copy.add_axis(pixels * channels, bytes, times * bytes);
+  copy.add_axis(times, 0, bytes);
+  return simplify(copy);
 }
 
 template <class T>
@@ -75,28 +74,53 @@ void sum_repeated(const T* repeated, std::int64_t pixels, std::int64_t channels,
 
 // ---- weights as panels of the width of a register tile
 
-/// What a tile reads is contiguous: element (row, column) of a group lies at panel(column / width), row * width +
-/// column % width.
+/// What a tile reads is contiguous: of a group, element (row, column) lies at panel(column / width), row * width +
+/// column % width. A row is a pair (tap, c): c counts the channels that are summed, the columns those that result.
 struct Panels {
-  std::int64_t groups, rows, cols, width;
+  std::int64_t groups, taps, summed, cols, width;
 
+  std::int64_t rows() const { return taps * summed; }
   std::int64_t per_group() const { return (cols + width - 1) / width; }
-  std::int64_t elements() const { return groups * per_group() * rows * width; }
-  GatherWeights layout() const { return {width, rows * width, per_group() * rows * width}; }
+  std::int64_t elements() const { return groups * per_group() * rows() * width; }
+  GatherWeights layout() const { return {width, rows() * width, per_group() * rows() * width}; }
 };
 
-/// copy_row(group, first_column, cols, row, to) writes one row of a panel.
-template <class T, class CopyRow>
-void pack(const Panels& panels, const CopyRow& copy_row, T* packed) {
-  parallel_for(panels.groups * panels.per_group(), static_cast<double>(panels.elements()) * sizeof(T) / kBytesPerNs,
-               [&](std::int64_t panel) {
-                 const std::int64_t column = panel % panels.per_group() * panels.width;
-                 const std::int64_t cols = std::min(panels.width, panels.cols - column);
-                 for (std::int64_t row = 0; row < panels.rows; ++row)
-                   copy_row(panel / panels.per_group(), column, cols, row,
-                            packed + (panel * panels.rows + row) * panels.width);
-               });
-}
+/// How far apart neighbours along each axis of the panels are in HWIO weights.
+struct WeightSteps {
+  std::int64_t group, tap, summed, col;
+};
+
+/// Copies weights into panels: those of full width, and the last of each group when it is narrower.
+class Packing {
+ public:
+  Packing(const Panels& panels, const WeightSteps& steps, std::int64_t bytes) {
+    const std::int64_t full = panels.cols / panels.width;
+    if (full > 0) copies_.push_back(copy_panels(panels, steps, bytes, 0, full, panels.width));
+    if (full < panels.per_group())
+      copies_.push_back(copy_panels(panels, steps, bytes, full, 1, panels.cols - full * panels.width));
+  }
+  void run(const void* weights, void* packed) const {
+    for (const StridedCopy& copy : copies_) movement_kernels().strided_copy(copy, weights, packed);
+  }
+
+ private:
+  static StridedCopy copy_panels(const Panels& p, const WeightSteps& steps, std::int64_t bytes, std::int64_t first,
+                                 std::int64_t count, std::int64_t cols) {
+    const std::int64_t panel = p.rows() * p.width;
+    StridedCopy copy;
+    copy.element = static_cast<int>(bytes);
+    copy.in_offset = first * p.width * steps.col * bytes;
+    copy.out_offset = first * panel * bytes;
+    copy.add_axis(p.groups, steps.group * bytes, p.per_group() * panel * bytes);
+    copy.add_axis(count, p.width * steps.col * bytes, panel * bytes);
+    copy.add_axis(p.taps, steps.tap * bytes, p.summed * p.width * bytes);
+    copy.add_axis(p.summed, steps.summed * bytes, p.width * bytes);
+    copy.add_axis(cols, steps.col * bytes, bytes);
+    return simplify(copy);
+  }
+
+  std::vector<StridedCopy> copies_;
+};
 
 }  // namespace
 
@@ -119,6 +143,8 @@ struct ConvForward<T>::Plan {
   ConvShape shape;
   bool packed;
   Panels panels;
+  Packing packing;
+  StridedCopy repeat;
   Gather<T> gather;
 
   static bool wants_packing(const ConvShape& s) {
@@ -126,7 +152,7 @@ struct ConvForward<T>::Plan {
            s.n * s.oh * s.ow >= kPackedFrom;
   }
   static Panels panels_of(const ConvShape& s) {
-    return {s.groups, s.kh * s.kw * s.cin_per_group(), s.cout_per_group(),
+    return {s.groups, s.kh * s.kw, s.cin_per_group(), s.cout_per_group(),
             panel_width<T>(Product::Matrix, s.cout_per_group())};
   }
   static GatherWeights layout(const ConvShape& s) {
@@ -141,6 +167,8 @@ struct ConvForward<T>::Plan {
       : shape(s),
         packed(wants_packing(s)),
         panels(panels_of(s)),
+        packing(panels, {s.cout_per_group(), s.cin_per_group() * s.cout, s.cout, 1}, sizeof(T)),
+        repeat(repeat_channels(s.n * s.h * s.w, s.cin, multiplier(s), sizeof(T))),
         gather(gather_shape(s), forward_taps(rows_of(s)), forward_taps(cols_of(s)), layout(s)) {}
 
   std::int64_t repeated() const { return multiplier(shape) > 1 ? shape.n * shape.h * shape.w * shape.cout : 0; }
@@ -158,21 +186,15 @@ std::size_t ConvForward<T>::scratch_bytes() const {
 
 template <class T>
 void ConvForward<T>::run(const T* x, const T* w, const T* bias, Activation activation, T* y, void* scratch) const {
-  const ConvShape& s = plan_->shape;
   Scratch free(scratch);
   if (plan_->packed) {
     T* const packed = free.take<T>(plan_->panels.elements());
-    pack(
-        plan_->panels,
-        [&](std::int64_t group, std::int64_t column, std::int64_t cols, std::int64_t row, T* to) {
-          std::copy_n(w + row * s.cout + group * s.cout_per_group() + column, cols, to);
-        },
-        packed);
+    plan_->packing.run(w, packed);
     w = packed;
   }
   if (plan_->repeated() > 0) {
     T* const repeated = free.take<T>(plan_->repeated());
-    repeat_channels(x, s.n * s.h * s.w, s.cin, multiplier(s), repeated);
+    movement_kernels().strided_copy(plan_->repeat, x, repeated);
     x = repeated;
   }
   plan_->gather.run(x, w, bias, activation, y);
@@ -184,11 +206,12 @@ template <class T>
 struct ConvBackwardInput<T>::Plan {
   ConvShape shape;
   bool depthwise;
-  Panels panels;  // rows (tap, co), columns ci
+  Panels panels;  // c counts output channels, the columns are input channels
+  Packing packing;
   Gather<T> gather;
 
   static Panels panels_of(const ConvShape& s) {
-    return {s.groups, s.kh * s.kw * s.cout_per_group(), s.cin_per_group(),
+    return {s.groups, s.kh * s.kw, s.cout_per_group(), s.cin_per_group(),
             panel_width<T>(Product::Matrix, s.cin_per_group())};
   }
   static GatherWeights layout(const ConvShape& s) {
@@ -203,6 +226,7 @@ struct ConvBackwardInput<T>::Plan {
       : shape(s),
         depthwise(is_depthwise(s)),
         panels(panels_of(s)),
+        packing(panels, {s.cout_per_group(), s.cin_per_group() * s.cout, 1, s.cout}, sizeof(T)),
         gather(gather_shape(s), backward_taps(rows_of(s)), backward_taps(cols_of(s)), layout(s)) {}
 
   std::int64_t packed() const { return depthwise ? 0 : panels.elements(); }
@@ -225,14 +249,7 @@ void ConvBackwardInput<T>::run(const T* dy, const T* w, T* dx, void* scratch) co
   Scratch free(scratch);
   if (!plan_->depthwise) {
     T* const packed = free.take<T>(plan_->packed());
-    pack(
-        plan_->panels,
-        [&](std::int64_t group, std::int64_t column, std::int64_t cols, std::int64_t row, T* to) {
-          const std::int64_t tap = row / s.cout_per_group(), co = row % s.cout_per_group();
-          const T* from = w + (tap * s.cin_per_group() + column) * s.cout + group * s.cout_per_group() + co;
-          for (std::int64_t ci = 0; ci < cols; ++ci) to[ci] = from[ci * s.cout];
-        },
-        packed);
+    plan_->packing.run(w, packed);
     w = packed;
   }
   T* const target = plan_->repeated() > 0 ? free.take<T>(plan_->repeated()) : dx;
@@ -289,6 +306,7 @@ template <class T>
 struct ConvBackwardWeights<T>::Plan {
   ConvShape shape, inner;
   bool padded;
+  StridedCopy repeat;
   Correlate<T> correlate;
 
   static CorrelateShape correlate_shape(const ConvShape& s) {
@@ -299,6 +317,7 @@ struct ConvBackwardWeights<T>::Plan {
       : shape(s),
         inner(wants_padded_input(s) ? without_padding(s) : s),
         padded(wants_padded_input(s)),
+        repeat(repeat_channels(s.n * s.h * s.w, s.cin, multiplier(s), sizeof(T))),
         correlate(correlate_shape(inner)) {}
 
   std::int64_t padded_elements() const { return padded ? inner.n * inner.h * inner.w * inner.cin : 0; }
@@ -326,7 +345,7 @@ void ConvBackwardWeights<T>::run(const T* x, const T* dy, T* dw, void* scratch) 
   }
   if (plan_->repeated() > 0) {
     T* const repeated = free.take<T>(plan_->repeated());
-    repeat_channels(x, s.n * s.h * s.w, s.cin, multiplier(s), repeated);
+    movement_kernels().strided_copy(plan_->repeat, x, repeated);
     x = repeated;
   }
   plan_->correlate.run(x, dy, dw, free.take<T>(0));
