@@ -28,12 +28,12 @@ class ProgbarLogger(Callback):
     def _update(self, batch, logs):
         self._seen = batch + 1
         if self._verbose == 1:
-            self._progbar.update(self._seen, list((logs or {}).items()), finalize=False)
+            self._progbar.update(self._seen, sorted((logs or {}).items()), finalize=False)
 
     def _finish(self, logs):
         if self._target is None:
             self._target = self._progbar.target = self._seen
-        self._progbar.update(self._target, list((logs or {}).items()), finalize=True)
+        self._progbar.update(self._target, sorted((logs or {}).items()), finalize=True)
 
     def on_train_begin(self, logs=None):
         self._in_fit = True
