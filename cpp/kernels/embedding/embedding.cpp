@@ -9,10 +9,10 @@ namespace dlcore {
 
 namespace {
 
-constexpr std::int64_t kChunkBytes = 64 << 10;          // worth a visit to the chunk counter
-constexpr std::int64_t kScatterChunkBytes = 256 << 10;  // rows are zeroed and added to while they are in L2
-constexpr std::int64_t kScatterChunks = 64;             // every chunk reads all indices
-constexpr double kBytesPerNanosecond = 8;               // of one thread, for cost estimates
+constexpr std::int64_t kChunkBytes = 64 << 10;        // worth a visit to the chunk counter
+constexpr std::int64_t kScatterChunkBytes = 1 << 20;  // rows are zeroed and added to while they are in L2
+constexpr std::int64_t kScatterChunks = 64;           // every chunk reads all indices
+constexpr double kBytesPerNanosecond = 8;             // of one thread, for cost estimates
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
