@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -227,46 +228,64 @@ DLCORE_INLINE T reduce_max(vec<T> v) {
   return best;
 }
 
-/// a0 b0 a1 b1 ...: the low halves interleaved, and the high halves.
-template <class V>
-DLCORE_INLINE V interleave_low(V a, V b) {
-  constexpr int kWidth = static_cast<int>(sizeof(V) / sizeof(a[0]));
-  if constexpr (kWidth == 2)
-    return __builtin_shufflevector(a, b, 0, 2);
-  else if constexpr (kWidth == 4)
-    return __builtin_shufflevector(a, b, 0, 4, 1, 5);
-  else if constexpr (kWidth == 8)
-    return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
-  else
-    return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+// Transposition in two kinds of steps, each one instruction on x86: interleaving inside 128-bit lanes, and gathering
+// the even or the odd lanes of two vectors.
+template <class T>
+inline constexpr int kPerLane = 16 / static_cast<int>(sizeof(T));
+
+/// Where element i of the result of an interleaving comes from, in (a, b): low or high halves of every 128-bit lane.
+template <class T>
+constexpr int interleaved(int i, bool high) {
+  const int lane = i / kPerLane<T>, at = i % kPerLane<T>;
+  return (at % 2) * kLanes<T> + lane * kPerLane<T> + at / 2 + (high ? kPerLane<T> / 2 : 0);
 }
-template <class V>
-DLCORE_INLINE V interleave_high(V a, V b) {
-  constexpr int kWidth = static_cast<int>(sizeof(V) / sizeof(a[0]));
-  if constexpr (kWidth == 2)
-    return __builtin_shufflevector(a, b, 1, 3);
-  else if constexpr (kWidth == 4)
-    return __builtin_shufflevector(a, b, 2, 6, 3, 7);
-  else if constexpr (kWidth == 8)
-    return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
-  else
-    return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+/// The same for a's even (odd) 128-bit lanes, then b's.
+template <class T>
+constexpr int gathered(int i, bool odd) {
+  const int half = kLanes<T> / 2, lane = i % half / kPerLane<T>;
+  return i / half * kLanes<T> + (2 * lane + odd) * kPerLane<T> + i % kPerLane<T>;
+}
+template <class T, bool kHigh, int... kIndex>
+DLCORE_INLINE vec<T> interleave(vec<T> a, vec<T> b, std::integer_sequence<int, kIndex...>) {
+  return __builtin_shufflevector(a, b, interleaved<T>(kIndex, kHigh)...);
+}
+template <class T, bool kOdd, int... kIndex>
+DLCORE_INLINE vec<T> gather_lanes(vec<T> a, vec<T> b, std::integer_sequence<int, kIndex...>) {
+  return __builtin_shufflevector(a, b, gathered<T>(kIndex, kOdd)...);
 }
 
-/// A square of lanes x lanes elements: rows become columns. Interleaving row i with row i + lanes/2, log2(lanes) times.
+/// A square of lanes x lanes elements: rows become columns.
 template <class T>
 DLCORE_INLINE void transpose(vec<T> (&rows)[kLanes<T>]) {
-  constexpr int kHalf = kLanes<T> / 2;
-#pragma GCC unroll 4
-  for (int stage = 1; stage < kLanes<T>; stage *= 2) {
-    vec<T> next[kLanes<T>];
-#pragma GCC unroll 8
-    for (int i = 0; i < kHalf; ++i) {
-      next[2 * i] = interleave_low(rows[i], rows[i + kHalf]);
-      next[2 * i + 1] = interleave_high(rows[i], rows[i + kHalf]);
+  constexpr int kRows = kLanes<T>, kGroup = kPerLane<T>, kGroups = kRows / kGroup;
+  using All = std::make_integer_sequence<int, kRows>;
+  vec<T> next[kRows];
+  // Groups of rows: the squares of their lanes.
+#pragma GCC unroll 2
+  for (int stage = 1; stage < kGroup; stage *= 2) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows / 2; ++r) {
+      const int first = r / (kGroup / 2) * kGroup + r % (kGroup / 2);
+      next[2 * r] = interleave<T, false>(rows[first], rows[first + kGroup / 2], All{});
+      next[2 * r + 1] = interleave<T, true>(rows[first], rows[first + kGroup / 2], All{});
     }
 #pragma GCC unroll 16
-    for (int i = 0; i < kLanes<T>; ++i) rows[i] = next[i];
+    for (int r = 0; r < kRows; ++r) rows[r] = next[r];
+  }
+  // Squares of lanes: row `at` of every group.
+#pragma GCC unroll 2
+  for (int stage = 1; stage < kGroups; stage *= 2) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows / 2; ++r) {
+      const int group = r / kGroup, at = r % kGroup;
+      const vec<T> a = rows[2 * group * kGroup + at], b = rows[(2 * group + 1) * kGroup + at];
+      if constexpr (kGroups > 1) {
+        next[r] = gather_lanes<T, false>(a, b, All{});
+        next[r + kRows / 2] = gather_lanes<T, true>(a, b, All{});
+      }
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) rows[r] = next[r];
   }
 }
 

@@ -11,8 +11,10 @@ DLCORE_SELECT_KERNELS(GemmKernels, gemm_kernels)
 
 namespace {
 
-constexpr double kTaskCost = 30000;         // ns: shorter tasks are not worth a cut
-constexpr double kTasks = 32;               // more of them are not worth having
+constexpr double kTaskCost = 30000;  // ns: shorter tasks are not worth a cut
+constexpr double kTasks = 32;        // more of them are not worth having
+constexpr std::int64_t kUsesOfSharedB =
+    16;  // tiles that use a panel of B, from which packing it once for all tasks pays
 constexpr std::int64_t kSplitLength = 512;  // k of a partial product at least
 
 // Register tile and arithmetic of an instruction set; the same as kernels/gemm/ukernel.simd.h and simd.h.
@@ -47,6 +49,19 @@ std::int64_t even_part(std::int64_t n, std::int64_t most, std::int64_t step) {
 
 std::size_t align(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
+// Nanoseconds on one thread: arithmetic, or reading and writing what is too large for the near caches.
+double cost_of(const GemmShape& s, std::size_t size, double flops_per_ns) {
+  constexpr double kBytesPerNs = 20;
+  const double m = static_cast<double>(s.m), n = static_cast<double>(s.n), k = static_cast<double>(s.k);
+  const double bytes = (m * k + k * n + m * n) * static_cast<double>(size);
+  return 100 + std::max(2 * m * n * k / flops_per_ns, bytes / kBytesPerNs);
+}
+
+// Whether each task packs B for itself: then rows are better not cut.
+bool packs_per_task(const GemmPlan& plan) {
+  return plan.shape.transpose_b && !plan.shape.packed_b && parts(plan.shape.m, plan.mr) < kUsesOfSharedB;
+}
+
 // Cuts rows, columns or k in halves until there are enough tasks, each time where the operands and partial products
 // that the tasks read and write grow least. Blocks stay wide enough to use what they read a few times.
 void choose_tasks(GemmPlan& plan) {
@@ -58,7 +73,8 @@ void choose_tasks(GemmPlan& plan) {
   std::int64_t splits = 1;
   while (static_cast<double>(parts(s.m, plan.block_m) * parts(s.n, plan.block_n) * splits) < tasks) {
     const std::int64_t never = INT64_MAX;
-    const std::int64_t cut_m = plan.block_m >= 2 * least_m ? parts(s.m, plan.block_m) * s.n * s.k : never;
+    const std::int64_t cut_m =
+        plan.block_m >= 2 * least_m && !packs_per_task(plan) ? parts(s.m, plan.block_m) * s.n * s.k : never;
     const std::int64_t cut_n = plan.block_n >= 2 * least_n ? parts(s.n, plan.block_n) * s.m * s.k : never;
     const std::int64_t cut_k = s.k >= 2 * splits * kSplitLength ? 3 * splits * s.m * s.n : never;
     if (cut_m == never && cut_n == never && cut_k == never) break;
@@ -86,19 +102,17 @@ void choose_packing(GemmPlan& plan, std::size_t size, const CacheSizes& caches) 
                 (s.transpose_a ? plan.k_split > 256 : s.m * plan.k_split > near || crowds_l1(plan.mr, s.lda, size));
   if (s.packed_b)
     plan.pack_b = PackB::No;
-  else if (b_uses >= 16 && (s.transpose_b || s.n * plan.k_split > near))
-    plan.pack_b = PackB::Once;
+  else if (packs_per_task(plan))
+    plan.pack_b = PackB::PerTask;
   else
-    plan.pack_b = s.transpose_b ? PackB::PerTask : PackB::No;
+    plan.pack_b = s.transpose_b || (b_uses >= kUsesOfSharedB && s.n * plan.k_split > near) ? PackB::Once : PackB::No;
 }
 
 void choose_cache_blocks(GemmPlan& plan, std::size_t size, const CacheSizes& caches) {
   const GemmShape& s = plan.shape;
   const auto element = static_cast<std::int64_t>(size);
   const std::int64_t k = std::max<std::int64_t>(plan.k_split, 1);
-  // A panel of B fills two thirds of L1. Columns of a stored A come with all their neighbours: fewer of them at a time.
-  const std::int64_t panel = static_cast<std::int64_t>(caches.l1d) * 2 / 3 / (plan.nr * element);
-  plan.kc = even_part(k, s.transpose_a && !plan.pack_a ? std::min<std::int64_t>(panel, 64) : panel, 1);
+  plan.kc = even_part(k, static_cast<std::int64_t>(caches.l1d) * 2 / 3 / (plan.nr * element), 1);  // a panel of B in L1
   plan.m_packed =
       plan.pack_a ? even_part(s.m, 2048, plan.block_m) : round_up(std::max<std::int64_t>(s.m, 1), plan.block_m);
   plan.n_packed = plan.pack_b == PackB::Once ? even_part(s.n, 2048, plan.block_n)
@@ -107,7 +121,7 @@ void choose_cache_blocks(GemmPlan& plan, std::size_t size, const CacheSizes& cac
   const std::int64_t packed = (plan.pack_a ? plan.m_packed : 0) + (plan.pack_b == PackB::Once ? plan.n_packed : 0);
   plan.k_packed = even_part(k, packed == 0 ? k : std::max(plan.kc, budget / (element * packed)), plan.kc);
   plan.k_packed = std::min(plan.k_packed, k);
-  plan.rows_outside = plan.block_n <= plan.block_m;
+  plan.rows_outside = plan.block_m > 3 * plan.mr;
 }
 
 void lay_out_scratch(GemmPlan& plan, std::size_t size) {
@@ -155,8 +169,7 @@ GemmPlan plan_gemm(const GemmShape& shape, std::size_t element_bytes, Isa isa, c
   plan.shape = shape;
   plan.mr = static_cast<int>(even_part(shape.m, tile.mr, 1));
   plan.nr = tile.nr;
-  plan.cost = 100 + 2.0 * static_cast<double>(shape.m) * static_cast<double>(shape.n) * static_cast<double>(shape.k) /
-                        tile.flops_per_ns;
+  plan.cost = cost_of(shape, element_bytes, tile.flops_per_ns);
   choose_tasks(plan);
   choose_packing(plan, element_bytes, caches);
   choose_cache_blocks(plan, element_bytes, caches);

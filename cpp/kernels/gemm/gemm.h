@@ -60,7 +60,7 @@ struct GemmPlan {
   std::int64_t k_split;             // k of one partial product; k when the sum is not cut
   bool pack_a;
   PackB pack_b;
-  bool rows_outside;  // loop order ir, jr instead of jr, ir: the block of B stays in L1
+  bool rows_outside;  // loop order ir, jr; with few rows jr, ir, so that a panel of B stays in L1
   double cost;        // estimated nanoseconds on one thread
   std::size_t a_offset, b_offset, panel_offset, partial_offset, split_bytes;  // places in scratch, bytes
   std::size_t scratch_bytes;

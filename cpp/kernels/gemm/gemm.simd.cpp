@@ -2,6 +2,7 @@
 
 #include "base/parallel.h"
 #include "kernels/gemm/epilogue.simd.h"
+#include "kernels/gemm/gemv.simd.h"
 #include "kernels/gemm/ukernel.simd.h"
 
 namespace dlcore::DLCORE_ISA {
@@ -139,9 +140,22 @@ void compute_tiles(const Product<T>& x, const Part& part, const Block& block, st
   }
 }
 
+// A block of a product of one row whose B is read where it is stored.
+template <class T>
+void compute_row(const Product<T>& x, const Part& part, std::int64_t j0, std::int64_t j1) {
+  const GemmShape& shape = x.plan.shape;
+  const std::int64_t a_step = shape.transpose_a ? shape.lda : 1;
+  gemv(part.p1 - part.p0, x.a + part.p0 * a_step, a_step, x.b + part.p0 * shape.ldb + j0, shape.ldb, x.c + j0, j1 - j0,
+       x.accumulate || part.p0 > x.k0);
+  if (part.p1 == x.k1)
+    apply_epilogue<T>(x.c + j0, 0, 1, j1 - j0, x.epilogue.bias ? x.epilogue.bias + j0 : nullptr, x.epilogue.activation);
+}
+
 // Loops pc, jr, ir; `panel` has room for one panel of B.
 template <class T>
 void compute_block(const Product<T>& x, const Part& part, const Block& block, T* panel) {
+  if (x.plan.shape.m == 1 && x.plan.pack_b == PackB::No && !x.plan.shape.packed_b)
+    return compute_row(x, part, block.j0, block.j1);
   const std::int64_t own = first_own_column<T>(x.plan, block.j0, block.j1);
   std::int64_t p = part.p0;
   do {  // also once for k = 0

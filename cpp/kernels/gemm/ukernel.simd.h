@@ -29,7 +29,7 @@ template <class T>
 inline constexpr int kNr = 2 * kLanes<T>;
 
 /// Vectors of the widest tile: with few rows, more columns are needed to keep the arithmetic units busy.
-constexpr int widest_tile(int rows) { return rows == 1 ? 8 : rows <= 4 ? 4 : 2; }
+constexpr int widest_tile(int rows) { return rows <= 4 ? 4 : 2; }
 
 /// Whether a part of a vector of B can be read at the cost of a whole one.
 #if defined(__AVX512F__)
@@ -114,10 +114,8 @@ GemmUkernel<T> gemm_tile_of(int rows, int vectors) {
       return gemm_tile_of<T, 1, kUnitRows>(rows, Rows{});
     case 2:
       return gemm_tile_of<T, 2, kUnitRows>(rows, Rows{});
-    case 4:
-      return gemm_tile_of<T, 4, kUnitRows>(rows, std::make_integer_sequence<int, 4>{});
     default:
-      return gemm_tile<T, 1, 8, kUnitRows>;
+      return gemm_tile_of<T, 4, kUnitRows>(rows, std::make_integer_sequence<int, 4>{});
   }
 }
 
@@ -139,29 +137,38 @@ DLCORE_INLINE void gemm_ukernel(int rows, int cols, std::int64_t kc, const T* a,
   tile(kc, a, a_row, a_col, b, b_row, c, ldc, last_lanes, accumulate);
 }
 
+/// to[p * height + i] = x[i * ld + p] for a square of lanes x lanes.
+template <class T>
+DLCORE_INLINE void pack_square(T* to, int height, const T* x, std::int64_t ld) {
+  vec<T> square[kLanes<T>];
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes<T>; ++i) square[i] = load(x + i * ld);
+  transpose<T>(square);
+#pragma GCC unroll 16
+  for (int p = 0; p < kLanes<T>; ++p) store(to + p * height, square[p]);
+}
+
+/// The same for `rows` rows of x, `steps` columns and `room` elements of the panel's rows, each at most lanes.
+template <class T>
+void pack_rest(T* to, int height, const T* x, std::int64_t ld, int rows, int steps, int room) {
+  vec<T> square[kLanes<T>] = {};
+  for (int i = 0; i < rows; ++i) square[i] = load_partial(x + i * ld, steps);
+  transpose<T>(square);
+  for (int p = 0; p < steps; ++p) store_partial(to + p * height, square[p], room);
+}
+
 /// panel[p * height + i] = x[i * ld + p], i < valid, p < kc: the rows of x become the columns of the panel.
 template <class T>
 void pack_panel_transposed(T* panel, int height, const T* x, std::int64_t ld, int valid, std::int64_t kc) {
   constexpr int kWidth = kLanes<T>;
-  for (int i0 = 0; i0 < valid; i0 += kWidth) {
-    const int rows = min_of(kWidth, valid - i0);
-    const int room = min_of(kWidth, height - i0);
-    std::int64_t p = 0;
-    for (; p < kc; p += kWidth) {
+  for (int i = 0; i < valid; i += kWidth) {
+    const int rows = min_of(kWidth, valid - i), room = min_of(kWidth, height - i);
+    for (std::int64_t p = 0; p < kc; p += kWidth) {
       const int steps = static_cast<int>(min_of<std::int64_t>(kWidth, kc - p));
-      vec<T> tile[kWidth] = {};
-      for (int i = 0; i < rows; ++i) {
-        const T* from = x + (i0 + i) * ld + p;
-        tile[i] = steps == kWidth ? load(from) : load_partial(from, steps);
-      }
-      transpose<T>(tile);
-      T* to = panel + p * height + i0;
-      for (int s = 0; s < steps; ++s, to += height) {
-        if (room == kWidth)
-          store(to, tile[s]);
-        else
-          store_partial(to, tile[s], room);
-      }
+      if (rows == kWidth && steps == kWidth)
+        pack_square(panel + p * height + i, height, x + i * ld + p, ld);
+      else
+        pack_rest(panel + p * height + i, height, x + i * ld + p, ld, rows, steps, room);
     }
   }
 }
