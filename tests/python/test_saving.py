@@ -249,6 +249,33 @@ class Custom(keras.Model):
         return self.z_head(self.encoder(x))
 
 
+@register_keras_serializable("tests")
+class Registered(keras.Model):
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.parts = [layers.Dense(units), layers.LSTM(2, dropout=0.1)]
+
+    def call(self, x):
+        return self.parts[1](self.parts[0](x))
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+def test_a_subclassed_model_as_a_whole(tmp_path):
+    model = Registered(3)
+    model.compile("rmsprop", "mse")
+    trained(model, (6, 3))
+    model.save(tmp_path / "model.keras")
+    copy = load_model(tmp_path / "model.keras")
+    assert_same_weights(copy, weights_of(model))
+    for a, b in zip(model.optimizer.variables, copy.optimizer.variables):
+        np.testing.assert_array_equal(np.array(a), np.array(b))
+    with pytest.raises(ValueError, match="as .keras instead"):
+        model.save(tmp_path / "model.h5")
+
+
 def test_weights_of_a_subclassed_model(tmp_path):
     x = np.ones((2, 4), "float32")
     model, copy = Custom(), Custom()
@@ -516,6 +543,14 @@ def keras_backend(python):
 def interop_model(kind):
     if kind == "mlp":
         return trained(small_model()), [(4,)]
+    if kind == "attention":
+        sequence = keras.Input((5, 4))
+        x = layers.MultiHeadAttention(2, 3)(sequence, sequence)
+        inner = keras.Sequential([layers.Dense(4, activation="relu"), layers.Dropout(0.0)])
+        x = layers.Dense(2)(layers.GlobalAveragePooling1D()(inner(x) + sequence))
+        model = keras.Model(sequence, x)
+        model.compile(keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(0.01, 100)), "mae", metrics=["mse"])
+        return trained(model, (5, 4)), [(5, 4)]
     if kind == "cnn":
         model = keras.Sequential(
             [
@@ -540,7 +575,7 @@ def interop_model(kind):
     return model, [(6, 3), (4,)]
 
 
-@pytest.mark.parametrize("kind", ["mlp", "cnn", "two inputs"])
+@pytest.mark.parametrize("kind", ["mlp", "cnn", "two inputs", "attention"])
 @pytest.mark.parametrize("ending", [".keras", ".h5"])
 def test_keras_reads_our_files_and_goes_on_training(tmp_path, kind, ending):
     python = keras_python()

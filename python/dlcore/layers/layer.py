@@ -589,15 +589,16 @@ class Layer(Operation):
 
     def get_build_config(self):
         """The shapes that the layer was built for."""
-        return dict(self._build_shapes) if self._build_shapes else None
+        if not self._build_shapes:
+            return None
+        return dict(self._build_shapes) if len(self._build_shapes) == 1 else {"shapes_dict": dict(self._build_shapes)}
 
     def build_from_config(self, config):
         """Builds for stored shapes."""
         if not config or self.built:
             return
-        shapes = {
-            key: _as_tuples(value) for key, value in config.items() if key.endswith("shape") and value is not None
-        }
+        shapes = config.get("shapes_dict") or config
+        shapes = {key: _as_tuples(value) for key, value in shapes.items() if key.endswith("shape") and value}
         if not shapes:
             return
         self._build_shapes = shapes

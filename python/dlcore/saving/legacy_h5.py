@@ -16,13 +16,15 @@ from dlcore.saving.keras_file import KERAS_VERSION
 def save_to(model, file, include_optimizer=True):
     """Writes a model to a binary file object."""
     h5py = hdf5.import_h5py()
+    if "layers" not in model.get_config():
+        raise ValueError(f"A .h5 file holds Sequential and functional models. Save {model.name!r} as .keras instead.")
     with serialization.sharing_objects():
         config = serialization.serialize_keras_object(model)
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as root:
         root.attrs["keras_version"] = KERAS_VERSION
         root.attrs["backend"] = "dlcore"
-        model_config = {"class_name": config["class_name"], "config": config["config"]}
+        model_config = {"class_name": config["registered_name"] or config["class_name"], "config": config["config"]}
         root.attrs["model_config"] = json.dumps(model_config)
         training_config = _training_config(config) if include_optimizer else None
         if training_config:
