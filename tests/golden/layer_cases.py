@@ -134,6 +134,27 @@ CALLS = {
     ),
 }
 
+# Layers that draw random numbers, or that are not called here: only their configurations are compared.
+CONFIGURED = {
+    "dropout": (lambda L: L.Dropout(0.3, noise_shape=(None, 1, 3), seed=4),),
+    "spatial_dropout1d": (lambda L: L.SpatialDropout1D(0.3),),
+    "spatial_dropout2d": (lambda L: L.SpatialDropout2D(0.3),),
+    "gaussian_noise": (lambda L: L.GaussianNoise(0.3),),
+    "gaussian_dropout": (lambda L: L.GaussianDropout(0.3),),
+    "activity_regularization": (lambda L: L.ActivityRegularization(l1=0.1),),
+    "identity": (lambda L: L.Identity(),),
+    "activation": (lambda L: L.Activation("gelu"),),
+    "conv2d_options": (
+        lambda L: L.Conv2D(
+            4, 3, kernel_initializer="he_normal", kernel_regularizer="l2", bias_constraint="non_neg", use_bias=False
+        ),
+    ),
+    "lstm_options": (
+        lambda L: L.LSTM(4, dropout=0.1, recurrent_dropout=0.2, recurrent_initializer="zeros", stateful=True),
+    ),
+    "normalization_adapted": (lambda L: L.Normalization(axis=None),),
+}
+
 
 def random(name, shape):
     """Normal numbers that depend on the name alone, in multiples of 1/64: exact in float32."""

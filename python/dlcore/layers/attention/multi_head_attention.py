@@ -71,8 +71,8 @@ class MultiHeadAttention(Layer):
         self.value_dim = self.key_dim if value_dim is None else positive_int(kind, "value_dim", value_dim)
         self.dropout = fraction(kind, "dropout", dropout)
         self.use_bias = use_bias
-        self._output_sizes = (output_shape,) if isinstance(output_shape, int) else output_shape
-        self.attention_axes = (attention_axes,) if isinstance(attention_axes, int) else attention_axes
+        self._output_sizes = _as_tuple(output_shape)
+        self.attention_axes = _as_tuple(attention_axes)
         self.seed = seed
         set_weight_options(
             self,
@@ -196,6 +196,10 @@ class MultiHeadAttention(Layer):
             **weight_options_config(self),
             "seed": self.seed,
         }
+
+
+def _as_tuple(value):
+    return (value,) if isinstance(value, int) else None if value is None else tuple(value)
 
 
 def _combine(query_mask, value_mask, key_mask, attention_mask):

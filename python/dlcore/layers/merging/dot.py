@@ -26,7 +26,7 @@ class Dot(Layer):
         is_pair = isinstance(axes, (list, tuple)) and len(axes) == 2 and all(isinstance(a, int) for a in axes)
         if not isinstance(axes, int) and not is_pair:
             raise ValueError(f"Dot: axes must be an int or two ints. Got axes={axes!r}.")
-        self.axes = axes
+        self.axes = axes if isinstance(axes, int) else tuple(axes)
         self.normalize = normalize
         self.supports_masking = True
 

@@ -1,0 +1,147 @@
+"""Optimizers beyond their steps: state, learning rates, saving, messages. Steps: test_training_golden.py."""
+
+import numpy as np
+import pytest
+
+from dlcore import Variable, _core, ops, optimizers
+from dlcore.optimizers import schedules
+
+
+def variable(value=(1.0, 2.0), name="w"):
+    return Variable(np.array(value, "float32"), name=name)
+
+
+def test_names_in_any_case():
+    for name, cls in (("sgd", optimizers.SGD), ("Adam", optimizers.Adam), ("ADAM", optimizers.Adam)):
+        assert type(optimizers.get(name)) is cls
+    assert type(optimizers.get(optimizers.RMSprop)) is optimizers.RMSprop
+    with pytest.raises(ValueError, match='Unknown optimizer: "adamm".*adam'):
+        optimizers.get("adamm")
+    with pytest.raises(ValueError, match="Cannot interpret"):
+        optimizers.get(lambda: 3)
+
+
+def test_variables_in_keras_order():
+    optimizer = optimizers.Adam(name="adam")
+    weights = [variable(name="a"), variable(name="b")]
+    optimizer.build(weights)
+    assert [v.path for v in optimizer.variables] == [
+        "adam/iteration", "adam/learning_rate", "adam/a_momentum", "adam/a_velocity", "adam/b_momentum",
+        "adam/b_velocity",
+    ]  # fmt: skip
+    assert int(optimizer.iterations) == 0
+
+
+def test_one_primitive_updates_all_weights():
+    weights = [variable(name=f"w{i}") for i in range(5)]
+    optimizer = optimizers.Adam()
+    optimizer.build(weights)
+    with _core.Graph() as graph:
+        gradients = [graph.input((2,), "float32", f"g{i}") for i in range(5)]
+        optimizer.apply(gradients)
+        assert graph.dump().count("adam_update") == 1
+
+
+def test_learning_rate():
+    optimizer = optimizers.SGD(lr=0.5)
+    assert float(optimizer.learning_rate) == 0.5 == float(optimizer.lr)
+    optimizer.learning_rate = 0.25
+    w = variable()
+    optimizer.apply_gradients([(ops.ones(2), w)])
+    np.testing.assert_allclose(w.numpy(), [0.75, 1.75])
+    scheduled = optimizers.SGD(schedules.PiecewiseConstantDecay([1], [1.0, 0.1]))
+    for _ in range(3):
+        scheduled.apply_gradients([(ops.ones(2), w)])
+    np.testing.assert_allclose(w.numpy(), [-1.35, -0.35], rtol=1e-6)
+    assert float(scheduled.learning_rate) == pytest.approx(0.1)
+    with pytest.raises(TypeError, match="is the schedule PiecewiseConstantDecay"):
+        scheduled.learning_rate = 0.1
+    optimizer.learning_rate = schedules.ExponentialDecay(0.1, 10, 0.5)
+    assert len(optimizer.variables) == 1
+
+
+def test_weight_decay_with_exceptions():
+    kernel, bias = variable(name="kernel"), variable(name="bias")
+    for make in (optimizers.SGD, optimizers.AdamW):
+        optimizer = make(0.1, weight_decay=0.5)
+        optimizer.exclude_from_weight_decay(var_names=["bias"])
+        kernel.assign([1.0, 2.0])
+        bias.assign([1.0, 2.0])
+        optimizer.apply_gradients([(ops.zeros(2), kernel), (ops.zeros(2), bias)])
+        np.testing.assert_allclose(kernel.numpy(), [0.95, 1.9], rtol=1e-6)
+        np.testing.assert_allclose(bias.numpy(), [1.0, 2.0])
+        with pytest.raises(ValueError, match="before the optimizer is built"):
+            optimizer.exclude_from_weight_decay(var_list=[kernel])
+
+
+def test_several_dtypes():
+    single, double = variable(), Variable(np.array([1.0, 2.0]), dtype="float64", name="d")
+    optimizer = optimizers.SGD(0.1, momentum=0.9)
+    optimizer.apply_gradients([(ops.ones(2), single), (ops.ones(2, dtype="float64"), double)])
+    np.testing.assert_allclose(single.numpy(), [0.9, 1.9], rtol=1e-6)
+    np.testing.assert_allclose(double.numpy(), [0.9, 1.9], rtol=1e-6)
+
+
+def test_constraints_hold_after_a_step():
+    w = variable()
+    w.constraint = lambda value: ops.maximum(value, 0.5)
+    optimizers.SGD(1.0).apply_gradients([(ops.ones(2), w)])
+    np.testing.assert_allclose(w.numpy(), [0.5, 1.0])
+
+
+def test_averages_at_the_end():
+    w = variable()
+    optimizer = optimizers.SGD(1.0, use_ema=True, ema_momentum=0.5)
+    for _ in range(2):
+        optimizer.apply_gradients([(ops.ones(2), w)])
+    optimizer.finalize_variable_values([w])
+    np.testing.assert_allclose(w.numpy(), [-0.5, 0.5])
+
+
+def test_state_is_saved_by_number():
+    w, store = variable(), {}
+    first, second = optimizers.Adam(0.1), optimizers.Adam(0.5)
+    first.apply_gradients([(ops.ones(2), w)])
+    first.save_own_variables(store)
+    second.build([w])
+    second.load_own_variables({key: np.asarray(value) for key, value in store.items()})
+    assert [v.numpy().tolist() for v in first.variables] == [v.numpy().tolist() for v in second.variables]
+    with pytest.warns(UserWarning, match="it has 2 variables, the file 4"):
+        optimizers.Adam().load_own_variables(store)
+
+
+def test_missing_gradients():
+    a, b = variable(name="a"), variable(name="b")
+    optimizer = optimizers.SGD(0.5)
+    with pytest.warns(UserWarning, match=r"does not depend on the weights \['b'\]"):
+        optimizer.apply_gradients([(ops.ones(2), a), (None, b)])
+    np.testing.assert_allclose(a.numpy(), [0.5, 1.5])
+    with pytest.raises(ValueError, match=r"No gradients for any of the weights \['a'\]"):
+        optimizer.apply_gradients([(None, a)])
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: optimizers.SGD(0.1, clipnorm=1.0, clipvalue=1.0), "Only one of clipnorm, clipvalue"),
+        (lambda: optimizers.SGD(0.1, momentum=2), r"momentum must lie in \[0, 1\]. Got momentum=2"),
+        (lambda: optimizers.SGD("fast"), "learning_rate must be a float.*'fast'"),
+        (lambda: optimizers.Adam(beta1=0.9), r"Adam got unknown arguments \['beta1'\]"),
+        (lambda: optimizers.AdamW(weight_decay=None), "AdamW needs a float weight_decay"),
+        (lambda: optimizers.Adam(gradient_accumulation_steps=1), "must be an int >= 2. Got 1"),
+        (lambda: schedules.ExponentialDecay(0.1, 0, 0.9), "decay_steps must be > 0. Got decay_steps=0"),
+        (lambda: schedules.PiecewiseConstantDecay([1, 2], [1.0]), "2 boundaries .* and 1 values"),
+    ],
+)
+def test_errors(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_unknown_weights():
+    optimizer = optimizers.SGD(0.1)
+    optimizer.build([variable(name="known")])
+    with pytest.raises(ValueError, match="not built for the weight other"):
+        optimizer.apply_gradients([(ops.ones(2), variable(name="other"))])
+    with pytest.raises(ValueError, match="Got 2 gradients for 1 weights"):
+        optimizer.apply([ops.ones(2), ops.ones(2)])
