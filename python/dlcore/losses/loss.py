@@ -108,6 +108,14 @@ def squeeze_or_expand_to_same_rank(x1, x2, expand_rank_1=True):
     return x1, x2
 
 
+def match_weight(values, weight):
+    """Values and weights of one rank; weights of lower rank are per sample, or per leading axes."""
+    values, weight = squeeze_or_expand_to_same_rank(values, weight)
+    for _ in range(len(values.shape) - len(weight.shape)):
+        weight = ops.expand_dims(weight, -1)
+    return values, weight
+
+
 def reduce_weighted_values(values, sample_weight=None, mask=None, reduction="sum_over_batch_size", dtype=None):
     """The loss from per-sample values, optional weights and an optional mask.
 
@@ -117,7 +125,7 @@ def reduce_weighted_values(values, sample_weight=None, mask=None, reduction="sum
     values = ops.convert_to_tensor(values, dtype=dtype)
     weight = _combine(sample_weight, mask, reduction, values.dtype)
     if weight is not None:
-        values, weight = squeeze_or_expand_to_same_rank(values, weight)
+        values, weight = match_weight(values, weight)
         values = values * weight
     return _reduce(values, weight, reduction)
 
@@ -149,7 +157,7 @@ def _combine(sample_weight, mask, reduction, dtype):
         mask = ops.divide_no_nan(mask, ops.mean(mask))
     if sample_weight is None:
         return mask
-    mask, sample_weight = squeeze_or_expand_to_same_rank(mask, sample_weight)
+    mask, sample_weight = match_weight(mask, sample_weight)
     return mask * sample_weight
 
 

@@ -1,7 +1,7 @@
 """Sums and means of values over the samples seen."""
 
 from dlcore import backend, ops
-from dlcore.losses.loss import element_count, squeeze_or_expand_to_same_rank
+from dlcore.losses.loss import element_count, match_weight, squeeze_or_expand_to_same_rank
 from dlcore.metrics.metric import Metric
 from dlcore.registry import Catalogue
 
@@ -36,7 +36,7 @@ def combine_weight_and_mask(sample_weight, mask, dtype):
     mask = ops.cast(ops.convert_to_tensor(mask), dtype)
     if sample_weight is None:
         return mask
-    mask, sample_weight = squeeze_or_expand_to_same_rank(mask, sample_weight)
+    mask, sample_weight = match_weight(mask, sample_weight)
     return mask * sample_weight
 
 
