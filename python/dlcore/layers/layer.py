@@ -68,7 +68,17 @@ class Layer(Operation):
     """
 
     # Attributes that hold layers or variables of others.
-    _untracked = frozenset({"_inbound_nodes", "_input_placeholders"})
+    _untracked = frozenset(
+        (
+            "_inbound_nodes",
+            "_init_arguments",
+            "_losses",
+            "_build_shapes",
+            "_programs",
+            "_compile_arguments",
+            "_metrics_of_fit",
+        )
+    )
 
     def __new__(cls, *args, **kwargs):
         layer = super().__new__(cls)

@@ -1,7 +1,15 @@
 """The base of all metrics: state in variables, updated per batch, read at any time."""
 
+import functools
+
 from dlcore import backend, initializers, ops
 from dlcore.backend import Variable
+
+
+@functools.lru_cache(maxsize=64)
+def _zeros(shape, dtype):
+    """Zeros, made once: metrics are reset at each epoch."""
+    return ops.zeros(shape, dtype=dtype)
 
 
 class Metric:
@@ -62,7 +70,7 @@ class Metric:
     def reset_state(self):
         """Sets all state to zero: called before each epoch."""
         for variable in self.variables:
-            variable.assign(ops.zeros(variable.shape, dtype=variable.dtype))
+            variable.assign(_zeros(variable.shape, variable.dtype))
 
     def update_state(self, *args, **kwargs):
         """Accumulates one batch."""

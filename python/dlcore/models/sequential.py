@@ -2,7 +2,7 @@
 
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.layers.core.input_layer import Input, InputLayer
-from dlcore.layers.layer import Layer, note_structure_change
+from dlcore.layers.layer import Layer
 from dlcore.models.direct_call import DirectCall
 from dlcore.models.functional import Functional
 from dlcore.models.model import Model
@@ -59,14 +59,12 @@ class Sequential(DirectCall, Model):
         if not self._sequence and layer._batch_input_shape is not None and not isinstance(layer, InputLayer):
             self._sequence.append(InputLayer(batch_shape=layer._batch_input_shape, dtype=_input_dtype(layer)))
         self._sequence.append(layer)
-        note_structure_change()
 
     def pop(self, rebuild=True):
         """Takes the last layer away and returns it."""
         if not self.layers:
             raise ValueError(f"{self._label()} has no layers to take away.")
         layer = self._sequence.pop()
-        note_structure_change()
         self.built = False
         self._functional = None
         if rebuild:
@@ -76,6 +74,8 @@ class Sequential(DirectCall, Model):
     def _rebuild(self):
         """Builds when the shape of the inputs is known."""
         self._functional = None
+        self._programs = {}
+        self._plain_revision = None
         self.built = False
         if self._sequence and isinstance(self._sequence[0], InputLayer):
             self.build(self._sequence[0].batch_shape)

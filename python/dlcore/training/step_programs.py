@@ -61,6 +61,7 @@ class StepPrograms:
         self._trace = trace
         self._input_dtypes = input_dtypes
         self._programs = OrderedDict()
+        self._revision = structure_revision()
 
     def get(self, structure, rows=None):
         """The program for arrays like these; with rows, for batches of so many of their rows."""
@@ -68,6 +69,9 @@ class StepPrograms:
         key = (rows, structure_revision(), *[(a.shape if rows is None else a.shape[1:], a.dtype) for a in arrays])
         found = self._programs.get(key)
         if found is None:
+            if self._revision != structure_revision():
+                self._programs.clear()
+                self._revision = structure_revision()
             found = self._make(structure, arrays, rows)
             self._programs[key] = found
             if len(self._programs) > _KEPT:

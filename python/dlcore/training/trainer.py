@@ -34,6 +34,7 @@ class Trainer:
         self.stop_training = False
         self.history = None
         self._results_program = None
+        self._metrics_of_fit = None
 
     # ---- compile
 
@@ -147,7 +148,7 @@ class Trainer:
 
     def reset_metrics(self):
         """Sets the state of all metrics to zero."""
-        for metric in self.metrics:
+        for metric in self._metrics_of_fit or self.metrics:
             metric.reset_state()
 
     def get_metrics_result(self):
@@ -338,24 +339,28 @@ class Trainer:
             x, y, batch_size, validation_split, validation_data, shuffle, class_weight, sample_weight, steps_per_epoch
         )
         callbacks = self._callback_list(callbacks, verbose, epochs, _steps(source, steps_per_epoch))
+        validation_options = {
+            "batch_size": validation_batch_size or (batch_size if isinstance(source, ArraySource) else None),
+            "steps": validation_steps,
+            "callbacks": callbacks,
+            "return_dict": True,
+        }
         self.stop_training = False
         callbacks.on_train_begin()
         logs = {}
-        for epoch in range(initial_epoch, epochs):
-            logs = self._train_epoch(source, callbacks, epoch, steps_per_epoch)
-            if validation is not None and _is_due(epoch, validation_freq):
-                val_logs = self.evaluate(
-                    **validation,
-                    batch_size=validation_batch_size or (batch_size if isinstance(source, ArraySource) else None),
-                    steps=validation_steps,
-                    callbacks=callbacks,
-                    verbose=0,
-                    return_dict=True,
-                )
-                logs.update({f"val_{name}": value for name, value in val_logs.items()})
-            callbacks.on_epoch_end(epoch, logs)
-            if self.stop_training:
-                break
+        try:
+            for epoch in range(initial_epoch, epochs):
+                logs = self._train_epoch(source, callbacks, epoch, steps_per_epoch)
+                # Looked up once: after an epoch all metrics are made.
+                self._metrics_of_fit = self._metrics_of_fit or self.metrics
+                if validation is not None and _is_due(epoch, validation_freq):
+                    val_logs = self.evaluate(**validation, **validation_options)
+                    logs.update({f"val_{name}": value for name, value in val_logs.items()})
+                callbacks.on_epoch_end(epoch, logs)
+                if self.stop_training:
+                    break
+        finally:
+            self._metrics_of_fit = None
         if self.optimizer is not None and hasattr(self.optimizer, "finalize_variable_values"):
             self.optimizer.finalize_variable_values(self.trainable_weights)
         callbacks.on_train_end(logs)
