@@ -224,6 +224,26 @@ def test_custom_layers_and_functions(tmp_path):
         assert f"layers/scaled/{place}/vars/0" in names
 
 
+def test_places_in_the_file_are_those_of_keras(tmp_path):
+    sequence = keras.Input((5, 4))
+    x = layers.MultiHeadAttention(2, 3)(sequence, sequence)
+    x = layers.Bidirectional(layers.LSTM(2))(layers.TimeDistributed(layers.Dense(4))(x))
+    model = keras.Model(sequence, layers.Dense(2)(layers.Dense(3)(x)))
+    model.save_weights(tmp_path / "model.weights.h5")
+    arrays = []
+    with h5py.File(tmp_path / "model.weights.h5") as file:
+        file.visititems(lambda name, item: arrays.append(name) if isinstance(item, h5py.Dataset) else None)
+    places = {name.removesuffix("/vars/0") for name in arrays if name.endswith("/0")}
+    attention, both = "layers/multi_head_attention", "layers/bidirectional"
+    assert places == {
+        *(f"{attention}/{part}_dense" for part in ("query", "key", "value", "output")),
+        *(f"{both}/{direction}_layer/cell" for direction in ("forward", "backward")),
+        "layers/time_distributed/layer",
+        "layers/dense",
+        "layers/dense_1",
+    }
+
+
 class Unregistered(layers.Layer):
     def call(self, x):
         return x

@@ -2,7 +2,6 @@
 
 from dlcore import ops
 from dlcore.backend import to_snake_case
-from dlcore.saving import serialization
 
 # Arguments that Keras 3 dropped, whatever their value.
 _DROPPED = ("implementation", "time_major", "input_length", "jit_compile", "is_legacy_optimizer")
@@ -19,16 +18,16 @@ def modernize(config):
         return _metric_name(config["config"])
     if isinstance(config.get("class_name"), str) and isinstance(config.get("config"), dict):
         config["class_name"] = config["class_name"].removeprefix("Custom>")
-        if "inbound_nodes" in config and "module" not in config and _is_operation(config["class_name"]):
+        if "inbound_nodes" in config and "module" not in config and _is_operation(config):
             config["module"] = "keras.src.ops.numpy"
         config["config"] = _arguments(config["class_name"], config["config"])
     return config
 
 
-def _is_operation(class_name):
-    """Whether the node of a model is a function of ops, such as the NotEqual that makes a mask, and no layer."""
-    is_layer = serialization.find_own_class(class_name, None) is not None
-    return not is_layer and to_snake_case(class_name) in ops.__all__
+def _is_operation(config):
+    """Whether a node of a model is a function of ops, such as the NotEqual that makes a mask, and no layer."""
+    is_layer = "trainable" in config["config"] or config["class_name"] == "InputLayer"
+    return not is_layer and to_snake_case(config["class_name"]) in ops.__all__
 
 
 def _metric_name(config):

@@ -12,30 +12,32 @@ from dlcore.backend import to_snake_case
 
 
 def saveables(root):
-    """Lists (path, object) of the layers and optimizers below a model, in the file's order."""
-    found = []
-    _visit(root, "", set(), found)
-    return found
+    """Lists (paths, object) of the layers and optimizers below a model, in the file's order.
+
+    The first path is where the object is stored; the others lead to it too, and files of other versions may use them.
+    """
+    found = {}
+    _visit(root, "", found)
+    return list(found.values())
 
 
-def _visit(obj, path, visited, found):
-    if id(obj) in visited:
+def _visit(obj, path, found):
+    if id(obj) in found:
+        found[id(obj)][0].append(path)
         return
-    visited.add(id(obj))
-    found.append((path, obj))
+    found[id(obj)] = ([path], obj)
     for name, child in _children(obj):
         child_path = f"{path}/{name}" if path else name
         if _is_saveable(child):
-            _visit(child, child_path, visited, found)
+            _visit(child, child_path, found)
         elif isinstance(child, (list, tuple, dict)):
-            _visit_container(child, child_path, visited, found)
+            _visit_container(child, child_path, found, ())
 
 
-def _visit_container(container, path, visited, found):
+def _visit_container(container, path, found, outer):
     """Items of a container are named by their class, dense, dense_1, ..., or container, container_1, ..."""
-    if id(container) in visited:
+    if any(container is other for other in outer):  # it contains itself
         return
-    visited.add(id(container))
     counts = {}
     for item in container.values() if isinstance(container, dict) else container:
         is_container = isinstance(item, (list, tuple, dict))
@@ -45,7 +47,10 @@ def _visit_container(container, path, visited, found):
         count = counts.get(name, 0)
         counts[name] = count + 1
         item_path = f"{path}/{name}_{count}" if count else f"{path}/{name}"
-        (_visit_container if is_container else _visit)(item, item_path, visited, found)
+        if is_container:
+            _visit_container(item, item_path, found, (*outer, container))
+        else:
+            _visit(item, item_path, found)
 
 
 def _children(obj):
@@ -106,7 +111,7 @@ def own_variables(obj):
 def collect(root):
     """Lists (path, name, {key: array}) of all state below a model."""
     collected = []
-    for path, obj in saveables(root):
+    for (path, *_), obj in saveables(root):
         store = {}
         if _overrides(obj, "save_own_variables"):
             obj.save_own_variables(store)
@@ -126,7 +131,8 @@ def restore(root, find, path, skip_mismatch=False):
         skip_mismatch: whether what does not fit is left as it is, with a warning.
     """
     assignments, hooks, problems, notes = [], [], [], []
-    for place, obj in saveables(root):
+    for places, obj in saveables(root):
+        place = next(filter(find, places), places[0])
         stored = find(place)
         if _overrides(obj, "load_own_variables"):
             hooks.append((obj, stored))

@@ -180,6 +180,22 @@ class MultiHeadAttention(Layer):
     def compute_output_shape(self, query_shape, value_shape, key_shape=None):
         return (*query_shape[:-1], *(self._output_sizes or (query_shape[-1],)))
 
+    @property
+    def query_dense(self):
+        return self._query_dense
+
+    @property
+    def key_dense(self):
+        return self._key_dense
+
+    @property
+    def value_dense(self):
+        return self._value_dense
+
+    @property
+    def output_dense(self):
+        return self._output_dense
+
     def compute_mask(self, query, previous_mask=None, **kwargs):
         return previous_mask
 
