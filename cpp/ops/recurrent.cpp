@@ -65,6 +65,7 @@ RnnShape shape_of(Family family, std::span<const TensorSpec> in, const Attrs& at
                  .activation = activation_of(attrs, "activation", "tanh"),
                  .recurrent_activation = activation_of(attrs, "recurrent_activation", "sigmoid")};
   unify(shape.channels, "channels", w_x, 0, "w_x");
+  if (shape.channels == 0) throw value_error("x should have at least one channel; got ", x, ".");
   const int gates = rnn_gates(shape.cell);
   for (const TensorSpec* w : {&w_x, &w_h})
     if (shape.units < 1 || w->shape[1] != gates * shape.units)

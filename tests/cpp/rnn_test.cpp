@@ -308,6 +308,19 @@ TEST(Rnn, MaskedStepsRepeatTheOutputAndKeepTheState) {
     }
 }
 
+TEST(Rnn, EmptyBatchesAndNoSteps) {
+  for (RnnCell cell : kCells)
+    for (auto [batch, steps] : {std::pair{0, 3}, {3, 0}}) {
+      RnnShape shape{.cell = cell, .batch = batch, .steps = steps, .channels = 2, .units = 3};
+      Layer<float> layer(shape);
+      std::vector<float> y;
+      const Backward<float> d = run_backward(shape, layer, y);
+      EXPECT_EQ(d.dw_x, std::vector<float>(layer.w_x.size(), 0.0f));
+      EXPECT_EQ(d.dw_h, std::vector<float>(layer.w_h.size(), 0.0f));
+      EXPECT_EQ(d.db, std::vector<float>(layer.b.size(), 0.0f));
+    }
+}
+
 TEST(Rnn, ReverseIsForwardOnTheFlippedSequence) {
   std::vector<Tensor> in = example_inputs("gru", 3, 2, false);
   const std::vector<Tensor> reversed = apply_all("gru", in, {{"reverse", true}});
@@ -340,6 +353,10 @@ TEST(RnnErrors, NameWhatIsWrong) {
   wrong = in;
   wrong[5] = Tensor::zeros(DType::F64, {2, 3});
   EXPECT_NE(text(wrong).find("c0 should have 3 rows"), std::string::npos) << text(wrong);
+  wrong = in;
+  wrong[0] = Tensor::zeros(DType::F64, {3, 4, 0});
+  wrong[1] = Tensor::zeros(DType::F64, {0, 12});
+  EXPECT_NE(text(wrong).find("at least one channel"), std::string::npos) << text(wrong);
   in.pop_back();
   EXPECT_NE(text(in).find("got 5"), std::string::npos);
 }
