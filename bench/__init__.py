@@ -1,1 +1,1 @@
-"""Benchmarks of dlcore beside its peers. Each prints a table; a figure without its peer in the same table does not count."""
+"""Benchmarks of dlcore beside its peers, in one table: a figure without its peer does not count."""

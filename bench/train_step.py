@@ -70,7 +70,12 @@ def main() -> None:
             print(f"{name}: not installed", file=sys.stderr)
         else:
             players.append(player)
-    print("ms per training step, median of", arguments.rounds, "rounds:", ", ".join(f"{p.name} {p.version}" for p in players))
+    print(
+        "ms per training step, median of",
+        arguments.rounds,
+        "rounds:",
+        ", ".join(f"{p.name} {p.version}" for p in players),
+    )
     print(f"{'workload':<10}" + "".join(f"{p.name:>21}" for p in players) + f"{'best peer / dlcore':>21}", flush=True)
     ratios = []
     for workload in arguments.workloads:

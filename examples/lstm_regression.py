@@ -1,4 +1,4 @@
-"""7. An LSTM of 50 units on random float64 sequences of 10 steps. The loss falls to about the targets' variance, 1/12."""
+"""7. An LSTM of 50 units on random float64 sequences. The loss falls to about the variance of the targets, 1/12."""
 
 import numpy as np
 

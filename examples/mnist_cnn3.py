@@ -6,8 +6,8 @@ from dlcore import layers
 
 def main(epochs=5):
     (x_train, y_train), (x_test, y_test) = keras.datasets.mnist.load_data()
-    x_train = x_train.reshape((60000, 28, 28, 1)).astype("float32") / 255
-    x_test = x_test.reshape((10000, 28, 28, 1)).astype("float32") / 255
+    x_train = x_train.reshape((-1, 28, 28, 1)).astype("float32") / 255
+    x_test = x_test.reshape((-1, 28, 28, 1)).astype("float32") / 255
 
     model = keras.models.Sequential()
     model.add(layers.Conv2D(32, (3, 3), activation="relu", input_shape=(28, 28, 1)))

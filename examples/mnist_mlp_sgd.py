@@ -6,8 +6,8 @@ from dlcore import layers
 
 def main(epochs=10):
     (x_train, y_train), (x_test, y_test) = keras.datasets.mnist.load_data()
-    x_train = x_train.reshape((60000, 28 * 28)).astype("float32") / 255
-    x_test = x_test.reshape((10000, 28 * 28)).astype("float32") / 255
+    x_train = x_train.reshape((-1, 28 * 28)).astype("float32") / 255
+    x_test = x_test.reshape((-1, 28 * 28)).astype("float32") / 255
     y_train, y_test = keras.utils.to_categorical(y_train), keras.utils.to_categorical(y_test)
 
     model = keras.models.Sequential()
