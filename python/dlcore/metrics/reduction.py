@@ -82,7 +82,7 @@ class Mean(Metric):
 
     def update_state(self, values, sample_weight=None):
         values, sample_weight = reduce_to_samplewise_values(values, sample_weight, ops.mean, self.dtype)
-        self.total.assign_add(ops.sum(values))
+        self.total.assign_add(ops.sum(values) if len(values.shape) else values)
         count = element_count(values, self.dtype) if sample_weight is None else ops.sum(sample_weight)
         self.count.assign_add(count)
 
