@@ -138,9 +138,11 @@ class Trainer:
         return metrics + [m for m in self._tracked_metrics() if id(m) not in known]
 
     def _tracked_metrics(self):
+        """The metrics that are attributes of this model and its layers; those of models inside are their own."""
         from dlcore.metrics import Metric
 
-        return [metric for layer in self._flatten_layers() for metric in layer._tracked(Metric)]
+        layers = [layer for layer in self._flatten_layers(include_self=False) if not isinstance(layer, Trainer)]
+        return [metric for layer in [self, *layers] for metric in layer._tracked(Metric)]
 
     @property
     def metrics_names(self):
@@ -335,16 +337,11 @@ class Trainer:
             A History: `history.history["loss"]` lists the loss of each epoch.
         """
         self._check_compiled("fit")
-        source, validation = self._sources(
-            x, y, batch_size, validation_split, validation_data, shuffle, class_weight, sample_weight, steps_per_epoch
+        source = make_source(x, y, sample_weight, batch_size, shuffle, class_weight, steps_per_epoch)
+        source, validation = _with_validation(
+            source, validation_split, validation_data, validation_batch_size or batch_size, validation_steps
         )
         callbacks = self._callback_list(callbacks, verbose, epochs, _steps(source, steps_per_epoch))
-        validation_options = {
-            "batch_size": validation_batch_size or (batch_size if isinstance(source, ArraySource) else None),
-            "steps": validation_steps,
-            "callbacks": callbacks,
-            "return_dict": True,
-        }
         self.stop_training = False
         callbacks.on_train_begin()
         logs = {}
@@ -354,7 +351,7 @@ class Trainer:
                 # Looked up once: after an epoch all metrics are made.
                 self._metrics_of_fit = self._metrics_of_fit or self.metrics
                 if validation is not None and _is_due(epoch, validation_freq):
-                    val_logs = self.evaluate(**validation, **validation_options)
+                    val_logs = self._evaluate(validation, callbacks, validation_steps)
                     logs.update({f"val_{name}": value for name, value in val_logs.items()})
                 callbacks.on_epoch_end(epoch, logs)
                 if self.stop_training:
@@ -365,23 +362,6 @@ class Trainer:
             self.optimizer.finalize_variable_values(self.trainable_weights)
         callbacks.on_train_end(logs)
         return self.history
-
-    def _sources(self, x, y, batch_size, split, validation_data, shuffle, class_weight, sample_weight, steps):
-        """The source of training batches and the data of evaluate(), all checked."""
-        source = make_source(x, y, sample_weight, batch_size, shuffle, class_weight, steps)
-        if split and validation_data is None:
-            if not isinstance(source, ArraySource):
-                raise ValueError("`validation_split` goes with arrays only; pass `validation_data` instead.")
-            train, held_back = source.split(split)
-            source = ArraySource(*train, source.batch_size, shuffle)
-            validation_data = held_back
-        if validation_data is None:
-            return source, None
-        if not isinstance(validation_data, (tuple, list)):
-            return source, {"x": validation_data}
-        val_x, val_y, val_weight = unpack_x_y_sample_weight(validation_data)
-        make_source(val_x, val_y, val_weight)  # checks
-        return source, {"x": val_x, "y": val_y, "sample_weight": val_weight}
 
     def _callback_list(self, callbacks, verbose, epochs, steps):
         from dlcore.callbacks import CallbackList
@@ -492,6 +472,10 @@ class Trainer:
         self._check_compiled("evaluate")
         source = make_source(x, y, sample_weight, batch_size, steps=steps)
         callbacks = self._callback_list(callbacks, verbose, 1, _steps(source, steps))
+        logs = self._evaluate(source, callbacks, steps)
+        return logs if return_dict else _values(logs)
+
+    def _evaluate(self, source, callbacks, steps=None):
         was_stopped, self.stop_training = self.stop_training, False
         self.reset_metrics()
         callbacks.on_test_begin()
@@ -501,7 +485,7 @@ class Trainer:
             logs = self._run_stream("test", source, callbacks, steps)
         callbacks.on_test_end(logs)
         self.stop_training = was_stopped
-        return logs if return_dict else _values(logs)
+        return logs
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """The outputs for all rows, as NumPy arrays.
@@ -596,6 +580,22 @@ class Trainer:
     def predict_on_batch(self, x):
         """The outputs for one batch."""
         return self._predict_batch(make_batch(x))
+
+
+def _with_validation(source, split, validation_data, batch_size, steps):
+    """The sources of the batches to train and to validate on; None for the latter where there is none."""
+    if split and validation_data is None:
+        if not isinstance(source, ArraySource):
+            raise ValueError("`validation_split` goes with arrays only; pass `validation_data` instead.")
+        train, validation_data = source.split(split)
+        source = ArraySource(*train, source.batch_size, source.shuffle)
+    if validation_data is None:
+        return source, None
+    if not isinstance(validation_data, (tuple, list)):
+        return source, make_source(validation_data, steps=steps)
+    if not isinstance(source, ArraySource) and batch_size is None:
+        batch_size = 32
+    return source, make_source(*unpack_x_y_sample_weight(validation_data), batch_size)
 
 
 def _in_names_order(model, x):
