@@ -22,12 +22,13 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
 
     Example:
 
-    >>> relu(ops.array([-2.0, 3.0]), max_value=2.5)
+    >>> relu(ops.array([-2.0, 3.0]), max_value=2.5).numpy()
+    array([0. , 2.5], dtype=float32)
     """
     if threshold == 0 and max_value is None:
         return ops.leaky_relu(x, negative_slope=negative_slope) if negative_slope != 0.0 else ops.relu(x)
     x = ops.convert_to_tensor(x)
-    below = negative_slope * (x - threshold)
+    below = negative_slope * (x - threshold) if negative_slope else ops.zeros_like(x)
     above = x if max_value is None else ops.clip(x, 0.0, max_value)
     return ops.where(x > threshold, above, below)
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import dlcore as keras
 from dlcore import initializers
 from dlcore.random import SeedGenerator
 
@@ -81,3 +82,13 @@ def test_errors():
         initializers.VarianceScaling(mode="fan_out_in")
     with pytest.raises(ValueError, match=r"shape \(2,\) but the weight has shape \(3,\)"):
         initializers.get(np.array([1.0, 2.0]))((3,))
+
+
+def test_the_global_seed_repeats_models():
+    def weights():
+        keras.utils.set_random_seed(3)
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.Dropout(0.5)])
+        return model.get_weights()[0], model(np.ones((2, 4), "float32"), training=True).numpy()
+
+    for first, second in zip(weights(), weights()):
+        np.testing.assert_array_equal(first, second)

@@ -423,3 +423,36 @@ def test_the_kernel_was_built_for_other_channels():
     layer(ops.ones((2, 8, 8, 3)))
     with pytest.raises(ValueError, match='Layer "conv_1".*axis -1 of the input shape to have size 3.*(32, 28, 28, 1)'):
         layer(ops.ones((32, 28, 28, 1)))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **k: layers.Conv2D(4, 3, strides=2, padding="same", **k),
+        lambda **k: layers.DepthwiseConv2D(3, depth_multiplier=2, **k),
+        lambda **k: layers.SeparableConv2D(4, 3, **k),
+        lambda **k: layers.Conv2DTranspose(4, 3, strides=2, **k),
+        lambda **k: layers.MaxPooling2D(**k),
+        lambda **k: layers.AveragePooling2D(3, strides=2, padding="same", **k),
+        lambda **k: layers.ZeroPadding2D(((1, 2), (0, 3)), **k),
+        lambda **k: layers.Cropping2D((1, 2), **k),
+        lambda **k: layers.UpSampling2D((2, 3), interpolation="bilinear", **k),
+        lambda **k: layers.GlobalMaxPooling2D(keepdims=True, **k),
+        lambda **k: layers.GlobalAveragePooling2D(keepdims=True, **k),
+    ],
+)
+def test_channels_first(make):
+    """The same numbers as with channels last, the axes in the other order."""
+    x = random("channels first", (2, 6, 7, 4))
+    last, first = make(data_format="channels_last"), make(data_format="channels_first")
+    expected = last(x).numpy()
+    moved = ops.convert_to_tensor(np.moveaxis(x, -1, 1))
+    first(moved)
+    first.set_weights(last.get_weights())
+    np.testing.assert_allclose(np.moveaxis(first(moved).numpy(), 1, -1), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_flatten_of_channels_first_is_that_of_channels_last():
+    x = random("flatten", (2, 3, 4, 5))
+    first = layers.Flatten(data_format="channels_first")(np.moveaxis(x, -1, 1))
+    np.testing.assert_array_equal(first.numpy(), layers.Flatten()(x).numpy())

@@ -16,7 +16,8 @@ class EarlyStopping(MonitorCallback):
 
     Example:
 
-    >>> model.fit(x, y, validation_split=0.2, epochs=100, callbacks=[EarlyStopping(patience=5)])
+    >>> stopping = EarlyStopping(patience=5, restore_best_weights=True)
+    >>> history = model.fit(x, y, validation_split=0.2, epochs=20, verbose=0, callbacks=[stopping])
     """
 
     def __init__(

@@ -11,7 +11,7 @@ class LearningRateScheduler(Callback):
 
     Example:
 
-    >>> LearningRateScheduler(lambda epoch, rate: rate if epoch < 10 else rate * 0.9)
+    >>> decay = LearningRateScheduler(lambda epoch, rate: rate if epoch < 10 else rate * 0.9)
     """
 
     def __init__(self, schedule, verbose=0):

@@ -222,8 +222,8 @@ class Precision(_Ratio):
     Example:
 
     >>> metric = Precision()
-    >>> float(metric([0, 1, 1, 1], [1, 0, 1, 1]))
-    0.6666667
+    >>> round(float(metric([0, 1, 1, 1], [1, 0, 1, 1])), 4)
+    0.6667
     """
 
     _counted = ("true_positives", "false_positives")

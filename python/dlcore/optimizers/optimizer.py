@@ -33,7 +33,7 @@ class Optimizer:
 
     >>> optimizer = SGD(learning_rate=0.1)
     >>> weight = Variable([1.0])
-    >>> optimizer.apply_gradients([(ops.array([2.0]), weight)])
+    >>> step = optimizer.apply_gradients([(ops.array([2.0]), weight)])
     >>> weight.numpy()
     array([0.8], dtype=float32)
     """

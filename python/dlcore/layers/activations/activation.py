@@ -24,7 +24,8 @@ class Activation(_Elementwise):
 
     Example:
 
-    >>> Activation("relu")(ops.array([-3.0, 2.0]))
+    >>> Activation("relu")(ops.array([-3.0, 2.0])).numpy()
+    array([0., 2.], dtype=float32)
     """
 
     def __init__(self, activation, **kwargs):

@@ -19,7 +19,8 @@ class Lambda(Layer):
 
     Example:
 
-    >>> Lambda(lambda x: x ** 2)(ops.array([1.0, 3.0]))
+    >>> Lambda(lambda x: x**2)(ops.array([1.0, 3.0])).numpy()
+    array([1., 9.], dtype=float32)
     """
 
     def __init__(self, function, output_shape=None, mask=None, arguments=None, **kwargs):

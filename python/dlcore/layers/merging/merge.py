@@ -61,7 +61,8 @@ class Add(Merge):
 
     Example:
 
-    >>> Add()([ops.ones((2, 3)), ops.ones((2, 3))])
+    >>> Add()([ops.ones(3), ops.ones(3)]).numpy()
+    array([2., 2., 2.], dtype=float32)
     """
 
     def merge(self, inputs):

@@ -19,7 +19,8 @@ class Normalization(Layer):
 
     >>> layer = Normalization()
     >>> layer.adapt(np.array([[1.0, 10.0], [3.0, 30.0]]))
-    >>> layer(np.array([[3.0, 10.0]]))
+    >>> layer(np.array([[3.0, 10.0]])).numpy()
+    array([[ 1., -1.]], dtype=float32)
     """
 
     def __init__(self, axis=-1, mean=None, variance=None, invert=False, **kwargs):

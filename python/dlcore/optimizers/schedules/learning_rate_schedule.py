@@ -32,7 +32,7 @@ class ExponentialDecay(LearningRateSchedule):
     Example:
 
     >>> schedule = ExponentialDecay(0.1, decay_steps=100, decay_rate=0.5)
-    >>> float(schedule(200))
+    >>> round(float(schedule(200)), 6)
     0.025
     """
 
