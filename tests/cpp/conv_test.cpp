@@ -280,6 +280,9 @@ TEST(Conv, GeometriesAreExact) {
   for (const ConvShape& s : geometries()) {
     check_exact<float>(s);
     check_exact<double>(s);
+    ConvShape one_channel = s;
+    one_channel.cin = 1, one_channel.cout = 24;
+    check_exact<float>(one_channel);
   }
 }
 

@@ -8,6 +8,7 @@
 #include "base/parallel.h"
 #include "kernels/conv/correlate.h"
 #include "kernels/conv/gather.h"
+#include "kernels/conv/patches.h"
 #include "kernels/movement/movement.h"
 
 namespace dlcore {
@@ -202,13 +203,32 @@ void ConvForward<T>::run(const T* x, const T* w, const T* bias, Activation activ
 
 // ------------------------------------------------------------------------------------------------------ backward input
 
+namespace {
+
+/// The products of all taps as a convolution of its own: 1x1, from (tap, ci) to co, with the same weights.
+ConvShape patches_of(const ConvShape& s) { return {s.n, s.oh, s.ow, s.kh * s.kw * s.cin, s.oh, s.ow, s.cout, 1, 1}; }
+
+// With few input channels a tile of dx has few columns. Patches have more, but take room, and time to be summed up.
+template <class T>
+bool wants_patches(const ConvShape& s) {
+  const TileSet<T>& tiles = tile_set<T>(Product::Matrix);
+  const std::int64_t taps = s.kh * s.kw;
+  return s.groups == 1 && taps * s.cin <= 2 * s.cout &&
+         2 * tiles.vectors_of(taps * s.cin) <= taps * tiles.vectors_of(s.cin);
+}
+
+}  // namespace
+
 template <class T>
 struct ConvBackwardInput<T>::Plan {
   ConvShape shape;
+  bool by_patches;
+  ConvShape inner;  // what the tiles compute: dx, or the patches that dx sums up
   bool depthwise;
   Panels panels;  // c counts output channels, the columns are input channels
   Packing packing;
   Gather<T> gather;
+  PatchSum<T> patch_sum;
 
   static Panels panels_of(const ConvShape& s) {
     return {s.groups, s.kh * s.kw, s.cout_per_group(), s.cin_per_group(),
@@ -224,12 +244,16 @@ struct ConvBackwardInput<T>::Plan {
   }
   explicit Plan(const ConvShape& s)
       : shape(s),
+        by_patches(wants_patches<T>(s)),
+        inner(by_patches ? patches_of(s) : s),
         depthwise(is_depthwise(s)),
-        panels(panels_of(s)),
-        packing(panels, {s.cout_per_group(), s.cin_per_group() * s.cout, 1, s.cout}, sizeof(T)),
-        gather(gather_shape(s), backward_taps(rows_of(s)), backward_taps(cols_of(s)), layout(s)) {}
+        panels(panels_of(inner)),
+        packing(panels, {s.cout_per_group(), inner.cin_per_group() * s.cout, 1, s.cout}, sizeof(T)),
+        gather(gather_shape(inner), backward_taps(rows_of(inner)), backward_taps(cols_of(inner)), layout(inner)),
+        patch_sum(s.n, s.cin, rows_of(s), cols_of(s)) {}
 
   std::int64_t packed() const { return depthwise ? 0 : panels.elements(); }
+  std::int64_t patches() const { return by_patches ? inner.n * inner.h * inner.w * inner.cin : 0; }
   std::int64_t repeated() const { return multiplier(shape) > 1 ? shape.n * shape.h * shape.w * shape.cout : 0; }
 };
 
@@ -240,7 +264,7 @@ ConvBackwardInput<T>::~ConvBackwardInput() = default;
 
 template <class T>
 std::size_t ConvBackwardInput<T>::scratch_bytes() const {
-  return bytes_of<T>(plan_->packed()) + bytes_of<T>(plan_->repeated());
+  return bytes_of<T>(plan_->packed()) + bytes_of<T>(plan_->patches()) + bytes_of<T>(plan_->repeated());
 }
 
 template <class T>
@@ -252,8 +276,11 @@ void ConvBackwardInput<T>::run(const T* dy, const T* w, T* dx, void* scratch) co
     plan_->packing.run(w, packed);
     w = packed;
   }
-  T* const target = plan_->repeated() > 0 ? free.take<T>(plan_->repeated()) : dx;
+  T* const patches = free.take<T>(plan_->patches());
+  T* const repeated = free.take<T>(plan_->repeated());
+  T* const target = plan_->by_patches ? patches : plan_->repeated() > 0 ? repeated : dx;
   plan_->gather.run(dy, w, nullptr, Activation::None, target);
+  if (plan_->by_patches) plan_->patch_sum.run(patches, dx);
   if (plan_->repeated() > 0) sum_repeated(target, s.n * s.h * s.w, s.cin, multiplier(s), dx);
 }
 
