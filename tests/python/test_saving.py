@@ -459,6 +459,20 @@ def test_weights_that_do_not_fit_change_nothing(tmp_path):
     assert np.abs(by_name.get_weights()[0]).max() > 0
 
 
+def test_weights_in_other_number_types(tmp_path):
+    path = tmp_path / "model.weights.h5"
+    model = small_model()
+    model.save_weights(path)
+    with h5py.File(path, "a") as file:
+        group = file["layers/dense/vars"]
+        for name, values in {"0": np.arange(20.0, dtype=">f8").reshape(4, 5), "1": np.arange(5, dtype="<i2")}.items():
+            del group[name]
+            group[name] = values
+    model.load_weights(path)
+    assert model.layers[0].get_weights()[0].ravel().tolist() == list(range(20))
+    assert model.layers[0].get_weights()[1].tolist() == list(range(5))
+
+
 @pytest.mark.parametrize("kind", ["soft link", "external link", "external data", "virtual data", "text"])
 def test_weights_files_that_point_elsewhere(tmp_path, kind):
     path = tmp_path / "model.weights.h5"

@@ -60,6 +60,8 @@ def array(parent, name, path):
     The bytes are read only when the function is called, after the caller has checked the shape.
     """
     h5py = import_h5py()
+    if isinstance(name, bytes):  # h5py's way to show a name that is not text
+        raise ValueError(f"{path} is damaged: {name!r} is no name.")
     folder, _, last = name.rpartition("/")
     parent = group(parent, folder, path)
     data = None if parent is None else _member(parent, last, path)
@@ -70,9 +72,12 @@ def array(parent, name, path):
     if data.external or data.is_virtual:
         raise ValueError(f"{path}: {name!r} keeps its data in another file. Such files are not read.")
     is_bfloat16 = data.attrs.get("dtype") == "bfloat16" and data.dtype.itemsize == 2
-    if data.dtype.kind not in "fiub" and not is_bfloat16:
+    if (data.dtype.kind not in "fiub" or data.dtype.itemsize > 8) and not is_bfloat16:
         raise ValueError(f"{path}: {name!r} holds {data.dtype}, no numbers.")
     return Array(data, is_bfloat16)
+
+
+_TENSOR_DTYPES = ("bool", "uint8", "int8", "int32", "int64", "float16", "float32", "float64")
 
 
 class Array:
@@ -90,8 +95,10 @@ class Array:
         if self._is_bfloat16:
             import ml_dtypes
 
-            values = values.view(ml_dtypes.bfloat16)
-        return values
+            return values.view(ml_dtypes.bfloat16)
+        if values.dtype.name in _TENSOR_DTYPES:
+            return values.astype(values.dtype.newbyteorder("="), copy=False)
+        return values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
 
 
 def write_array(parent, name, value):
