@@ -99,6 +99,8 @@ def load(path, custom_objects=None, compile=True):
             raise ValueError(f"{path} holds weights but no model. Build the model and call its load_weights({path!r}).")
         with serialization.sharing_objects():
             model = serialization.deserialize_keras_object(config, custom_objects)
+        if not hasattr(model, "layers"):
+            raise ValueError(f"{path} describes a {config.get('class_name')}, not a model.")
         weights = hdf5.group(root, "model_weights", path)
         if weights is None:
             raise ValueError(f"{path} has no group model_weights.")
