@@ -326,6 +326,21 @@ std::vector<Tensor> vjp_sparse_xent(const VjpContext& c) {
   return {apply("sparse_xent_grad", {c.dout[0], c.in[0], c.in[1]}, c.attrs), Tensor()};
 }
 
+// dprobs = dloss * q with q = 1 / S - one_hot / p and S = sum p, 0 where the clip holds; given the gradient g of
+// dprobs.
+std::vector<Tensor> vjp_sparse_xent_grad(const VjpContext& c) {
+  const Tensor &dloss = c.in[0], &probs = c.in[1], &labels = c.in[2], &g = c.dout[0];
+  const Tensor q = apply("sparse_xent_grad", {ops::ones_like(dloss), probs, labels}, c.attrs);
+  std::vector<Tensor> d(3);
+  if (c.wanted[0]) d[0] = ops::sum(mul(g, q), {-1});
+  if (!c.wanted[1]) return d;
+  const Tensor inside = ops::cast(apply("not_equal", {sum_last(mul(q, q)), ops::scalar_like(q, 0)}), q.dtype());
+  const Tensor share = ops::operator/(inside, sum_last(probs));  // 1 / S, 0 where the clip holds
+  const Tensor hit = sub(share, q);                              // one_hot / p
+  d[1] = mul(as_column(dloss, probs), sub(mul(g, mul(hit, hit)), mul(sum_last(g), mul(share, share))));
+  return d;
+}
+
 // ---- sigmoid_xent
 
 Specs infer_sigmoid_xent(SpecSpan in, const Attrs&) {
@@ -402,7 +417,7 @@ void register_softmax() {
   add_op("sparse_softmax_xent_grad", infer_sparse_xent_grad, plan_sparse_softmax_xent_grad,
          vjp_sparse_softmax_xent_grad);
   add_op("sparse_xent", infer_sparse_xent, plan_sparse_xent, vjp_sparse_xent);
-  add_op("sparse_xent_grad", infer_sparse_xent_grad, plan_sparse_xent_grad, nullptr);
+  add_op("sparse_xent_grad", infer_sparse_xent_grad, plan_sparse_xent_grad, vjp_sparse_xent_grad);
   add_op("sigmoid_xent", infer_sigmoid_xent, plan_sigmoid_xent, vjp_sigmoid_xent);
   add_op("sigmoid_xent_grad", infer_sigmoid_xent_grad, plan_sigmoid_xent_grad, vjp_sigmoid_xent_grad);
 }

@@ -344,6 +344,7 @@ TEST(SoftmaxGradients, MatchDifferences) {
   check_gradient("sparse_softmax_xent", {logits, labels}, {{"ignore_class", 2}});
   check_gradient("sparse_softmax_xent_grad", {rows, logits, labels}, {{"ignore_class", 2}});
   check_gradient("sparse_xent", {target, labels});
+  check_gradient("sparse_xent_grad", {rows, target, labels}, {{"ignore_class", 2}});
   check_gradient("sigmoid_xent", {logits, target});
   check_gradient("sigmoid_xent_grad", {random<double>({3, 5}, 6), logits, target});
 }

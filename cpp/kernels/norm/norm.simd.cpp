@@ -146,15 +146,30 @@ DLCORE_INLINE void sum_row_terms(const Row<T>& at, T* first, T* second, const F&
   *second = at.template fold<Sum>(total[0].second + total[1].second)[0];
 }
 
-/// Sum of f(step) over the steps of a row.
+/// What Row is, for the vectors that are whole.
+template <class T>
+struct WholeVectors {
+  static DLCORE_INLINE vec<T> load(const T* p, int64_t i, T) { return dlcore::DLCORE_ISA::load(p + i * kLanes<T>); }
+  static DLCORE_INLINE void store(T* p, int64_t i, vec<T> v) { dlcore::DLCORE_ISA::store(p + i * kLanes<T>, v); }
+};
+
+/// Calls f(layout, i) for the steps i of a row.
+template <class T, class F>
+DLCORE_INLINE void for_steps(const Row<T>& at, const F& f) {
+  for (int64_t i = 0; i < at.full; ++i) f(WholeVectors<T>(), i);
+  if (at.rest) f(at, at.full);
+}
+
+/// Sum of f(layout, i) over the steps i of a row.
 template <class T, class F>
 DLCORE_INLINE T sum_row(const Row<T>& at, const F& f) {
   vec<T> total[4] = {};
   int64_t i = 0;
-  for (; i + 4 <= at.steps(); i += 4)
+  for (; i + 4 <= at.full; i += 4)
 #pragma GCC unroll 4
-    for (int n = 0; n < 4; ++n) total[n] += f(i + n);
-  for (; i < at.steps(); ++i) total[0] += f(i);
+    for (int n = 0; n < 4; ++n) total[n] += f(WholeVectors<T>(), i + n);
+  for (; i < at.full; ++i) total[0] += f(WholeVectors<T>(), i);
+  if (at.rest) total[1] += f(at, i);
   return at.template fold<Sum>((total[0] + total[1]) + (total[2] + total[3]))[0];
 }
 
@@ -179,9 +194,9 @@ template <class T>
 void run_moments(const T* x, int64_t n, T* shift, T* first, T* second) {
   const int64_t sample = min_of(n, kSampleOfRun);
   const Row<T> some(sample), all(n);
-  const T k = sum_row(
-                  some, [&](int64_t i) __attribute__((always_inline)) { return some.load(x, i, 0); }) /
-              static_cast<T>(sample);
+  const T total = sum_row(
+      some, [=](const auto& at, int64_t i) __attribute__((always_inline)) { return at.load(x, i, 0); });
+  const T k = total / static_cast<T>(sample);
   *shift = k;
   sum_row_terms(
       all, first, second, [&](int64_t i) __attribute__((always_inline)) {
@@ -337,70 +352,78 @@ void for_row_pieces(const LayerNormView& v, int64_t passes, const Body& body) {
                [&](int64_t chunk) { body(chunk * grain, min_of(v.rows, (chunk + 1) * grain)); });
 }
 
-/// Mean of f(row, first, i) over the steps i of a row; long rows are added up in double, stretch by stretch.
+/// Mean of f(layout, first, i) over the steps i of a row; long rows are added up in double, stretch by stretch.
 template <class T, class F>
 DLCORE_INLINE T mean_of_row(const Row<T>& whole, int64_t size, const F& f) {
   constexpr int64_t kStretch = 8192;
-  if (size <= kStretch)
+  const auto sum_from = [&](const Row<T>& row, int64_t first) __attribute__((always_inline)) {
     return sum_row(
-               whole, [&](int64_t i) __attribute__((always_inline)) { return f(whole, 0, i); }) /
-           static_cast<T>(size);
+        row, [&](const auto& at, int64_t i) __attribute__((always_inline)) { return f(at, first, i); });
+  };
+  if (size <= kStretch) return sum_from(whole, 0) / static_cast<T>(size);
   double total = 0;
-  for (int64_t first = 0; first < size; first += kStretch) {
-    const Row<T> part(min_of(kStretch, size - first));
-    total += sum_row(
-        part, [&](int64_t i) __attribute__((always_inline)) { return f(part, first, i); });
-  }
+  for (int64_t first = 0; first < size; first += kStretch)
+    total += sum_from(Row<T>(min_of(kStretch, size - first)), first);
   return static_cast<T>(total / static_cast<double>(size));
 }
 
 DLCORE_INLINE float root(float x) { return __builtin_sqrtf(x); }
 DLCORE_INLINE double root(double x) { return __builtin_sqrt(x); }
 
+/// One row of y; gives its mean and rstd.
+template <class T>
+DLCORE_INLINE void layer_norm_row(const Row<T>& row, int64_t size, T epsilon, const T* x, const T* gamma, const T* beta,
+                                  T* y, T* mean, T* rstd) {
+  const T m = mean_of_row(
+      row, size, [=](const auto& at, int64_t first, int64_t i) __attribute__((always_inline)) {
+        return at.load(x + first, i, 0);
+      });
+  const T var = mean_of_row(
+      row, size, [=](const auto& at, int64_t first, int64_t i) __attribute__((always_inline)) {
+        const vec<T> d = at.load(x + first, i, m) - m;
+        return d * d;
+      });
+  const T r = static_cast<T>(1) / root(var + epsilon);
+  *mean = m;
+  *rstd = r;
+  for_steps(
+      row, [=](const auto& at, int64_t i) __attribute__((always_inline)) {
+        at.store(y, i, fma((at.load(x, i, 0) - m) * r, at.load(gamma, i, 0), at.load(beta, i, 0)));
+      });
+}
+
 template <class T>
 void layer_norm(const LayerNormView& v, double epsilon, const T* x, const T* gamma, const T* beta, T* y, T* mean,
                 T* rstd) {
-  const Row<T> at(v.size);
-  for_row_pieces<T>(v, 3, [&](int64_t row, int64_t last) {
-    for (; row < last; ++row) {
-      const T* from = x + row * v.size;
-      const T m = mean_of_row(
-          at, v.size, [&](const Row<T>& part, int64_t first, int64_t i) __attribute__((always_inline)) {
-            return part.load(from + first, i, 0);
-          });
-      const T var = mean_of_row(
-          at, v.size, [&](const Row<T>& part, int64_t first, int64_t i) __attribute__((always_inline)) {
-            const vec<T> d = part.load(from + first, i, m) - m;
-            return d * d;
-          });
-      const T r = static_cast<T>(1) / root(var + static_cast<T>(epsilon));
-      mean[row] = m;
-      rstd[row] = r;
-      T* to = y + row * v.size;
-      for (int64_t i = 0; i < at.steps(); ++i)
-        at.store(to, i, fma((at.load(from, i, 0) - m) * r, at.load(gamma, i, 0), at.load(beta, i, 0)));
-    }
+  const Row<T> layout(v.size);
+  for_row_pieces<T>(v, 3, [=](int64_t first, int64_t last) {
+    const int64_t size = v.size;
+    for (int64_t row = first; row < last; ++row)
+      layer_norm_row(layout, size, static_cast<T>(epsilon), x + row * size, gamma, beta, y + row * size, mean + row,
+                     rstd + row);
   });
 }
 
 /// One row of dx; adds to dgamma and dbeta.
 template <class T>
-DLCORE_INLINE void layer_norm_grad_row(const Row<T>& at, int64_t size, const T* x, const T* gamma, T mean, T rstd,
+DLCORE_INLINE void layer_norm_grad_row(const Row<T>& row, int64_t size, const T* x, const T* gamma, T mean, T rstd,
                                        const T* dy, T* dx, T* dgamma, T* dbeta) {
   vec<T> sum_g{}, sum_gx{};
-  for (int64_t i = 0; i < at.steps(); ++i) {
-    const vec<T> d = at.load(dy, i, 0), g = d * at.load(gamma, i, 0), hat = (at.load(x, i, mean) - mean) * rstd;
-    sum_g += g;
-    sum_gx = fma(g, hat, sum_gx);
-    at.store(dgamma, i, fma(d, hat, at.load(dgamma, i, 0)));
-    at.store(dbeta, i, at.load(dbeta, i, 0) + d);
-  }
+  for_steps(
+      row, [&](const auto& at, int64_t i) __attribute__((always_inline)) {
+        const vec<T> d = at.load(dy, i, 0), g = d * at.load(gamma, i, 0), hat = (at.load(x, i, mean) - mean) * rstd;
+        sum_g += g;
+        sum_gx = fma(g, hat, sum_gx);
+        at.store(dgamma, i, fma(d, hat, at.load(dgamma, i, 0)));
+        at.store(dbeta, i, at.load(dbeta, i, 0) + d);
+      });
   const T share = static_cast<T>(1) / static_cast<T>(size);
-  const vec<T> mean_g = at.template fold<Sum>(sum_g) * share, mean_gx = at.template fold<Sum>(sum_gx) * share;
-  for (int64_t i = 0; i < at.steps(); ++i) {
-    const vec<T> g = at.load(dy, i, 0) * at.load(gamma, i, 0), hat = (at.load(x, i, mean) - mean) * rstd;
-    at.store(dx, i, ((g - mean_g) - hat * mean_gx) * rstd);
-  }
+  const vec<T> mean_g = row.template fold<Sum>(sum_g) * share, mean_gx = row.template fold<Sum>(sum_gx) * share;
+  for_steps(
+      row, [=](const auto& at, int64_t i) __attribute__((always_inline)) {
+        const vec<T> g = at.load(dy, i, 0) * at.load(gamma, i, 0), hat = (at.load(x, i, mean) - mean) * rstd;
+        at.store(dx, i, ((g - mean_g) - hat * mean_gx) * rstd);
+      });
 }
 
 template <class T>
