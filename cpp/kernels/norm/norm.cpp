@@ -15,8 +15,16 @@ namespace {
 // A piece is about this many elements, and long enough that joining the pieces costs little.
 constexpr std::int64_t kPiece = 8192;
 constexpr std::int64_t kLeastRows = 64;
-// Rows narrower than this are laid side by side until they fill whole vectors of any instruction set.
-constexpr std::int64_t kNarrow = 32, kVector = 16;
+// Rows narrower than this are laid side by side until they fill whole vectors of any instruction set, and enough of
+// them for sums that do not wait for each other.
+constexpr std::int64_t kNarrow = 64, kVector = 16;
+
+std::int64_t rows_side_by_side(std::int64_t channels) {
+  if (channels == 0 || channels >= kNarrow) return 1;
+  std::int64_t rows = kVector / std::gcd(channels, kVector);
+  while (rows * channels < kNarrow) rows *= 2;
+  return rows;
+}
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -24,8 +32,7 @@ std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b;
 
 BatchNormView::BatchNormView(std::int64_t outer, std::int64_t channels, std::int64_t inner)
     : outer(outer), channels(channels), inner(inner) {
-  const bool narrow = inner == 1 && channels > 0 && channels < kNarrow;
-  groups = narrow ? kVector / std::gcd(channels, kVector) : 1;
+  groups = inner == 1 ? rows_side_by_side(channels) : 1;
   wide = groups * channels;
   if (inner == 1) {
     piece = std::max(kLeastRows, kPiece / std::max<std::int64_t>(1, wide));
