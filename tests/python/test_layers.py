@@ -456,3 +456,15 @@ def test_flatten_of_channels_first_is_that_of_channels_last():
     x = random("flatten", (2, 3, 4, 5))
     first = layers.Flatten(data_format="channels_first")(np.moveaxis(x, -1, 1))
     np.testing.assert_array_equal(first.numpy(), layers.Flatten()(x).numpy())
+
+
+def test_attention_leaves_masked_steps_out():
+    embedding = layers.Embedding(5, 4, mask_zero=True)
+    attention = layers.MultiHeadAttention(2, 3)
+    short, padded = np.array([[3, 1, 2]]), np.array([[3, 1, 2, 0, 0]])
+    x, y = embedding(short), embedding(padded)
+    z = attention(y, y)
+    np.testing.assert_allclose(z.numpy()[:, :3], attention(x, x).numpy(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(z._keras_mask.numpy(), [[True, True, True, False, False]])
+    plain = layers.Attention()
+    np.testing.assert_allclose(plain([y, y]).numpy()[:, :3], plain([x, x]).numpy(), rtol=1e-5, atol=1e-6)

@@ -44,6 +44,7 @@ class EinsumDense(Layer):
         self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
         self.activation = activations.get(activation)
         self.bias_axes = bias_axes
+        self.supports_masking = True
         set_weight_options(
             self,
             kernel_initializer=kernel_initializer,
