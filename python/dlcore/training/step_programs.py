@@ -1,5 +1,7 @@
 """Steps as programs: a step function is traced once for each signature of its data and then runs without Python."""
 
+import gc
+import math
 from collections import OrderedDict
 
 import numpy as np
@@ -11,6 +13,9 @@ from dlcore.layers.layer import structure_revision
 
 # Programs kept per step function; each holds the memory of its intermediate values.
 _KEPT = 64
+# Bytes of new programs between two garbage collections.
+_COLLECTED_EVERY = 64 << 20
+_allocated = 0
 
 
 class StepProgram:
@@ -94,7 +99,19 @@ class StepPrograms:
         tensors = [x for x in tree.flatten(results) if isinstance(x, Tensor)]
         numbers = iter(range(len(tensors)))
         places = tree.map_structure(lambda x: next(numbers) if isinstance(x, Tensor) else None, results)
-        return StepProgram(graph.compile(tensors), places, variables)
+        program = graph.compile(tensors)
+        state = sum(math.prod(variable.shape) for variable in graph.assigned_variables())
+        _note_allocation(program.arena_bytes + 4 * state)
+        return StepProgram(program, places, variables)
+
+
+def _note_allocation(size):
+    """Collects garbage now and then: a dropped model is a cycle, whose memory Python's collector does not see."""
+    global _allocated
+    _allocated += size + (1 << 20)
+    if _allocated > _COLLECTED_EVERY:
+        _allocated = 0
+        gc.collect()
 
 
 def _map_in_order(function, structure):
