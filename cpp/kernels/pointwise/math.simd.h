@@ -114,9 +114,9 @@ struct LogParts {
 };
 /// x = m * 2^n for normal x > 0.
 DLCORE_INLINE LogParts log_parts(f32v x) {
-  const i32v bits = bitcast<i32v>(x);
-  const i32v n = (bits - 0x3f3504f3) >> 23;
-  return {bitcast<f32v>(bits - (n << 23)), n};
+  const u32v bits = bitcast<u32v>(x);  // unsigned: anything may stand in x, only the special cases are put in later
+  const i32v n = bitcast<i32v>(bits - 0x3f3504f3u) >> 23;
+  return {bitcast<f32v>(bits - (bitcast<u32v>(n) << 23)), n};
 }
 
 /// The logarithm y of x with the special cases put in: zero, negative, infinity, NaN.
@@ -297,8 +297,8 @@ DLCORE_INLINE f32v vpow(f32v x, f32v y) {
   const u32v odd = bitcast<u32v>(whole & (vabs(y) < 0x1p24f) & ((near & 1) != 0));
   r = a == 1.0f ? f32v{} + 1.0f : r;
   r = bitcast<f32v>(bitcast<u32v>(r) ^ (bitcast<u32v>(x) & odd & 0x80000000u));
-  r = (x < 0.0f) & (x > -kInf) & ~whole ? f32v{} + kNaN : r;
-  return (y == 0.0f) | (x == 1.0f) ? f32v{} + 1.0f : r;
+  r = ((x < 0.0f) & (x > -kInf) & ~whole) ? f32v{} + kNaN : r;
+  return ((y == 0.0f) | (x == 1.0f)) ? f32v{} + 1.0f : r;
 }
 
 // ---- f64v through the C library

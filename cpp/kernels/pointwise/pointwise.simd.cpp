@@ -12,6 +12,14 @@ namespace {
 
 // ---- loops over a tile
 
+/// Before a loop whose iterations are independent though an operand and the result may be the same buffer: GCC then
+/// vectorises that case too.
+#if defined(__clang__)
+#define DLCORE_INDEPENDENT
+#else
+#define DLCORE_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
 /// Integers compute in the unsigned type of their width: overflow wraps around.
 template <class T, bool integer = std::is_integral_v<T>>
 struct Wrapping {
@@ -33,21 +41,21 @@ template <class T, class R, class F>
 void map1(void* y, const void* a, const void*, const void*, std::int64_t n, double) {
   R* out = static_cast<R*>(y);
   const T* x = static_cast<const T*>(a);
-#pragma GCC ivdep
+  DLCORE_INDEPENDENT
   for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<R>(F{}(x[i]));
 }
 template <class T, class R, class F>
 void map2(void* y, const void* a, const void* b, const void*, std::int64_t n, double) {
   R* out = static_cast<R*>(y);
   const T *p = static_cast<const T*>(a), *q = static_cast<const T*>(b);
-#pragma GCC ivdep
+  DLCORE_INDEPENDENT
   for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<R>(F{}(p[i], q[i]));
 }
 template <class T, class F>
 void map3(void* y, const void* a, const void* b, const void* c, std::int64_t n, double) {
   T* out = static_cast<T*>(y);
   const T *p = static_cast<const T*>(a), *q = static_cast<const T*>(b), *r = static_cast<const T*>(c);
-#pragma GCC ivdep
+  DLCORE_INDEPENDENT
   for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(F{}(p[i], q[i], r[i]));
 }
 template <class T>
@@ -55,7 +63,7 @@ void select_tile(void* y, const void* a, const void* b, const void* c, std::int6
   T* out = static_cast<T*>(y);
   const std::uint8_t* condition = static_cast<const std::uint8_t*>(a);
   const T *p = static_cast<const T*>(b), *q = static_cast<const T*>(c);
-#pragma GCC ivdep
+  DLCORE_INDEPENDENT
   for (std::int64_t i = 0; i < n; ++i) {
     const T yes = p[i], no = q[i];
     out[i] = condition[i] ? yes : no;
@@ -147,7 +155,7 @@ template <class From, class To>
 void convert_tile(void* y, const void* a, const void*, const void*, std::int64_t n, double) {
   To* out = static_cast<To*>(y);
   const From* x = static_cast<const From*>(a);
-#pragma GCC ivdep
+  DLCORE_INDEPENDENT
   for (std::int64_t i = 0; i < n; ++i) out[i] = converted<To>(x[i]);
 }
 
@@ -361,9 +369,9 @@ constexpr void fill_binary(Table& table) {
   table.binary(FloorDivide, Numbers{}, [](auto a, auto b) { return floor_divide(a, b); });
   // NaN in either operand gives NaN.
   table.binary(Minimum, Everything{}, [](auto a, auto b) { return a < b ? a : b; });
-  table.vector_binary(Minimum, [](auto a, auto b) { return (a < b) | (a != a) ? a : b; });
+  table.vector_binary(Minimum, [](auto a, auto b) { return ((a < b) | (a != a)) ? a : b; });
   table.binary(Maximum, Everything{}, [](auto a, auto b) { return a > b ? a : b; });
-  table.vector_binary(Maximum, [](auto a, auto b) { return (a > b) | (a != a) ? a : b; });
+  table.vector_binary(Maximum, [](auto a, auto b) { return ((a > b) | (a != a)) ? a : b; });
 }
 
 constexpr void fill_comparisons(Table& table) {

@@ -70,7 +70,7 @@ struct Max : Sum<T> {
   static constexpr T neutral = lowest<T>();
   template <class V>
   static DLCORE_INLINE V combine(V a, V b) {
-    return (a > b) | (a != a) ? a : b;
+    return ((a > b) | (a != a)) ? a : b;
   }
 };
 template <class T>
@@ -78,7 +78,7 @@ struct Min : Sum<T> {
   static constexpr T neutral = highest<T>();
   template <class V>
   static DLCORE_INLINE V combine(V a, V b) {
-    return (a < b) | (a != a) ? a : b;
+    return ((a < b) | (a != a)) ? a : b;
   }
 };
 template <class T>
