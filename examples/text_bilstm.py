@@ -8,7 +8,7 @@ def main(epochs=2, rows=None):
     (x_train, y_train), (x_test, y_test) = keras.datasets.imdb.load_data(num_words=20000)
     x_train, y_train = x_train[:rows], y_train[:rows]
     x_train = keras.utils.pad_sequences(x_train, maxlen=128)
-    x_test = keras.utils.pad_sequences(x_test, maxlen=128)
+    x_test, y_test = keras.utils.pad_sequences(x_test[:rows], maxlen=128), y_test[:rows]
 
     inputs = keras.Input(shape=(None,), dtype="int32")
     x = layers.Embedding(20000, 128)(inputs)

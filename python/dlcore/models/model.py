@@ -119,6 +119,12 @@ class Model(Trainer, Layer):
 
         return saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
 
+    def export(self, filepath, format="dlcore", input_signature=None):
+        """Writes what predicts, for C++ apps: `dlcore::Model::load(filepath).predict(x)`, any batch size."""
+        from dlcore.saving.native import export_model
+
+        return export_model(self, filepath, format=format, input_signature=input_signature)
+
     def to_json(self, **kwargs):
         """The configuration as JSON text, for `models.model_from_json`."""
         import json
