@@ -73,23 +73,28 @@ Count count(const Shape& shape) {
   return result;
 }
 
+// The first `keep` sizes are those of the input; `shape` has the rest. So several sizes may be unknown.
 Specs infer_reshape(SpecSpan in, const Attrs& attrs) {
   expect_inputs(in, 1);
+  const std::int64_t keep = attrs.integer("keep", 0);
+  const Shape& before = in[0].shape;
+  if (keep < 0 || keep > before.rank())
+    throw value_error("keep is ", keep, " for ", in[0], "; it has not so many axes.");
   const Integers sizes = attrs.integers("shape", {});
-  Shape shape;
-  for (std::int64_t size : sizes) shape.push_back(size);
-  const Count from = count(in[0].shape), to = count(shape);
+  Shape rest, shape;
+  for (std::int64_t size : sizes) rest.push_back(size);
+  const Count from = count(Shape(std::span(before.begin() + keep, before.end()))), to = count(rest);
   if (to.unknown > 1)
     throw value_error("shape ", as_tuple(sizes), " has ", to.unknown, " entries of -1; at most one can be inferred.");
-  if (from.unknown) return {{in[0].dtype, shape}};
   const bool fits = to.unknown ? (to.known ? from.known % to.known == 0 : false) : from.known == to.known;
-  if (!fits)
+  if (!from.unknown && !fits)
     throw value_error("can't reshape ", in[0], " of ", from.known, from.known == 1 ? " element" : " elements",
                       " to shape ", as_tuple(sizes),
                       to.unknown ? str(", whose known sizes make ", to.known) : str(" of ", to.known),
                       ". The number of elements must stay the same.");
-  for (int axis = 0; axis < shape.rank(); ++axis)
-    if (shape[axis] == Shape::kUnknown) shape[axis] = from.known / to.known;
+  for (int axis = 0; axis < keep; ++axis) shape.push_back(before[axis]);
+  for (std::int64_t size : rest)
+    shape.push_back(size == Shape::kUnknown && !from.unknown ? from.known / to.known : size);
   return {{in[0].dtype, shape}};
 }
 

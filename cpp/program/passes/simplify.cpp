@@ -51,9 +51,11 @@ class Simplifier {
       node = {&primitive("broadcast_to"), {number}, node.out, {{"shape", list_of(shape)}}};
     }
     // A reshape of a reshape needs only the last shape.
-    if (is(node, "reshape"))
+    if (is(node, "reshape")) {
+      node.attrs = {{"shape", list_of(shape)}};
       if (const Node* before = rewriter_.maker(node.in[0]); before && is(*before, "reshape"))
         node.in[0] = before->in[0];
+    }
   }
 
   // The axes of `from` along which a tensor of shape `to` is broadcast.

@@ -602,8 +602,12 @@ def _at_quantile(ordered, count, q, method):
 
 @operation
 def reshape(x, newshape):
-    """The same elements in another shape; one size may be -1."""
-    return unary("reshape", x, shape=sizes_of(newshape))
+    """The same elements in another shape. One size may be -1; more when they are unknown sizes that x begins with."""
+    x, sizes, keep = tensor(x), sizes_of(newshape), 0
+    if sizes.count(-1) > 1:
+        while keep < x.ndim and keep < len(sizes) and sizes[keep] == (-1 if x.shape[keep] is None else x.shape[keep]):
+            keep += 1
+    return _core.apply("reshape", [x], shape=sizes[keep:], keep=keep)
 
 
 @operation
