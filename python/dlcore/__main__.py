@@ -42,24 +42,12 @@ def _digits_model(keras):
     )
 
 
-def _draw(history, images, probabilities, labels, curves, grid):
-    """Writes the two pictures, with matplotlib where it is installed."""
-    from dlcore import plotting
-    from dlcore.utils import painting
-
-    try:
-        plotting.plot_history(history, path=curves)
-        plotting.plot_predictions(images, probabilities, labels, path=grid)
-    except ImportError:
-        painting.paint_history(history, path=curves)
-        painting.paint_predictions(images, probabilities, labels, path=grid)
-
-
 def demo(folder: str = ".", epochs: int = 12) -> float:
     """Trains a CNN on the digits in the package; writes pictures and the model. Returns the test accuracy."""
     import numpy as np
 
     import dlcore as keras
+    from dlcore import plotting
 
     keras.utils.set_random_seed(1)
     (x_train, y_train), (x_test, y_test) = keras.datasets.digits.load_data()
@@ -74,7 +62,8 @@ def demo(folder: str = ".", epochs: int = 12) -> float:
 
     curves, grid = os.path.join(folder, "digits_history.png"), os.path.join(folder, "digits_predictions.png")
     probabilities = model.predict(x_test, verbose=0)
-    _draw(history, x_test[:40], probabilities[:40], y_test[:40], curves, grid)
+    plotting.plot_history(history, path=curves)
+    plotting.plot_predictions(x_test[:40], probabilities[:40], y_test[:40], path=grid)
     print(f"Learning curves: {curves}    predictions: {grid}")
 
     path = os.path.join(folder, "digits.keras")

@@ -6,7 +6,6 @@ import os
 import sys
 import tarfile
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -193,21 +192,6 @@ def test_plotting(tmp_path):
     assert [axes.get_title() for axes in figure.axes] == ["a", "b", "c (b)"]
     with pytest.raises(ValueError, match=r"images \(3, 8, 8\), predictions \(2,\)"):
         plot_predictions(np.zeros((3, 8, 8)), [0, 1])
-
-
-def test_painting_needs_no_library(tmp_path):
-    from dlcore.utils.painting import paint_history, paint_predictions
-
-    paint_history({"loss": [3.0, float("nan"), 1.0], "val_loss": [2, 1, 1], "accuracy": [0.5]}, tmp_path / "curves.png")
-    images = np.arange(10 * 64).reshape(10, 8, 8, 1)
-    paint_predictions(images, np.arange(10) % 3, np.zeros(10), tmp_path / "grid.png", columns=4, size=16)
-    sizes = {"curves.png": (720, 260), "grid.png": (4 * 28, 3 * 42)}
-    for name, (width, height) in sizes.items():
-        content = (tmp_path / name).read_bytes()
-        start = content.index(b"IDAT") + 4
-        pixels = zlib.decompress(content[start : content.index(b"IEND") - 8])
-        assert content[16:24] == width.to_bytes(4, "big") + height.to_bytes(4, "big")
-        assert len(pixels) == height * (1 + 3 * width) and len(set(pixels)) > 3
 
 
 def test_plotting_without_matplotlib_says_what_to_install(monkeypatch):
