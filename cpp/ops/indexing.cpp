@@ -5,6 +5,7 @@
 #include "dlcore/ops.h"
 #include "kernels/embedding/embedding.h"
 #include "ops/axis.h"
+#include "ops/checks.h"
 #include "ops/families.h"
 #include "program/primitive.h"
 
@@ -116,6 +117,7 @@ Lookup lookup_of(const Shape& x, int axis, std::int64_t count, const Attrs& attr
 }
 
 Specs infer_gather(std::span<const TensorSpec> in, const Attrs& attrs) {
+  expect_inputs(in, 2);
   check_index_dtype(in[1]);
   mode_of(attrs);
   const int axis = resolve_axis(attrs.integer("axis", 0), in[0].shape.rank());
@@ -141,6 +143,7 @@ std::vector<Tensor> gather_vjp(const VjpContext& context) {
 }
 
 Specs infer_scatter_add(std::span<const TensorSpec> in, const Attrs& attrs) {
+  expect_inputs(in, 3);
   const auto& [like, indices, updates] = std::tie(in[0], in[1], in[2]);
   check_index_dtype(indices);
   mode_of(attrs);
@@ -212,6 +215,7 @@ Lookup lookup_along(Along along, const Shape& x, const Shape& indices, const Att
 
 template <Along along>
 Specs infer_gather_along(std::span<const TensorSpec> in, const Attrs& attrs) {
+  expect_inputs(in, 2);
   const int axis = check_along(along, in[0], in[1], attrs);
   return {{in[0].dtype, merged(in[1].shape, index_shape(along, in[0].shape, axis))}};
 }
@@ -232,6 +236,7 @@ Kernel plan_gather_along(std::span<const TensorSpec> in, std::span<const TensorS
 
 template <Along along>
 Specs infer_scatter_along(std::span<const TensorSpec> in, const Attrs& attrs) {
+  expect_inputs(in, 3);
   check_along(along, in[0], in[1], attrs);
   if (in[2].dtype == DType::Bool) throw type_error("bool can't be added up; cast the updates to int32 first.");
   if (!fits(in[1].shape, in[2].shape))
@@ -274,6 +279,7 @@ void register_along(const char* gather_name, const char* scatter_name) {
 // ------------------------------------------------------------------------------------------------------------- one_hot
 
 Specs infer_one_hot(std::span<const TensorSpec> in, const Attrs& attrs) {
+  expect_inputs(in, 1);
   check_index_dtype(in[0]);
   const std::int64_t depth = attrs.integer("depth", 0);
   if (depth < 1) throw value_error("depth should be at least 1; got ", depth, ".");

@@ -2,6 +2,7 @@
 #include "dlcore/ops.h"
 #include "kernels/sort/sort.h"
 #include "ops/axis.h"
+#include "ops/checks.h"
 #include "ops/families.h"
 #include "program/primitive.h"
 
@@ -69,6 +70,7 @@ Kernel sort_kernel(const char* label, DType dtype, const SortPlan& sort) {
 }
 
 Specs infer_sort(std::span<const TensorSpec> in, const Attrs& attrs) {
+  expect_inputs(in, 1);
   check_countable(in[0], axis_of(in[0], attrs));
   attrs.boolean("descending", false);
   return {in[0]};
@@ -95,6 +97,7 @@ std::vector<Tensor> sort_vjp(const VjpContext& context) {
 }
 
 Specs infer_top_k(std::span<const TensorSpec> in, const Attrs& attrs) {
+  expect_inputs(in, 1);
   const TensorSpec& x = in[0];
   if (x.shape.rank() == 0) throw value_error("x needs at least one axis; got a scalar.");
   check_countable(x, x.shape.rank() - 1);
@@ -118,6 +121,7 @@ std::vector<Tensor> top_k_vjp(const VjpContext& context) {
 // ---------------------------------------------------------------------------------------------------- cumsum, cumprod
 
 Specs infer_scan(std::span<const TensorSpec> in, const Attrs& attrs) {
+  expect_inputs(in, 1);
   axis_of(in[0], attrs);
   attrs.boolean("exclusive", false);
   attrs.boolean("reverse", false);
@@ -126,6 +130,7 @@ Specs infer_scan(std::span<const TensorSpec> in, const Attrs& attrs) {
 }
 
 Specs infer_cumprod_grad(std::span<const TensorSpec> in, const Attrs& attrs) {
+  expect_inputs(in, 2);
   if (!is_float(in[1].dtype)) throw type_error("x should be a float tensor; got ", in[1], ".");
   return infer_scan(in.subspan(1), attrs);
 }
@@ -183,6 +188,7 @@ std::vector<Tensor> cumprod_vjp(const VjpContext& context) {
 // -------------------------------------------------------------------------------------------------------- searchsorted
 
 Specs infer_searchsorted(std::span<const TensorSpec> in, const Attrs& attrs) {
+  expect_inputs(in, 2);
   attrs.boolean("right", false);
   if (in[0].shape.rank() != 1) throw value_error("sorted should have one axis; got ", in[0], ".");
   if (in[0].dtype != in[1].dtype)
