@@ -11,11 +11,11 @@ DLCORE_SELECT_KERNELS(GemmKernels, gemm_kernels)
 
 namespace {
 
-constexpr double kTaskCost = 30000;  // ns: shorter tasks are not worth a cut
-constexpr double kTasks = 32;        // more of them are not worth having
-constexpr std::int64_t kUsesOfSharedB =
-    16;  // tiles that use a panel of B, from which packing it once for all tasks pays
-constexpr std::int64_t kSplitLength = 512;  // k of a partial product at least
+constexpr double kTaskCost = 30000;          // ns: shorter tasks are not worth a cut
+constexpr double kTasks = 32;                // more of them are not worth having
+constexpr std::int64_t kUsesOfSharedB = 16;  // row tiles from which one packing of B for all tasks pays
+constexpr std::int64_t kUsesOfPackedA = 16;  // column tiles from which packing A pays
+constexpr std::int64_t kSplitLength = 512;   // k of a partial product at least
 
 // Register tile and arithmetic of an instruction set; the same as kernels/gemm/ukernel.simd.h and simd.h.
 struct Tile {
@@ -98,7 +98,7 @@ void choose_packing(GemmPlan& plan, std::size_t size, const CacheSizes& caches) 
   const GemmShape& s = plan.shape;
   const auto near = static_cast<std::int64_t>(caches.l2 / 2 / size);
   const std::int64_t a_uses = parts(s.n, plan.nr), b_uses = parts(s.m, plan.mr);
-  plan.pack_a = a_uses >= 16 &&
+  plan.pack_a = a_uses >= kUsesOfPackedA &&
                 (s.transpose_a ? plan.k_split > 256 : s.m * plan.k_split > near || crowds_l1(plan.mr, s.lda, size));
   if (s.packed_b)
     plan.pack_b = PackB::No;

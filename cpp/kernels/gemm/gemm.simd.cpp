@@ -29,7 +29,7 @@ struct Part {
 
 std::int64_t parts(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }
 
-// Where element (row, p) or (p, column) of an operand is found: data[row * row_step + p * k_step].
+// Where an operand is found from one row of A, or column of B, on: data[row * step + p * k_step].
 template <class T>
 struct View {
   const T* data;
