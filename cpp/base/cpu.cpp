@@ -57,8 +57,8 @@ Isa isa() {
 }
 
 const CacheSizes& cache_sizes() {
-  static const CacheSizes sizes{cache_size(_SC_LEVEL1_DCACHE_SIZE, 32 << 10), cache_size(_SC_LEVEL2_CACHE_SIZE, 1 << 20),
-                                cache_size(_SC_LEVEL3_CACHE_SIZE, 8 << 20)};
+  static const CacheSizes sizes{cache_size(_SC_LEVEL1_DCACHE_SIZE, 32 << 10),
+                                cache_size(_SC_LEVEL2_CACHE_SIZE, 1 << 20), cache_size(_SC_LEVEL3_CACHE_SIZE, 8 << 20)};
   return sizes;
 }
 

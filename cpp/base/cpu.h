@@ -13,7 +13,8 @@ enum class Isa { Baseline, Avx2, Avx512 };
 /// The best compiled set that the processor has, capped by DLCORE_MAX_ISA (baseline, avx2, avx512). Found once.
 Isa isa();
 std::string_view name_of(Isa isa);
-/// Pure function behind isa(): `cap` is the environment variable's text, empty for none. Throws a Value error on an unknown name.
+/// Pure function behind isa(): `cap` is the environment variable's text, empty for none. Throws a Value error on an
+/// unknown name.
 Isa choose_isa(Isa best, std::string_view cap);
 
 struct CacheSizes {

@@ -16,9 +16,9 @@ struct DTypeName {
   std::string_view name;
 };
 constexpr std::array kDTypeNames{
-    DTypeName{DType::Bool, "bool"},      DTypeName{DType::U8, "uint8"},     DTypeName{DType::I8, "int8"},
-    DTypeName{DType::I32, "int32"},      DTypeName{DType::I64, "int64"},    DTypeName{DType::F16, "float16"},
-    DTypeName{DType::BF16, "bfloat16"},  DTypeName{DType::F32, "float32"},  DTypeName{DType::F64, "float64"},
+    DTypeName{DType::Bool, "bool"},     DTypeName{DType::U8, "uint8"},    DTypeName{DType::I8, "int8"},
+    DTypeName{DType::I32, "int32"},     DTypeName{DType::I64, "int64"},   DTypeName{DType::F16, "float16"},
+    DTypeName{DType::BF16, "bfloat16"}, DTypeName{DType::F32, "float32"}, DTypeName{DType::F64, "float64"},
 };
 
 }  // namespace

@@ -41,7 +41,8 @@ class Storage {
   std::size_t bytes_;
 };
 
-/// A handle: copies share the same elements (or the same graph value). Two handles are the same tensor when id() agrees.
+/// A handle: copies share the same elements (or the same graph value). Two handles are the same tensor when id()
+/// agrees.
 class Tensor {
  public:
   Tensor() = default;

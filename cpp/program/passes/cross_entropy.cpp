@@ -3,8 +3,8 @@
 
 namespace dlcore {
 
-// softmax_grad(sparse_xent_grad(dloss, p, labels), p) with p = softmax(z) over the last axis is p - onehot, times dloss:
-// one node, and exact where the loss of the probabilities is clipped. Keras on TensorFlow does the same.
+// softmax_grad(sparse_xent_grad(dloss, p, labels), p) with p = softmax(z) over the last axis is p - onehot, times
+// dloss: one node, and exact where the loss of the probabilities is clipped. Keras on TensorFlow does the same.
 void fuse_softmax_cross_entropy(Graph& graph) {
   Rewriter rewriter(graph);
   rewriter.run([&](Node& node) {
