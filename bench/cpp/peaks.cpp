@@ -14,6 +14,7 @@ namespace {
 
 constexpr int kChains = 12;  // independent sums: more than latency times units
 constexpr std::int64_t kSteps = 100000;
+constexpr double kTurn = 1e-3;  // seconds of the body in one turn at least
 
 typedef float Lanes4 __attribute__((vector_size(16)));
 typedef float Lanes8 __attribute__((vector_size(32)));
@@ -56,14 +57,10 @@ Runner runner() {
 }
 
 template <class Body>
-double best_seconds(int times, const Body& body) {
-  double best = 1e30;
-  for (int i = 0; i < times; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    body();
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  }
-  return best;
+double seconds(const Body& body) {
+  const auto start = std::chrono::steady_clock::now();
+  body();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 // One call of body(thread) per thread, at the same time.
@@ -77,11 +74,12 @@ void on_threads(int threads, const Body& body) {
 
 }  // namespace
 
-double peak_flops(int threads) {
+double measure_flops() {
   const Runner chains = runner();
+  const int threads = num_threads();
   volatile float sink = 0;
-  const double seconds = best_seconds(20, [&] { on_threads(threads, [&](std::int64_t) { sink = chains.run(0.5f); }); });
-  return 2.0 * chains.lanes * kChains * kSteps * threads / seconds;
+  const double time = seconds([&] { on_threads(threads, [&](std::int64_t) { sink = chains.run(0.5f); }); });
+  return 2.0 * chains.lanes * kChains * kSteps * threads / time;
 }
 
 double peak_bandwidth(int threads) {
@@ -89,12 +87,36 @@ double peak_bandwidth(int threads) {
       std::max<std::int64_t>(std::int64_t{1} << 24, 4 * static_cast<std::int64_t>(cache_sizes().l2));
   std::vector<float> a(size), b(size, 1), c(size, 2);
   const std::int64_t part = size / threads;
-  const double seconds = best_seconds(8, [&] {
-    on_threads(threads, [&](std::int64_t thread) {
-      for (std::int64_t i = thread * part; i < (thread + 1) * part; ++i) a[i] = b[i] + 0.5f * c[i];
-    });
-  });
-  return 3.0 * sizeof(float) * static_cast<double>(part * threads) / seconds;
+  double best = 1e30;
+  for (int turn = 0; turn < 8; ++turn)
+    best = std::min(best, seconds([&] {
+                      on_threads(threads, [&](std::int64_t thread) {
+                        for (std::int64_t i = thread * part; i < (thread + 1) * part; ++i) a[i] = b[i] + 0.5f * c[i];
+                      });
+                    }));
+  return 3.0 * sizeof(float) * static_cast<double>(part * threads) / best;
+}
+
+void against_peak(benchmark::State& state, double flops, const std::function<void()>& body) {
+  body();  // touches what it uses
+  const int times = std::max(1, static_cast<int>(kTurn / seconds(body)));
+  double best = 0;
+  std::vector<double> shares;
+  for (auto _ : state) {
+    const double before = measure_flops();
+    const double time = seconds([&] {
+                          for (int i = 0; i < times; ++i) body();
+                        }) /
+                        times;
+    const double after = measure_flops();
+    best = std::max(best, flops / time);
+    shares.push_back(flops / time / (0.5 * (before + after)));
+    state.SetIterationTime(time);
+  }
+  std::nth_element(shares.begin(), shares.begin() + shares.size() / 2, shares.end());
+  state.counters["best_GFLOP/s"] = best * 1e-9;
+  state.counters["of_peak"] = shares[shares.size() / 2];
+  state.counters["turns"] = static_cast<double>(shares.size());
 }
 
 }  // namespace dlcore::bench

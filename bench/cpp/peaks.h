@@ -1,13 +1,22 @@
 // What this machine can do at most, measured: the yardstick of the kernel benchmarks.
 #pragma once
 
+#include <benchmark/benchmark.h>
+
+#include <functional>
+
 namespace dlcore::bench {
 
-/// float32 operations per second of fused multiply-adds in registers, on `threads` threads, with the instruction set in
-/// use.
-double peak_flops(int threads);
+/// Fused multiply-adds in registers on every thread, with the instruction set in use, once: float32 operations per
+/// second, over less than a millisecond.
+double measure_flops();
 
 /// Bytes per second of a[i] = b[i] + s * c[i] on arrays too large for the caches (three streams counted).
 double peak_bandwidth(int threads);
+
+/// Times `body`, which does `flops` operations, and, turn about, multiply-adds in registers: whatever slows the machine
+/// down meets both. Counters: best GFLOP/s; of_peak, the median over the turns of body's rate / the registers' rate next
+/// to it; and the number of turns. Google Benchmark's own iterations are the turns.
+void against_peak(benchmark::State& state, double flops, const std::function<void()>& body);
 
 }  // namespace dlcore::bench
