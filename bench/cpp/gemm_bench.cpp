@@ -54,9 +54,8 @@ void run_gemm(benchmark::State& state, const NamedShape& s) {
   const Tensor a = ones(s.m, s.k), b = ones(s.k, s.n), c = ones(s.m, s.n);
   Storage scratch(plan.scratch_bytes);
   const double flops = 2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
-  bench::against_peak(state, flops, [&] {
-    gemm<float>(plan, a.data<float>(), b.data<float>(), c.data<float>(), {}, scratch.data());
-  });
+  bench::against_peak(
+      state, flops, [&] { gemm<float>(plan, a.data<float>(), b.data<float>(), c.data<float>(), {}, scratch.data()); });
   if (!is_right(c, s.k)) state.SkipWithError("wrong result");
   state.SetLabel(gemm_label<float>());
 }

@@ -111,9 +111,10 @@ void against_peak(benchmark::State& state, double flops, const std::function<voi
     const double after = measure_flops();
     best = std::max(best, flops / time);
     shares.push_back(flops / time / (0.5 * (before + after)));
-    state.SetIterationTime(time);
+    state.SetIterationTime(time * times);
   }
   std::nth_element(shares.begin(), shares.begin() + shares.size() / 2, shares.end());
+  state.counters["best_us"] = flops / best * 1e6;
   state.counters["best_GFLOP/s"] = best * 1e-9;
   state.counters["of_peak"] = shares[shares.size() / 2];
   state.counters["turns"] = static_cast<double>(shares.size());

@@ -15,8 +15,9 @@ double measure_flops();
 double peak_bandwidth(int threads);
 
 /// Times `body`, which does `flops` operations, and, turn about, multiply-adds in registers: whatever slows the machine
-/// down meets both. Counters: best GFLOP/s; of_peak, the median over the turns of body's rate / the registers' rate next
-/// to it; and the number of turns. Google Benchmark's own iterations are the turns.
+/// down meets both. Counters: the best turn's microseconds per call and GFLOP/s; of_peak, the median over the turns of
+/// body's rate / the registers' rate next to it; and the number of turns. Google Benchmark's iterations are the turns:
+/// some calls that take a millisecond.
 void against_peak(benchmark::State& state, double flops, const std::function<void()>& body);
 
 }  // namespace dlcore::bench

@@ -185,13 +185,21 @@ TYPED_TEST(Gemm, SameBitsForAnyNumberOfThreads) {
 
 TEST(GemmPlan, IsAPureFunctionOfTheMachine) {
   const CacheSizes caches{32 << 10, 1 << 20, 8 << 20};
-  const GemmPlan plan = plan_gemm(dense_gemm(1000, 1000, 1000), sizeof(float), Isa::Avx512, caches);
+  const GemmPlan plan = plan_gemm(dense_gemm(1024, 1024, 1024), sizeof(float), Isa::Avx512, caches);
   EXPECT_LE(plan.mr, 14);
   EXPECT_EQ(plan.nr, 32);
   EXPECT_LE(plan.kc * plan.nr * 4, 32 << 10);
+  EXPECT_LE(plan.mc * plan.kc * 4, (1 << 20) / 2);
   EXPECT_EQ(plan.block_m % plan.mr, 0);
+  EXPECT_EQ(plan.mc % plan.mr, 0);
   EXPECT_EQ(plan.block_n % plan.nr, 0);
   EXPECT_TRUE(plan.pack_a && plan.pack_b == PackB::Once);
+}
+
+TEST(GemmPlan, PacksRowsOfAOnlyWhenTheyCrowdTheCache) {
+  const CacheSizes caches{32 << 10, 1 << 20, 8 << 20};
+  EXPECT_TRUE(plan_gemm(dense_gemm(1024, 1024, 1024), sizeof(float), Isa::Avx2, caches).pack_a);
+  EXPECT_FALSE(plan_gemm(dense_gemm(1024, 1024, 1040), sizeof(float), Isa::Avx2, caches).pack_a);
 }
 
 TEST(GemmPlan, CutsALongSumOfFewTiles) {

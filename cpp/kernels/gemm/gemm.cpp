@@ -76,7 +76,7 @@ void choose_tasks(GemmPlan& plan) {
     const std::int64_t cut_m =
         plan.block_m >= 2 * least_m && !packs_per_task(plan) ? parts(s.m, plan.block_m) * s.n * s.k : never;
     const std::int64_t cut_n = plan.block_n >= 2 * least_n ? parts(s.n, plan.block_n) * s.m * s.k : never;
-    const std::int64_t cut_k = s.k >= 2 * splits * kSplitLength ? 3 * splits * s.m * s.n : never;
+    const std::int64_t cut_k = s.k >= 2 * splits * kSplitLength ? 12 * splits * s.m * s.n : never;
     if (cut_m == never && cut_n == never && cut_k == never) break;
     if (cut_k <= cut_m && cut_k <= cut_n)
       splits *= 2;
@@ -88,31 +88,43 @@ void choose_tasks(GemmPlan& plan) {
   plan.k_split = splits == 1 ? s.k : parts(s.k, splits);
 }
 
-// Whether the rows of a register tile, `stride` elements apart, crowd few sets of the first cache (4 KB per way).
+// Whether `rows` cache lines, `stride` elements apart, crowd few sets of the first cache (8 ways of 4 KB).
 bool crowds_l1(std::int64_t rows, std::int64_t stride, std::size_t size) {
-  const std::int64_t way = 4096, sets = way / std::gcd(stride * static_cast<std::int64_t>(size), way);
-  return rows > 6 * sets;
+  const std::int64_t way = 4096, line = 64, ways = 8;
+  const std::int64_t apart = std::max(line, std::gcd(stride * static_cast<std::int64_t>(size), way));
+  return rows > ways * way / apart;
 }
 
 void choose_packing(GemmPlan& plan, std::size_t size, const CacheSizes& caches) {
   const GemmShape& s = plan.shape;
   const auto near = static_cast<std::int64_t>(caches.l2 / 2 / size);
   const std::int64_t a_uses = parts(s.n, plan.nr), b_uses = parts(s.m, plan.mr);
-  plan.pack_a = a_uses >= kUsesOfPackedA &&
-                (s.transpose_a ? plan.k_split > 256 : s.m * plan.k_split > near || crowds_l1(plan.mr, s.lda, size));
+  plan.pack_a = a_uses >= kUsesOfPackedA && s.m * plan.k_split > near &&
+                crowds_l1(s.transpose_a ? plan.kc : plan.mc, s.lda, size);
   if (s.packed_b)
     plan.pack_b = PackB::No;
   else if (packs_per_task(plan))
     plan.pack_b = PackB::PerTask;
+  else if (s.transpose_b ||
+           (b_uses >= kUsesOfSharedB && (s.n * plan.k_split > near || crowds_l1(plan.kc, s.ldb, size))))
+    plan.pack_b = PackB::Once;
   else
-    plan.pack_b = s.transpose_b || (b_uses >= kUsesOfSharedB && s.n * plan.k_split > near) ? PackB::Once : PackB::No;
+    plan.pack_b = PackB::No;
+}
+
+// kc: a panel of B fills half of L1. mc: what these rows read of A and write of C fills a third of L2; or one register
+// tile, when all of the task's B stays in L1: then C is written row by row.
+void choose_register_blocks(GemmPlan& plan, std::size_t size, const CacheSizes& caches) {
+  const auto l1 = static_cast<std::int64_t>(caches.l1d / size), l2 = static_cast<std::int64_t>(caches.l2 / size);
+  plan.kc = even_part(std::max<std::int64_t>(plan.k_split, 1), l1 / 2 / plan.nr, 1);
+  plan.mc =
+      plan.kc * plan.block_n <= l1 / 2 ? plan.mr : even_part(plan.block_m, l2 / 3 / (plan.kc + plan.block_n), plan.mr);
 }
 
 void choose_cache_blocks(GemmPlan& plan, std::size_t size, const CacheSizes& caches) {
   const GemmShape& s = plan.shape;
   const auto element = static_cast<std::int64_t>(size);
   const std::int64_t k = std::max<std::int64_t>(plan.k_split, 1);
-  plan.kc = even_part(k, static_cast<std::int64_t>(caches.l1d) * 2 / 3 / (plan.nr * element), 1);  // a panel of B in L1
   plan.m_packed =
       plan.pack_a ? even_part(s.m, 2048, plan.block_m) : round_up(std::max<std::int64_t>(s.m, 1), plan.block_m);
   plan.n_packed = plan.pack_b == PackB::Once ? even_part(s.n, 2048, plan.block_n)
@@ -121,7 +133,6 @@ void choose_cache_blocks(GemmPlan& plan, std::size_t size, const CacheSizes& cac
   const std::int64_t packed = (plan.pack_a ? plan.m_packed : 0) + (plan.pack_b == PackB::Once ? plan.n_packed : 0);
   plan.k_packed = even_part(k, packed == 0 ? k : std::max(plan.kc, budget / (element * packed)), plan.kc);
   plan.k_packed = std::min(plan.k_packed, k);
-  plan.rows_outside = plan.block_m > 3 * plan.mr;
 }
 
 void lay_out_scratch(GemmPlan& plan, std::size_t size) {
@@ -171,6 +182,7 @@ GemmPlan plan_gemm(const GemmShape& shape, std::size_t element_bytes, Isa isa, c
   plan.nr = tile.nr;
   plan.cost = cost_of(shape, element_bytes, tile.flops_per_ns);
   choose_tasks(plan);
+  choose_register_blocks(plan, element_bytes, caches);
   choose_packing(plan, element_bytes, caches);
   choose_cache_blocks(plan, element_bytes, caches);
   lay_out_scratch(plan, element_bytes);

@@ -53,15 +53,15 @@ enum class PackB { No, PerTask, Once };
 struct GemmPlan {
   GemmShape shape;
   int mr, nr;                       // register tile: mr rows (at most the instruction set's), nr columns
-  std::int64_t kc;                  // k of one pass over the register tiles
+  std::int64_t kc;                  // k of one pass over the register tiles: a panel of B stays in L1
+  std::int64_t mc;                  // rows of one pass: what they read of A stays in L2
   std::int64_t k_packed;            // k that is packed at a time: a multiple of kc, or all of it
   std::int64_t m_packed, n_packed;  // rows of A and columns of B that are packed at a time
   std::int64_t block_m, block_n;    // one task's part of C
   std::int64_t k_split;             // k of one partial product; k when the sum is not cut
   bool pack_a;
   PackB pack_b;
-  bool rows_outside;  // loop order ir, jr; with few rows jr, ir, so that a panel of B stays in L1
-  double cost;        // estimated nanoseconds on one thread
+  double cost;                                                                // estimated nanoseconds on one thread
   std::size_t a_offset, b_offset, panel_offset, partial_offset, split_bytes;  // places in scratch, bytes
   std::size_t scratch_bytes;
 };

@@ -54,13 +54,13 @@ View<T> b_view(const Product<T>& x, const Part& part, std::int64_t p, std::int64
 }
 
 // The first column of [j0, j1) whose panel the task packs for itself: all are, or, where a part of a vector can't be
-// read cheaply, those behind the last whole vector.
+// read cheaply, those of the last tile.
 template <class T>
 std::int64_t first_own_column(const GemmPlan& plan, std::int64_t j0, std::int64_t j1) {
   if (plan.shape.packed_b || plan.pack_b == PackB::Once) return j1;
   if (plan.pack_b == PackB::PerTask) return j0;
   const std::int64_t cols = j1 - j0;
-  return kMaskedLoads ? j1 : j0 + cols / kLanes<T> * kLanes<T>;
+  return kMaskedLoads || cols % kLanes<T> == 0 ? j1 : j0 + cols / kNr<T> * kNr<T>;
 }
 
 template <class T>
@@ -119,22 +119,15 @@ int next_columns(const GemmPlan& plan, std::int64_t cols) {
   return packed ? static_cast<int>(min_of<std::int64_t>(kNr<T>, cols)) : tile_columns<T>(plan.mr, cols);
 }
 
-// Loops jr and ir over tiles whose columns of B are ready to read.
+// Loops ic, jr and ir over tiles whose columns of B are ready to read: mc rows of A stay in L2, a panel of B in L1.
 template <class T>
 void compute_tiles(const Product<T>& x, const Part& part, const Block& block, std::int64_t p, std::int64_t kc) {
-  const int mr = x.plan.mr;
-  if (x.plan.rows_outside) {
-    for (std::int64_t i = block.i0; i < block.i1; i += mr)
-      for (std::int64_t j = block.j0; j < block.j1;) {
-        const int cols = next_columns<T>(x.plan, block.j1 - j);
-        compute_tile(x, part, i, block.i1, b_view(x, part, p, j), j, cols, p, kc);
-        j += cols;
-      }
-  } else {
+  for (std::int64_t ic = block.i0; ic < block.i1; ic += x.plan.mc) {
+    const std::int64_t end = min_of(ic + x.plan.mc, block.i1);
     for (std::int64_t j = block.j0; j < block.j1;) {
       const int cols = next_columns<T>(x.plan, block.j1 - j);
       const View<T> b = b_view(x, part, p, j);
-      for (std::int64_t i = block.i0; i < block.i1; i += mr) compute_tile(x, part, i, block.i1, b, j, cols, p, kc);
+      for (std::int64_t i = ic; i < end; i += x.plan.mr) compute_tile(x, part, i, end, b, j, cols, p, kc);
       j += cols;
     }
   }
@@ -151,7 +144,7 @@ void compute_row(const Product<T>& x, const Part& part, std::int64_t j0, std::in
     apply_epilogue<T>(x.c + j0, 0, 1, j1 - j0, x.epilogue.bias ? x.epilogue.bias + j0 : nullptr, x.epilogue.activation);
 }
 
-// Loops pc, jr, ir; `panel` has room for one panel of B.
+// Loop pc; `panel` has room for one panel of B.
 template <class T>
 void compute_block(const Product<T>& x, const Part& part, const Block& block, T* panel) {
   if (x.plan.shape.m == 1 && x.plan.pack_b == PackB::No && !x.plan.shape.packed_b)

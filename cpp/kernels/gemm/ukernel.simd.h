@@ -45,9 +45,11 @@ using GemmUkernel = void (*)(std::int64_t kc, const T* a, std::int64_t a_row, st
 /// Steps of k by which rows of B are fetched ahead: rows read where they are stored jump too far for the hardware's own
 /// prefetcher.
 inline constexpr int kPrefetchedSteps = 32;
+inline constexpr int kCacheLine = 64;
 
 /// One register tile of kRows x kVectors; last_lanes: columns of the last vector (1 ... lanes). kUnitRows: a_row is 1.
-template <class T, int kRows, int kVectors, bool kUnitRows>
+/// kPanel: B is a packed panel, its rows kNr<T> apart.
+template <class T, int kRows, int kVectors, bool kUnitRows, bool kPanel>
 void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_col, const T* b, std::int64_t b_row,
                T* c, std::int64_t ldc, int last_lanes, bool accumulate) {
   constexpr int kWidth = kLanes<T>;
@@ -55,26 +57,22 @@ void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_c
     a_row = 1;
   else
     a_col = 1;
+  if constexpr (kPanel) b_row = kNr<T>;
   // One pointer per three rows: x86 addresses reach 0, 1 and 2 times a stride from each, so that no row needs its own.
   constexpr int kGroups = kUnitRows ? 1 : (kRows + 2) / 3;
   const T* a_group[kGroups];
 #pragma GCC unroll 8
   for (int g = 0; g < kGroups; ++g) a_group[g] = a + 3 * g * a_row;
   vec<T> sum[kRows][kVectors] = {};
-  if (accumulate) {
-    for (int i = 0; i < kRows; ++i)
-#pragma GCC unroll 8
-      for (int j = 0; j < kVectors; ++j) __builtin_prefetch(c + i * ldc + j * kWidth, 1);
-  }
-#pragma GCC unroll 1
+#pragma GCC unroll 4
   for (std::int64_t p = 0; p < kc; ++p) {
     vec<T> b_row_p[kVectors];
 #pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j) {
       b_row_p[j] = kMaskedLoads && j + 1 == kVectors ? load_partial(b + j * kWidth, last_lanes) : load(b + j * kWidth);
-      __builtin_prefetch(b + kPrefetchedSteps * b_row + j * kWidth);
+      if (!kPanel && j * kWidth * sizeof(T) % kCacheLine == 0)
+        __builtin_prefetch(b + kPrefetchedSteps * b_row + j * kWidth);
     }
-    if constexpr (kUnitRows) __builtin_prefetch(a_group[0] + kPrefetchedSteps * a_col);
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
       const vec<T> a_ip = broadcast(kUnitRows ? a_group[0][i] : a_group[i / 3][i % 3 * a_row]);
@@ -101,22 +99,19 @@ void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_c
 }
 
 /// Tiles of 1 ... kMr rows by their number of rows.
-template <class T, int kVectors, bool kUnitRows, int... kRows>
+template <class T, int kVectors, bool kUnitRows, bool kPanel, int... kRows>
 GemmUkernel<T> gemm_tile_of(int rows, std::integer_sequence<int, kRows...>) {
-  static constexpr GemmUkernel<T> kTiles[] = {gemm_tile<T, kRows + 1, kVectors, kUnitRows>...};
+  static constexpr GemmUkernel<T> kTiles[] = {gemm_tile<T, kRows + 1, kVectors, kUnitRows, kPanel>...};
   return kTiles[rows - 1];
 }
 template <class T, bool kUnitRows>
-GemmUkernel<T> gemm_tile_of(int rows, int vectors) {
+GemmUkernel<T> gemm_tile_of(int rows, int vectors, bool panel) {
   using Rows = std::make_integer_sequence<int, kMr<T>>;
-  switch (vectors) {
-    case 1:
-      return gemm_tile_of<T, 1, kUnitRows>(rows, Rows{});
-    case 2:
-      return gemm_tile_of<T, 2, kUnitRows>(rows, Rows{});
-    default:
-      return gemm_tile_of<T, 4, kUnitRows>(rows, std::make_integer_sequence<int, 4>{});
-  }
+  if (vectors > 2) return gemm_tile_of<T, 4, kUnitRows, false>(rows, std::make_integer_sequence<int, 4>{});
+  if (vectors == 2)
+    return panel ? gemm_tile_of<T, 2, kUnitRows, true>(rows, Rows{})
+                 : gemm_tile_of<T, 2, kUnitRows, false>(rows, Rows{});
+  return gemm_tile_of<T, 1, kUnitRows, false>(rows, Rows{});
 }
 
 /// How many of `cols` columns the next tile takes: all of them, or whole vectors of the widest tile that they fill.
@@ -133,42 +128,54 @@ DLCORE_INLINE void gemm_ukernel(int rows, int cols, std::int64_t kc, const T* a,
                                 const T* b, std::int64_t b_row, T* c, std::int64_t ldc, bool accumulate) {
   const int vectors = (cols + kLanes<T> - 1) / kLanes<T>;
   const int last_lanes = cols - (vectors - 1) * kLanes<T>;
-  const GemmUkernel<T> tile = a_row == 1 ? gemm_tile_of<T, true>(rows, vectors) : gemm_tile_of<T, false>(rows, vectors);
+  const bool panel = b_row == kNr<T>;
+  const GemmUkernel<T> tile =
+      a_row == 1 ? gemm_tile_of<T, true>(rows, vectors, panel) : gemm_tile_of<T, false>(rows, vectors, panel);
   tile(kc, a, a_row, a_col, b, b_row, c, ldc, last_lanes, accumulate);
 }
 
-/// to[p * height + i] = x[i * ld + p] for a square of lanes x lanes.
+/// Steps from p on (at most `most`) at which a whole vector stored at column i of a panel [kc][height] ends inside of
+/// the panel. What it holds beyond its row must be stored over later: steps upwards, columns from the last on.
 template <class T>
-DLCORE_INLINE void pack_square(T* to, int height, const T* x, std::int64_t ld) {
-  vec<T> square[kLanes<T>];
-#pragma GCC unroll 16
-  for (int i = 0; i < kLanes<T>; ++i) square[i] = load(x + i * ld);
-  transpose<T>(square);
-#pragma GCC unroll 16
-  for (int p = 0; p < kLanes<T>; ++p) store(to + p * height, square[p]);
+DLCORE_INLINE int whole_steps(int height, int i, std::int64_t p, std::int64_t kc, int most) {
+  const std::int64_t room = kc * height - i - kLanes<T>;
+  return room < p * height ? 0 : static_cast<int>(min_of<std::int64_t>(room / height - p + 1, most));
 }
 
-/// The same for `rows` rows of x, `steps` columns and `room` elements of the panel's rows, each at most lanes.
+/// to[p * height + i] = x[i * ld + p], i < rows, p < steps, each at most lanes; zero for i from rows up to `room`. The
+/// first `whole` steps store whole vectors.
 template <class T>
-void pack_rest(T* to, int height, const T* x, std::int64_t ld, int rows, int steps, int room) {
-  vec<T> square[kLanes<T>] = {};
-  for (int i = 0; i < rows; ++i) square[i] = load_partial(x + i * ld, steps);
+DLCORE_INLINE void pack_square(T* to, int height, const T* x, std::int64_t ld, int rows, int steps, int room,
+                               int whole) {
+  constexpr int kWidth = kLanes<T>;
+  vec<T> square[kWidth];
+#pragma GCC unroll 16
+  for (int i = 0; i < kWidth; ++i)
+    square[i] = i >= rows ? vec<T>{} : steps == kWidth ? load(x + i * ld) : load_partial(x + i * ld, steps);
   transpose<T>(square);
-  for (int p = 0; p < steps; ++p) store_partial(to + p * height, square[p], room);
+#pragma GCC unroll 16
+  for (int p = 0; p < kWidth; ++p) {
+    if (p < whole)
+      store(to + p * height, square[p]);
+    else if (p < steps)
+      store_partial(to + p * height, square[p], room);
+  }
 }
 
 /// panel[p * height + i] = x[i * ld + p], i < valid, p < kc: the rows of x become the columns of the panel.
 template <class T>
 void pack_panel_transposed(T* panel, int height, const T* x, std::int64_t ld, int valid, std::int64_t kc) {
   constexpr int kWidth = kLanes<T>;
-  for (int i = 0; i < valid; i += kWidth) {
-    const int rows = min_of(kWidth, valid - i), room = min_of(kWidth, height - i);
-    for (std::int64_t p = 0; p < kc; p += kWidth) {
-      const int steps = static_cast<int>(min_of<std::int64_t>(kWidth, kc - p));
-      if (rows == kWidth && steps == kWidth)
-        pack_square(panel + p * height + i, height, x + i * ld + p, ld);
+  for (std::int64_t p = 0; p < kc; p += kWidth) {
+    const int steps = static_cast<int>(min_of<std::int64_t>(kWidth, kc - p));
+    for (int i = (valid - 1) / kWidth * kWidth; i >= 0; i -= kWidth) {
+      T* const to = panel + p * height + i;
+      const T* const from = x + i * ld + p;
+      const int rows = min_of(kWidth, valid - i), whole = whole_steps<T>(height, i, p, kc, steps);
+      if (rows == kWidth && whole == kWidth)
+        pack_square(to, height, from, ld, kWidth, kWidth, kWidth, kWidth);
       else
-        pack_rest(panel + p * height + i, height, x + i * ld + p, ld, rows, steps, room);
+        pack_square(to, height, from, ld, rows, steps, min_of(kWidth, height - i), whole);
     }
   }
 }
@@ -177,16 +184,15 @@ void pack_panel_transposed(T* panel, int height, const T* x, std::int64_t ld, in
 template <class T>
 void pack_panel_copied(T* panel, int height, const T* x, std::int64_t ld, int valid, std::int64_t kc) {
   constexpr int kWidth = kLanes<T>;
+  const int last = (valid - 1) / kWidth * kWidth, lanes = valid - last;
+  const int whole = whole_steps<T>(height, last, 0, kc, static_cast<int>(min_of<std::int64_t>(kc, 1 << 30)));
   for (std::int64_t p = 0; p < kc; ++p, panel += height, x += ld) {
-    int i = 0;
-    for (; i + kWidth <= valid; i += kWidth) store(panel + i, load(x + i));
-    if (i < valid) {
-      const vec<T> last = load_partial(x + i, valid - i);
-      if (i + kWidth <= height)
-        store(panel + i, last);
-      else
-        store_partial(panel + i, last, valid - i);
-    }
+    const vec<T> end = lanes == kWidth ? load(x + last) : load_partial(x + last, lanes);
+    for (int i = 0; i < last; i += kWidth) store(panel + i, load(x + i));
+    if (p < whole)
+      store(panel + last, end);
+    else
+      store_partial(panel + last, end, min_of(kWidth, height - last));
   }
 }
 
