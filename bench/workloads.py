@@ -1,41 +1,172 @@
 """The workloads: one description each, built by every contestant with its own means.
 
-A layer is a tuple: ("dense", units, activation), ("conv", filters, kernel, activation, padding), ("pool", size),
-("flatten",), ("lstm", units), ("embedding", vocabulary, width). Losses: "sparse" (integer labels, softmax
-probabilities), "mse", "binary" (probability of one class).
+A model is a chain of the layers below, with Keras's meanings and defaults; Residual and Skip hold chains of their own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
+
+
+class Dense(NamedTuple):
+    units: int
+    activation: str | None = None
+
+
+class Conv(NamedTuple):
+    filters: int
+    kernel: int
+    activation: str | None = None
+    padding: str = "valid"
+    stride: int = 1
+    bias: bool = True
+
+
+class DepthwiseConv(NamedTuple):
+    """3x3, same padding, no bias."""
+
+    stride: int = 1
+
+
+class BatchNorm(NamedTuple):
+    pass
+
+
+class LayerNorm(NamedTuple):
+    pass
+
+
+class Activation(NamedTuple):
+    name: str
+
+
+class MaxPool(NamedTuple):
+    size: int
+
+
+class GlobalAveragePool(NamedTuple):
+    """Over all axes between batch and channels."""
+
+
+class Upsample(NamedTuple):
+    """By repeating pixels."""
+
+    size: int
+
+
+class Flatten(NamedTuple):
+    pass
+
+
+class Embedding(NamedTuple):
+    vocabulary: int
+    width: int
+
+
+class Recurrent(NamedTuple):
+    kind: str  # "lstm" or "gru"
+    units: int
+    sequences: bool = False  # the outputs of all steps, not of the last alone
+    bidirectional: bool = False
+
+
+class SelfAttention(NamedTuple):
+    heads: int
+
+
+class Residual(NamedTuple):
+    """The sum of two chains on the same input."""
+
+    main: tuple
+    shortcut: tuple = ()
+
+
+class Skip(NamedTuple):
+    """The channels of the input and of a chain on it, side by side."""
+
+    inner: tuple
 
 
 @dataclass(frozen=True)
 class Workload:
     name: str
     input_shape: tuple[int, ...]
-    layers: tuple[tuple, ...]
-    loss: str
-    optimizer: str  # "adam" or "sgd" (learning rate 0.01)
+    layers: tuple
+    loss: str  # "sparse" (integer labels, softmax at the end), "binary" (sigmoid at the end) or "mse"
+    optimizer: str  # "adam" (learning rate 0.001) or "sgd" (0.01)
     batch: int
-    tokens: int = 0  # inputs are integers below this
+    steps: int = 64  # in an epoch
+    target_shape: tuple[int, ...] = field(default=(1,))
 
     @property
-    def classes(self) -> int:
-        return self.layers[-1][1]
+    def tokens(self) -> int:
+        """Inputs are integers below this; 0 for real inputs."""
+        return self.layers[0].vocabulary if isinstance(self.layers[0], Embedding) else 0
+
+    @property
+    def is_image(self) -> bool:
+        return len(self.input_shape) == 3
 
 
-def _cnn(*filters: int, dense: int, classes: int = 10, padding: tuple[str, ...] = ()) -> tuple[tuple, ...]:
-    layers: list[tuple] = []
+def _cnn(*filters: int, dense: int, classes: int = 10, last_padding: str = "valid") -> tuple:
+    layers: list = []
     for i, count in enumerate(filters):
-        layers.append(("conv", count, 3, "relu", padding[i] if padding else "valid"))
+        layers.append(Conv(count, 3, "relu", last_padding if i == 2 else "valid"))
         if i < 2 and len(filters) > 1:
-            layers.append(("pool", 2))
-    return (*layers, ("flatten",), ("dense", dense, "relu"), ("dense", classes, "softmax"))
+            layers.append(MaxPool(2))
+    return (*layers, Flatten(), Dense(dense, "relu"), Dense(classes, "softmax"))
 
 
-WORKLOADS = (
-    Workload("mlp", (784,), (("dense", 128, "relu"), ("dense", 10, "softmax")), "sparse", "adam", 128),
+def _conv_norm(filters: int, kernel: int = 3, stride: int = 1) -> tuple:
+    return Conv(filters, kernel, padding="same", stride=stride, bias=False), BatchNorm()
+
+
+def _resnet18(classes: int = 10) -> tuple:
+    """He et al. 2015, with the stem for small images: four stages of two blocks of two convolutions."""
+    relu = Activation("relu")
+    layers = [*_conv_norm(64), relu]
+    width = 64
+    for filters, stride in [(f, s) for f in (64, 128, 256, 512) for s in (1 if f == 64 else 2, 1)]:
+        main = (*_conv_norm(filters, stride=stride), relu, *_conv_norm(filters))
+        changes = stride != 1 or filters != width
+        layers += [Residual(main, _conv_norm(filters, 1, stride) if changes else ()), relu]
+        width = filters
+    return (*layers, GlobalAveragePool(), Dense(classes, "softmax"))
+
+
+def _mobilenet(classes: int = 10) -> tuple:
+    """Howard et al. 2017: a convolution, then thirteen pairs of depthwise and pointwise convolutions."""
+    norm, relu = BatchNorm(), Activation("relu")
+    layers = [*_conv_norm(32, stride=2), relu]
+    pairs = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
+    for filters, stride in pairs:
+        layers += [DepthwiseConv(stride), norm, relu, *_conv_norm(filters, 1), relu]
+    return (*layers, GlobalAveragePool(), Dense(classes, "softmax"))
+
+
+def _transformer(blocks: int = 4, width: int = 256, heads: int = 4, classes: int = 10) -> tuple:
+    """Encoder blocks with the normalisation first, the feed-forward part four times as wide."""
+    attention = Residual((LayerNorm(), SelfAttention(heads)))
+    feed_forward = Residual((LayerNorm(), Dense(4 * width, "gelu"), Dense(width)))
+    return (*(attention, feed_forward) * blocks, LayerNorm(), GlobalAveragePool(), Dense(classes, "softmax"))
+
+
+def _unet(*filters: int) -> tuple:
+    """Ronneberger et al. 2015: each level has two convolutions before and two after the level below."""
+
+    def level(count: int, *below: int) -> tuple:
+        pair = (Conv(count, 3, "relu", "same"),) * 2
+        if not below:
+            return pair
+        return (*pair, Skip((MaxPool(2), *level(*below), Upsample(2))), *pair)
+
+    return (*level(*filters), Conv(1, 1, "sigmoid"))
+
+
+# Those of the issue that all figures go back to.
+NINE = (
+    Workload("mlp", (784,), (Dense(128, "relu"), Dense(10, "softmax")), "sparse", "adam", 128),
     Workload("cnn", (28, 28, 1), _cnn(32, 64, dense=64), "sparse", "adam", 128),
     Workload("cnn3", (28, 28, 1), _cnn(32, 64, 64, dense=64), "sparse", "adam", 32),
     Workload("cifar", (32, 32, 3), _cnn(32, 64, 64, dense=64), "sparse", "adam", 32),
@@ -43,30 +174,50 @@ WORKLOADS = (
     Workload(
         "mlp512",
         (784,),
-        (("dense", 512, "relu"), ("dense", 256, "relu"), ("dense", 10, "softmax")),
+        (Dense(512, "relu"), Dense(256, "relu"), Dense(10, "softmax")),
         "sparse",
         "sgd",
         128,
     ),
-    Workload("lstm", (10, 1), (("lstm", 50), ("dense", 1, None)), "mse", "adam", 32),
+    Workload("lstm", (10, 1), (Recurrent("lstm", 50), Dense(1)), "mse", "adam", 32),
     Workload(
         "imdb",
         (100,),
-        (("embedding", 10000, 128), ("lstm", 64), ("dense", 1, "sigmoid")),
+        (Embedding(10_000, 128), Recurrent("lstm", 64), Dense(1, "sigmoid")),
         "binary",
         "adam",
         32,
-        tokens=10000,
     ),
     Workload(
         "speech",
         (20, 80, 1),
-        _cnn(32, 64, 64, dense=128, classes=12, padding=("valid", "valid", "same")),
+        _cnn(32, 64, 64, dense=128, classes=12, last_padding="same"),
         "sparse",
         "adam",
         32,
     ),
 )
+
+_TABULAR = (Dense(256, "relu"), Dense(256, "relu"), Dense(1))
+_BILSTM2 = (
+    Recurrent("lstm", 256, sequences=True, bidirectional=True),
+    Recurrent("lstm", 256, bidirectional=True),
+    Dense(10, "softmax"),
+)
+
+LARGER = (
+    Workload("xor", (2,), (Dense(8, "tanh"), Dense(1, "sigmoid")), "binary", "adam", 4, steps=512),
+    Workload("tabular32", (64,), _TABULAR, "mse", "adam", 32),
+    Workload("tabular4096", (64,), _TABULAR, "mse", "adam", 4096, steps=16),
+    Workload("gru", (50, 64), (Recurrent("gru", 128), Dense(1)), "mse", "adam", 32),
+    Workload("bilstm2", (128, 128), _BILSTM2, "sparse", "adam", 64, steps=2),
+    Workload("transformer", (128, 256), _transformer(), "sparse", "adam", 16, steps=4),
+    Workload("mobilenet", (96, 96, 3), _mobilenet(), "sparse", "adam", 16, steps=4),
+    Workload("unet", (64, 64, 3), _unet(32, 64, 128), "binary", "adam", 8, steps=4, target_shape=(64, 64, 1)),
+    Workload("resnet18", (32, 32, 3), _resnet18(), "sparse", "adam", 64, steps=2),
+)
+
+WORKLOADS = NINE + LARGER
 
 
 def workload(name: str) -> Workload:
@@ -81,9 +232,9 @@ def data(w: Workload, rows: int) -> tuple[np.ndarray, np.ndarray]:
     else:
         x = rng.random((rows, *w.input_shape), dtype="float32")
     if w.loss == "sparse":
-        y = rng.integers(0, w.classes, rows).astype("int32")
+        y = rng.integers(0, w.layers[-1].units, rows).astype("int32")
     elif w.loss == "binary":
-        y = rng.integers(0, 2, (rows, 1)).astype("float32")
+        y = rng.integers(0, 2, (rows, *w.target_shape)).astype("float32")
     else:
-        y = rng.random((rows, 1), dtype="float32")
+        y = rng.random((rows, *w.target_shape), dtype="float32")
     return x, y
