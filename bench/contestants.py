@@ -72,8 +72,10 @@ class KerasStyle(Contestant):
         from . import keras_models
 
         self.keras, self.models = importlib.import_module(module), keras_models
-        self.version = self.keras.__version__
-        self.compiles = module == "keras" and self.keras.backend.backend() == "tensorflow"
+        self.version, backend = self.keras.__version__, os.environ.get("KERAS_BACKEND")
+        if module == "keras":
+            self.version += f" on {backend} {importlib.import_module(backend).__version__}"
+        self.compiles = module == "keras" and backend == "tensorflow"
 
     def settings(self) -> list[dict]:
         # XLA is faster for some workloads and slower for others.

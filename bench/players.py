@@ -107,9 +107,10 @@ def medians(players: list[Player], rounds: int, method: str, *arguments) -> dict
     return {name: statistics.median(known) for name, known in values.items()}
 
 
-def seconds_per_call(call: Callable[[], object], seconds: float = 0.1) -> float:
+def seconds_per_call(call: Callable[[], object], seconds: float = 0.1, warm_up: bool = True) -> float:
     """The mean over as many calls as fit into so many seconds, after one that warms the caches."""
-    call()
+    if warm_up:
+        call()
     calls, elapsed, repeat, start = 0, 0.0, 1, time.perf_counter()
     while elapsed < seconds:
         for _ in range(repeat):
@@ -127,4 +128,4 @@ def fastest(calls: list[Callable[[], object]]) -> Callable[[], object]:
         return calls[0]
     for call in calls:
         call()
-    return min(calls, key=lambda call: seconds_per_call(call, 0.05))
+    return min(calls, key=lambda call: seconds_per_call(call, 0.05, warm_up=False))
