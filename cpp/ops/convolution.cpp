@@ -1,7 +1,8 @@
 // Convolution of NHWC images with HWIO weights. Its two gradients are primitives of their own, and each other's
 // gradients are convolutions again, so derivatives of any order exist.
+#include "ops/convolution.h"
+
 #include "dlcore/ops.h"
-#include "kernels/conv/conv.h"
 #include "ops/activation.h"
 #include "ops/checks.h"
 #include "ops/families.h"
@@ -34,8 +35,9 @@ std::int64_t read_groups(const Attrs& attrs) {
   return groups;
 }
 
-/// Checks images, weights and attributes against each other; returns the shape of the outputs.
-Shape output_shape(const TensorSpec& x, const TensorSpec& w, const Attrs& attrs) {
+}  // namespace
+
+Shape conv2d_output(const TensorSpec& x, const TensorSpec& w, const Attrs& attrs) {
   expect_float(x);
   expect_rank_4(x, "input", "[NHWC]");
   expect_rank_4(w, "kernel", "[HWIO]");
@@ -55,8 +57,10 @@ Shape output_shape(const TensorSpec& x, const TensorSpec& w, const Attrs& attrs)
   return {x.shape[0], window_positions(window, 0, x.shape[1]), window_positions(window, 1, x.shape[2]), cout};
 }
 
+namespace {
+
 void expect_output_gradient(const TensorSpec& dy, const TensorSpec& x, const TensorSpec& w, const Attrs& attrs) {
-  const Shape y = output_shape(x, w, attrs);
+  const Shape y = conv2d_output(x, w, attrs);
   if (dy.dtype != x.dtype || !shapes_agree(dy.shape, y))
     throw value_error("the output's gradient is ", dy, " but the output of input ", x.shape, " [NHWC] and kernel ",
                       w.shape, " [HWIO] is ", TensorSpec{x.dtype, y}, ".");
@@ -64,7 +68,7 @@ void expect_output_gradient(const TensorSpec& dy, const TensorSpec& x, const Ten
 
 Specs infer_conv2d(SpecSpan in, const Attrs& attrs) {
   expect_inputs(in, 2, 3);
-  const Shape y = output_shape(in[0], in[1], attrs);
+  const Shape y = conv2d_output(in[0], in[1], attrs);
   activation_of(attrs);
   if (in.size() == 3 && (in[2].shape != Shape{y[3]} || in[2].dtype != in[0].dtype))
     throw value_error("bias is ", in[2], "; expected ", TensorSpec{in[0].dtype, {y[3]}},
@@ -88,6 +92,8 @@ Specs infer_backward_weights(SpecSpan in, const Attrs& attrs) {  // x, dy, like 
 
 // --------------------------------------------------------------------------------------------------------------- plans
 
+}  // namespace
+
 ConvShape conv_shape(const Shape& x, const Shape& w, const Shape& y, const Attrs& attrs) {
   const Window window = read_window(attrs, w[0], w[1]);
   return {x[0],
@@ -107,6 +113,8 @@ ConvShape conv_shape(const Shape& x, const Shape& w, const Shape& y, const Attrs
           pad_before(window, 1, x[2]),
           read_groups(attrs)};
 }
+
+namespace {
 
 template <class T>
 Kernel forward_kernel(const ConvShape& shape, bool has_bias, Activation activation) {

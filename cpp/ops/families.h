@@ -3,18 +3,19 @@
 
 namespace dlcore {
 
-void register_pointwise();    // pointwise.cpp: unary, binary, where, clip, cast, fused chains
-void register_reduce();       // reduce.cpp: sum, mean, max, argmax, ...
-void register_movement();     // movement.cpp: reshape, transpose, concat, slice, pad, tile, flip, broadcast, ...
-void register_indexing();     // indexing.cpp: gather (embedding), scatter_add, one_hot
-void register_sorting();      // sorting.cpp: sort, argsort, top_k, cumsum
-void register_random();       // random.cpp: uniform, normal, truncated normal, dropout, ...
-void register_matmul();       // matmul.cpp
-void register_convolution();  // convolution.cpp: conv and its gradients, conv_transpose
-void register_pooling();      // pooling.cpp
-void register_recurrent();    // recurrent.cpp: lstm, gru, simple_rnn
-void register_norm();         // norm.cpp: batch_norm, layer_norm
-void register_softmax();      // softmax.cpp: softmax, log_softmax, cross-entropies
-void register_optimizers();   // optimizers.cpp: sgd, rmsprop, adam, adamw, adagrad as multi-tensor updates
+void register_pointwise();           // pointwise.cpp: unary, binary, where, clip, cast, fused chains
+void register_reduce();              // reduce.cpp: sum, mean, max, argmax, ...
+void register_movement();            // movement.cpp: reshape, transpose, concat, slice, pad, tile, flip, broadcast, ...
+void register_indexing();            // indexing.cpp: gather (embedding), scatter_add, one_hot
+void register_sorting();             // sorting.cpp: sort, argsort, top_k, cumsum
+void register_random();              // random.cpp: uniform, normal, truncated normal, dropout, ...
+void register_matmul();              // matmul.cpp
+void register_convolution();         // convolution.cpp: conv and its gradients, conv_transpose
+void register_pooling();             // pooling.cpp
+void register_pooled_convolution();  // pooled_convolution.cpp: gradients of convolutions in front of max pooling
+void register_recurrent();           // recurrent.cpp: lstm, gru, simple_rnn
+void register_norm();                // norm.cpp: batch_norm, layer_norm
+void register_softmax();             // softmax.cpp: softmax, log_softmax, cross-entropies
+void register_optimizers();          // optimizers.cpp: sgd, rmsprop, adam, adamw, adagrad as multi-tensor updates
 
 }  // namespace dlcore

@@ -1,6 +1,7 @@
 // Max and average pooling of NHWC images.
+#include "ops/pooling.h"
+
 #include "dlcore/ops.h"
-#include "kernels/pool/pool.h"
 #include "ops/checks.h"
 #include "ops/families.h"
 #include "ops/float_types.h"
@@ -85,6 +86,8 @@ Specs infer_avg_pool_grad(SpecSpan in, const Attrs& attrs) {  // dy, like x
 
 // --------------------------------------------------------------------------------------------------------------- plans
 
+}  // namespace
+
 PoolShape pool_shape(const Shape& x, const Shape& y, const Attrs& attrs) {
   const Window window = read_pool(attrs);
   return {x[0],
@@ -100,6 +103,8 @@ PoolShape pool_shape(const Shape& x, const Shape& y, const Attrs& attrs) {
           pad_before(window, 0, x[1]),
           pad_before(window, 1, x[2])};
 }
+
+namespace {
 
 /// plan(T{}, Argmax{}) for the types of the elements and the positions.
 template <class Plan>

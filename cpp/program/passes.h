@@ -17,6 +17,8 @@ void simplify(Graph& graph);
 void merge_common_nodes(Graph& graph);
 /// The gradient of a cross-entropy behind a softmax becomes one node of the logits' gradient.
 void fuse_softmax_cross_entropy(Graph& graph);
+/// Behind the gradient of max pooling, which is mostly zeros, only what is not zero is computed.
+void skip_pooled_zeros(Graph& graph);
 /// A bias and an activation behind a matmul or a convolution are computed while its tiles are in registers.
 void fuse_epilogues(Graph& graph);
 /// Chains of pointwise nodes become one node each, a single loop over tiles.

@@ -104,6 +104,7 @@ void register_all() {
     register_matmul();
     register_convolution();
     register_pooling();
+    register_pooled_convolution();
     register_recurrent();
     register_norm();
     register_softmax();

@@ -8,8 +8,10 @@
 #include "base/parallel.h"
 #include "kernels/conv/correlate.h"
 #include "kernels/conv/gather.h"
+#include "kernels/conv/padding.h"
 #include "kernels/conv/patches.h"
 #include "kernels/movement/movement.h"
+#include "kernels/scratch.h"
 
 namespace dlcore {
 
@@ -23,28 +25,6 @@ ConvAxis cols_of(const ConvShape& s) { return {s.w, s.ow, s.kw, s.stride_w, s.di
 
 bool is_depthwise(const ConvShape& s) { return choose_conv_algorithm(s) == ConvAlgorithm::Depthwise; }
 Product product_of(const ConvShape& s) { return is_depthwise(s) ? Product::Channelwise : Product::Matrix; }
-
-std::size_t aligned(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
-
-template <class T>
-std::size_t bytes_of(std::int64_t elements) {
-  return aligned(static_cast<std::size_t>(elements) * sizeof(T));
-}
-
-/// Takes buffers off the front of the scratch.
-class Scratch {
- public:
-  explicit Scratch(void* bytes) : next_(static_cast<std::byte*>(bytes)) {}
-  template <class T>
-  T* take(std::int64_t elements) {
-    std::byte* const taken = next_;
-    next_ += bytes_of<T>(elements);
-    return reinterpret_cast<T*>(taken);
-  }
-
- private:
-  std::byte* next_;
-};
 
 // ---- depthwise with several outputs per channel: the channels are repeated, so that each output has its own
 
@@ -293,38 +273,6 @@ bool wants_padded_input(const ConvShape& s) {
   const bool padded = valid_outputs(rows_of(s), 0) != valid_outputs(rows_of(s), s.kh - 1) ||
                       valid_outputs(cols_of(s), 0) != valid_outputs(cols_of(s), s.kw - 1);
   return padded && !is_depthwise(s) && s.cin_per_group() < 8;
-}
-
-ConvShape without_padding(const ConvShape& s) {
-  ConvShape padded = s;
-  padded.pad_top = padded.pad_left = 0;
-  padded.h = (s.oh - 1) * s.stride_h + (s.kh - 1) * s.dilation_h + 1;
-  padded.w = (s.ow - 1) * s.stride_w + (s.kw - 1) * s.dilation_w + 1;
-  return padded;
-}
-
-template <class T>
-void pad_image(const ConvShape& from, const ConvShape& to, const T* x, T* padded) {
-  const std::int64_t first = std::clamp<std::int64_t>(from.pad_left, 0, to.w);  // columns that come from x
-  const std::int64_t last = std::clamp<std::int64_t>(from.w + from.pad_left, first, to.w);
-  for (std::int64_t row = 0; row < to.h; ++row, padded += to.w * to.cin) {
-    const std::int64_t source = row - from.pad_top;
-    if (source < 0 || source >= from.h) {
-      std::fill_n(padded, to.w * to.cin, T{});
-      continue;
-    }
-    std::fill_n(padded, first * to.cin, T{});
-    std::copy_n(x + (source * from.w + first - from.pad_left) * to.cin, (last - first) * to.cin,
-                padded + first * to.cin);
-    std::fill_n(padded + last * to.cin, (to.w - last) * to.cin, T{});
-  }
-}
-
-template <class T>
-void pad_images(const ConvShape& from, const ConvShape& to, const T* x, T* padded) {
-  const std::int64_t image = to.h * to.w * to.cin;
-  parallel_for(from.n, static_cast<double>(from.n * image) * sizeof(T) / kBytesPerNs,
-               [&](std::int64_t n) { pad_image(from, to, x + n * from.h * from.w * from.cin, padded + n * image); });
 }
 
 }  // namespace

@@ -8,6 +8,7 @@ Graph optimise(const Graph& source) {
   simplify(graph);
   merge_common_nodes(graph);
   fuse_softmax_cross_entropy(graph);
+  skip_pooled_zeros(graph);
   remove_dead_nodes(graph);
   fuse_epilogues(graph);
   remove_dead_nodes(graph);

@@ -1,0 +1,126 @@
+// The gradients of a convolution whose output max_pool2d pools, from the gradient and the argmax of what that gave.
+// Passes put them where a graph has conv2d_backward_* of a max_pool2d_grad. They have no gradients of their own.
+#include "ops/pooled_convolution.h"
+
+#include <array>
+
+#include "base/cpu.h"
+#include "kernels/conv/pooled.h"
+#include "ops/checks.h"
+#include "ops/convolution.h"
+#include "ops/families.h"
+#include "ops/float_types.h"
+#include "ops/pooling.h"
+
+namespace dlcore {
+
+namespace {
+
+using SpecSpan = std::span<const TensorSpec>;
+constexpr unsigned kLastInput = 1u << 3;
+constexpr std::array<const char*, 4> kPoolAttrs{"window", "strides", "padding", "pads"};
+
+std::string in_convolution(const char* name) { return str("pool_", name); }
+
+/// The part of the attributes that max_pool2d has.
+Attrs pool_attrs(const Attrs& attrs) {
+  Attrs pool;
+  for (const char* name : kPoolAttrs)
+    if (const Attr* attr = attrs.find(in_convolution(name))) pool.set(name, *attr);
+  return pool;
+}
+
+struct PooledShape {
+  ConvShape conv;
+  PoolShape pool;
+};
+
+PooledShape pooled_shape(const Shape& x, const Shape& w, const Shape& pooled, const Attrs& attrs) {
+  const Shape y = conv2d_output({DType::F32, x}, {DType::F32, w}, attrs);
+  return {conv_shape(x, w, y, attrs), pool_shape(y, pooled, pool_attrs(attrs))};
+}
+
+void expect_pooled(const TensorSpec& x, const TensorSpec& w, const TensorSpec& dp, const TensorSpec& argmax,
+                   const Attrs& attrs) {
+  const TensorSpec y{x.dtype, conv2d_output(x, w, attrs)};
+  const Specs pooled = primitive("max_pool2d").infer({&y, 1}, pool_attrs(attrs));
+  if (!(dp == pooled[0]) || !(argmax == pooled[1]) || argmax.dtype != DType::U8)
+    throw value_error("the gradient and argmax of the pooled output are ", dp, " and ", argmax, "; expected ",
+                      pooled[0], " and ", TensorSpec{DType::U8, pooled[0].shape}, ".");
+}
+
+Specs infer_backward_input(SpecSpan in, const Attrs& attrs) {  // dp, argmax, w, like x
+  expect_inputs(in, 4);
+  const TensorSpec x{in[0].dtype, in[3].shape};
+  expect_pooled(x, in[2], in[0], in[1], attrs);
+  return {x};
+}
+
+Specs infer_backward_weights(SpecSpan in, const Attrs& attrs) {  // x, dp, argmax, like w
+  expect_inputs(in, 4);
+  const TensorSpec w{in[0].dtype, in[3].shape};
+  expect_pooled(in[0], w, in[1], in[2], attrs);
+  return {w};
+}
+
+template <class T>
+std::string label(const char* op) {
+  return str(op, std::is_same_v<T, double> ? "_f64_" : "_f32_", name_of(isa()));
+}
+
+Kernel plan_backward_input(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  const PooledShape s = pooled_shape(out[0].shape, in[2].shape, in[0].shape, attrs);
+  return for_float_type(in[0].dtype, [&](auto type) -> Kernel {
+    using T = decltype(type);
+    auto conv = std::make_shared<const PooledBackwardInput<T>>(s.conv, s.pool);
+    return {.run =
+                [conv](const Buffers& b) {
+                  conv->run(b.input<T>(0), b.input<std::uint8_t>(1), b.input<T>(2), b.output<T>(0), b.scratch);
+                },
+            .scratch_bytes = conv->scratch_bytes(),
+            .label = label<T>("conv2d_pooled_backward_input"),
+            .flops = pooled_conv_flops(s.conv, s.pool)};
+  });
+}
+
+Kernel plan_backward_weights(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  const PooledShape s = pooled_shape(in[0].shape, out[0].shape, in[1].shape, attrs);
+  return for_float_type(in[0].dtype, [&](auto type) -> Kernel {
+    using T = decltype(type);
+    auto conv = std::make_shared<const PooledBackwardWeights<T>>(s.conv, s.pool);
+    return {.run =
+                [conv](const Buffers& b) {
+                  conv->run(b.input<T>(0), b.input<T>(1), b.input<std::uint8_t>(2), b.output<T>(0), b.scratch);
+                },
+            .scratch_bytes = conv->scratch_bytes(),
+            .label = label<T>("conv2d_pooled_backward_weights"),
+            .flops = pooled_conv_flops(s.conv, s.pool)};
+  });
+}
+
+}  // namespace
+
+std::optional<Attrs> pooled_convolution(const Attrs& conv, const Attrs& pool, const TensorSpec& x,
+                                        const TensorSpec& w) {
+  Attrs attrs = conv;
+  for (const char* name : kPoolAttrs)
+    if (const Attr* attr = pool.find(name)) attrs.set(in_convolution(name), *attr);
+  const TensorSpec y{x.dtype, conv2d_output(x, w, attrs)};
+  const Specs pooled = primitive("max_pool2d").infer({&y, 1}, pool);
+  const PooledShape shape = pooled_shape(x.shape, w.shape, pooled[0].shape, attrs);
+  if (pooled[1].dtype != DType::U8 || !pooling_saves_work(shape.conv, shape.pool)) return std::nullopt;
+  return attrs;
+}
+
+void register_pooled_convolution() {
+  register_primitive({.name = "conv2d_pooled_backward_input",
+                      .infer = infer_backward_input,
+                      .plan = on_float32(plan_backward_input, kLastInput),
+                      .shape_only_inputs = kLastInput});
+  register_primitive({.name = "conv2d_pooled_backward_weights",
+                      .infer = infer_backward_weights,
+                      .plan = on_float32(plan_backward_weights, kLastInput),
+                      .shape_only_inputs = kLastInput});
+}
+
+}  // namespace dlcore
