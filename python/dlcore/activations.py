@@ -114,12 +114,73 @@ def mish(x):
     return x * ops.tanh(ops.softplus(x))
 
 
+def celu(x, alpha=1.0):
+    """y = max(x, 0) + min(0, alpha * (exp(x / alpha) - 1)): an elu with a continuous slope (Barron 2017)."""
+    return ops.celu(x, alpha=alpha)
+
+
+def glu(x, axis=-1):
+    """y = a * sigmoid(b), a and b the halves of x along `axis` (Dauphin et al. 2017)."""
+    return ops.glu(x, axis=axis)
+
+
+def hard_tanh(x):
+    """y = min(max(x, -1), 1)."""
+    return ops.hard_tanh(x)
+
+
+def hard_shrink(x, threshold=0.5):
+    """y = x for |x| > threshold, 0 otherwise."""
+    return ops.hard_shrink(x, threshold=threshold)
+
+
+def soft_shrink(x, threshold=0.5):
+    """y = x moved towards zero by the threshold, 0 within it."""
+    return ops.soft_shrink(x, threshold=threshold)
+
+
+def tanh_shrink(x):
+    """y = x - tanh(x)."""
+    return ops.tanh_shrink(x)
+
+
+def threshold(x, threshold, default_value):
+    """y = x for x > threshold, default_value otherwise."""
+    return ops.threshold(x, threshold, default_value)
+
+
+def log_sigmoid(x):
+    """y = log(sigmoid(x)), without underflow."""
+    return ops.log_sigmoid(x)
+
+
+def sparse_sigmoid(x):
+    """y = 0 below -1, 1 above 1, (x + 1) / 2 between."""
+    return ops.sparse_sigmoid(x)
+
+
+def sparse_plus(x):
+    """y = 0 below -1, x above 1, (x + 1)^2 / 4 between."""
+    return ops.sparse_plus(x)
+
+
+def sparsemax(x, axis=-1):
+    """y = the point of the probability simplex nearest to x along `axis` (Martins & Astudillo 2016)."""
+    return ops.sparsemax(x, axis=axis)
+
+
+def squareplus(x, b=4):
+    """y = (x + sqrt(x^2 + b)) / 2: softplus without exponentials (Barron 2021)."""
+    return ops.squareplus(x, b=b)
+
+
 _catalogue = Catalogue(
     "activation",
     "keras.activations",
     [
         linear, relu, leaky_relu, relu6, softmax, log_softmax, elu, selu, softplus, softsign, silu, gelu, tanh, sigmoid,
-        exponential, hard_sigmoid, hard_silu, mish,
+        exponential, hard_sigmoid, hard_silu, mish, celu, glu, hard_tanh, hard_shrink, soft_shrink, tanh_shrink,
+        threshold, log_sigmoid, sparse_sigmoid, sparse_plus, sparsemax, squareplus,
     ],
     aliases={"swish": silu, "hard_swish": hard_silu},
 )  # fmt: skip

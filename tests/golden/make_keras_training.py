@@ -41,16 +41,6 @@ for name, (make, y_true, y_pred) in cases.METRICS.items():
     metric.update_state(y_true, y_pred, sample_weight=cases.WEIGHTS)
     store(f"metric/{name}/weighted", metric.result())
 
-for name, make in cases.OPTIMIZERS.items():
-    optimizer = make(keras.optimizers)
-    variables = [keras.Variable(w) for w in cases.START]
-    for step, gradients in enumerate(cases.GRADIENTS):
-        optimizer.apply_gradients(list(zip([tf.constant(g) for g in gradients], variables)))
-        for i, variable in enumerate(variables):
-            store(f"optimizer/{name}/{step}/{i}", variable)
-    for i, variable in enumerate(optimizer.variables):
-        store(f"optimizer/{name}/state/{i}", variable)
-
 for name, make in cases.SCHEDULES.items():
     store(f"schedule/{name}", [float(make(keras.optimizers.schedules)(step)) for step in cases.STEPS])
 

@@ -22,6 +22,12 @@ BITS = (_random.rand(6, 5) > 0.5).astype("float32")
 SCORES = _random.rand(6, 5).astype("float32")
 WEIGHTS = np.array([1.0, 0.5, 2.0, 0.0, 1.5, 1.0], "float32")
 REAL, POSITIVE, LOGITS = (REAL_TRUE, REAL_PRED), (POSITIVE_TRUE, POSITIVE_PRED), (BITS, REAL_PRED)
+PAIRS = np.array([0, 0, 1, 1, 2, 2], "int32")
+UNIT = REAL_PRED / np.linalg.norm(REAL_PRED, axis=-1, keepdims=True)
+SPELLED = np.array([[1, 1, 2], [3, 1, 0], [2, 0, 0], [4, 4, 4], [1, 2, 3], [2, 3, 2]], "int32")
+STEPS_OF_LOGITS = _round(np.random.RandomState(8).standard_normal((6, 7, 5)))
+SEGMENTS_TRUE = np.array([[0, 1, 2, 1], [2, 2, 1, 0], [0, 0, 1, 1], [1, 2, 0, 5], [1, 1, 1, 0], [2, 0, 1, 1]], "int32")
+SEGMENTS_PRED = np.array([[0, 1, 1, 1], [2, 0, 1, 0], [1, 0, 1, 2], [1, 2, 2, 0], [0, 1, 1, 0], [2, 0, 0, 1]], "int32")
 
 # name: (constructor, y_true, y_pred)
 LOSSES = {
@@ -77,6 +83,18 @@ LOSSES = {
     "cosine_similarity": (lambda K, **k: K.losses.CosineSimilarity(**k), *REAL),
     "dice": (lambda K, **k: K.losses.Dice(**k), BITS, SCORES),
     "tversky": (lambda K, **k: K.losses.Tversky(alpha=0.3, beta=0.7, **k), BITS, SCORES),
+    "circle": (lambda K, **k: K.losses.Circle(gamma=8.0, **k), PAIRS, UNIT),
+    "circle_with_itself": (
+        lambda K, **k: K.losses.Circle(gamma=2.0, margin=0.2, remove_diagonal=False, **k),
+        PAIRS,
+        UNIT,
+    ),
+    "ctc": (lambda K, **k: K.losses.CTC(**k), SPELLED, STEPS_OF_LOGITS),
+    "generalized_cross_entropy": (
+        lambda K, **k: K.losses.CategoricalGeneralizedCrossEntropy(q=0.7, **k),
+        LABELS,
+        PROBABILITIES,
+    ),
 }
 WHOLE_BATCH_LOSSES = ("dice", "tversky")  # one value for all samples: no weights per sample
 REDUCTIONS = ("sum_over_batch_size", "sum", "none", "mean_with_sample_weight")
@@ -115,6 +133,23 @@ METRICS = {
     "f1_macro": (lambda M: M.F1Score(average="macro"), ONE_HOT, PROBABILITIES),
     "fbeta_micro": (lambda M: M.FBetaScore(beta=2.0, average="micro", threshold=0.5), BITS, SCORES),
     "fbeta_weighted": (lambda M: M.FBetaScore(beta=0.5, average="weighted", threshold=0.5), BITS, SCORES),
+    "iou": (lambda M: M.IoU(3, [0, 2], dtype="float32"), SEGMENTS_TRUE[:, 0], SEGMENTS_PRED[:, 0]),
+    "iou_ignored": (
+        lambda M: M.IoU(3, [0, 1], ignore_class=2, dtype="float32"),
+        SEGMENTS_TRUE[:, 1],
+        SEGMENTS_PRED[:, 1],
+    ),
+    "iou_scores": (
+        lambda M: M.IoU(5, [1, 3], sparse_y_true=True, sparse_y_pred=False, dtype="float32"),
+        LABELS,
+        PROBABILITIES,
+    ),
+    "mean_iou": (lambda M: M.MeanIoU(3, dtype="float32"), SEGMENTS_TRUE[:, 3], SEGMENTS_PRED[:, 3]),
+    "binary_iou": (lambda M: M.BinaryIoU((1,), threshold=0.4, dtype="float32"), BITS[:, 0], SCORES[:, 0]),
+    "one_hot_iou": (lambda M: M.OneHotIoU(5, [0, 4, 2], dtype="float32"), ONE_HOT, PROBABILITIES),
+    "one_hot_mean_iou": (lambda M: M.OneHotMeanIoU(5, dtype="float32"), ONE_HOT, PROBABILITIES),
+    "pearson": (lambda M: M.PearsonCorrelation(), *REAL),
+    "concordance": (lambda M: M.ConcordanceCorrelation(), *REAL),
     "mse": (lambda M: M.MeanSquaredError(), *REAL),
     "rmse": (lambda M: M.RootMeanSquaredError(), *REAL),
     "mae": (lambda M: M.MeanAbsoluteError(), *REAL),
@@ -136,7 +171,7 @@ METRICS = {
 
 # Starting weights and the gradients of a few steps.
 START = [_round(_random.standard_normal(shape)) for shape in ((3, 4), (4,))]
-GRADIENTS = [[_round(_random.standard_normal(w.shape)) for w in START] for _ in range(4)]
+GRADIENTS = [[_round(_random.standard_normal(w.shape)) for w in START] for _ in range(10)]
 OPTIMIZERS = {
     "sgd": lambda O: O.SGD(0.1),
     "sgd_momentum": lambda O: O.SGD(0.1, momentum=0.9),
@@ -152,6 +187,27 @@ OPTIMIZERS = {
     "adamax": lambda O: O.Adamax(0.1),
     "nadam": lambda O: O.Nadam(0.1),
     "lion": lambda O: O.Lion(0.01),
+    "adafactor": lambda O: O.Adafactor(0.5),
+    "adafactor_absolute": lambda O: O.Adafactor(0.05, relative_step=False, clip_threshold=0.5, beta_2_decay=-0.6),
+    "ftrl": lambda O: O.Ftrl(0.1),
+    "ftrl_regularized": lambda O: O.Ftrl(
+        0.1,
+        learning_rate_power=-0.7,
+        l1_regularization_strength=0.05,
+        l2_regularization_strength=0.1,
+        l2_shrinkage_regularization_strength=0.2,
+        beta=0.3,
+    ),
+    "lamb": lambda O: O.Lamb(0.1),
+    "muon": lambda O: O.Muon(0.1),
+    "muon_plain": lambda O: O.Muon(0.1, nesterov=False, rms_rate=None, weight_decay=None, momentum=0.8, ns_steps=3),
+    "muon_excluded": lambda O: O.Muon(0.1, exclude_layers=["w"], adam_lr_ratio=0.5, adam_weight_decay=0.1),
+    "schedule_free_adamw": lambda O: O.ScheduleFreeAdamW(0.1),
+    "schedule_free_adamw_warmup": lambda O: O.ScheduleFreeAdamW(0.1, warmup_steps=4, weight_decay=0.05, beta_1=0.8),
+    "loss_scale_optimizer": lambda O: O.LossScaleOptimizer(
+        O.SGD(0.1, momentum=0.9), initial_scale=4.0, dynamic_growth_steps=3
+    ),
+    "multi_optimizer": lambda O: O.MultiOptimizer(O.OptimizerMap(O.Adam(0.1), {"w1": O.SGD(0.2)})),
     "clipnorm": lambda O: O.SGD(0.1, clipnorm=0.5),
     "clipvalue": lambda O: O.SGD(0.1, clipvalue=0.3),
     "global_clipnorm": lambda O: O.Adam(0.1, global_clipnorm=0.5),

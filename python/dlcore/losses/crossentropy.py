@@ -74,6 +74,22 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
 sparse_categorical_crossentropy.takes_integer_labels = True
 
 
+def categorical_generalized_cross_entropy(y_true, y_pred, q):
+    """(1 - p[label]^q) / q: cross-entropy for q near 0, bounded as the mean absolute error for q near 1.
+
+    y_true holds one integer label per sample, (batch,) or (batch, 1); y_pred probabilities (batch, classes).
+    """
+    y_pred = ops.convert_to_tensor(y_pred)
+    labels = ops.cast(y_true, "int32")
+    if len(labels.shape) == len(y_pred.shape):
+        labels = ops.squeeze(labels, axis=-1)
+    hot = ops.one_hot(labels, y_pred.shape[-1], dtype=y_pred.dtype)
+    return (1.0 - ops.power(ops.sum(hot * y_pred, axis=-1), q)) / q
+
+
+categorical_generalized_cross_entropy.takes_integer_labels = True
+
+
 class BinaryCrossentropy(ConfiguredLoss):
     """Cross-entropy of probabilities or logits with labels 0 and 1: mean of -y * log(p) - (1 - y) * log(1 - p).
 
@@ -245,6 +261,29 @@ class SparseCategoricalCrossentropy(ConfiguredLoss):
         config = super().get_config()
         config.pop("axis")
         return config
+
+
+class CategoricalGeneralizedCrossEntropy(ConfiguredLoss):
+    """Cross-entropy that bears wrong labels: (1 - p[label]^q) / q.
+
+    Args:
+        q: float in (0, 1), default 0.5: towards 1 it is more robust, towards 0 more like cross-entropy.
+        reduction: see `Loss`, default `"sum_over_batch_size"`.
+        name: str, default `"categorical_generalized_cross_entropy"`.
+        dtype: dtype of the result, default `floatx()`.
+
+    Reference: Zhang & Sabuncu 2018.
+
+    Example:
+
+    >>> float(CategoricalGeneralizedCrossEntropy(q=0.5)(np.array([1]), np.array([[0.75, 0.25]])))
+    1.0
+    """
+
+    def __init__(self, q=0.5, reduction=_MEAN, name="categorical_generalized_cross_entropy", dtype=None):
+        if not 0 < q < 1:
+            raise ValueError(f"CategoricalGeneralizedCrossEntropy: q must lie between 0 and 1. Got q={q}.")
+        super().__init__(categorical_generalized_cross_entropy, name, reduction, dtype, q=q)
 
 
 def _same_type(y_true, y_pred):

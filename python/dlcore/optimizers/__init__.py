@@ -1,15 +1,25 @@
 """Optimizers: how gradients change weights."""
 
 from dlcore.optimizers import schedules
+from dlcore.optimizers.adafactor import Adafactor
 from dlcore.optimizers.adagrad import Adagrad
 from dlcore.optimizers.adam import Adam, AdamW
 from dlcore.optimizers.composed import Adadelta, Adamax, Lion, Nadam
+from dlcore.optimizers.ftrl import Ftrl
+from dlcore.optimizers.lamb import Lamb
+from dlcore.optimizers.loss_scale_optimizer import LossScaleOptimizer
+from dlcore.optimizers.multi_optimizer import MultiOptimizer, OptimizerMap
+from dlcore.optimizers.muon import Muon
 from dlcore.optimizers.optimizer import Optimizer
 from dlcore.optimizers.rmsprop import RMSprop
+from dlcore.optimizers.schedule_free_adamw import ScheduleFreeAdamW
 from dlcore.optimizers.sgd import SGD
 from dlcore.registry import Catalogue
 
-_classes = [SGD, RMSprop, Adam, AdamW, Adagrad, Adadelta, Adamax, Nadam, Lion]
+_classes = [
+    SGD, RMSprop, Adam, AdamW, Adagrad, Adadelta, Adamax, Nadam, Lion, Adafactor, Ftrl, Lamb, Muon, ScheduleFreeAdamW,
+    LossScaleOptimizer, MultiOptimizer,
+]  # fmt: skip
 _catalogue = Catalogue("optimizer", "keras.optimizers", _classes, aliases={c.__name__.lower(): c for c in _classes})
 
 
@@ -46,14 +56,22 @@ def deserialize(config, custom_objects=None):
 __all__ = [
     "SGD",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
     "Adamax",
+    "Ftrl",
+    "Lamb",
     "Lion",
+    "LossScaleOptimizer",
+    "MultiOptimizer",
+    "Muon",
     "Nadam",
     "Optimizer",
+    "OptimizerMap",
     "RMSprop",
+    "ScheduleFreeAdamW",
     "deserialize",
     "get",
     "schedules",

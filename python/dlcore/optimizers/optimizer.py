@@ -25,7 +25,8 @@ class Optimizer:
         ema_momentum: float in [0, 1], default 0.99: average <- momentum * average + (1 - momentum) * weight.
         ema_overwrite_frequency: int or None (default): set the weights to their averages every so many steps; None:
             only at the end of training.
-        loss_scale_factor: float or None (default): gradients are divided by it.
+        loss_scale_factor: float or None (default): the loss is multiplied and the gradients are divided by it, so that
+            small gradients are not lost in 16-bit types.
         gradient_accumulation_steps: int >= 2 or None (default): update with the mean gradient of so many steps.
         name: str or None: default the class's name in snake case.
 
@@ -144,10 +145,11 @@ class Optimizer:
         return self.add_variable(reference_variable.shape, initializer, dtype=reference_variable.dtype, name=name)
 
     def add_optimizer_variables(self, trainable_variables, name, initializer="zeros"):
-        """A list with one state variable per weight; for a list of names, a tuple of such lists."""
+        """A list with one state variable per weight; for a list of names (and initializers), a tuple of such lists."""
         names = [name] if isinstance(name, str) else list(name)
+        made_by = initializer if isinstance(initializer, (list, tuple)) else [initializer] * len(names)
         rows = [
-            [self.add_variable_from_reference(variable, name=n, initializer=initializer) for n in names]
+            [self.add_variable_from_reference(variable, name=n, initializer=i) for n, i in zip(names, made_by)]
             for variable in trainable_variables
         ]
         columns = tuple([row[i] for row in rows] for i in range(len(names)))
@@ -161,6 +163,10 @@ class Optimizer:
         return self._index[id(variable)]
 
     # One step
+
+    def scale_loss(self, loss):
+        """The loss whose gradients `apply` takes: times `loss_scale_factor`, if there is one."""
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 
     def apply_gradients(self, grads_and_vars):
         """Updates weights from a list of (gradient, weight) pairs."""
