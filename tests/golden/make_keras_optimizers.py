@@ -1,7 +1,7 @@
 """Writes keras_optimizers.npz: the weights after each step of Keras's optimizers, for the cases of training_cases.py.
 
 Run with Keras 3.15: python tests/golden/make_keras_optimizers.py
-(On NumPy. On TensorFlow, where the value of a variable changes with it, ScheduleFreeAdamW of Keras 3.15 averages wrongly.)
+(On NumPy: on TensorFlow a variable's value changes with it, and ScheduleFreeAdamW of Keras 3.15 averages wrongly.)
 """
 
 import os

@@ -189,6 +189,58 @@ def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
     return carry, tree.map_structure(lambda *ys: None if ys[0] is None else stack(ys), *outputs)
 
 
+def associative_scan(f, elems, reverse=False, axis=0):
+    """Running results of an associative f along an axis: x0, f(x0, x1), f(f(x0, x1), x2), ...
+
+    Pairs of neighbours are joined, the shorter sequence is scanned, the elements between are filled in: f is applied
+    about 2 log2(n) times to long slices instead of n times to short ones (Blelloch 1990).
+
+    Args:
+        f: function of two structures like `elems`, element by element along the axis.
+        elems: tensor or structure of tensors with equal sizes of the axis.
+        reverse: bool, default False: from the end.
+        axis: int, default 0.
+    """
+    from dlcore.ops import numpy as knp
+
+    leaves = [backend.convert_to_tensor(x) for x in tree.flatten(elems)]
+    axis = axis % leaves[0].ndim
+    if reverse:
+        leaves = [knp.flip(x, axis) for x in leaves]
+
+    def apply(a, b):
+        return tree.flatten(f(tree.pack_sequence_as(elems, a), tree.pack_sequence_as(elems, b)))
+
+    def cut(xs, start, stop, step=1):
+        return [x[(builtins.slice(None),) * axis + (builtins.slice(start, stop, step),)] for x in xs]
+
+    def run(xs):
+        size = xs[0].shape[axis]
+        if size < 2:
+            return xs
+        pairs = run(apply(cut(xs, 0, size - 1, 2), cut(xs, 1, None, 2)))
+        count = size // 2
+        between = cut(xs, 2, None, 2)
+        filled = apply(cut(pairs, 0, (size - 1) // 2), between) if size > 2 else []
+        evens = [knp.concatenate([x, *rest], axis) for x, *rest in zip(cut(xs, 0, 1), *([filled] if filled else []))]
+        return [_interleave(even, odd, count, axis) for even, odd in zip(evens, pairs)]
+
+    results = run(leaves)
+    if reverse:
+        results = [knp.flip(x, axis) for x in results]
+    return tree.pack_sequence_as(elems, results)
+
+
+def _interleave(even, odd, count, axis):
+    """even[0], odd[0], even[1], ...; even may be longer by one."""
+    from dlcore.ops import numpy as knp
+
+    head = (builtins.slice(None),) * axis
+    both = knp.stack([even[(*head, builtins.slice(0, count))], odd], axis + 1)
+    shape = [*odd.shape[:axis], 2 * count, *odd.shape[axis + 1 :]]
+    return knp.concatenate([knp.reshape(both, shape), even[(*head, builtins.slice(count, None))]], axis)
+
+
 def map(f, xs):
     """f of every slice along axis 0, stacked."""
     return scan(lambda _, x: (None, f(x)), None, xs)[1]
@@ -200,6 +252,7 @@ def vectorized_map(function, elements):
 
 
 __all__ = [
+    "associative_scan",
     "cast",
     "cond",
     "convert_to_numpy",

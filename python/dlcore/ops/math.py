@@ -2,7 +2,10 @@
 
 import math
 
+import numpy as np
+
 from dlcore import _core, backend
+from dlcore.backend import dtypes
 from dlcore.ops import numpy as knp
 from dlcore.ops._common import as_float, axes_of, float_unary, tensor
 from dlcore.ops.operation import operation
@@ -37,6 +40,19 @@ def _polynomial(coefficients, x):
     for coefficient in coefficients[1:]:
         result = knp.add(knp.multiply(result, x), coefficient)
     return result
+
+
+@operation
+def erfc(x):
+    """1 - erf(x), without cancellation: exp(-x^2) times a Chebyshev fit (Press et al. 1992, 6.2)."""
+    x = as_float(x)
+    size = knp.absolute(x)
+    t = knp.divide(1.0, knp.add(1.0, knp.multiply(0.5, size)))
+    fit = (0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807, -0.18628806, 0.09678418, 0.37409196)
+    fit += (1.00002368, -1.26551223)
+    tail = knp.multiply(t, knp.exp(knp.subtract(_polynomial(fit, t), knp.square(size))))
+    # Near 0 the error function itself is exact, and nothing cancels.
+    return knp.where(knp.less(x, 0.5), knp.subtract(1.0, erf(x)), tail)
 
 
 @operation
@@ -80,6 +96,50 @@ def segment_sum(data, segment_ids, num_segments=None, sorted=False):
     return _core.apply("scatter_add", [zeros, ids, data], axis=0, mode="fill")
 
 
+def _segments(reduce, neutral, data, segment_ids, num_segments):
+    """The reduction of the rows of each segment; `neutral` for segments without rows."""
+    data, ids = tensor(data), backend.convert_to_tensor(segment_ids, "int32")
+    segments = backend.convert_to_tensor(np.arange(_segment_count(ids, num_segments)), "int32")
+    belongs = knp.equal(knp.expand_dims(segments, 1), knp.expand_dims(ids, 0))  # [segments, rows]
+    belongs = knp.reshape(belongs, [*belongs.shape, *([1] * (data.ndim - 1))])
+    return reduce(knp.where(belongs, knp.expand_dims(data, 0), backend.convert_to_tensor(neutral, data.dtype)), axis=1)
+
+
+def _extreme(data, sign):
+    dtype = tensor(data).dtype
+    if dtype in dtypes.FLOATS:
+        return sign * math.inf
+    return np.iinfo(dtype).max if sign > 0 else np.iinfo(dtype).min
+
+
+@operation
+def segment_max(data, segment_ids, num_segments=None, sorted=False):
+    """The greatest of the rows with equal ids; the least number of the dtype where there are none."""
+    return _segments(knp.max, _extreme(data, -1), data, segment_ids, num_segments)
+
+
+@operation
+def segment_min(data, segment_ids, num_segments=None, sorted=False):
+    """The smallest of the rows with equal ids; the greatest number of the dtype where there are none."""
+    return _segments(knp.min, _extreme(data, 1), data, segment_ids, num_segments)
+
+
+@operation
+def segment_prod(data, segment_ids, num_segments=None, sorted=False):
+    """Products of the rows with equal ids; 1 where there are none."""
+    return _segments(knp.prod, 1, data, segment_ids, num_segments)
+
+
+@operation
+def cdist(x, y):
+    """Euclidean distances of all rows of x (..., n, d) to all rows of y (..., m, d), as (..., n, m)."""
+    x, y = (as_float(v) for v in backend.promote(x, y))
+    squares = knp.sum(knp.square(knp.subtract(knp.expand_dims(x, -2), knp.expand_dims(y, -3))), axis=-1)
+    # The root's slope at 0 is infinite; that of the distance of a point to itself shall be 0.
+    same = knp.equal(squares, 0.0)
+    return knp.where(same, 0.0, knp.sqrt(knp.where(same, 1.0, squares)))
+
+
 @operation
 def normalize(x, axis=-1, order=2, epsilon=None):
     """x divided by its norm along the axis."""
@@ -112,13 +172,18 @@ def norm(x, ord=None, axis=None, keepdims=False):
 
 
 __all__ = [
+    "cdist",
     "erf",
+    "erfc",
     "erfinv",
     "in_top_k",
     "logsumexp",
     "norm",
     "normalize",
     "rsqrt",
+    "segment_max",
+    "segment_min",
+    "segment_prod",
     "segment_sum",
     "top_k",
 ]

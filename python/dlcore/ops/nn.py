@@ -6,6 +6,7 @@ import numpy as np
 
 from dlcore import _core, backend
 from dlcore.ops import numpy as knp
+from dlcore.ops import volumes
 from dlcore.ops._common import as_float, axes_of, float_unary, resolve_axis, tensor, unary
 from dlcore.ops.operation import operation
 
@@ -227,12 +228,12 @@ def _pair(value, rank, name):
 
 
 class _Images:
-    """Brings inputs with one or two spatial axes, of either data format, to NHWC, and the result back."""
+    """Brings inputs of either data format to NHWC (NDHWC for three spatial axes), and the result back."""
 
     def __init__(self, x, data_format, function):
         self.rank = x.ndim - 2
-        if self.rank not in (1, 2):
-            raise ValueError(f"{function}: expected inputs with 1 or 2 spatial axes. Received shape {x.shape}")
+        if self.rank not in (1, 2, 3):
+            raise ValueError(f"{function}: expected inputs with 1, 2 or 3 spatial axes. Received shape {x.shape}")
         self.first = backend.standardize_data_format(data_format) == "channels_first"
 
     def enter(self, x):
@@ -272,6 +273,8 @@ def _pool(name, inputs, pool_size, strides, padding, data_format):
 def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
     """The greatest element of each window."""
     images, x, attrs = _pool("max_pool", inputs, pool_size, strides, padding, data_format)
+    if images.rank == 3:
+        return images.leave(volumes.pool3d("max_pool2d", x, **attrs))
     return images.leave(_core.apply("max_pool2d", [x], **attrs)[0])
 
 
@@ -279,36 +282,77 @@ def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None)
 def average_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
     """The mean of each window; padding is not counted."""
     images, x, attrs = _pool("average_pool", inputs, pool_size, strides, padding, data_format)
+    if images.rank == 3:
+        return images.leave(volumes.pool3d("avg_pool2d", x, **attrs))
     return images.leave(_core.apply("avg_pool2d", [x], **attrs))
+
+
+def _adaptive_pool(name, inputs, output_size, data_format, pool_axis):
+    """Pools each spatial axis of size n: window i of `out` reaches from floor(i n / out) to ceil((i + 1) n / out)."""
+    x = as_float(inputs)
+    rank = x.ndim - 2
+    if rank not in (1, 2, 3):
+        raise ValueError(f"{name}: expected inputs with 1, 2 or 3 spatial axes. Received shape {x.shape}")
+    first = 2 if backend.standardize_data_format(data_format) == "channels_first" else 1
+    for axis, out in enumerate(_pair(output_size, rank, "output_size"), first):
+        size = x.shape[axis]
+        if size is None:
+            raise ValueError(f"{name}: the size of axis {axis} must be known. Received shape {x.shape}")
+        starts = np.arange(out) * size // out
+        x = pool_axis(x, axis, starts, -(-(np.arange(out) + 1) * size // out))
+    return x
+
+
+def _mean_of_windows(x, axis, starts, stops):
+    places = np.arange(x.shape[axis])[:, None]
+    weights = ((places >= starts) & (places < stops)) / (stops - starts)
+    product = _core.apply("matmul", [knp.moveaxis(x, axis, -1), backend.convert_to_tensor(weights, x.dtype)])
+    return knp.moveaxis(product, -1, axis)
+
+
+def _max_of_windows(x, axis, starts, stops):
+    places = np.minimum(starts[:, None] + np.arange((stops - starts).max()), stops[:, None] - 1)
+    return knp.max(knp.take(x, places, axis), axis=axis + 1)
+
+
+@operation
+def adaptive_average_pool(inputs, output_size, data_format=None):
+    """Means over as many windows per spatial axis as output_size says."""
+    return _adaptive_pool("adaptive_average_pool", inputs, output_size, data_format, _mean_of_windows)
+
+
+@operation
+def adaptive_max_pool(inputs, output_size, data_format=None):
+    """Maxima over as many windows per spatial axis as output_size says."""
+    return _adaptive_pool("adaptive_max_pool", inputs, output_size, data_format, _max_of_windows)
 
 
 @operation
 def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
-    """Convolution (1-D or 2-D); as many groups as the kernel's input channels go into the inputs' channels.
+    """Convolution over one to three axes; as many groups as the kernel's input channels go into the inputs' channels.
 
     Args:
-        inputs: (N, [H,] W, Cin).
-        kernel: ([KH,] KW, Cin / groups, Cout).
+        inputs: (N, [D, H,] W, Cin).
+        kernel: ([KD, KH,] KW, Cin / groups, Cout).
     """
     x, kernel = backend.promote(inputs, kernel)
     images = _Images(x, data_format, "conv")
     x, kernel = images.enter(x), images.kernel(kernel)
-    channels, per_group = x.shape[-1], kernel.shape[2]
+    channels, per_group = x.shape[-1], kernel.shape[-2]
     if channels is not None and (per_group == 0 or channels % per_group):
         raise ValueError(
             f"conv: the input has {channels} channels, no multiple of the kernel's {per_group} input channels. "
             f"Received: inputs.shape={inputs.shape}, kernel.shape={kernel.shape}"
         )
-    return images.leave(
-        _core.apply(
-            "conv2d",
-            [x, kernel],
-            strides=images.sizes(strides, "strides"),
-            dilation=images.sizes(dilation_rate, "dilation_rate"),
-            padding=_padding(padding),
-            groups=channels // per_group,
-        )
-    )
+    attrs = {
+        "strides": images.sizes(strides, "strides"),
+        "dilation": images.sizes(dilation_rate, "dilation_rate"),
+        "padding": _padding(padding),
+        "groups": channels // per_group,
+    }
+    if images.rank == 3:
+        return images.leave(volumes.conv3d(x, kernel, **attrs))
+    return images.leave(_core.apply("conv2d", [x, kernel], **attrs))
 
 
 @operation
@@ -340,11 +384,15 @@ def conv_transpose(inputs, kernel, strides=1, padding="valid", output_padding=No
     """The transpose of a convolution: upsampling by the strides.
 
     Args:
-        inputs: (N, [H,] W, Cin).
-        kernel: ([KH,] KW, Cout, Cin).
+        inputs: (N, [D, H,] W, Cin).
+        kernel: ([KD, KH,] KW, Cout, Cin).
     """
     x, kernel = backend.promote(inputs, kernel)
     images = _Images(x, data_format, "conv_transpose")
+    if images.rank == 3:
+        added = None if output_padding is None else _pair(output_padding, 3, "output_padding")
+        sizes = images.sizes(strides, "strides"), images.sizes(dilation_rate, "dilation_rate")
+        return images.leave(volumes.conv3d_transpose(images.enter(x), kernel, *sizes, _padding(padding), added))
     attrs = {}
     if output_padding is not None:
         added = _pair(output_padding, images.rank, "output_padding")

@@ -1,0 +1,227 @@
+"""Fourier transforms. A complex tensor is a pair (real part, imaginary part).
+
+The transform of n numbers is a product with an n x n matrix of sines and cosines; where n has factors, it is the
+transforms of its parts and a multiplication by twiddle factors between them (Cooley & Tukey 1965), all as GEMMs.
+"""
+
+import functools
+import math
+
+import numpy as np
+
+from dlcore import _core, backend
+from dlcore.ops import numpy as knp
+from dlcore.ops._common import as_float, tensor
+from dlcore.ops.arrangement import extract_sequences
+from dlcore.ops.operation import operation
+
+# Up to this size one product is as quick as its parts.
+_DIRECT = 64
+
+
+def _pair(name, x):
+    if not isinstance(x, (tuple, list)) or len(x) != 2:
+        raise ValueError(f"{name}: expected a pair (real, imaginary part) of tensors. Received: {type(x).__name__}")
+    real, imaginary = (as_float(part) for part in backend.promote(*x))
+    if real.shape != imaginary.shape:
+        raise ValueError(f"{name}: both parts must have one shape. Received: {real.shape} and {imaginary.shape}")
+    return real, imaginary
+
+
+@functools.lru_cache(maxsize=64)
+def _turns(rows, columns, n):
+    """cos and sin of 2 pi j k / n for j < rows, k < columns."""
+    angles = 2.0 * np.pi * (np.outer(np.arange(rows), np.arange(columns)) % n) / n
+    return np.cos(angles), np.sin(angles)
+
+
+def _times(real, imaginary, cos, sin, product):
+    """(real + i imaginary) (cos - i sin)."""
+    cos, sin = (backend.convert_to_tensor(v, real.dtype) for v in (cos, sin))
+    return (
+        knp.add(product(real, cos), product(imaginary, sin)),
+        knp.subtract(product(imaginary, cos), product(real, sin)),
+    )
+
+
+def _factor(n):
+    """The factor of n nearest below its root; 1 for primes."""
+    return next(f for f in range(math.isqrt(n), 0, -1) if n % f == 0)
+
+
+def _transform(real, imaginary):
+    """sum_j x_j exp(-2 pi i j k / n) along the last axis."""
+    n = real.shape[-1]
+    first = _factor(n)
+    if n <= _DIRECT or first == 1:
+        return _times(real, imaginary, *_turns(n, n, n), lambda a, b: _core.apply("matmul", [a, b]))
+    second = n // first
+    lead = [-1 if size is None else size for size in real.shape[:-1]]
+    # j = j1 * second + j2: over j1, the twiddle factors, over j2; then k = k1 + first * k2.
+    parts = [knp.swapaxes(knp.reshape(part, [*lead, first, second]), -1, -2) for part in (real, imaginary)]
+    parts = _times(*_transform(*parts), *_turns(second, first, n), knp.multiply)
+    parts = _transform(*(knp.swapaxes(part, -1, -2) for part in parts))
+    return tuple(knp.reshape(knp.swapaxes(part, -1, -2), [*lead, n]) for part in parts)
+
+
+def _inverse(real, imaginary):
+    """The inverse transform: that with the parts exchanged, twice, over n."""
+    n = real.shape[-1]
+    imaginary, real = _transform(imaginary, real)
+    return knp.multiply(real, 1.0 / n), knp.multiply(imaginary, 1.0 / n)
+
+
+def _columns(transform, real, imaginary):
+    """The transform along the last axis but one."""
+    parts = transform(*(knp.swapaxes(part, -1, -2) for part in (real, imaginary)))
+    return tuple(knp.swapaxes(part, -1, -2) for part in parts)
+
+
+@operation
+def fft(x):
+    """The Fourier transform along the last axis of a pair (real, imaginary)."""
+    return _transform(*_pair("fft", x))
+
+
+@operation
+def fft2(x):
+    """The Fourier transform over the last two axes of a pair (real, imaginary)."""
+    return _columns(_transform, *_transform(*_pair("fft2", x)))
+
+
+@operation
+def ifft2(x):
+    """The inverse Fourier transform over the last two axes of a pair (real, imaginary)."""
+    return _columns(_inverse, *_inverse(*_pair("ifft2", x)))
+
+
+@operation
+def rfft(x, fft_length=None):
+    """The first half (fft_length // 2 + 1 numbers) of the Fourier transform of real x along the last axis.
+
+    Args:
+        x: real tensor.
+        fft_length: int: x is cut or filled with zeros to that length; default: its own.
+    """
+    x = as_float(x)
+    x = x if fft_length is None else _resized(x, int(fft_length))
+    real, imaginary = _transform(x, knp.zeros_like(x))
+    half = x.shape[-1] // 2 + 1
+    return real[..., :half], imaginary[..., :half]
+
+
+def _resized(x, length):
+    """The last axis cut or filled with zeros."""
+    size = x.shape[-1]
+    if size >= length:
+        return x[..., :length]
+    return knp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, length - size)])
+
+
+@operation
+def irfft(x, fft_length=None):
+    """The real numbers whose `rfft` is x.
+
+    Args:
+        x: pair (real, imaginary) of the first half of a transform.
+        fft_length: int: how many numbers; default 2 * (size - 1).
+    """
+    real, imaginary = _pair("irfft", x)
+    length = 2 * (real.shape[-1] - 1) if fft_length is None else int(fft_length)
+    half = length // 2 + 1
+    real, imaginary = _resized(real, half), _resized(imaginary, half)
+    # The other half mirrors the first: conjugates in the opposite order.
+    mirrored = slice(1, length - half + 1)
+    real = knp.concatenate([real, knp.flip(real[..., mirrored], -1)], -1)
+    imaginary = knp.concatenate([imaginary, knp.negative(knp.flip(imaginary[..., mirrored], -1))], -1)
+    return _inverse(real, imaginary)[0]
+
+
+def window_values(name, window, length, periodic=True):
+    """The numbers of a window given by its name or as an array, as a NumPy array.
+
+    Args:
+        name: the function, for messages.
+        window: `"hann"`, `"hamming"`, `"blackman"`, `"bartlett"`, `"boxcar"`, or an array of that length.
+        length: int.
+        periodic: bool: one period of the window repeated, instead of one with two equal ends.
+    """
+    if not isinstance(window, str):
+        values = np.asarray(backend.convert_to_numpy(window), "float64")
+        if values.shape != (length,):
+            raise ValueError(f"{name}: the window must have {length} numbers. Received shape {values.shape}.")
+        return values
+    shapes = {"hann": np.hanning, "hamming": np.hamming, "blackman": np.blackman, "bartlett": np.bartlett}
+    shapes["boxcar"] = np.ones
+    if window not in shapes:
+        raise ValueError(f"{name}: unknown window {window!r}.{backend.nearest_hint(window, list(shapes))}")
+    return shapes[window](length + 1)[:-1] if periodic and length > 1 else shapes[window](length)
+
+
+def _framing_window(name, window, sequence_length, fft_length):
+    """The window in the middle of fft_length numbers; ones for None."""
+    if fft_length < sequence_length:
+        raise ValueError(
+            f"{name}: fft_length must not be less than sequence_length. Received: fft_length={fft_length}, "
+            f"sequence_length={sequence_length}"
+        )
+    if window is None:
+        return np.ones(fft_length)
+    before = (fft_length - sequence_length) // 2
+    values = window_values(name, window, sequence_length)
+    return np.pad(values, (before, fft_length - sequence_length - before))
+
+
+@operation
+def stft(x, sequence_length, sequence_stride, fft_length, window="hann", center=True):
+    """Short-time Fourier transforms: `rfft` of windows along the last axis, as a pair (real, imaginary).
+
+    Args:
+        x: real tensor (..., length).
+        sequence_length, sequence_stride: ints: the window's length, and how far apart windows are.
+        fft_length: int: each window is filled with zeros to that length.
+        window: `"hann"`, `"hamming"`, an array of sequence_length numbers, or None for ones.
+        center: bool: windows are centred at multiples of the stride; x is mirrored at its ends.
+
+    Returns:
+        Two tensors (..., windows, fft_length // 2 + 1).
+    """
+    x = as_float(x)
+    weights = _framing_window("stft", window, sequence_length, fft_length)
+    if center:
+        x = knp.pad(x, [(0, 0)] * (x.ndim - 1) + [(fft_length // 2, fft_length // 2)], mode="reflect")
+    frames = extract_sequences(x, fft_length, sequence_stride)
+    return rfft(knp.multiply(frames, backend.convert_to_tensor(weights, x.dtype)))
+
+
+@operation
+def istft(x, sequence_length, sequence_stride, fft_length, length=None, window="hann", center=True):
+    """The signal (..., length) whose `stft` is x: windows are added where they overlap.
+
+    Args:
+        x: pair (real, imaginary) of tensors (..., windows, fft_length // 2 + 1).
+        sequence_length, sequence_stride, fft_length, window, center: as given to `stft`.
+        length: int: of the result; default: all that windows cover.
+    """
+    real, imaginary = _pair("istft", x)
+    weights = _framing_window("istft", window, sequence_length, fft_length)
+    frames = irfft((real, imaginary), fft_length)
+    count = frames.shape[-2]
+    total = fft_length + sequence_stride * (count - 1)
+    # Each sample is the mean of the frames that hold it, weighted by the window: sum w * frame / sum w^2.
+    places = (np.arange(count)[:, None] * sequence_stride + np.arange(fft_length)).ravel()
+    share = np.zeros(total)
+    np.add.at(share, places, np.tile(weights**2, count))
+    frames = knp.multiply(frames, backend.convert_to_tensor(weights, frames.dtype))
+    flat = knp.reshape(frames, [-1, count * fft_length])
+    rows = knp.transpose(flat)
+    zeros = knp.zeros([total, rows.shape[1]], rows.dtype)
+    sums = _core.apply("scatter_add", [zeros, tensor(places.astype("int32")), rows], axis=0)
+    signal = knp.transpose(sums) / backend.convert_to_tensor(np.where(share > 1e-10, share, 1.0), frames.dtype)
+    signal = knp.reshape(signal, [*(-1 if n is None else n for n in frames.shape[:-2]), total])
+    start = fft_length // 2 if center else 0
+    stop = start + length if length is not None else total - start
+    return signal[..., start:stop]
+
+
+__all__ = ["fft", "fft2", "ifft2", "irfft", "istft", "rfft", "stft"]

@@ -1,0 +1,201 @@
+"""Functions of `ops` with fixed inputs, made with Keras's names: `O` is keras.ops or dlcore.ops.
+
+make_keras_ops.py stores what Keras computes for them, with gradients; tests/python/test_ops_golden.py compares.
+"""
+
+import numpy as np
+
+_random = np.random.RandomState(11)
+
+
+def floats(*shape):
+    """Normal numbers in multiples of 1/64: exact in float32."""
+    return (np.round(_random.standard_normal(shape) * 64) / 64).astype("float32")
+
+
+def distinct(*shape):
+    """Numbers of which no two are equal: without ties for a maximum."""
+    return (_random.permutation(np.prod(shape)).reshape(shape) / 64).astype("float32")
+
+
+def integers(low, high, *shape, dtype="int32"):
+    return _random.randint(low, high, shape).astype(dtype)
+
+
+VECTOR, MATRIX, CUBE = floats(7), floats(4, 5), floats(2, 3, 4)
+POSITIVE = np.abs(floats(3, 4)) + 0.25
+HOLES = np.where(_random.rand(4, 5) < 0.3, np.nan, floats(4, 5)).astype("float32")
+HOLES[0] = np.nan
+SPECIAL = np.array([0.0, -0.0, 1.5, -2.0, np.inf, -np.inf, np.nan], "float32")
+WHOLE, OTHER = integers(-1000, 1000, 3, 4), integers(1, 60, 3, 4)
+LONG = integers(-(2**40), 2**40, 6, dtype="int64")
+SQUARE = floats(2, 4, 4) + 3.0 * np.eye(4, dtype="float32")
+DEFINITE = np.einsum("bij,bkj->bik", SQUARE, SQUARE).astype("float32")
+IMAGES, VOLUMES = np.abs(floats(2, 6, 5, 3)) % 1.0, floats(2, 4, 5, 4, 2)
+SIGNAL = floats(2, 40)
+PAIR = (floats(3, 12), floats(3, 12))
+LABELS, LOGITS = np.array([[1, 1, 2], [3, 4, 0]], "int32"), floats(2, 6, 5)
+SHIFT = np.array([[1.1, 0.2, -0.5, -0.1, 0.9, 0.7, 0, 0], [0.8, 0, 1.2, 0.3, 1.2, -1.1, 0, 0]], "float32")
+CORNERS = np.array([[[0, 0], [0, 5], [4, 0], [4, 5]], [[0, 0], [0, 5], [4, 0], [4, 5]]], "float32")
+MOVED = CORNERS + np.array(
+    [[[0.5, 1], [0, -1], [-1, 0.5], [0.25, -0.5]], [[1, 0], [0, 1], [0.5, 0], [0, 0.5]]], "float32"
+)
+PLACES = np.stack([floats(3, 4) * 2 + 2, floats(3, 4) * 2 + 2])
+SEGMENTS = np.array([0, 2, 0, 1, 2, 2, 0], "int32")
+T = {"transform": SHIFT}
+
+# name: (function of O and the inputs, inputs)
+CASES = {
+    "cbrt": (lambda O, x: O.cbrt(x), MATRIX),
+    "deg2rad": (lambda O, x: O.deg2rad(x), MATRIX),
+    "rad2deg": (lambda O, x: O.rad2deg(x), MATRIX),
+    "sinc": (lambda O, x: O.sinc(x), MATRIX),
+    "i0": (lambda O, x: O.i0(x), MATRIX * 4),
+    "erfc": (lambda O, x: O.erfc(x), MATRIX * 2),
+    "fabs": (lambda O, x: O.fabs(x), MATRIX),
+    "signs": (lambda O, x: (O.signbit(x), O.isposinf(x), O.isneginf(x), O.isreal(x)), SPECIAL),
+    "angle": (lambda O, x: (O.angle(x), O.imag(x), O.conjugate(x)), MATRIX),
+    "heaviside": (lambda O, x, y: O.heaviside(x, y), SPECIAL[:4], VECTOR[:4]),
+    "fmax": (lambda O, x, y: (O.fmax(x, y), O.fmin(x, y)), HOLES, MATRIX),
+    "fmod": (lambda O, x, y: O.fmod(x, y), WHOLE, OTHER),
+    "fmod_floats": (lambda O, x, y: O.fmod(x, y), MATRIX * 4, np.abs(floats(4, 5)) + 0.5),
+    "ldexp": (lambda O, x, y: O.ldexp(x, y), MATRIX, integers(-5, 9, 4, 5)),
+    "logaddexp2": (lambda O, x, y: O.logaddexp2(x, y), MATRIX, floats(4, 5)),
+    "allclose": (lambda O, x, y: (O.allclose(x, y), O.allclose(x, x)), MATRIX, MATRIX + 1e-3),
+    "bitwise": (
+        lambda O, x, y: (O.bitwise_and(x, y), O.bitwise_or(x, y), O.bitwise_xor(x, y), O.bitwise_not(x)),
+        WHOLE,
+        WHOLE[::-1].copy(),
+    ),
+    "bitwise_uint8": (
+        lambda O, x, y: (O.bitwise_and(x, y), O.bitwise_or(x, y), O.bitwise_xor(x, y), O.bitwise_invert(x)),
+        integers(0, 256, 9, dtype="uint8"),
+        integers(0, 256, 9, dtype="uint8"),
+    ),
+    "shifts": (lambda O, x: (O.left_shift(x, 5), O.bitwise_right_shift(x, 3)), WHOLE),
+    "gcd": (lambda O, x, y: (O.gcd(x, y), O.lcm(x, y)), WHOLE, OTHER),
+    "windows": (lambda O: (O.hanning(9), O.hamming(8), O.blackman(7), O.bartlett(9), O.kaiser(8, 3.5), O.hanning(1)),),
+    "geomspace": (lambda O: O.geomspace(1.0, 32.0, 6),),
+    "vander": (lambda O, x: (O.vander(x, 4), O.vander(x, 3, increasing=True)), VECTOR),
+    "ptp": (lambda O, x: (O.ptp(x), O.ptp(x, axis=1)), MATRIX),
+    "percentile": (lambda O, x: (O.percentile(x, 30.0), O.percentile(x, [10.0, 80.0], axis=1)), MATRIX),
+    "corrcoef": (lambda O, x: O.corrcoef(x), MATRIX),
+    "histogram": (lambda O, x: O.histogram(x, 6), VECTOR),
+    "trapezoid": (
+        lambda O, x, y: (O.trapezoid(x, dx=0.5), O.trapezoid(x, y, axis=0)),
+        MATRIX,
+        np.arange(4.0, dtype="f"),
+    ),
+    "isin": (lambda O, x, y: (O.isin(x, y), O.isin(x, y, invert=True)), WHOLE // 100, OTHER // 10),
+    "nan_reductions": (
+        lambda O, x: (O.nansum(x, 0), O.nanprod(x, 0), O.nanmax(x, 1), O.nanmin(x, 1), O.nanmean(x, 1), O.nanstd(x, 1)),
+        HOLES,
+    ),
+    "nan_variances": (lambda O, x: (O.nanvar(x), O.nanargmax(x[1:], 1), O.nanargmin(x[1:], 1)), HOLES),
+    "nan_cumulated": (lambda O, x: (O.nancumsum(x, 1), O.nancumprod(x, 0)), HOLES),
+    "nan_quantiles": (
+        lambda O, x: (
+            O.nanmedian(x),
+            O.nanmedian(x, axis=1),
+            O.nanquantile(x, [0.2, 0.7], 1),
+            O.nanpercentile(x, 35.0),
+        ),
+        HOLES,
+    ),
+    "splits": (lambda O, x: (*O.hsplit(x, 3), *O.vsplit(x, 2), *O.dsplit(x, [1, 3])), CUBE),
+    "dstack": (lambda O, x, y: (O.dstack([x, y]), O.dstack([x[0], y[1]])), MATRIX, floats(4, 5)),
+    "flips": (lambda O, x: (O.fliplr(x), O.flipud(x), O.diagflat(x[0], 1)), MATRIX),
+    "rot90": (lambda O, x: (O.rot90(x), O.rot90(x, 2), O.rot90(x, 3, (1, 2)), O.rot90(x, -1, (0, 2))), CUBE),
+    "kron": (lambda O, x, y: O.kron(x, y), floats(2, 3), floats(3, 2)),
+    "kron_ranks": (lambda O, x, y: O.kron(x, y), floats(2), floats(2, 3, 2)),
+    "unravel_index": (lambda O, x: O.unravel_index(x, (3, 4, 5)), integers(0, 60, 7)),
+    "extract_sequences": (lambda O, x: O.extract_sequences(x, 8, 3), SIGNAL),
+    "rearrange": (
+        lambda O, x: (O.rearrange(x, "b h w c -> b (h w) c"), O.rearrange(x, "b (h p) w c -> (b p) w h c", p=2)),
+        IMAGES,
+    ),
+    "unfold": (lambda O, x: O.unfold(x, (2, 3), dilation=(1, 2), padding=1, stride=2), floats(2, 3, 6, 7)),
+    "fold": (lambda O, x: O.fold(x, (6, 7), (2, 3), dilation=(1, 2), padding=1, stride=2), floats(2, 18, 12)),
+    "segments": (
+        lambda O, x, i: (
+            O.segment_max(x, i, 3),
+            O.segment_min(x, i, 3),
+            O.segment_prod(x, i, 3),
+            O.segment_sum(x, i, 3),
+        ),
+        floats(7, 2),
+        SEGMENTS,
+    ),
+    "cdist": (lambda O, x, y: O.cdist(x, y), floats(2, 3, 4), floats(2, 5, 4)),
+    "associative_scan": (
+        lambda O, x: (O.associative_scan(O.add, x), O.associative_scan(O.multiply, x, True, 1)),
+        MATRIX,
+    ),
+    "adaptive_average_pool": (lambda O, x: O.adaptive_average_pool(x, (4, 3)), IMAGES),
+    "adaptive_max_pool": (lambda O, x: O.adaptive_max_pool(x, (4, 2), "channels_first"), distinct(2, 3, 6, 5)),
+    "adaptive_pool_1d": (lambda O, x: (O.adaptive_average_pool(x, 3), O.adaptive_max_pool(x, 2)), CUBE),
+    "ctc_loss": (lambda O, y, x: O.ctc_loss(y, x, np.array([3, 2]), np.array([6, 5])), LABELS, LOGITS),
+    "ctc_decode": (lambda O, x: O.ctc_decode(x, np.array([6, 4], "int32")), LOGITS),
+    "ctc_decode_repeats": (lambda O, x: O.ctc_decode(x, np.array([6, 4], "int32"), merge_repeated=False), LOGITS),
+    "ctc_beam": (
+        lambda O, x: O.ctc_decode(x, np.array([6, 4], "int32"), strategy="beam_search", beam_width=50, top_paths=3),
+        LOGITS,
+    ),
+    "fft": (lambda O, x, y: (*O.fft((x, y)), *O.fft2((x, y)), *O.ifft2((x, y))), *PAIR),
+    "fft_long": (lambda O, x: O.rfft(x), floats(2, 180)),
+    "fft_prime": (lambda O, x: O.rfft(x), floats(2, 67)),
+    "rfft": (lambda O, x: (*O.rfft(x), *O.rfft(x, 16), *O.rfft(x, 45)), SIGNAL),
+    "irfft": (lambda O, x, y: (O.irfft((x, y)), O.irfft((x, y), 15), O.irfft((x, y), 30)), *PAIR),
+    "stft": (lambda O, x: (*O.stft(x, 8, 4, 16), *O.stft(x, 10, 3, 12, "hamming", center=False)), SIGNAL),
+    "istft": (lambda O, x, y: O.istft((x, y), 8, 4, 16, length=20), floats(2, 7, 9), floats(2, 7, 9)),
+    "cholesky": (lambda O, x: (O.cholesky(x), O.cholesky(x, upper=True), O.logdet(x)), DEFINITE),
+    "cholesky_inverse": (lambda O, x: O.cholesky_inverse(O.cholesky(x)), DEFINITE[0]),
+    "det": (lambda O, x: (O.det(x), O.slogdet(x)[1], O.inv(x)), SQUARE[:, ::-1].copy()),
+    "lu_factor": (lambda O, x: O.lu_factor(x), SQUARE[:, ::-1].copy()),
+    "solve": (lambda O, a, b: (O.solve(a, b), O.solve(a[0], b[0])), SQUARE[:, ::-1].copy(), floats(2, 4, 3)),
+    "solve_triangular": (
+        lambda O, a, b: (O.solve_triangular(O.tril(a), b, lower=True), O.solve_triangular(O.triu(a), b)),
+        SQUARE,
+        floats(2, 4, 3),
+    ),
+    "qr": (lambda O, x: O.qr(x), floats(2, 5, 3)),
+    "qr_complete": (lambda O, x: O.qr(x, mode="complete"), floats(4, 2)),
+    "jvp": (lambda O, x, v: O.jvp(lambda a: O.tanh(O.matmul(a, O.transpose(a))), (x,), (v,)), MATRIX, floats(4, 5)),
+    "rgb_to_hsv": (lambda O, x: O.image.rgb_to_hsv(x), IMAGES),
+    "hsv_to_rgb": (lambda O, x: O.image.hsv_to_rgb(x), IMAGES * 0.97 + 0.011),
+    "rgb_to_grayscale": (lambda O, x: O.image.rgb_to_grayscale(x), IMAGES),
+    "pad_images": (lambda O, x: O.image.pad_images(x, 1, 2, target_height=9, target_width=8), IMAGES),
+    "crop_images": (lambda O, x: O.image.crop_images(x, 1, None, None, 2, target_height=3, target_width=2), IMAGES),
+    "extract_patches": (lambda O, x: O.image.extract_patches(x, (2, 3), 2, 1, "same"), IMAGES),
+    "extract_patches_dilated": (lambda O, x: O.image.extract_patches(x, 2, 1, 2), IMAGES),
+    "extract_patches_3d": (lambda O, x: O.image.extract_patches_3d(x, 2), VOLUMES),
+    "gaussian_blur": (lambda O, x: O.image.gaussian_blur(x, (3, 5), (0.8, 1.5), "channels_last"), IMAGES),
+    "sobel_edges": (lambda O, x: O.image.sobel_edges(x), IMAGES),
+    "ssim": (lambda O, x, y: O.image.ssim(x, y, filter_size=4), IMAGES, IMAGES[::-1].copy()),
+    "scale_and_translate": (
+        lambda O, x, s, t: O.image.scale_and_translate(x, (2, 8, 4, 3), s, t, (1, 2), "cubic"),
+        IMAGES,
+        np.array([1.3, 0.7], "float32"),
+        np.array([0.4, -0.6], "float32"),
+    ),
+    "map_coordinates": (lambda O, x, c: O.image.map_coordinates(x, c, order=1, fill_value=0.5), MATRIX, PLACES),
+    "perspective_transform": (lambda O, x: O.image.perspective_transform(x, CORNERS, MOVED), IMAGES),
+}
+for _method in ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"):
+    CASES[f"resize_{_method}"] = (lambda O, x, m=_method: O.image.resize(x, (9, 3), m), IMAGES)
+    CASES[f"resize_{_method}_antialias"] = (
+        lambda O, x, m=_method: O.image.resize(x, (2, 7), m, antialias=True),
+        IMAGES,
+    )
+CASES["resize_crop"] = (lambda O, x: O.image.resize(x, (4, 8), crop_to_aspect_ratio=True), IMAGES)
+CASES["resize_pad"] = (lambda O, x: O.image.resize(x, (4, 8), pad_to_aspect_ratio=True, fill_value=0.5), IMAGES)
+for _mode in ("constant", "nearest", "wrap", "mirror", "reflect"):
+    CASES[f"affine_{_mode}"] = (lambda O, x, m=_mode: O.image.affine_transform(x, SHIFT, "bilinear", m, 0.25), IMAGES)
+    CASES[f"map_nearest_{_mode}"] = (lambda O, x, c, m=_mode: O.image.map_coordinates(x, c, 0, m), MATRIX, PLACES)
+
+# Whose gradients are not compared: they are none, or differ by choice where the function has a corner.
+NO_GRADIENT = {
+    "signs", "segments", "allclose", "heaviside", "fmax", "isin", "ctc_decode", "ctc_decode_repeats", "ctc_beam",
+    "histogram", "jvp", "nan_variances", "nan_reductions", "nan_cumulated", "nan_quantiles", "lu_factor", "qr",
+    "qr_complete", "fabs", "ptp",
+}  # fmt: skip
