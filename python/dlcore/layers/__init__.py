@@ -2,9 +2,10 @@
 
 from dlcore.layers.activations.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from dlcore.layers.attention.attention import AdditiveAttention, Attention
+from dlcore.layers.attention.grouped_query_attention import GroupQueryAttention
 from dlcore.layers.attention.multi_head_attention import MultiHeadAttention
-from dlcore.layers.convolutional.conv import Conv1D, Conv2D
-from dlcore.layers.convolutional.conv_transpose import Conv1DTranspose, Conv2DTranspose
+from dlcore.layers.convolutional.conv import Conv1D, Conv2D, Conv3D
+from dlcore.layers.convolutional.conv_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from dlcore.layers.convolutional.depthwise_conv import DepthwiseConv1D, DepthwiseConv2D
 from dlcore.layers.convolutional.separable_conv import SeparableConv1D, SeparableConv2D
 from dlcore.layers.core.dense import Dense
@@ -14,6 +15,7 @@ from dlcore.layers.core.identity import Identity
 from dlcore.layers.core.input_layer import Input, InputLayer
 from dlcore.layers.core.lambda_layer import Lambda
 from dlcore.layers.core.masking import Masking
+from dlcore.layers.core.reversible_embedding import ReversibleEmbedding
 from dlcore.layers.core.wrapper import Wrapper
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
@@ -22,22 +24,57 @@ from dlcore.layers.merging.dot import Dot
 from dlcore.layers.merging.functions import add, average, concatenate, dot, maximum, minimum, multiply, subtract
 from dlcore.layers.merging.merge import Add, Average, Maximum, Minimum, Multiply, Subtract
 from dlcore.layers.normalization.batch_normalization import BatchNormalization
+from dlcore.layers.normalization.group_normalization import GroupNormalization
 from dlcore.layers.normalization.layer_normalization import LayerNormalization
+from dlcore.layers.normalization.rms_normalization import RMSNormalization
+from dlcore.layers.normalization.spectral_normalization import SpectralNormalization
+from dlcore.layers.normalization.unit_normalization import UnitNormalization
+from dlcore.layers.pooling.adaptive_pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+)
 from dlcore.layers.pooling.global_pooling import (
     GlobalAveragePooling1D,
     GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
     GlobalMaxPooling1D,
     GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
 )
-from dlcore.layers.pooling.pooling import AveragePooling1D, AveragePooling2D, MaxPooling1D, MaxPooling2D
+from dlcore.layers.pooling.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    AveragePooling3D,
+    MaxPooling1D,
+    MaxPooling2D,
+    MaxPooling3D,
+)
 from dlcore.layers.preprocessing.normalization import Normalization
 from dlcore.layers.preprocessing.rescaling import Rescaling
-from dlcore.layers.regularization.dropout import Dropout, SpatialDropout1D, SpatialDropout2D
+from dlcore.layers.regularization.dropout import (
+    AlphaDropout,
+    Dropout,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
+)
 from dlcore.layers.regularization.gaussian import ActivityRegularization, GaussianDropout, GaussianNoise
-from dlcore.layers.reshaping.borders import Cropping1D, Cropping2D, ZeroPadding1D, ZeroPadding2D
+from dlcore.layers.reshaping.borders import (
+    Cropping1D,
+    Cropping2D,
+    Cropping3D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+    ZeroPadding3D,
+)
 from dlcore.layers.reshaping.reshape import Flatten, Permute, RepeatVector, Reshape
-from dlcore.layers.reshaping.up_sampling import UpSampling1D, UpSampling2D
+from dlcore.layers.reshaping.up_sampling import UpSampling1D, UpSampling2D, UpSampling3D
 from dlcore.layers.rnn.bidirectional import Bidirectional
+from dlcore.layers.rnn.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from dlcore.layers.rnn.gru import GRU, GRUCell
 from dlcore.layers.rnn.lstm import LSTM, LSTMCell
 from dlcore.layers.rnn.rnn import RNN, StackedRNNCells
@@ -45,10 +82,20 @@ from dlcore.layers.rnn.simple_rnn import SimpleRNN, SimpleRNNCell
 from dlcore.layers.rnn.time_distributed import TimeDistributed
 
 # Keras's second names.
-AvgPool1D, AvgPool2D, MaxPool1D, MaxPool2D = AveragePooling1D, AveragePooling2D, MaxPooling1D, MaxPooling2D
-GlobalAvgPool1D, GlobalAvgPool2D = GlobalAveragePooling1D, GlobalAveragePooling2D
-GlobalMaxPool1D, GlobalMaxPool2D = GlobalMaxPooling1D, GlobalMaxPooling2D
-Convolution1D, Convolution2D, Convolution2DTranspose = Conv1D, Conv2D, Conv2DTranspose
+AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
+MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
+GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = (
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+)
+GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
+Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
+Convolution1DTranspose, Convolution2DTranspose, Convolution3DTranspose = (
+    Conv1DTranspose,
+    Conv2DTranspose,
+    Conv3DTranspose,
+)
 SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
 
 
@@ -70,18 +117,24 @@ def deserialize(config, custom_objects=None):
 
 
 __all__ = [
-    "ELU", "GRU", "LSTM", "RNN", "Activation", "ActivityRegularization", "Add", "AdditiveAttention", "Attention",
-    "Average", "AveragePooling1D", "AveragePooling2D", "AvgPool1D", "AvgPool2D", "BatchNormalization", "Bidirectional",
-    "Concatenate", "Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Convolution1D", "Convolution2D",
-    "Convolution2DTranspose", "Cropping1D", "Cropping2D", "Dense", "DepthwiseConv1D", "DepthwiseConv2D", "Dot",
-    "Dropout", "EinsumDense", "Embedding", "Flatten", "GRUCell", "GaussianDropout", "GaussianNoise",
-    "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAvgPool1D", "GlobalAvgPool2D", "GlobalMaxPool1D",
-    "GlobalMaxPool2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "Identity", "Input", "InputLayer", "InputSpec",
-    "LSTMCell", "Lambda", "Layer", "LayerNormalization", "LeakyReLU", "Masking", "MaxPool1D", "MaxPool2D",
-    "MaxPooling1D", "MaxPooling2D", "Maximum", "Minimum", "MultiHeadAttention", "Multiply", "Normalization", "PReLU",
-    "Permute", "ReLU", "RepeatVector", "Rescaling", "Reshape", "SeparableConv1D", "SeparableConv2D",
+    "Activation", "ActivityRegularization", "AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D", "AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D", "Add",
+    "AdditiveAttention", "AlphaDropout", "Attention", "Average", "AveragePooling1D", "AveragePooling2D",
+    "AveragePooling3D", "AvgPool1D", "AvgPool2D", "AvgPool3D", "BatchNormalization", "Bidirectional", "Concatenate",
+    "Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Conv3D", "Conv3DTranspose", "ConvLSTM1D", "ConvLSTM2D",
+    "ConvLSTM3D", "Convolution1D", "Convolution1DTranspose", "Convolution2D", "Convolution2DTranspose", "Convolution3D",
+    "Convolution3DTranspose", "Cropping1D", "Cropping2D", "Cropping3D", "Dense", "DepthwiseConv1D", "DepthwiseConv2D",
+    "Dot", "Dropout", "ELU", "EinsumDense", "Embedding", "Flatten", "GRU", "GRUCell", "GaussianDropout",
+    "GaussianNoise", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D", "GlobalAvgPool1D",
+    "GlobalAvgPool2D", "GlobalAvgPool3D", "GlobalMaxPool1D", "GlobalMaxPool2D", "GlobalMaxPool3D", "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D", "GlobalMaxPooling3D", "GroupNormalization", "GroupQueryAttention", "Identity", "Input",
+    "InputLayer", "InputSpec", "LSTM", "LSTMCell", "Lambda", "Layer", "LayerNormalization", "LeakyReLU", "Masking",
+    "MaxPool1D", "MaxPool2D", "MaxPool3D", "MaxPooling1D", "MaxPooling2D", "MaxPooling3D", "Maximum", "Minimum",
+    "MultiHeadAttention", "Multiply", "Normalization", "PReLU", "Permute", "RMSNormalization", "RNN", "ReLU",
+    "RepeatVector", "Rescaling", "Reshape", "ReversibleEmbedding", "SeparableConv1D", "SeparableConv2D",
     "SeparableConvolution1D", "SeparableConvolution2D", "SimpleRNN", "SimpleRNNCell", "Softmax", "SpatialDropout1D",
-    "SpatialDropout2D", "StackedRNNCells", "Subtract", "TimeDistributed", "UpSampling1D", "UpSampling2D", "Wrapper",
-    "ZeroPadding1D", "ZeroPadding2D", "add", "average", "concatenate", "deserialize", "dot", "maximum", "minimum",
-    "multiply", "serialize", "subtract",
+    "SpatialDropout2D", "SpatialDropout3D", "SpectralNormalization", "StackedRNNCells", "Subtract", "TimeDistributed",
+    "UnitNormalization", "UpSampling1D", "UpSampling2D", "UpSampling3D", "Wrapper", "ZeroPadding1D", "ZeroPadding2D",
+    "ZeroPadding3D", "add", "average", "concatenate", "deserialize", "dot", "maximum", "minimum", "multiply",
+    "serialize", "subtract",
 ]  # fmt: skip

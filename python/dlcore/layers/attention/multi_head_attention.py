@@ -5,7 +5,7 @@ from dlcore import ops
 from dlcore.layers.activations.activation import Softmax
 from dlcore.layers.arguments import fraction, positive_int
 from dlcore.layers.attention.attention import causal_mask
-from dlcore.layers.core.einsum_dense import EinsumDense
+from dlcore.layers.attention.projections import combine_masks, projection
 from dlcore.layers.layer import Layer
 from dlcore.layers.regularization.dropout import Dropout
 from dlcore.layers.weight_options import set_weight_options, weight_options_config
@@ -108,7 +108,8 @@ class MultiHeadAttention(Layer):
         """(..., features) -> (..., heads, size)."""
         letters = string.ascii_lowercase[: len(shape)]
         outer, features, (head, depth) = letters[:-1], letters[-1], "yz"
-        return self._dense(
+        return projection(
+            self,
             name,
             f"{letters},{features}{head}{depth}->{outer}{head}{depth}",
             (*[None] * (len(shape) - 2), self.num_heads, size),
@@ -121,31 +122,14 @@ class MultiHeadAttention(Layer):
         sizes = tuple(self._output_sizes or (query_shape[-1],))
         outer, (head, depth) = string.ascii_lowercase[: len(query_shape) - 1], "yz"
         result = string.ascii_lowercase[len(outer) : len(outer) + len(sizes)]
-        return self._dense(
+        return projection(
+            self,
             "attention_output",
             f"{outer}{head}{depth},{head}{depth}{result}->{outer}{result}",
             (*[None] * (len(outer) - 1), *sizes),
             result,
             (*query_shape[:-1], self.num_heads, self.value_dim),
         )
-
-    def _dense(self, name, equation, output_shape, bias_axes, input_shape):
-        # Each projection needs initializers of its own, or their weights would start out equal.
-        options = {
-            option: getattr(self, option).clone() if option.endswith("initializer") else getattr(self, option)
-            for option in self._weight_option_names
-        }
-        dense = EinsumDense(
-            equation,
-            output_shape,
-            bias_axes=bias_axes if self.use_bias else None,
-            name=name,
-            dtype=self.dtype_policy,
-            **options,
-        )
-        with dense._scope():
-            dense.build(input_shape)
-        return dense
 
     def call(
         self,
@@ -165,7 +149,7 @@ class MultiHeadAttention(Layer):
         k = self._key_dense(key)
         v = self._value_dense(value)
         scores = ops.einsum(self._scores_equation, k, q)
-        mask = _combine(query_mask, value_mask, key_mask, attention_mask)
+        mask = combine_masks(query_mask, value_mask, key_mask, attention_mask)
         if mask is not None:
             for _ in range(len(scores.shape) - len(mask.shape)):
                 mask = ops.expand_dims(mask, -2 * len(self._axes) - 1)
@@ -216,20 +200,6 @@ class MultiHeadAttention(Layer):
 
 def _as_tuple(value):
     return (value,) if isinstance(value, int) else None if value is None else tuple(value)
-
-
-def _combine(query_mask, value_mask, key_mask, attention_mask):
-    """The positions (..., T, S) where attention is allowed, or None for all."""
-    masks = [None if m is None else ops.expand_dims(ops.cast(m, "bool"), -2) for m in (value_mask, key_mask)]
-    if query_mask is not None:
-        masks.append(ops.expand_dims(ops.cast(query_mask, "bool"), -1))
-    if attention_mask is not None:
-        masks.append(ops.cast(attention_mask, "bool"))
-    mask = None
-    for other in masks:
-        if other is not None:
-            mask = other if mask is None else ops.logical_and(mask, other)
-    return mask
 
 
 def _attention_equations(rank, axes):

@@ -1,4 +1,4 @@
-"""Convolution over one and two spatial axes."""
+"""Convolution over one, two and three spatial axes."""
 
 from dlcore import ops
 from dlcore.layers.arguments import positive_int
@@ -154,3 +154,21 @@ class Conv2D(_Conv):
     """
 
     rank = 2
+
+
+class Conv3D(_Conv):
+    """Convolution over volumes. Arguments as `Conv2D`, with three spatial axes.
+
+    Input shape: (batch, depth, height, width, channels).
+    Output shape: (batch, new_depth, new_height, new_width, filters).
+
+    Example:
+
+    >>> Conv3D(2, 3)(ops.ones((4, 8, 8, 8, 1))).shape
+    (4, 6, 6, 6, 2)
+    """
+
+    rank = 3
+
+    def __init__(self, filters, kernel_size, strides=(1, 1, 1), padding="valid", data_format=None, **kwargs):
+        super().__init__(filters, kernel_size, strides, padding, data_format, **kwargs)

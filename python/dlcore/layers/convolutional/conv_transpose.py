@@ -109,3 +109,13 @@ class Conv2DTranspose(_ConvTranspose):
     """
 
     rank = 2
+
+
+class Conv3DTranspose(_ConvTranspose):
+    """Transposed convolution over volumes. Arguments as `Conv2DTranspose`, with three spatial axes.
+
+    Input shape: (batch, depth, height, width, channels).
+    Output shape: (batch, new_depth, new_height, new_width, filters).
+    """
+
+    rank = 3

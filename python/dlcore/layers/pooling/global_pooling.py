@@ -52,6 +52,16 @@ class GlobalMaxPooling2D(_GlobalMaxPooling):
     rank = 2
 
 
+class GlobalMaxPooling3D(_GlobalMaxPooling):
+    """The maximum over the volume. Arguments as `GlobalMaxPooling1D`.
+
+    Input shape: (batch, depth, height, width, channels).
+    Output shape: (batch, channels).
+    """
+
+    rank = 3
+
+
 class GlobalAveragePooling1D(_GlobalPooling):
     """The mean over time; steps that a mask leaves out do not count. Arguments as `GlobalMaxPooling1D`."""
 
@@ -73,7 +83,12 @@ class GlobalAveragePooling1D(_GlobalPooling):
         return None
 
 
-class GlobalAveragePooling2D(_GlobalPooling):
+class _GlobalAveragePooling(_GlobalPooling):
+    def call(self, inputs):
+        return ops.mean(inputs, axis=self._axes, keepdims=self.keepdims)
+
+
+class GlobalAveragePooling2D(_GlobalAveragePooling):
     """The mean over the image. Arguments as `GlobalMaxPooling1D`.
 
     Input shape: (batch, height, width, channels).
@@ -82,5 +97,12 @@ class GlobalAveragePooling2D(_GlobalPooling):
 
     rank = 2
 
-    def call(self, inputs):
-        return ops.mean(inputs, axis=self._axes, keepdims=self.keepdims)
+
+class GlobalAveragePooling3D(_GlobalAveragePooling):
+    """The mean over the volume. Arguments as `GlobalMaxPooling1D`.
+
+    Input shape: (batch, depth, height, width, channels).
+    Output shape: (batch, channels).
+    """
+
+    rank = 3

@@ -100,3 +100,25 @@ class AveragePooling2D(_AveragePooling):
 
     def __init__(self, pool_size=(2, 2), strides=None, padding="valid", data_format=None, **kwargs):
         super().__init__(pool_size, strides, padding, data_format, **kwargs)
+
+
+class MaxPooling3D(_MaxPooling):
+    """The maximum of each window of a volume. Arguments as `MaxPooling2D`, with three spatial axes.
+
+    Input shape: (batch, depth, height, width, channels).
+    Output shape: (batch, new_depth, new_height, new_width, channels).
+    """
+
+    rank = 3
+
+    def __init__(self, pool_size=(2, 2, 2), strides=None, padding="valid", data_format=None, **kwargs):
+        super().__init__(pool_size, strides, padding, data_format, **kwargs)
+
+
+class AveragePooling3D(_AveragePooling):
+    """The mean of each window of a volume; padding does not count. Arguments as `MaxPooling3D`."""
+
+    rank = 3
+
+    def __init__(self, pool_size=(2, 2, 2), strides=None, padding="valid", data_format=None, **kwargs):
+        super().__init__(pool_size, strides, padding, data_format, **kwargs)

@@ -1,4 +1,4 @@
-"""Layers that add or cut borders of sequences and images."""
+"""Layers that add or cut borders of sequences, images and volumes."""
 
 from dlcore import backend, ops
 from dlcore.layers.arguments import int_tuple, is_int
@@ -15,18 +15,41 @@ def _borders(layer_type, name, value, rank):
     return tuple(int_tuple(layer_type, name, entry, 2, smallest=0) for entry in value)
 
 
-class _Borders2D(Layer):
-    def __init__(self, data_format=None, **kwargs):
+class _Borders(Layer):
+    """Base: `rank` spatial axes, each with a number of elements before and after.
+
+    A subclass says in `_argument` what its constructor calls these numbers.
+    """
+
+    rank = None
+    _argument = None
+
+    def __init__(self, borders, data_format=None, **kwargs):
         super().__init__(**kwargs)
+        setattr(self, self._argument, _borders(type(self).__name__, self._argument, borders, self.rank))
         self.data_format = backend.standardize_data_format(data_format)
-        self.input_spec = InputSpec(ndim=4)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def _around(self, spatial, other):
-        """One entry per axis of the input: `spatial` for height and width, `other` for batch and channels."""
+        """One entry per axis of the input: `spatial` for the spatial axes, `other` for batch and channels."""
         return (other, *spatial, other) if self.data_format == "channels_last" else (other, other, *spatial)
 
+    def get_config(self):
+        return {
+            **super().get_config(),
+            self._argument: getattr(self, self._argument),
+            "data_format": self.data_format,
+        }
 
-class ZeroPadding2D(_Borders2D):
+
+class _ZeroPadding(_Borders):
+    _argument = "padding"
+
+    def call(self, inputs):
+        return ops.pad(inputs, self._around(self.padding, (0, 0)))
+
+
+class ZeroPadding2D(_ZeroPadding):
     """Adds rows and columns of zeros around images.
 
     Args:
@@ -37,15 +60,33 @@ class ZeroPadding2D(_Borders2D):
     Output shape: (batch, height + top + bottom, width + left + right, channels).
     """
 
+    rank = 2
+
     def __init__(self, padding=(1, 1), data_format=None, **kwargs):
-        super().__init__(data_format, **kwargs)
-        self.padding = _borders("ZeroPadding2D", "padding", padding, 2)
+        super().__init__(padding, data_format, **kwargs)
 
-    def call(self, inputs):
-        return ops.pad(inputs, self._around(self.padding, (0, 0)))
 
-    def get_config(self):
-        return {**super().get_config(), "padding": self.padding, "data_format": self.data_format}
+class ZeroPadding3D(_ZeroPadding):
+    """Adds layers of zeros around volumes.
+
+    Args:
+        padding: int: on all sides; 3 ints: on both sides of depth, height and width; 3 pairs (before, after).
+            Default 1.
+        data_format: `"channels_last"` (default) or `"channels_first"`.
+
+    Input shape: (batch, depth, height, width, channels).
+    Output shape: (batch, new_depth, new_height, new_width, channels), new = old + before + after.
+
+    Example:
+
+    >>> ZeroPadding3D((1, 0, (0, 2)))(ops.ones((1, 4, 4, 4, 1))).shape
+    (1, 6, 4, 6, 1)
+    """
+
+    rank = 3
+
+    def __init__(self, padding=((1, 1), (1, 1), (1, 1)), data_format=None, **kwargs):
+        super().__init__(padding, data_format, **kwargs)
 
 
 class ZeroPadding1D(Layer):
@@ -74,7 +115,16 @@ class ZeroPadding1D(Layer):
         return {**super().get_config(), "padding": self.padding, "data_format": self.data_format}
 
 
-class Cropping2D(_Borders2D):
+class _Cropping(_Borders):
+    _argument = "cropping"
+
+    def call(self, inputs):
+        first = 1 if self.data_format == "channels_last" else 2
+        kept = [_kept(self, inputs.shape, first + i, borders) for i, borders in enumerate(self.cropping)]
+        return inputs[self._around(kept, slice(None))]
+
+
+class Cropping2D(_Cropping):
     """Cuts rows and columns off images.
 
     Args:
@@ -85,17 +135,33 @@ class Cropping2D(_Borders2D):
     Output shape: (batch, height - top - bottom, width - left - right, channels).
     """
 
+    rank = 2
+
     def __init__(self, cropping=((0, 0), (0, 0)), data_format=None, **kwargs):
-        super().__init__(data_format, **kwargs)
-        self.cropping = _borders("Cropping2D", "cropping", cropping, 2)
+        super().__init__(cropping, data_format, **kwargs)
 
-    def call(self, inputs):
-        first = 1 if self.data_format == "channels_last" else 2
-        kept = [_kept(self, inputs.shape, first + i, self.cropping[i]) for i in range(2)]
-        return inputs[self._around(kept, slice(None))]
 
-    def get_config(self):
-        return {**super().get_config(), "cropping": self.cropping, "data_format": self.data_format}
+class Cropping3D(_Cropping):
+    """Cuts layers off volumes.
+
+    Args:
+        cropping: int: on all sides; 3 ints: on both sides of depth, height and width; 3 pairs (before, after).
+            Default 1.
+        data_format: `"channels_last"` (default) or `"channels_first"`.
+
+    Input shape: (batch, depth, height, width, channels).
+    Output shape: (batch, new_depth, new_height, new_width, channels), new = old - before - after.
+
+    Example:
+
+    >>> Cropping3D((1, 0, (0, 2)))(ops.ones((1, 4, 4, 4, 1))).shape
+    (1, 2, 4, 2, 1)
+    """
+
+    rank = 3
+
+    def __init__(self, cropping=((1, 1), (1, 1), (1, 1)), data_format=None, **kwargs):
+        super().__init__(cropping, data_format, **kwargs)
 
 
 class Cropping1D(Layer):

@@ -1,4 +1,4 @@
-"""Layers that enlarge sequences and images by repeating or interpolating."""
+"""Layers that enlarge sequences, images and volumes by repeating or interpolating."""
 
 import numpy as np
 
@@ -64,6 +64,39 @@ class UpSampling2D(Layer):
             "data_format": self.data_format,
             "interpolation": self.interpolation,
         }
+
+
+class UpSampling3D(Layer):
+    """Enlarges volumes by repeating their elements.
+
+    Args:
+        size: int or 3 ints, default 2: factors for depth, height and width.
+        data_format: `"channels_last"` (default) or `"channels_first"`.
+
+    Input shape: (batch, depth, height, width, channels).
+    Output shape: (batch, depth * size[0], height * size[1], width * size[2], channels).
+
+    Example:
+
+    >>> UpSampling3D((2, 1, 3))(ops.ones((1, 4, 4, 4, 1))).shape
+    (1, 8, 4, 12, 1)
+    """
+
+    def __init__(self, size=(2, 2, 2), data_format=None, **kwargs):
+        super().__init__(**kwargs)
+        self.size = int_tuple("UpSampling3D", "size", size, 3)
+        self.data_format = backend.standardize_data_format(data_format)
+        self.input_spec = InputSpec(ndim=5)
+
+    def call(self, inputs):
+        first = 1 if self.data_format == "channels_last" else 2
+        x = inputs
+        for axis, factor in enumerate(self.size, first):
+            x = x if factor == 1 else ops.repeat(x, factor, axis=axis)
+        return x
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size, "data_format": self.data_format}
 
 
 def _stretch(x, factor, axis):

@@ -37,6 +37,7 @@ class GatedCell(Layer):
     """
 
     gates = 1
+    starts_at_zero = True
 
     def __init__(
         self, units, activation, recurrent_activation, use_bias, options, dropout, recurrent_dropout, seed, **kwargs
@@ -62,6 +63,11 @@ class GatedCell(Layer):
     @property
     def output_size(self):
         return self.units
+
+    def get_initial_state(self, batch_size=None):
+        """Zeros (batch_size, units), one per state."""
+        count = 1 if self.state_size == self.units else len(self.state_size)
+        return [ops.zeros((batch_size, self.units), dtype=self.compute_dtype) for _ in range(count)]
 
     def bias_shape(self):
         return (self.gates * self.units,)
@@ -100,7 +106,7 @@ class GatedCell(Layer):
     def _drop(self, x, rate):
         return random.dropout(ops.ones_like(x), rate, seed=self.seed_generator)
 
-    def start_sequence(self, sequences, training):
+    def start_sequence(self, sequences, training, states):
         """Dropout masks that stay the same over the sequence, as arguments of the calls."""
         arguments = {}
         if training and self.dropout:

@@ -3,6 +3,23 @@ from dlcore.layers.rnn.gated import GatedCell, GatedRNN, of_cell, weight_options
 from dlcore.layers.weight_options import add_weight_with_options
 
 
+def forget_bias_of_one(cell):
+    """An initializer of a bias of four gates: the cell's own, but 1 for the forget gate (Jozefowicz et al. 2015)."""
+
+    def initializer(shape, dtype=None):
+        units = shape[0] // 4
+        return ops.concatenate(
+            [
+                cell.bias_initializer((units,), dtype=dtype),
+                initializers.Ones()((units,), dtype=dtype),
+                cell.bias_initializer((2 * units,), dtype=dtype),
+            ],
+            axis=0,
+        )
+
+    return initializer
+
+
 class LSTMCell(GatedCell):
     """One step of `LSTM`, whose docstring has the equations and arguments.
 
@@ -45,17 +62,7 @@ class LSTMCell(GatedCell):
     def build_bias(self):
         if not self.unit_forget_bias:
             return super().build_bias()
-        return add_weight_with_options(self, "bias", self.bias_shape(), initializer=self._forget_bias_of_one)
-
-    def _forget_bias_of_one(self, shape, dtype=None):
-        """The bias initializer's values, but 1 for the forget gate (Jozefowicz et al. 2015)."""
-        start, units = self.bias_initializer, self.units
-        parts = [
-            start((units,), dtype=dtype),
-            initializers.Ones()((units,), dtype=dtype),
-            start((2 * units,), dtype=dtype),
-        ]
-        return ops.concatenate(parts, axis=0)
+        return add_weight_with_options(self, "bias", self.bias_shape(), initializer=forget_bias_of_one(self))
 
     def step(self, inputs, recurrent, states):
         z = ops.matmul(inputs, self.kernel) + ops.matmul(recurrent, self.recurrent_kernel)

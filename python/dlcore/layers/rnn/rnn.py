@@ -10,8 +10,9 @@ class RNN(Layer):
     """Runs a cell over the time steps of sequences.
 
     Args:
-        cell: a layer with `call(inputs, states) -> (output, new_states)`, `state_size` (int or list of ints) and,
-            optionally, `output_size`; or a list of cells, stacked.
+        cell: a layer with `call(inputs, states) -> (output, new_states)`, `state_size` (int, or list of ints or of
+            shapes without the batch) and, optionally, `output_size` and `get_initial_state(batch_size)`; or a list of
+            cells, stacked.
         return_sequences: bool, default False: return the outputs of all steps instead of the last.
         return_state: bool, default False: return the final states too.
         go_backwards: bool, default False: step from the end; outputs are in the order they were made.
@@ -56,6 +57,10 @@ class RNN(Layer):
         size = self.cell.state_size
         return [size] if is_int(size) else list(size)
 
+    def _state_shapes(self, step_shape):
+        """The shapes of the states without the batch, for inputs of one step of that shape."""
+        return [_as_shape(size) for size in self.state_size]
+
     def __call__(self, sequences, initial_state=None, **kwargs):
         if isinstance(sequences, (list, tuple)):
             sequences, *states = sequences
@@ -81,14 +86,17 @@ class RNN(Layer):
             )
         self.states = [
             backend.Variable(
-                "zeros", shape=(shape[0], size), dtype=self.variable_dtype, trainable=False, name="rnn_state"
+                "zeros", shape=(shape[0], *sizes), dtype=self.variable_dtype, trainable=False, name="rnn_state"
             )
-            for size in self.state_size
+            for sizes in self._state_shapes((shape[0], *shape[2:]))
         ]
 
     def get_initial_state(self, batch_size):
-        """Zeros for each state."""
-        return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in self.state_size]
+        """The states to begin with: those of the cell, zeros by default."""
+        if _starts_at_zero(self.cell):
+            return [ops.zeros((batch_size, *_as_shape(size)), dtype=self.compute_dtype) for size in self.state_size]
+        states = self.cell.get_initial_state(batch_size=batch_size)
+        return list(states) if isinstance(states, (list, tuple)) else [states]
 
     def reset_state(self):
         """Sets the states of a stateful layer back to zero."""
@@ -111,12 +119,16 @@ class RNN(Layer):
         if initial_state is None and self.stateful:
             initial_state = self.states
         if initial_state is None:
-            # Zeros of the batch size of the sequences, which may be unknown.
+            # Of the batch size of the sequences, which may be unknown.
             row = sequences[:, 0]
+            shapes = self._state_shapes(row.shape)
             while len(row.shape) > 2:
                 row = row[..., 0]
             row = ops.zeros_like(row[:, :1])
-            return [_core.apply("broadcast_to", [row], shape=[-1, size]) for size in self.state_size]
+            if _starts_at_zero(self.cell):
+                return [_zeros(row, sizes) for sizes in shapes]
+            given = self.get_initial_state(sequences.shape[0] or 1)
+            return [_zeros(row, sizes) + state for sizes, state in zip(shapes, given)]
         states = list(initial_state) if isinstance(initial_state, (list, tuple)) else [initial_state]
         if len(states) != len(self.state_size):
             raise ValueError(
@@ -133,7 +145,9 @@ class RNN(Layer):
                 f'{type(self).__name__} "{self.name}" steps a cell, so the number of time steps must be known. Got '
                 f"input shape {tuple(sequences.shape)}. Give the Input that size."
             )
-        arguments = self.cell.start_sequence(sequences, training) if hasattr(self.cell, "start_sequence") else {}
+        arguments = (
+            self.cell.start_sequence(sequences, training, states) if hasattr(self.cell, "start_sequence") else {}
+        )
         outputs, output = [], None
         for t in reversed(range(steps)) if self.go_backwards else range(steps):
             new_output, new_states = self._step(sequences[:, t], states, training, arguments)
@@ -141,9 +155,9 @@ class RNN(Layer):
                 counts = mask[:, t : t + 1]
                 kept = ops.zeros_like(new_output) if output is None else output
                 shown = ops.zeros_like(new_output) if self.zero_output_for_mask else kept
-                outputs.append(ops.where(counts, new_output, shown))
-                new_output = ops.where(counts, new_output, kept)
-                new_states = [ops.where(counts, new, old) for new, old in zip(new_states, states)]
+                outputs.append(_choose(counts, new_output, shown))
+                new_output = _choose(counts, new_output, kept)
+                new_states = [_choose(counts, new, old) for new, old in zip(new_states, states)]
             else:
                 outputs.append(new_output)
             output, states = new_output, new_states
@@ -160,9 +174,11 @@ class RNN(Layer):
 
     def compute_output_shape(self, sequences_shape, initial_state_shape=None):
         batch, steps = sequences_shape[:2]
-        units = getattr(self.cell, "output_size", None) or self.state_size[0]
-        output = (batch, steps, units) if self.return_sequences else (batch, units)
-        return (output, *((batch, size) for size in self.state_size)) if self.return_state else output
+        states = self._state_shapes((batch, *sequences_shape[2:]))
+        units = getattr(self.cell, "output_size", None)
+        sizes = states[0] if units is None else _as_shape(units)
+        output = (batch, steps, *sizes) if self.return_sequences else (batch, *sizes)
+        return (output, *((batch, *state) for state in states)) if self.return_state else output
 
     def get_config(self):
         from dlcore.layers import serialize
@@ -186,6 +202,12 @@ class StackedRNNCells(Layer):
 
     Args:
         cells: list of cells.
+
+    Example:
+
+    >>> cells = [keras.layers.LSTMCell(8), keras.layers.GRUCell(4)]
+    >>> RNN(StackedRNNCells(cells))(ops.ones((2, 5, 3))).shape
+    (2, 4)
     """
 
     def __init__(self, cells, **kwargs):
@@ -196,6 +218,22 @@ class StackedRNNCells(Layer):
     def state_size(self):
         sizes = [[cell.state_size] if is_int(cell.state_size) else list(cell.state_size) for cell in self.cells]
         return [size for cell_sizes in sizes for size in cell_sizes]
+
+    def get_initial_state(self, batch_size=None):
+        """The states of all cells, one list."""
+        states = []
+        for cell in self.cells:
+            if _starts_at_zero(cell):
+                sizes = [cell.state_size] if is_int(cell.state_size) else cell.state_size
+                states += [ops.zeros((batch_size, *_as_shape(size)), dtype=self.compute_dtype) for size in sizes]
+            else:
+                given = cell.get_initial_state(batch_size=batch_size)
+                states += list(given) if isinstance(given, (list, tuple)) else [given]
+        return states
+
+    @property
+    def starts_at_zero(self):
+        return all(_starts_at_zero(cell) for cell in self.cells)
 
     @property
     def output_size(self):
@@ -226,6 +264,29 @@ class StackedRNNCells(Layer):
         from dlcore.layers import serialize
 
         return {**super().get_config(), "cells": [serialize(cell) for cell in self.cells]}
+
+
+def _starts_at_zero(cell):
+    """Whether the states of a cell begin as zeros: those of dlcore's cells, and of cells that do not say otherwise."""
+    return getattr(cell, "starts_at_zero", not hasattr(cell, "get_initial_state"))
+
+
+def _as_shape(size):
+    """The shape of a state without the batch, from an entry of `state_size`."""
+    return (size,) if is_int(size) else tuple(size)
+
+
+def _zeros(row, sizes):
+    """Zeros (batch, *sizes) from zeros (batch, 1)."""
+    row = row if len(sizes) == 1 else ops.reshape(row, [-1] + [1] * len(sizes))
+    return _core.apply("broadcast_to", [row], shape=[-1, *sizes])
+
+
+def _choose(counts, new, old):
+    """`new` where a step counts, else `old`; counts is (batch, 1)."""
+    extra = len(new.shape) - len(counts.shape)
+    counts = ops.reshape(counts, [-1] + [1] * (len(new.shape) - 1)) if extra > 0 else counts
+    return ops.where(counts, new, old)
 
 
 def _make_cell(cell):

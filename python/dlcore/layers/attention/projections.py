@@ -1,0 +1,39 @@
+"""What attentions of several heads share: their affine projections, and masks joined to one."""
+
+from dlcore import ops
+from dlcore.layers.core.einsum_dense import EinsumDense
+
+
+def projection(layer, name, equation, output_shape, bias_axes, input_shape, activation=None):
+    """A built `EinsumDense` with the layer's weight options, and a bias when the layer has `use_bias`."""
+    # Each projection needs initializers of its own, or their weights would start out equal.
+    options = {
+        option: getattr(layer, option).clone() if option.endswith("initializer") else getattr(layer, option)
+        for option in layer._weight_option_names
+    }
+    dense = EinsumDense(
+        equation,
+        output_shape,
+        activation=activation,
+        bias_axes=bias_axes if layer.use_bias else None,
+        name=name,
+        dtype=layer.dtype_policy,
+        **options,
+    )
+    with dense._scope():
+        dense.build(input_shape)
+    return dense
+
+
+def combine_masks(query_mask, value_mask, key_mask, attention_mask):
+    """The positions (..., T, S) where attention is allowed, or None for all."""
+    masks = [None if m is None else ops.expand_dims(ops.cast(m, "bool"), -2) for m in (value_mask, key_mask)]
+    if query_mask is not None:
+        masks.append(ops.expand_dims(ops.cast(query_mask, "bool"), -1))
+    if attention_mask is not None:
+        masks.append(ops.cast(attention_mask, "bool"))
+    mask = None
+    for other in masks:
+        if other is not None:
+            mask = other if mask is None else ops.logical_and(mask, other)
+    return mask

@@ -1,0 +1,108 @@
+from dlcore import ops
+from dlcore.layers.input_spec import InputSpec
+from dlcore.layers.layer import Layer
+from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
+
+
+class GroupNormalization(Layer):
+    """Normalizes each sample over groups of channels: y = gamma * (x - mean) / sqrt(variance + epsilon) + beta.
+
+    Mean and variance are taken over all places and over the channels of a group; gamma and beta are per channel.
+
+    Args:
+        groups: int, default 32; it must divide the channels. 1 is layer normalization over all axes; -1: as many groups
+            as channels (instance normalization).
+        axis: int, default -1: the axis of the channels.
+        epsilon: float, default 0.001.
+        center: bool, default True: learn beta.
+        scale: bool, default True: learn gamma.
+        beta_initializer, gamma_initializer: zeros, ones.
+        beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: default None.
+
+    Input shape: (batch, ..., channels). Output shape: the same.
+
+    Raises:
+        ValueError: when the channels are unknown or no multiple of `groups`.
+
+    Reference: Wu & He 2018.
+
+    Example:
+
+    >>> GroupNormalization(groups=2)(ops.ones((4, 8, 8, 6))).shape
+    (4, 8, 8, 6)
+    """
+
+    def __init__(
+        self,
+        groups=32,
+        axis=-1,
+        epsilon=1e-3,
+        center=True,
+        scale=True,
+        beta_initializer="zeros",
+        gamma_initializer="ones",
+        beta_regularizer=None,
+        gamma_regularizer=None,
+        beta_constraint=None,
+        gamma_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.groups = groups
+        self.axis = axis
+        self.epsilon = epsilon
+        self.center = center
+        self.scale = scale
+        set_weight_options(
+            self,
+            beta_initializer=beta_initializer,
+            gamma_initializer=gamma_initializer,
+            beta_regularizer=beta_regularizer,
+            gamma_regularizer=gamma_regularizer,
+            beta_constraint=beta_constraint,
+            gamma_constraint=gamma_constraint,
+        )
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        channels = input_shape[self.axis]
+        groups = channels if self.groups == -1 else self.groups
+        if channels is None or groups < 1 or channels % groups:
+            raise ValueError(
+                f'GroupNormalization "{self.name}": the channels (axis {self.axis}) must be known and a multiple of '
+                f"groups={self.groups}. Got input shape {tuple(input_shape)}. Choose groups that divide the channels."
+            )
+        self.groups = groups
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
+        self.gamma = add_weight_with_options(self, "gamma", (channels,)) if self.scale else None
+        self.beta = add_weight_with_options(self, "beta", (channels,)) if self.center else None
+        self.built = True
+
+    def call(self, inputs):
+        x = ops.moveaxis(inputs, self.axis, -1)
+        shape = x.shape
+        # Half precision would overflow in the squares.
+        x = ops.cast(x, "float32") if x.dtype in ("float16", "bfloat16") else x
+        grouped = ops.reshape(x, [*shape[:-1], self.groups, shape[-1] // self.groups])
+        axes = [*range(1, x.ndim - 1), x.ndim]
+        mean, variance = ops.moments(grouped, axes=axes, keepdims=True)
+        x = ops.reshape((grouped - mean) * ops.rsqrt(variance + self.epsilon), shape)
+        if self.gamma is not None:
+            x = x * ops.cast(self.gamma, x.dtype)
+        if self.beta is not None:
+            x = x + ops.cast(self.beta, x.dtype)
+        return ops.cast(ops.moveaxis(x, -1, self.axis), inputs.dtype)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "groups": self.groups,
+            "axis": self.axis,
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            **weight_options_config(self),
+        }

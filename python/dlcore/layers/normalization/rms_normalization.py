@@ -1,0 +1,49 @@
+from dlcore import ops
+from dlcore.layers.layer import Layer
+
+
+class RMSNormalization(Layer):
+    """Divides each sample by its root mean square: y = scale * x / sqrt(mean(x^2) + epsilon).
+
+    Args:
+        axis: int or list of ints, default -1: the axes of the features.
+        epsilon: float, default 1e-6.
+
+    Input shape: any. Output shape: the same.
+
+    Reference: Zhang & Sennrich 2019.
+
+    Example:
+
+    >>> RMSNormalization()(ops.ones((4, 8))).shape
+    (4, 8)
+    """
+
+    def __init__(self, axis=-1, epsilon=1e-6, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(axis, (int, list, tuple)):
+            raise TypeError(f"RMSNormalization: axis must be an int or a list of ints. Got axis={axis!r}.")
+        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
+        self.epsilon = epsilon
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        axes = sorted(self.axis) if isinstance(self.axis, list) else [self.axis]
+        rank = len(input_shape)
+        if any(not -rank <= axis < rank or input_shape[axis] is None for axis in axes):
+            raise ValueError(
+                f'RMSNormalization "{self.name}": the sizes of the axes {axes} must be known. Got input shape '
+                f"{tuple(input_shape)}."
+            )
+        self.axis = axes
+        self.scale = self.add_weight(tuple(input_shape[axis] for axis in axes), "ones", name="scale")
+        self.built = True
+
+    def call(self, inputs):
+        return ops.rms_normalization(inputs, scale=self.scale, axis=self.axis, epsilon=self.epsilon)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "axis": self.axis, "epsilon": self.epsilon}
