@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import dlcore as keras
 from dlcore import Variable, _core, ops, optimizers
 from dlcore.optimizers import schedules
 
@@ -118,6 +119,59 @@ def test_missing_gradients():
     np.testing.assert_allclose(a.numpy(), [0.5, 1.5])
     with pytest.raises(ValueError, match=r"No gradients for any of the weights \['a'\]"):
         optimizer.apply_gradients([(None, a)])
+
+
+def test_a_step_with_infinite_gradients_is_left_out():
+    w = variable()
+    optimizer = optimizers.LossScaleOptimizer(optimizers.SGD(0.5, momentum=0.9), 8.0, dynamic_growth_steps=2)
+    scaled = ops.array([4.0, 8.0])
+    optimizer.apply_gradients([(scaled, w)])
+    np.testing.assert_allclose(w.numpy(), [0.75, 1.5])
+    before = [v.numpy() for v in optimizer.inner_optimizer.variables]
+    for bad in (np.inf, np.nan):
+        optimizer.apply_gradients([(ops.array([1.0, bad]), w)])
+    np.testing.assert_allclose(w.numpy(), [0.75, 1.5])
+    for variable_before, now in zip(before, optimizer.inner_optimizer.variables):
+        np.testing.assert_array_equal(variable_before, now.numpy())
+    assert float(optimizer.dynamic_scale) == 2.0 and int(optimizer.step_counter) == 0
+    for _ in range(2):
+        optimizer.apply_gradients([(scaled, w)])
+    assert float(optimizer.dynamic_scale) == 4.0 and float(optimizer.scale_loss(ops.array(3.0))) == 12.0
+
+
+@pytest.mark.parametrize("wrap", ["scale", "multi"])
+def test_optimizers_of_optimizers_train_a_model(wrap):
+    def make():
+        if wrap == "scale":
+            return optimizers.LossScaleOptimizer(optimizers.SGD(0.1))
+        return optimizers.MultiOptimizer(optimizers.OptimizerMap(optimizers.SGD(0.1), {".*/bias": optimizers.SGD(0.1)}))
+
+    x = np.random.RandomState(0).standard_normal((16, 3)).astype("float32")
+    start = np.array([[1.0], [-1.0], [0.5]], "float32")
+    weights = []
+    for optimizer in (make(), optimizers.SGD(0.1)):
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        model.set_weights([start, np.zeros(1)])
+        model.compile(optimizer, "mse")
+        model.fit(x, x.sum(1), epochs=2, batch_size=8, shuffle=False, verbose=0)
+        weights.append(model.get_weights())
+    for got, expected in zip(*weights):
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_optimizer_map_finds_one_optimizer_per_weight():
+    first, second, rest = optimizers.SGD(), optimizers.Adam(), optimizers.RMSprop()
+    found = optimizers.OptimizerMap(rest, {"a/kernel": first, "a/.*": second})
+    assert found["a/kernel"] is first and found["a/bias"] is second and found["b"] is rest
+    found["a/b.*"] = first
+    with pytest.raises(ValueError, match="several keys match the weight 'a/bias'"):
+        found["a/bias"]
+    with pytest.raises(ValueError, match="a string that is not yet used. Got 'a/kernel'"):
+        found["a/kernel"] = second
+    with pytest.raises(ValueError, match="no LossScaleOptimizer and no MultiOptimizer"):
+        found["c"] = optimizers.LossScaleOptimizer(second)
+    with pytest.raises(AttributeError, match="several learning rates"):
+        _ = optimizers.MultiOptimizer(found).learning_rate
 
 
 @pytest.mark.parametrize(

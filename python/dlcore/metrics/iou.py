@@ -181,7 +181,15 @@ class MeanIoU(IoU):
 
 
 class OneHotIoU(IoU):
-    """IoU of one-hot labels and (with sparse_y_pred False, the default) scores per class; else as `IoU`."""
+    """IoU of one-hot labels and (with sparse_y_pred False, the default) scores per class; else as `IoU`.
+
+    Example:
+
+    >>> metric = OneHotIoU(num_classes=2, target_class_ids=[0])
+    >>> metric.update_state([[1, 0], [1, 0], [0, 1]], [[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
+    >>> round(float(metric.result()), 4)
+    0.5
+    """
 
     def __init__(
         self, num_classes, target_class_ids, name=None, dtype=None, ignore_class=None, sparse_y_pred=False, axis=-1
@@ -195,7 +203,15 @@ class OneHotIoU(IoU):
 
 
 class OneHotMeanIoU(MeanIoU):
-    """MeanIoU of one-hot labels and (with sparse_y_pred False, the default) scores per class; else as `MeanIoU`."""
+    """MeanIoU of one-hot labels and (with sparse_y_pred False, the default) scores per class; else as `MeanIoU`.
+
+    Example:
+
+    >>> metric = OneHotMeanIoU(num_classes=2)
+    >>> metric.update_state([[1, 0], [1, 0], [0, 1]], [[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
+    >>> round(float(metric.result()), 4)
+    0.5
+    """
 
     def __init__(self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_pred=False, axis=-1):
         super().__init__(num_classes, name, dtype, ignore_class, False, sparse_y_pred, axis)

@@ -77,7 +77,7 @@ def hsv_to_rgb(images, data_format=None):
 
 
 def _both_sides(function, size, first, last, target, names):
-    """What of (first, last, target) is None, from the others and the size; `sign` tells padding from cropping."""
+    """(first, last) of one axis, where one of first, last and target is None and follows from the others."""
     if (first is None) + (last is None) + (target is None) != 1:
         raise ValueError(f"{function}: give exactly two of {names}. Received: {first}, {last}, {target}")
     difference = None if target is None else abs(target - size)
