@@ -1,20 +1,21 @@
-// Convolution and pooling kernels on the named shapes: FLOP/s, counted on the unpadded shape.
+// Convolution and pooling kernels on the named shapes: FLOP/s and their share of the measured peak, counted on the
+// unpadded shape. "pooled" are the gradients behind a max pooling of 2x2, which count what is not zero.
 //
-//   OMP_NUM_THREADS=2 build/bench/cpp/dlcore_bench --benchmark_filter='conv/.*mnist_2'
+//   OMP_NUM_THREADS=2 build/bench/bench/cpp/dlcore_bench --benchmark_filter='conv/mnist_2/'
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
-#include <memory>
-#include <random>
 #include <string>
 #include <vector>
 
-#include "base/parallel.h"
 #include "dlcore/tensor.h"
-#include "program/primitive.h"
+#include "peaks.h"
+#include "planned.h"
 
 namespace dlcore {
 namespace {
+
+using bench::Planned;
+using bench::random_tensor;
 
 struct NamedShape {
   const char* name;
@@ -25,44 +26,20 @@ constexpr NamedShape kNamedShapes[] = {
 #include "../../tests/shapes/conv.txt"
 };
 
-Tensor random_tensor(const Shape& shape) {
-  std::mt19937 random(1);
-  Tensor tensor = Tensor::empty(DType::F32, shape);
-  for (std::int64_t i = 0; i < shape.elements(); ++i)
-    tensor.data<float>()[i] = static_cast<float>(random()) * 0x1p-31f - 1;
-  return tensor;
+Attrs conv_attrs(const NamedShape& s) {
+  return {{"strides", std::vector<std::int64_t>{s.stride, s.stride}},
+          {"dilation", std::vector<std::int64_t>{s.dilation, s.dilation}},
+          {"padding", std::string(s.same ? "same" : "valid")},
+          {"groups", s.groups}};
 }
 
-/// One primitive planned for its inputs, with buffers of its own.
-class Planned {
- public:
-  Planned(const char* op, std::vector<Tensor> inputs, const Attrs& attrs) : inputs_(std::move(inputs)) {
-    std::vector<TensorSpec> specs;
-    for (const Tensor& input : inputs_) specs.push_back(input.spec());
-    const Specs out = primitive(op).infer(specs, attrs);
-    kernel_ = primitive(op).plan(specs, out, attrs);
-    for (const TensorSpec& spec : out) outputs_.push_back(Tensor::empty(spec.dtype, spec.shape));
-    for (const Tensor& input : inputs_) in_.push_back(input.bytes());
-    for (const Tensor& output : outputs_) out_.push_back(output.bytes());
-    scratch_ = std::make_unique<Storage>(kernel_.scratch_bytes);
-  }
-  void run() const { kernel_.run({in_.data(), out_.data(), scratch_->data()}); }
-  const Kernel& kernel() const { return kernel_; }
-  const std::vector<Tensor>& outputs() const { return outputs_; }
-
- private:
-  std::vector<Tensor> inputs_, outputs_;
-  std::vector<const void*> in_;
-  std::vector<void*> out_;
-  Kernel kernel_;
-  std::unique_ptr<Storage> scratch_;
-};
+void run_against_peak(benchmark::State& state, const Planned& planned) {
+  bench::against_peak(state, planned.kernel().flops, [&] { planned.run(); });
+  state.SetLabel(planned.kernel().label);
+}
 
 void run_conv(benchmark::State& state, const char* op, const NamedShape& s) {
-  const Attrs attrs{{"strides", std::vector<std::int64_t>{s.stride, s.stride}},
-                    {"dilation", std::vector<std::int64_t>{s.dilation, s.dilation}},
-                    {"padding", std::string(s.same ? "same" : "valid")},
-                    {"groups", s.groups}};
+  const Attrs attrs = conv_attrs(s);
   const Tensor x = random_tensor({s.n, s.h, s.w, s.cin});
   const Tensor w = random_tensor({s.kernel, s.kernel, s.cin / s.groups, s.cout});
   const std::vector<TensorSpec> specs{x.spec(), w.spec()};
@@ -71,10 +48,22 @@ void run_conv(benchmark::State& state, const char* op, const NamedShape& s) {
   std::vector<Tensor> inputs{x, w};
   if (name == "conv2d_backward_input") inputs = {y, w, x};
   if (name == "conv2d_backward_weights") inputs = {x, y, w};
-  const Planned planned(op, inputs, attrs);
-  for (auto _ : state) planned.run();
-  state.counters["FLOP/s"] = benchmark::Counter(planned.kernel().flops, benchmark::Counter::kIsIterationInvariantRate);
-  state.SetLabel(planned.kernel().label);
+  run_against_peak(state, Planned(op, inputs, attrs));
+}
+
+void run_pooled(benchmark::State& state, bool weights, const NamedShape& s) {
+  Attrs attrs = conv_attrs(s);
+  attrs.set("pool_window", std::vector<std::int64_t>{2, 2});
+  const Tensor x = random_tensor({s.n, s.h, s.w, s.cin}), w = random_tensor({s.kernel, s.kernel, s.cin, s.cout});
+  const Planned conv("conv2d", {x, w}, conv_attrs(s));
+  conv.run();
+  const Planned pool("max_pool2d", {conv.outputs()[0]}, {{"window", std::vector<std::int64_t>{2, 2}}});
+  pool.run();
+  const Tensor dp = random_tensor(pool.outputs()[0].shape()), argmax = pool.outputs()[1];
+  if (weights)
+    run_against_peak(state, Planned("conv2d_pooled_backward_weights", {x, dp, argmax, w}, attrs));
+  else
+    run_against_peak(state, Planned("conv2d_pooled_backward_input", {dp, argmax, w, x}, attrs));
 }
 
 void run_pool(benchmark::State& state, bool gradient, const NamedShape& s) {
@@ -93,8 +82,14 @@ void run_pool(benchmark::State& state, bool gradient, const NamedShape& s) {
 const bool kRegistered = [] {
   for (const NamedShape& s : kNamedShapes) {
     for (const char* op : {"conv2d", "conv2d_backward_input", "conv2d_backward_weights"})
-      benchmark::RegisterBenchmark((str("conv/", s.name, '/', op)).c_str(), run_conv, op, s)->UseRealTime();
+      benchmark::RegisterBenchmark(str("conv/", s.name, '/', op).c_str(), run_conv, op, s)->UseManualTime();
     if (s.stride > 1 || s.h < 6) continue;
+    if (s.groups == 1 && s.dilation == 1) {
+      benchmark::RegisterBenchmark(str("conv/", s.name, "/pooled_input").c_str(), run_pooled, false, s)
+          ->UseManualTime();
+      benchmark::RegisterBenchmark(str("conv/", s.name, "/pooled_weights").c_str(), run_pooled, true, s)
+          ->UseManualTime();
+    }
     benchmark::RegisterBenchmark(str("pool/", s.name, "/max_pool2d").c_str(), run_pool, false, s)->UseRealTime();
     benchmark::RegisterBenchmark(str("pool/", s.name, "/max_pool2d_grad").c_str(), run_pool, true, s)->UseRealTime();
   }

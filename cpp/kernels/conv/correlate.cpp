@@ -49,7 +49,7 @@ template <class T>
 void Correlate<T>::add_region(const TapRange& rows, const TapRange& cols, const std::vector<std::int64_t>& taps) {
   const std::int64_t x_row = shape_.cols.in * x_pixel(), dy_row = shape_.cols.out * dy_pixel();
   const std::int64_t x_image = shape_.rows.in * x_row, dy_image = shape_.rows.out * dy_row;
-  Region region{rows, cols, {}, {}, {}, {}, 1, std::max<std::int64_t>(rows.last - rows.first, 1)};
+  Region region{rows, cols, {}, {}, {}, 1, std::max<std::int64_t>(rows.last - rows.first, 1)};
   for (std::int64_t tap : taps) {
     const std::int64_t tap_h = tap / shape_.cols.taps, tap_w = tap % shape_.cols.taps;
     for (std::int64_t c = 0; c < summed_channels(); ++c) {
@@ -65,11 +65,10 @@ void Correlate<T>::add_region(const TapRange& rows, const TapRange& cols, const 
     region.block_rows = std::max<std::int64_t>(1, kBlockPixels / (cols.last - cols.first));
   for (std::int64_t image = 0; image < region.block_images; ++image) {
     for (std::int64_t row = 0; row < std::min(region.block_rows, rows.last - rows.first); ++row) {
-      for (std::int64_t col = cols.first; col < cols.last; ++col) {
-        region.x_pixels.push_back(image * x_image + row * shape_.rows.stride * x_row +
-                                  col * shape_.cols.stride * x_pixel());
-        region.dy_pixels.push_back(image * dy_image + row * dy_row + col * dy_pixel());
-      }
+      for (std::int64_t col = cols.first; col < cols.last; ++col)
+        region.pixels_of_block.add(
+            image * x_image + row * shape_.rows.stride * x_row + col * shape_.cols.stride * x_pixel(),
+            image * dy_image + row * dy_row + col * dy_pixel());
     }
   }
   regions_.push_back(std::move(region));
@@ -149,8 +148,9 @@ void Correlate<T>::run_tile(const Tile& tile, std::int64_t block, bool accumulat
   const Region& region = regions_[tile.region];
   const std::int64_t x_row = shape_.cols.in * x_pixel(), dy_row = shape_.cols.out * dy_pixel();
   TileArgs<T> args{};
-  args.a_offsets = region.x_pixels.data();
-  args.b_offsets = region.dy_pixels.data();
+  args.runs = region.pixels_of_block.runs.data();
+  args.a_step = region.pixels_of_block.a_step;
+  args.b_step = region.pixels_of_block.b_step;
   args.cols = tile.cols;
   args.accumulate = accumulate;
 

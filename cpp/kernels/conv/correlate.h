@@ -35,7 +35,7 @@ class Correlate {
   struct Region {
     TapRange rows, cols;
     std::vector<std::int64_t> x_offsets, dw_offsets;  // of each row of dw that the region sums: tap (and channel)
-    std::vector<std::int64_t> x_pixels, dy_pixels;    // of the pixels of a block
+    TileRuns pixels_of_block;                         // in x and in dy
     std::int64_t block_images, block_rows;
     std::int64_t pixels() const { return (rows.last - rows.first) * (cols.last - cols.first); }
     std::int64_t blocks_per_image() const { return (rows.last - rows.first + block_rows - 1) / block_rows; }

@@ -109,7 +109,7 @@ Gather<T>::Gather(const GatherShape& shape, const std::vector<TapClass>& rows, c
 
 template <class T>
 double Gather<T>::flops(const Region& region) const {
-  const double k = static_cast<double>(std::max<std::size_t>(region.source_offsets.size(), 1));
+  const double k = static_cast<double>(std::max<std::int64_t>(region.taps.k(), 1));
   return 2.0 * static_cast<double>(shape_.images * region.pixels() * shape_.target_channels) * k;
 }
 
@@ -124,10 +124,9 @@ auto Gather<T>::make_region(const TapClass& rows, const TapClass& cols, const Ga
   for (std::size_t i = 0; i < rows.taps.size(); ++i) {
     for (std::size_t j = 0; j < cols.taps.size(); ++j) {
       const std::int64_t tap = rows.taps[i] * shape_.taps_w + cols.taps[j];
-      for (std::int64_t c = 0; c < summed; ++c) {
-        region.source_offsets.push_back(rows.steps[i] * source_row + cols.steps[j] * source_pixel + c);
-        region.weight_offsets.push_back((tap * summed + c) * weights.row_stride);
-      }
+      for (std::int64_t c = 0; c < summed; ++c)
+        region.taps.add(rows.steps[i] * source_row + cols.steps[j] * source_pixel + c,
+                        (tap * summed + c) * weights.row_stride);
     }
   }
   for (std::int64_t row : rows.sources) region.source_rows.push_back(row * source_row);
@@ -162,9 +161,10 @@ template <class T>
 void Gather<T>::run_task(const Task& task, const Operands& operands) const {
   const Region& region = regions_[task.region];
   TileArgs<T> args{};
-  args.a_offsets = region.source_offsets.data();
-  args.b_offsets = region.weight_offsets.data();
-  args.k = static_cast<std::int64_t>(region.source_offsets.size());
+  args.runs = region.taps.runs.data();
+  args.a_step = region.taps.a_step;
+  args.b_step = region.taps.b_step;
+  args.k = region.taps.k();
   args.activation = operands.activation;
   for (std::int64_t column = 0; column < shape_.target_channels; column += width_) {
     args.cols = std::min(width_, shape_.target_channels - column);

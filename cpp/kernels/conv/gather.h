@@ -44,9 +44,9 @@ class Gather {
  private:
   /// Pixels that read the same taps.
   struct Region {
-    std::vector<std::int64_t> source_offsets, weight_offsets;  // per k = (tap, channel)
-    std::vector<std::int64_t> source_rows, source_cols;        // element offsets of a pixel's first tap ...
-    std::vector<std::int64_t> target_rows, target_cols;        // ... and of the pixel itself
+    TileRuns taps;                                       // and channels: in the source and in the weights
+    std::vector<std::int64_t> source_rows, source_cols;  // element offsets of a pixel's first tap ...
+    std::vector<std::int64_t> target_rows, target_cols;  // ... and of the pixel itself
     std::int64_t pixels() const { return static_cast<std::int64_t>(target_rows.size() * target_cols.size()); }
   };
   /// Pixels [first, last) of all images' pixels of a region, in one group.

@@ -1,27 +1,47 @@
 // The register tile that all convolutions are made of: a matrix product whose left operand has separable addresses.
 //
 //   C[r, j] = act(bias[j] + [C[r, j] +] sum over k < K of A[r, k] * B[k, j])             r < mr, j < cols
-//   A[r, k] = a_rows[r][a_offsets[k]]        B[k, j] = b[b_offsets[k] + j]        C[r, j] = c_rows[r][j]
+//   A[r, k] = a_rows[r][a(k)]        B[k, j] = b[b(k) + j]        C[r, j] = c_rows[r][j]
 //
 // The pixel that a filter tap reads for an output pixel lies at "where the output pixel begins" plus "how far the tap
-// is from there", so any stride, dilation and group is a matter of the two tables, and no patch matrix is built.
+// is from there", so any stride, dilation and group is a matter of pointers and offsets, and no patch matrix is built.
+// The offsets a(k) and b(k) come in runs of equal steps: the channels of a pixel, the pixels of a row.
 //
 // Depthwise convolution is the same with a product channel by channel:  A[r, k, j] * B[k, j],  A[r, k, j] =
-// a_rows[r][a_offsets[k] + j].
+// a_rows[r][a(k) + j].
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "kernels/activation.h"
 
 namespace dlcore {
 
+/// Some k's: a(k) = a, a + a_step, ... and b(k) = b, b + b_step, ...
+struct TileRun {
+  std::int64_t a, b, length;
+};
+
+/// The offsets of all k's, in order.
+class TileRuns {
+ public:
+  void add(std::int64_t a, std::int64_t b);
+  std::int64_t k() const { return k_; }
+
+  std::vector<TileRun> runs;
+  std::int64_t a_step = 0, b_step = 0;
+
+ private:
+  std::int64_t k_ = 0;
+};
+
 template <class T>
 struct TileArgs {
-  const T* const* a_rows;         // mr pointers
-  const std::int64_t* a_offsets;  // K element offsets
-  const std::int64_t* b_offsets;  // K element offsets
-  std::int64_t k;                 // K >= 0
+  const T* const* a_rows;  // mr pointers
+  const TileRun* runs;     // of at least K k's in all
+  std::int64_t a_step, b_step;
+  std::int64_t k;  // K >= 0
   const T* b;
   T* const* c_rows;   // mr pointers
   std::int64_t cols;  // (nv - 1) * lanes < cols <= nv * lanes; nothing beyond is read or written

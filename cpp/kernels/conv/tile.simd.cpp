@@ -48,20 +48,21 @@ DLCORE_INLINE void multiply(const TileArgs<T>& args, int last, vec<T> (&sum)[kRo
   const T* a[kRows];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) a[r] = table[r];
-  const T* const b = args.b;
-  const std::int64_t* const a_offsets = args.a_offsets;
-  const std::int64_t* const b_offsets = args.b_offsets;
-  const std::int64_t steps = args.k;
-  for (std::int64_t k = 0; k < steps; ++k) {
-    const std::int64_t offset = a_offsets[k];
-    vec<T> row[kVectors];
-    load_row<T, kVectors, kPartial>(b + b_offsets[k], last, row);
+  const std::int64_t a_step = args.a_step, b_step = args.b_step;
+  std::int64_t left = args.k;
+  for (const TileRun* run = args.runs; left > 0; ++run) {
+    std::int64_t steps = min_of(run->length, left), offset = run->a;
+    left -= steps;
+    for (const T* b = args.b + run->b; steps > 0; --steps, offset += a_step, b += b_step) {
+      vec<T> row[kVectors];
+      load_row<T, kVectors, kPartial>(b, last, row);
 #pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-      vec<T> x[kVectors];
-      load_left<kProduct, T, kVectors, kPartial>((r < kRowsInRegisters ? a[r] : table[r]) + offset, last, x);
+      for (int r = 0; r < kRows; ++r) {
+        vec<T> x[kVectors];
+        load_left<kProduct, T, kVectors, kPartial>((r < kRowsInRegisters ? a[r] : table[r]) + offset, last, x);
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = fma(x[v], row[v], sum[r][v]);
+        for (int v = 0; v < kVectors; ++v) sum[r][v] = fma(x[v], row[v], sum[r][v]);
+      }
     }
   }
 }
