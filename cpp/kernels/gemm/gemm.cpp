@@ -57,6 +57,22 @@ double cost_of(const GemmShape& s, std::size_t size, double flops_per_ns) {
   return 100 + std::max(2 * m * n * k / flops_per_ns, bytes / kBytesPerNs);
 }
 
+// Whether to compute C^T: with few rows, packing a B stored [n,k] would take longer than transposing C.
+bool wants_swap(const GemmShape& s, const Tile& tile) {
+  return s.transpose_b && !s.packed_b && !s.accumulate && 2 * s.m >= tile.nr && parts(s.m, tile.mr) < kUsesOfSharedB &&
+         s.n >= 4 * s.m && s.k >= s.m;
+}
+GemmShape swap_operands(const GemmShape& s) {
+  return {.m = s.n,
+          .n = s.m,
+          .k = s.k,
+          .lda = s.ldb,
+          .ldb = s.lda,
+          .ldc = s.m,
+          .transpose_a = !s.transpose_b,
+          .transpose_b = !s.transpose_a};
+}
+
 // Whether each task packs B for itself: then rows are better not cut.
 bool packs_per_task(const GemmPlan& plan) {
   return plan.shape.transpose_b && !plan.shape.packed_b && parts(plan.shape.m, plan.mr) < kUsesOfSharedB;
@@ -147,7 +163,8 @@ void lay_out_scratch(GemmPlan& plan, std::size_t size) {
   plan.panel_offset = plan.b_offset + bytes(plan.pack_b == PackB::Once ? plan.n_packed * plan.k_packed : 0);
   plan.partial_offset = plan.panel_offset + bytes(own_panels ? tasks * plan.kc * plan.nr : 0);
   plan.split_bytes = plan.partial_offset + bytes(split ? s.m * s.n : 0);
-  plan.scratch_bytes = plan.split_bytes * static_cast<std::size_t>(split ? parts(s.k, plan.k_split) : 1);
+  plan.transposed_offset = plan.split_bytes * static_cast<std::size_t>(split ? parts(s.k, plan.k_split) : 1);
+  plan.scratch_bytes = plan.transposed_offset + bytes(plan.swapped ? s.m * s.n : 0);
 }
 
 template <class T>
@@ -177,8 +194,10 @@ GemmShape dense_gemm(std::int64_t m, std::int64_t n, std::int64_t k, bool transp
 GemmPlan plan_gemm(const GemmShape& shape, std::size_t element_bytes, Isa isa, const CacheSizes& caches) {
   const Tile tile = tile_of(isa, element_bytes);
   GemmPlan plan{};
-  plan.shape = shape;
-  plan.mr = static_cast<int>(even_part(shape.m, tile.mr, 1));
+  plan.swapped = wants_swap(shape, tile);
+  plan.shape = plan.swapped ? swap_operands(shape) : shape;
+  plan.ldc = shape.ldc;
+  plan.mr = static_cast<int>(even_part(plan.shape.m, tile.mr, 1));
   plan.nr = tile.nr;
   plan.cost = cost_of(shape, element_bytes, tile.flops_per_ns);
   choose_tasks(plan);

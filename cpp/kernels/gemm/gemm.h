@@ -10,8 +10,9 @@
 ///
 /// Algorithm: five loops around a register tile of mr x nr over packed panels (Goto & van de Geijn 2008; Van Zee & van
 /// de Geijn 2015). Operands that would not be read often enough to pay for packing are read where they are. A product
-/// of few elements and many k is cut along k, and the partial sums are added in order. All of this is decided by the
-/// shape, the instruction set and the cache sizes: results have the same bits for any number of threads.
+/// of few elements and many k is cut along k, and the partial sums are added in order. A product of few rows with a
+/// large B stored [n,k] is computed as its transpose, which reads B where it is. All of this is decided by the shape,
+/// the instruction set and the cache sizes: results have the same bits for any number of threads.
 ///
 /// Plan once (plan_gemm), run many times (gemm):
 ///
@@ -51,7 +52,9 @@ enum class PackB { No, PerTask, Once };
 
 /// How one product is cut; all sizes in elements.
 struct GemmPlan {
-  GemmShape shape;
+  GemmShape shape;                  // of what the loops compute: C, or its transpose op(B)^T op(A)^T, when swapped
+  bool swapped;                     // the result is transposed into C
+  std::int64_t ldc;                 // of C
   int mr, nr;                       // register tile: mr rows (at most the instruction set's), nr columns
   std::int64_t kc;                  // k of one pass over the register tiles: a panel of B stays in L1
   std::int64_t mc;                  // rows of one pass: what they read of A stays in L2
@@ -63,6 +66,7 @@ struct GemmPlan {
   PackB pack_b;
   double cost;                                                                // estimated nanoseconds on one thread
   std::size_t a_offset, b_offset, panel_offset, partial_offset, split_bytes;  // places in scratch, bytes
+  std::size_t transposed_offset;                                              // of C^T
   std::size_t scratch_bytes;
 };
 

@@ -247,12 +247,54 @@ void gemm_split(const GemmPlan& plan, const T* a, const T* b, T* c, const GemmEp
 }
 
 template <class T>
-void gemm(const GemmPlan& plan, const T* a, const T* b, T* c, const GemmEpilogue<T>& epilogue, void* scratch) {
-  char* bytes = static_cast<char*>(scratch);
+void gemm_as_planned(const GemmPlan& plan, const T* a, const T* b, T* c, const GemmEpilogue<T>& epilogue, char* bytes) {
   if (plan.k_split < plan.shape.k) return gemm_split(plan, a, b, c, epilogue, bytes);
   Product<T> whole = product(plan, a, b, c, plan.shape.ldc, bytes);
   whole.epilogue = epilogue;
   compute_product(whole);
+}
+
+// c[i, j] = x[j, i] for i < rows and j < cols; x has `rows` columns.
+template <class T>
+void store_transposed(const T* x, std::int64_t rows, std::int64_t cols, T* c, std::int64_t ldc) {
+  constexpr int kWidth = kLanes<T>;
+  for (std::int64_t i = 0; i < rows; i += kWidth) {
+    const int height = static_cast<int>(min_of<std::int64_t>(kWidth, rows - i));
+    for (std::int64_t j = 0; j < cols; j += kWidth) {
+      const int width = static_cast<int>(min_of<std::int64_t>(kWidth, cols - j));
+      vec<T> square[kWidth];
+#pragma GCC unroll 16
+      for (int r = 0; r < kWidth; ++r) {
+        const T* from = x + (j + r) * rows + i;
+        square[r] = r >= width ? vec<T>{} : height == kWidth ? load(from) : load_partial(from, height);
+      }
+      transpose<T>(square);
+#pragma GCC unroll 16
+      for (int r = 0; r < kWidth; ++r)
+        if (r < height) store_partial(c + (i + r) * ldc + j, square[r], width);
+    }
+  }
+}
+
+// C^T in scratch, then block by block into C.
+template <class T>
+void gemm_swapped(const GemmPlan& plan, const T* a, const T* b, T* c, const GemmEpilogue<T>& epilogue, char* bytes) {
+  constexpr std::int64_t kBlock = 256;
+  const std::int64_t rows = plan.shape.n, cols = plan.shape.m;
+  T* const transposed = reinterpret_cast<T*>(bytes + plan.transposed_offset);
+  gemm_as_planned<T>(plan, b, a, transposed, {}, bytes);
+  parallel_for(parts(cols, kBlock), 0.2 * static_cast<double>(rows * cols), [&](std::int64_t block) {
+    const std::int64_t j = block * kBlock, width = min_of(kBlock, cols - j);
+    store_transposed(transposed + j * rows, rows, width, c + j, plan.ldc);
+    apply_epilogue<T>(c + j, plan.ldc, rows, width, epilogue.bias ? epilogue.bias + j : nullptr, epilogue.activation);
+  });
+}
+
+template <class T>
+void gemm(const GemmPlan& plan, const T* a, const T* b, T* c, const GemmEpilogue<T>& epilogue, void* scratch) {
+  char* bytes = static_cast<char*>(scratch);
+  if (plan.swapped) return gemm_swapped(plan, a, b, c, epilogue, bytes);
+  gemm_as_planned(plan, a, b, c, epilogue, bytes);
 }
 
 template <class T>
