@@ -212,6 +212,19 @@ CONFIGURED = {
         lambda L: L.LSTM(4, dropout=0.1, recurrent_dropout=0.2, recurrent_initializer="zeros", stateful=True),
     ),
     "normalization_adapted": (lambda L: L.Normalization(axis=None),),
+    "category_encoding": (lambda L: L.CategoryEncoding(4, "count"),),
+    "discretization": (lambda L: L.Discretization([0.0, 1.5], output_mode="one_hot"),),
+    "discretization_adapted": (lambda L: L.Discretization(num_bins=3, epsilon=0.1),),
+    "hashing": (lambda L: L.Hashing(7, mask_value="", salt=3),),
+    "hashing_one_hot": (lambda L: L.Hashing(7, output_mode="one_hot"),),
+    "hashed_crossing": (lambda L: L.HashedCrossing(7),),
+    "hashed_crossing_one_hot": (lambda L: L.HashedCrossing(7, output_mode="one_hot"),),
+    "string_lookup": (lambda L: L.StringLookup(vocabulary=["a", "b"], mask_token=""),),
+    "string_lookup_adapted": (lambda L: L.StringLookup(9, 2, output_mode="tf_idf", pad_to_max_tokens=True),),
+    "integer_lookup": (lambda L: L.IntegerLookup(vocabulary=[4, 2], num_oov_indices=3, oov_method="farmhash", salt=5),),
+    "integer_lookup_adapted": (lambda L: L.IntegerLookup(invert=True),),
+    "text_vectorization": (lambda L: L.TextVectorization(ngrams=2, vocabulary=["a"], output_mode="count"),),
+    "text_vectorization_adapted": (lambda L: L.TextVectorization(standardize=None, output_sequence_length=4),),
 }
 
 

@@ -1,15 +1,20 @@
-"""`.keras`: a zip file of config.json (the model), metadata.json and model.weights.h5."""
+"""`.keras`: a zip file of config.json (the model), metadata.json, model.weights.h5 and, for layers that keep files such
+as vocabularies, these under assets/."""
 
 import datetime
 import io
 import json
+import os
+import re
+import tempfile
 import zipfile
 import zlib
 
-from dlcore.saving import serialization, weights_file
+from dlcore.saving import serialization, state, weights_file
 
-_CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+_CONFIG, _METADATA, _WEIGHTS, _ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets"
 _MAX_JSON_BYTES = 64 << 20
+_MAX_ASSET_BYTES = 256 << 20
 # The Keras version whose format is written; Keras reads it in the metadata.
 KERAS_VERSION = "3.10.0"
 
@@ -30,6 +35,11 @@ def save_to(model, file):
         archive.writestr(_CONFIG, config)
         with archive.open(_WEIGHTS, "w", force_zip64=True) as member:
             weights_file.save_to(model, member)
+        for place, layer in _with_assets(model, "save_assets"):
+            with tempfile.TemporaryDirectory() as folder:
+                layer.save_assets(folder)
+                for name in sorted(os.listdir(folder)):
+                    archive.write(os.path.join(folder, name), f"{_ASSETS}/{place}/{name}")
 
 
 def load(path, custom_objects=None, compile=True):
@@ -43,7 +53,31 @@ def load(path, custom_objects=None, compile=True):
         if not hasattr(model, "weights"):
             raise ValueError(f"{path} describes a {config.get('class_name')}, not a model.")
         _load_weights(model, archive, path)
+        for place, layer in _with_assets(model, "load_assets"):
+            with tempfile.TemporaryDirectory() as folder:
+                if _unpack(archive, f"{_ASSETS}/{place}/", folder, path):
+                    layer.load_assets(folder)
     return model
+
+
+def _with_assets(model, method):
+    """(place, layer) of the layers that keep files, such as vocabularies, beside the weights."""
+    for (place, *_), layer in state.saveables(model):
+        if hasattr(layer, method):
+            yield place, layer
+
+
+def _unpack(archive, place, folder, path):
+    """Writes the files of a place in the archive into a folder; how many there are."""
+    # Files in folders below are those of layers within the layer.
+    names = [name for name in archive.namelist() if name.startswith(place) and "/" not in name[len(place) :]]
+    for name in names:
+        file_name = name[len(place) :]
+        if not re.fullmatch(r"[\w-][\w.-]*", file_name):
+            raise ValueError(f"{path}: {name} is no name of a file beside the weights.")
+        with open(os.path.join(folder, file_name), "wb") as file:
+            file.write(_read(archive, name, _MAX_ASSET_BYTES, path))
+    return len(names)
 
 
 def load_weights(model, path, skip_mismatch=False):

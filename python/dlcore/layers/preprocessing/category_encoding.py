@@ -1,0 +1,80 @@
+from dlcore import _core, ops
+from dlcore.layers.arguments import one_of, positive_int
+from dlcore.layers.layer import Layer
+from dlcore.layers.preprocessing.values import no_sparse
+
+
+class CategoryEncoding(Layer):
+    """Integers as vectors with one entry per integer.
+
+    Args:
+        num_tokens: int > 0: the integers are in [0, num_tokens); others leave no trace.
+        output_mode: `"multi_hot"` (default): one vector per sample, 1 where the integer occurs; `"count"`: how often it
+            occurs; `"one_hot"`: one vector per integer.
+
+    The call takes the integers and, for `"count"`, `count_weights` of the same shape that are added instead of 1.
+
+    Input shape: (batch, integers) or (integers,).
+    Output shape: (batch, num_tokens) or (num_tokens,); for `"one_hot"` (batch, integers, num_tokens), where a last axis
+    of size 1 is dropped first.
+
+    Example:
+
+    >>> CategoryEncoding(num_tokens=4, output_mode="count")(np.array([[0, 1], [3, 3]])).numpy()
+    array([[1., 1., 0., 0.],
+           [0., 0., 0., 2.]], dtype=float32)
+    """
+
+    def __init__(self, num_tokens=None, output_mode="multi_hot", sparse=False, **kwargs):
+        super().__init__(**kwargs)
+        no_sparse("CategoryEncoding", sparse=sparse)
+        self.num_tokens = positive_int("CategoryEncoding", "num_tokens", num_tokens)
+        self.output_mode = standard_mode("CategoryEncoding", output_mode, ("multi_hot", "count", "one_hot"))
+
+    def __call__(self, inputs, *args, **kwargs):
+        if isinstance(inputs, (int, list, tuple)):
+            inputs = ops.convert_to_tensor(inputs)
+        return super().__call__(inputs, *args, **kwargs)
+
+    def call(self, inputs, count_weights=None):
+        if count_weights is not None and self.output_mode != "count":
+            raise ValueError(
+                f'{self._label()}: count_weights are for output_mode="count". Got output_mode={self.output_mode!r}.'
+            )
+        return encode(inputs, self.output_mode, self.num_tokens, self.compute_dtype, count_weights)
+
+    def get_config(self):
+        return {**super().get_config(), "num_tokens": self.num_tokens, "output_mode": self.output_mode}
+
+
+def standard_mode(layer_type, mode, choices):
+    """The output mode, with Keras's old names understood."""
+    mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(mode, mode)
+    return one_of(layer_type, "output_mode", mode, choices)
+
+
+def encode(indices, mode, depth, dtype, weights=None):
+    """Integers as vectors of `depth` numbers; those outside [0, depth) leave no trace.
+
+    Args:
+        indices: int (..., n).
+        mode: `"int"`: as they are; `"one_hot"`: (..., n, depth), a last axis of 1 dropped; `"multi_hot"`, `"count"`:
+            (..., depth).
+        dtype: of the result.
+        weights: what `"count"` adds up, default ones.
+    """
+    indices = ops.convert_to_tensor(indices)
+    if mode == "int":
+        return ops.cast(indices, dtype)
+    indices = ops.cast(indices, "int64")
+    if indices.ndim == 0:
+        indices = ops.expand_dims(indices, 0)
+    if mode == "one_hot":
+        indices = ops.squeeze(indices, -1) if indices.ndim > 1 and indices.shape[-1] == 1 else indices
+        return ops.one_hot(indices, depth, dtype=dtype)
+    ones = ops.ones_like(indices, dtype=dtype) if weights is None else ops.cast(weights, dtype)
+    rows = ops.zeros_like(indices[..., :1], dtype=dtype)
+    like = _core.apply("broadcast_to", [rows], shape=[*([-1] * (indices.ndim - 1)), depth])
+    negative = ops.less(indices, 0)  # would count from the end
+    counts = _core.apply("scatter_along", [like, ops.where(negative, depth, indices), ones], axis=-1, mode="fill")
+    return ops.cast(ops.greater(counts, 0), dtype) if mode == "multi_hot" else counts

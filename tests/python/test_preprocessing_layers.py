@@ -1,0 +1,276 @@
+"""Layers of strings and categories: their values against Keras's, saving, use in models, messages."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from preprocessing_cases import CASES, CROSSINGS, INTS, NUMBERS, TEXTS, WORDS
+
+import dlcore as keras
+from dlcore import layers, ops
+from dlcore.layers.preprocessing.fingerprints import farmhash64, siphash64
+
+GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
+TRACED = [name for name in CASES if name.startswith(("integer_lookup", "discretization", "category_encoding"))]
+
+
+@pytest.fixture(scope="module")
+def golden():
+    with np.load(GOLDEN / "keras_preprocessing.npz") as file:
+        return dict(file)
+
+
+def made(name):
+    make, data, _ = CASES[name]
+    layer = make(layers)
+    if data is not None:
+        layer.adapt(data)
+    return layer
+
+
+def compare(y, expected):
+    y = ops.convert_to_numpy(y)
+    assert y.shape == expected.shape and (y.dtype == expected.dtype or expected.dtype.kind == "U")
+    if expected.dtype.kind == "f":
+        np.testing.assert_allclose(y, expected, rtol=1e-6)
+    else:
+        np.testing.assert_array_equal(y, expected)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_values(name, golden):
+    layer = made(name)
+    compare(layer(CASES[name][2]), golden[f"{name}/y"])
+    if hasattr(layer, "get_vocabulary"):
+        tokens = [token for token in layer.get_vocabulary() if token is not None]
+        assert tokens == golden[f"{name}/vocabulary"].tolist()
+    if hasattr(layer, "bin_boundaries"):
+        np.testing.assert_allclose(layer.bin_boundaries, golden[f"{name}/boundaries"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", CROSSINGS)
+def test_crossings(name, golden):
+    make, inputs = CROSSINGS[name]
+    compare(make(layers)(inputs), golden[f"{name}/y"])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_copies_by_configuration_compute_the_same(name, golden):
+    layer = made(name)
+    copy = layers.deserialize(json.loads(json.dumps(layers.serialize(layer))))
+    assert copy.get_config() == layer.get_config()
+    if CASES[name][1] is not None and hasattr(layer, "set_vocabulary"):
+        idf = layer._idf if hasattr(layer, "_idf") else layer._lookup_layer._idf
+        size = layer.vocabulary_size()
+        copy.set_vocabulary(layer.get_vocabulary(), None if idf is None else idf[:size])
+    compare(copy(CASES[name][2]), golden[f"{name}/y"])
+
+
+@pytest.mark.parametrize("name", TRACED)
+def test_in_a_model(name, golden):
+    layer = made(name)
+    if "farmhash" in name or "salt" in name:
+        with pytest.raises(TypeError, match='farmhash" looks at the values'):
+            layer(keras.Input((3,), dtype="int64"))
+        return
+    inputs = np.array(CASES[name][2])
+    x = keras.Input(inputs.shape[1:], dtype=str(inputs.dtype))
+    outputs = layer(x)
+    expected = golden[f"{name}/y"]
+    if len(expected) == len(inputs):  # else the batch is one sample
+        assert outputs.shape == (None, *expected.shape[1:]) and outputs.dtype == expected.dtype
+        compare(keras.Model(x, outputs).predict(inputs, verbose=0), expected)
+
+
+def test_an_unknown_integer_stops_the_program():
+    x = keras.Input((1,), dtype="int64")
+    layer = layers.IntegerLookup(vocabulary=[3, 5], num_oov_indices=0, mask_token=0)
+    model = keras.Model(x, layer(x))
+    np.testing.assert_array_equal(model.predict(np.array([[5], [0], [3]]), verbose=0), [[2], [0], [1]])
+    with pytest.raises(IndexError, match="out of range"):
+        model.predict(np.array([[4]]), verbose=0)
+    with pytest.raises(ValueError, match="4 is not in the vocabulary, and num_oov_indices=0"):
+        layer([4])
+
+
+def test_weights_of_counts():
+    layer = layers.CategoryEncoding(4, "count")
+    weights = np.array([[0.5, 2.0, 3.0]])
+    np.testing.assert_array_equal(layer(np.array([[1, 3, 3]]), count_weights=weights).numpy(), [[0, 0.5, 0, 5]])
+    with pytest.raises(ValueError, match='count_weights are for output_mode="count"'):
+        layers.CategoryEncoding(4)(np.array([[1]]), count_weights=np.array([[1.0]]))
+
+
+def test_a_new_vocabulary_changes_a_traced_model():
+    x = keras.Input((2,), dtype="int64")
+    layer = layers.IntegerLookup()
+    model = keras.Model(x, layer(x))
+    assert (model.predict(INTS[:, :2], verbose=0) == 0).all()
+    layer.adapt(INTS[:, :2])
+    assert layer.get_vocabulary()[1] == 36
+    np.testing.assert_array_equal(model.predict(INTS[:1, :2], verbose=0), layer(INTS[:1, :2]).numpy())
+
+
+@pytest.mark.parametrize("mode", ["int", "multi_hot", "tf_idf"])
+def test_saved_models_keep_their_vocabulary(mode, tmp_path):
+    lookup = layers.IntegerLookup(output_mode=mode)
+    lookup.adapt(INTS)
+    x = keras.Input((3,), dtype="int64")
+    model = keras.Model(x, lookup(x))
+    expected = model.predict(INTS, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.layers[1].get_vocabulary() == lookup.get_vocabulary()
+    np.testing.assert_array_equal(loaded.predict(INTS, verbose=0), expected)
+
+
+@keras.saving.register_keras_serializable("tests")
+class OfTexts(keras.Model):
+    """A model that keeps its vectorization."""
+
+    def __init__(self):
+        super().__init__()
+        self.vectorize = layers.TextVectorization(output_mode="tf_idf")
+        self.dense = layers.Dense(1)
+
+    def call(self, x):
+        return self.dense(x)
+
+    def get_config(self):
+        return {}
+
+
+def test_saved_models_keep_the_texts_of_their_layers(tmp_path):
+    model = OfTexts()
+    model.vectorize.adapt(TEXTS)
+    x = model.vectorize(TEXTS)
+    model(x)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.vectorize.get_vocabulary() == model.vectorize.get_vocabulary()
+    np.testing.assert_array_equal(loaded.vectorize(TEXTS).numpy(), x.numpy())
+    model.vectorize.set_vocabulary(["a\nb"], [1.0])
+    with pytest.raises(ValueError, match=r"tokens hold line breaks: \['a\\nb'\]"):
+        model.save(tmp_path / "model.keras")
+
+
+def test_vocabulary_files(tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_text("b\r\na\r\né\r\n\r\n", encoding="utf-8")
+    layer = layers.StringLookup(vocabulary=str(path))
+    assert layer.get_vocabulary() == ["[UNK]", "b", "a", "é"] and layer.get_config()["vocabulary"] is None
+    text = layers.TextVectorization()
+    text.set_vocabulary(path)
+    np.testing.assert_array_equal(text(["a b x"]).numpy(), [[3, 2, 1]])
+    for cls in (layers.StringLookup, layers.TextVectorization):
+        with pytest.raises(ValueError, match="names the file '/etc/passwd', which is not read"):
+            cls.from_config({**cls().get_config(), "vocabulary": "/etc/passwd"})
+
+
+def test_batches_and_steps():
+    layer = layers.TextVectorization()
+    layer.adapt((batch for batch in (TEXTS[:2], TEXTS[2:3], ["never"])), steps=2)
+    alone = layers.TextVectorization()
+    alone.adapt(TEXTS[:3])
+    assert layer.get_vocabulary() == alone.get_vocabulary()
+    bins = layers.Discretization(num_bins=3)
+    bins.adapt(iter([NUMBERS[:3], NUMBERS[3:]]), steps=1)
+    expected = layers.Discretization(num_bins=3)
+    expected.adapt(NUMBERS[:3])
+    assert bins.bin_boundaries == expected.bin_boundaries
+
+
+@keras.saving.register_keras_serializable("tests")
+def stripped(texts):
+    return np.char.upper(np.char.strip(texts, "!"))
+
+
+@keras.saving.register_keras_serializable("tests")
+def at_dashes(texts):
+    return [text.split("-") for text in texts.tolist()]
+
+
+def test_own_functions_for_texts():
+    layer = layers.TextVectorization(standardize=stripped, split=at_dashes)
+    layer.adapt(["a-b!", "b-c"])
+    assert layer.get_vocabulary() == ["", "[UNK]", "B", "C", "A"]
+    copy = layers.deserialize(json.loads(json.dumps(layers.serialize(layer))))
+    copy.set_vocabulary(layer.get_vocabulary())
+    np.testing.assert_array_equal(copy(["!c-x-a", "b"]).numpy(), [[3, 1, 4], [2, 0, 0]])
+
+
+def test_single_strings_and_bytes():
+    layer = layers.TextVectorization(vocabulary=["a", "é"])
+    np.testing.assert_array_equal(layer("a b é").numpy(), [2, 1, 3])
+    np.testing.assert_array_equal(layer(np.array([b"a", "é".encode()])).numpy(), [[2], [3]])
+    assert int(layers.StringLookup(vocabulary=["a"])("a")) == 1
+    assert int(layers.Hashing(2**62)("hello")) == farmhash64(b"hello") % 2**62
+
+
+def test_fingerprints():
+    """FarmHash of each way to treat lengths; SipHash of its paper's example, key and message 0, 1, 2, ..."""
+    known = {0: 1936946117179621455, 1: 3694432073954588131, 5: 3786372426573024488, 11: 1769834696496558107}
+    known |= {40: 3168538174772821140, 100: 3286434551874864643, 64: 294799756062990872}
+    for text in ("", "a", "hello", "hello world", "x" * 40, "y" * 100, "z" * 64):
+        assert farmhash64(text.encode()) % 2**62 == known[len(text)]
+    key = (0x0706050403020100, 0x0F0E0D0C0B0A0908)
+    assert siphash64(bytes(range(15)), key) == 0xA129CA6149BE45E5
+
+
+@pytest.mark.parametrize(
+    "call, error, message",
+    [
+        (lambda: layers.StringLookup(max_tokens=1), ValueError, "max_tokens must be greater than 1 or None. Got max_t"),
+        (lambda: layers.StringLookup(pad_to_max_tokens=True), ValueError, "pad_to_max_tokens=True needs max_tokens"),
+        (lambda: layers.StringLookup(num_oov_indices=-1), ValueError, "num_oov_indices must not be negative. Got -1"),
+        (lambda: layers.StringLookup(sparse=True), ValueError, "StringLookup: there are no sparse tensors"),
+        (lambda: layers.StringLookup(output_mode="ont_hot"), ValueError, "unknown output_mode.*one_hot"),
+        (
+            lambda: layers.StringLookup(invert=True, output_mode="count"),
+            ValueError,
+            "invert=True goes with output_mode",
+        ),
+        (lambda: layers.StringLookup(vocabulary=[]), ValueError, "the vocabulary is empty"),
+        (lambda: layers.StringLookup(vocabulary=["a", "b", "a"]), ValueError, r"These recur: \['a'\]"),
+        (lambda: layers.StringLookup(vocabulary=["a", ""], mask_token=""), ValueError, "the mask token '' lies within"),
+        (lambda: layers.StringLookup(2, vocabulary=["a", "b"]), ValueError, "has 3 tokens .* more than max_tokens=2"),
+        (lambda: layers.StringLookup(vocabulary=["a"], output_mode="tf_idf"), ValueError, "idf_weights are given exac"),
+        (lambda: layers.StringLookup(output_mode="count")(["a"]), RuntimeError, "has no vocabulary yet"),
+        (lambda: layers.StringLookup(vocabulary=["a"]).adapt(["b"]), ValueError, "was given its vocabulary"),
+        (lambda: layers.StringLookup(vocabulary=["a"])([1]), TypeError, "expects strings, .* Got int 1"),
+        (lambda: layers.StringLookup()(keras.Input((1,))), TypeError, "there are no tensors of strings"),
+        (
+            lambda: layers.StringLookup(salt="x"),
+            ValueError,
+            "salt must be an int, a pair of ints or None. Got salt='x'",
+        ),
+        (lambda: layers.IntegerLookup(salt=3), ValueError, "a salt goes with oov_method=\"farmhash\". Got 'floormod'"),
+        (lambda: layers.IntegerLookup(vocabulary_dtype="int32"), ValueError, 'vocabulary_dtype must be "int64"'),
+        (lambda: layers.TextVectorization(ngrams="2"), ValueError, "ngrams must be an int, a tuple of ints or None"),
+        (
+            lambda: layers.TextVectorization(output_mode="count", output_sequence_length=3),
+            ValueError,
+            "goes with output",
+        ),
+        (lambda: layers.TextVectorization(ragged=True), ValueError, "there are no ragged tensors"),
+        (lambda: layers.TextVectorization()(WORDS), ValueError, r"splits texts \(batch,\) or \(batch, 1\). Got shape"),
+        (lambda: layers.TextVectorization()(keras.Input((1,))), TypeError, "looks at the values of its inputs"),
+        (lambda: layers.Hashing(0), ValueError, "num_bins must be an int > 0. Got num_bins=0"),
+        (lambda: layers.Hashing(3, dtype="float32"), ValueError, "must be int32 or int64. Got 'float32'"),
+        (lambda: layers.HashedCrossing(3)([WORDS[:, 0]]), ValueError, "a list of at least two inputs"),
+        (lambda: layers.HashedCrossing(3)([WORDS, WORDS]), ValueError, r"one shape, \(\), \(batch,\) or \(batch, 1\)"),
+        (
+            lambda: layers.HashedCrossing(3)([NUMBERS[0], NUMBERS[1]]),
+            TypeError,
+            "integers or strings. Got dtype float32",
+        ),
+        (lambda: layers.CategoryEncoding(), ValueError, "num_tokens must be an int > 0. Got num_tokens=None"),
+        (lambda: layers.Discretization(), ValueError, "give either num_bins or bin_boundaries"),
+        (lambda: layers.Discretization(num_bins=3)(NUMBERS), ValueError, "has no boundaries yet. Call adapt"),
+        (lambda: layers.Discretization([0.0]).adapt(NUMBERS), ValueError, "was given its bin_boundaries"),
+    ],
+)
+def test_errors(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
