@@ -1,0 +1,40 @@
+"""Writes keras_images.npz: what Keras draws for image_cases.py and what it makes of images, masks and labels.
+
+Run with Keras 3.15 on TensorFlow: python tests/golden/make_keras_images.py
+"""
+
+import os
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from image_cases import CASES, LABELS, MASKS
+
+golden = {}
+
+
+def put(name, value):
+    """Stores a tensor, or all tensors of a structure."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            put(f"{name}/{key}", item)
+    elif isinstance(value, (list, tuple)):
+        for i, item in enumerate(value):
+            put(f"{name}/{i}", item)
+    elif tf.is_tensor(value):
+        golden[name] = value.numpy()
+
+
+for name, (make, images) in CASES.items():
+    layer = make(keras.layers)
+    images = tf.constant(images)
+    drawn = layer.get_random_transformation(images, training=True)
+    put(f"{name}/drawn", drawn)
+    put(f"{name}/y", layer.transform_images(images, drawn, training=True))
+    put(f"{name}/labels", layer.transform_labels(tf.constant(LABELS), drawn, training=True))
+    if layer.data_format == "channels_last":
+        put(f"{name}/masks", layer.transform_segmentation_masks(tf.constant(MASKS), drawn, training=True))
+np.savez_compressed(os.path.join(os.path.dirname(__file__), "keras_images.npz"), **golden)
