@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from dlcore import backend, ops, random
+from dlcore.ops import signal
 from dlcore.random.seed_generator import make_default_seed
 from dlcore.registry import Catalogue
 
@@ -303,16 +304,58 @@ class Orthogonal(RandomInitializer):
         return {"seed": self._seed_config(), "gain": self.gain}
 
 
+class STFT(Initializer):
+    """Kernels (frame_length, 1, fft_length / 2 + 1) of a convolution that makes short-time Fourier transforms.
+
+    kernel[t, 0, k] = window[t] * cos(2 pi t k / fft_length), or - sin(...) for the imaginary part.
+
+    Args:
+        side: `"real"` (default) or `"imag"`.
+        window: name of a window, default `"hann"`; an array of frame_length numbers; None: ones.
+        scaling: `"density"` (default): divided by the window's Euclidean norm; `"spectrum"`: by its sum; None.
+        periodic: bool, default False: whether the window is one period of a repeated one.
+    """
+
+    def __init__(self, side="real", window="hann", scaling="density", periodic=False):
+        if side not in ("real", "imag"):
+            raise ValueError(f'STFT: side must be "real" or "imag". Got side={side!r}.')
+        if scaling not in ("density", "spectrum", None):
+            raise ValueError(f'STFT: scaling must be "density", "spectrum" or None. Got scaling={scaling!r}.')
+        if isinstance(window, str):
+            signal.window_values("STFT", window, 1)
+        self.side = side
+        self.window = window
+        self.scaling = scaling
+        self.periodic = periodic
+
+    def __call__(self, shape, dtype=None):
+        frame_length, _, bins = shape
+        times, frequencies = np.arange(frame_length)[:, None, None], np.arange(bins)
+        angle = 2.0 * np.pi * times * frequencies / (2 * (bins - 1))
+        kernel = np.cos(angle) if self.side == "real" else -np.sin(angle)
+        if self.window is not None:
+            window = signal.window_values("STFT", self.window, frame_length, self.periodic)
+            norms = {"density": np.sqrt(np.sum(window**2)), "spectrum": np.sum(np.abs(window)), None: 1.0}
+            kernel = kernel * window[:, None, None] / norms[self.scaling]
+        return ops.convert_to_tensor(np.broadcast_to(kernel, shape), dtype=dtype or backend.floatx())
+
+    def get_config(self):
+        window = self.window
+        if window is not None and not isinstance(window, str):
+            window = np.asarray(backend.convert_to_numpy(window)).tolist()
+        return {"side": self.side, "window": window, "periodic": self.periodic, "scaling": self.scaling}
+
+
 _catalogue = Catalogue(
     "initializer",
     "keras.initializers",
     [
         Zeros, Ones, Constant, Identity, RandomNormal, TruncatedNormal, RandomUniform, VarianceScaling, GlorotUniform,
-        GlorotNormal, LecunUniform, LecunNormal, HeUniform, HeNormal, Orthogonal,
+        GlorotNormal, LecunUniform, LecunNormal, HeUniform, HeNormal, Orthogonal, STFT,
     ],
     aliases={
         "zero": Zeros, "one": Ones, "normal": RandomNormal, "uniform": RandomUniform, "IdentityInitializer": Identity,
-        "OrthogonalInitializer": Orthogonal,
+        "OrthogonalInitializer": Orthogonal, "STFTInitializer": STFT,
     },
 )  # fmt: skip
 
@@ -320,6 +363,8 @@ zeros, ones, constant, identity, orthogonal = Zeros, Ones, Constant, Identity, O
 random_normal, truncated_normal, random_uniform = RandomNormal, TruncatedNormal, RandomUniform
 variance_scaling, glorot_uniform, glorot_normal = VarianceScaling, GlorotUniform, GlorotNormal
 lecun_uniform, lecun_normal, he_uniform, he_normal = LecunUniform, LecunNormal, HeUniform, HeNormal
+# Keras's second names.
+stft, STFTInitializer, IdentityInitializer, OrthogonalInitializer = STFT, STFT, Identity, Orthogonal
 
 
 def get(identifier):

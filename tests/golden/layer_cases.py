@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 
-SEQUENCE, IMAGE, VECTOR, VOLUME = (2, 5, 3), (2, 6, 7, 4), (4, 6), (2, 4, 5, 3, 2)
+SEQUENCE, IMAGE, VECTOR, VOLUME, SOUND = (2, 5, 3), (2, 6, 7, 4), (4, 6), (2, 4, 5, 3, 2), (2, 40, 2)
 MASK = np.array([[1, 1, 0, 1, 0], [0, 1, 1, 1, 1]], bool)
 TAIL_MASK = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], bool)
 TRAINING = {"training": True}
@@ -140,6 +140,34 @@ CASES = {
     "time_distributed": (lambda L: L.TimeDistributed(L.Conv1D(4, 2)), [(2, 3, 5, 4)], {}),
     "rescaling": (lambda L: L.Rescaling(0.5, offset=[1.0, 2.0, 3.0]), [SEQUENCE], {}),
     "normalization": (lambda L: L.Normalization(mean=[1.0, 2.0, 3.0], variance=[1.0, 4.0, 0.5]), [SEQUENCE], {}),
+    "stft_spectrogram": (lambda L: L.STFTSpectrogram(frame_length=8, frame_step=3), [SOUND], {}),
+    "stft_spectrogram_magnitude": (
+        lambda L: L.STFTSpectrogram("magnitude", 6, fft_length=8, padding="same", window="hamming", periodic=True),
+        [SOUND],
+        {},
+    ),
+    "stft_spectrogram_psd": (
+        lambda L: L.STFTSpectrogram("psd", 8, expand_dims=True, scaling="spectrum"),
+        [SOUND],
+        {},
+    ),
+    "stft_spectrogram_real": (lambda L: L.STFTSpectrogram("real", 8, window=None), [SOUND], {}),
+    "stft_spectrogram_imag": (lambda L: L.STFTSpectrogram("imag", 8, scaling=None, window="flattop"), [SOUND], {}),
+    "stft_spectrogram_angle": (lambda L: L.STFTSpectrogram("angle", 8, expand_dims=True), [SOUND], {}),
+    "stft_spectrogram_both": (lambda L: L.STFTSpectrogram("stft", 8, window=[1.0] * 8), [SOUND], {}),
+    "mel_spectrogram": (lambda L: L.MelSpectrogram(32, 8, num_mel_bins=6, sampling_rate=8000), [(2, 80)], {}),
+    "mel_spectrogram_plain": (
+        lambda L: L.MelSpectrogram(
+            32, 8, 20, "hamming", 8000, 6, 100.0, 3000.0, power_to_db=False, mag_exp=1.0, ref_power=0.5
+        ),
+        [(2, 90)],
+        {},
+    ),
+    "mel_spectrogram_db": (
+        lambda L: L.MelSpectrogram(32, 16, num_mel_bins=4, sampling_rate=8000, top_db=10.0, ref_power=0.25),
+        [(3, 70)],
+        {},
+    ),
     "concatenate": (lambda L: L.Concatenate(axis=1), [(2, 5, 3), (2, 2, 3)], {}),
     "add": (lambda L: L.Add(), [SEQUENCE, SEQUENCE, SEQUENCE], {}),
     "subtract": (lambda L: L.Subtract(), [SEQUENCE, SEQUENCE], {}),

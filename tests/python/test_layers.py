@@ -24,6 +24,7 @@ NOT_SMOOTH = (
     "masking",
     "embedding",
     "lstm_no_bias",
+    "stft_spectrogram",
 )
 
 

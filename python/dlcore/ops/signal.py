@@ -137,12 +137,26 @@ def irfft(x, fft_length=None):
     return _inverse(real, imaginary)[0]
 
 
+# Windows that are sums of cosines of 0, 1, 2, ... turns, with alternating signs (Harris 1978; flattop: D'Antona &
+# Ferrero 2006).
+_COSINE_SUMS = {
+    "boxcar": (1.0,),
+    "hann": (0.5, 0.5),
+    "hamming": (0.54, 0.46),
+    "blackman": (0.42, 0.5, 0.08),
+    "nuttall": (0.3635819, 0.4891775, 0.1365995, 0.0106411),
+    "blackmanharris": (0.35875, 0.48829, 0.14128, 0.01168),
+    "flattop": (0.21557895, 0.41663158, 0.277263158, 0.083578947, 0.006947368),
+}
+
+
 def window_values(name, window, length, periodic=True):
     """The numbers of a window given by its name or as an array, as a NumPy array.
 
     Args:
         name: the function, for messages.
-        window: `"hann"`, `"hamming"`, `"blackman"`, `"bartlett"`, `"boxcar"`, or an array of that length.
+        window: `"hann"`, `"hamming"`, `"blackman"`, `"nuttall"`, `"blackmanharris"`, `"flattop"`, `"bartlett"`,
+            `"cosine"`, `"boxcar"`, or an array of that length.
         length: int.
         periodic: bool: one period of the window repeated, instead of one with two equal ends.
     """
@@ -151,11 +165,20 @@ def window_values(name, window, length, periodic=True):
         if values.shape != (length,):
             raise ValueError(f"{name}: the window must have {length} numbers. Received shape {values.shape}.")
         return values
-    shapes = {"hann": np.hanning, "hamming": np.hamming, "blackman": np.blackman, "bartlett": np.bartlett}
-    shapes["boxcar"] = np.ones
-    if window not in shapes:
-        raise ValueError(f"{name}: unknown window {window!r}.{backend.nearest_hint(window, list(shapes))}")
-    return shapes[window](length + 1)[:-1] if periodic and length > 1 else shapes[window](length)
+    known = [*_COSINE_SUMS, "bartlett", "cosine"]
+    if window not in known:
+        raise ValueError(f"{name}: unknown window {window!r}.{backend.nearest_hint(window, known)}")
+    if length == 1:
+        return np.ones(1)
+    points = length + 1 if periodic else length
+    if window == "bartlett":
+        values = np.bartlett(points)
+    elif window == "cosine":
+        values = np.sin(np.pi * (np.arange(points) + 0.5) / points)
+    else:
+        turn = 2.0 * np.pi * np.arange(points) / (points - 1)
+        values = sum(c * (-1) ** k * np.cos(k * turn) for k, c in enumerate(_COSINE_SUMS[window]))
+    return values[:length]
 
 
 def _framing_window(name, window, sequence_length, fft_length):

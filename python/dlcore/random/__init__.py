@@ -1,13 +1,27 @@
 """Random tensors and the seeds they come from."""
 
-from dlcore.random.ops import categorical, dropout, normal, randint, shuffle, truncated_normal, uniform
+from dlcore.random.ops import (
+    beta,
+    binomial,
+    categorical,
+    dropout,
+    gamma,
+    normal,
+    randint,
+    shuffle,
+    truncated_normal,
+    uniform,
+)
 from dlcore.random.seed_generator import SeedGenerator, draw_seed, set_global_seed
 
 __all__ = [
     "SeedGenerator",
+    "beta",
+    "binomial",
     "categorical",
     "draw_seed",
     "dropout",
+    "gamma",
     "normal",
     "randint",
     "set_global_seed",
