@@ -9,10 +9,24 @@ import numpy as np
 RANDOM = np.random.RandomState(0)
 IMAGES = RANDOM.randint(0, 256, (4, 7, 9, 3)).astype("float32")
 UNIT = (IMAGES / 256).astype("float32")
-FIRST = np.moveaxis(IMAGES, -1, 1)
+FIRST, UNIT_FIRST = np.moveaxis(IMAGES, -1, 1), np.moveaxis(UNIT, -1, 1)
 MASKS = RANDOM.randint(0, 5, (4, 7, 9, 1)).astype("float32")
 LABELS = RANDOM.rand(4, 5).astype("float32")
 
+# Layers that change labels, and those that change masks.
+MIXING = ("cut_mix", "mix_up")
+MOVING = (
+    "resizing",
+    "center_crop",
+    "random_crop",
+    "random_flip",
+    "random_rotation",
+    "random_zoom",
+    "random_translation",
+    "random_shear",
+    "random_perspective",
+    "rand_augment",
+)
 # name: (constructor, images)
 CASES = {
     "resizing": (lambda L: L.Resizing(5, 12), IMAGES),
@@ -56,4 +70,69 @@ CASES = {
     "random_contrast": (lambda L: L.RandomContrast(0.7, seed=1), IMAGES),
     "random_contrast_range": (lambda L: L.RandomContrast((0.3, 0.9), value_range=(0, 1), seed=2), UNIT),
     "random_contrast_first": (lambda L: L.RandomContrast((0.3, 0.9), seed=3, data_format="channels_first"), FIRST),
+    "random_shear": (lambda L: L.RandomShear(0.5, 0.3, seed=1), IMAGES),
+    "random_shear_first": (
+        lambda L: L.RandomShear((0.1, 0.6), fill_mode="constant", seed=2, data_format="channels_first"),
+        FIRST,
+    ),
+    "random_perspective": (lambda L: L.RandomPerspective((0.5, 0.9), 0.6, seed=1), IMAGES),
+    "random_perspective_first": (
+        lambda L: L.RandomPerspective((1.0, 1.0), 0.4, "nearest", fill_value=3.0, seed=2, data_format="channels_first"),
+        FIRST,
+    ),
+    "random_hue": (lambda L: L.RandomHue(0.8, seed=1), IMAGES),
+    "random_hue_first": (
+        lambda L: L.RandomHue((0.2, 0.5), value_range=(0, 1), seed=2, data_format="channels_first"),
+        UNIT_FIRST,
+    ),
+    "random_saturation": (lambda L: L.RandomSaturation((0.1, 0.8), seed=1), IMAGES),
+    "random_saturation_first": (
+        lambda L: L.RandomSaturation((0.1, 0.8), value_range=(0, 1), seed=2, data_format="channels_first"),
+        UNIT_FIRST,
+    ),
+    "random_color_degeneration": (lambda L: L.RandomColorDegeneration((0.2, 0.9), seed=1), IMAGES),
+    "random_color_degeneration_first": (
+        lambda L: L.RandomColorDegeneration(0.5, seed=2, data_format="channels_first"),
+        FIRST,
+    ),
+    "random_grayscale": (lambda L: L.RandomGrayscale(seed=1), IMAGES),
+    "random_invert": (lambda L: L.RandomInvert((0.4, 0.7), seed=1), IMAGES),
+    "random_posterization": (lambda L: L.RandomPosterization((2, 6), seed=1), IMAGES),
+    "random_posterization_range": (lambda L: L.RandomPosterization((3, 3), value_range=(0, 1), seed=2), UNIT),
+    "random_sharpness": (lambda L: L.RandomSharpness(1.0, seed=1), IMAGES),
+    "random_sharpness_first": (lambda L: L.RandomSharpness((0.1, 0.4), seed=2, data_format="channels_first"), FIRST),
+    "random_gaussian_blur": (lambda L: L.RandomGaussianBlur((0.4, 0.8), 3, (0.5, 1.0), seed=1), IMAGES),
+    "random_gaussian_blur_first": (
+        lambda L: L.RandomGaussianBlur((1.0, 1.0), (5, 5), seed=2, data_format="channels_first"),
+        FIRST,
+    ),
+    "random_erasing": (lambda L: L.RandomErasing((0.5, 0.9), seed=1), IMAGES),
+    "random_erasing_colour": (lambda L: L.RandomErasing((1.0, 1.0), (0.3, 0.8), fill_value=[1, 2, 3], seed=2), IMAGES),
+    "solarization": (lambda L: L.Solarization(0.3, 0.5, seed=1), IMAGES),
+    "solarization_range": (lambda L: L.Solarization((0.1, 0.2), (0.3, 0.9), value_range=(0, 1), seed=2), UNIT),
+    "auto_contrast": (lambda L: L.AutoContrast(), IMAGES // 2 + 20),
+    "auto_contrast_range": (lambda L: L.AutoContrast(value_range=(0, 1)), UNIT / 2),
+    "auto_contrast_flat": (lambda L: L.AutoContrast(), np.full((2, 3, 4, 3), 7.0, "float32")),
+    "equalization": (lambda L: L.Equalization(), IMAGES // 2),
+    "equalization_bins": (lambda L: L.Equalization(value_range=(0, 1), bins=16), UNIT / 2),
+    "equalization_flat": (lambda L: L.Equalization(), np.full((2, 3, 4, 3), 7.0, "float32")),
+    "equalization_first": (lambda L: L.Equalization(data_format="channels_first"), FIRST // 2),
+    "clahe": (lambda L: L.ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(2, 3)), IMAGES),
+    "clahe_unlimited": (
+        lambda L: L.ContrastLimitedAdaptiveHistogramEqualization((0, 1), clip_limit=0.0, tile_grid_size=(3, 2)),
+        UNIT,
+    ),
+    "clahe_first": (
+        lambda L: L.ContrastLimitedAdaptiveHistogramEqualization(
+            clip_limit=20.0, tile_grid_size=(1, 4), data_format="channels_first"
+        ),
+        FIRST,
+    ),
+    "cut_mix": (lambda L: L.CutMix(seed=1), IMAGES),
+    "cut_mix_first": (lambda L: L.CutMix((0.5, 1.0), seed=2, data_format="channels_first"), FIRST),
+    "mix_up": (lambda L: L.MixUp(0.7, seed=1), IMAGES),
+    "rand_augment": (lambda L: L.RandAugment(seed=1, num_ops=3), IMAGES),
+    "rand_augment_weak": (lambda L: L.RandAugment(value_range=(0, 1), factor=0.2, seed=3), UNIT),
+    "aug_mix": (lambda L: L.AugMix(seed=1), IMAGES),
+    "aug_mix_few": (lambda L: L.AugMix((0, 1), 2, 2, 0.5, all_ops=False, seed=2), UNIT),
 }

@@ -8,10 +8,12 @@ import os
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
+import random
+
 import keras
 import numpy as np
 import tensorflow as tf
-from image_cases import CASES, LABELS, MASKS
+from image_cases import CASES, LABELS, MASKS, MIXING, MOVING
 
 golden = {}
 
@@ -24,17 +26,21 @@ def put(name, value):
     elif isinstance(value, (list, tuple)):
         for i, item in enumerate(value):
             put(f"{name}/{i}", item)
+    elif isinstance(value, str):
+        golden[name] = np.array(value)
     elif tf.is_tensor(value):
         golden[name] = value.numpy()
 
 
 for name, (make, images) in CASES.items():
+    random.seed(1)  # AugMix chooses with Python's generator
     layer = make(keras.layers)
     images = tf.constant(images)
     drawn = layer.get_random_transformation(images, training=True)
-    put(f"{name}/drawn", drawn)
+    put(f"{name}/drawn", {"should_apply": drawn} if tf.is_tensor(drawn) else drawn)
     put(f"{name}/y", layer.transform_images(images, drawn, training=True))
-    put(f"{name}/labels", layer.transform_labels(tf.constant(LABELS), drawn, training=True))
-    if layer.data_format == "channels_last":
+    if name.startswith(MIXING):
+        put(f"{name}/labels", layer.transform_labels(tf.constant(LABELS), drawn, training=True))
+    if name.startswith(MOVING) and layer.data_format == "channels_last":
         put(f"{name}/masks", layer.transform_segmentation_masks(tf.constant(MASKS), drawn, training=True))
 np.savez_compressed(os.path.join(os.path.dirname(__file__), "keras_images.npz"), **golden)

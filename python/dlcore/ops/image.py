@@ -306,10 +306,21 @@ def elastic_transform(
     generator = random.SeedGenerator(seed) if isinstance(seed, int) else seed
     seeds = [random.draw_seed(generator) for _ in range(2)]
     size = int(6 * float(sigma)) | 1
+    return displace(images, alpha, sigma, size, interpolation, fill_mode, fill_value, seeds, data_format)
+
+
+def displace(images, alpha, sigma, size, interpolation, fill_mode, fill_value, seeds, data_format):
+    """As `elastic_transform`, but alpha and sigma may be tensors.
+
+    Args:
+        size: int: of the filter that smooths the distances.
+        seeds: two seed tensors, of the distances down and to the right.
+    """
 
     def moved(grid, seed_tensor):
-        noise = _core.apply("random_normal", [seed_tensor, grid], mean=0.0, stddev=float(sigma), dtype=grid.dtype)
-        smooth = gaussian_blur(knp.expand_dims(noise, -1), (size, size), (sigma, sigma), "channels_last")
+        noise = _core.apply("random_normal", [seed_tensor, grid], mean=0.0, stddev=1.0, dtype=grid.dtype)
+        noise = knp.expand_dims(noise * sigma, -1)
+        smooth = gaussian_blur(noise, (size, size), (sigma, sigma), "channels_last")
         return grid + alpha * knp.squeeze(smooth, -1)
 
     return sample_images(

@@ -2,10 +2,12 @@
 
 from dlcore.random.ops import (
     beta,
+    beta_numbers,  # noqa: F401
     binomial,
     categorical,
     dropout,
     gamma,
+    log_gamma_numbers,  # noqa: F401
     normal,
     randint,
     shuffle,

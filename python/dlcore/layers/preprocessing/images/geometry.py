@@ -2,9 +2,10 @@
 
 import math
 
-from dlcore import ops
-from dlcore.layers.arguments import one_of
-from dlcore.layers.preprocessing.images.image_layer import ImageLayer, number_range
+from dlcore import ops, random
+from dlcore.layers.arguments import fraction, one_of
+from dlcore.layers.preprocessing.images.image_layer import ImageLayer, colour_range, number_range, per_image
+from dlcore.ops.image import displace
 
 _FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 _INTERPOLATIONS = ("nearest", "bilinear")
@@ -244,9 +245,220 @@ class RandomTranslation(_Affine):
         return {**super().get_config(), "height_factor": self.height_factor, "width_factor": self.width_factor}
 
 
+class RandomShear(_Affine):
+    """In training slants each image: x + s y and y + t x are shown at (x, y), with s and t of the same random sign.
+
+    Args:
+        x_factor, y_factor: float f or (lower, upper), in [-1, 1], default 0.0: the ranges of s and t; f stands for
+            (-f, f).
+        interpolation, fill_mode, fill_value, data_format, seed: as `RandomRotation`.
+
+    Input shape: (batch, height, width, channels) or (height, width, channels). Output shape: the same.
+
+    Example:
+
+    >>> RandomShear(0.2, 0.1)(np.ones((2, 8, 8, 3))).shape
+    (2, 8, 8, 3)
+    """
+
+    def __init__(
+        self,
+        x_factor=0.0,
+        y_factor=0.0,
+        interpolation="bilinear",
+        fill_mode="reflect",
+        fill_value=0.0,
+        data_format=None,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(fill_mode, interpolation, seed, fill_value, data_format=data_format, **kwargs)
+        self.x_factor, self.y_factor = (
+            _strict_range(self, name, factor) for name, factor in (("x_factor", x_factor), ("y_factor", y_factor))
+        )
+
+    def get_random_transformation(self, images, training=True, seed=None):
+        if not training:
+            return None
+        like = images[:, :1, 0, 0]
+        sign = ops.where(ops.greater(self._uniform(like, 0, 1, seed), 0.5), -1.0, 1.0)
+        down, right = (self._uniform(like, *factor, seed) for factor in (self.y_factor, self.x_factor))
+        return {"shear_factor": ops.concatenate([right, down], axis=1) * sign}
+
+    def _matrix(self, images, transformation):
+        right, down = (transformation["shear_factor"][:, i] for i in (0, 1))
+        return 1.0, right, 0.0, down, 1.0, 0.0
+
+    def get_config(self):
+        return {**super().get_config(), "x_factor": self.x_factor, "y_factor": self.y_factor}
+
+
+class RandomPerspective(_Moving):
+    """In training shows some images as if seen from elsewhere: their corners are moved.
+
+    Args:
+        factor: float f or (lower, upper), in [0, 1], default 1.0: the probability that an image changes is drawn from
+            this range; f stands for (0, f).
+        scale: float in [0, 1], default 1.0: each coordinate x of a corner becomes x + c x, c between -scale / 2 and
+            scale / 2.
+        interpolation: `"bilinear"` (default) or `"nearest"`.
+        fill_value: float, default 0.0: what lies beyond the edges.
+        seed: int or None.
+        data_format: `"channels_last"` (default) or `"channels_first"`.
+
+    Input shape: (batch, height, width, channels) or (height, width, channels). Output shape: the same.
+
+    Example:
+
+    >>> RandomPerspective(scale=0.3)(np.ones((2, 8, 8, 3))).shape
+    (2, 8, 8, 3)
+    """
+
+    def __init__(
+        self,
+        factor=1.0,
+        scale=1.0,
+        interpolation="bilinear",
+        fill_value=0.0,
+        seed=None,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(data_format=data_format, **kwargs)
+        self.factor = number_range("RandomPerspective", "factor", factor, 0, 1)
+        self.scale = fraction("RandomPerspective", "scale", scale)
+        self.interpolation = one_of("RandomPerspective", "interpolation", interpolation, _INTERPOLATIONS)
+        self.fill_value = fill_value
+        self._set_seed(seed)
+
+    def get_random_transformation(self, images, training=True, seed=None):
+        if not training:
+            return None
+        height, width = self._size(images)
+        applies = self._chance(images, self.factor, seed)
+        row = ops.reshape(images[:, 0, 0, 0], [-1, 1, 1])
+        like = ops.repeat(ops.repeat(row, 4, axis=1), 2, axis=2)
+        moves = self._uniform(like, -self.scale / 2, self.scale / 2, seed)
+        corners = [[0.0, 0.0], [width - 1.0, 0.0], [0.0, height - 1.0], [width - 1.0, height - 1.0]]
+        start = ops.add(ops.zeros_like(moves), ops.convert_to_tensor(corners, moves.dtype))
+        return {"apply_perspective": applies, "start_points": start, "end_points": start + start * moves}
+
+    def _moved(self, images, transformation, interpolation):
+        seen = ops.image.perspective_transform(
+            images,
+            transformation["start_points"],
+            transformation["end_points"],
+            interpolation=interpolation,
+            fill_value=self.fill_value,
+            data_format=self.data_format,
+        )
+        return ops.where(per_image(transformation["apply_perspective"]), seen, images)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "factor": self.factor,
+            "scale": self.scale,
+            "interpolation": self.interpolation,
+            "fill_value": self.fill_value,
+            "seed": self.seed,
+        }
+
+
+class RandomElasticTransform(_Moving):
+    """In training bends some images: their pixels are moved by smooth random distances.
+
+    Args:
+        factor: float f or (lower, upper), in [0, 1], default 1.0: the probability that an image changes is drawn from
+            this range; f stands for (0, f).
+        scale: float f or (lower, upper), in [0, 1], default 1.0: how far pixels move, and how smoothly; drawn per call.
+        interpolation: `"bilinear"` (default) or `"nearest"`.
+        fill_mode: what lies beyond the edges: `"reflect"` (default), `"constant"`, `"wrap"`, `"nearest"` or `"mirror"`.
+        fill_value: float, default 0.0: of the mode `"constant"`.
+        value_range: (low, high), default (0, 255): the range of the colours.
+        seed: int or None.
+        data_format: `"channels_last"` (default) or `"channels_first"`.
+
+    Input shape: (batch, height, width, channels) or (height, width, channels). Output shape: the same.
+
+    Reference: Simard et al. 2003.
+
+    Example:
+
+    >>> RandomElasticTransform(scale=0.5)(np.ones((2, 8, 8, 3))).shape
+    (2, 8, 8, 3)
+    """
+
+    def __init__(
+        self,
+        factor=1.0,
+        scale=1.0,
+        interpolation="bilinear",
+        fill_mode="reflect",
+        fill_value=0.0,
+        value_range=(0, 255),
+        seed=None,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(data_format=data_format, **kwargs)
+        kind = "RandomElasticTransform"
+        self.factor = number_range(kind, "factor", factor, 0, 1)
+        self.scale = number_range(kind, "scale", scale, 0, 1)
+        self.interpolation = one_of(kind, "interpolation", interpolation, _INTERPOLATIONS)
+        self.fill_mode = one_of(kind, "fill_mode", fill_mode, (*_FILL_MODES, "mirror"))
+        self.fill_value = fill_value
+        self.value_range = colour_range(kind, value_range)
+        self._set_seed(seed)
+
+    def get_random_transformation(self, images, training=True, seed=None):
+        if not training or self.scale[1] == 0 or self.factor[1] == 0:
+            return None
+        return {
+            "apply_transform": self._chance(images, self.factor, seed),
+            "distortion_factor": self._uniform(ops.convert_to_tensor(0.0), *self.scale, seed),
+            # Both pictures and masks are to be moved by the same distances.
+            "seeds": [random.draw_seed(self.generator if seed is None else seed) for _ in range(2)],
+        }
+
+    def transform_images(self, images, transformation, training=True):
+        images = super().transform_images(images, transformation, training)
+        return ops.clip(images, *self.value_range) if training and transformation else images
+
+    def _moved(self, images, transformation, interpolation):
+        height, width = self._size(images)
+        distortion = transformation["distortion_factor"]
+        # A filter that is large enough for the greatest distortion.
+        size = int(6 * 0.05 * min(height, width) * self.scale[1]) | 1
+        bent = displace(
+            images,
+            0.1 * max(height, width) * distortion,
+            ops.maximum(0.05 * min(height, width) * distortion, 1e-6),
+            size,
+            interpolation,
+            self.fill_mode,
+            self.fill_value,
+            transformation["seeds"],
+            self.data_format,
+        )
+        return ops.where(per_image(transformation["apply_transform"]), bent, images)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "factor": self.factor,
+            "scale": self.scale,
+            "interpolation": self.interpolation,
+            "fill_mode": self.fill_mode,
+            "fill_value": self.fill_value,
+            "value_range": self.value_range,
+            "seed": self.seed,
+        }
+
+
 def _plain(factor):
     return tuple(factor) if isinstance(factor, list) else factor
 
 
-def _strict_range(layer, name, value, low=-1, open_low=False):
-    return number_range(type(layer).__name__, name, value, low, 1, strict=True, open_low=open_low)
+def _strict_range(layer, name, value, open_low=False):
+    return number_range(type(layer).__name__, name, value, -1, 1, strict=True, open_low=open_low)

@@ -163,7 +163,7 @@ def number_range(layer_type, name, value, low, high, from_zero=False, strict=Fal
     return (0 if from_zero else max(-size, low)), size
 
 
-def value_range(layer_type, value):
+def colour_range(layer_type, value):
     """The range of the colours as a list of two numbers in order."""
     if not isinstance(value, (list, tuple)) or len(value) != 2:
         raise ValueError(f"{layer_type}: value_range must be a pair of numbers. Got value_range={value!r}.")
