@@ -22,6 +22,7 @@ _MODULES = (
     "datasets",
     "initializers",
     "layers",
+    "legacy",
     "losses",
     "metrics",
     "models",

@@ -9,12 +9,20 @@ from dlcore.backend.config import (
     set_floatx,
     set_image_data_format,
 )
+from dlcore.utils.console import (
+    disable_interactive_logging,
+    enable_interactive_logging,
+    is_interactive_logging_enabled,
+)
 
 __all__ = [
     "backend",
+    "disable_interactive_logging",
+    "enable_interactive_logging",
     "epsilon",
     "floatx",
     "image_data_format",
+    "is_interactive_logging_enabled",
     "set_epsilon",
     "set_floatx",
     "set_image_data_format",

@@ -1,5 +1,6 @@
 from dlcore.callbacks.callback import Callback
 from dlcore.callbacks.reduce_lr_on_plateau import current_learning_rate
+from dlcore.utils.console import print_message
 
 
 class LearningRateScheduler(Callback):
@@ -31,7 +32,7 @@ class LearningRateScheduler(Callback):
             raise ValueError(f"LearningRateScheduler: the schedule must return a float. Got {rate!r}.") from None
         self.model.optimizer.learning_rate = rate
         if self.verbose:
-            print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+            print_message(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
 
     def on_epoch_end(self, epoch, logs=None):
         if logs is not None:

@@ -2,6 +2,7 @@ import os
 import warnings
 
 from dlcore.callbacks.monitor import MonitorCallback
+from dlcore.utils.console import print_message
 
 
 class ModelCheckpoint(MonitorCallback):
@@ -68,7 +69,7 @@ class ModelCheckpoint(MonitorCallback):
         if self.save_best_only and not self._has_improved(epoch, logs, path):
             return
         if self.verbose and not self.save_best_only:
-            print(f"\nEpoch {epoch + 1}: saving model to {path}")
+            print_message(f"\nEpoch {epoch + 1}: saving model to {path}")
         if os.path.dirname(path):
             os.makedirs(os.path.dirname(path), exist_ok=True)
         if self.save_weights_only:
@@ -94,9 +95,10 @@ class ModelCheckpoint(MonitorCallback):
         was = "None" if self.best is None else f"{self.best:.5f}"
         improved = self.is_improvement(current, self.best)
         if self.verbose and improved:
-            print(f"\nEpoch {epoch + 1}: {self.monitor} improved from {was} to {current:.5f}, saving model to {path}")
+            now = f"{current:.5f}, saving model to {path}"
+            print_message(f"\nEpoch {epoch + 1}: {self.monitor} improved from {was} to {now}")
         elif self.verbose:
-            print(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {was}")
+            print_message(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {was}")
         if improved:
             self.best = current
         return improved

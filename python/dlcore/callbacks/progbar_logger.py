@@ -1,5 +1,6 @@
 from dlcore.callbacks.callback import Callback
 from dlcore.utils import Progbar
+from dlcore.utils.console import print_message
 
 
 class ProgbarLogger(Callback):
@@ -43,7 +44,7 @@ class ProgbarLogger(Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         if self._verbose and self._epochs > 1:
-            print(f"Epoch {epoch + 1}/{self._epochs}", flush=True)
+            print_message(f"Epoch {epoch + 1}/{self._epochs}")
         self._start()
 
     def on_train_batch_end(self, batch, logs=None):

@@ -1,5 +1,6 @@
 from dlcore import backend
 from dlcore.callbacks.monitor import MonitorCallback
+from dlcore.utils.console import print_message
 
 
 class ReduceLROnPlateau(MonitorCallback):
@@ -71,7 +72,7 @@ class ReduceLROnPlateau(MonitorCallback):
         rate = max(rate * self.factor, self.min_lr)
         self.model.optimizer.learning_rate = rate
         if self.verbose:
-            print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {rate}.")
+            print_message(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {rate}.")
         self.cooldown_counter = self.cooldown
         self.wait = 0
 

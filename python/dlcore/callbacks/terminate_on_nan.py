@@ -1,6 +1,7 @@
 import math
 
 from dlcore.callbacks.callback import Callback
+from dlcore.utils.console import print_message
 
 
 class TerminateOnNaN(Callback):
@@ -26,5 +27,5 @@ class TerminateOnNaN(Callback):
             raise RuntimeError(
                 f"The loss is {loss} after batch {batch}. Look for NaN in the data, or lower the learning rate."
             )
-        print(f"Batch {batch}: Invalid loss, terminating training")
+        print_message(f"Batch {batch}: Invalid loss, terminating training")
         self.model.stop_training = True

@@ -97,9 +97,10 @@ class Model(Trainer, Layer):
     ):
         """Prints a table of the layers with their output shapes and numbers of parameters."""
         from dlcore.models.summary import summary_text
+        from dlcore.utils.console import print_message
 
         text = summary_text(self, line_length, expand_nested, show_trainable, layer_range, positions)
-        (print_fn or print)(text)
+        (print_fn or print_message)(text)
 
     def save(self, filepath, overwrite=True, **kwargs):
         """Writes architecture, weights and optimizer state to a `.keras` or `.h5` file."""

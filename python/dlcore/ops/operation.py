@@ -37,6 +37,22 @@ class Node:
         return self.operation(*args, **kwargs)
 
 
+def get_source_inputs(tensor):
+    """The list of KerasTensors of Input layers that a KerasTensor depends on, each once."""
+    sources, visited, waiting = [], set(), [tensor]
+    while waiting:
+        x = waiting.pop()
+        if id(x) in visited:
+            continue
+        visited.add(id(x))
+        node = x.history[0]._inbound_nodes[x.history[1]] if x.history is not None else None
+        if node is None or not node.inputs:
+            sources.append(x)
+        else:
+            waiting.extend(reversed(node.inputs))
+    return sources
+
+
 class Operation:
     """Something that can be a node of a Functional model: an ops function with a name. Layers are Operations too.
 

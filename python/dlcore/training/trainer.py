@@ -369,7 +369,7 @@ class Trainer:
 
         if isinstance(callbacks, CallbackList):
             return callbacks
-        verbose = 1 if verbose == "auto" else verbose
+        verbose = _verbosity(verbose)
         return CallbackList(
             callbacks,
             add_history=True,
@@ -641,7 +641,14 @@ def _numpy_dtype(name):
 def _progress(total):
     from dlcore.utils import Progbar
 
-    return Progbar(total)
+    return Progbar(total, verbose=_verbosity("auto"))
+
+
+def _verbosity(verbose):
+    """ "auto" is the progress bar, or a line per epoch where messages go into the log."""
+    from dlcore.utils.console import is_interactive_logging_enabled
+
+    return (1 if is_interactive_logging_enabled() else 2) if verbose == "auto" else verbose
 
 
 def needs_every_batch(callbacks, kind):

@@ -9,6 +9,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from dlcore.utils.console import print_message
+
 _CHUNK = 1 << 20
 _TIMEOUT_SECONDS = 30
 
@@ -79,7 +81,7 @@ def download(url, target, expected_hash=None, hash_algorithm="auto"):
     hasher = _hasher(expected_hash, hash_algorithm) if expected_hash else None
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as file, urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
-        print(f"Downloading {url} to {target}", flush=True)
+        print_message(f"Downloading {url} to {target}")
         _copy(response, file, hasher, url)
         if hasher and hasher.hexdigest() != expected_hash.lower():
             raise ValueError(

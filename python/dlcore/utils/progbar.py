@@ -6,6 +6,8 @@ import shutil
 import sys
 import time
 
+from dlcore.utils.console import is_interactive_logging_enabled, print_message
+
 _BOLD, _GREEN, _WHITE, _END = "\x1b[1m", "\x1b[32m", "\x1b[37m", "\x1b[0m"
 
 
@@ -70,7 +72,7 @@ class Progbar:
         elif self.verbose == 2 and finalize:
             count = f"{current}/{self.target}" if self.target else str(current)
             elapsed = f"{now - self._start:.0f}s"
-            _write(f"{count} - {elapsed} - {self._speed(step_seconds)}{self._metrics()}\n")
+            print_message(f"{count} - {elapsed} - {self._speed(step_seconds)}{self._metrics()}\n", end="")
 
     def add(self, n, values=None):
         """Shows that `n` more steps are done."""
@@ -113,7 +115,7 @@ class Progbar:
         length = bar_length + len(info)
         blanks = " " * (self._drawn_length - length)
         self._drawn_length = length
-        _write(("\r" if self._redraws else "") + bar + info + blanks + ("\n" if finalize else ""))
+        print_message(("\r" if self._redraws else "") + bar + info + blanks + ("\n" if finalize else ""), end="")
 
     def _bar(self, current):
         """The step count and the bar, and the number of characters they take on screen."""
@@ -153,6 +155,8 @@ def _duration(seconds):
 
 def _can_redraw():
     """Whether standard output shows a carriage return as one: a terminal, a notebook, PyCharm's console."""
+    if not is_interactive_logging_enabled():
+        return False
     is_terminal = hasattr(sys.stdout, "isatty") and sys.stdout.isatty()
     return is_terminal or "ipykernel" in sys.modules or "PYCHARM_HOSTED" in os.environ
 
@@ -163,9 +167,3 @@ def _line_character():
     except UnicodeEncodeError:
         return "="
     return "━"
-
-
-def _write(text):
-    if sys.stdout is not None:
-        sys.stdout.write(text)
-        sys.stdout.flush()

@@ -1,0 +1,196 @@
+"""Batches: a data set whose batches are made when they are asked for."""
+
+import math
+
+import numpy as np
+
+from dlcore import tree
+from dlcore.utils.py_dataset import PyDataset
+
+
+class Batches(PyDataset):
+    """Batches made one by one by a function; what the `..._dataset_from_...` functions return, and `fit` takes.
+
+    Args:
+        get: function: number of a batch -> the batch.
+        count: number of batches.
+        on_epoch_end: function called after each pass, default None.
+        **attributes: kept as attributes, e.g. `class_names`.
+
+    Example:
+
+    >>> squares = Batches(lambda i: (np.ones((8, 1)) * i, np.ones((8, 1)) * i**2), count=10)
+    >>> doubled = squares.map(lambda x, y: (x, 2 * y)).take(3)
+    """
+
+    def __init__(self, get, count, on_epoch_end=None, **attributes):
+        super().__init__()
+        self._get = get
+        self._count = count
+        self._on_epoch_end = on_epoch_end
+        self.__dict__.update(attributes)
+
+    def __len__(self):
+        return self._count
+
+    def __getitem__(self, index):
+        if not 0 <= index < self._count:
+            raise IndexError(f"There is no batch {index}: there are {self._count}.")
+        return self._get(index)
+
+    def __iter__(self):
+        for index in range(self._count):
+            yield self._get(index)
+        self.on_epoch_end()
+
+    def on_epoch_end(self):
+        if self._on_epoch_end is not None:
+            self._on_epoch_end()
+
+    def map(self, function, num_parallel_calls=None, deterministic=None):
+        """function(x), function(x, y) or function(x, y, sample_weight) of every batch."""
+
+        def get(index):
+            batch = self[index]
+            return function(*batch) if isinstance(batch, tuple) else function(batch)
+
+        return Batches(get, self._count, self._on_epoch_end)
+
+    def take(self, count):
+        """The first batches."""
+        return Batches(self.__getitem__, self._count if count < 0 else min(count, self._count), self._on_epoch_end)
+
+    def skip(self, count):
+        """All but the first batches."""
+        return Batches(lambda i: self[i + count], max(self._count - count, 0), self._on_epoch_end)
+
+    def batch(self, batch_size, drop_remainder=False):
+        """So many items at a time, stacked: for data sets made with `batch_size=None`."""
+        count = self._count // batch_size if drop_remainder else math.ceil(self._count / batch_size)
+
+        def get(index):
+            items = [self[i] for i in range(index * batch_size, min((index + 1) * batch_size, self._count))]
+            return tree.map_structure(lambda *leaves: np.stack(leaves), *items)
+
+        return Batches(get, count, self._on_epoch_end)
+
+    def cache(self):
+        """The batches of the first pass, kept in memory for all others."""
+        made = {}
+
+        def get(index):
+            if index not in made:
+                made[index] = self[index]
+            return made[index]
+
+        return Batches(get, self._count)
+
+    def shuffle(self, buffer_size=None, seed=None):
+        """The batches in another random order in each pass."""
+        order, generator = np.arange(self._count), np.random.RandomState(seed)
+        generator.shuffle(order)
+
+        def mix():
+            self.on_epoch_end()
+            generator.shuffle(order)
+
+        return Batches(lambda i: self[order[i]], self._count, mix)
+
+    def prefetch(self, buffer_size=None):
+        """The same: set `workers` to have batches made ahead by threads."""
+        return self
+
+
+def batches_of_rows(load, rows, batch_size=32, shuffle=False, seed=None, **attributes):
+    """Batches of rows that `load` reads, in another order in each pass if they are shuffled.
+
+    Args:
+        load: function: array of row numbers -> batch.
+        rows: number of rows.
+        batch_size: rows of a batch, None for single rows without a batch axis.
+        shuffle: bool, default False.
+        seed: of the order.
+    """
+    order, generator = np.arange(rows), np.random.RandomState(seed)
+    if shuffle:
+        generator.shuffle(order)
+
+    def get(index):
+        if batch_size is None:
+            return tree.map_structure(lambda leaf: leaf[0], load(order[index : index + 1]))
+        return load(order[index * batch_size : (index + 1) * batch_size])
+
+    count = rows if batch_size is None else math.ceil(rows / batch_size)
+    return Batches(get, count, (lambda: generator.shuffle(order)) if shuffle else None, **attributes)
+
+
+def split_dataset(dataset, left_size=None, right_size=None, shuffle=False, seed=None, preferred_backend=None):
+    """Two data sets of single rows (use `.batch(n)`) from arrays or a data set.
+
+    Args:
+        dataset: array; list, tuple or dict of arrays with as many rows; or a `PyDataset` or another iterable of
+            batches, whose rows are put into memory.
+        left_size: float, the part of the rows, or int, their number; default None: what `right_size` leaves.
+        right_size: likewise.
+        shuffle: bool, default False: shuffle the rows before splitting.
+        seed: int of the shuffle.
+        preferred_backend: kept for Keras's signature.
+
+    Returns:
+        (left, right), `Batches`.
+
+    Raises:
+        ValueError: the sizes are missing, negative or too large together.
+    """
+    arrays = _rows_of(dataset)
+    rows = {len(leaf) for leaf in tree.flatten(arrays)}
+    if len(rows) != 1:
+        raise ValueError(f"split_dataset: expected arrays with as many rows each. Got {sorted(rows)} rows.")
+    rows = rows.pop()
+    left, right = _split_sizes(left_size, right_size, rows)
+    order = np.arange(rows)
+    if shuffle:
+        np.random.RandomState(seed).shuffle(order)
+
+    def part(numbers):
+        def load(chosen):
+            return tree.map_structure(lambda leaf: leaf[numbers[chosen]], arrays)
+
+        return batches_of_rows(load, len(numbers), batch_size=None)
+
+    return part(order[:left]), part(order[rows - right :])
+
+
+def _rows_of(dataset):
+    """The rows of a data set as a structure of arrays, tuples for its parts."""
+    from dlcore import backend
+    from dlcore.training.data import is_array_like
+
+    if is_array_like(dataset):
+        arrays = tree.map_structure(lambda leaf: np.asarray(backend.convert_to_numpy(leaf)), dataset)
+        return tuple(arrays) if isinstance(arrays, list) else arrays
+    if not hasattr(dataset, "__iter__"):
+        raise TypeError(f"split_dataset: expected arrays or batches. Got {type(dataset).__name__}.")
+    batches = list(dataset)
+    if not batches:
+        raise ValueError("split_dataset: the data set yields no batch.")
+    return tree.map_structure(lambda *parts: np.concatenate([backend.convert_to_numpy(p) for p in parts]), *batches)
+
+
+def _split_sizes(left, right, rows):
+    """The number of rows of both parts."""
+    if left is None and right is None:
+        raise ValueError("split_dataset: give left_size or right_size.")
+    for name, size in (("left_size", left), ("right_size", right)):
+        if size is not None and (isinstance(size, bool) or not isinstance(size, (int, float))):
+            raise TypeError(f"split_dataset: {name} must be an int or a float. Got {name}={size!r}.")
+        if size is not None and not 0 < size < (1 if isinstance(size, float) else rows):
+            raise ValueError(
+                f"split_dataset: {name} must be an int below {rows}, the number of rows, or a float between 0 and 1. "
+                f"Got {name}={size}."
+            )
+    left, right = (round(size * rows) if isinstance(size, float) else size for size in (left, right))
+    left, right = (rows - right if left is None else left), (rows - left if right is None else right)
+    if left + right > rows or not left or not right:
+        raise ValueError(f"split_dataset: {rows} rows can't be split into {left} and {right}.")
+    return left, right

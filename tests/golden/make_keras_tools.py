@@ -1,0 +1,20 @@
+"""Writes keras_tools.npz: what Keras computes for the cases of tools_cases.py.
+
+Run with Keras 3.15 on TensorFlow: python tests/golden/make_keras_tools.py
+"""
+
+import os
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+import keras
+import numpy as np
+from tools_cases import CASES
+
+golden = {}
+for name, function in CASES.items():
+    results = function(keras)
+    for i, result in enumerate(results if isinstance(results, (list, tuple)) else [results]):
+        golden[f"{name}/{i}"] = np.asarray(result)
+np.savez_compressed(os.path.join(os.path.dirname(__file__), "keras_tools.npz"), **golden)

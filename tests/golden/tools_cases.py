@@ -1,0 +1,171 @@
+"""Calls of Keras's helpers whose results make_keras_tools.py stores and test_tools_golden.py compares.
+
+Each case is a function of the package, Keras or dlcore, that returns arrays or tensors.
+"""
+
+import pathlib
+import tempfile
+
+import numpy as np
+
+RNG = np.random.default_rng(3)
+IMAGE = RNG.integers(0, 256, (13, 17, 3)).astype("float32")
+BOXES = np.array([[2, 3, 30, 18], [0, 0, 64, 48], [40.5, 20.25, 41, 47], [-5, 10, 70, 60]], "float32")
+OTHERS = np.array([[2, 3, 30, 18], [10, 5, 50, 20], [-1, -1, -1, -1]], "float32")
+FORMATS = ("xyxy", "yxyx", "xywh", "center_xywh", "center_yxhw", "rel_xyxy", "rel_yxyx", "rel_xywh", "rel_center_xywh")
+SIZE = {"height": 48, "width": 64}
+
+CASES = {}
+
+
+def case(function):
+    CASES[function.__name__] = function
+    return function
+
+
+for _source in FORMATS:
+    for _target in ("xyxy", "rel_xywh", "center_yxhw") if _source != "xyxy" else FORMATS:
+        CASES[f"boxes_{_source}_to_{_target}"] = lambda k, s=_source, t=_target: k.utils.bounding_boxes.convert_format(
+            BOXES / (64 if s.startswith("rel") else 1), s, t, **SIZE
+        )
+
+
+@case
+def boxes_clip(k):
+    clipped = k.utils.bounding_boxes.clip_to_image_size(
+        {"boxes": k.ops.convert_to_tensor(BOXES - 20), "labels": k.ops.convert_to_tensor([1, 2, 3, 4])}, **SIZE
+    )
+    return clipped["boxes"], clipped["labels"]
+
+
+@case
+def boxes_crop(k):
+    return k.utils.bounding_boxes.crop(BOXES, 5, 10, 20, 30)
+
+
+@case
+def boxes_pad(k):
+    return k.utils.bounding_boxes.pad(BOXES, 5, 10)
+
+
+@case
+def boxes_affine(k):
+    arguments = [np.array(v, "float32") for v in ([30, -10], [0.1, 0], [0, -0.2], [1.2, 0.9], [10, 0], [0, -5])]
+    boxes = k.ops.convert_to_tensor(np.stack([BOXES, BOXES[::-1] + 1]))
+    return k.utils.bounding_boxes.affine_transform(boxes, *map(k.ops.convert_to_tensor, arguments), 48, 64)
+
+
+@case
+def boxes_iou(k):
+    return k.utils.bounding_boxes.compute_iou(BOXES, OTHERS, "xyxy")
+
+
+@case
+def boxes_iou_masked_batch(k):
+    others = np.stack([OTHERS, OTHERS[::-1]])
+    return k.utils.bounding_boxes.compute_iou(np.stack([BOXES, BOXES + 3]), others, "xyxy", True, -2)
+
+
+@case
+def boxes_ciou(k):
+    return k.utils.bounding_boxes.compute_ciou(BOXES[:3], np.array(BOXES[:3] + [[1, 2, 6, 3]], "float32"), "xyxy")
+
+
+@case
+def boxes_encode(k):
+    encode = k.utils.bounding_boxes.encode_box_to_deltas
+    return encode(BOXES, BOXES[::-1] + 1, "xyxy", "xywh", variance=[0.1, 0.1, 0.2, 0.2]), encode(
+        BOXES, BOXES + 1, "xyxy", "xyxy", encoding_format="center_xywh"
+    )
+
+
+@case
+def boxes_decode(k):
+    deltas = np.array([[0.1, 0.2, -0.1, 0.3]] * 4, "float32")
+    return k.utils.bounding_boxes.decode_deltas_to_boxes(
+        BOXES, deltas, "xyxy", "rel_xyxy", variance=[0.5, 1.0, 0.2, 2.0], image_shape=(48, 64, 3)
+    )
+
+
+@case
+def image_array_to_img(k):
+    grey = IMAGE[..., :1]
+    made = [k.utils.array_to_img(x, scale=s) for x in (IMAGE / 300, grey, grey * 3) for s in (True, False)]
+    return [np.array(image) for image in made]
+
+
+@case
+def image_array_channels_first(k):
+    image = k.utils.array_to_img(IMAGE.transpose(2, 0, 1), data_format="channels_first", scale=False)
+    return k.utils.img_to_array(image, data_format="channels_first"), k.utils.img_to_array(image, dtype="uint8")
+
+
+@case
+def image_load(k):
+    results = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "image.png"
+        k.utils.save_img(path, IMAGE, scale=False)
+        for mode in ("rgb", "rgba", "grayscale"):
+            results.append(np.array(k.utils.load_img(path, color_mode=mode)))
+        for interpolation in ("nearest", "bilinear", "lanczos"):
+            for keep in (False, True):
+                image = k.utils.load_img(path, target_size=(8, 20), interpolation=interpolation, keep_aspect_ratio=keep)
+                results.append(k.utils.img_to_array(image))
+    return results
+
+
+@case
+def image_smart_resize(k):
+    return k.preprocessing.image.smart_resize(IMAGE, (6, 12)), k.preprocessing.image.smart_resize(
+        np.stack([IMAGE] * 2), (20, 20), interpolation="nearest"
+    )
+
+
+def _image_files(k, folder):
+    for i, name in enumerate(["a/0.png", "a/1.png", "b/2.png", "b/deep/3.png", "b/4.bmp"]):
+        path = pathlib.Path(folder) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        k.utils.save_img(path, np.roll(IMAGE, i, 0)[: 9 + i], scale=False)
+
+
+def _flat(batches):
+    """The arrays of all batches, one after another."""
+    return [part for batch in batches for part in (batch if isinstance(batch, tuple) else (batch,))]
+
+
+def _images(k, **arguments):
+    with tempfile.TemporaryDirectory() as folder:
+        _image_files(k, folder)
+        return _flat(k.utils.image_dataset_from_directory(folder, shuffle=False, verbose=False, **arguments))
+
+
+@case
+def images_from_directory(k):
+    return _images(k, batch_size=2, image_size=(8, 12))
+
+
+@case
+def images_cropped(k):
+    return _images(k, image_size=(8, 8), crop_to_aspect_ratio=True, label_mode="binary")
+
+
+@case
+def images_validation(k):
+    return _images(k, image_size=(8, 8), validation_split=0.4, subset="validation", label_mode="categorical")
+
+
+@case
+def images_without_labels(k):
+    return _images(k, image_size=(8, 8), labels=None)
+
+
+@case
+def timeseries(k):
+    data = np.arange(40).reshape(20, 2).astype("float32")
+    make = k.utils.timeseries_dataset_from_array
+    return (
+        *_flat(make(data, data[3:, 0], 3, batch_size=4)),
+        *_flat(make(data, None, 4, sequence_stride=2, sampling_rate=3, batch_size=3)),
+        *_flat(make(data, data[:, 1], 2, batch_size=5, start_index=3, end_index=15)),
+    )

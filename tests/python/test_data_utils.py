@@ -1,0 +1,279 @@
+"""Data sets of files and arrays, image files, pictures of models, settings."""
+
+import logging
+import wave
+
+import numpy as np
+import pytest
+
+import dlcore as keras
+from dlcore import layers, ops, utils
+
+
+@pytest.fixture
+def texts(tmp_path):
+    for i in range(10):
+        path = tmp_path / "texts" / ("neg", "pos")[i % 2] / f"{i}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"text {i} ä", encoding="utf-8")
+    (tmp_path / "texts" / ".hidden").mkdir()
+    (tmp_path / "texts" / "pos" / "notes.md").write_text("no text")
+    return tmp_path / "texts"
+
+
+def test_text_dataset(texts, capsys):
+    batches = utils.text_dataset_from_directory(texts, batch_size=4, shuffle=False)
+    assert "Found 10 files belonging to 2 classes." in capsys.readouterr().out
+    assert batches.class_names == ["neg", "pos"] and len(batches) == 3
+    x, y = batches[0]
+    assert x.tolist() == ["text 0 ä", "text 2 ä", "text 4 ä", "text 6 ä"] and y.numpy().tolist() == [0, 0, 0, 0]
+    reversed_names = utils.text_dataset_from_directory(
+        texts, class_names=["pos", "neg"], label_mode="binary", max_length=6, shuffle=False, verbose=False
+    )
+    x, y = reversed_names[0]
+    assert x[0] == "text 1" and y.numpy()[:, 0].tolist() == [0] * 5 + [1] * 5
+
+
+def test_directory_subsets_do_not_overlap(texts, capsys):
+    train, held_back = utils.text_dataset_from_directory(texts, validation_split=0.3, subset="both", seed=7)
+    assert "Using 7 files for training." in capsys.readouterr().out
+    alone = utils.text_dataset_from_directory(texts, validation_split=0.3, subset="validation", seed=7, verbose=False)
+    assert sorted(train.file_paths + held_back.file_paths) == sorted({*train.file_paths, *held_back.file_paths})
+    assert alone.file_paths == held_back.file_paths and len(held_back.file_paths) == 3
+    passes = [[x.tolist() for x, _ in train] for _ in range(3)]
+    assert passes[0] != passes[1] or passes[1] != passes[2]
+    assert len({tuple(sorted(sum(texts, []))) for texts in passes}) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"label_mode": "float"}, "label_mode must be"),
+        ({"labels": "guessed"}, 'labels must be "inferred"'),
+        ({"labels": [0, 1]}, "Got 2 labels for the 10 files"),
+        ({"class_names": ["neg", "neutral"]}, "class_names must name folders among"),
+        ({"validation_split": 0.2}, "go together"),
+        ({"validation_split": 2, "subset": "both"}, "between 0 and 1"),
+        ({"validation_split": 0.2, "subset": "both"}, "Give a seed"),
+        ({"labels": None, "class_names": ["neg"]}, "leave it out"),
+    ],
+)
+def test_directory_errors(texts, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        utils.text_dataset_from_directory(texts, **arguments)
+
+
+def test_empty_directory(tmp_path):
+    with pytest.raises(ValueError, match="no file that ends in .txt"):
+        utils.text_dataset_from_directory(tmp_path, labels=None)
+
+
+def write_wav(path, samples, rate=8000):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(samples.shape[1])
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((samples * 32768).astype("<i2").tobytes())
+
+
+def test_audio_dataset(tmp_path):
+    time = np.arange(8000)[:, np.newaxis] / 8000
+    tone = 0.5 * np.sin(2 * np.pi * 440 * time)
+    write_wav(tmp_path / "a" / "long.wav", tone)
+    write_wav(tmp_path / "b" / "short.wav", tone[:4000])
+    make = utils.audio_dataset_from_directory
+    x, y = make(tmp_path, shuffle=False, verbose=False)[0]
+    assert x.shape == (2, 8000, 1) and y.numpy().tolist() == [0, 1]
+    np.testing.assert_allclose(x.numpy()[0], tone, atol=1 / 32768)
+    assert not x.numpy()[1, 4000:].any()
+    x, _ = make(tmp_path, shuffle=False, verbose=False, output_sequence_length=5000, batch_size=1)[1]
+    assert x.shape == (1, 5000, 1)
+    for rate in (4000, 16000):
+        x, _ = make(tmp_path, shuffle=False, verbose=False, sampling_rate=rate, batch_size=None)[0]
+        expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)
+        assert x.shape == (rate, 1)
+        np.testing.assert_allclose(x.numpy()[100:-100, 0], expected[100:-100], atol=2e-3)
+    with pytest.raises(ValueError, match="ragged"):
+        make(tmp_path, ragged=True)
+    (tmp_path / "a" / "long.wav").write_bytes(b"RIFF")
+    with pytest.raises(ValueError, match="not a readable wav"):
+        make(tmp_path, shuffle=False, verbose=False)[0]
+
+
+def test_fit_on_images_of_a_directory(tmp_path):
+    pytest.importorskip("PIL")
+    rng = np.random.default_rng(0)
+    for i in range(24):
+        image = rng.integers(0, 60, (10, 12, 3))
+        image[..., i % 2] += 150
+        utils.save_img(tmp_path / f"{'rg'[i % 2]}{i}.png", image, scale=False)
+    labels = [i % 2 for i in sorted(range(24), key=lambda i: f"{'rg'[i % 2]}{i}.png")]
+    train, held_back = utils.image_dataset_from_directory(
+        tmp_path, labels=labels, image_size=(6, 6), batch_size=4, seed=1, validation_split=0.25, subset="both",
+        verbose=False,
+    )  # fmt: skip
+    assert train.class_names == ["0", "1"]
+    model = keras.Sequential(
+        [keras.Input((6, 6, 3)), layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(2, activation="softmax")]
+    )
+    model.compile(keras.optimizers.Adam(0.05), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(train, validation_data=held_back, epochs=12, verbose=0)
+    assert model.evaluate(held_back, verbose=0, return_dict=True)["accuracy"] == 1
+    grey = utils.image_dataset_from_directory(
+        tmp_path, labels=None, color_mode="grayscale", image_size=5, data_format="channels_first", verbose=False
+    )
+    assert grey[0].shape == (24, 1, 5, 5)
+
+
+def test_image_errors(tmp_path):
+    pytest.importorskip("PIL")
+    with pytest.raises(ValueError, match="rank 3"):
+        utils.array_to_img(np.zeros((3, 3)))
+    with pytest.raises(ValueError, match="1, 3 or 4 channels. Got 2"):
+        utils.array_to_img(np.zeros((3, 3, 2)))
+    utils.save_img(tmp_path / "x.png", np.ones((3, 3, 4)))
+    with pytest.raises(ValueError, match="color_mode"):
+        utils.load_img(tmp_path / "x.png", color_mode="cmyk")
+    with pytest.raises(ValueError, match="interpolation"):
+        utils.load_img(tmp_path / "x.png", target_size=(2, 2), interpolation="sinc")
+    with pytest.warns(UserWarning, match="no transparency"):
+        utils.save_img(tmp_path / "x.jpg", np.ones((3, 3, 4)))
+
+
+def test_batches():
+    data = utils.timeseries_dataset_from_array(np.arange(10.0), np.arange(10), 2, batch_size=None)
+    assert len(data) == 9 and data[3][0].numpy().tolist() == [3, 4]
+    doubled = data.batch(4).map(lambda x, y: (x * 2, y))
+    assert [y.tolist() for _, y in doubled] == [[0, 1, 2, 3], [4, 5, 6, 7], [8]]
+    assert [y.tolist() for _, y in doubled.skip(1).take(1)] == [[4, 5, 6, 7]]
+    made = []
+    counted = data.map(lambda x, y: made.append(1) or x).cache().prefetch(2)
+    assert len(list(counted)) == len(list(counted)) == len(made) == 9
+    orders = [tuple(int(y) for _, y in data.shuffle(9, seed=1)) for _ in range(2)]
+    assert orders[0] == orders[1] != tuple(range(9)) and sorted(orders[0]) == list(range(9))
+    with pytest.raises(IndexError, match="no batch 9"):
+        data[9]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"start_index": 12}, "start_index and end_index"),
+        ({"sampling_rate": 0}, "sampling_rate must be positive"),
+        ({"sequence_stride": 10}, "sequence_stride must be positive and below the 10 steps"),
+        ({"sequence_length": 11}, "hold no window of 11 steps"),
+    ],
+)
+def test_timeseries_errors(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        utils.timeseries_dataset_from_array(np.arange(10), None, **{"sequence_length": 2, **arguments})
+
+
+def test_split_dataset():
+    x, y = np.arange(20).reshape(10, 2), np.arange(10)
+    left, right = utils.split_dataset((x, y), left_size=0.7)
+    assert len(left) == 7 and len(right) == 3 and right[0][0].tolist() == [14, 15] and right[0][1] == 7
+    left, right = utils.split_dataset({"a": x, "b": y}, right_size=4, left_size=3, shuffle=True, seed=3)
+    assert len(left) == 3 and len(right) == 4
+    assert not {int(row["b"]) for row in left} & {int(row["b"]) for row in right}
+    left, _ = utils.split_dataset(left.batch(2), left_size=2)
+    assert [sorted(row) for row in left] == [["a", "b"]] * 2
+    for sizes, message in (({}, "give left_size"), ({"left_size": 11}, "an int below 10"), ({"left_size": 0.01}, "0")):
+        with pytest.raises(ValueError, match=message):
+            utils.split_dataset(x, **sizes)
+    with pytest.raises(TypeError, match="must be an int or a float"):
+        utils.split_dataset(x, left_size="half")
+
+
+def test_config():
+    config = utils.Config(a=1)
+    config.b, config["c"] = 2, [3]
+    assert config.a == 1 and config["b"] == 2 and config.get("d", 4) == 4 and "c" in config and len(config) == 3
+    assert list(config) == ["a", "b", "c"] and config.to_json() == '{"a": 1, "b": 2, "c": [3]}'
+    config.freeze()
+    assert config.frozen
+    for change in (lambda: config.update(a=2), lambda: setattr(config, "a", 2), lambda: config.pop("a")):
+        with pytest.raises(ValueError, match="frozen"):
+            change()
+    config.unfreeze()
+    del config["c"]
+    assert config.pop("b") == 2 and config.as_dict() == {"a": 1}
+    with pytest.raises(AttributeError, match="no setting 'learning_rat'.*learning_rate"):
+        utils.Config(learning_rate=1).learning_rat  # noqa: B018
+
+
+def nested_model():
+    inner = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="relu", name="deep")], name="inner")
+    inputs = keras.Input((4,), name="left"), keras.Input((4,), name="right")
+    x = layers.Concatenate(name="join")([inner(inputs[0]), inner(inputs[1])])
+    return keras.Model(inputs, layers.Dense(1, name="<out>")(x), name="outer")
+
+
+def test_model_to_dot():
+    pytest.importorskip("pydot")
+    model = nested_model()
+    dot = utils.model_to_dot(model, show_shapes=True, show_dtype=True, show_layer_activations=True, show_trainable=True)
+    text = dot.to_string()
+    assert len(dot.get_nodes()) == 6 and len(dot.get_edges()) == 4  # five layers and the defaults
+    for part in ("(None, 4)", "Output dtype: <b>float32", "&lt;out&gt;", "Activation: <b>linear", "Trainable"):
+        assert part in text
+    nested = utils.model_to_dot(model, expand_nested=True)
+    assert [g.get_name() for g in nested.get_subgraphs()] == ["cluster_inner"] and "deep" in nested.to_string()
+    assert (
+        len(utils.model_to_dot(keras.Sequential([keras.Input((2,)), layers.Dense(2), layers.Dense(1)])).get_edges())
+        == 1
+    )
+    with pytest.raises(ValueError, match="not built"):
+        utils.model_to_dot(keras.Sequential([layers.Dense(1)]))
+
+
+def test_plot_model(tmp_path):
+    pytest.importorskip("pydot")
+    utils.plot_model(nested_model(), tmp_path / "model.dot", show_layer_names=True)
+    assert "inner" in (tmp_path / "model.dot").read_text()
+
+
+def test_plot_model_without_graphviz(tmp_path, monkeypatch):
+    pytest.importorskip("pydot")
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ImportError, match="Graphviz"):
+        utils.plot_model(nested_model(), tmp_path / "model.png")
+
+
+def test_source_inputs():
+    a, b = keras.Input((2,)), keras.Input((2,))
+    assert [id(x) for x in utils.get_source_inputs(layers.Dense(1)(a + b))] == [id(a), id(b)]
+    assert utils.get_source_inputs(a) == [a] and utils.is_keras_tensor(a) and not utils.is_keras_tensor(ops.ones(2))
+
+
+def test_interactive_logging(caplog, capsys):
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    utils.disable_interactive_logging()
+    try:
+        assert not utils.is_interactive_logging_enabled() and not keras.config.is_interactive_logging_enabled()
+        with caplog.at_level(logging.INFO, "dlcore"):
+            model.fit(np.ones((4, 2)), np.ones((4, 1)), epochs=2)
+    finally:
+        utils.enable_interactive_logging()
+    assert capsys.readouterr().out == ""
+    assert caplog.messages[0] == "Epoch 1/2" and caplog.messages[1].startswith("1/1 - 0s") and len(caplog.messages) == 4
+    model.fit(np.ones((4, 2)), np.ones((4, 1)))
+    assert "1/1" in capsys.readouterr().out
+
+
+def test_legacy_configurations():
+    from dlcore.legacy import saving
+
+    layer = layers.Dense(3, kernel_initializer="he_normal", name="d")
+    config = utils.legacy.serialize_keras_object(layer)
+    assert config["class_name"] == "Dense" and config["config"]["units"] == 3
+    back = saving.deserialize_keras_object(config, module_objects={"Dense": layers.Dense})
+    assert back.get_config() == layer.get_config()
+    assert saving.serialize_keras_object(None) is None and saving.serialize_keras_object(ops.relu) == "relu"
+    assert saving.deserialize_keras_object("relu", {"relu": ops.relu}) is ops.relu
+    with pytest.raises(ValueError, match="Unknown layer: 'Dens'.*Dense"):
+        saving.deserialize_keras_object("Dens", {"Dense": layers.Dense}, printable_module_name="layer")
+    with pytest.raises(ValueError, match="class_name"):
+        saving.deserialize_keras_object({"config": {}})
