@@ -17,10 +17,12 @@ from dlcore.datasets import (
     boston_housing,
     california_housing,
     cifar10,
+    cifar100,
     digits,
     fashion_mnist,
     imdb,
     mnist,
+    reuters,
     speech_commands,
     spoken_digits,
 )
@@ -265,7 +267,7 @@ def test_imdb_arguments(folder):
     assert load(num_words=7, oov_char=None) == [[1, 4], [1, 4, 5, 6]]
     assert load(num_words=100, start_char=None, index_from=0) == [[1, 2, 3, 4, 5, 6], [6, 1]]
     assert load(num_words=100, maxlen=4) == [[1, 9, 4]]
-    with pytest.raises(ValueError, match="no review is shorter than maxlen=2"):
+    with pytest.raises(ValueError, match="No text of .*imdb.npz is shorter than maxlen=2"):
         imdb.load_data(maxlen=2)
     with pytest.raises(TypeError, match="num_word"):
         imdb.load_data(num_word=3)
@@ -299,9 +301,11 @@ def test_unpickler_knows_old_and_new_numpy(module):
     np.testing.assert_array_equal(_files.unpickle_arrays(io.BytesIO(content)), array)
 
 
-def cifar_batch(count, **changes):
+def cifar_batch(count, more=None, **changes):
     data = np.arange(count * 3072, dtype=np.uint32).astype(np.uint8).reshape(count, 3072)
-    return pickle.dumps({b"data": data, b"labels": [i % 10 for i in range(count)], **changes}, protocol=3)
+    return pickle.dumps(
+        {b"data": data, b"labels": [i % 10 for i in range(count)], **changes, **(more or {})}, protocol=3
+    )
 
 
 def write_tar(path, members):
@@ -355,6 +359,51 @@ def test_cifar10_truncated_archive(folder):
     write_tar(path, {"b/readme": b"no batches"})
     with pytest.raises(ValueError, match="it holds no batch, expected data_batch_1..5 and test_batch"):
         cifar10.load_data()
+
+
+@pytest.mark.parametrize("place", ["cifar-100-python", "tar"])
+def test_cifar100(folder, place):
+    labels = {b"fine_labels": [0, 99, 5], b"coarse_labels": [0, 19, 5]}
+    batches = {"train": cifar_batch(3, labels), "test": cifar_batch(3, labels), "meta": b"not read"}
+    if place == "tar":
+        write_tar(folder / "cifar-100-python.tar.gz", {f"cifar-100-python/{n}": b for n, b in batches.items()})
+    else:
+        (folder / place).mkdir()
+        for name, content in batches.items():
+            (folder / place / name).write_bytes(content)
+    (x_train, y_train), (x_test, y_test) = cifar100.load_data()
+    assert x_train.shape == x_test.shape == (3, 32, 32, 3) and y_train.tolist() == [[0], [99], [5]]
+    assert cifar100.load_data("coarse")[1][1].tolist() == [[0], [19], [5]]
+    with pytest.raises(ValueError, match='"fine" or "coarse"'):
+        cifar100.load_data("medium")
+
+
+def test_cifar100_with_wrong_content(folder):
+    labels = {b"fine_labels": [100], b"coarse_labels": [3]}
+    write_tar(folder / "cifar-100-python.tar.gz", {"c/train": cifar_batch(1, labels)})
+    with pytest.raises(ValueError, match="labels range over 100..100"):
+        cifar100.load_data()
+    with pytest.raises(ValueError, match=r"it holds \['train'\], expected train and test"):
+        cifar100.load_data("coarse")
+
+
+def test_reuters(folder):
+    texts = [[i, i + 1, 9] for i in range(1, 9)] + [[1] * 20]
+    np.savez(folder / "reuters.npz", x=object_array(texts), y=np.arange(9))
+    (x_train, y_train), (x_test, y_test) = reuters.load_data(num_words=100)
+    order = np.arange(9)
+    np.random.RandomState(113).shuffle(order)
+    assert [*y_train, *y_test] == order.tolist() and len(x_train) == 7 and len(x_test) == 2
+    assert x_test[0] == [1, *(rank + 3 for rank in texts[order[7]])]
+    assert len(reuters.load_data(maxlen=5, test_split=0)[0][0]) == 8
+    numbers = {n for text in reuters.load_data(num_words=8, skip_top=5, test_split=0)[0][0] for n in text}
+    assert numbers == {2, 5, 6, 7}
+    (folder / "reuters_word_index.json").write_text('{"the": 1}')
+    assert reuters.get_word_index() == {"the": 1}
+    assert len(reuters.get_label_names()) == 46 and reuters.get_label_names()[3] == "earn"
+    np.savez(folder / "reuters.npz", x=object_array(texts), y=np.arange(8))
+    with pytest.raises(ValueError, match="9 texts but 8 labels"):
+        reuters.load_data()
 
 
 def write_idx(path, array, head=None):

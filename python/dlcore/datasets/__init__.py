@@ -10,10 +10,12 @@ _MODULES = (
     "boston_housing",
     "california_housing",
     "cifar10",
+    "cifar100",
     "digits",
     "fashion_mnist",
     "imdb",
     "mnist",
+    "reuters",
     "speech_commands",
     "spoken_digits",
 )

@@ -45,7 +45,7 @@ def find(*names):
     return None
 
 
-def obtain(*names, url, sha256, saved_as=None):
+def obtain(*names, url, file_hash, saved_as=None):
     """`find(*names)`, else downloads `url` as `saved_as` (default: the first name) and returns its path."""
     path = find(*names)
     if path is not None:
@@ -55,7 +55,7 @@ def obtain(*names, url, sha256, saved_as=None):
     name = saved_as or names[0]
     target = _download_folder() / name
     try:
-        download(url, target, sha256)
+        download(url, target, file_hash)
     except (OSError, ValueError) as error:
         places = "\n".join(f"  {folder / name}" for folder in folders())
         raise FileNotFoundError(

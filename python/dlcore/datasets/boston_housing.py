@@ -25,5 +25,5 @@ def load_data(path="boston_housing.npz", test_split=0.2, seed=113):
     Reference:
         Harrison & Rubinfeld 1978.
     """
-    x, y = read_table(obtain(path, url=_URL, sha256=_SHA256), columns=13)
+    x, y = read_table(obtain(path, url=_URL, file_hash=_SHA256), columns=13)
     return shuffle_and_split(x, y, test_split, seed)

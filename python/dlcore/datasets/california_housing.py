@@ -25,6 +25,6 @@ def load_data(version="large", path="california_housing.npz", test_split=0.2, se
     """
     if version not in ("large", "small"):
         raise ValueError(f'version must be "large" or "small". Got {version!r}.')
-    x, y = read_table(obtain(path, url=_URL, sha256=_SHA256), columns=8)
+    x, y = read_table(obtain(path, url=_URL, file_hash=_SHA256), columns=8)
     rows = 600 if version == "small" else len(x)
     return shuffle_and_split(x[:rows], y[:rows], test_split, seed)

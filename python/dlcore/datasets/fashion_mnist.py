@@ -41,7 +41,7 @@ def _load_part(part):
 
 
 def _file(name):
-    return obtain(str(Path("fashion-mnist", name)), url=_URL + name, sha256=_SHA256[name])
+    return obtain(str(Path("fashion-mnist", name)), url=_URL + name, file_hash=_SHA256[name])
 
 
 def _read_idx(path, expected_shape):

@@ -20,4 +20,4 @@ def load_data(path="mnist.npz"):
     Reference:
         LeCun, Bottou, Bengio & Haffner 1998. The data are under CC BY-SA 3.0 (Yann LeCun, Corinna Cortes).
     """
-    return read_labelled_images(obtain(path, url=_URL, sha256=_SHA256), (28, 28), classes=10)
+    return read_labelled_images(obtain(path, url=_URL, file_hash=_SHA256), (28, 28), classes=10)

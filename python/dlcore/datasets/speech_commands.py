@@ -41,7 +41,7 @@ def load_data(path=None):
     Reference:
         Warden 2018, arXiv:1804.03209. CC BY 4.0.
     """
-    path = obtain(*([path] if path else _NAMES), url=_URL, sha256=_SHA256, saved_as=_NAMES[0])
+    path = obtain(*([path] if path else _NAMES), url=_URL, file_hash=_SHA256, saved_as=_NAMES[0])
     clips, names = read_clips(path, SAMPLE_RATE, lambda folder, file: folder in CLASS_NAMES)
     if not names:
         raise damaged(path, f"it has no wav files in folders named {', '.join(CLASS_NAMES)}")

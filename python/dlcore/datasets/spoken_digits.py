@@ -29,7 +29,7 @@ def load_data(path=None):
     Reference:
         Jackson 2016, github.com/Jakobovski/free-spoken-digit-dataset. CC BY-SA 4.0.
     """
-    path = obtain(*([path] if path else _NAMES), url=_URL, sha256=_SHA256, saved_as=_NAMES[0])
+    path = obtain(*([path] if path else _NAMES), url=_URL, file_hash=_SHA256, saved_as=_NAMES[0])
     clips, names = read_clips(path, SAMPLE_RATE, lambda folder, file: _FILE_NAME.fullmatch(file))
     if not names:
         raise damaged(path, "it has no wav files named <digit>_<speaker>_<index>.wav")
