@@ -20,11 +20,13 @@ _MODULES = (
     "config",
     "constraints",
     "datasets",
+    "dtype_policies",
     "initializers",
     "layers",
     "legacy",
     "losses",
     "metrics",
+    "mixed_precision",
     "models",
     "ops",
     "optimizers",
@@ -37,6 +39,8 @@ _MODULES = (
     "utils",
 )
 _OBJECTS = {
+    "DTypePolicy": "dtype_policies",
+    "FloatDTypePolicy": "dtype_policies",
     "Function": "models",
     "Functional": "models",
     "GradientTape": "training",

@@ -9,6 +9,7 @@ from dlcore.backend.config import (
     set_floatx,
     set_image_data_format,
 )
+from dlcore.backend.dtype_policy import dtype_policy, set_dtype_policy
 from dlcore.utils.console import (
     disable_interactive_logging,
     enable_interactive_logging,
@@ -18,11 +19,13 @@ from dlcore.utils.console import (
 __all__ = [
     "backend",
     "disable_interactive_logging",
+    "dtype_policy",
     "enable_interactive_logging",
     "epsilon",
     "floatx",
     "image_data_format",
     "is_interactive_logging_enabled",
+    "set_dtype_policy",
     "set_epsilon",
     "set_floatx",
     "set_image_data_format",

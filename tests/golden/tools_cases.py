@@ -169,3 +169,27 @@ def timeseries(k):
         *_flat(make(data, None, 4, sequence_stride=2, sampling_rate=3, batch_size=3)),
         *_flat(make(data, data[:, 1], 2, batch_size=5, start_index=3, end_index=15)),
     )
+
+
+# Names of policies, and what makes them from the package.
+POLICIES = {
+    "float32": lambda k: k.DTypePolicy("float32"),
+    "mixed_bfloat16": lambda k: k.mixed_precision.Policy("mixed_bfloat16"),
+    "mixed_float16": lambda k: k.dtype_policies.get("mixed_float16"),
+    "int8_from_float32": lambda k: k.dtype_policies.QuantizedDTypePolicy("int8", "float32"),
+    "int8_from_mixed_bfloat16": lambda k: k.dtype_policies.get("int8_from_mixed_bfloat16"),
+    "int4/128_from_float32": lambda k: k.dtype_policies.get("int4/128_from_float32"),
+    "int4_from_float32": lambda k: k.dtype_policies.get("int4_from_float32"),
+    "map": lambda k: k.dtype_policies.DTypePolicyMap("mixed_float16", {"a/.*": k.DTypePolicy("float32")}),
+}
+
+
+def policy_facts(k):
+    """What a policy says of itself, as plain values."""
+    facts = {}
+    for name, make in POLICIES.items():
+        policy = make(k)
+        config = k.dtype_policies.serialize(policy)
+        assert k.dtype_policies.deserialize(config).name == policy.name
+        facts[name] = [policy.name, policy.compute_dtype, policy.variable_dtype, policy.quantization_mode, config]
+    return facts

@@ -15,5 +15,5 @@ def set_global_attribute(name, value):
 
 
 def clear_session(free_memory=True):
-    """Resets the counters of automatic names ("dense", "dense_1", ...) and the global random state."""
+    """Resets the counters of automatic names ("dense", "dense_1", ...), the global random state and dtype policy."""
     _attributes.clear()

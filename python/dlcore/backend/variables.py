@@ -1,5 +1,7 @@
 """Variable: a named tensor that programs read and update in place."""
 
+import threading
+
 import numpy as np
 
 from dlcore import _core
@@ -8,6 +10,15 @@ from dlcore.backend.tensors import Tensor, convert_to_tensor
 
 # The gradient tapes that are recording; each is told of every variable read.
 active_tapes = []
+
+
+class _Reading(threading.local):
+    """The dtype in which the layer that runs reads its float variables; None: as they are."""
+
+    dtype = None
+
+
+reading = _Reading()
 
 
 class Variable:
@@ -19,7 +30,7 @@ class Variable:
         shape: tuple of ints.
         dtype: name of the dtype; default: the value's own, or the default float for an initializer.
         trainable: whether gradients are taken and optimizers update it.
-        autocast: kept for Keras's signature.
+        autocast: whether layers that compute in 16 bits read a float variable in that dtype, default True.
         aggregation: kept for Keras's signature.
         name: default "variable", made unique.
 
@@ -42,6 +53,7 @@ class Variable:
         scope = names.current_path()
         self.path = f"{scope}/{self.name}" if scope else self.name
         self.trainable = bool(trainable)
+        self.autocast = bool(autocast)
         # What it was made as; `layer.trainable = False` leaves it.
         self.declared_trainable = self.trainable
         self.aggregation = aggregation
@@ -72,11 +84,14 @@ class Variable:
 
     @property
     def value(self):
-        """The value now; symbolic while a graph is traced."""
+        """The value now, symbolic while a graph is traced; a layer of mixed precision reads its compute dtype."""
         tensor = self._core.value()
         for tape in active_tapes:
             tape.note_read(self, tensor)
-        return tensor
+        dtype = reading.dtype
+        if dtype is None or dtype == self.dtype or not self.autocast or self.dtype not in dtypes.FLOATS:
+            return tensor
+        return _core.apply("cast", [tensor], dtype=dtype)
 
     def __dlcore_tensor__(self):
         return self.value
@@ -114,7 +129,9 @@ class Variable:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={self.numpy()}>"
 
     def __deepcopy__(self, memo):
-        copy = Variable(self.numpy(), dtype=self.dtype, trainable=self.trainable, name=self.name)
+        copy = Variable(
+            self.numpy(), dtype=self.dtype, trainable=self.trainable, autocast=self.autocast, name=self.name
+        )
         copy.path = self.path
         copy.regularizer, copy.constraint = self.regularizer, self.constraint
         memo[id(self)] = copy
@@ -134,4 +151,4 @@ def is_variable(x):
     return isinstance(x, Variable)
 
 
-__all__ = ["Tensor", "Variable", "active_tapes", "is_variable"]
+__all__ = ["Tensor", "Variable", "active_tapes", "is_variable", "reading"]

@@ -11,7 +11,7 @@ from dlcore import backend, tree
 from dlcore.backend import dtype_policy, names
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.tensors import Tensor, convert_to_tensor
-from dlcore.backend.variables import Variable
+from dlcore.backend.variables import Variable, reading
 from dlcore.layers.call_spec import call_build, is_tensor_structure, shapes_of, signature_of
 from dlcore.layers.input_spec import InputSpec, assert_input_compatibility
 from dlcore.ops.operation import Operation, any_keras_tensor, symbolic_call
@@ -94,7 +94,8 @@ class Layer(Operation):
         if kwargs:
             unknown = ", ".join(repr(key) for key in kwargs)
             raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {unknown}")
-        self.dtype_policy = dtype_policy.get_policy(dtype)
+        self._path = None
+        self.dtype_policy = dtype
         self.autocast = autocast
         self.activity_regularizer = _get_regularizer(activity_regularizer)
         self.input_spec = None
@@ -104,7 +105,6 @@ class Layer(Operation):
         self._weights = []
         self._losses = []
         self._build_shapes = None
-        self._path = None
         self._training_call = None
 
     # ---- variables and sublayers
@@ -133,6 +133,7 @@ class Layer(Operation):
             initializer: name, callable or array; default Glorot uniform for floats, zeros for others.
             dtype: default the layer's variable dtype.
             trainable: whether it is updated in training.
+            autocast: whether it is read in the compute dtype in mixed precision.
             regularizer, constraint: as for layers.
             name: default "variable".
         """
@@ -141,7 +142,7 @@ class Layer(Operation):
         if initializer is None:
             initializer = "glorot_uniform" if backend.is_float_dtype(dtype) else "zeros"
         with self._scope():
-            variable = Variable(initializer, tuple(shape or ()), dtype, trainable=trainable, name=name)
+            variable = Variable(initializer, tuple(shape or ()), dtype, trainable, autocast, name=name)
         variable.regularizer = _get_regularizer(regularizer)
         variable.constraint = _get_constraint(constraint)
         variable.overwrite_with_gradient = overwrite_with_gradient
@@ -287,6 +288,22 @@ class Layer(Operation):
     # ---- dtypes and names
 
     @property
+    def dtype_policy(self):
+        """The `DTypePolicy`; of a `DTypePolicyMap` the one for the layer's path."""
+        policy = self._dtype_policy
+        return policy[self.path] if isinstance(policy, dtype_policy.DTypePolicyMap) else policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value):
+        self._dtype_policy = dtype_policy.get_policy(value)
+
+    def _reading_dtype(self):
+        """The dtype that float variables are read in while the layer runs; None: as they are."""
+        policy = self.dtype_policy
+        differs = policy.compute_dtype != policy.variable_dtype
+        return policy.compute_dtype if differs and self.autocast else None
+
+    @property
     def compute_dtype(self):
         return self.dtype_policy.compute_dtype
 
@@ -356,13 +373,16 @@ class Layer(Operation):
         previous_training = call_context.training
         training = self._resolve_training(signature, args, kwargs)
         previous_mask = self._pass_masks(signature, args, kwargs, first)
+        previous_dtype = reading.dtype
         call_context.depth += 1
         call_context.training = training
+        reading.dtype = self._reading_dtype()
         try:
             outputs = self._scoped_call(args, kwargs)
         finally:
             call_context.depth -= 1
             call_context.training = previous_training
+            reading.dtype = previous_dtype
         if self.activity_regularizer is not None:
             self._add_activity_loss(outputs)
         # A layer with a compute_mask of its own, such as Embedding, may make a mask where its inputs carry none.
@@ -562,7 +582,7 @@ class Layer(Operation):
         if own:
             config.update(self._arguments_as_config())
         config["trainable"] = self.trainable
-        config["dtype"] = dtype_policy.serialize_policy(self.dtype_policy)
+        config["dtype"] = dtype_policy.serialize_policy(self._dtype_policy)
         if self.activity_regularizer is not None:
             from dlcore import regularizers
 

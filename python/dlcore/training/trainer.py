@@ -59,12 +59,16 @@ class Trainer:
             metrics: list of names, functions or Metrics; for several outputs a list of lists or a dict.
             weighted_metrics: metrics that take the sample weights into account.
             run_eagerly: whether each step runs op by op in Python, for debugging.
-            steps_per_execution, jit_compile, auto_scale_loss: kept for Keras's signature; steps are always compiled.
+            steps_per_execution, jit_compile: kept for Keras's signature; steps are always compiled.
+            auto_scale_loss: whether a model of the policy "mixed_float16" gets its optimizer in a LossScaleOptimizer.
         """
         from dlcore import optimizers
         from dlcore.metrics import Mean
 
         new_optimizer = optimizers.get(optimizer)
+        if new_optimizer is not None and auto_scale_loss and self.dtype_policy.name == "mixed_float16":
+            if not isinstance(new_optimizer, optimizers.LossScaleOptimizer):
+                new_optimizer = optimizers.LossScaleOptimizer(new_optimizer, name="loss_scale_optimizer")
         compiled_loss = None if loss is None else CompiledLoss(loss, loss_weights, self)
         has_metrics = metrics is not None or weighted_metrics is not None
         compiled_metrics = CompiledMetrics(metrics, weighted_metrics, self) if has_metrics else None

@@ -72,22 +72,30 @@ class BatchNormalization(Layer):
                 f'BatchNormalization "{self.name}": the size of axis {self.axis} must be known. Got input shape '
                 f"{tuple(input_shape)}."
             )
-        self.gamma = add_weight_with_options(self, "gamma", (channels,)) if self.scale else None
-        self.beta = add_weight_with_options(self, "beta", (channels,)) if self.center else None
-        self.moving_mean = add_weight_with_options(self, "moving_mean", (channels,), trainable=False)
-        self.moving_variance = add_weight_with_options(self, "moving_variance", (channels,), trainable=False)
+        self.gamma = add_weight_with_options(self, "gamma", (channels,), autocast=False) if self.scale else None
+        self.beta = add_weight_with_options(self, "beta", (channels,), autocast=False) if self.center else None
+        self.moving_mean = add_weight_with_options(self, "moving_mean", (channels,), trainable=False, autocast=False)
+        self.moving_variance = add_weight_with_options(
+            self, "moving_variance", (channels,), trainable=False, autocast=False
+        )
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis % len(input_shape): channels})
         self.built = True
 
     def call(self, inputs, training=None, mask=None):
+        # Half precision would overflow in the squares.
+        x = ops.cast(inputs, backend.result_type(inputs.dtype, "float32"))
+        return ops.cast(self._call_wide(x, training, mask), inputs.dtype)
+
+    def _call_wide(self, inputs, training, mask):
         if not (training and self.trainable):
             return self._normalize(inputs, self.moving_mean, self.moving_variance)
         if mask is not None:
             mean, variance = self._masked_moments(inputs, mask)
             outputs = self._normalize(inputs, mean, variance)
         else:
-            gamma = ops.ones_like(self.moving_mean) if self.gamma is None else self.gamma.value
-            beta = ops.zeros_like(self.moving_mean) if self.beta is None else self.beta.value
+            gamma = ops.ones_like(self.moving_mean) if self.gamma is None else self.gamma
+            beta = ops.zeros_like(self.moving_mean) if self.beta is None else self.beta
+            gamma, beta = ops.cast(gamma, inputs.dtype), ops.cast(beta, inputs.dtype)
             attrs = {"epsilon": self.epsilon, "axis": self.axis}
             outputs, mean, variance, _ = _core.apply("batch_norm", [inputs, gamma, beta], **attrs)
         self._move(self.moving_mean, mean)

@@ -74,8 +74,8 @@ class GroupNormalization(Layer):
             )
         self.groups = groups
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
-        self.gamma = add_weight_with_options(self, "gamma", (channels,)) if self.scale else None
-        self.beta = add_weight_with_options(self, "beta", (channels,)) if self.center else None
+        self.gamma = add_weight_with_options(self, "gamma", (channels,), autocast=False) if self.scale else None
+        self.beta = add_weight_with_options(self, "beta", (channels,), autocast=False) if self.center else None
         self.built = True
 
     def call(self, inputs):

@@ -1,4 +1,4 @@
-from dlcore import ops
+from dlcore import backend, ops
 from dlcore.layers.layer import Layer
 from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
 
@@ -63,13 +63,16 @@ class LayerNormalization(Layer):
             )
         shape = tuple(input_shape[axis] for axis in axes)
         self.axis = axes
-        self.gamma = add_weight_with_options(self, "gamma", shape) if self.scale else None
-        self.beta = add_weight_with_options(self, "beta", shape) if self.center else None
+        self.gamma = add_weight_with_options(self, "gamma", shape, autocast=False) if self.scale else None
+        self.beta = add_weight_with_options(self, "beta", shape, autocast=False) if self.center else None
         self.built = True
 
     def call(self, inputs):
         axis = self.axis[0] if len(self.axis) == 1 else self.axis
-        return ops.layer_normalization(inputs, self.gamma, self.beta, axis=axis, epsilon=self.epsilon)
+        x = ops.cast(inputs, backend.result_type(inputs.dtype, "float32"))
+        return ops.cast(
+            ops.layer_normalization(x, self.gamma, self.beta, axis=axis, epsilon=self.epsilon), inputs.dtype
+        )
 
     def compute_output_shape(self, input_shape):
         return input_shape

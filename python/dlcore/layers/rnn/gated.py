@@ -151,13 +151,21 @@ class GatedRNN(RNN):
         inputs = [sequences, cell.kernel.value, cell.recurrent_kernel.value, self._bias(sequences.dtype), *states]
         if mask is not None:
             inputs.append(ops.cast(mask, "bool"))
-        outputs, *rest = _core.apply(self.primitive, inputs, reverse=bool(self.go_backwards), **self._attributes())
+        outputs, *rest = self._apply_primitive(inputs, sequences.dtype)
         states = rest[: len(states)]
         last_output = states[0]
         if mask is not None and self.zero_output_for_mask and self.return_sequences:
             order = ops.flip(mask, axis=1) if self.go_backwards else mask
             outputs = outputs * ops.expand_dims(ops.cast(order, outputs.dtype), -1)
         return outputs, last_output, states
+
+    def _apply_primitive(self, inputs, dtype):
+        """The primitive, which computes in float32 at least; its results as `dtype`."""
+        narrow = dtype in ("float16", "bfloat16")
+        if narrow:
+            inputs = [x if x.dtype == "bool" else ops.cast(x, "float32") for x in inputs]
+        results = _core.apply(self.primitive, inputs, reverse=bool(self.go_backwards), **self._attributes())
+        return [ops.cast(y, dtype) for y in results] if narrow else results
 
     def _is_fused(self, training):
         functions = [self.cell.activation, getattr(self.cell, "recurrent_activation", self.cell.activation)]

@@ -1,0 +1,23 @@
+"""Policies: in which dtypes layers compute and keep their variables."""
+
+from dlcore.backend.dtype_policy import (
+    DTypePolicy,
+    DTypePolicyMap,
+    FloatDTypePolicy,
+    Int4DTypePolicy,
+    QuantizedDTypePolicy,
+)
+from dlcore.backend.dtype_policy import deserialize_policy as deserialize
+from dlcore.backend.dtype_policy import get_policy as get
+from dlcore.backend.dtype_policy import serialize_policy as serialize
+
+__all__ = [
+    "DTypePolicy",
+    "DTypePolicyMap",
+    "FloatDTypePolicy",
+    "Int4DTypePolicy",
+    "QuantizedDTypePolicy",
+    "deserialize",
+    "get",
+    "serialize",
+]
