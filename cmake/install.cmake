@@ -1,5 +1,6 @@
-# find_package(dlcore) for native apps.
+# find_package(dlcore) for native apps. Wheels take the component "python" alone.
 include(CMakePackageConfigHelpers)
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME native)
 
 install(TARGETS dlcore EXPORT dlcoreTargets)
 install(DIRECTORY cpp/include/dlcore DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

@@ -22,6 +22,9 @@ function(dlcore_add_kernels target)
     target_compile_definitions(${objects} PRIVATE DLCORE_ISA=${name})
     target_compile_options(${objects} PRIVATE ${DLCORE_ISA_FLAGS_${name}} -fno-math-errno -fno-trapping-math
                                               -ffp-contract=off -Wno-psabi)
+    if(DLCORE_SANITIZE)
+      target_compile_options(${objects} PRIVATE -O1)  # without it each vector goes through memory at each step
+    endif()
     target_link_libraries(${objects} PRIVATE dlcore_options)
     set_target_properties(${objects} PROPERTIES POSITION_INDEPENDENT_CODE ON)
     target_sources(${target} PRIVATE $<TARGET_OBJECTS:${objects}>)

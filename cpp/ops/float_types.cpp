@@ -79,7 +79,8 @@ Plan on_float32(Plan plan, unsigned shape_only_inputs) {
     Kernel kernel{.run = {},
                   .scratch_bytes = conversion.bytes + inner.scratch_bytes,
                   .label = inner.label + "_converted",
-                  .flops = inner.flops};
+                  .flops = inner.flops,
+                  .may_fail = inner.may_fail};
     kernel.run = [c = std::move(conversion), inner = std::move(inner)](const Buffers& b) {
       run_converted(c, inner, c.bytes, b);
     };

@@ -135,7 +135,7 @@ Kernel plan_gather(std::span<const TensorSpec> in, std::span<const TensorSpec>, 
       gather(lookup, bytes, buffers.in[0], index, buffers.out[0]);
     });
   };
-  return {.run = run, .label = "gather"};
+  return {.run = run, .label = "gather", .may_fail = mode_of(attrs) == IndexMode::Raise};
 }
 
 std::vector<Tensor> gather_vjp(const VjpContext& context) {
@@ -167,7 +167,7 @@ Kernel plan_scatter_add(std::span<const TensorSpec> in, std::span<const TensorSp
       with_sum_type(dtype, [&]<class T>(T) { scatter_add(lookup, index, buffers.input<T>(2), buffers.output<T>(0)); });
     });
   };
-  return {.run = run, .label = "scatter_add"};
+  return {.run = run, .label = "scatter_add", .may_fail = mode_of(attrs) == IndexMode::Raise};
 }
 
 std::vector<Tensor> scatter_add_vjp(const VjpContext& context) {
@@ -231,7 +231,7 @@ Kernel plan_gather_along(std::span<const TensorSpec> in, std::span<const TensorS
       gather_along(lookup, bytes, buffers.in[0], index, buffers.out[0]);
     });
   };
-  return {.run = run, .label = "gather_along"};
+  return {.run = run, .label = "gather_along", .may_fail = mode_of(attrs) == IndexMode::Raise};
 }
 
 template <Along along>
@@ -256,7 +256,7 @@ Kernel plan_scatter_along(std::span<const TensorSpec> in, std::span<const Tensor
                     [&]<class T>(T) { scatter_along(lookup, index, buffers.input<T>(2), buffers.output<T>(0)); });
     });
   };
-  return {.run = run, .label = "scatter_along"};
+  return {.run = run, .label = "scatter_along", .may_fail = mode_of(attrs) == IndexMode::Raise};
 }
 
 template <Along along>

@@ -251,7 +251,8 @@ Kernel plan_sparse_softmax_xent(SpecSpan in, SpecSpan, const Attrs& attrs) {
               softmax_kernels<T>().sparse_xent_logits(rows.count, rows.size, b.input<T>(0), labels, b.output<T>(0));
             },
         .label = "sparse_softmax_xent",
-        .flops = 4.0 * static_cast<double>(in[0].shape.elements())};
+        .flops = 4.0 * static_cast<double>(in[0].shape.elements()),
+        .may_fail = true};
   });
 }
 
@@ -267,7 +268,8 @@ Kernel plan_sparse_softmax_xent_grad(SpecSpan in, SpecSpan, const Attrs& attrs) 
                 },
             .label = "sparse_softmax_xent_grad",
             .flops = 5.0 * static_cast<double>(in[1].shape.elements()),
-            .in_place = {{0, 1}}};
+            .in_place = {{0, 1}},
+            .may_fail = true};
   });
 }
 
@@ -282,7 +284,8 @@ Kernel plan_sparse_xent(SpecSpan in, SpecSpan, const Attrs& attrs) {
               softmax_kernels<T>().sparse_xent(rows.count, rows.size, epsilon, b.input<T>(0), labels, b.output<T>(0));
             },
         .label = "sparse_xent",
-        .flops = static_cast<double>(in[0].shape.elements())};
+        .flops = static_cast<double>(in[0].shape.elements()),
+        .may_fail = true};
   });
 }
 
@@ -298,7 +301,8 @@ Kernel plan_sparse_xent_grad(SpecSpan in, SpecSpan, const Attrs& attrs) {
                                                         labels, b.output<T>(0));
                 },
             .label = "sparse_xent_grad",
-            .flops = static_cast<double>(in[1].shape.elements())};
+            .flops = static_cast<double>(in[1].shape.elements()),
+            .may_fail = true};
   });
 }
 

@@ -112,8 +112,17 @@ class Planner {
     return false;
   }
 
-  // A new value of a variable is made in the variable's own bytes when nothing reads the old value from then on.
+  // The last step that may fail; until it has passed, variables keep what they hold.
+  int last_to_fail() const {
+    for (int step = static_cast<int>(kernels_.size()) - 1; step >= 0; --step)
+      if (kernels_[step].may_fail) return step;
+    return -1;
+  }
+
+  // A new value of a variable is made in the variable's own bytes when nothing reads the old value from then on and no
+  // step fails any more.
   void pin_assignments(MemoryPlan& plan) {
+    const int safe = last_to_fail() + 1;
     for (std::size_t a = 0; a < graph_.assignments.size(); ++a) {
       const Assignment& assignment = graph_.assignments[a];
       const auto at = std::find(graph_.variables.begin(), graph_.variables.end(), assignment.variable);
@@ -121,8 +130,8 @@ class Planner {
       const int old_value = graph_.variable_values[index];
       const int step = free_producer(assignment.value);
       const bool direct =
-          step >= 0 && (last_[find(old_value)] < step ||
-                        (last_[find(old_value)] == step && may_overwrite(step, assignment.value, old_value)));
+          step >= safe && (last_[find(old_value)] < step ||
+                           (last_[find(old_value)] == step && may_overwrite(step, assignment.value, old_value)));
       if (direct)
         pinned_[assignment.value] = {Place::Variable, 0, index};
       else

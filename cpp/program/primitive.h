@@ -70,6 +70,8 @@ struct Kernel {
   double flops = 0;     // of one run, on the unpadded shape; 0 when the node only moves bytes
   /// Pairs (output, input) whose bytes may be the same buffer.
   std::vector<std::pair<int, int>> in_place{};
+  /// Whether run may throw: for labels or indices out of range. Then nothing that the step has done so far may show.
+  bool may_fail = false;
 };
 
 /// Appends the gradient of one node: given what the node got and gave and the gradient of its outputs (an empty Tensor

@@ -333,6 +333,28 @@ def test_labels_out_of_range():
         model.fit(x, y, verbose=0)
 
 
+def test_a_step_that_fails_changes_nothing():
+    x, y = blobs(32)
+    model = keras.Sequential(
+        [
+            keras.Input((2,)),
+            layers.Dense(16),
+            layers.BatchNormalization(),
+            layers.Dropout(0.5, seed=1),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.train_on_batch(x, y)
+    variables = [*model.variables, *model.optimizer.variables, *(v for m in model.metrics for v in m.variables)]
+    before = [np.array(v) for v in variables]
+    assert len(before) > 20
+    with pytest.raises(IndexError, match="label 3 at row 5"):
+        model.train_on_batch(x, np.where(np.arange(32) == 5, 3, y))
+    for variable, value in zip(variables, before):
+        np.testing.assert_array_equal(np.array(variable), value, err_msg=variable.path)
+
+
 def test_bad_options():
     x, y = blobs(20)
     model = keras.Sequential([keras.Input((2,)), layers.Dense(3)])
