@@ -1,0 +1,108 @@
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+
+#include "dlcore/model_io.h"
+#include "dlcore/ops.h"
+#include "program/graph.h"
+#include "testing.h"
+
+namespace dlcore {
+namespace {
+
+using namespace ops;
+using testing::random_reals;
+
+Tensor matrix(std::int64_t rows, std::int64_t cols, unsigned seed) {
+  Tensor tensor = Tensor::empty(DType::F32, {rows, cols});
+  const std::vector<float> numbers = random_reals<float>(rows * cols, seed);
+  std::copy(numbers.begin(), numbers.end(), tensor.data<float>());
+  return tensor;
+}
+
+/// A dense layer that "train_step" fits to targets by gradient descent with momentum, counting its steps.
+Model make_model() {
+  const auto weights = std::make_shared<Variable>(matrix(3, 2, 1), "weights");
+  const auto velocity = std::make_shared<Variable>(Tensor::zeros(DType::F32, {3, 2}), "velocity");
+  const auto steps = std::make_shared<Variable>(Tensor::scalar(DType::I64, 0), "steps");
+  Model model;
+
+  auto predict = std::make_shared<Graph>();
+  predict->begin_recording();
+  const Tensor rows = predict->input({DType::F32, {Shape::kUnknown, 3}}, "x");
+  predict->set_outputs(std::vector{matmul(rows, predict->read(weights))}, {"y"});
+  predict->end_recording();
+  model.add("predict", predict);
+
+  auto train = std::make_shared<Graph>();
+  train->begin_recording();
+  const Tensor x = train->input({DType::F32, {Shape::kUnknown, 3}}, "x");
+  const Tensor y = train->input({DType::F32, {Shape::kUnknown, 2}}, "y");
+  const Tensor w = train->read(weights), error = matmul(x, w) - y, loss = mean(error * error, {});
+  const Tensor gradient = train->gradient({&loss, 1}, {}, {&w, 1})[0];
+  train->assign(velocity, train->read(velocity) * 0.9 - gradient * 0.1);
+  train->assign(weights, w + train->read(velocity));
+  train->assign(steps, train->read(steps) + 1.0);
+  train->set_outputs(std::vector{loss}, {"loss"});
+  train->end_recording();
+  model.add("train_step", train);
+  return model;
+}
+
+class SavedModel : public ::testing::Test {
+ protected:
+  SavedModel() : path_(std::filesystem::temp_directory_path() / str("dlcore_model_test_", ::getpid(), ".dlcore")) {}
+  ~SavedModel() override { std::filesystem::remove(path_); }
+  Model saved_and_loaded(const Model& model) const {
+    model.save(path_.string());
+    return Model::load(path_.string());
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+std::vector<float> numbers(const Tensor& tensor) {
+  return {tensor.data<float>(), tensor.data<float>() + tensor.shape().elements()};
+}
+
+double train(Model& model, std::int64_t rows) {
+  const std::vector<Tensor> batch{matrix(rows, 3, 5), matrix(rows, 2, 6)};
+  return model.run("train_step", batch)[0].item();
+}
+
+TEST_F(SavedModel, GoesOnTrainingWhereItStopped) {
+  Model model = make_model();
+  const double first = train(model, 16);
+  train(model, 16);
+  Model loaded = saved_and_loaded(model);
+  EXPECT_EQ(loaded.functions(), model.functions());
+  for (std::int64_t rows : {16, 7}) EXPECT_EQ(train(loaded, rows), train(model, rows));
+  const Tensor x = matrix(4, 3, 9);
+  EXPECT_EQ(numbers(loaded.predict(x)), numbers(model.predict(x)));
+  double last = first;
+  for (int i = 0; i < 50; ++i) last = train(loaded, 16);
+  EXPECT_LT(last, 0.9 * first);
+}
+
+TEST_F(SavedModel, KeepsEveryVariable) {
+  Model model = make_model();
+  for (int i = 0; i < 3; ++i) train(model, 8);
+  const Model loaded = saved_and_loaded(model);
+  ASSERT_EQ(loaded.variables().size(), 3u);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const Variable &a = *loaded.variables()[i], &b = *model.variables()[i];
+    EXPECT_EQ(a.name(), b.name());
+    ASSERT_EQ(a.spec(), b.spec());
+    EXPECT_EQ(std::memcmp(a.value().bytes(), b.value().bytes(), a.spec().bytes()), 0) << a.name();
+    if (a.name() == "steps") {
+      EXPECT_EQ(a.value().item(), 3);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace dlcore
