@@ -136,3 +136,23 @@ CASES = {
     "aug_mix": (lambda L: L.AugMix(seed=1), IMAGES),
     "aug_mix_few": (lambda L: L.AugMix((0, 1), 2, 2, 0.5, all_ops=False, seed=2), UNIT),
 }
+
+# Boxes of IMAGES in xyxy: within, at the edge, across it, empty.
+BOXED = {
+    "boxes": np.array([[[1, 2, 5, 6], [0, 0, 9, 7], [6, 4, 12, 9], [3, 3, 3, 3]]] * 4, "float32")
+    + np.arange(4, dtype="float32")[:, None, None] / 4,
+    "labels": np.tile(np.arange(4), (4, 1)),
+}
+BOXES = {
+    "resizing": lambda L: L.Resizing(5, 12, bounding_box_format="xyxy"),
+    "resizing_pad": lambda L: L.Resizing(4, 4, pad_to_aspect_ratio=True, bounding_box_format="xyxy"),
+    "resizing_crop": lambda L: L.Resizing(4, 4, crop_to_aspect_ratio=True, bounding_box_format="xyxy"),
+    "center_crop": lambda L: L.CenterCrop(4, 5, bounding_box_format="xyxy"),
+    "center_crop_larger": lambda L: L.CenterCrop(8, 5, bounding_box_format="xyxy"),
+    "random_rotation": lambda L: L.RandomRotation(0.4, seed=1, bounding_box_format="xyxy"),
+    "random_zoom": lambda L: L.RandomZoom(0.5, seed=1, bounding_box_format="xyxy"),
+    "random_translation": lambda L: L.RandomTranslation(0.5, 0.3, seed=1, bounding_box_format="rel_xyxy"),
+    "random_perspective": lambda L: L.RandomPerspective((0.5, 0.9), 0.4, seed=1, bounding_box_format="xyxy"),
+    "max_number": lambda L: L.MaxNumBoundingBoxes(6, bounding_box_format="xyxy"),
+    "max_number_fewer": lambda L: L.MaxNumBoundingBoxes(2, bounding_box_format="xyxy"),
+}

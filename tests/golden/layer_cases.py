@@ -270,6 +270,7 @@ CONFIGURED = {
     "mix_up": (lambda L: L.MixUp(0.5),),
     "rand_augment": (lambda L: L.RandAugment((0, 1), 3),),
     "aug_mix": (lambda L: L.AugMix(all_ops=False, chain_depth=2),),
+    "max_num_bounding_boxes": (lambda L: L.MaxNumBoundingBoxes(3),),
     "pipeline": (lambda L: L.Pipeline([L.RandomFlip("vertical"), L.Rescaling(2.0)]),),
     "category_encoding": (lambda L: L.CategoryEncoding(4, "count"),),
     "discretization": (lambda L: L.Discretization([0.0, 1.5], output_mode="one_hot"),),

@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from image_cases import CASES, IMAGES, LABELS, MASKS
+from image_cases import BOXED, BOXES, CASES, IMAGES, LABELS, MASKS
 
 import dlcore as keras
 from dlcore import _core, layers, ops
@@ -14,6 +14,7 @@ GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
 # Keras blends neighbouring labels of masks that it enlarges.
 OTHER_MASKS = {"center_crop_larger"}
 RANDOM = [name for name in CASES if name.startswith("random")]
+SIZED = {name for name in (*CASES, *BOXES) if name.startswith(("resizing", "center_crop", "max"))}
 # One number to choose from.
 FIXED = {"random_posterization_range"}
 
@@ -24,9 +25,9 @@ def golden():
         return dict(file)
 
 
-def drawn(golden, name):
+def drawn(golden, name, images, place="drawn"):
     """Keras's random numbers as the structure that they were."""
-    start = f"{name}/drawn/"
+    start = f"{name}/{place}/"
     root = {}
     for key, value in golden.items():
         if key.startswith(start):
@@ -35,7 +36,8 @@ def drawn(golden, name):
             for part in outer:
                 place = place.setdefault(part, {})
             place[last] = str(value) if value.dtype.kind == "U" else ops.convert_to_tensor(value)
-    return as_lists(root) or None
+    # What the layers note beside the numbers.
+    return {**as_lists(root), "input_shape": images.shape} if root or name in SIZED else None
 
 
 def as_lists(tree):
@@ -54,7 +56,7 @@ def close(y, expected, tolerance=1e-4):
 @pytest.mark.parametrize("name", CASES)
 def test_values(name, golden):
     make, images = CASES[name]
-    layer, numbers = make(layers), drawn(golden, name)
+    layer, numbers = make(layers), drawn(golden, name, images)
     y = layer.transform_images(ops.convert_to_tensor(images), numbers, training=True)
     assert y.dtype == str(golden[f"{name}/y"].dtype)
     close(y, golden[f"{name}/y"])
@@ -102,14 +104,14 @@ def test_what_is_drawn(name):
     x = ops.convert_to_tensor(np.concatenate([images] * 50))
     first, second = (layer.get_random_transformation(x, training=True) for _ in range(2))
     assert any((a.numpy() != b.numpy()).any() for a, b in zip(leaves(first), leaves(second)))
-    assert layer.get_random_transformation(x, training=False) is None
+    assert layer.get_random_transformation(x, training=False) is None or name.startswith("random_crop")
 
 
 def leaves(tree):
     if isinstance(tree, (list, tuple, dict)):
         items = tree.values() if isinstance(tree, dict) else tree
         return [leaf for item in items for leaf in leaves(item)]
-    return [tree]
+    return [] if isinstance(tree, int) else [tree]
 
 
 def extremes(layer, images=IMAGES, name=None):
@@ -242,6 +244,50 @@ def test_pipelines():
     assert copy.get_config() == pipeline.get_config() and len(copy.layers) == 3
     inputs = keras.Input((7, 9, 3))
     close(keras.Model(inputs, pipeline(inputs)).predict(IMAGES, verbose=0), still.numpy())
+
+
+@pytest.mark.parametrize("name", BOXES)
+def test_boxes(name, golden):
+    pytest.importorskip("dlcore.utils.bounding_boxes")
+    layer = BOXES[name](layers)
+    numbers = drawn(golden, name, IMAGES, "boxes/drawn")
+    boxes = layer.transform_bounding_boxes({k: ops.convert_to_tensor(v) for k, v in BOXED.items()}, numbers)
+    close(boxes["boxes"], golden[f"{name}/boxes/boxes"], 1e-3)
+    np.testing.assert_array_equal(boxes["labels"].numpy(), golden[f"{name}/boxes/labels"])
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.RandomRotation((0.24, 0.26), fill_mode="constant", bounding_box_format="xywh"),
+        layers.RandomZoom((-0.2, 0.3), (0.0, 0.4), fill_mode="constant", bounding_box_format="xywh"),
+        layers.RandomTranslation(0.2, 0.2, fill_mode="constant", bounding_box_format="xywh"),
+        layers.RandomShear((0.2, 0.2), 0.0, fill_mode="constant", bounding_box_format="xywh"),
+        layers.RandomPerspective((1.0, 1.0), 0.3, bounding_box_format="xywh"),
+        layers.RandomFlip(bounding_box_format="xywh"),
+        layers.RandomCrop(50, 60, bounding_box_format="xywh"),
+        layers.Resizing(50, 90, bounding_box_format="xywh"),
+        layers.CenterCrop(60, 90, bounding_box_format="xywh"),
+        layers.RandAugment(factor=0.2, bounding_box_format="xywh", seed=1),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_boxes_stay_around_their_object(layer):
+    """A bright rectangle lies within its box, which it touches at all sides."""
+    pytest.importorskip("dlcore.utils.bounding_boxes")
+    images = np.zeros((6, 80, 100, 1), "float32")
+    images[:, 30:45, 40:60] = 200
+    boxes = {"boxes": np.full((6, 1, 4), [40.0, 30.0, 20.0, 15.0], "float32"), "labels": np.zeros((6, 1), "int32")}
+    if isinstance(layer, layers.RandAugment):
+        images = np.repeat(images, 3, axis=-1)
+    result = layer({"images": images, "bounding_boxes": boxes})
+    for image, (left, top, width, height) in zip(
+        result["images"].numpy(), result["bounding_boxes"]["boxes"].numpy()[:, 0]
+    ):
+        bright = image[..., 0] > (image.max() + image.min()) / 2
+        rows, columns = np.nonzero(bright.any(1))[0], np.nonzero(bright.any(0))[0]
+        found = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+        np.testing.assert_allclose([left, top, left + width, top + height], found, atol=2.5)
 
 
 def test_dictionaries():

@@ -328,7 +328,7 @@ def affine_transform(images, transform, interpolation="bilinear", fill_mode="con
     )
 
 
-def _homography(start, end):
+def homography(start, end):
     """The 8 numbers of the perspective map that brings the end points (N, 4, 2) to the start points."""
     start, end = as_float(start), as_float(end)
     start, end = (knp.expand_dims(p, 0) if p.ndim == 2 else p for p in (start, end))
@@ -357,7 +357,7 @@ def perspective_transform(images, start_points, end_points, interpolation="bilin
             "perspective_transform: expected start_points and end_points (4, 2) or (N, 4, 2). "
             f"Received shapes {start.shape} and {end.shape}."
         )
-    h = _per_image(_homography(start, end))
+    h = _per_image(homography(start, end))
 
     def locate(y, x):
         depth = h[6] * x + h[7] * y + 1.0

@@ -4,8 +4,9 @@ import math
 
 from dlcore import ops, random
 from dlcore.layers.arguments import fraction, one_of
-from dlcore.layers.preprocessing.images.image_layer import ImageLayer, colour_range, number_range, per_image
+from dlcore.layers.preprocessing.images.image_layer import ImageLayer, around, colour_range, number_range, per_image
 from dlcore.ops.image import displace
+from dlcore.ops.resampling import homography
 
 _FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 _INTERPOLATIONS = ("nearest", "bilinear")
@@ -22,6 +23,17 @@ class _Moving(ImageLayer):
         if not training or not transformation:
             return segmentation_masks
         return self._moved(segmentation_masks, transformation, "nearest")
+
+    def transform_bounding_boxes(self, bounding_boxes, transformation, training=True):
+        if not training or not transformation:
+            return bounding_boxes
+        size = self._size(transformation["input_shape"])
+
+        def move(x1, y1, x2, y2):
+            corners = [(x1, y1), (x2, y1), (x2, y2), (x1, y2)]
+            return around(self._moved_corners(corners, transformation))
+
+        return self._moved_boxes(bounding_boxes, size, size, move)
 
 
 class RandomFlip(_Moving):
@@ -48,12 +60,24 @@ class RandomFlip(_Moving):
         self._set_seed(seed)
 
     def get_random_transformation(self, images, training=True, seed=None):
-        return {"flips": ops.less_equal(self._uniform(images[:, :1, :1, :1], 0, 1, seed), 0.5)} if training else None
+        if not training:
+            return None
+        flips = ops.less_equal(self._uniform(images[:, :1, :1, :1], 0, 1, seed), 0.5)
+        return {"flips": flips, "input_shape": images.shape}
 
     def _moved(self, images, transformation, interpolation):
         axes = {"horizontal": self.width_axis, "vertical": self.height_axis}
         flipped = ops.flip(images, axis=[axis for name, axis in axes.items() if name in self.mode])
         return ops.where(transformation["flips"], flipped, images)
+
+    def _moved_corners(self, corners, transformation):
+        height, width = self._size(transformation["input_shape"])
+        flips = ops.squeeze(transformation["flips"], axis=-1)
+        across, down = "horizontal" in self.mode, "vertical" in self.mode
+        return [
+            (ops.where(flips, width - x, x) if across else x, ops.where(flips, height - y, y) if down else y)
+            for x, y in corners
+        ]
 
     def get_config(self):
         return {**super().get_config(), "seed": self.seed, "mode": self.mode}
@@ -70,7 +94,7 @@ class _Affine(_Moving):
         self._set_seed(seed)
 
     def _moved(self, images, transformation, interpolation):
-        rows = self._matrix(images, transformation)
+        rows = self._matrix(images.shape, transformation)
         zero = ops.zeros_like(next(row for row in rows if not isinstance(row, float)))
         matrix = ops.stack([ops.add(zero, row) for row in (*rows, 0.0, 0.0)], axis=-1)
         return ops.image.affine_transform(
@@ -81,6 +105,13 @@ class _Affine(_Moving):
             fill_value=self.fill_value,
             data_format=self.data_format,
         )
+
+    def _moved_corners(self, corners, transformation):
+        """By the inverse: the matrix says from where each pixel is taken."""
+        rows = self._matrix(transformation["input_shape"], transformation)
+        a, b, c, d, e, f = (row if isinstance(row, float) else ops.reshape(row, [-1, 1, 1]) for row in rows)
+        size = a * e - b * d
+        return [((e * (x - c) - b * (y - f)) / size, (a * (y - f) - d * (x - c)) / size) for x, y in corners]
 
     def get_config(self):
         return {
@@ -129,10 +160,11 @@ class RandomRotation(_Affine):
         if not training:
             return None
         lower, upper = self.factor
-        return {"angle": self._uniform(images[:, 0, 0, 0], 360 * lower, 360 * upper, seed)}
+        angle = self._uniform(images[:, 0, 0, 0], 360 * lower, 360 * upper, seed)
+        return {"angle": angle, "input_shape": images.shape}
 
-    def _matrix(self, images, transformation):
-        height, width = self._size(images)
+    def _matrix(self, shape, transformation):
+        height, width = self._size(shape)
         angle = transformation["angle"] * (math.pi / 180)
         cos, sin = ops.cos(angle), ops.sin(angle)
         x, y = (width - 1) / 2, (height - 1) / 2
@@ -185,10 +217,10 @@ class RandomZoom(_Affine):
         width = height
         if self._width_range is not None:
             width = self._uniform(like, 1 + self._width_range[0], 1 + self._width_range[1], seed)
-        return {"height_zoom": height, "width_zoom": width}
+        return {"height_zoom": height, "width_zoom": width, "input_shape": images.shape}
 
-    def _matrix(self, images, transformation):
-        height, width = self._size(images)
+    def _matrix(self, shape, transformation):
+        height, width = self._size(shape)
         zoom_x, zoom_y = (transformation[name][:, 0] for name in ("width_zoom", "height_zoom"))
         return zoom_x, 0.0, (width - 1) / 2 * (1.0 - zoom_x), 0.0, zoom_y, (height - 1) / 2 * (1.0 - zoom_y)
 
@@ -231,13 +263,13 @@ class RandomTranslation(_Affine):
     def get_random_transformation(self, images, training=True, seed=None):
         if not training:
             return None
-        height, width = self._size(images)
+        height, width = self._size(images.shape)
         like = images[:, :1, 0, 0]
         down = self._uniform(like, *self._height_range, seed) * height
         right = self._uniform(like, *self._width_range, seed) * width
-        return {"translations": ops.concatenate([right, down], axis=1)}
+        return {"translations": ops.concatenate([right, down], axis=1), "input_shape": images.shape}
 
-    def _matrix(self, images, transformation):
+    def _matrix(self, shape, transformation):
         right, down = (transformation["translations"][:, i] for i in (0, 1))
         return 1.0, 0.0, -right, 0.0, 1.0, -down
 
@@ -283,9 +315,9 @@ class RandomShear(_Affine):
         like = images[:, :1, 0, 0]
         sign = ops.where(ops.greater(self._uniform(like, 0, 1, seed), 0.5), -1.0, 1.0)
         down, right = (self._uniform(like, *factor, seed) for factor in (self.y_factor, self.x_factor))
-        return {"shear_factor": ops.concatenate([right, down], axis=1) * sign}
+        return {"shear_factor": ops.concatenate([right, down], axis=1) * sign, "input_shape": images.shape}
 
-    def _matrix(self, images, transformation):
+    def _matrix(self, shape, transformation):
         right, down = (transformation["shear_factor"][:, i] for i in (0, 1))
         return 1.0, right, 0.0, down, 1.0, 0.0
 
@@ -334,14 +366,19 @@ class RandomPerspective(_Moving):
     def get_random_transformation(self, images, training=True, seed=None):
         if not training:
             return None
-        height, width = self._size(images)
+        height, width = self._size(images.shape)
         applies = self._chance(images, self.factor, seed)
         row = ops.reshape(images[:, 0, 0, 0], [-1, 1, 1])
         like = ops.repeat(ops.repeat(row, 4, axis=1), 2, axis=2)
         moves = self._uniform(like, -self.scale / 2, self.scale / 2, seed)
         corners = [[0.0, 0.0], [width - 1.0, 0.0], [0.0, height - 1.0], [width - 1.0, height - 1.0]]
         start = ops.add(ops.zeros_like(moves), ops.convert_to_tensor(corners, moves.dtype))
-        return {"apply_perspective": applies, "start_points": start, "end_points": start + start * moves}
+        return {
+            "apply_perspective": applies,
+            "start_points": start,
+            "end_points": start + start * moves,
+            "input_shape": images.shape,
+        }
 
     def _moved(self, images, transformation, interpolation):
         seen = ops.image.perspective_transform(
@@ -353,6 +390,21 @@ class RandomPerspective(_Moving):
             data_format=self.data_format,
         )
         return ops.where(per_image(transformation["apply_perspective"]), seen, images)
+
+    def _moved_corners(self, corners, transformation):
+        # The map that brings the end points to the start points says from where pixels are taken; this is its inverse.
+        numbers = homography(transformation["end_points"], transformation["start_points"])
+        a, b, c, d, e, f, g, h = (numbers[:, i, None, None] for i in range(8))
+        applies = ops.reshape(transformation["apply_perspective"], [-1, 1, 1])
+
+        def moved(x, y):
+            depth = g * x + h * y + 1.0
+            return (
+                ops.where(applies, (a * x + b * y + c) / depth, x),
+                ops.where(applies, (d * x + e * y + f) / depth, y),
+            )
+
+        return [moved(x, y) for x, y in corners]
 
     def get_config(self):
         return {
@@ -426,7 +478,7 @@ class RandomElasticTransform(_Moving):
         return ops.clip(images, *self.value_range) if training and transformation else images
 
     def _moved(self, images, transformation, interpolation):
-        height, width = self._size(images)
+        height, width = self._size(images.shape)
         distortion = transformation["distortion_factor"]
         # A filter that is large enough for the greatest distortion.
         size = int(6 * 0.05 * min(height, width) * self.scale[1]) | 1
@@ -442,6 +494,9 @@ class RandomElasticTransform(_Moving):
             self.data_format,
         )
         return ops.where(per_image(transformation["apply_transform"]), bent, images)
+
+    def transform_bounding_boxes(self, bounding_boxes, transformation, training=True):
+        raise ValueError(f"{self._label()} cannot say what becomes of bounding boxes. Leave them out.")
 
     def get_config(self):
         return {

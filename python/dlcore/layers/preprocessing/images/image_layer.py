@@ -85,6 +85,20 @@ class ImageLayer(Layer):
         """Boxes of changed images; by default they stay."""
         return bounding_boxes
 
+    def _moved_boxes(self, bounding_boxes, before, after, move):
+        """Boxes whose corners are moved, in the format of the layer; labels of boxes that leave the image become -1.
+
+        Args:
+            bounding_boxes: dict of `"boxes"` (batch, boxes, 4) and `"labels"` (batch, boxes).
+            before, after: (height, width) of the images.
+            move: function from left, top, right, bottom, each (batch, boxes, 1), to the like.
+        """
+        from dlcore.utils.bounding_boxes import clip_to_image_size, convert_format
+
+        boxes = convert_format(bounding_boxes["boxes"], self.bounding_box_format, "xyxy", *before)
+        moved = {**bounding_boxes, "boxes": ops.concatenate(move(*ops.split(boxes, 4, axis=-1)), axis=-1)}
+        return convert_format(clip_to_image_size(moved, *after), "xyxy", self.bounding_box_format, *after)
+
     # ---- random numbers per image
 
     def _uniform(self, like, low, high, seed):
@@ -99,12 +113,10 @@ class ImageLayer(Layer):
 
     # ---- sizes and colours
 
-    def _size(self, images):
-        height, width = images.shape[self.height_axis], images.shape[self.width_axis]
+    def _size(self, shape):
+        height, width = shape[self.height_axis], shape[self.width_axis]
         if height is None or width is None:
-            raise ValueError(
-                f"{self._label()}: height and width of the images must be known. Got shape {tuple(images.shape)}."
-            )
+            raise ValueError(f"{self._label()}: height and width of the images must be known. Got shape {shape}.")
         return height, width
 
     def _rescaled(self, images, source, target):
@@ -127,6 +139,12 @@ class ImageLayer(Layer):
 def per_image(values):
     """One number per image, (batch,), in a shape that broadcasts to images."""
     return ops.reshape(values, [-1, 1, 1, 1])
+
+
+def around(corners):
+    """Left, top, right, bottom of the upright boxes around points [(x, y), ...]."""
+    xs, ys = (ops.stack(values, axis=-1) for values in zip(*corners))
+    return ops.min(xs, axis=-1), ops.min(ys, axis=-1), ops.max(xs, axis=-1), ops.max(ys, axis=-1)
 
 
 def _mapped(function, value):

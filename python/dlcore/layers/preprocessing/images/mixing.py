@@ -14,7 +14,7 @@ class _Boxes(ImageLayer):
             shares: the box's part of the height and of the width, each (batch,).
         """
         inside = None
-        for axis, size, share in zip((self.height_axis, self.width_axis), self._size(images), shares):
+        for axis, size, share in zip((self.height_axis, self.width_axis), self._size(images.shape), shares):
             length = share * size
             start = self._uniform(length, 0, 1, seed) * (size - length)
             place = _core.apply("iota_like", [images], axis=axis % 4, dtype="float32")

@@ -18,6 +18,25 @@ class _ToSize(ImageLayer):
         shape[self.height_axis], shape[self.width_axis] = self.height, self.width
         return tuple(shape)
 
+    def get_random_transformation(self, images, training=True, seed=None):
+        return {"input_shape": images.shape}
+
+    def transform_bounding_boxes(self, bounding_boxes, transformation, training=True):
+        before = self._size(transformation["input_shape"])
+        (across, down), (left, top) = self._box_map(*before, transformation)
+
+        def move(x1, y1, x2, y2):
+            return x1 * across - left, y1 * down - top, x2 * across - left, y2 * down - top
+
+        return self._moved_boxes(bounding_boxes, before, (self.height, self.width), move)
+
+    def _map_of_middle(self, height, width):
+        """`_box_map` of the largest part with the right aspect ratio, resized."""
+        kept_height = max(min(height, int(width * self.height / self.width)), 1)
+        kept_width = max(min(width, int(height * self.width / self.height)), 1)
+        across, down = self.width / kept_width, self.height / kept_height
+        return (across, down), (int((width - kept_width) / 2) * across, int((height - kept_height) / 2) * down)
+
     def _cut(self, images, top, left):
         """The part of that size that begins at (top, left): ints, or int tensors."""
         for axis, start, size in ((self.height_axis, top, self.height), (self.width_axis, left, self.width)):
@@ -88,6 +107,17 @@ class Resizing(_ToSize):
     def transform_segmentation_masks(self, segmentation_masks, transformation=None, training=True):
         return self._resize(segmentation_masks, "nearest")
 
+    def _box_map(self, height, width, transformation):
+        """(factors of x and y), (what is then subtracted)."""
+        across, down = self.width / width, self.height / height
+        if not self.pad_to_aspect_ratio and not self.crop_to_aspect_ratio:
+            return (across, down), (0.0, 0.0)
+        scale = min(across, down) if self.pad_to_aspect_ratio else max(across, down)
+        wider, higher = width * scale - self.width, height * scale - self.height
+        if self.pad_to_aspect_ratio:
+            return (scale, scale), (-(-wider // 2), -(-higher // 2))
+        return (scale, scale), (wider // 2, higher // 2)
+
     def _resize(self, images, interpolation):
         return ops.image.resize(
             images,
@@ -136,8 +166,13 @@ class CenterCrop(_ToSize):
     def transform_segmentation_masks(self, segmentation_masks, transformation=None, training=True):
         return self._cropped(segmentation_masks, "nearest")
 
+    def _box_map(self, height, width, transformation):
+        if height < self.height or width < self.width:
+            return self._map_of_middle(height, width)
+        return (1.0, 1.0), ((width - self.width) // 2, (height - self.height) // 2)
+
     def _cropped(self, images, interpolation):
-        height, width = self._size(images)
+        height, width = self._size(images.shape)
         if height < self.height or width < self.width:
             return self._resized(images, interpolation)
         return self._cut(images, (height - self.height) // 2, (width - self.width) // 2)
@@ -168,12 +203,17 @@ class RandomCrop(_ToSize):
         self._set_seed(seed)
 
     def get_random_transformation(self, images, training=True, seed=None):
-        height, width = self._size(images)
-        if not training or height < self.height or width < self.width:
-            return None
-        like = ops.convert_to_tensor(0.0)
-        starts = [self._uniform(like, 0, size + 1, seed) for size in (height - self.height, width - self.width)]
-        return tuple(ops.cast(start, "int32") for start in starts)
+        height, width = self._size(images.shape)
+        drawn = super().get_random_transformation(images, training, seed)
+        if training and height >= self.height and width >= self.width:
+            for name, size in (("top", height - self.height), ("left", width - self.width)):
+                drawn[name] = ops.cast(self._uniform(ops.convert_to_tensor(0.0), 0, size + 1, seed), "int32")
+        return drawn
+
+    def _box_map(self, height, width, transformation):
+        if "top" not in transformation:
+            return self._map_of_middle(height, width)
+        return (1.0, 1.0), tuple(ops.cast(transformation[name], "float32") for name in ("left", "top"))
 
     def transform_images(self, images, transformation, training=True):
         return self._cropped(ops.cast(images, self.compute_dtype), transformation, "bilinear")
@@ -182,9 +222,9 @@ class RandomCrop(_ToSize):
         return self._cropped(segmentation_masks, transformation, "nearest")
 
     def _cropped(self, images, transformation, interpolation):
-        if transformation is None:
+        if "top" not in transformation:
             return self._resized(images, interpolation)
-        return self._cut(images, *transformation)
+        return self._cut(images, transformation["top"], transformation["left"])
 
     def get_config(self):
         return {**super().get_config(), "seed": self.seed}
