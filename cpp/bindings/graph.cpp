@@ -2,6 +2,7 @@
 
 #include "bindings/bindings.h"
 #include "dlcore/program.h"
+#include "ops/custom_gradient.h"
 
 namespace dlcore::python {
 
@@ -28,9 +29,24 @@ std::shared_ptr<Program> compile(Graph& graph, const std::vector<Tensor>& output
   return Program::compile(graph);
 }
 
+/// The gradient function calls Python: function(key, inputs, outputs, gradients) with None where no gradient flows.
+void set_python_gradient_function(const py::function& function) {
+  // Leaked: the interpreter may be gone when static objects are destroyed.
+  const auto& held = *new py::function(function);
+  set_gradient_function([&held](std::int64_t key, std::span<const Tensor> inputs, std::span<const Tensor> outputs,
+                                std::span<const Tensor> gradients) {
+    py::gil_scoped_acquire acquire;
+    auto list = [](std::span<const Tensor> tensors) { return std::vector<Tensor>(tensors.begin(), tensors.end()); };
+    const py::object result = held(key, list(inputs), list(outputs), optional_list(list(gradients)));
+    return tensors_or_empty(result.cast<OptionalTensors>());
+  });
+}
+
 }  // namespace
 
 void init_graph(py::module_& module) {
+  module.def("set_gradient_function", &set_python_gradient_function, py::arg("function"),
+             "Sets what gives the gradients of \"custom_gradient\" nodes.");
   py::class_<Graph, std::shared_ptr<Graph>>(module, "Graph")
       .def(py::init<>())
       .def("__enter__",

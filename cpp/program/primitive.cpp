@@ -108,6 +108,8 @@ void register_all() {
     register_recurrent();
     register_norm();
     register_softmax();
+    register_linear_algebra();
+    register_custom_gradient();
     register_optimizers();
   });
 }

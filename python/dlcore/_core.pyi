@@ -1,6 +1,6 @@
 """The C++ core. Python code outside `dlcore.ops` and `dlcore.backend` rarely needs it directly."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,11 @@ class Graph:
     def dump(self) -> str: ...
     @staticmethod
     def current() -> Graph | None: ...
+
+def set_gradient_function(
+    function: Callable[[int, list[Tensor], list[Tensor], list[Tensor | None]], Sequence[Tensor | None]],
+) -> None:
+    """Sets what gives the gradients of "custom_gradient" nodes: function(key, inputs, outputs, gradients)."""
 
 class Tape:
     """Records eager ops that depend on watched tensors, between start() and stop()."""

@@ -181,6 +181,33 @@ CASES = {
     "map_coordinates": (lambda O, x, c: O.image.map_coordinates(x, c, order=1, fill_value=0.5), MATRIX, PLACES),
     "perspective_transform": (lambda O, x: O.image.perspective_transform(x, CORNERS, MOVED), IMAGES),
 }
+CASES |= {
+    "eigh": (lambda O, x: (O.eigh(x)[0], O.absolute(O.eigh(x)[1])), DEFINITE),
+    "svd": (lambda O, x: (O.absolute(O.svd(x)[0]), O.svd(x)[1], O.absolute(O.svd(x)[2])), SQUARE),
+    "svd_wide": (lambda O, x: tuple(O.absolute(y) for y in O.svd(x, full_matrices=False)), CUBE),
+    "svd_tall": (lambda O, x: tuple(O.absolute(y) for y in O.svd(O.transpose(x), full_matrices=False)), MATRIX),
+    "svd_values": (lambda O, x: O.svd(x, compute_uv=False), MATRIX),
+    "pinv": (lambda O, x: O.pinv(x), CUBE),
+    "pinv_tall": (lambda O, x: O.pinv(O.transpose(x)), MATRIX),
+    "lstsq": (lambda O, x, y: O.lstsq(O.transpose(x), O.transpose(y)), MATRIX, floats(2, 5)),
+    "lstsq_vector": (lambda O, x, y: O.lstsq(x, y), MATRIX, VECTOR[:4]),
+    "matrix_rank": (lambda O, x: (O.matrix_rank(x), O.matrix_rank(x, tol=2.0)), CUBE),
+    "nextafter": (lambda O, x, y: O.nextafter(x, y), MATRIX, floats(4, 5)),
+    "polar": (lambda O, x, y: O.view_as_real(O.polar(x, y)), POSITIVE, floats(3, 4)),
+    "complex": (lambda O, x: O.view_as_real(O.view_as_complex(x)), floats(3, 2)),
+    "custom_gradient": (lambda O, x, y: O.custom_gradient(_reversed_product(O))(x, y), MATRIX, floats(4, 5)),
+}
+
+
+def _reversed_product(O):  # noqa: N803
+    """x y with a gradient of its own, cut off."""
+
+    def product(x, y):
+        return x * y, lambda upstream: (O.clip(upstream, -0.5, 0.5) * x, 2.0 * upstream)
+
+    return product
+
+
 for _method in ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"):
     CASES[f"resize_{_method}"] = (lambda O, x, m=_method: O.image.resize(x, (9, 3), m), IMAGES)
     CASES[f"resize_{_method}_antialias"] = (
@@ -197,5 +224,5 @@ for _mode in ("constant", "nearest", "wrap", "mirror", "reflect"):
 NO_GRADIENT = {
     "signs", "segments", "allclose", "heaviside", "fmax", "isin", "ctc_decode", "ctc_decode_repeats", "ctc_beam",
     "histogram", "jvp", "nan_variances", "nan_reductions", "nan_cumulated", "nan_quantiles", "lu_factor", "qr",
-    "qr_complete", "fabs", "ptp",
+    "qr_complete", "fabs", "ptp", "matrix_rank", "nextafter",
 }  # fmt: skip

@@ -6,6 +6,7 @@ from dlcore.ops.bits import *  # noqa: F403
 from dlcore.ops.core import *  # noqa: F403
 from dlcore.ops.ctc import *  # noqa: F403
 from dlcore.ops.elementary import *  # noqa: F403
+from dlcore.ops.gradients import *  # noqa: F403
 from dlcore.ops.linalg import *  # noqa: F403
 from dlcore.ops.math import *  # noqa: F403
 from dlcore.ops.nan_reductions import *  # noqa: F403

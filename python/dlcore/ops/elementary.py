@@ -152,6 +152,42 @@ def ldexp(x1, x2):
     return knp.multiply(as_float(x1), knp.exp2(x2))
 
 
+# dtype: (bits of precision, the smallest positive number, the greatest number).
+_FLOATS = {
+    "float16": (11, 2.0**-24, 65504.0),
+    "bfloat16": (8, 2.0**-133, (2.0 - 2.0**-7) * 2.0**127),
+    "float32": (24, 2.0**-149, (2.0 - 2.0**-23) * 2.0**127),
+    "float64": (53, 2.0**-1074, (2.0 - 2.0**-52) * 2.0**1023),
+}
+
+
+@operation
+def nextafter(x1, x2):
+    """The next float after x1 towards x2.
+
+    x + |x| u (1 + 2 u), u half of the precision, lies nearest to the number above x (Rump et al. 2009). Numbers too
+    small for the full precision count as 0, as in all computations here.
+    """
+    x1, x2 = (as_float(x) for x in backend.promote(x1, x2))
+    dtype = x1.dtype
+    bits, least, greatest = _FLOATS[dtype]
+    unit = 2.0**-bits
+    upwards = knp.greater(x2, x1)
+    x = x1 if dtype == "float64" else backend.convert_to_tensor(x1, "float32")
+    # Small numbers are moved where the step is not too small.
+    small = knp.less(knp.absolute(x), 2.0 ** (2 * bits - (1022 if dtype == "float64" else 126)))
+    scale = knp.where(small, 2.0 ** (2 * bits), 1.0)
+    x = knp.multiply(x, scale)
+    step = knp.maximum(knp.multiply(knp.absolute(x), unit * (1.0 + 2.0 * unit)), 0.75 * least)
+    moved = knp.divide(knp.where(upwards, knp.add(x, step), knp.subtract(x, step)), scale)
+    moved = backend.convert_to_tensor(moved, dtype)
+    ends = [backend.convert_to_tensor(np.array(value), dtype) for value in (least, -least, greatest, -greatest)]
+    moved = knp.where(knp.equal(x1, 0.0), knp.where(upwards, *ends[:2]), moved)
+    moved = knp.where(knp.isinf(x1), knp.where(upwards, ends[3], ends[2]), moved)
+    moved = knp.where(knp.logical_or(knp.isnan(x1), knp.isnan(x2)), math.nan, moved)
+    return knp.where(knp.equal(x1, x2), x2, moved)
+
+
 @operation
 def logaddexp2(x1, x2):
     """log2(2^x1 + 2^x2) without overflow."""

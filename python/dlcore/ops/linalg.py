@@ -1,12 +1,15 @@
 """Linear algebra on the last two axes, of matrices small enough that a step per column is quick.
 
-Factorizations go column by column, each step over all matrices at once, so they trace and differentiate like other ops.
+Factorizations of a fixed number of steps go column by column, each step over all matrices at once, so they trace and
+differentiate like other ops. What is iterated (eigenvalues, singular values) are primitives, with gradients given here.
+A complex tensor is a pair (real part, imaginary part).
 """
 
 from dlcore import _core, backend
 from dlcore.ops import math
 from dlcore.ops import numpy as knp
 from dlcore.ops._common import as_float
+from dlcore.ops.gradients import with_gradient
 from dlcore.ops.operation import operation
 
 norm = math.norm
@@ -197,6 +200,187 @@ def qr(x, mode="reduced"):
     return q[..., :kept], knp.triu(r[..., :kept, :])
 
 
+def _wide(x):
+    """16-bit floats as float32, which the primitives know."""
+    return x if x.dtype in ("float32", "float64") else backend.convert_to_tensor(x, "float32")
+
+
+def _inverse_gaps(values):
+    """1 / (values[j] - values[i]) for all pairs [..., i, j]; 0 where they are equal."""
+    gaps = knp.subtract(knp.expand_dims(values, -2), knp.expand_dims(values, -1))
+    equal = knp.equal(gaps, 0.0)
+    return knp.where(equal, 0.0, knp.divide(1.0, knp.where(equal, 1.0, gaps)))
+
+
+def _scaled_columns(x, scale):
+    return knp.multiply(x, knp.expand_dims(scale, -2))
+
+
+@operation
+def eigh(x):
+    """Eigenvalues (..., n), ascending, and eigenvectors, the columns of (..., n, n), of symmetric matrices.
+
+    The gradient of the eigenvectors needs eigenvalues that differ.
+    """
+    x = _matrix("eigh", x)
+    x = knp.multiply(0.5, knp.add(x, _transposed(x)))  # so that the gradient is symmetric too
+    values, vectors = with_gradient(_core.apply("eigh", [_wide(x)]), [x], _eigh_gradient)
+    return backend.convert_to_tensor(values, x.dtype), backend.convert_to_tensor(vectors, x.dtype)
+
+
+def _eigh_gradient(inputs, outputs, gradients):
+    """V (diag(dw) + F o (V^T dV)) V^T with F[i, j] = 1 / (w[j] - w[i])."""
+    (x,), (values, vectors), (d_values, d_vectors) = inputs, outputs, gradients
+    inner = None
+    if d_values is not None:
+        inner = _diagonal_matrix(d_values)
+    if d_vectors is not None:
+        turned = knp.multiply(_inverse_gaps(values), _product(_transposed(vectors), d_vectors))
+        inner = turned if inner is None else knp.add(inner, turned)
+    return [backend.convert_to_tensor(_product(_product(vectors, inner), _transposed(vectors)), x.dtype)]
+
+
+def _diagonal_matrix(values):
+    return knp.multiply(knp.expand_dims(values, -1), knp.eye(values.shape[-1], dtype=values.dtype))
+
+
+@operation
+def svd(x, full_matrices=True, compute_uv=True):
+    """Singular values: x = u diag(s) vh with s descending, orthonormal columns of u and rows of vh.
+
+    Args:
+        x: (..., m, n); k is the smaller of m and n.
+        full_matrices: bool, default True: u (..., m, m) and vh (..., n, n) instead of (..., m, k) and (..., k, n).
+        compute_uv: bool, default True; False: only s is returned.
+
+    Returns:
+        u, s (..., k), vh; or s.
+
+    The gradients of u and vh need singular values that differ, and square matrices or full_matrices=False.
+    """
+    x = _matrix("svd", x, square=False)
+    results = with_gradient(_core.apply("svd", [_wide(x)], full_matrices=full_matrices), [x], _svd_gradient)
+    u, s, vh = (backend.convert_to_tensor(y, x.dtype) for y in results)
+    return (u, s, vh) if compute_uv else s
+
+
+def _svd_gradient(inputs, outputs, gradients):
+    """By Townsend 2016, with F[i, j] = 1 / (s[j]^2 - s[i]^2)."""
+    (x,), (u, s, vh), (du, ds, dvh) = inputs, outputs, gradients
+    k = s.shape[-1]
+    extra = u.shape[-1] > k or vh.shape[-2] > k
+    if extra and not (du is None and dvh is None):
+        raise ValueError(
+            f"svd: for matrices {tuple(x.shape)} that are not square, u and vh have gradients only with "
+            "full_matrices=False."
+        )
+    if extra:
+        u, s, vh = svd(_wide(x), full_matrices=False)
+    v = _transposed(vh)
+    total = None if ds is None else _scaled_columns(u, ds)
+    gaps, small = _inverse_gaps(knp.square(s)), knp.equal(s, 0.0)
+    inverse = knp.where(small, 0.0, knp.divide(1.0, knp.where(small, 1.0, s)))
+    if du is not None:
+        turned = _product(_transposed(u), du)
+        part = _scaled_columns(_product(u, knp.multiply(gaps, turned - _transposed(turned))), s)
+        outside = _scaled_columns(du - _product(u, turned), inverse)
+        total = part + outside if total is None else total + part + outside
+    result = None if total is None else _product(total, _transposed(v))
+    if dvh is not None:
+        dv = _transposed(dvh)
+        turned = _product(_transposed(v), dv)
+        inner = knp.multiply(knp.expand_dims(s, -1), knp.multiply(gaps, turned - _transposed(turned)))
+        part = _product(u, _product(inner, _transposed(v)))
+        outside = _product(_scaled_columns(u, inverse), _transposed(dv - _product(v, turned)))
+        result = part + outside if result is None else result + part + outside
+    return [backend.convert_to_tensor(result, x.dtype)]
+
+
+@operation
+def eig(x):
+    """Eigenvalues and eigenvectors of square matrices, which may be complex: two pairs (real part, imaginary part).
+
+    Args:
+        x: (..., n, n).
+
+    Returns:
+        The pair of the eigenvalues, each (..., n), and that of the eigenvectors, the columns of (..., n, n), of norm 1;
+        without gradients.
+    """
+    x = _matrix("eig", x)
+    parts = [backend.convert_to_tensor(part, x.dtype) for part in _core.apply("eig", [_wide(x)])]
+    return tuple(parts[:2]), tuple(parts[2:])
+
+
+def _smallest_step(dtype):
+    """The distance from 1 to the next number of a dtype."""
+    return {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23}.get(dtype, 2.0**-52)
+
+
+@operation
+def pinv(x, rcond=None):
+    """The pseudo-inverse (..., n, m) of matrices (..., m, n) (Moore 1920; Penrose 1955).
+
+    Args:
+        x: matrices.
+        rcond: float: singular values up to this part of the greatest count as 0; default 10 max(m, n) times the
+            dtype's precision.
+    """
+    x = _matrix("pinv", x, square=False)
+    size = max(x.shape[-2:])
+    rcond = 10.0 * size * _smallest_step(x.dtype) if rcond is None else rcond
+    u, s, vh = _core.apply("svd", [_wide(x)], full_matrices=False)
+    counts = knp.greater(s, knp.multiply(rcond, s[..., :1]))
+    inverse = knp.where(counts, knp.divide(1.0, knp.where(counts, s, 1.0)), 0.0)
+    found = _product(_scaled_columns(_transposed(vh), inverse), _transposed(u))
+    return with_gradient([backend.convert_to_tensor(found, x.dtype)], [x], _pinv_gradient)[0]
+
+
+def _pinv_gradient(inputs, outputs, gradients):
+    """Golub & Pereyra 1973: -P^T dP P^T and what is due to the spaces that P leaves out."""
+    (x,), (p,), (dp,) = inputs, outputs, gradients
+    pt, dpt = _transposed(p), _transposed(dp)
+    left = dpt - _product(x, _product(p, dpt))  # (1 - x p) dP^T
+    right = dpt - _product(_product(dpt, p), x)  # dP^T (1 - p x)
+    total = _product(_product(left, p), pt) + _product(_product(pt, p), right)
+    return [total - _product(_product(pt, dp), pt)]
+
+
+@operation
+def lstsq(a, b, rcond=None):
+    """The x that makes |a x - b| least, of several the shortest.
+
+    Args:
+        a: (..., m, n).
+        b: (..., m) or (..., m, k).
+        rcond: float: singular values of a up to this part of the greatest count as 0; default max(m, n) times the
+            dtype's precision.
+    """
+    a, b, vector = _as_matrix(_matrix("lstsq", a, square=False), b)
+    if a.shape[-2] != b.shape[-2]:
+        raise ValueError(f"lstsq: a and b must have as many rows. Received shapes {a.shape} and {b.shape}.")
+    rcond = max(a.shape[-2:]) * _smallest_step(a.dtype) if rcond is None else rcond
+    x = _product(pinv(a, rcond), b)
+    return knp.squeeze(x, -1) if vector else x
+
+
+@operation
+def matrix_rank(x, tol=None):
+    """How many singular values of matrices (..., m, n) are greater than a limit: int32 (...).
+
+    Args:
+        x: matrices.
+        tol: float or tensor: the limit; default: the greatest one times max(m, n) times the dtype's precision.
+    """
+    x = _matrix("matrix_rank", x, square=False)
+    s = _core.apply("svd", [_wide(x)], full_matrices=False)[1]
+    if tol is None:
+        tol = knp.multiply(s[..., :1], max(x.shape[-2:]) * _smallest_step(x.dtype))
+    else:
+        tol = knp.expand_dims(backend.convert_to_tensor(tol, s.dtype), -1)
+    return backend.convert_to_tensor(knp.sum(knp.greater(s, tol), axis=-1), "int32")
+
+
 def jvp(fun, primals, tangents, has_aux=False):
     """fun(*primals), and how it changes when the arguments change by the tangents.
 
@@ -230,13 +414,19 @@ __all__ = [
     "cholesky",
     "cholesky_inverse",
     "det",
+    "eig",
+    "eigh",
     "inv",
     "jvp",
     "logdet",
+    "lstsq",
     "lu_factor",
+    "matrix_rank",
     "norm",
+    "pinv",
     "qr",
     "slogdet",
     "solve",
     "solve_triangular",
+    "svd",
 ]

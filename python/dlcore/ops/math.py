@@ -141,6 +141,23 @@ def cdist(x, y):
 
 
 @operation
+def view_as_complex(x):
+    """A real tensor (..., 2) as a complex one: the pair (real part, imaginary part)."""
+    x = tensor(x)
+    if x.ndim < 1 or x.shape[-1] != 2:
+        raise ValueError(f"view_as_complex: the last axis must have the size 2. Received shape {x.shape}")
+    return x[..., 0], x[..., 1]
+
+
+@operation
+def view_as_real(x):
+    """A complex tensor, the pair (real part, imaginary part), as a real one (..., 2)."""
+    if not isinstance(x, (tuple, list)) or len(x) != 2:
+        raise ValueError(f"view_as_real: expected a pair (real, imaginary part). Received: {type(x).__name__}")
+    return knp.stack(backend.promote(*x), axis=-1)
+
+
+@operation
 def normalize(x, axis=-1, order=2, epsilon=None):
     """x divided by its norm along the axis."""
     x = as_float(x)
@@ -186,4 +203,6 @@ __all__ = [
     "segment_prod",
     "segment_sum",
     "top_k",
+    "view_as_complex",
+    "view_as_real",
 ]

@@ -433,6 +433,13 @@ def multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False, **kwa
     return knp.max(one_hot(inputs, num_classes, axis, dtype), axis=summed)
 
 
+@operation
+def polar(abs_, angle):
+    """The complex numbers with these absolute values and angles, as a pair (real part, imaginary part)."""
+    abs_, angle = (as_float(x) for x in backend.promote(abs_, angle))
+    return knp.multiply(abs_, knp.cos(angle)), knp.multiply(abs_, knp.sin(angle))
+
+
 # ---- cross-entropies
 
 

@@ -32,6 +32,11 @@ class GradientTape:
         self._tape = None
         self._is_recording = False
         self._is_used = False
+        self._kept = []
+
+    def keep(self, gradient):
+        """Keeps the gradient of a function alive that was called while this tape records."""
+        self._kept.append(gradient)
 
     def __enter__(self):
         self._graph = _core.Graph.current()

@@ -1,0 +1,249 @@
+"""Eigenvalues, singular values, pseudo-inverses; functions with a gradient of their own."""
+
+import numpy as np
+import pytest
+
+import dlcore as keras
+from dlcore import _core, layers, ops
+
+RNG = np.random.default_rng(5)
+SQUARE, TALL = RNG.standard_normal((3, 4, 4)), RNG.standard_normal((2, 5, 3))
+WEIGHTS = RNG.standard_normal((5, 5))
+
+
+def close(got, expected, tolerance=1e-12):
+    np.testing.assert_allclose(ops.convert_to_numpy(got), expected, rtol=tolerance, atol=tolerance)
+
+
+def test_eigh():
+    symmetric = SQUARE + np.swapaxes(SQUARE, 1, 2)
+    w, v = (y.numpy() for y in ops.eigh(symmetric))
+    close(w, np.linalg.eigvalsh(symmetric))
+    close(np.einsum("bij,bj,bkj->bik", v, w, v), symmetric)
+
+
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("x", [SQUARE, TALL, np.swapaxes(TALL, 1, 2), np.zeros((2, 3)), np.ones((4, 2))])
+def test_svd(x, full):
+    u, s, vh = (y.numpy() for y in ops.svd(x, full_matrices=full))
+    expected = np.linalg.svd(x, full_matrices=full)
+    assert [y.shape for y in (u, s, vh)] == [y.shape for y in expected]
+    close(s, expected[1])
+    close(ops.svd(x, compute_uv=False), s)
+    k = s.shape[-1]
+    close(u[..., :k] * s[..., None, :] @ vh[..., :k, :], x)
+    close(np.swapaxes(u, -1, -2) @ u, np.broadcast_to(np.eye(u.shape[-1]), u.shape[:-2] + (u.shape[-1],) * 2))
+    close(vh @ np.swapaxes(vh, -1, -2), np.broadcast_to(np.eye(vh.shape[-2]), vh.shape[:-2] + (vh.shape[-2],) * 2))
+
+
+def test_eig():
+    (w_re, w_im), (v_re, v_im) = ops.eig(SQUARE)
+    w, v = w_re.numpy() + 1j * w_im.numpy(), v_re.numpy() + 1j * v_im.numpy()
+    close(SQUARE @ v, v * w[:, None])
+    close(np.prod(w, axis=-1), np.linalg.det(SQUARE))
+    close(np.linalg.norm(v, axis=1), np.ones((3, 4)))
+    (turn, sides), _ = ops.eig([[0.0, 1.0], [-1.0, 0.0]])
+    close(turn, [0, 0])
+    close(np.sort(sides.numpy()), [-1, 1])
+
+
+def test_rank_deficient():
+    x = RNG.standard_normal((6, 2)) @ RNG.standard_normal((2, 4))
+    assert int(ops.matrix_rank(x)) == 2 and ops.matrix_rank(np.zeros((3, 2, 2))).numpy().tolist() == [0, 0, 0]
+    close(ops.pinv(x), np.linalg.pinv(x, rcond=1e-10), 1e-10)
+    b = RNG.standard_normal(6)
+    close(ops.lstsq(x, b), np.linalg.lstsq(x, b, rcond=1e-10)[0], 1e-10)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_dtypes(dtype):
+    x = ops.cast(TALL, dtype)
+    exact = ops.convert_to_numpy(ops.cast(x, "float64"))
+    tolerance = {"float16": 4e-3, "bfloat16": 3e-2, "float32": 1e-6}[dtype]
+    s = ops.svd(x, compute_uv=False)
+    assert s.dtype == dtype and ops.pinv(x).dtype == dtype
+    close(ops.cast(s, "float64"), np.linalg.svd(exact, compute_uv=False), tolerance * 4)
+    close(ops.cast(ops.pinv(x, rcond=1e-3), "float64"), np.linalg.pinv(exact), tolerance * 4)
+
+
+def svd_sum(x):
+    u, s, vh = ops.svd(x, full_matrices=False)
+    k = s.shape[-1]
+    squares = ops.sum(ops.square(u) * WEIGHTS[: u.shape[-2], :k]) + ops.sum(
+        ops.square(vh) * WEIGHTS[:k, : vh.shape[-1]]
+    )
+    return squares + ops.sum(u[..., 0, 0] * s[..., 1] * vh[..., 0, 1])
+
+
+FUNCTIONS = {
+    "eigh values": (lambda x: ops.sum(ops.eigh(x)[0] * np.arange(4.0)), SQUARE[0]),
+    "eigh vectors": (lambda x: ops.sum(ops.square(ops.eigh(x)[1]) * WEIGHTS[:4, :4]), SQUARE[0]),
+    "svd values": (lambda x: ops.sum(ops.svd(x)[1] * np.arange(3.0)), TALL[0]),
+    "svd square": (svd_sum, SQUARE[1]),
+    "svd tall": (svd_sum, TALL[0]),
+    "svd wide": (svd_sum, TALL[1].T),
+    "pinv tall": (lambda x: ops.sum(ops.pinv(x) * WEIGHTS[:3]), TALL[0]),
+    "pinv wide": (lambda x: ops.sum(ops.pinv(x) * WEIGHTS[:, :3]), TALL[0].T),
+    "pinv of equal singular values": (lambda x: ops.sum(ops.pinv(x) * WEIGHTS[:3, :3]), np.eye(3)),
+    "lstsq": (lambda x: ops.sum(ops.square(ops.lstsq(x, WEIGHTS[:, 0]))), TALL[0]),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_gradients_of_gradients(name):
+    """First and second derivatives along a direction against central differences."""
+    function, start = FUNCTIONS[name]
+    direction = np.random.default_rng(1).standard_normal(start.shape)
+
+    def derivatives(distance):
+        x = ops.convert_to_tensor(start + distance * direction)
+        with keras.GradientTape() as outer:
+            outer.watch(x)
+            with keras.GradientTape() as inner:
+                inner.watch(x)
+                y = function(x)
+            slope = ops.sum(inner.gradient(y, x) * direction)
+        return float(y), float(slope), float(ops.sum(outer.gradient(slope, x) * direction))
+
+    (low, low_slope, _), (high, high_slope, _) = derivatives(-1e-5), derivatives(1e-5)
+    _, slope, curvature = derivatives(0.0)
+    assert slope == pytest.approx((high - low) / 2e-5, rel=1e-6, abs=1e-7)
+    assert curvature == pytest.approx((high_slope - low_slope) / 2e-5, rel=1e-6, abs=1e-7)
+
+
+def test_whitening_layer_learns():
+    """Decompositions and their gradients in a traced training step."""
+
+    class Whiten(layers.Layer):
+        def build(self, input_shape):
+            self.kernel = self.add_weight((3, 3), "orthogonal")
+            self.built = True
+
+        def call(self, x):
+            w, v = ops.eigh(
+                ops.matmul(ops.transpose(self.kernel), self.kernel) + 0.1 * np.diag([1.0, 2.0, 3.0]).astype("f")
+            )
+            return ops.matmul(ops.matmul(x, v) / ops.sqrt(w), ops.pinv(self.kernel))
+
+    model = keras.Sequential([keras.Input((3,)), Whiten()])
+    model.compile(keras.optimizers.SGD(0.05), "mse")
+    x = RNG.standard_normal((32, 3)).astype("float32")
+    losses = model.fit(x, 0.5 * x, epochs=15, verbose=0).history["loss"]
+    assert losses[-1] < losses[0] / 2
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: ops.eigh(np.ones((2, 3))), r"eigh: expected square matrices .* Received shape \(2, 3\)"),
+        (lambda: ops.svd(np.ones(3)), "svd: expected matrices"),
+        (lambda: ops.lstsq(np.ones((3, 2)), np.ones(2)), "lstsq: a and b must have as many rows"),
+        (lambda: ops.view_as_complex(np.ones((2, 3))), r"the last axis must have the size 2. Received shape \(2, 3\)"),
+        (lambda: ops.view_as_real(np.ones(2)), "expected a pair .* Received: ndarray"),
+    ],
+)
+def test_errors(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_full_matrices_have_no_gradient_unless_square():
+    x = ops.convert_to_tensor(TALL[0])
+    with keras.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        u, s, vh = ops.svd(x)
+    assert tape.gradient(s, x).shape == x.shape
+    with pytest.raises(ValueError, match="only with full_matrices=False"):
+        tape.gradient(u, x)
+
+
+def gradient_of(function, *arrays):
+    tensors = [ops.convert_to_tensor(x) for x in arrays]
+    with keras.GradientTape() as tape:
+        tape.watch(tensors)
+        y = function(*tensors)
+    return [None if d is None else ops.convert_to_numpy(d) for d in tape.gradient(y, tensors)]
+
+
+def test_custom_gradient_of_keras_documentation():
+    @ops.custom_gradient
+    def log1pexp(x):
+        e = ops.exp(x)
+
+        def grad(*args, upstream=None):
+            if upstream is None:
+                (upstream,) = args
+            return ops.multiply(upstream, 1.0 - 1.0 / ops.add(1, e))
+
+        return ops.log(1 + e), grad
+
+    close(gradient_of(log1pexp, np.array([0.0, 80.0], "float32"))[0], [0.5, 1.0], 1e-6)
+    assert float(log1pexp(ops.array(0.0))) == pytest.approx(np.log(2))
+
+
+def test_custom_gradient_need_not_be_linear():
+    @ops.custom_gradient
+    def clipped(x):
+        return x, lambda upstream: ops.clip(upstream, -1.0, 1.0)
+
+    x = np.array([1.0, 2.0, 3.0], "float32")
+    (d,) = gradient_of(lambda x: ops.sum(clipped(x) * [0.5, 5.0, -7.0]), x)
+    close(d, [0.5, 1, -1], 1e-7)
+    with _core.Graph() as graph:
+        symbol = graph.input((3,), "float32", "x")
+        with keras.GradientTape() as tape:
+            tape.watch(symbol)
+            y = ops.sum(clipped(symbol) * [0.5, 5.0, -7.0])
+        program = graph.compile([y, tape.gradient(y, symbol)])
+    value, d = program.run([ops.convert_to_tensor(x)])
+    assert float(value) == pytest.approx(-10.5)
+    close(d, [0.5, 1, -1], 1e-7)
+
+
+def test_custom_gradient_of_structures():
+    """Several inputs and outputs, an output that nothing depends on, an input without gradient."""
+
+    @ops.custom_gradient
+    def both(pair, n):
+        a, b = pair
+
+        def grad(d_product, d_sum):
+            return [d_sum + 10.0 * d_product, None, None]
+
+        return {"sum": a + b, "product": a * b * ops.cast(n, "float32")}, grad
+
+    x, y = np.array([1.0, 2.0], "float32"), np.array([3.0, 4.0], "float32")
+    dx, dy = gradient_of(lambda x, y: ops.sum(both((x, y), 2)["product"]), x, y)
+    close(dx, [10, 10], 1e-7)
+    assert dy is None
+
+    @ops.custom_gradient
+    def wrong(x):
+        return x, lambda upstream: [upstream, upstream]
+
+    with pytest.raises(ValueError, match="one gradient per input. Got 2 for 1 inputs"):
+        gradient_of(wrong, x)
+
+
+def test_custom_gradient_in_a_functional_model():
+    @ops.custom_gradient
+    def reversed_gradient(x):
+        return x, lambda upstream: -upstream
+
+    inputs = keras.Input((2,))
+    hidden = layers.Dense(2, use_bias=False, kernel_initializer="identity", name="first")(inputs)
+    outputs = layers.Dense(1, use_bias=False, kernel_initializer="ones")(reversed_gradient(hidden))
+    model = keras.Model(inputs, outputs)
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    before = model.get_weights()
+    model.train_on_batch(np.ones((1, 2), "float32"), np.zeros((1, 1)))
+    first, last = (new - old for new, old in zip(model.get_weights(), before))
+    assert (first > 0).all() and (last < 0).all()
+
+
+def test_functions_are_forgotten_with_their_tapes():
+    from dlcore.ops import gradients
+
+    count = len(gradients._functions)
+    gradient_of(lambda x: ops.eigh(x)[0], SQUARE[0])
+    assert len(gradients._functions) == count
