@@ -248,7 +248,6 @@ def test_pipelines():
 
 @pytest.mark.parametrize("name", BOXES)
 def test_boxes(name, golden):
-    pytest.importorskip("dlcore.utils.bounding_boxes")
     layer = BOXES[name](layers)
     numbers = drawn(golden, name, IMAGES, "boxes/drawn")
     boxes = layer.transform_bounding_boxes({k: ops.convert_to_tensor(v) for k, v in BOXED.items()}, numbers)
@@ -274,7 +273,6 @@ def test_boxes(name, golden):
 )
 def test_boxes_stay_around_their_object(layer):
     """A bright rectangle lies within its box, which it touches at all sides."""
-    pytest.importorskip("dlcore.utils.bounding_boxes")
     images = np.zeros((6, 80, 100, 1), "float32")
     images[:, 30:45, 40:60] = 200
     boxes = {"boxes": np.full((6, 1, 4), [40.0, 30.0, 20.0, 15.0], "float32"), "labels": np.zeros((6, 1), "int32")}

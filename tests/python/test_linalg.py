@@ -111,25 +111,17 @@ def test_gradients_of_gradients(name):
     assert curvature == pytest.approx((high_slope - low_slope) / 2e-5, rel=1e-6, abs=1e-7)
 
 
-def test_whitening_layer_learns():
-    """Decompositions and their gradients in a traced training step."""
-
-    class Whiten(layers.Layer):
-        def build(self, input_shape):
-            self.kernel = self.add_weight((3, 3), "orthogonal")
-            self.built = True
-
-        def call(self, x):
-            w, v = ops.eigh(
-                ops.matmul(ops.transpose(self.kernel), self.kernel) + 0.1 * np.diag([1.0, 2.0, 3.0]).astype("f")
-            )
-            return ops.matmul(ops.matmul(x, v) / ops.sqrt(w), ops.pinv(self.kernel))
-
-    model = keras.Sequential([keras.Input((3,)), Whiten()])
-    model.compile(keras.optimizers.SGD(0.05), "mse")
-    x = RNG.standard_normal((32, 3)).astype("float32")
-    losses = model.fit(x, 0.5 * x, epochs=15, verbose=0).history["loss"]
-    assert losses[-1] < losses[0] / 2
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_gradients_in_a_program(name):
+    function, start = FUNCTIONS[name]
+    (expected,) = gradient_of(function, start)
+    with _core.Graph() as graph:
+        x = graph.input(start.shape, "float64", "x")
+        with keras.GradientTape() as tape:
+            tape.watch(x)
+            y = function(x)
+        program = graph.compile([tape.gradient(y, x)])
+    close(program.run([ops.convert_to_tensor(start)])[0], expected)
 
 
 @pytest.mark.parametrize(

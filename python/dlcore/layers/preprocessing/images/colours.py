@@ -338,7 +338,9 @@ class RandomColorJitter(ImageLayer):
         for name, make in _JITTER.items():
             factor = getattr(self, f"{name}_factor")
             if factor is not None:
-                self._steps[name] = make(factor, value_range, data_format=data_format, seed=seed, dtype=self.dtype)
+                self._steps[name] = make(
+                    factor, value_range, data_format=data_format, seed=seed, dtype=self.dtype_policy
+                )
 
     def get_random_transformation(self, images, training=True, seed=None):
         if not training:

@@ -35,7 +35,7 @@ class _Policy(ImageLayer):
         self.factor = number_range(kind, "factor", factor, 0, 1)
         self.interpolation = interpolation
         self._set_seed(seed)
-        both = {"data_format": data_format, "dtype": self.dtype, "bounding_box_format": self.bounding_box_format}
+        both = {"data_format": data_format, "dtype": self.dtype_policy, "bounding_box_format": self.bounding_box_format}
         colours = {"value_range": value_range, **both}
         moving = {"interpolation": interpolation, "seed": seed, **both}
         strength = self.factor
