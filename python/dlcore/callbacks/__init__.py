@@ -1,5 +1,6 @@
 """Callbacks: what happens between the batches and epochs of training."""
 
+from dlcore.callbacks.backup_and_restore import BackupAndRestore
 from dlcore.callbacks.callback import Callback, CallbackList
 from dlcore.callbacks.csv_logger import CSVLogger
 from dlcore.callbacks.early_stopping import EarlyStopping
@@ -9,9 +10,13 @@ from dlcore.callbacks.learning_rate_scheduler import LearningRateScheduler
 from dlcore.callbacks.model_checkpoint import ModelCheckpoint
 from dlcore.callbacks.progbar_logger import ProgbarLogger
 from dlcore.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
+from dlcore.callbacks.remote_monitor import RemoteMonitor
+from dlcore.callbacks.swap_ema_weights import SwapEMAWeights
+from dlcore.callbacks.tensorboard import TensorBoard
 from dlcore.callbacks.terminate_on_nan import TerminateOnNaN
 
 __all__ = [
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "CallbackList",
@@ -22,5 +27,8 @@ __all__ = [
     "ModelCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "RemoteMonitor",
+    "SwapEMAWeights",
+    "TensorBoard",
     "TerminateOnNaN",
 ]

@@ -348,10 +348,12 @@ class Trainer:
         )
         callbacks = self._callback_list(callbacks, verbose, epochs, _steps(source, steps_per_epoch))
         self.stop_training = False
+        self._initial_epoch = initial_epoch
         callbacks.on_train_begin()
         logs = {}
         try:
-            for epoch in range(initial_epoch, epochs):
+            # BackupAndRestore changes the first epoch.
+            for epoch in range(self._initial_epoch, epochs):
                 logs = self._train_epoch(source, callbacks, epoch, steps_per_epoch)
                 # Looked up once: after an epoch all metrics are made.
                 self._metrics_of_fit = self._metrics_of_fit or self.metrics
