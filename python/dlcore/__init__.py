@@ -56,16 +56,23 @@ _OBJECTS = {
     "Optimizer": "optimizers",
     "Regularizer": "regularizers",
     "Sequential": "models",
+    "StatelessScope": "backend",
+    "SymbolicScope": "backend",
     "Variable": "backend",
     "name_scope": "backend",
 }
 
-__all__ = ["Tensor", "num_threads", "set_num_threads", "show_config", *_MODULES, *_OBJECTS]
+__all__ = ["Tensor", "num_threads", "set_num_threads", "show_config", "version", *_MODULES, *_OBJECTS]
 
 
 def show_config():
     """Prints the version, the processor, the instruction set in use and the number of threads."""
     print(f"dlcore {__version__}: {_core.cpu_name()}, {_core.isa()}, {_core.num_threads()} threads")
+
+
+def version():
+    """The version of the package."""
+    return __version__
 
 
 def __getattr__(name):

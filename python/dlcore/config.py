@@ -2,12 +2,21 @@
 
 from dlcore.backend.config import (
     backend,
+    disable_flash_attention,
+    enable_flash_attention,
     epsilon,
     floatx,
     image_data_format,
+    is_flash_attention_enabled,
+    is_nnx_enabled,
+    max_epochs,
+    max_steps_per_epoch,
+    set_backend,
     set_epsilon,
     set_floatx,
     set_image_data_format,
+    set_max_epochs,
+    set_max_steps_per_epoch,
 )
 from dlcore.backend.dtype_policy import dtype_policy, set_dtype_policy
 from dlcore.utils.console import (
@@ -15,18 +24,35 @@ from dlcore.utils.console import (
     enable_interactive_logging,
     is_interactive_logging_enabled,
 )
+from dlcore.utils.tracebacks import (
+    disable_traceback_filtering,
+    enable_traceback_filtering,
+    is_traceback_filtering_enabled,
+)
 
 __all__ = [
     "backend",
+    "disable_flash_attention",
     "disable_interactive_logging",
+    "disable_traceback_filtering",
     "dtype_policy",
+    "enable_flash_attention",
     "enable_interactive_logging",
+    "enable_traceback_filtering",
     "epsilon",
     "floatx",
     "image_data_format",
+    "is_flash_attention_enabled",
     "is_interactive_logging_enabled",
+    "is_nnx_enabled",
+    "is_traceback_filtering_enabled",
+    "max_epochs",
+    "max_steps_per_epoch",
+    "set_backend",
     "set_dtype_policy",
     "set_epsilon",
     "set_floatx",
     "set_image_data_format",
+    "set_max_epochs",
+    "set_max_steps_per_epoch",
 ]

@@ -15,11 +15,14 @@ from dlcore.backend.global_state import clear_session, get_global_attribute, set
 from dlcore.backend.keras_tensor import KerasTensor, is_keras_tensor
 from dlcore.backend.masking import get_keras_mask, set_keras_mask
 from dlcore.backend.names import auto_name, get_uid, name_scope, nearest_hint, to_snake_case
+from dlcore.backend.scopes import StatelessScope, SymbolicScope
 from dlcore.backend.tensors import Tensor, convert_to_numpy, convert_to_tensor, is_tensor, promote
 from dlcore.backend.variables import Variable, is_variable
 
 __all__ = [
     "KerasTensor",
+    "StatelessScope",
+    "SymbolicScope",
     "Tensor",
     "Variable",
     "auto_name",

@@ -1,6 +1,6 @@
 """Package-wide defaults: the float type, the epsilon of divisions, the image layout."""
 
-_settings = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
+_settings = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last", "flash_attention": True}
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
@@ -49,3 +49,63 @@ def standardize_data_format(data_format):
 def backend():
     """The name of what computes: `"dlcore"`."""
     return "dlcore"
+
+
+def set_backend(backend):
+    """Only `"dlcore"` is possible: nothing else computes here."""
+    if backend != "dlcore":
+        raise ValueError(f'dlcore computes with its own core: set_backend takes "dlcore" only. Got {backend!r}.')
+
+
+def is_nnx_enabled():
+    """False: NNX belongs to Flax."""
+    return False
+
+
+_limits = {"max_epochs": None, "max_steps_per_epoch": None}
+
+
+def _positive_or_none(name, value):
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise ValueError(f"{name} must be an int > 0 or None. Got {value!r}.")
+    return value
+
+
+def max_epochs():
+    """The most epochs that any `fit` runs, or None: no limit."""
+    return _limits["max_epochs"]
+
+
+def set_max_epochs(max_epochs):
+    """Limits the epochs of every `fit` from now on, e.g. to try a long program out; None lifts the limit."""
+    _limits["max_epochs"] = _positive_or_none("max_epochs", max_epochs)
+
+
+def max_steps_per_epoch():
+    """The most batches of any epoch, evaluation or prediction, or None: no limit."""
+    return _limits["max_steps_per_epoch"]
+
+
+def set_max_steps_per_epoch(max_steps_per_epoch):
+    """Limits the batches of every epoch, evaluation and prediction from now on; None lifts the limit."""
+    _limits["max_steps_per_epoch"] = _positive_or_none("max_steps_per_epoch", max_steps_per_epoch)
+
+
+def limited(number, limit):
+    """The smaller one of two numbers; None is no limit."""
+    return min((n for n in (number, limit) if n is not None), default=None)
+
+
+def enable_flash_attention():
+    """Allows fused attention where the core has it for the arguments, as by default."""
+    _settings["flash_attention"] = True
+
+
+def disable_flash_attention():
+    """Attention is computed step by step."""
+    _settings["flash_attention"] = False
+
+
+def is_flash_attention_enabled():
+    """Whether fused attention may be used."""
+    return _settings["flash_attention"]

@@ -6,6 +6,7 @@ import numpy as np
 
 from dlcore import _core
 from dlcore.backend import dtypes, names
+from dlcore.backend.scopes import get_stateless_scope
 from dlcore.backend.tensors import Tensor, convert_to_tensor
 
 # The gradient tapes that are recording; each is told of every variable read.
@@ -85,13 +86,27 @@ class Variable:
     @property
     def value(self):
         """The value now, symbolic while a graph is traced; a layer of mixed precision reads its compute dtype."""
-        tensor = self._core.value()
+        tensor = self.read()
         for tape in active_tapes:
             tape.note_read(self, tensor)
         dtype = reading.dtype
         if dtype is None or dtype == self.dtype or not self.autocast or self.dtype not in dtypes.FLOATS:
             return tensor
         return _core.apply("cast", [tensor], dtype=dtype)
+
+    def read(self):
+        """The value as it is stored, or the one in the StatelessScope that is open."""
+        scope = get_stateless_scope()
+        found = None if scope is None else scope.get_current_value(self)
+        return self._core.value() if found is None else found
+
+    def write(self, value):
+        """Stores a tensor of the variable's shape and dtype."""
+        scope = get_stateless_scope()
+        if scope is None:
+            self._core.assign(value)
+        else:
+            scope.add_update((self, value))
 
     def __dlcore_tensor__(self):
         return self.value
@@ -101,14 +116,14 @@ class Variable:
         value = convert_to_tensor(value, self.dtype)
         if value.shape != self.shape:
             raise ValueError(f"Variable '{self.path}' has shape {self.shape}; {value.shape} can't be assigned to it.")
-        self._core.assign(value)
+        self.write(value)
         return value
 
     def assign_add(self, value):
-        return self.assign(_core.apply("add", [self._core.value(), self._operand(value)]))
+        return self.assign(_core.apply("add", [self.read(), self._operand(value)]))
 
     def assign_sub(self, value):
-        return self.assign(_core.apply("sub", [self._core.value(), self._operand(value)]))
+        return self.assign(_core.apply("sub", [self.read(), self._operand(value)]))
 
     def _operand(self, value):
         return convert_to_tensor(value, self.dtype)

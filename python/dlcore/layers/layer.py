@@ -10,11 +10,13 @@ import numpy as np
 from dlcore import backend, tree
 from dlcore.backend import dtype_policy, names
 from dlcore.backend.keras_tensor import KerasTensor
+from dlcore.backend.scopes import StatelessScope, get_stateless_scope
 from dlcore.backend.tensors import Tensor, convert_to_tensor
 from dlcore.backend.variables import Variable, reading
 from dlcore.layers.call_spec import call_build, is_tensor_structure, shapes_of, signature_of
 from dlcore.layers.input_spec import InputSpec, assert_input_compatibility
 from dlcore.ops.operation import Operation, any_keras_tensor, symbolic_call
+from dlcore.utils.tracebacks import shortened
 
 
 class _CallContext(threading.local):
@@ -345,9 +347,38 @@ class Layer(Operation):
 
     def __call__(self, *args, **kwargs):
         self._check_super_called()
-        if any_keras_tensor(args, kwargs) or _deep_keras_tensor(args):
-            return self._symbolic_call(args, kwargs)
-        return self._call_layer(*args, **kwargs)
+        try:
+            if any_keras_tensor(args, kwargs) or _deep_keras_tensor(args):
+                return self._symbolic_call(args, kwargs)
+            return self._call_layer(*args, **kwargs)
+        except Exception as error:
+            raise shortened(error)  # noqa: B904, the same error
+
+    def stateless_call(self, trainable_variables, non_trainable_variables, *args, return_losses=False, **kwargs):
+        """A call with given values of the variables; what it would write to them is returned.
+
+        Args:
+            trainable_variables, non_trainable_variables: values in the order of the properties of these names.
+            return_losses: bool, default False: return the losses too.
+
+        Returns:
+            outputs, values of the non-trainable variables (and list of losses).
+        """
+        if not self.built:
+            raise ValueError(f"{self._label()}: build it before stateless_call(), which needs its variables.")
+        state = []
+        for name, values in (("trainable", trainable_variables), ("non_trainable", non_trainable_variables)):
+            variables = getattr(self, f"{name}_variables")
+            if len(variables) != len(values):
+                raise ValueError(
+                    f"{self._label()}: got {len(values)} {name}_variables, but the layer has {len(variables)}."
+                )
+            state += zip(variables, values)
+        with StatelessScope(state) as scope:
+            outputs = self(*args, **kwargs)
+            losses = self.losses if return_losses else None
+        written = [scope.get_current_value(variable) for variable in self.non_trainable_variables]
+        return (outputs, written, losses) if return_losses else (outputs, written)
 
     def _symbolic_call(self, args, kwargs):
         """A call on KerasTensors: builds, infers the outputs, records the node."""
@@ -508,6 +539,9 @@ class Layer(Operation):
                     f"{self._label()}: add_loss() takes scalars. Received a tensor of shape {value.shape}."
                 )
             self._losses.append(value)
+            scope = get_stateless_scope()
+            if scope is not None and scope.collect_losses:
+                scope.add_loss(value)
         _layers_with_losses.add(self)
 
     def _add_activity_loss(self, outputs):

@@ -50,8 +50,8 @@ class SeedGenerator:
 
     def next(self, ordered=True):
         """A seed tensor (seed, counter); the counter moves on by one."""
-        seed = self.state._core.value()
-        self.state._core.assign(_core.apply("add", [seed, _ONE]))
+        seed = self.state.read()
+        self.state.write(_core.apply("add", [seed, _ONE]))
         return seed
 
     def get_config(self):

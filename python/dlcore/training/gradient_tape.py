@@ -82,7 +82,7 @@ class GradientTape:
             raise RuntimeError("GradientTape.watch() works only inside the tape's `with` block.")
         for x in tree.flatten(tensor):
             if isinstance(x, Variable):
-                self._note(x, x._core.value())
+                self._note(x, x.read())
             elif isinstance(x, Tensor):
                 if not backend.is_float_dtype(x.dtype):
                     raise ValueError(f"Only tensors of floats have gradients. Received a tensor of dtype {x.dtype}.")

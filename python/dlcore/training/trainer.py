@@ -6,11 +6,13 @@ import warnings
 import numpy as np
 
 from dlcore import _core, backend, tree
+from dlcore.backend.config import limited, max_epochs, max_steps_per_epoch
 from dlcore.backend.tensors import Tensor, convert_to_tensor
 from dlcore.training.compile_utils import CompiledLoss, CompiledMetrics, total_loss
 from dlcore.training.data import ArraySource, make_batch, make_source, unpack_x_y_sample_weight
 from dlcore.training.gradient_tape import GradientTape
 from dlcore.training.step_programs import ResultsProgram, StepPrograms, input_dtype
+from dlcore.utils.tracebacks import shortening
 
 # Seconds that one call into C++ may take: the progress bar moves, and Ctrl-C is heard, this often.
 _STRETCH = 0.1
@@ -301,6 +303,7 @@ class Trainer:
 
     # ---- fit
 
+    @shortening
     def fit(
         self,
         x=None,
@@ -345,6 +348,11 @@ class Trainer:
         source = make_source(x, y, sample_weight, batch_size, shuffle, class_weight, steps_per_epoch)
         source, validation = _with_validation(
             source, validation_split, validation_data, validation_batch_size or batch_size, validation_steps
+        )
+        epochs = limited(epochs, max_epochs())
+        steps_per_epoch, validation_steps = (
+            _within_limit(source, steps_per_epoch),
+            _within_limit(validation, validation_steps),
         )
         callbacks = self._callback_list(callbacks, verbose, epochs, _steps(source, steps_per_epoch))
         self.stop_training = False
@@ -454,6 +462,7 @@ class Trainer:
 
     # ---- evaluate and predict
 
+    @shortening
     def evaluate(
         self,
         x=None,
@@ -478,6 +487,7 @@ class Trainer:
         """
         self._check_compiled("evaluate")
         source = make_source(x, y, sample_weight, batch_size, steps=steps)
+        steps = _within_limit(source, steps)
         callbacks = self._callback_list(callbacks, verbose, 1, _steps(source, steps))
         logs = self._evaluate(source, callbacks, steps)
         return logs if return_dict else _values(logs)
@@ -494,6 +504,7 @@ class Trainer:
         self.stop_training = was_stopped
         return logs
 
+    @shortening
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """The outputs for all rows, as NumPy arrays.
 
@@ -503,6 +514,7 @@ class Trainer:
             verbose: 0 silent, 1 progress bar, "auto": a bar when it takes more than a moment.
         """
         source = make_source(x, batch_size=batch_size, steps=steps)
+        steps = _within_limit(source, steps)
         is_plain = isinstance(source, ArraySource) and not self.run_eagerly and steps is None
         if is_plain and callbacks is None and verbose in (0, "auto"):
             return self._predict_arrays(source, None if verbose == 0 else "auto")
@@ -628,6 +640,14 @@ def _steps(source, steps):
     if steps is None:
         return source.num_batches
     return steps if source.num_batches is None else min(steps, source.num_batches)
+
+
+def _within_limit(source, steps):
+    """The number of steps, or that which `config.set_max_steps_per_epoch` allows where it is smaller."""
+    limit = max_steps_per_epoch()
+    if limit is None or source is None or limit >= (limited(steps, source.num_batches) or limit + 1):
+        return steps
+    return limit
 
 
 def _is_due(epoch, validation_freq):

@@ -1,0 +1,182 @@
+"""Switches of the package, scopes of variables, nested structures."""
+
+import traceback
+import types
+
+import numpy as np
+import pytest
+
+import dlcore as keras
+from dlcore import config, layers, ops, tree
+
+X, Y = np.random.RandomState(0).rand(40, 3).astype("float32"), np.ones((40, 1), "float32")
+
+
+def make_model():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+@pytest.fixture
+def limits():
+    yield
+    config.set_max_epochs(None)
+    config.set_max_steps_per_epoch(None)
+
+
+def test_max_epochs(limits):
+    assert config.max_epochs() is None
+    config.set_max_epochs(2)
+    assert make_model().fit(X, Y, epochs=5, verbose=0).epoch == [0, 1] and config.max_epochs() == 2
+    assert make_model().fit(X, Y, epochs=1, verbose=0).epoch == [0]
+    for wrong in (0, 1.5, True):
+        with pytest.raises(ValueError, match="max_epochs must be an int > 0"):
+            config.set_max_epochs(wrong)
+
+
+def batches(count):
+    for _ in range(count):
+        yield X[:4], Y[:4]
+
+
+def test_max_steps_per_epoch(limits):
+    config.set_max_steps_per_epoch(3)
+    assert config.max_steps_per_epoch() == 3
+    seen = []
+    watch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(batch))
+    model = make_model()
+    model.fit(X, Y, batch_size=8, verbose=0, callbacks=[watch], validation_data=(X, Y))
+    model.fit(X, Y, batch_size=20, verbose=0, callbacks=[watch])
+    model.fit(batches(9), verbose=0, callbacks=[watch])
+    assert seen == [0, 1, 2, 0, 1, 0, 1, 2]
+    assert model.predict(X, batch_size=8, verbose=0).shape == (24, 1)
+    assert model.predict(X, batch_size=20, verbose=0).shape == (40, 1)
+    config.set_max_steps_per_epoch(1)
+    first = model.evaluate(X, Y, batch_size=8, verbose=0)
+    config.set_max_steps_per_epoch(None)
+    assert first == pytest.approx(model.evaluate(X[:8], Y[:8], verbose=0))
+
+
+def frames_of(function):
+    with pytest.raises(ValueError) as caught:
+        function()
+    names = [frame.filename for frame in traceback.extract_tb(caught.value.__traceback__)]
+    return [name for name in names if "/dlcore/" in name.replace("\\", "/")]
+
+
+def test_traceback_filtering():
+    def wrong_layer(x):
+        raise ValueError("mine")
+
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    assert config.is_traceback_filtering_enabled()
+    calls = [
+        lambda: layers.Dense(2)(np.ones(3, "float32")),
+        lambda: make_model().fit(X, Y[:3], verbose=0),
+        lambda: keras.Sequential([layers.Lambda(wrong_layer)])(X),
+        lambda: model.evaluate(X, Y),
+    ]
+    short = [len(frames_of(call)) for call in calls]
+    config.disable_traceback_filtering()
+    try:
+        assert not config.is_traceback_filtering_enabled()
+        long = [len(frames_of(call)) for call in calls]
+    finally:
+        config.enable_traceback_filtering()
+    assert all(a < b for a, b in zip(short, long)) and max(short) <= 2
+    with pytest.raises(ValueError, match="mine") as caught:
+        calls[2]()
+    assert traceback.extract_tb(caught.value.__traceback__)[-1].name == "wrong_layer"
+
+
+def test_other_switches():
+    assert config.is_flash_attention_enabled()
+    config.disable_flash_attention()
+    assert not config.is_flash_attention_enabled()
+    config.enable_flash_attention()
+    assert not config.is_nnx_enabled()
+    config.set_backend("dlcore")
+    with pytest.raises(ValueError, match="own core"):
+        config.set_backend("jax")
+    assert keras.version() == keras.__version__
+
+
+def test_stateless_scope():
+    counter = keras.Variable(1.0, name="counter")
+    with keras.StatelessScope([(counter, 5.0)]) as scope:
+        assert float(ops.convert_to_tensor(counter)) == 5
+        counter.assign_add(1.0)
+        assert float(counter.value) == 6
+        with keras.StatelessScope() as inner:
+            counter.assign(9.0)
+        assert float(counter.value) == 6 and float(inner.get_current_value(counter)) == 9
+    assert float(scope.get_current_value(counter)) == 6 and float(counter.value) == 1
+    assert scope.get_current_value(keras.Variable(0.0)) is None
+    with pytest.raises(ValueError, match=r"has shape \(\); got a value of shape \(2,\)"):
+        keras.StatelessScope([(counter, [1.0, 2.0])])
+    with pytest.raises(ValueError, match="must be variables"):
+        keras.StatelessScope([(1.0, 2.0)])
+
+
+def test_stateless_scope_collects_losses_and_keeps_seeds():
+    layer = layers.Dense(2, activity_regularizer="l2")
+    layer(X)
+    dropout = layers.Dropout(0.5, seed=3)
+    with keras.StatelessScope(collect_losses=True) as scope:
+        layer(X)
+        first = dropout(X, training=True).numpy()
+    assert len(scope.losses) == 1
+    np.testing.assert_array_equal(dropout(X, training=True).numpy(), first)
+    assert (dropout(X, training=True).numpy() != first).any()
+
+
+def test_stateless_call():
+    layer = layers.BatchNormalization()
+    layer.build((None, 3))
+    before = layer.get_weights()
+    trainable = [ops.ones(3) * 2, ops.ones(3)]
+    y, state = layer.stateless_call(trainable, layer.non_trainable_variables, X, training=True)
+    for value, expected in zip(layer.get_weights(), before):
+        np.testing.assert_array_equal(value, expected)
+    np.testing.assert_allclose(state[0].numpy(), 0.01 * X.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(y.numpy().mean(axis=0), 1, atol=1e-4)
+    with pytest.raises(ValueError, match="got 0 trainable_variables"):
+        layer.stateless_call([], layer.non_trainable_variables, X)
+
+
+def test_symbolic_scope():
+    from dlcore.backend.scopes import in_symbolic_scope
+
+    with keras.SymbolicScope():
+        assert in_symbolic_scope()
+    assert not in_symbolic_scope()
+
+
+def test_tree():
+    structure = {"b": [1, (2, 3)], "a": None}
+    assert tree.flatten_with_path(structure) == [(("a",), None), (("b", 0), 1), (("b", 1, 0), 2), (("b", 1, 1), 3)]
+    assert tree.lists_to_tuples(structure) == {"b": (1, (2, 3)), "a": None}
+    tree.assert_same_paths([1, (2, 3)], (4, [5, 6]))
+    with pytest.raises(ValueError, match="different paths"):
+        tree.assert_same_paths([1, 2], [1, [2]])
+    assert tree.map_shape_structure(len, {"x": [(None, 2), [3, 4, 5]]}) == {"x": [2, 3]}
+    with pytest.raises(ValueError, match="expected shapes"):
+        tree.map_shape_structure(len, "shape")
+    point = types.SimpleNamespace(x=1)
+    assert tree.flatten_with_path([point]) == [((0,), point)]
+
+
+def test_tree_traverse():
+    structure = [1, {"a": 2, "b": (3, None)}]
+    assert tree.traverse(lambda x: x * 10 if isinstance(x, int) else None, structure) == [
+        10,
+        {"a": 20, "b": (30, None)},
+    ]
+    cut = tree.traverse(lambda x: "cut" if isinstance(x, tuple) else None, structure)
+    assert cut == [1, {"a": 2, "b": "cut"}]
+    removed = tree.traverse(lambda x: tree.MAP_TO_NONE if x == 2 else None, structure)
+    assert removed == [1, {"a": None, "b": (3, None)}]
+    order = []
+    tree.traverse(order.append, structure, top_down=False)
+    assert order == [1, 2, 3, None, (3, None), {"a": 2, "b": (3, None)}, structure]
