@@ -20,6 +20,7 @@ _MODULES = (
     "config",
     "constraints",
     "datasets",
+    "distillation",
     "dtype_policies",
     "initializers",
     "layers",
@@ -37,6 +38,7 @@ _MODULES = (
     "training",
     "tree",
     "utils",
+    "wrappers",
 )
 _OBJECTS = {
     "DTypePolicy": "dtype_policies",

@@ -171,6 +171,60 @@ def timeseries(k):
     )
 
 
+LOGITS = [RNG.normal(size=(5, 4)).astype("float32") * 3 for _ in range(4)]
+
+
+@case
+def distillation_logits(k):
+    teacher, student = LOGITS[:2]
+    # Keras takes the softmax for the object only, not for the name "kl_divergence".
+    both = k.distillation.LogitsDistillation(2.0, {"a": k.losses.KLDivergence(), "b": "mse"})
+    return (
+        k.distillation.LogitsDistillation(loss=k.losses.KLDivergence()).compute_loss(teacher, student),
+        k.distillation.LogitsDistillation(temperature=4.0, loss="mse").compute_loss(teacher, student),
+        both.compute_loss(dict(zip("ab", LOGITS[:2])), dict(zip("ab", LOGITS[2:]))),
+    )
+
+
+@case
+def distillation_features(k):
+    teacher, student = LOGITS[:2]
+    several = k.distillation.FeatureDistillation(loss=["mae", None])
+    return (
+        k.distillation.FeatureDistillation().compute_loss(teacher, student),
+        several.compute_loss(LOGITS[:2], LOGITS[2:]),
+    )
+
+
+def distiller(k, **arguments):
+    """A distiller with fixed weights, and data for it."""
+
+    def make(units, name):
+        layers = [k.Input((3,)), k.layers.Dense(units, activation="tanh", name="hidden"), k.layers.Dense(4)]
+        model = k.Sequential(layers, name=name)
+        rng = np.random.default_rng(units)
+        model.set_weights([rng.normal(size=w.shape).astype("float32") for w in model.get_weights()])
+        return model
+
+    losses = [
+        k.distillation.LogitsDistillation(temperature=2.0, loss=k.losses.KLDivergence()),
+        k.distillation.FeatureDistillation("mse", teacher_layer_name="hidden", student_layer_name="hidden"),
+    ]
+    made = k.distillation.Distiller(make(6, "teacher"), make(6, "student"), losses, [1.0, 0.3], **arguments)
+    made.student.set_weights([w * 0.5 for w in made.student.get_weights()])
+    made.compile(k.optimizers.SGD(0.1), k.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    x = np.random.default_rng(0).normal(size=(16, 3)).astype("float32")
+    return made, x, (np.arange(16) % 4).astype("int32")
+
+
+@case
+def distiller_training(k):
+    made, x, y = distiller(k, student_loss_weight=0.4)
+    history = made.fit(x, y, epochs=4, batch_size=16, verbose=0).history
+    names = ("student_loss", "distillation_loss", "total_loss")
+    return [np.array(history[name], "float32") for name in names] + [made.predict(x, verbose=0)]
+
+
 # Names of policies, and what makes them from the package.
 POLICIES = {
     "float32": lambda k: k.DTypePolicy("float32"),

@@ -627,3 +627,23 @@ def test_keras_reads_our_files_and_goes_on_training(tmp_path, kind, ending):
         if ending == ".keras":
             model.train_on_batch(only(x), y)
             np.testing.assert_allclose(model.predict(only(x), verbose=0), theirs["second"], **CLOSE)
+
+
+class PickledTwice(layers.Layer):
+    def call(self, inputs):
+        return 2 * inputs
+
+
+def test_pickle_and_deepcopy():
+    import copy
+    import pickle
+
+    x = np.random.RandomState(0).rand(6, 3).astype("float32")
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(4, activation="relu"), PickledTwice(), layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    model.fit(x, x[:, :1], verbose=0)
+    for copied in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        np.testing.assert_array_equal(copied.predict(x, verbose=0), model.predict(x, verbose=0))
+        assert int(copied.optimizer.iterations.numpy()) == 1
+        copied.fit(x, x[:, :1], verbose=0)
+        assert (copied.get_weights()[0] != model.get_weights()[0]).any()

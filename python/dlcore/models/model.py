@@ -134,6 +134,17 @@ class Model(Trainer, Layer):
 
         return json.dumps(saving.serialize_keras_object(self), **kwargs)
 
+    def __reduce__(self):
+        """Pickles and deep copies are `.keras` files in memory; classes of the user's own go with them by name."""
+        import io
+
+        from dlcore.saving import keras_file
+
+        content = io.BytesIO()
+        keras_file.save_to(self, content)
+        classes = {type(layer) for layer in self._flatten_layers() if not type(layer).__module__.startswith("dlcore.")}
+        return _unpickle, (content.getvalue(), {cls.__name__: cls for cls in classes})
+
     @classmethod
     def from_config(cls, config, custom_objects=None):
         if all(key in config for key in ("layers", "input_layers", "output_layers")):
@@ -142,6 +153,15 @@ class Model(Trainer, Layer):
 
             return from_config(Functional if cls is Model else cls, config, custom_objects)
         return super().from_config(config)
+
+
+def _unpickle(content, custom_objects):
+    """The model of what `Model.__reduce__` returned."""
+    import io
+
+    from dlcore.saving import keras_file
+
+    return keras_file.load(io.BytesIO(content), custom_objects)
 
 
 def _is_functional(args, kwargs):

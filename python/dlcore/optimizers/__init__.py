@@ -1,6 +1,6 @@
 """Optimizers: how gradients change weights."""
 
-from dlcore.optimizers import schedules
+from dlcore.optimizers import legacy, schedules
 from dlcore.optimizers.adafactor import Adafactor
 from dlcore.optimizers.adagrad import Adagrad
 from dlcore.optimizers.adam import Adam, AdamW
@@ -74,6 +74,7 @@ __all__ = [
     "ScheduleFreeAdamW",
     "deserialize",
     "get",
+    "legacy",
     "schedules",
     "serialize",
 ]
