@@ -38,6 +38,7 @@ _MODULES = (
     "training",
     "tree",
     "utils",
+    "visualization",
     "wrappers",
 )
 _OBJECTS = {

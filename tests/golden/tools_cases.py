@@ -225,6 +225,17 @@ def distiller_training(k):
     return [np.array(history[name], "float32") for name in names] + [made.predict(x, verbose=0)]
 
 
+@case
+def segmentation_masks(k):
+    images = np.stack([IMAGE, IMAGE[::-1]])
+    masks = np.random.default_rng(5).integers(-1, 3, (2, 13, 17, 1)).astype("int32")
+    draw = k.visualization.draw_segmentation_masks
+    return (
+        draw(images, masks, num_classes=3),
+        draw(images, masks, 3, {0: (0, 0, 0), 1: (255, 0, 0), 2: (0, 9, 0)}, alpha=0.5, ignore_index=1),
+    )
+
+
 # Names of policies, and what makes them from the package.
 POLICIES = {
     "float32": lambda k: k.DTypePolicy("float32"),
