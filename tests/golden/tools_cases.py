@@ -236,6 +236,81 @@ def segmentation_masks(k):
     )
 
 
+MATRIX = np.random.default_rng(6).normal(size=(10, 7)).astype("float32")
+
+
+@case
+def quantize_abs_max(k):
+    quantize = k.quantizers.abs_max_quantize
+    return (
+        *quantize(MATRIX, 0),
+        *quantize(MATRIX, (0, 1), value_range=(-8, 7), epsilon=0.1),
+        *k.quantizers.AbsMaxQuantizer(axis=1)(MATRIX),
+    )
+
+
+@case
+def quantize_grouped(k):
+    return k.quantizers.abs_max_quantize_grouped_with_zero_point(k.ops.convert_to_tensor(MATRIX), 4, to_numpy=True)
+
+
+@case
+def quantize_pack(k):
+    values = np.arange(-8, 7).reshape(5, 3).astype("int8")
+    packed = [k.quantizers.pack_int4(values, axis)[0] for axis in (0, -1)]
+    unsigned = k.quantizers.pack_int4((values + 8).astype("uint8"), dtype="uint8")[0]
+    return *packed, unsigned, k.quantizers.unpack_int4(packed[1], 3, axis=-1)
+
+
+@case
+def quantize_fake(k):
+    fake = k.quantizers.fake_quant_with_min_max_vars
+    ends = np.linspace(-2, -0.5, 7).astype("float32"), np.linspace(0.3, 2, 7).astype("float32")
+    return (
+        fake(MATRIX, -1.0, 1.3),
+        fake(MATRIX, 0.0, 2.0, num_bits=4, narrow_range=True),
+        fake(MATRIX, *ends, num_bits=5, axis=1),
+    )
+
+
+def quantized(k, mode, **arguments):
+    """A model with integer weights, from fixed floats."""
+    config = {"int8": k.quantizers.Int8QuantizationConfig, "int4": k.quantizers.Int4QuantizationConfig}[mode]
+    x = inputs = k.Input((5,), dtype="int32")
+    x = k.layers.Embedding(11, 8)(x)
+    x = k.layers.Flatten()(x)
+    x = k.layers.Dense(9, activation="relu")(x)
+    model = k.Model(inputs, k.layers.Dense(3)(x))
+    rng = np.random.default_rng(8)
+    model.set_weights([rng.normal(size=w.shape).astype("float32") for w in model.get_weights()])
+    model.quantize(mode, config=config(**arguments))
+    return model
+
+
+TOKENS = np.random.default_rng(9).integers(0, 11, (6, 5)).astype("int32")
+
+
+@case
+def quantized_int8(k):
+    model = quantized(k, "int8")
+    return model.predict(TOKENS, verbose=0), model.layers[-1].kernel_scale, model.layers[1].embeddings_scale
+
+
+@case
+def quantized_int8_weights_only(k):
+    return quantized(k, "int8", activation_quantizer=None).predict(TOKENS, verbose=0)
+
+
+@case
+def quantized_int4(k):
+    return quantized(k, "int4", block_size=None).predict(TOKENS, verbose=0)
+
+
+@case
+def quantized_int4_blocks(k):
+    return quantized(k, "int4", block_size=4).predict(TOKENS, verbose=0)
+
+
 # Names of policies, and what makes them from the package.
 POLICIES = {
     "float32": lambda k: k.DTypePolicy("float32"),

@@ -195,11 +195,16 @@ class Layer(Operation):
         return [v for v in self._tracked(Variable) if not v.declared_trainable]
 
     @property
+    def _own_variables(self):
+        """The variables of this layer itself, in the order of files."""
+        return self._trainable_variables + self._non_trainable_variables
+
+    @property
     def weights(self):
         """All variables but the state of random seeds and metrics: this layer's own first, then its sublayers'."""
         weights = {}
         for layer in self._flatten_layers():
-            for variable in layer._trainable_variables + layer._non_trainable_variables:
+            for variable in layer._own_variables:
                 weights.setdefault(id(variable), variable)
         return list(weights.values())
 
@@ -304,6 +309,14 @@ class Layer(Operation):
         policy = self.dtype_policy
         differs = policy.compute_dtype != policy.variable_dtype
         return policy.compute_dtype if differs and self.autocast else None
+
+    @property
+    def quantization_mode(self):
+        """`"int8"` or `"int4"` where the weight is kept as such integers, else None."""
+        return self.dtype_policy.quantization_mode
+
+    def quantize(self, mode=None, type_check=True, config=None):
+        raise NotImplementedError(f"{self._label()} can't be quantized: its class has no quantize() of its own.")
 
     @property
     def compute_dtype(self):
@@ -676,12 +689,12 @@ class Layer(Operation):
 
     def save_own_variables(self, store):
         """Puts the layer's own variables into a dict, by number."""
-        for i, variable in enumerate(self._trainable_variables + self._non_trainable_variables):
+        for i, variable in enumerate(self._own_variables):
             store[str(i)] = variable
 
     def load_own_variables(self, store):
         """Takes the layer's own variables from a dict, by number."""
-        variables = self._trainable_variables + self._non_trainable_variables
+        variables = self._own_variables
         if len(store) != len(variables):
             raise ValueError(
                 f"{self._label()} has {len(variables)} variables, but {len(store)} are stored. "

@@ -126,6 +126,38 @@ class Model(Trainer, Layer):
 
         return export_model(self, filepath, format=format, input_signature=input_signature)
 
+    def quantize(self, mode=None, config=None, filters=None, type_check=True):
+        """Turns the weights of the layers that can do so into integers, to predict with; compile it anew to evaluate.
+
+        Args:
+            mode: `"int8"` or `"int4"`.
+            config: `quantizers.Int8QuantizationConfig` or `Int4QuantizationConfig`, default that of the mode.
+            filters: regular expression, list of them, or function layer -> bool: the names of the layers to turn;
+                default all.
+
+        Layers with a kernel that stays as it is are a warning.
+        """
+        import re
+        import warnings
+
+        from dlcore.quantizers.configs import resolve
+
+        config = resolve(mode, config)
+        if filters is not None and not callable(filters):
+            patterns = [filters] if isinstance(filters, str) else list(filters)
+            chosen = lambda layer: any(re.search(pattern, layer.name) for pattern in patterns)  # noqa: E731
+        else:
+            chosen = filters or (lambda layer: True)
+        for layer in self._flatten_layers(include_self=False):
+            if layer._layers or not chosen(layer):
+                continue
+            try:
+                layer.quantize(config=config)
+            except NotImplementedError as error:
+                if any(len(variable.shape) > 1 for variable in layer.weights):
+                    warnings.warn(str(error), stacklevel=2)
+        self._programs = {}
+
     def to_json(self, **kwargs):
         """The configuration as JSON text, for `models.model_from_json`."""
         import json

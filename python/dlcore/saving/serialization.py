@@ -27,6 +27,7 @@ _MODULES = {
     "keras.regularizers": "dlcore.regularizers",
     "keras.constraints": "dlcore.constraints",
     "keras.activations": "dlcore.activations",
+    "keras.quantizers": "dlcore.quantizers",
     "keras.distillation": "dlcore.distillation",
 }
 # Written by Keras as the module of functional models.

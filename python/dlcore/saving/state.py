@@ -105,7 +105,7 @@ def own_variables(obj):
     """The variables of a layer itself (not of those inside it) or of an optimizer, in the file's order."""
     if _is_optimizer(obj):
         return list(obj.variables)
-    return [*obj._trainable_variables, *obj._non_trainable_variables]
+    return obj._own_variables
 
 
 def collect(root):

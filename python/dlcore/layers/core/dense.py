@@ -3,9 +3,10 @@ from dlcore.layers.arguments import positive_int
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
+from dlcore.quantizers.integer_weight import IntegerWeight
 
 
-class Dense(Layer):
+class Dense(IntegerWeight, Layer):
     """Fully connected layer: y = activation(x @ kernel + bias).
 
     Args:
@@ -16,6 +17,7 @@ class Dense(Layer):
         bias_initializer: default `"zeros"`.
         kernel_regularizer, bias_regularizer, activity_regularizer: default None.
         kernel_constraint, bias_constraint: default None.
+        quantization_config: of a layer whose dtype is quantized, see `quantize`.
 
     Input shape: (batch, ..., channels).
     Output shape: (batch, ..., units).
@@ -41,6 +43,7 @@ class Dense(Layer):
         activity_regularizer=None,
         kernel_constraint=None,
         bias_constraint=None,
+        quantization_config=None,
         **kwargs,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
@@ -56,6 +59,7 @@ class Dense(Layer):
             kernel_constraint=kernel_constraint,
             bias_constraint=bias_constraint,
         )
+        self.take_quantization_config(quantization_config)
         self.input_spec = InputSpec(min_ndim=2)
         self.supports_masking = True
 
@@ -66,13 +70,19 @@ class Dense(Layer):
                 f'Dense "{self.name}": the size of the input\'s last axis must be known. Got input shape '
                 f"{tuple(input_shape)}. Give the Input that size."
             )
-        self.kernel = add_weight_with_options(self, "kernel", (channels, self.units))
+        if self.quantization_mode is None:
+            self.kernel = add_weight_with_options(self, "kernel", (channels, self.units))
+        else:
+            self.build_integers((channels, self.units))
         self.bias = add_weight_with_options(self, "bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: channels})
         self.built = True
 
     def call(self, inputs, training=None):
-        x = ops.matmul(inputs, self.kernel)
+        if self.quantization_mode is None:
+            x = ops.matmul(inputs, self.kernel)
+        else:
+            x = ops.matmul(self.rounded_inputs(inputs), self.float_weight())
         if self.bias is not None:
             x = ops.add(x, self.bias)
         return self.activation(x)
@@ -87,4 +97,5 @@ class Dense(Layer):
             "activation": activations.serialize(self.activation),
             "use_bias": self.use_bias,
             **weight_options_config(self),
+            **self.quantization_entries(),
         }

@@ -3,9 +3,10 @@ import re
 from dlcore import activations, ops
 from dlcore.layers.layer import Layer
 from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
+from dlcore.quantizers.integer_weight import IntegerWeight
 
 
-class EinsumDense(Layer):
+class EinsumDense(IntegerWeight, Layer):
     """Dense layer over any axes: y = activation(einsum(equation, x, kernel) + bias).
 
     Args:
@@ -15,6 +16,7 @@ class EinsumDense(Layer):
         bias_axes: str with the output letters the bias has axes for, or None (default): no bias.
         kernel_initializer, bias_initializer: Glorot uniform, zeros.
         kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint: default None.
+        quantization_config: of a layer whose dtype is quantized, see `quantize`.
 
     Example:
 
@@ -35,6 +37,7 @@ class EinsumDense(Layer):
         activity_regularizer=None,
         kernel_constraint=None,
         bias_constraint=None,
+        quantization_config=None,
         **kwargs,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
@@ -44,6 +47,7 @@ class EinsumDense(Layer):
         self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
         self.activation = activations.get(activation)
         self.bias_axes = bias_axes
+        self.take_quantization_config(quantization_config)
         self.supports_masking = True
         set_weight_options(
             self,
@@ -74,7 +78,11 @@ class EinsumDense(Layer):
                 f'EinsumDense "{self.name}": the sizes of {unknown} in {self.equation} are not known from input shape '
                 f"{tuple(input_shape)} and output_shape {self.partial_output_shape}."
             )
-        self.kernel = add_weight_with_options(self, "kernel", tuple(sizes[letter] for letter in kernel))
+        shape = tuple(sizes[letter] for letter in kernel)
+        if self.quantization_mode is None:
+            self.kernel = add_weight_with_options(self, "kernel", shape)
+        else:
+            self.build_integers(shape)
         self.bias = None
         if self.bias_axes is not None:
             first = min(result.index(letter) for letter in self.bias_axes)
@@ -82,8 +90,20 @@ class EinsumDense(Layer):
             self.bias = add_weight_with_options(self, "bias", shape)
         self.built = True
 
+    def _summed(self, operand):
+        """The axes of the input (operand 0) or the kernel (1) that the product sums over, counted from the right."""
+        operands, result = self.equation.replace("...", "").split("->")
+        letters = operands.split(",")[operand]
+        return tuple(place - len(letters) for place, letter in enumerate(letters) if letter not in result)
+
+    def scale_axes(self):
+        return self._summed(1)
+
     def call(self, inputs, training=None):
-        x = ops.einsum(self.equation, inputs, self.kernel)
+        if self.quantization_mode is None:
+            x = ops.einsum(self.equation, inputs, self.kernel)
+        else:
+            x = ops.einsum(self.equation, self.rounded_inputs(inputs, self._summed(0)), self.float_weight())
         return self.activation(x if self.bias is None else ops.add(x, self.bias))
 
     def get_config(self):
@@ -94,4 +114,5 @@ class EinsumDense(Layer):
             "activation": activations.serialize(self.activation),
             "bias_axes": self.bias_axes,
             **weight_options_config(self),
+            **self.quantization_entries(),
         }

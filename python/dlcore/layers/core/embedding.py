@@ -2,9 +2,10 @@ from dlcore import ops
 from dlcore.layers.arguments import positive_int
 from dlcore.layers.layer import Layer
 from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
+from dlcore.quantizers.integer_weight import IntegerWeight
 
 
-class Embedding(Layer):
+class Embedding(IntegerWeight, Layer):
     """Turns integers into dense vectors: y = embeddings[x].
 
     Args:
@@ -14,6 +15,7 @@ class Embedding(Layer):
         embeddings_regularizer, embeddings_constraint: default None.
         mask_zero: bool, default False: 0 is padding, which later layers that use masks leave out.
         weights: list with the initial embeddings of shape (input_dim, output_dim), or None (default).
+        quantization_config: of a layer whose dtype is quantized, see `quantize`.
         input_length: kept for older programs: the length of the sequences.
 
     Input shape: (batch, ...), integers in [0, input_dim).
@@ -37,6 +39,7 @@ class Embedding(Layer):
         embeddings_constraint=None,
         mask_zero=False,
         weights=None,
+        quantization_config=None,
         **kwargs,
     ):
         input_length = kwargs.pop("input_length", None)
@@ -53,12 +56,21 @@ class Embedding(Layer):
             embeddings_regularizer=embeddings_regularizer,
             embeddings_constraint=embeddings_constraint,
         )
+        self.take_quantization_config(quantization_config)
         self.mask_zero = mask_zero
         self.supports_masking = mask_zero
         self._initial_weights = weights
 
+    quantized_weight = "embeddings"
+
+    def scale_axes(self):
+        return (-1,)
+
     def build(self, input_shape=None):
-        self.embeddings = add_weight_with_options(self, "embeddings", (self.input_dim, self.output_dim))
+        if self.quantization_mode is None:
+            self.embeddings = add_weight_with_options(self, "embeddings", (self.input_dim, self.output_dim))
+        else:
+            self.build_integers((self.input_dim, self.output_dim))
         self.built = True
         if self._initial_weights is not None:
             weights = self._initial_weights
@@ -69,7 +81,9 @@ class Embedding(Layer):
         indices = ops.convert_to_tensor(inputs)
         if indices.dtype not in ("int32", "int64"):
             indices = ops.cast(indices, "int32")
-        return ops.take(self.embeddings, indices, axis=0)
+        if self.quantization_mode is None:
+            return ops.take(self.embeddings, indices, axis=0)
+        return self.float_weight(rows=indices)
 
     def compute_mask(self, inputs, mask=None):
         return ops.not_equal(inputs, 0) if self.mask_zero else None
@@ -83,5 +97,6 @@ class Embedding(Layer):
             "input_dim": self.input_dim,
             "output_dim": self.output_dim,
             **weight_options_config(self),
+            **self.quantization_entries(),
             "mask_zero": self.mask_zero,
         }

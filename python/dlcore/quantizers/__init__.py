@@ -1,0 +1,53 @@
+"""Numbers as small integers: `model.quantize("int8")`, and what it is made of."""
+
+from dlcore.quantizers.configs import Int4QuantizationConfig, Int8QuantizationConfig, QuantizationConfig
+from dlcore.quantizers.quantizers import (
+    AbsMaxQuantizer,
+    Quantizer,
+    abs_max_quantize,
+    abs_max_quantize_grouped_with_zero_point,
+    fake_quant_with_min_max_vars,
+    pack_int4,
+    unpack_int4,
+)
+from dlcore.registry import Catalogue
+
+_catalogue = Catalogue(
+    "quantizer",
+    "keras.quantizers",
+    [Quantizer, AbsMaxQuantizer, QuantizationConfig, Int8QuantizationConfig, Int4QuantizationConfig],
+)
+
+
+def get(identifier, **kwargs):
+    """The quantizer for a name, a configuration, a class or an instance; None stays None."""
+    if isinstance(identifier, str):
+        return _catalogue.lookup(identifier)(**kwargs)
+    return _catalogue.get(identifier)
+
+
+def serialize(quantizer):
+    """The configuration dict of a quantizer."""
+    return _catalogue.serialize(quantizer)
+
+
+def deserialize(config, custom_objects=None):
+    """The quantizer from what `serialize` returned."""
+    return _catalogue.deserialize(config, custom_objects)
+
+
+__all__ = [
+    "AbsMaxQuantizer",
+    "Int4QuantizationConfig",
+    "Int8QuantizationConfig",
+    "QuantizationConfig",
+    "Quantizer",
+    "abs_max_quantize",
+    "abs_max_quantize_grouped_with_zero_point",
+    "deserialize",
+    "fake_quant_with_min_max_vars",
+    "get",
+    "pack_int4",
+    "serialize",
+    "unpack_int4",
+]
