@@ -21,7 +21,9 @@ _MODULES = (
     "constraints",
     "datasets",
     "distillation",
+    "distribution",
     "dtype_policies",
+    "export",
     "initializers",
     "layers",
     "legacy",
@@ -64,6 +66,7 @@ _OBJECTS = {
     "StatelessScope": "backend",
     "SymbolicScope": "backend",
     "Variable": "backend",
+    "device": "distribution",
     "name_scope": "backend",
 }
 

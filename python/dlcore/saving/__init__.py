@@ -9,10 +9,12 @@ from dlcore.registry import (
     register_keras_serializable,
 )
 from dlcore.saving.api import load_model, load_weights, save_model, save_weights
+from dlcore.saving.file_editor import KerasFileEditor
 from dlcore.saving.serialization import deserialize_keras_object, serialize_keras_object
 
 __all__ = [
     "CustomObjectScope",
+    "KerasFileEditor",
     "custom_object_scope",
     "deserialize_keras_object",
     "get_custom_objects",

@@ -36,7 +36,7 @@ def group(parent, name, path):
     h5py = import_h5py()
     current = parent
     for part in name.split("/") if name else ():
-        current = _member(current, part, path)
+        current = member(current, part, path)
         if current is None:
             return None
         if not isinstance(current, h5py.Group):
@@ -44,7 +44,8 @@ def group(parent, name, path):
     return current
 
 
-def _member(parent, name, path):
+def member(parent, name, path):
+    """The group or data set called `name` in `parent`, or None; a ValueError for a link."""
     h5py = import_h5py()
     link = parent.get(name, getlink=True)
     if link is None:
@@ -64,7 +65,7 @@ def array(parent, name, path):
         raise ValueError(f"{path} is damaged: {name!r} is no name.")
     folder, _, last = name.rpartition("/")
     parent = group(parent, folder, path)
-    data = None if parent is None else _member(parent, last, path)
+    data = None if parent is None else member(parent, last, path)
     if data is None:
         return None
     if not isinstance(data, h5py.Dataset):

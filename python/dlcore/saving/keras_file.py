@@ -15,6 +15,8 @@ from dlcore.saving import serialization, state, weights_file
 _CONFIG, _METADATA, _WEIGHTS, _ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets"
 _MAX_JSON_BYTES = 64 << 20
 _MAX_ASSET_BYTES = 256 << 20
+# Where no model says how many there can be.
+_MAX_WEIGHTS_BYTES = 4 << 30
 # The Keras version whose format is written; Keras reads it in the metadata.
 KERAS_VERSION = "3.10.0"
 
@@ -78,6 +80,14 @@ def _unpack(archive, place, folder, path):
         with open(os.path.join(folder, file_name), "wb") as file:
             file.write(_read(archive, name, _MAX_ASSET_BYTES, path))
     return len(names)
+
+
+def read_parts(path):
+    """(weights as a binary file object, configuration, metadata) of a file."""
+    with _opened(path) as archive:
+        weights = io.BytesIO(_read(archive, _WEIGHTS, _MAX_WEIGHTS_BYTES, path))
+        metadata = json.loads(_read(archive, _METADATA, _MAX_JSON_BYTES, path))
+        return weights, _read_json(archive, _CONFIG, path), metadata
 
 
 def load_weights(model, path, skip_mismatch=False):

@@ -2,8 +2,8 @@
 
 import os
 
-from dlcore import _core, tree
-from dlcore.backend.tensors import Tensor
+from dlcore import _core
+from dlcore.export import add_function, signature_of
 
 
 def export_model(model, filepath, format="dlcore", input_signature=None):
@@ -21,25 +21,12 @@ def export_model(model, filepath, format="dlcore", input_signature=None):
     """
     if format != "dlcore":
         raise ValueError(f"export writes format='dlcore', which C++ apps read. Received: format={format!r}")
-    signature = _signature_of(model) if input_signature is None else input_signature
-    graph = _core.Graph()
-    with graph:
-        inputs = [
-            graph.input(spec.shape, spec.dtype or model.compute_dtype, getattr(spec, "name", None) or f"input_{i}")
-            for i, spec in enumerate(tree.flatten(signature))
-        ]
-        outputs = model(tree.pack_sequence_as(signature, inputs), training=False)
-    tensors = [x for x in tree.flatten(outputs) if isinstance(x, Tensor)]
-    names = list(getattr(model, "output_names", None) or [])
+    signature = signature_of(model) if input_signature is None else [input_signature]
     native = _core.NativeModel()
-    native.add("predict", graph, tensors, names if len(names) == len(tensors) else [])
+    names = list(getattr(model, "output_names", None) or [])
+
+    def predict(inputs):
+        return model(inputs, training=False)
+
+    add_function(native, "predict", predict, signature, names, model.compute_dtype)
     native.save(os.fspath(filepath))
-
-
-def _signature_of(model):
-    if getattr(model, "inputs", None):
-        return model.inputs if len(model.inputs) > 1 else model.inputs[0]
-    raise ValueError(
-        f"The inputs of model '{model.name}' are not known: it is subclassed or not built. "
-        f"Pass input_signature=Input((...)) with their shapes."
-    )
