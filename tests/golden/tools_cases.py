@@ -311,6 +311,60 @@ def quantized_int4_blocks(k):
     return quantized(k, "int4", block_size=4).predict(TOKENS, verbose=0)
 
 
+TABLE = {
+    "age": np.array([20.0, 35.0, 50.0, 65.0, 21.0, 36.0], "float32"),
+    "rooms": np.array([1, 2, 2, 3, 1, 7], "int32"),
+    "zip": np.array([12345, 54321, 11111, 12345, 99999, 1], "int32"),
+    "job": np.array(["nurse", "clerk", "nurse", "judge", "clerk", "nurse"]),
+    "street": np.array(["a", "b", "c", "d", "e", "f"]),
+}
+
+
+def feature_space(k, output_mode="concat"):
+    space = k.utils.FeatureSpace
+    return space(
+        {
+            "age": "float_normalized",
+            "rooms": space.integer_categorical(output_mode="one_hot"),
+            "zip": space.integer_hashed(num_bins=6),
+            "job": space.string_categorical(output_mode="one_hot"),
+            "street": space.string_hashed(num_bins=5, output_mode="one_hot" if output_mode == "concat" else "int"),
+        },
+        crosses=[("job", "rooms"), space.cross(("zip", "job"), crossing_dim=4)],
+        crossing_dim=7,
+        output_mode=output_mode,
+    )
+
+
+@case
+def feature_space_concat(k):
+    space = feature_space(k)
+    space.adapt(TABLE)
+    return space(TABLE), space({name: values[2] for name, values in TABLE.items()})
+
+
+@case
+def feature_space_dict(k):
+    space = feature_space(k, "dict")
+    space.adapt(TABLE)
+    encoded = space(TABLE)
+    return [encoded[name] for name in sorted(encoded)]
+
+
+@case
+def feature_space_bins(k):
+    space = k.utils.FeatureSpace(
+        {
+            "age": k.utils.FeatureSpace.float_discretized(num_bins=3),
+            "rooms": k.utils.FeatureSpace.float_rescaled(scale=0.5, offset=1.0),
+            "zip": "float",
+        }
+    )
+    columns = {name: TABLE[name].astype("float32") for name in ("age", "rooms", "zip")}
+    space.adapt(columns)
+    return space(columns)
+
+
 # Names of policies, and what makes them from the package.
 POLICIES = {
     "float32": lambda k: k.DTypePolicy("float32"),

@@ -28,6 +28,7 @@ _MODULES = {
     "keras.constraints": "dlcore.constraints",
     "keras.activations": "dlcore.activations",
     "keras.quantizers": "dlcore.quantizers",
+    "keras.utils": "dlcore.utils.feature_space",
     "keras.distillation": "dlcore.distillation",
 }
 # Written by Keras as the module of functional models.

@@ -6,6 +6,7 @@ import importlib
 _MODULES = {
     "Config": "dlcore.utils.config",
     "CustomObjectScope": "dlcore.saving",
+    "FeatureSpace": "dlcore.utils.feature_space",
     "Progbar": "dlcore.utils.progbar",
     "PyDataset": "dlcore.utils.py_dataset",
     "Sequence": "dlcore.utils.py_dataset",
