@@ -19,9 +19,9 @@ from dlcore import callbacks, layers
 X = np.random.RandomState(0).rand(64, 4).astype("float32")
 Y = X.sum(axis=1)
 
-# Trains with dropout and shuffling, says "go" when it has begun, and writes its weights when it is done.
+# Trains with dropout and shuffling, says "go" at each epoch, waits at one of them, and writes its weights when it is done.
 PROGRAM = """
-import sys, numpy as np, dlcore as keras
+import sys, time, numpy as np, dlcore as keras
 from dlcore import callbacks, layers
 keras.utils.set_random_seed(1)
 model = keras.Sequential([keras.Input((4,)), layers.Dense(64, activation="relu"), layers.Dropout(0.2), layers.Dense(1)])
@@ -30,7 +30,9 @@ x = np.random.RandomState(0).rand(64, 4).astype("float32")
 class Go(callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         print("go", epoch, flush=True)
-folder, out, frequency = sys.argv[1], sys.argv[2], sys.argv[3]
+        if epoch == int(hold):
+            time.sleep(3600)
+folder, out, frequency, hold = sys.argv[1:]
 used = [Go()]
 if folder:
     frequency = frequency if frequency == "epoch" else int(frequency)
@@ -40,8 +42,8 @@ np.savez(out, *model.get_weights())
 """
 
 
-def start(folder, out, frequency="epoch"):
-    command = [sys.executable, "-c", PROGRAM, str(folder), str(out), frequency]
+def start(folder, out, frequency="epoch", hold=-1):
+    command = [sys.executable, "-c", PROGRAM, str(folder), str(out), frequency, str(hold)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -56,17 +58,17 @@ def test_backup_survives_being_killed(tmp_path, frequency):
     with start("", tmp_path / "whole.npz") as whole:
         whole.communicate(timeout=120)
     firsts, rng = [], np.random.RandomState(0)
-    for attempt in range(30):
-        with start(tmp_path / "backup", tmp_path / "resumed.npz", frequency) as process:
+    for attempt in range(4):
+        is_killed = attempt < 3
+        hold = 13 * (attempt + 1) if is_killed else -1  # so that it is not done before it is killed
+        with start(tmp_path / "backup", tmp_path / "resumed.npz", frequency, hold) as process:
             firsts.append(int(process.stdout.readline().split()[1]))
-            if attempt < 3:
+            if is_killed:
                 for _ in range(rng.randint(1, 12)):
                     process.stdout.readline()
                 time.sleep(rng.uniform(0, 0.01))  # somewhere in an epoch, or in a backup
                 process.send_signal(signal.SIGKILL)
             process.communicate(timeout=120)
-        if process.returncode == 0:
-            break
     assert process.returncode == 0 and firsts == sorted(firsts) and firsts[-1] > 0
     assert not (tmp_path / "backup").exists()
     if frequency == "epoch":
