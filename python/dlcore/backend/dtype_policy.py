@@ -11,7 +11,7 @@ _MIXED = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 
 
 class DTypePolicy:
-    """A layer's dtypes.
+    """A layer's dtypes: `compute_dtype` of inputs, outputs and what is between, `variable_dtype`, and their `name`.
 
     Args:
         name: `"mixed_bfloat16"` or `"mixed_float16"`: compute in 16 bits, variables in float32; or the name of a dtype
@@ -38,30 +38,17 @@ class DTypePolicy:
     def _set(self, name, source_name):
         if not isinstance(source_name, str):
             raise TypeError(f"The name of a dtype policy must be a string. Got {source_name!r}.")
-        self._name = name
+        self.name = name
         if source_name in _MIXED:
-            self._dtypes = _MIXED[source_name], "float32"
+            self.compute_dtype, self.variable_dtype = _MIXED[source_name], "float32"
             return
         try:
-            self._dtypes = (dtypes.standardize_dtype(source_name),) * 2
+            self.compute_dtype = self.variable_dtype = dtypes.standardize_dtype(source_name)
         except ValueError:
             known = [*_MIXED, *dtypes.FLOATS]
             raise ValueError(
                 f"Unknown dtype policy: {source_name!r}. Expected one of {', '.join(known)}, or another dtype."
             ) from None
-
-    @property
-    def name(self):
-        return self._name
-
-    @property
-    def compute_dtype(self):
-        """Of inputs, outputs and what is computed between."""
-        return self._dtypes[0]
-
-    @property
-    def variable_dtype(self):
-        return self._dtypes[1]
 
     def convert_input(self, x, autocast, dtype):
         """x as a tensor; with `autocast`, floats as `dtype`."""

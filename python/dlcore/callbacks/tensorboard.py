@@ -87,7 +87,7 @@ class TensorBoard(Callback):
     def on_train_end(self, logs=None):
         for writer in self._writers.values():
             writer.close()
-        self._writers = {}
+        self._writers, self._epoch_begin = {}, None
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch_begin = time.perf_counter(), self._iterations()
