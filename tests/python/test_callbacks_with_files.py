@@ -19,7 +19,7 @@ from dlcore import callbacks, layers
 X = np.random.RandomState(0).rand(64, 4).astype("float32")
 Y = X.sum(axis=1)
 
-# Trains with dropout and shuffling, says "go" at each epoch, waits at one of them, and writes its weights when it is done.
+# Trains with dropout and shuffling, says "go" at each epoch, waits at one of them, and writes its weights at the end.
 PROGRAM = """
 import sys, time, numpy as np, dlcore as keras
 from dlcore import callbacks, layers

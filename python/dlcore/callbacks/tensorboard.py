@@ -54,7 +54,7 @@ class TensorBoard(Callback):
         self.embeddings_metadata = embeddings_metadata
         self.needs_every_batch = self.update_freq != "epoch"
         self._writers = {}
-        self._train_batches = self._test_batches = 0
+        self._train_batches = 0
         self._epoch_begin = None
 
     def set_model(self, model):
@@ -82,7 +82,7 @@ class TensorBoard(Callback):
         self._writer("train").text("keras", "graph_keras_model", text, step=0)
 
     def on_train_begin(self, logs=None):
-        self._train_batches = self._test_batches = 0
+        self._train_batches = 0
 
     def on_train_end(self, logs=None):
         for writer in self._writers.values():
