@@ -56,7 +56,7 @@ def weights_in(path):
 @pytest.mark.parametrize("frequency", ["epoch", "1"])
 def test_backup_survives_being_killed(tmp_path, frequency):
     with start("", tmp_path / "whole.npz") as whole:
-        whole.communicate(timeout=120)
+        whole.communicate(timeout=600)
     firsts, rng = [], np.random.RandomState(0)
     for attempt in range(4):
         is_killed = attempt < 3
@@ -68,7 +68,7 @@ def test_backup_survives_being_killed(tmp_path, frequency):
                     process.stdout.readline()
                 time.sleep(rng.uniform(0, 0.01))  # somewhere in an epoch, or in a backup
                 process.send_signal(signal.SIGKILL)
-            process.communicate(timeout=120)
+            process.communicate(timeout=600)
     assert process.returncode == 0 and firsts == sorted(firsts) and firsts[-1] > 0
     assert not (tmp_path / "backup").exists()
     if frequency == "epoch":
