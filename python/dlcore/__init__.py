@@ -15,6 +15,7 @@ __version__ = _core.__version__
 # Loaded when first used, so that `import dlcore` takes no longer than NumPy and the core.
 _MODULES = (
     "activations",
+    "applications",
     "backend",
     "callbacks",
     "config",

@@ -9,7 +9,17 @@ import pytest
 
 import dlcore as keras
 
-PACKAGES = ("activations", "callbacks", "constraints", "initializers", "layers", "losses", "metrics", "optimizers")
+PACKAGES = (
+    "activations",
+    "applications",
+    "callbacks",
+    "constraints",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "optimizers",
+)
 
 
 def modules():
@@ -26,7 +36,7 @@ def names():
     model.compile("sgd", "mse")
     found = {"np": np, "ops": keras.ops, "keras": keras, "Variable": keras.Variable, "model": model}
     found |= {"x": np.ones((10, 3), "float32"), "y": np.ones(10, "float32")}
-    found |= {"layers": keras.layers, "Model": keras.Model}
+    found |= {"applications": keras.applications, "layers": keras.layers, "Model": keras.Model}
     for package in ("layers", "callbacks", "optimizers", "optimizers.schedules"):
         found |= vars(importlib.import_module(f"dlcore.{package}"))
     return found

@@ -30,6 +30,9 @@ _MODULES = {
     "keras.quantizers": "dlcore.quantizers",
     "keras.utils": "dlcore.utils.feature_space",
     "keras.distillation": "dlcore.distillation",
+    # Layers of single architectures.
+    "keras.src.applications.convnext": "dlcore.applications.convnext",
+    "keras.src.applications.inception_resnet_v2": "dlcore.applications.inception_resnet_v2",
 }
 # Written by Keras as the module of functional models.
 _FUNCTIONAL = "keras.src.models.functional"
@@ -297,6 +300,8 @@ def find_own_class(class_name, module):
     parts = str(module).split(".")
     if not module:
         places = ("keras", "keras.layers")
+    elif module in _MODULES:
+        places = (module,)
     elif parts[:2] == ["keras", "src"]:  # where Keras itself keeps what its public modules show
         places = ("keras",) if parts[2:3] == ["models"] else (f"keras.{'.'.join(parts[2:3])}",)
     else:
