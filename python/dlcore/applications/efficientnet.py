@@ -45,11 +45,10 @@ def conv(x, filters, size, name, **options):
     return layers.Conv2D(filters, size, use_bias=False, kernel_initializer=CONV_INITIALIZER, name=name, **options)(x)
 
 
-def normalize(x, name, activate=True, momentum=0.99):
-    """Batch normalization `name`_bn, then swish `name`_activation; names without the underscore after a block's."""
-    name = name if name.endswith("_") else f"{name}_"
-    x = layers.BatchNormalization(axis=channel_axis(positive=True), momentum=momentum, name=f"{name}bn")(x)
-    return layers.Activation("swish", name=f"{name}activation")(x) if activate else x
+def normalize(x, prefix, activate=True, momentum=0.99):
+    """Batch normalization, then swish; the names of the two layers begin with `prefix`."""
+    x = layers.BatchNormalization(axis=channel_axis(positive=True), momentum=momentum, name=f"{prefix}bn")(x)
+    return layers.Activation("swish", name=f"{prefix}activation")(x) if activate else x
 
 
 def squeeze_and_excite(x, squeezed, name):
@@ -73,7 +72,7 @@ def add_shortcut(x, inputs, drop_rate, name):
 def _block(inputs, kernel, filters, expansion, stride, drop_rate, name):
     x, channels = inputs, inputs.shape[channel_axis()]
     if expansion != 1:
-        x = normalize(conv(x, channels * expansion, 1, f"{name}expand_conv"), f"{name}expand")
+        x = normalize(conv(x, channels * expansion, 1, f"{name}expand_conv"), f"{name}expand_")
     if stride == 2:
         x = layers.ZeroPadding2D(same_padding(x, kernel), name=f"{name}dwconv_pad")(x)
     x = layers.DepthwiseConv2D(
@@ -85,7 +84,7 @@ def _block(inputs, kernel, filters, expansion, stride, drop_rate, name):
         name=f"{name}dwconv",
     )(x)
     x = squeeze_and_excite(normalize(x, name), max(1, channels // 4), name)
-    x = normalize(conv(x, filters, 1, f"{name}project_conv"), f"{name}project", activate=False)
+    x = normalize(conv(x, filters, 1, f"{name}project_conv"), f"{name}project_", activate=False)
     return add_shortcut(x, inputs, drop_rate, name) if stride == 1 and channels == filters else x
 
 
@@ -114,7 +113,7 @@ def _efficientnet(variant, width, depth, size, dropout_rate, hashes):
         if is_imagenet:  # the published mean and variance are applied as if the variance were the deviation
             x = layers.Rescaling([1.0 / math.sqrt(deviation) for deviation in RGB_STDDEV])(x)
         x = layers.ZeroPadding2D(same_padding(x, 3), name="stem_conv_pad")(x)
-        x = normalize(conv(x, make_divisible(32 * width), 3, "stem_conv", strides=2, padding="valid"), "stem")
+        x = normalize(conv(x, make_divisible(32 * width), 3, "stem_conv", strides=2, padding="valid"), "stem_")
         done = 0
         for stage, (kernel, _, filters, expansion, stride) in enumerate(_STAGES):
             for i in range(repeats[stage]):
@@ -123,7 +122,7 @@ def _efficientnet(variant, width, depth, size, dropout_rate, hashes):
                 wide = make_divisible(filters * width)
                 x = _block(x, kernel, wide, expansion, stride if i == 0 else 1, drop_rate, block)
                 done += 1
-        return normalize(conv(x, make_divisible(1280 * width), 1, "top_conv"), "top")
+        return normalize(conv(x, make_divisible(1280 * width), 1, "top_conv"), "top_")
 
     def build(
         include_top=True,

@@ -1,5 +1,6 @@
 """EfficientNetV2: EfficientNet with plain 3 x 3 convolutions in the early stages, where they are faster."""
 
+import functools
 import math
 
 from dlcore import initializers, layers
@@ -24,65 +25,49 @@ from dlcore.applications.efficientnet import (
 )
 from dlcore.applications.imagenet_utils import RGB_MEAN, RGB_STDDEV, decode_predictions
 
-# (repeats, filters, expansion, stride, fused) of each stage, all of 3 x 3; and the filters of the stem.
+# (repeats, filters, expansion, stride, fused) of each stage, all of 3 x 3.
 _B = (
-    32,
-    (
-        (1, 16, 1, 1, True),
-        (2, 32, 4, 2, True),
-        (2, 48, 4, 2, True),
-        (3, 96, 4, 2, False),
-        (5, 112, 6, 1, False),
-        (8, 192, 6, 2, False),
-    ),
+    (1, 16, 1, 1, True),
+    (2, 32, 4, 2, True),
+    (2, 48, 4, 2, True),
+    (3, 96, 4, 2, False),
+    (5, 112, 6, 1, False),
+    (8, 192, 6, 2, False),
 )
 _S = (
-    24,
-    (
-        (2, 24, 1, 1, True),
-        (4, 48, 4, 2, True),
-        (4, 64, 4, 2, True),
-        (6, 128, 4, 2, False),
-        (9, 160, 6, 1, False),
-        (15, 256, 6, 2, False),
-    ),
+    (2, 24, 1, 1, True),
+    (4, 48, 4, 2, True),
+    (4, 64, 4, 2, True),
+    (6, 128, 4, 2, False),
+    (9, 160, 6, 1, False),
+    (15, 256, 6, 2, False),
 )
 _M = (
-    24,
-    (
-        (3, 24, 1, 1, True),
-        (5, 48, 4, 2, True),
-        (5, 80, 4, 2, True),
-        (7, 160, 4, 2, False),
-        (14, 176, 6, 1, False),
-        (18, 304, 6, 2, False),
-        (5, 512, 6, 1, False),
-    ),
+    (3, 24, 1, 1, True),
+    (5, 48, 4, 2, True),
+    (5, 80, 4, 2, True),
+    (7, 160, 4, 2, False),
+    (14, 176, 6, 1, False),
+    (18, 304, 6, 2, False),
+    (5, 512, 6, 1, False),
 )
 _L = (
-    32,
-    (
-        (4, 32, 1, 1, True),
-        (7, 64, 4, 2, True),
-        (7, 96, 4, 2, True),
-        (10, 192, 4, 2, False),
-        (19, 224, 6, 1, False),
-        (25, 384, 6, 2, False),
-        (7, 640, 6, 1, False),
-    ),
+    (4, 32, 1, 1, True),
+    (7, 64, 4, 2, True),
+    (7, 96, 4, 2, True),
+    (10, 192, 4, 2, False),
+    (19, 224, 6, 1, False),
+    (25, 384, 6, 2, False),
+    (7, 640, 6, 1, False),
 )
-_MOMENTUM = 0.9
 _DROP_CONNECT = 0.2
-
-
-def _normalize(x, name, activate=True):
-    return normalize(x, name, activate, _MOMENTUM)
+_normalize = functools.partial(normalize, momentum=0.9)
 
 
 def _block(inputs, filters, expansion, stride, drop_rate, name):
     """1 x 1 up, 3 x 3 depthwise, squeeze and excitation, 1 x 1 down."""
     channels = inputs.shape[channel_axis()]
-    x = _normalize(conv(inputs, channels * expansion, 1, f"{name}expand_conv"), f"{name}expand")
+    x = _normalize(conv(inputs, channels * expansion, 1, f"{name}expand_conv"), f"{name}expand_")
     x = layers.DepthwiseConv2D(
         3,
         strides=stride,
@@ -92,7 +77,7 @@ def _block(inputs, filters, expansion, stride, drop_rate, name):
         name=f"{name}dwconv2",
     )(x)
     x = squeeze_and_excite(_normalize(x, name), max(1, channels // 4), name)
-    x = _normalize(conv(x, filters, 1, f"{name}project_conv"), f"{name}project", activate=False)
+    x = _normalize(conv(x, filters, 1, f"{name}project_conv"), f"{name}project_", activate=False)
     return add_shortcut(x, inputs, drop_rate, name) if stride == 1 and channels == filters else x
 
 
@@ -100,10 +85,10 @@ def _fused_block(inputs, filters, expansion, stride, drop_rate, name):
     """3 x 3 up, 1 x 1 down; without expansion one 3 x 3."""
     x, channels = inputs, inputs.shape[channel_axis()]
     if expansion != 1:
-        x = _normalize(conv(x, channels * expansion, 3, f"{name}expand_conv", strides=stride), f"{name}expand")
-        x = _normalize(conv(x, filters, 1, f"{name}project_conv"), f"{name}project", activate=False)
+        x = _normalize(conv(x, channels * expansion, 3, f"{name}expand_conv", strides=stride), f"{name}expand_")
+        x = _normalize(conv(x, filters, 1, f"{name}project_conv"), f"{name}project_", activate=False)
     else:
-        x = _normalize(conv(x, filters, 3, f"{name}project_conv", strides=stride), f"{name}project")
+        x = _normalize(conv(x, filters, 3, f"{name}project_conv", strides=stride), f"{name}project_")
     return add_shortcut(x, inputs, drop_rate, name) if stride == 1 and channels == filters else x
 
 
@@ -116,12 +101,11 @@ def _preprocess(x, by_channel):
     return layers.Normalization(mean=list(RGB_MEAN), variance=variance, axis=channel_axis(positive=True))(x)
 
 
-def _efficientnet_v2(variant, table, width, depth, size, hashes):
+def _efficientnet_v2(variant, stem_filters, stages, width, depth, size, hashes):
     """The architecture of a table with `width` times its filters and `depth` times its blocks."""
     label, is_b = f"EfficientNetV2{variant}", variant.startswith("B")
     name = f"efficientnetv2-{variant.lower()}"
     published = Published(f"{KERAS_APPLICATIONS}/efficientnet_v2", (f"{name}.h5", f"{name}_notop.h5"), hashes)
-    stem_filters, stages = table
     repeats = [math.ceil(depth * count) for count, *_ in stages]
 
     def round_filters(filters):
@@ -130,7 +114,7 @@ def _efficientnet_v2(variant, table, width, depth, size, hashes):
     def features(x, include_preprocessing):
         if include_preprocessing:
             x = _preprocess(x, by_channel=is_b and x.shape[channel_axis()] == 3)
-        x = _normalize(conv(x, round_filters(stem_filters), 3, "stem_conv", strides=2), "stem")
+        x = _normalize(conv(x, round_filters(stem_filters), 3, "stem_conv", strides=2), "stem_")
         done = 0
         for stage, (_, filters, expansion, stride, fused) in enumerate(stages):
             for i in range(repeats[stage]):
@@ -140,7 +124,7 @@ def _efficientnet_v2(variant, table, width, depth, size, hashes):
                 make = _fused_block if fused else _block
                 x = make(x, round_filters(filters), expansion, stride if i == 0 else 1, drop_rate, block)
                 done += 1
-        return _normalize(conv(x, round_filters(1280), 1, "top_conv"), "top")
+        return _normalize(conv(x, round_filters(1280), 1, "top_conv"), "top_")
 
     def build(
         include_top=True,
@@ -176,25 +160,25 @@ def _efficientnet_v2(variant, table, width, depth, size, hashes):
 
 
 EfficientNetV2B0 = _efficientnet_v2(
-    "B0", _B, 1.0, 1.0, 224, ("21ecbf6da12460d5c40bb2f29ceb2188", "893217f2bb855e2983157299931e43ff")
+    "B0", 32, _B, 1.0, 1.0, 224, ("21ecbf6da12460d5c40bb2f29ceb2188", "893217f2bb855e2983157299931e43ff")
 )
 EfficientNetV2B1 = _efficientnet_v2(
-    "B1", _B, 1.0, 1.1, 240, ("069f0534ff22adf035c89e2d9547a9dc", "0e80663031ca32d657f9caa404b6ec37")
+    "B1", 32, _B, 1.0, 1.1, 240, ("069f0534ff22adf035c89e2d9547a9dc", "0e80663031ca32d657f9caa404b6ec37")
 )
 EfficientNetV2B2 = _efficientnet_v2(
-    "B2", _B, 1.1, 1.2, 260, ("424e49f28180edbde1e94797771950a7", "1dfe2e7a5d45b6632553a8961ea609eb")
+    "B2", 32, _B, 1.1, 1.2, 260, ("424e49f28180edbde1e94797771950a7", "1dfe2e7a5d45b6632553a8961ea609eb")
 )
 EfficientNetV2B3 = _efficientnet_v2(
-    "B3", _B, 1.2, 1.4, 300, ("1f1fc43bd98a6e4fd8fdfd551e02c7a0", "f6abf7b5849ac99a89b50dd3fd532856")
+    "B3", 32, _B, 1.2, 1.4, 300, ("1f1fc43bd98a6e4fd8fdfd551e02c7a0", "f6abf7b5849ac99a89b50dd3fd532856")
 )
 EfficientNetV2S = _efficientnet_v2(
-    "S", _S, 1.0, 1.0, 384, ("e1d88a8495beba45748fedd0cecbe016", "af0682fb74e8c54910f2d4393339c070")
+    "S", 24, _S, 1.0, 1.0, 384, ("e1d88a8495beba45748fedd0cecbe016", "af0682fb74e8c54910f2d4393339c070")
 )
 EfficientNetV2M = _efficientnet_v2(
-    "M", _M, 1.0, 1.0, 480, ("a3bf6aa3276309f4fc6a34aa114c95cd", "1b8dc055df72dde80d614482840fe342")
+    "M", 24, _M, 1.0, 1.0, 480, ("a3bf6aa3276309f4fc6a34aa114c95cd", "1b8dc055df72dde80d614482840fe342")
 )
 EfficientNetV2L = _efficientnet_v2(
-    "L", _L, 1.0, 1.0, 480, ("27e6d408b53c7ebc868fefa357689935", "b0b66b5c863aef5b46e8608fe1711615")
+    "L", 32, _L, 1.0, 1.0, 480, ("27e6d408b53c7ebc868fefa357689935", "b0b66b5c863aef5b46e8608fe1711615")
 )
 preprocess_input = no_preprocessing
 

@@ -41,7 +41,9 @@ def published_size(label, shape, sizes):
 
 def square_size(shape, sizes):
     """The size of square images of one of these sizes, else 224: what is expected with a top and published weights."""
-    size, other = (224, 224) if shape is None else (shape[a] for a in ((0, 1) if channel_axis() == -1 else (1, 2)))
+    if shape is None or len(shape) != 3:
+        return 224
+    size, other = (shape[a] for a in ((0, 1) if channel_axis() == -1 else (1, 2)))
     return size if size == other and size in sizes else 224
 
 

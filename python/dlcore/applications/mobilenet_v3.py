@@ -11,6 +11,7 @@ from dlcore.applications._application import (
     check_same_shape,
     check_weights,
     document,
+    image_shape,
     make_divisible,
     no_preprocessing,
     pooled_by_name,
@@ -80,20 +81,7 @@ def _block(inputs, expansion, filters, kernel, stride, squeeze, hard_swish, numb
     return layers.Add(name=f"{name}add")([inputs, x]) if stride == 1 and channels == filters else x
 
 
-def _image_shape(label, input_shape, input_tensor):
-    """The shape given, that of the tensor, or images of any size."""
-    check_same_shape(label, input_shape, input_tensor)
-    if input_shape is None:
-        given = backend.is_keras_tensor(input_tensor)
-        any_size = (None, None, 3) if channel_axis() == -1 else (3, None, None)
-        input_shape = tuple(input_tensor.shape[1:]) if given else any_size
-    sizes = input_shape[:2] if channel_axis() == -1 else input_shape[1:]
-    if any(size is not None and size < 32 for size in sizes):
-        raise ValueError(f"{label}: images must be at least 32 x 32. Got input_shape={input_shape}.")
-    return input_shape, sizes
-
-
-def _published(label, kind, alpha, minimalistic, sizes):
+def _published(label, kind, alpha, minimalistic, shape):
     """The published weights for the arguments."""
     model = f"{kind}{'_minimalistic' if minimalistic else ''}_224_{float(alpha)}_float"
     if model not in _HASHES:
@@ -101,8 +89,8 @@ def _published(label, kind, alpha, minimalistic, sizes):
             f'{label}: the weights "imagenet" are for alpha 0.75 and 1, with minimalistic=True only for 1. '
             f"Got alpha={alpha}, minimalistic={minimalistic}."
         )
-    if tuple(sizes) != (224, 224):
-        warnings.warn(f"{label}: the published weights are for images of 224 x 224, not {sizes}.", stacklevel=3)
+    if shape not in ((224, 224, 3), (3, 224, 224)):
+        warnings.warn(f"{label}: the published weights are for images of 224 x 224, not {shape}.", stacklevel=3)
     files = f"weights_mobilenet_v3_{model}.h5", f"weights_mobilenet_v3_{model}_no_top_v2.h5"
     return Published(f"{KERAS_APPLICATIONS}/mobilenet_v3", files, _HASHES[model])
 
@@ -123,8 +111,12 @@ def _mobilenet_v3(label, kind, blocks, point_filters):
         name=label,
     ):
         check_weights(label, weights, include_top, classes, classifier_activation)
-        shape, sizes = _image_shape(label, input_shape, input_tensor)
-        published = _published(label, kind, alpha, minimalistic, sizes) if weights == "imagenet" else None
+        check_same_shape(label, input_shape, input_tensor)
+        if input_shape is None and backend.is_keras_tensor(input_tensor):
+            input_shape = input_tensor.shape[1:]
+        # Images of any size, also with the top: it is made of convolutions.
+        shape = image_shape(label, input_shape, None, 32, include_top=False, weights=weights)
+        published = _published(label, kind, alpha, minimalistic, shape) if weights == "imagenet" else None
 
         def features(x):
             if include_preprocessing:
