@@ -22,29 +22,29 @@ class Error : public std::runtime_error {
 
 /// Concatenates its arguments with operator<<.
 template <class... Parts>
-std::string str(const Parts&... parts) {
+[[gnu::cold]] std::string str(const Parts&... parts) {
   std::ostringstream out;
   (out << ... << parts);
   return out.str();
 }
 
 template <class... Parts>
-Error value_error(const Parts&... parts) {
+[[gnu::cold]] Error value_error(const Parts&... parts) {
   return Error(ErrorKind::Value, str(parts...));
 }
 
 template <class... Parts>
-Error type_error(const Parts&... parts) {
+[[gnu::cold]] Error type_error(const Parts&... parts) {
   return Error(ErrorKind::Type, str(parts...));
 }
 
 template <class... Parts>
-Error index_error(const Parts&... parts) {
+[[gnu::cold]] Error index_error(const Parts&... parts) {
   return Error(ErrorKind::Index, str(parts...));
 }
 
 template <class... Parts>
-Error io_error(const Parts&... parts) {
+[[gnu::cold]] Error io_error(const Parts&... parts) {
   return Error(ErrorKind::Io, str(parts...));
 }
 

@@ -114,6 +114,12 @@ GemmUkernel<T> gemm_tile_of(int rows, int vectors, bool panel) {
   return gemm_tile_of<T, 1, kUnitRows, false>(rows, Rows{});
 }
 
+// The tiles are compiled once, in ukernel.simd.cpp.
+extern template GemmUkernel<float> gemm_tile_of<float, true>(int rows, int vectors, bool panel);
+extern template GemmUkernel<float> gemm_tile_of<float, false>(int rows, int vectors, bool panel);
+extern template GemmUkernel<double> gemm_tile_of<double, true>(int rows, int vectors, bool panel);
+extern template GemmUkernel<double> gemm_tile_of<double, false>(int rows, int vectors, bool panel);
+
 /// How many of `cols` columns the next tile takes: all of them, or whole vectors of the widest tile that they fill.
 template <class T>
 DLCORE_INLINE int tile_columns(int rows, std::int64_t cols) {

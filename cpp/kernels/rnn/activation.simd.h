@@ -78,17 +78,29 @@ DLCORE_INLINE vec<T> slope(RnnActivation activation, vec<T> y) {
   return one;
 }
 
+// Chosen at run time, at the price of a call: inlined at every use, the switches would be most of this library's code.
+template <class T>
+[[gnu::noinline]] vec<T> activate_chosen(RnnActivation activation, vec<T> x) {
+  return activate<T>(activation, x);
+}
+template <class T>
+[[gnu::noinline]] vec<T> slope_chosen(RnnActivation activation, vec<T> y) {
+  return slope<T>(activation, y);
+}
+
 /// The pair of one layer; kUsual: tanh and sigmoid, known when the kernel is compiled.
 template <class T, bool kUsual>
 class Activations {
  public:
-  explicit Activations(const RnnShape& shape)
-      : state_(kUsual ? RnnActivation::Tanh : shape.activation),
-        gate_(kUsual ? RnnActivation::Sigmoid : shape.recurrent_activation) {}
-  DLCORE_INLINE vec<T> state(vec<T> x) const { return activate<T>(kUsual ? RnnActivation::Tanh : state_, x); }
-  DLCORE_INLINE vec<T> gate(vec<T> x) const { return activate<T>(kUsual ? RnnActivation::Sigmoid : gate_, x); }
-  DLCORE_INLINE vec<T> state_slope(vec<T> y) const { return slope<T>(kUsual ? RnnActivation::Tanh : state_, y); }
-  DLCORE_INLINE vec<T> gate_slope(vec<T> y) const { return slope<T>(kUsual ? RnnActivation::Sigmoid : gate_, y); }
+  explicit Activations(const RnnShape& shape) : state_(shape.activation), gate_(shape.recurrent_activation) {}
+  DLCORE_INLINE vec<T> state(vec<T> x) const { return kUsual ? vtanh(x) : activate_chosen<T>(state_, x); }
+  DLCORE_INLINE vec<T> gate(vec<T> x) const { return kUsual ? vsigmoid(x) : activate_chosen<T>(gate_, x); }
+  DLCORE_INLINE vec<T> state_slope(vec<T> y) const {
+    return kUsual ? slope<T>(RnnActivation::Tanh, y) : slope_chosen<T>(state_, y);
+  }
+  DLCORE_INLINE vec<T> gate_slope(vec<T> y) const {
+    return kUsual ? slope<T>(RnnActivation::Sigmoid, y) : slope_chosen<T>(gate_, y);
+  }
 
  private:
   RnnActivation state_, gate_;
