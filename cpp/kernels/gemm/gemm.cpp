@@ -133,8 +133,9 @@ void choose_packing(GemmPlan& plan, std::size_t size, const CacheSizes& caches) 
 void choose_register_blocks(GemmPlan& plan, std::size_t size, const CacheSizes& caches) {
   const auto l1 = static_cast<std::int64_t>(caches.l1d / size), l2 = static_cast<std::int64_t>(caches.l2 / size);
   plan.kc = even_part(std::max<std::int64_t>(plan.k_split, 1), l1 / 2 / plan.nr, 1);
-  plan.mc =
-      plan.kc * plan.block_n <= l1 / 2 ? plan.mr : even_part(plan.block_m, l2 / 3 / (plan.kc + plan.block_n), plan.mr);
+  const bool row_by_row = plan.kc * plan.block_n <= l1 / 2;
+  plan.mc = row_by_row ? plan.mr : even_part(plan.block_m, l2 / 3 / (plan.kc + plan.block_n), plan.mr);
+  plan.fetch_ahead = row_by_row && plan.shape.m * (plan.k_split + plan.shape.n) > l2;
 }
 
 void choose_cache_blocks(GemmPlan& plan, std::size_t size, const CacheSizes& caches) {

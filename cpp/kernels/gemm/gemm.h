@@ -64,7 +64,8 @@ struct GemmPlan {
   std::int64_t k_split;             // k of one partial product; k when the sum is not cut
   bool pack_a;
   PackB pack_b;
-  double cost;                                                                // estimated nanoseconds on one thread
+  bool fetch_ahead;  // rows of A and C pass by once, from beyond L2: those of the next register tile are fetched early
+  double cost;       // estimated nanoseconds on one thread
   std::size_t a_offset, b_offset, panel_offset, partial_offset, split_bytes;  // places in scratch, bytes
   std::size_t transposed_offset;                                              // of C^T
   std::size_t scratch_bytes;

@@ -119,6 +119,21 @@ int next_columns(const GemmPlan& plan, std::int64_t cols) {
   return packed ? static_cast<int>(min_of<std::int64_t>(kNr<T>, cols)) : tile_columns<T>(plan.mr, cols);
 }
 
+// Fetches what the register tile below row i, columns from j on, will write, and of A what it will read first. Inline,
+// or GCC drops it as a function without effect.
+template <class T>
+DLCORE_INLINE void fetch_rows(const Product<T>& x, std::int64_t i, const Block& block, std::int64_t j, std::int64_t p,
+                              std::int64_t kc) {
+  constexpr std::int64_t kLine = kCacheLine / sizeof(T);
+  const GemmShape& shape = x.plan.shape;
+  const bool reads_a = j == block.j0 && !shape.transpose_a && !x.plan.pack_a;
+  for (std::int64_t row = i + x.plan.mr; row < min_of(i + 2 * x.plan.mr, block.i1); ++row) {
+    __builtin_prefetch(x.c + row * x.ldc + j, 1);
+    if (!reads_a) continue;
+    for (std::int64_t q = p; q < p + kc; q += kLine) __builtin_prefetch(x.a + row * shape.lda + q);
+  }
+}
+
 // Loops ic, jr and ir over tiles whose columns of B are ready to read: mc rows of A stay in L2, a panel of B in L1.
 template <class T>
 void compute_tiles(const Product<T>& x, const Part& part, const Block& block, std::int64_t p, std::int64_t kc) {
@@ -127,6 +142,7 @@ void compute_tiles(const Product<T>& x, const Part& part, const Block& block, st
     for (std::int64_t j = block.j0; j < block.j1;) {
       const int cols = next_columns<T>(x.plan, block.j1 - j);
       const View<T> b = b_view(x, part, p, j);
+      if (x.plan.fetch_ahead) fetch_rows(x, ic, block, j, p, kc);
       for (std::int64_t i = ic; i < end; i += x.plan.mr) compute_tile(x, part, i, end, b, j, cols, p, kc);
       j += cols;
     }
