@@ -112,18 +112,20 @@ RnnShape forward_shape(Family family, std::span<const TensorSpec> in, const Attr
 
 // ------------------------------------------------------------------------------------------------------------- forward
 
+constexpr const char* kKeepsWorkspace = "keeps_workspace";
+
 template <Family family>
 Specs infer_forward(std::span<const TensorSpec> in, const Attrs& attrs) {
   const RnnShape s = forward_shape(family, in, attrs);
   const DType dtype = in[0].dtype;
   Specs out{{dtype, {s.batch, s.steps, s.units}}};
   for (int i = 0; i < state_count(family); ++i) out.push_back({dtype, {s.batch, s.units}});
-  out.push_back({dtype, {s.steps, s.batch, rnn_workspace_size(s)}});
+  out.push_back({dtype, {s.steps, s.batch, attrs.boolean(kKeepsWorkspace, true) ? rnn_workspace_size(s) : 0}});
   return out;
 }
 
 template <class T>
-void run_forward(const RnnShape& s, int states, bool has_mask, const Buffers& buffers) {
+void run_forward(const RnnShape& s, int states, bool has_mask, bool keeps_workspace, const Buffers& buffers) {
   const RnnForward<T> io{.x = buffers.input<T>(0),
                          .w_x = buffers.input<T>(1),
                          .w_h = buffers.input<T>(2),
@@ -134,7 +136,7 @@ void run_forward(const RnnShape& s, int states, bool has_mask, const Buffers& bu
                          .y = buffers.output<T>(0),
                          .h_T = buffers.output<T>(1),
                          .c_T = states == 2 ? buffers.output<T>(2) : nullptr,
-                         .workspace = buffers.output<T>(1 + states)};
+                         .workspace = keeps_workspace ? buffers.output<T>(1 + states) : nullptr};
   rnn_forward(s, io, buffers.scratch);
 }
 
@@ -155,9 +157,10 @@ Kernel plan_forward(std::span<const TensorSpec> in, std::span<const TensorSpec>,
   const bool single = in[0].dtype == DType::F32;
   const int states = state_count(family);
   const bool has_mask = in.size() == static_cast<std::size_t>(5 + states);
+  const bool keeps = attrs.boolean(kKeepsWorkspace, true);
   return {.run =
               [=](const Buffers& buffers) {
-                (single ? run_forward<float> : run_forward<double>)(s, states, has_mask, buffers);
+                (single ? run_forward<float> : run_forward<double>)(s, states, has_mask, keeps, buffers);
               },
           .scratch_bytes = single ? rnn_forward_scratch_bytes<float>(s) : rnn_forward_scratch_bytes<double>(s),
           .label = label_of(s.cell, false),
@@ -274,7 +277,11 @@ std::vector<Tensor> vjp(const VjpContext& context) {
 
 template <Family family>
 void register_cell(const char* name, const char* grad_name) {
-  register_primitive({.name = name, .infer = infer_forward<family>, .plan = plan_forward<family>, .vjp = vjp<family>});
+  register_primitive({.name = name,
+                      .infer = infer_forward<family>,
+                      .plan = plan_forward<family>,
+                      .vjp = vjp<family>,
+                      .last_output_wanted = kKeepsWorkspace});
   register_primitive({.name = grad_name, .infer = infer_grad<family>, .plan = plan_grad<family>});
 }
 

@@ -8,7 +8,8 @@ namespace dlcore {
 /// All passes, in order, on a copy.
 Graph optimise(const Graph& graph);
 
-/// Nodes that neither an output nor an assignment needs are dropped.
+/// Nodes that neither an output nor an assignment needs are dropped, and what others keep for a gradient that there is
+/// not.
 void remove_dead_nodes(Graph& graph);
 /// Shapes taken from other tensors become attributes, constants are computed, identities (x * 1, a cast to the same
 /// dtype, a broadcast that a pointwise op does anyway, ...) disappear.

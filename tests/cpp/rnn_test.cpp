@@ -7,9 +7,12 @@
 #include <utility>
 #include <vector>
 
+#include "dlcore/program.h"
 #include "gradient_check.h"
 #include "kernels/rnn/rnn.h"
 #include "kernels/rnn/rnn_ref.h"
+#include "program/graph.h"
+#include "program/passes.h"
 #include "program/primitive.h"
 #include "testing.h"
 
@@ -96,6 +99,10 @@ void check_forward(const RnnShape& shape, bool with_mask) {
   check_near(h_T.copy(), h_ref, tolerance, text_of(shape) + " h_T");
   if (layer.lstm()) check_near(c_T.copy(), c_ref, tolerance, text_of(shape) + " c_T");
   EXPECT_TRUE(y.untouched() && h_T.untouched() && c_T.untouched() && workspace.untouched()) << text_of(shape);
+
+  std::vector<T> y_alone(all), h_alone(state), c_alone(state);
+  rnn_forward(shape, layer.io(y_alone.data(), h_alone.data(), c_alone.data(), nullptr), scratch.data());
+  EXPECT_TRUE(y_alone == y.copy() && h_alone == h_T.copy()) << text_of(shape) << " without workspace";
 }
 
 TEST(Rnn, ForwardAgainstTheReference) {
@@ -273,6 +280,24 @@ TEST(RnnGradient, EveryActivation) {
                            "softplus", "softsign", "elu", "selu", "exponential"}) {
     check_gradient("simple_rnn", simple, {{"activation", std::string(name)}}, 2, 1e-6);
     check_gradient("lstm", lstm, {{"recurrent_activation", std::string(name)}}, 3, 1e-6);
+  }
+}
+
+TEST(RnnProgram, KeepsTheWorkspaceOnlyForAGradient) {
+  const std::vector<Tensor> in = example_inputs("lstm", 4, 1, true);
+  for (const std::size_t last : {std::size_t{1}, std::size_t{3}}) {  // h_T; the workspace too
+    auto graph = std::make_shared<Graph>();
+    graph->begin_recording();
+    std::vector<Tensor> symbols;
+    for (const Tensor& t : in) symbols.push_back(graph->input(t.spec(), "x"));
+    const std::vector<Tensor> out = apply_all("lstm", symbols);
+    graph->set_outputs({out[1], out[last]}, {});
+    graph->end_recording();
+    const Graph optimised = optimise(*graph);
+    EXPECT_EQ(optimised.values[optimised.nodes[0].out[3]].spec.bytes() > 0, last == 3);
+    const std::vector<Tensor> got = Program::compile(*graph)->run(in), wanted = apply_all("lstm", in);
+    const Tensor &h = got[0], &h_wanted = wanted[1];
+    EXPECT_TRUE(std::equal(h.data<double>(), h.data<double>() + h.shape().elements(), h_wanted.data<double>()));
   }
 }
 

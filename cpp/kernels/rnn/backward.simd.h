@@ -301,14 +301,23 @@ class BackwardPass {
 
   // ---- the products of a block of steps [from, to)
 
-  /// dx = deltas times the transpose of w_x: a panel of the weights serves all steps.
+  T* input_gradient_at(std::int64_t row, std::int64_t step) const {
+    return io_.dx + ((first_ + row) * s_.steps + time_of(step)) * s_.channels;
+  }
+  /// dx = deltas times the transpose of w_x: a panel of the weights serves all steps, as in the forward pass.
   void input_gradients(std::int64_t from, std::int64_t to) const {
+    const std::int64_t channels = s_.channels, steps = to - from, ahead = s_.reverse ? -channels : channels;
     const T* panel = packed_ + weights_.w_x;
-    for (std::int64_t j = 0; j < s_.channels; j += kNr<T>, panel += cols_ * kNr<T>) {
-      const int width = static_cast<int>(min_of<std::int64_t>(kNr<T>, s_.channels - j));
-      for (std::int64_t step = from; step < to; ++step)
-        multiply_panel(rows_, width, cols_, deltas_at(step - from), stride_, panel,
-                       io_.dx + (first_ * s_.steps + time_of(step)) * s_.channels + j, s_.steps * s_.channels, false);
+    for (std::int64_t j = 0; j < channels; j += kNr<T>, panel += cols_ * kNr<T>) {
+      const int width = static_cast<int>(min_of<std::int64_t>(kNr<T>, channels - j));
+      if (rows_ >= steps)
+        for (std::int64_t step = 0; step < steps; ++step)
+          multiply_panel(rows_, width, cols_, deltas_at(step), stride_, panel, input_gradient_at(0, from + step) + j,
+                         s_.steps * channels, false);
+      else
+        for (std::int64_t row = 0; row < rows_; ++row)
+          multiply_panel(steps, width, cols_, deltas_ + row * stride_, rows_ * stride_, panel,
+                         input_gradient_at(row, from) + j, ahead, false);
     }
   }
 

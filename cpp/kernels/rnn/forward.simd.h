@@ -1,6 +1,7 @@
 // Forward through time for a range of batch rows. Only for *.simd.cpp.
 #pragma once
 
+#include "kernels/gemm/gemv.simd.h"
 #include "kernels/rnn/activation.simd.h"
 #include "kernels/rnn/panels.simd.h"
 #include "kernels/rnn/rows.h"
@@ -113,7 +114,8 @@ void simple_row(const Activations<T, kUsual>& act, const ForwardRow<T>& row) {
 
 // ---- all steps of a range of rows
 
-/// Places of the packed weights, in elements: w_x, then w_h (GruResetBefore: its columns of z and r, then those of n).
+/// Places of the packed weights, in elements: w_x, then w_h (GruResetBefore: its columns of z and r, then those of n;
+/// with a batch of one row neither).
 struct ForwardWeights {
   std::int64_t w_x, w_h, w_n, elements;
 };
@@ -122,6 +124,7 @@ ForwardWeights forward_weights(const RnnShape& s) {
   const std::int64_t units = s.units, cols = rnn_gates(s.cell) * units;
   const bool apart = s.cell == RnnCell::GruResetBefore;
   const std::int64_t w_h = panel_elements<T>(s.channels, cols);
+  if (s.batch == 1) return {0, w_h, w_h, w_h};  // read where they are
   const std::int64_t w_n = w_h + panel_elements<T>(units, apart ? 2 * units : cols);
   return {0, w_h, w_n, w_n + (apart ? panel_elements<T>(units, units) : 0)};
 }
@@ -132,6 +135,7 @@ struct ForwardScratch {
   std::int64_t z;      // [block, rows, G*U]: their products
   std::int64_t zh;     // [rows, 3*U]: those of h, or [rows, U]: r * h
   std::int64_t h, c;   // [rows, U]
+  std::int64_t saved;  // [rows, saved*U]: one step's, where there is no workspace
   std::int64_t elements;
 };
 DLCORE_INLINE ForwardScratch forward_scratch(const RnnShape& s) {
@@ -139,7 +143,8 @@ DLCORE_INLINE ForwardScratch forward_scratch(const RnnShape& s) {
   const std::int64_t block = max_of<std::int64_t>(1, min_of(s.steps, kBlockRows / rows));
   const std::int64_t zh = block * rnn_gates(s.cell) * state;
   const std::int64_t h = zh + (s.cell == RnnCell::GruResetAfter ? 3 * state : state);
-  return {block, 0, zh, h, h + state, h + 2 * state};
+  const std::int64_t saved = h + 2 * state;
+  return {block, 0, zh, h, h + state, saved, saved + rnn_layout(s.cell).saved * state};
 }
 
 template <class T, bool kUsual>
@@ -152,6 +157,7 @@ class ForwardPass {
     w_x_ = packed + weights.w_x, w_h_ = packed + weights.w_h, w_n_ = packed + weights.w_n;
     const ForwardScratch at = forward_scratch(shape);
     block_ = at.block, z_ = scratch + at.z, zh_ = scratch + at.zh, h_ = scratch + at.h, c_ = scratch + at.c;
+    saved_ = scratch + at.saved;
   }
 
   void run() {
@@ -172,37 +178,56 @@ class ForwardPass {
   bool masked(std::int64_t row, std::int64_t time) const {
     return io_.mask && !io_.mask[(first_ + row) * s_.steps + time];
   }
-  /// z = x_t w_x for steps [from, to): a panel of the weights serves all of them.
+  const T* input_at(std::int64_t row, std::int64_t step) const {
+    return io_.x + ((first_ + row) * s_.steps + time_of(step)) * s_.channels;
+  }
+  /// z = x_t w_x for steps [from, to): a panel of the weights serves all of them, the rows of each step or, where they
+  /// are more, the steps of each row.
   void project(std::int64_t from, std::int64_t to) {
+    const std::int64_t k = s_.channels, steps = to - from, ahead = s_.reverse ? -k : k;
     const T* panel = w_x_;
-    for (std::int64_t j = 0; j < cols_; j += kNr<T>, panel += s_.channels * kNr<T>) {
+    for (std::int64_t j = 0; j < cols_; j += kNr<T>, panel += k * kNr<T>) {
       const int width = static_cast<int>(min_of<std::int64_t>(kNr<T>, cols_ - j));
-      for (std::int64_t step = from; step < to; ++step)
-        multiply_panel(rows_, width, s_.channels, io_.x + (first_ * s_.steps + time_of(step)) * s_.channels,
-                       s_.steps * s_.channels, panel, z_ + (step - from) * rows_ * cols_ + j, cols_, false);
+      if (rows_ >= steps)
+        for (std::int64_t step = 0; step < steps; ++step)
+          multiply_panel(rows_, width, k, input_at(0, from + step), s_.steps * k, panel, z_ + step * rows_ * cols_ + j,
+                         cols_, false);
+      else
+        for (std::int64_t row = 0; row < rows_; ++row)
+          multiply_panel(steps, width, k, input_at(row, from), ahead, panel, z_ + row * cols_ + j, rows_ * cols_,
+                         false);
     }
   }
 
+  /// z (+)= a w_h[:, columns]. A single row reads the weights where they are: packing them would take longer.
+  void recur(const T* a, const T* panels, std::int64_t first_column, std::int64_t columns, T* z, std::int64_t ldz,
+             bool accumulate) {
+    if (s_.batch == 1)
+      gemv(s_.units, a, std::int64_t{1}, io_.w_h + first_column, cols_, z, columns, accumulate);
+    else
+      multiply(rows_, columns, s_.units, a, s_.units, panels, z, ldz, accumulate);
+  }
+
   ForwardRow<T> row_at(std::int64_t row, std::int64_t step, const T* z) const {
-    const std::int64_t units = s_.units;
+    const std::int64_t units = s_.units, saved = rnn_layout(s_.cell).saved * units;
     return {units,
             z + row * cols_,
             zh_ + row * cols_,
             io_.b,
             h_ + row * units,
             c_ + row * units,
-            io_.workspace + (step * s_.batch + first_ + row) * rnn_layout(s_.cell).saved * units,
+            io_.workspace ? io_.workspace + (step * s_.batch + first_ + row) * saved : saved_ + row * saved,
             io_.y + ((first_ + row) * s_.steps + step) * units};
   }
 
   void run_step(std::int64_t step, T* z) {
-    const std::int64_t time = time_of(step), units = s_.units;
+    const std::int64_t time = time_of(step);
     if (s_.cell == RnnCell::GruResetAfter)
-      multiply(rows_, cols_, units, h_, units, w_h_, zh_, cols_, false);
+      recur(h_, w_h_, 0, cols_, zh_, cols_, false);
     else if (s_.cell == RnnCell::GruResetBefore)
       reset_before(step, z);
     else
-      multiply(rows_, cols_, units, h_, units, w_h_, z, cols_, true);
+      recur(h_, w_h_, 0, cols_, z, cols_, true);
 
     for (std::int64_t row = 0; row < rows_; ++row) {
       const ForwardRow<T> at = row_at(row, step, z);
@@ -216,10 +241,10 @@ class ForwardPass {
   /// The gates and the sums of the candidate.
   void reset_before(std::int64_t step, T* z) {
     const std::int64_t units = s_.units;
-    multiply(rows_, 2 * units, units, h_, units, w_h_, z, cols_, true);
+    recur(h_, w_h_, 0, 2 * units, z, cols_, true);
     for (std::int64_t row = 0; row < rows_; ++row)
       gru_reset_before_gates(act_, row_at(row, step, z), zh_ + row * units);
-    multiply(rows_, units, units, zh_, units, w_n_, z + 2 * units, cols_, true);
+    recur(zh_, w_n_, 2 * units, units, z + 2 * units, cols_, true);
   }
 
   void update(const ForwardRow<T>& row) {
@@ -250,7 +275,7 @@ class ForwardPass {
   Activations<T, kUsual> act_;
   std::int64_t first_, rows_, cols_, block_;
   const T *w_x_, *w_h_, *w_n_;
-  T *z_, *zh_, *h_, *c_;
+  T *z_, *zh_, *h_, *c_, *saved_;
 };
 
 }  // namespace dlcore::DLCORE_ISA

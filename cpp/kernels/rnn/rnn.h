@@ -10,7 +10,8 @@
 ///
 /// x [B,T,C]   w_x [C,G*U]   w_h [U,G*U]   b [G*U], for GruResetAfter [2,G*U] or (bias_rows = 1) [G*U]   h0, c0 [B,U]
 /// mask [B,T] or null.  y [B,T,U] in the order of the steps.  h_T, c_T [B,U].  All dense; no alignment needed.
-/// workspace [T,B,rnn_workspace_size]: what the backward pass needs of every step (activated gates, states).
+/// workspace [T,B,rnn_workspace_size]: what the backward pass needs of every step (activated gates, states); null where
+/// there is none.
 /// scratch: rnn_*_scratch_bytes, 64-byte aligned.
 ///
 /// Backward: dy, dh_T, dc_T may be null (zero). Outputs are overwritten; dx may be null (not wanted).

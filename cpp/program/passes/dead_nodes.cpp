@@ -4,6 +4,17 @@
 
 namespace dlcore {
 
+namespace {
+
+void drop_last_output(Graph& graph, Node& node) {
+  node.attrs.set(node.op->last_output_wanted, false);
+  Specs in;
+  for (int value : node.in) in.push_back(graph.values[value].spec);
+  graph.values[node.out.back()].spec = node.op->infer(in, node.attrs).back();
+}
+
+}  // namespace
+
 void remove_dead_nodes(Graph& graph) {
   std::vector<bool> needed(graph.values.size(), false);
   for (int value : graph.outputs) needed[value] = true;
@@ -14,6 +25,7 @@ void remove_dead_nodes(Graph& graph) {
     bool live = false;
     for (int value : node->out) live = live || needed[value];
     if (!live) continue;
+    if (node->op->last_output_wanted && !needed[node->out.back()]) drop_last_output(graph, *node);
     for (std::size_t i = 0; i < node->in.size(); ++i)
       if (reads_bytes(*node->op, i)) needed[node->in[i]] = true;
     kept.push_back(std::move(*node));
