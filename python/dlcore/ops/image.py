@@ -5,7 +5,7 @@ import numpy as np
 from dlcore import _core, backend
 from dlcore.ops import numpy as knp
 from dlcore.ops._common import as_float, tensor
-from dlcore.ops.nn import depthwise_conv
+from dlcore.ops.convolution import depthwise_conv
 from dlcore.ops.operation import operation
 from dlcore.ops.resampling import (
     affine_transform,

@@ -1,13 +1,54 @@
-"""x[key] with Python's and NumPy's keys: integers, slices, None, Ellipsis, arrays of integers, masks."""
+"""Elements by their places: indices along an axis, and x[key]."""
 
 import numpy as np
 
 from dlcore import _core, backend
 from dlcore.backend.tensors import Tensor
-from dlcore.ops.core import TO_THE_END
+from dlcore.ops._common import TO_THE_END, as_indices, own_names, resolve_axis, tensor
+from dlcore.ops.arithmetic import floor_divide, mod
+from dlcore.ops.operation import operation
+from dlcore.ops.shapes import broadcast_to, ravel
 
 
+@operation
+def take(x, indices, axis=None):
+    """The slices at the indices along the axis (of the flat tensor for None)."""
+    x = tensor(x)
+    if axis is None:
+        x, axis = ravel(x), 0
+    return _core.apply("gather", [x, as_indices(indices)], axis=resolve_axis(axis, x.ndim), mode="raise")
+
+
+@operation
+def take_along_axis(x, indices, axis=None):
+    """The elements at the indices, which have x's shape but along the axis."""
+    x, indices = tensor(x), as_indices(indices)
+    if axis is None:
+        return _core.apply("gather_along", [ravel(x), ravel(indices)], axis=0)
+    axis = resolve_axis(axis, x.ndim)
+    shape = [i if a == axis else n for a, (i, n) in enumerate(zip(indices.shape, x.shape))]
+    if list(indices.shape) != shape:
+        indices = broadcast_to(indices, shape)
+    return _core.apply("gather_along", [x, indices], axis=axis)
+
+
+@operation
+def unravel_index(indices, shape):
+    """The tuple of indices along each axis for indices into the flat tensor."""
+    rest, places = tensor(indices), []
+    for size in reversed(shape):
+        places.append(mod(rest, size))
+        rest = floor_divide(rest, size)
+    return tuple(reversed(places))
+
+
+# ---- x[key] with Python's and NumPy's keys: integers, slices, None, Ellipsis, arrays of integers, masks
+
+
+@operation
 def get_item(x, key):
+    """x[key]."""
+    x = tensor(x)
     keys = list(key) if isinstance(key, tuple) else [key]
     keys = [_standardize(k) for k in keys]
     keys = _fill_ellipsis(keys, x)
@@ -29,7 +70,7 @@ def _standardize(key):
         if len(found) != 1:
             raise NotImplementedError("x[mask]: only masks of one axis are supported; use ops.where() for others.")
         return backend.convert_to_tensor(found[0], "int32")
-    return array if array.dtype in ("int32", "int64") else backend.convert_to_tensor(array, "int32")
+    return as_indices(array)
 
 
 def _is_array(key):
@@ -111,3 +152,6 @@ def _advanced(x, keys):
     front = list(range(rows.ndim, rows.ndim + axes[0]))
     rest = [a for a in range(result.ndim) if a >= rows.ndim + axes[0]]
     return _core.apply("transpose", [result], permutation=front + list(range(rows.ndim)) + rest)
+
+
+__all__ = own_names(globals())
