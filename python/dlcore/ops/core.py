@@ -5,7 +5,7 @@ import builtins
 import numpy as np
 
 from dlcore import _core, backend, tree
-from dlcore.backend.keras_tensor import KerasTensor
+from dlcore.backend.keras_tensor import KerasTensor, is_keras_tensor
 from dlcore.backend.tensors import Tensor, convert_to_numpy, is_tensor
 from dlcore.ops._common import TO_THE_END
 from dlcore.ops.arrangement import flip
@@ -51,10 +51,6 @@ def dtype(x):
 def result_type(*dtypes_or_tensors):
     """The dtype in which the values meet."""
     return backend.result_type(*(getattr(d, "dtype", d) for d in dtypes_or_tensors))
-
-
-def is_keras_tensor(x):
-    return isinstance(x, KerasTensor)
 
 
 @operation
