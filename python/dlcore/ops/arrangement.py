@@ -46,7 +46,13 @@ def rot90(array, k=1, axes=(0, 1)):
 
 @operation
 def roll(x, shift, axis=None):
-    """Shifted along an axis; what falls off comes back at the other end."""
+    """Shifted along an axis; what falls off comes back at the other end.
+
+    Args:
+        x: the tensor.
+        shift: int, or one for each of several axes: positive towards the end.
+        axis: int, several, or None (default): of the flat tensor.
+    """
     if axis is None:
         x = tensor(x)
         return reshape(roll(ravel(x), shift, 0), x.shape)
@@ -74,7 +80,13 @@ def tile(x, repeats):
 
 @operation
 def repeat(x, repeats, axis=None):
-    """Each element (slice) repeated."""
+    """Each element (slice) repeated.
+
+    Args:
+        x: the tensor.
+        repeats: int, or one int for each slice along the axis.
+        axis: int or None (default): of the flat tensor.
+    """
     x = tensor(x)
     if axis is None:
         x, axis = ravel(x), 0
@@ -90,7 +102,14 @@ def repeat(x, repeats, axis=None):
 
 @operation
 def pad(x, pad_width, mode="constant", constant_values=None):
-    """Elements put before and after, along each axis: `((before, after), ...)`."""
+    """Elements put before and after, along each axis.
+
+    Args:
+        x: the tensor.
+        pad_width: ((before, after), ...) for each axis; one pair, or one int, for all.
+        mode: `"constant"` (default), `"reflect"` or `"symmetric"`.
+        constant_values: number, default 0: of the mode `"constant"`.
+    """
     x = tensor(x)
     widths = np.broadcast_to(np.asarray(pad_width, dtype="int64"), (x.ndim, 2)).tolist()
     low, high = [w[0] for w in widths], [w[1] for w in widths]

@@ -63,7 +63,15 @@ def _pool(name, inputs, pool_size, strides, padding, data_format):
 
 @operation
 def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
-    """The greatest element of each window."""
+    """The greatest element of each window.
+
+    Args:
+        inputs: (batch, spatial axes (1 to 3) ..., channels), or the channels first.
+        pool_size: int or one int per spatial axis.
+        strides: int or one int per spatial axis, default `pool_size`.
+        padding: `"valid"` (default) or `"same"`.
+        data_format: `"channels_last"`, `"channels_first"` or None (default): that of `image_data_format()`.
+    """
     images, x, attrs = _pool("max_pool", inputs, pool_size, strides, padding, data_format)
     if images.rank == 3:
         return images.leave(volumes.pool3d("max_pool2d", x, **attrs))
@@ -72,7 +80,7 @@ def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None)
 
 @operation
 def average_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
-    """The mean of each window; padding is not counted."""
+    """The mean of each window; padding is not counted. Arguments as `max_pool`."""
     images, x, attrs = _pool("average_pool", inputs, pool_size, strides, padding, data_format)
     if images.rank == 3:
         return images.leave(volumes.pool3d("avg_pool2d", x, **attrs))
@@ -109,13 +117,16 @@ def _max_of_windows(x, axis, starts, stops):
 
 @operation
 def adaptive_average_pool(inputs, output_size, data_format=None):
-    """Means over as many windows per spatial axis as output_size says."""
+    """Means over as many windows per spatial axis as output_size (int, or one per axis) says.
+
+    Window i of `out` along an axis of size n reaches from floor(i n / out) to ceil((i + 1) n / out).
+    """
     return _adaptive_pool("adaptive_average_pool", inputs, output_size, data_format, _mean_of_windows)
 
 
 @operation
 def adaptive_max_pool(inputs, output_size, data_format=None):
-    """Maxima over as many windows per spatial axis as output_size says."""
+    """Maxima over the windows of `adaptive_average_pool`."""
     return _adaptive_pool("adaptive_max_pool", inputs, output_size, data_format, _max_of_windows)
 
 
@@ -166,7 +177,14 @@ def depthwise_conv(inputs, kernel, strides=1, padding="valid", data_format=None,
 def separable_conv(
     inputs, depthwise_kernel, pointwise_kernel, strides=1, padding="valid", data_format=None, dilation_rate=1
 ):
-    """A depthwise convolution, then a 1x1 one."""
+    """A depthwise convolution, then a 1 x 1 one.
+
+    Args:
+        inputs: (batch, spatial axes (1 or 2) ..., channels), or the channels first.
+        depthwise_kernel: (sizes ..., channels, multiplier).
+        pointwise_kernel: (1 ..., channels * multiplier, filters).
+        strides, padding, data_format, dilation_rate: as `conv`, for the first of the two.
+    """
     x = depthwise_conv(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
     return conv(x, pointwise_kernel, 1, "valid", data_format)
 

@@ -93,7 +93,13 @@ def _flat_rows(indices, sizes):
 
 @operation
 def scatter(indices, values, shape):
-    """Zeros of the given shape with values added at indices [N, depth]."""
+    """Zeros of the given shape with values added at indices.
+
+    Args:
+        indices: integers (n, depth): places along the first `depth` axes.
+        values: (n, *shape[depth:]).
+        shape: tuple of ints.
+    """
     indices, values = backend.convert_to_tensor(indices), backend.convert_to_tensor(values)
     depth = indices.shape[-1]
     count = int(np.prod(shape[:depth]))
@@ -106,7 +112,17 @@ def scatter(indices, values, shape):
 
 @operation
 def scatter_update(inputs, indices, updates, reduction=None):
-    """A copy of inputs with updates written (reduction "add": added) at indices [N, depth]."""
+    """A copy of inputs with updates written at indices (n, depth), as in `scatter`.
+
+    Args:
+        inputs: the tensor.
+        indices: integers (n, depth); without a reduction each at most once.
+        updates: (n, *inputs.shape[depth:]).
+        reduction: None (default): written in place of the elements; `"add"`: added.
+
+    Raises:
+        ValueError: another reduction.
+    """
     x, updates = backend.promote(inputs, updates)
     if reduction not in (None, "add"):
         raise ValueError(f'Unknown reduction: {reduction!r}. Expected None or "add".')
@@ -154,7 +170,17 @@ def switch(index, branches, *operands):
 
 
 def while_loop(cond, body, loop_vars, maximum_iterations=None):
-    """Repeats loop_vars = body(*loop_vars) while cond(*loop_vars); the condition must be known when it is run."""
+    """Repeats loop_vars = body(*loop_vars) while cond(*loop_vars).
+
+    Args:
+        cond: function of the variables; what it returns must be known when it is run, not traced.
+        body: function of the variables that returns them anew.
+        loop_vars: tensor, or list or tuple of them.
+        maximum_iterations: int or None (default): no limit.
+
+    Raises:
+        TypeError: the condition depends on tensors of a traced function.
+    """
     packed = isinstance(loop_vars, (list, tuple))
     state = tuple(loop_vars) if packed else (loop_vars,)
     count = 0
@@ -174,7 +200,16 @@ def fori_loop(lower, upper, body_fun, init_val):
 
 
 def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
-    """carry, y = f(carry, x) along axis 0 of xs. Returns the last carry and the stacked y."""
+    """carry, y = f(carry, x) along axis 0 of xs. Returns the last carry and the stacked y.
+
+    Args:
+        f: function of two structures of tensors that returns two.
+        init: the first carry.
+        xs: tensor or structure of tensors; None: f gets None, `length` times.
+        length: int, where there are no xs.
+        reverse: bool, default False: from the end.
+        unroll: kept for Keras's signature; all steps are written out.
+    """
     steps = length if xs is None else tree.flatten(xs)[0].shape[0]
     indices = range(steps - 1, -1, -1) if reverse else range(steps)
     carry, outputs = init, []

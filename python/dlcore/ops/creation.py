@@ -75,7 +75,7 @@ def empty_like(x, dtype=None):
 
 
 def arange(start, stop=None, step=None, dtype=None):
-    """start, start + step, ... below stop."""
+    """start, start + step, ... below stop; with start alone, 0, 1, ... below it. int32 for ints, else `floatx()`."""
     start, stop, step = (v if v is None else backend.convert_to_numpy(v).item() for v in (start, stop, step))
     if dtype is None:
         numbers = [v for v in (start, stop, step) if v is not None]
@@ -85,7 +85,16 @@ def arange(start, stop=None, step=None, dtype=None):
 
 
 def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
-    """num evenly spaced numbers."""
+    """num evenly spaced numbers from start to stop.
+
+    Args:
+        start, stop: numbers, or arrays of one shape.
+        num: int, default 50.
+        endpoint: bool, default True: stop is the last of them.
+        retstep: bool, default False: also return the distance.
+        dtype: default `floatx()`.
+        axis: int, default 0: their axis, where start and stop are arrays.
+    """
     ends = [backend.convert_to_numpy(v) for v in (start, stop)]
     values, step = np.linspace(*ends, num, endpoint=endpoint, retstep=True, axis=axis)
     result = backend.convert_to_tensor(values, dtype or backend.floatx())
@@ -93,7 +102,7 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
 
 
 def logspace(start, stop, num=50, endpoint=True, base=10, dtype=None, axis=0):
-    """num numbers evenly spaced in their logarithms."""
+    """num numbers evenly spaced in their logarithms, from base^start to base^stop. Others as `linspace`."""
     values = np.logspace(start, stop, num, endpoint=endpoint, base=base, axis=axis)
     return backend.convert_to_tensor(values, dtype or backend.floatx())
 
@@ -108,7 +117,7 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
 
 
 def eye(N, M=None, k=0, dtype=None):
-    """1 on the k-th diagonal, else 0."""
+    """The matrix (N, M), default (N, N), with 1 on the k-th diagonal, else 0; dtype default `floatx()`."""
     return backend.convert_to_tensor(np.eye(N, M, k=k, dtype="float32"), dtype or backend.floatx())
 
 
@@ -118,7 +127,7 @@ def identity(n, dtype=None):
 
 
 def tri(N, M=None, k=0, dtype=None):
-    """1 on and below the k-th diagonal, else 0."""
+    """The matrix (N, M), default (N, N), with 1 on and below the k-th diagonal, else 0; dtype default `floatx()`."""
     return backend.convert_to_tensor(np.tri(N, M, k=k, dtype="float32"), dtype or backend.floatx())
 
 

@@ -2,23 +2,35 @@
 
 from dlcore import _core, backend
 from dlcore.ops import numpy as knp
-from dlcore.ops._common import as_float, own_names, tensor
+from dlcore.ops._common import as_float, as_indices, own_names, tensor
 from dlcore.ops.operation import operation
 
 
 @operation
 def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
-    """1 at the index and 0 elsewhere, along a new axis."""
-    x = tensor(x)
-    if x.dtype not in ("int32", "int64"):
-        x = backend.convert_to_tensor(x, "int32")
+    """1 at the index and 0 elsewhere, along a new axis.
+
+    Args:
+        x: integers; where one is no index, all are 0.
+        num_classes: int: the size of the new axis.
+        axis: int, default -1: the place of the new axis.
+        dtype: default `floatx()`.
+        sparse: kept for Keras's signature; the result is dense.
+    """
+    x = as_indices(x)
     hot = _core.apply("one_hot", [x], depth=int(num_classes), dtype=backend.standardize_dtype(dtype))
     return hot if axis in (-1, x.ndim) else knp.moveaxis(hot, -1, axis)
 
 
 @operation
 def multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False, **kwargs):
-    """1 at all the indices of a row."""
+    """1 at all the indices of a row.
+
+    Args:
+        inputs: integers (..., n); the axis 1 (0 of a vector) is that of the indices of a row.
+        num_classes: int.
+        axis, dtype, sparse: as `one_hot`.
+    """
     num_classes = kwargs.get("num_tokens", num_classes)
     if num_classes is None:
         raise ValueError("multi_hot: `num_classes` must be specified.")
@@ -37,7 +49,12 @@ def _logits_of(output, name, from_logits):
 
 @operation
 def binary_crossentropy(target, output, from_logits=False):
-    """-(t log o + (1 - t) log(1 - o)), element by element."""
+    """-(t log o + (1 - t) log(1 - o)), element by element.
+
+    Args:
+        target, output: of one shape; output are probabilities, clipped to [epsilon, 1 - epsilon], or logits.
+        from_logits: bool, default False. Probabilities that `sigmoid` returned are traced back to their logits.
+    """
     output, from_logits = _logits_of(output, "sigmoid", from_logits)
     target, output = backend.promote(target, as_float(output))
     _check_same_shape("binary_crossentropy", target, output)
@@ -52,7 +69,13 @@ def binary_crossentropy(target, output, from_logits=False):
 
 @operation
 def categorical_crossentropy(target, output, from_logits=False, axis=-1):
-    """-sum_i t_i log(o_i) along the axis."""
+    """-sum_i t_i log(o_i) along the axis, which the result lacks.
+
+    Args:
+        target, output: of one shape; output are probabilities, scaled to the sum 1, or logits.
+        from_logits: bool, default False. Probabilities that `softmax` returned are traced back to their logits.
+        axis: int, default -1: that of the classes.
+    """
     output, from_logits = _logits_of(output, "softmax", from_logits)
     target, output = backend.promote(target, as_float(output))
     if target.ndim < 1:
@@ -68,7 +91,12 @@ def categorical_crossentropy(target, output, from_logits=False, axis=-1):
 
 @operation
 def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
-    """-log(o[t]) along the axis, for integer classes t."""
+    """-log(o[t]) along the axis, for integer classes t.
+
+    Args:
+        target: integers, of the shape of output without the axis, or with 1 there at the end.
+        output, from_logits, axis: as `categorical_crossentropy`.
+    """
     output, from_logits = _logits_of(output, "softmax", from_logits)
     output, target = as_float(output), tensor(target)
     if target.ndim == output.ndim and target.shape[-1] == 1:
@@ -82,8 +110,7 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
             f"Received: target.shape={target.shape}, output.shape={output.shape}. For one-hot labels use the loss "
             "'categorical_crossentropy'."
         )
-    if target.dtype not in ("int32", "int64"):
-        target = backend.convert_to_tensor(target, "int32")
+    target = as_indices(target)
     if from_logits:
         return _core.apply("sparse_softmax_xent", [output, target])
     return _core.apply("sparse_xent", [output, target], epsilon=backend.epsilon())

@@ -68,7 +68,7 @@ def logsumexp(x, axis=None, keepdims=False):
 
 @operation
 def top_k(x, k, sorted=True):
-    """The k greatest elements of the last axis, descending, and their indices."""
+    """The k greatest elements of the last axis, descending, and their int32 indices, both (..., k)."""
     return _core.apply("top_k", [tensor(x)], k=int(k))
 
 
@@ -89,7 +89,14 @@ def _segment_count(segment_ids, num_segments):
 
 @operation
 def segment_sum(data, segment_ids, num_segments=None, sorted=False):
-    """Sums of the rows with equal ids."""
+    """Sums of the rows with equal ids.
+
+    Args:
+        data: (n, ...).
+        segment_ids: integers (n,) from 0; rows with an id of `num_segments` or more are left out.
+        num_segments: int: how many rows the result has; None: the greatest id + 1, which traced functions can't know.
+        sorted: kept for Keras's signature.
+    """
     data, ids = tensor(data), backend.convert_to_tensor(segment_ids, "int32")
     nothing = zeros([_segment_count(ids, num_segments), *data.shape[1:]], data.dtype)
     return _core.apply("scatter_add", [nothing, ids, data], axis=0, mode="fill")
@@ -113,19 +120,25 @@ def _extreme(data, sign):
 
 @operation
 def segment_max(data, segment_ids, num_segments=None, sorted=False):
-    """The greatest of the rows with equal ids; the least number of the dtype where there are none."""
+    """The greatest of the rows with equal ids; the least number of the dtype where there are none.
+
+    Arguments as `segment_sum`.
+    """
     return _segments(reductions.max, _extreme(data, -1), data, segment_ids, num_segments)
 
 
 @operation
 def segment_min(data, segment_ids, num_segments=None, sorted=False):
-    """The smallest of the rows with equal ids; the greatest number of the dtype where there are none."""
+    """The smallest of the rows with equal ids; the greatest number of the dtype where there are none.
+
+    Arguments as `segment_sum`.
+    """
     return _segments(reductions.min, _extreme(data, 1), data, segment_ids, num_segments)
 
 
 @operation
 def segment_prod(data, segment_ids, num_segments=None, sorted=False):
-    """Products of the rows with equal ids; 1 where there are none."""
+    """Products of the rows with equal ids; 1 where there are none. Arguments as `segment_sum`."""
     return _segments(prod, 1, data, segment_ids, num_segments)
 
 
@@ -158,7 +171,14 @@ def view_as_real(x):
 
 @operation
 def normalize(x, axis=-1, order=2, epsilon=None):
-    """x divided by its norm along the axis."""
+    """x divided by its norm along the axis.
+
+    Args:
+        x: numbers; integers become floats.
+        axis: int, default -1.
+        order: of the norm, default 2.
+        epsilon: float, default `backend.epsilon()`: the least norm that counts.
+    """
     x = as_float(x)
     epsilon = backend.epsilon() if epsilon is None else epsilon
     if order == 2:
@@ -169,7 +189,17 @@ def normalize(x, axis=-1, order=2, epsilon=None):
 
 @operation
 def norm(x, ord=None, axis=None, keepdims=False):
-    """The vector norm (Frobenius' for a matrix) of the given order."""
+    """The vector norm (Frobenius' for a matrix) of the given order.
+
+    Args:
+        x: numbers; integers become floats.
+        ord: None (default) or `"fro"`: the root of the sum of squares; inf, -inf, 0 or a number p: of vectors.
+        axis: int, or 2 ints for matrices; None (default): all.
+        keepdims: bool, default False.
+
+    Raises:
+        NotImplementedError: another norm of matrices than Frobenius'.
+    """
     x = as_float(x)
     if ord in (None, 2, "fro") and (ord != 2 or axis is None or len(axes_of(axis)) == 1):
         return sqrt(reductions.sum(square(x), axis=axis, keepdims=keepdims))

@@ -39,7 +39,7 @@ def diagflat(x, k=0):
 
 @operation
 def diagonal(x, offset=0, axis1=0, axis2=1):
-    """The elements whose two indices differ by the offset, as the last axis."""
+    """The elements whose indices along axis1 and axis2 differ by the offset, as the last axis."""
     x = moveaxis(x, (axis1, axis2), (-2, -1))
     rows, columns = x.shape[-2:]
     first = np.arange(max(-offset, 0), min(rows, columns - offset))
@@ -76,7 +76,7 @@ def triu(x, k=0):
 
 @operation
 def vander(x, N=None, increasing=False):
-    """The powers of x as columns, the highest first."""
+    """The powers of the vector x as columns, N of them (default as many as x has elements), the highest first."""
     x = tensor(x)
     count = x.shape[0] if N is None else int(N)
     powers = np.arange(count) if increasing else np.arange(count)[::-1]
@@ -143,7 +143,12 @@ def kron(x1, x2):
 
 @operation
 def tensordot(x1, x2, axes=2):
-    """The sum of products over pairs of axes."""
+    """The sum of products over pairs of axes.
+
+    Args:
+        x1, x2: the tensors.
+        axes: int n: the last n of x1 and the first n of x2; or a pair of ints or of lists: axes of x1, axes of x2.
+    """
     a, b = backend.promote(x1, x2)
     if isinstance(axes, int):
         over_a, over_b = list(range(a.ndim - axes, a.ndim)), list(range(axes))
@@ -158,7 +163,13 @@ def tensordot(x1, x2, axes=2):
 
 @operation
 def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
-    """The vector product of vectors of three elements."""
+    """The vector product of vectors of three elements.
+
+    Args:
+        x1, x2: the tensors.
+        axisa, axisb, axisc: ints, default -1: the axis of the vectors in x1, x2 and the result.
+        axis: int or None (default): all three at once.
+    """
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = backend.promote(x1, x2)
@@ -169,7 +180,12 @@ def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
 
 @operation
 def correlate(x1, x2, mode="valid"):
-    """Cross-correlation of two vectors."""
+    """Cross-correlation of two vectors.
+
+    Args:
+        x1, x2: (n,) and (m,).
+        mode: `"valid"` (default): n - m + 1 numbers, `"same"`: n, or `"full"`: n + m - 1.
+    """
     a, b = backend.promote(x1, x2)
     a, b = as_float(a), as_float(b)
     width = {"valid": 0, "same": b.shape[0] - 1, "full": 2 * (b.shape[0] - 1)}[mode]

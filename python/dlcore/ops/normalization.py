@@ -14,7 +14,17 @@ def moments(x, axes, keepdims=False, synchronized=False):
 
 @operation
 def batch_normalization(x, mean, variance, axis, offset=None, scale=None, epsilon=1e-3):
-    """(x - mean) / sqrt(variance + epsilon) * scale + offset, with statistics along the axis."""
+    """(x - mean) / sqrt(variance + epsilon) * scale + offset, with statistics along the axis.
+
+    Args:
+        x: floats.
+        mean, variance: (channels,), the size of `axis`.
+        axis: int: that of the channels.
+        offset, scale: (channels,) or None (default): left out.
+        epsilon: float, default 0.001.
+
+    Reference: Ioffe & Szegedy 2015.
+    """
     x = as_float(x)
     shape = [1] * x.ndim
     shape[axis] = -1
@@ -30,7 +40,17 @@ def batch_normalization(x, mean, variance, axis, offset=None, scale=None, epsilo
 
 @operation
 def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_scaling=False):
-    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, with mean and variance of each example over the axes."""
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, with mean and variance of each example over the axes.
+
+    Args:
+        x: floats.
+        gamma, beta: of the sizes of the axes, or None (default): left out.
+        axis: int or list of ints, default -1.
+        epsilon: float, default `backend.epsilon()`.
+        rms_scaling: bool, default False: without mean and beta.
+
+    Reference: Ba et al. 2016.
+    """
     x = as_float(x)
     epsilon = backend.epsilon() if epsilon is None else epsilon
     axes = sorted(resolve_axis(a, x.ndim) for a in axes_of(axis))

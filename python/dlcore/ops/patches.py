@@ -92,7 +92,7 @@ def _blocks(x, data_format):
 
 @operation
 def depth_to_space(x, block_size, data_format="channels_last"):
-    """Channels laid out as blocks of pixels."""
+    """Channels laid out as blocks of pixels: (N, H, W, C b^2) to (N, H b, W b, C) for the block size b."""
     y = _blocks(x, data_format)
     n, h, w, c = y.shape
     b = block_size
@@ -103,7 +103,7 @@ def depth_to_space(x, block_size, data_format="channels_last"):
 
 @operation
 def space_to_depth(x, block_size, data_format="channels_last"):
-    """Blocks of pixels laid out as channels."""
+    """Blocks of pixels laid out as channels: (N, H b, W b, C) to (N, H, W, C b^2) for the block size b."""
     y = _blocks(x, data_format)
     n, h, w, c = y.shape
     b = block_size

@@ -22,7 +22,7 @@ def _countable(x):
 
 @operation
 def sum(x, axis=None, keepdims=False):
-    """Sum over the axes (all for None)."""
+    """Sum over the axes (int, list of ints, or None: all); of bool and 8-bit integers in int32."""
     return _reduce("reduce_sum", _countable(tensor(x)), axis, keepdims)
 
 
@@ -165,7 +165,14 @@ def _along(x, axis, start, stop):
 
 @operation
 def trapezoid(y, x=None, dx=1.0, axis=-1):
-    """The integral along the axis, by trapezoids of width dx or between the places x."""
+    """The integral along the axis, by trapezoids of width dx or between the places x.
+
+    Args:
+        y: numbers; integers become floats.
+        x: places, a vector or of y's shape; None (default): dx apart.
+        dx: float, default 1.0.
+        axis: int, default -1.
+    """
     y = as_float(y)
     axis = resolve_axis(axis, y.ndim)
     width = dx

@@ -32,7 +32,7 @@ def argpartition(x, kth, axis=-1):
 
 @operation
 def searchsorted(sorted_sequence, values, side="left"):
-    """Where the values would be put into the ascending sequence."""
+    """The int32 places of values in an ascending vector: before what is equal or, with side "right", behind it."""
     a, b = backend.promote(sorted_sequence, values)
     return _core.apply("searchsorted", [a, b], right=side == "right")
 
@@ -45,7 +45,7 @@ def digitize(x, bins):
 
 @operation
 def isin(x1, x2, assume_unique=False, invert=False):
-    """Whether each element of x1 is among those of x2."""
+    """Whether each element of x1 is among those of x2 (or, with invert, is not); bool."""
     x1, x2 = backend.promote(x1, x2)
     if x1.dtype == "bool":
         x1, x2 = (backend.convert_to_tensor(x, "int32") for x in (x1, x2))

@@ -21,7 +21,13 @@ from dlcore.ops.sorting import searchsorted, sort
 
 @operation
 def average(x, axis=None, weights=None):
-    """Mean over the axes, weighted."""
+    """Mean over the axes, weighted.
+
+    Args:
+        x: numbers.
+        axis: int, list of ints or None (default): all.
+        weights: of x's shape, or a vector along the one axis; None: all 1.
+    """
     if weights is None:
         return mean(x, axis)
     x, weights = backend.promote(as_float(x), weights)
@@ -36,13 +42,21 @@ def average(x, axis=None, weights=None):
 
 @operation
 def quantile(x, q, axis=None, method="linear", keepdims=False):
-    """The value below which the part q of the elements lies."""
+    """The value below which the part q of the elements lies.
+
+    Args:
+        x: numbers; integers become floats.
+        q: float in [0, 1], or several, which are then the first axis of the result.
+        axis: int, list of ints or None (default): all.
+        method: between two elements: `"linear"` (default), `"lower"`, `"higher"`, `"midpoint"` or `"nearest"`.
+        keepdims: bool, default False.
+    """
     return _quantiles(_at_places, x, q, axis, method, keepdims)
 
 
 @operation
 def percentile(x, q, axis=None, method="linear", keepdims=False):
-    """The value below which q percent of the elements lie."""
+    """The value below which q percent of the elements lie; otherwise as `quantile`."""
     return quantile(x, _percent(q), axis, method, keepdims)
 
 
@@ -54,13 +68,13 @@ def median(x, axis=None, keepdims=False):
 
 @operation
 def nanquantile(x, q, axis=None, method="linear", keepdims=False):
-    """The value below which the part q of what is not NaN lies."""
+    """The value below which the part q of what is not NaN lies; arguments as `quantile`."""
     return _quantiles(_at_places_before_nan, x, q, axis, method, keepdims)
 
 
 @operation
 def nanpercentile(x, q, axis=None, method="linear", keepdims=False):
-    """nanquantile with q in percent."""
+    """`nanquantile` with q in percent."""
     return nanquantile(x, _percent(q), axis, method, keepdims)
 
 
@@ -142,7 +156,17 @@ def corrcoef(x):
 
 @operation
 def bincount(x, weights=None, minlength=0, sparse=False):
-    """How often each integer occurs (or the sum of its weights)."""
+    """How often each integer occurs (or the sum of its weights).
+
+    Args:
+        x: integers >= 0, (n,), or (batch, n): then a row of counts for each.
+        weights: of x's shape; None: counts, int32.
+        minlength: int: the least number of bins; in traced functions their number.
+        sparse: kept for Keras's signature; the result is dense.
+
+    Raises:
+        ValueError: in a traced function without `minlength`.
+    """
     x = as_indices(x)
     if x.is_symbolic and not minlength:
         raise ValueError("bincount: inside a traced function the number of bins must be given by minlength.")
