@@ -448,3 +448,21 @@ def test_gradients(name):
         down[index] -= step
         numeric = (float(value(up)) - float(value(down))) / (2 * step)
         assert abs(gradient[index] - numeric) < 1e-6 * max(1.0, abs(numeric)), index
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first", None])
+def test_blocks_of_pixels_and_channels(data_format):
+    """Pixel (i b + p, j b + q) of channel c is channel (p b + q) C + c of pixel (i, j)."""
+    b, deep = 2, np.arange(2 * 3 * 4 * 12, dtype="float32").reshape(2, 3, 4, 12)
+    wide = np.zeros((2, 6, 8, 3), "float32")
+    for p in range(b):
+        for q in range(b):
+            wide[:, p::b, q::b] = deep[..., (p * b + q) * 3 : (p * b + q + 1) * 3]
+    dlcore.config.set_image_data_format(data_format or "channels_first")
+    try:
+        if data_format != "channels_last":
+            deep, wide = np.moveaxis(deep, -1, 1), np.moveaxis(wide, -1, 1)
+        np.testing.assert_array_equal(ops.depth_to_space(deep, b, data_format).numpy(), wide)
+        np.testing.assert_array_equal(ops.space_to_depth(wide, b, data_format).numpy(), deep)
+    finally:
+        dlcore.config.set_image_data_format("channels_last")

@@ -85,31 +85,32 @@ def _scatter_add(rows, targets, count):
     return _core.apply("scatter_add", [nothing, backend.convert_to_tensor(targets, "int32"), rows], axis=0)
 
 
-def _blocks(x, data_format):
-    """(N, H, W, C) of either data format."""
-    return moveaxis(x, 1, -1) if backend.standardize_data_format(data_format) == "channels_first" else tensor(x)
+def _channels_last(x, data_format):
+    """Images of either data format as (N, H, W, C), and whether their channels came first."""
+    first = backend.standardize_data_format(data_format) == "channels_first"
+    return (moveaxis(x, 1, -1) if first else tensor(x)), first
 
 
 @operation
 def depth_to_space(x, block_size, data_format="channels_last"):
     """Channels laid out as blocks of pixels: (N, H, W, C b^2) to (N, H b, W b, C) for the block size b."""
-    y = _blocks(x, data_format)
+    y, first = _channels_last(x, data_format)
     n, h, w, c = y.shape
     b = block_size
     y = transpose(reshape(y, [n, h, w, b, b, c // b**2]), [0, 1, 3, 2, 4, 5])
     y = reshape(y, [n, h * b, w * b, c // b**2])
-    return moveaxis(y, -1, 1) if data_format == "channels_first" else y
+    return moveaxis(y, -1, 1) if first else y
 
 
 @operation
 def space_to_depth(x, block_size, data_format="channels_last"):
     """Blocks of pixels laid out as channels: (N, H b, W b, C) to (N, H, W, C b^2) for the block size b."""
-    y = _blocks(x, data_format)
+    y, first = _channels_last(x, data_format)
     n, h, w, c = y.shape
     b = block_size
     y = transpose(reshape(y, [n, h // b, b, w // b, b, c]), [0, 1, 3, 2, 4, 5])
     y = reshape(y, [n, h // b, w // b, c * b**2])
-    return moveaxis(y, -1, 1) if data_format == "channels_first" else y
+    return moveaxis(y, -1, 1) if first else y
 
 
 __all__ = own_names(globals())
