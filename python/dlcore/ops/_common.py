@@ -1,5 +1,7 @@
 """What the ops modules share: applying primitives to anything that can be made a tensor."""
 
+import numpy as np
+
 from dlcore import _core, backend
 from dlcore.backend import dtypes
 from dlcore.backend.tensors import Tensor
@@ -75,6 +77,19 @@ def resolve_axis(axis, rank):
     if not -rank <= axis < rank:
         raise ValueError(f"axis {axis} is out of bounds for a tensor of {rank} axes.")
     return axis % rank
+
+
+def same_padding(size, window, stride, dilation):
+    """How much "same" puts before and after an axis."""
+    total = max((-(-size // stride) - 1) * stride + dilation * (window - 1) + 1 - size, 0)
+    return total // 2, total - total // 2
+
+
+def window_slices(sizes, windows, strides, dilations):
+    """For each place in a window the slices, one per axis, of what stands there in all the windows."""
+    axes = [((n - d * (k - 1) - 1) // s + 1, s, d) for n, k, s, d in zip(sizes, windows, strides, dilations)]
+    for place in np.ndindex(*windows):
+        yield tuple(slice(i * d, i * d + (count - 1) * s + 1, s) for i, (count, s, d) in zip(place, axes))
 
 
 def own_names(module):

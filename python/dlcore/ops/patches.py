@@ -3,7 +3,7 @@
 import numpy as np
 
 from dlcore import _core, backend
-from dlcore.ops._common import own_names, tensor
+from dlcore.ops._common import own_names, tensor, window_slices
 from dlcore.ops.arrangement import pad
 from dlcore.ops.creation import zeros
 from dlcore.ops.indexing import get_item, take
@@ -41,17 +41,8 @@ def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
     window, spread, border, step = (_pairs(v) for v in (kernel_size, dilation, padding, stride))
     x = pad(x, [(0, 0), (0, 0), *((b, b) for b in border)])
     n, c = x.shape[:2]
-    columns = [get_item(x, place) for place in _windows(x.shape[2:], window, spread, step)]
+    columns = [get_item(x, (..., *place)) for place in window_slices(x.shape[2:], window, step, spread)]
     return reshape(stack(columns, 2), [-1 if n is None else n, c * window[0] * window[1], _area(columns[0])])
-
-
-def _windows(sizes, window, spread, step):
-    """The strided slices that hold pixel (i, j) of every patch."""
-    for i in range(window[0]):
-        for j in range(window[1]):
-            starts = (i * spread[0], j * spread[1])
-            counts = [(s - d * (w - 1) - 1) // t + 1 for s, d, w, t in zip(sizes, spread, window, step)]
-            yield (..., *(slice(a, a + (n - 1) * t + 1, t) for a, n, t in zip(starts, counts, step)))
 
 
 def _area(x):
@@ -73,7 +64,7 @@ def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
     places = np.arange(padded[0] * padded[1]).reshape(padded)
     taps = window[0] * window[1]
     n, channels = x.shape[0], x.shape[1] // taps
-    targets = np.stack([places[place[1:]].ravel() for place in _windows(padded, window, spread, step)])
+    targets = np.stack([places[place].ravel() for place in window_slices(padded, window, step, spread)])
     rows = reshape(moveaxis(reshape(x, [n, channels, taps * x.shape[2]]), -1, 0), [-1, n * channels])
     flat = _scatter_add(rows, targets.ravel(), padded[0] * padded[1])
     images = reshape(moveaxis(flat, 0, -1), [n, channels, *padded])
