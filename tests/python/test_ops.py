@@ -466,3 +466,36 @@ def test_blocks_of_pixels_and_channels(data_format):
         np.testing.assert_array_equal(ops.space_to_depth(wide, b, data_format).numpy(), deep)
     finally:
         dlcore.config.set_image_data_format("channels_last")
+
+
+@pytest.mark.parametrize("axes", [(0, 1), (2, 0), (-1, 1)])
+@pytest.mark.parametrize("order", ["fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf])
+def test_norms_of_matrices(order, axes):
+    x = array(3, 4, 5)
+    for keepdims in (False, True):
+        check(ops.norm(x, order, axes, keepdims), np.linalg.norm(x, order, axes, keepdims), 1e-10)
+    check(ops.norm(x[0], order), np.linalg.norm(x[0], order), 1e-10)
+
+
+@pytest.mark.parametrize("order", [None, 0, 1, 2, 3, -1.5, np.inf, -np.inf])
+def test_norms_of_vectors(order):
+    x = array(3, 4, 5)
+    check(ops.norm(x, order, 1, True), np.linalg.norm(x, order, 1, True))
+    check(ops.norm(x[0, 0], order), np.linalg.norm(x[0, 0], order))
+
+
+@pytest.mark.parametrize("order, axis", [("fro", 0), ("nuc", None), (3, (0, 1)), (1, None)])
+def test_norms_that_do_not_exist(order, axis):
+    with pytest.raises(ValueError, match="there is no norm ord=.* Received shape .2, 3, 4."):
+        ops.norm(np.ones((2, 3, 4)), order, axis)
+
+
+def test_masks_of_several_axes():
+    x = array(3, 4, 5)
+    mask = x[..., 0] > 0
+    check(ops.convert_to_tensor(x)[mask], x[mask])
+    check(ops.convert_to_tensor(x)[x > 0], x[x > 0])
+    check(ops.convert_to_tensor(x)[1:, x[0] > 0], x[1:, x[0] > 0])
+    check(ops.convert_to_tensor(x)[..., x[0, 0] > 0], x[..., x[0, 0] > 0])
+    with pytest.raises(IndexError, match=r"a mask of shape \(4, 5\) can't select from axes of the sizes \(3, 4\)"):
+        ops.convert_to_tensor(x)[x[0] > 0]

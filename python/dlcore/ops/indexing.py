@@ -51,13 +51,13 @@ def get_item(x, key):
     x = tensor(x)
     keys = list(key) if isinstance(key, tuple) else [key]
     keys = [_standardize(k) for k in keys]
-    keys = _fill_ellipsis(keys, x)
+    keys = _without_masks(_fill_ellipsis(keys, x), x.shape)
     x, keys = _basic(x, keys)
     return x if not any(_is_array(k) for k in keys) else _advanced(x, keys)
 
 
 def _standardize(key):
-    """Numbers to int, lists and arrays to index tensors, masks to the indices where they hold."""
+    """Numbers to int, lists and arrays to index tensors, masks to NumPy's."""
     if key is None or key is Ellipsis or isinstance(key, slice):
         return key
     if isinstance(key, (int, np.integer)) and not isinstance(key, (bool, np.bool_)):
@@ -66,10 +66,7 @@ def _standardize(key):
     if array.dtype == "bool":
         if array.is_symbolic:
             raise TypeError("x[mask]: how many elements a mask selects is not known in a traced function; use where().")
-        found = np.nonzero(array.numpy())
-        if len(found) != 1:
-            raise NotImplementedError("x[mask]: only masks of one axis are supported; use ops.where() for others.")
-        return backend.convert_to_tensor(found[0], "int32")
+        return array.numpy()
     return as_indices(array)
 
 
@@ -79,7 +76,7 @@ def _is_array(key):
 
 def _fill_ellipsis(keys, x):
     """One key per axis of x, besides the Nones."""
-    taken = sum(k is not None and k is not Ellipsis for k in keys)
+    taken = sum(k.ndim if isinstance(k, np.ndarray) else k is not None and k is not Ellipsis for k in keys)
     if taken > x.ndim:
         raise IndexError(f"Too many indices: {taken} for a tensor of shape {x.shape}.")
     missing = [slice(None)] * (x.ndim - taken)
@@ -88,6 +85,22 @@ def _fill_ellipsis(keys, x):
         raise IndexError("An index can have only one Ellipsis (...).")
     at = places[0] if places else len(keys)
     return keys[:at] + missing + keys[at + 1 :]
+
+
+def _without_masks(keys, shape):
+    """Masks as the indices where they hold, a tensor for each of their axes."""
+    plain, axis = [], 0
+    for key in keys:
+        if not isinstance(key, np.ndarray):
+            plain.append(key)
+            axis += key is not None
+            continue
+        sizes = tuple(shape[axis : axis + key.ndim])
+        if key.ndim == 0 or any(size not in (None, masked) for size, masked in zip(sizes, key.shape)):
+            raise IndexError(f"x[mask]: a mask of shape {key.shape} can't select from axes of the sizes {sizes}.")
+        plain.extend(backend.convert_to_tensor(places, "int32") for places in np.nonzero(key))
+        axis += key.ndim
+    return plain
 
 
 def _basic(x, keys):

@@ -5,22 +5,23 @@ differentiate like other ops. What is iterated (eigenvalues, singular values) ar
 A complex tensor is a pair (real part, imaginary part).
 """
 
+from math import inf
+
 from dlcore import _core, backend
-from dlcore.ops import math, reductions
-from dlcore.ops._common import as_float
-from dlcore.ops.arithmetic import absolute, add, divide, multiply, negative, sign, square, subtract
+from dlcore.ops import reductions
+from dlcore.ops._common import as_float, axes_of, resolve_axis
+from dlcore.ops.arithmetic import absolute, add, divide, maximum, multiply, negative, power, sign, square, subtract
 from dlcore.ops.arrangement import flip
 from dlcore.ops.creation import eye, ones_like, zeros, zeros_like
 from dlcore.ops.elementary import log, sqrt
 from dlcore.ops.gradients import with_gradient
 from dlcore.ops.indexing import take_along_axis
-from dlcore.ops.logic import equal, greater, greater_equal, less, logical_and, where
+from dlcore.ops.logic import equal, greater, greater_equal, less, logical_and, not_equal, where
+from dlcore.ops.math import rsqrt
 from dlcore.ops.matrices import diagonal, tril, triu
 from dlcore.ops.operation import operation
 from dlcore.ops.reductions import argmax, prod
-from dlcore.ops.shapes import broadcast_to, concatenate, expand_dims, squeeze, stack, swapaxes
-
-norm = math.norm
+from dlcore.ops.shapes import broadcast_to, concatenate, expand_dims, moveaxis, squeeze, stack, swapaxes
 
 
 def _matrix(name, x, square=True):
@@ -387,6 +388,81 @@ def matrix_rank(x, tol=None):
     else:
         tol = expand_dims(backend.convert_to_tensor(tol, s.dtype), -1)
     return backend.convert_to_tensor(reductions.sum(greater(s, tol), axis=-1), "int32")
+
+
+@operation
+def norm(x, ord=None, axis=None, keepdims=False):
+    """The norm of vectors or matrices.
+
+    Args:
+        x: numbers; integers become floats.
+        ord: None (default): the root of the sum of squares, over any axes. Of vectors: a number p: the p-th root of the
+            sum of |x|^p; inf, -inf: the greatest and smallest |x|; 0: how many are not 0. Of matrices: `"fro"`: as
+            None; `"nuc"`: the sum of the singular values; 2, -2: the greatest and smallest of these; 1, -1, inf, -inf:
+            the greatest and smallest sum of |x| of a column (1) or a row (inf).
+        axis: int: vectors; 2 ints: matrices; None (default): all axes, so a tensor of rank 2 is one matrix.
+        keepdims: bool, default False.
+
+    Raises:
+        ValueError: there is no such norm over so many axes.
+    """
+    x = as_float(x)
+    axes = [resolve_axis(a, x.ndim) for a in (range(x.ndim) if axis is None else axes_of(axis))]
+    if ord is None or (ord == "fro" and len(axes) == 2):
+        return _vector_norm(x, 2, axes, keepdims)
+    if len(axes) == 1 and not isinstance(ord, str):
+        return _vector_norm(x, ord, axes, keepdims)
+    if len(axes) != 2 or ord not in ("nuc", 1, -1, 2, -2, inf, -inf):
+        raise ValueError(
+            f"norm: there is no norm ord={ord!r} over {len(axes)} axes. Expected a number over 1 axis; 'fro', 'nuc', "
+            f"1, -1, 2, -2, inf or -inf over 2; None over any. Received shape {x.shape}, axis={axis}."
+        )
+    result = _matrix_norm(x, ord, *axes)
+    return result if keepdims else squeeze(result, axes)
+
+
+def _vector_norm(x, order, axes, keepdims):
+    if order == 2:
+        return sqrt(reductions.sum(square(x), axis=axes, keepdims=keepdims))
+    size = absolute(x)
+    if order == inf:
+        return reductions.max(size, axis=axes, keepdims=keepdims)
+    if order == -inf:
+        return reductions.min(size, axis=axes, keepdims=keepdims)
+    if order == 0:
+        return backend.convert_to_tensor(reductions.sum(not_equal(x, 0), axis=axes, keepdims=keepdims), x.dtype)
+    if order == 1:
+        return reductions.sum(size, axis=axes, keepdims=keepdims)
+    return power(reductions.sum(power(size, order), axis=axes, keepdims=keepdims), 1.0 / order)
+
+
+def _matrix_norm(x, order, row, column):
+    """With sizes 1 at the two axes."""
+    if order in (1, -1, inf, -inf):
+        summed, compared = (row, column) if abs(order) == 1 else (column, row)
+        sums = reductions.sum(absolute(x), axis=summed, keepdims=True)
+        return (reductions.max if order > 0 else reductions.min)(sums, axis=compared, keepdims=True)
+    values = svd(moveaxis(x, (row, column), (-2, -1)), compute_uv=False)
+    value = reductions.sum(values, axis=-1) if order == "nuc" else values[..., 0 if order == 2 else -1]
+    return expand_dims(value, (row, column))
+
+
+@operation
+def normalize(x, axis=-1, order=2, epsilon=None):
+    """x divided by its norm along the axis.
+
+    Args:
+        x: numbers; integers become floats.
+        axis: int, default -1.
+        order: of the norm, default 2.
+        epsilon: float, default `backend.epsilon()`: the least norm that counts.
+    """
+    x = as_float(x)
+    epsilon = backend.epsilon() if epsilon is None else epsilon
+    if order == 2:
+        squares = reductions.sum(square(x), axis=axis, keepdims=True)
+        return multiply(x, rsqrt(maximum(squares, epsilon**2)))
+    return divide(x, maximum(norm(x, order, axis, keepdims=True), epsilon))
 
 
 def jvp(fun, primals, tangents, has_aux=False):

@@ -8,10 +8,10 @@ from dlcore import _core, backend
 from dlcore.backend import dtypes
 from dlcore.ops import reductions
 from dlcore.ops._common import as_float, axes_of, float_unary, own_names, polynomial, tensor
-from dlcore.ops.arithmetic import absolute, add, divide, maximum, multiply, negative, power, square, subtract
+from dlcore.ops.arithmetic import absolute, add, divide, maximum, multiply, negative, square, subtract
 from dlcore.ops.creation import zeros
 from dlcore.ops.elementary import cos, exp, log, log10, sin, sqrt
-from dlcore.ops.logic import equal, greater, isfinite, less, logical_and, not_equal, where
+from dlcore.ops.logic import equal, greater, isfinite, less, logical_and, where
 from dlcore.ops.operation import operation
 from dlcore.ops.reductions import mean, prod
 from dlcore.ops.shapes import expand_dims, reshape, stack
@@ -167,54 +167,6 @@ def view_as_real(x):
     if not isinstance(x, (tuple, list)) or len(x) != 2:
         raise ValueError(f"view_as_real: expected a pair (real, imaginary part). Received: {type(x).__name__}")
     return stack(backend.promote(*x), axis=-1)
-
-
-@operation
-def normalize(x, axis=-1, order=2, epsilon=None):
-    """x divided by its norm along the axis.
-
-    Args:
-        x: numbers; integers become floats.
-        axis: int, default -1.
-        order: of the norm, default 2.
-        epsilon: float, default `backend.epsilon()`: the least norm that counts.
-    """
-    x = as_float(x)
-    epsilon = backend.epsilon() if epsilon is None else epsilon
-    if order == 2:
-        squares = reductions.sum(square(x), axis=axis, keepdims=True)
-        return multiply(x, rsqrt(maximum(squares, epsilon**2)))
-    return divide(x, maximum(norm(x, order, axis, keepdims=True), epsilon))
-
-
-@operation
-def norm(x, ord=None, axis=None, keepdims=False):
-    """The vector norm (Frobenius' for a matrix) of the given order.
-
-    Args:
-        x: numbers; integers become floats.
-        ord: None (default) or `"fro"`: the root of the sum of squares; inf, -inf, 0 or a number p: of vectors.
-        axis: int, or 2 ints for matrices; None (default): all.
-        keepdims: bool, default False.
-
-    Raises:
-        NotImplementedError: another norm of matrices than Frobenius'.
-    """
-    x = as_float(x)
-    if ord in (None, 2, "fro") and (ord != 2 or axis is None or len(axes_of(axis)) == 1):
-        return sqrt(reductions.sum(square(x), axis=axis, keepdims=keepdims))
-    if axis is not None and len(axes_of(axis)) != 1:
-        raise NotImplementedError(f"norm: ord={ord!r} of a matrix is not supported; only 'fro' is.")
-    size = absolute(x)
-    if ord == math.inf:
-        return reductions.max(size, axis=axis, keepdims=keepdims)
-    if ord == -math.inf:
-        return reductions.min(size, axis=axis, keepdims=keepdims)
-    if ord == 0:
-        return backend.convert_to_tensor(reductions.sum(not_equal(x, 0), axis=axis, keepdims=keepdims), x.dtype)
-    if ord == 1:
-        return reductions.sum(size, axis=axis, keepdims=keepdims)
-    return power(reductions.sum(power(size, ord), axis=axis, keepdims=keepdims), 1.0 / ord)
 
 
 @operation
