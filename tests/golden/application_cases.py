@@ -45,13 +45,13 @@ VARIANTS = {
     "maximum": ("Xception", {"include_top": False, "pooling": "max", "input_shape": (80, 90, 3)}),
     "convnext average": ("ConvNeXtTiny", {"include_top": False, "pooling": "avg", "include_preprocessing": False}),
     "logits": ("DenseNet121", {"classes": 10, "classifier_activation": None, "input_shape": (64, 64, 1)}),
-    "gray": ("EfficientNetV2B0", {"include_top": False, "input_shape": (40, 40, 1), "name": "gray"}),
+    "gray": ("EfficientNetV2B0", {"include_top": False, "input_shape": (40, 40, 1)}),
     "no preprocessing": ("EfficientNetV2S", {"include_top": False, "include_preprocessing": False}),
     "wide": ("MobileNetV2", {"alpha": 1.4, "input_shape": (96, 96, 3)}),
     "wide v3": ("MobileNetV3Large", {"alpha": 1.25, "input_shape": (64, 64, 3), "dropout_rate": 0}),
     "minimalistic": ("MobileNetV3Large", {"minimalistic": True, "pooling": "max", "include_top": False}),
     "mobile": ("MobileNet", {"alpha": 0.5, "input_shape": (160, 160, 3), "dropout": 0.1, "classes": 5}),
-    "nasnet": ("NASNetMobile", {"include_top": False, "input_shape": (64, 48, 3), "pooling": "avg"}),
+    "nasnet": ("NASNetMobile", {"include_top": False, "input_shape": (64, 48, 3), "pooling": "avg", "name": "cells"}),
 }
 
 _SKIPPED = ("dtype", "build_config", "module", "registered_name", "renorm_momentum")

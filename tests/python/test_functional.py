@@ -107,6 +107,21 @@ def test_config_with_operations():
     assert kinds == ["InputLayer", "Multiply", "InputLayer", "Concatenate", "Reshape", "GetItem", "Sum"]
 
 
+def test_operations_are_written_with_the_module_in_which_keras_keeps_them():
+    x = keras.Input((4, 4, 1))
+    y = ops.rearrange(ops.image.resize(ops.cbrt(ops.relu(x)), (2, 2)), "b h w c -> b (h w c)")
+    y = ops.norm(ops.erf(ops.cast(ops.gcd(ops.cast(y, "int32"), 12), "float32")), axis=-1, keepdims=True)
+    model = keras.Model(x, ops.normalize(ops.nansum(y, axis=-1, keepdims=True)))
+    config = model.get_config()
+    modules = {entry["class_name"]: entry["module"].removeprefix("keras.src.ops.") for entry in config["layers"][1:]}
+    assert modules == {
+        "Relu": "nn", "Cbrt": "numpy", "Resize": "image", "Rearrange": "einops", "Cast": "core", "Gcd": "numpy",
+        "Erf": "math", "Norm": "linalg", "Nansum": "numpy", "Normalize": "nn",
+    }  # fmt: skip
+    data = np.arange(32, dtype="float32").reshape(2, 4, 4, 1)
+    np.testing.assert_array_equal(keras.Model.from_config(config)(data).numpy(), model(data).numpy())
+
+
 def test_json_and_clone():
     model = mlp()
     again = keras.models.model_from_json(model.to_json())

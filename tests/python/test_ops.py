@@ -448,3 +448,54 @@ def test_gradients(name):
         down[index] -= step
         numeric = (float(value(up)) - float(value(down))) / (2 * step)
         assert abs(gradient[index] - numeric) < 1e-6 * max(1.0, abs(numeric)), index
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first", None])
+def test_blocks_of_pixels_and_channels(data_format):
+    """Pixel (i b + p, j b + q) of channel c is channel (p b + q) C + c of pixel (i, j)."""
+    b, deep = 2, np.arange(2 * 3 * 4 * 12, dtype="float32").reshape(2, 3, 4, 12)
+    wide = np.zeros((2, 6, 8, 3), "float32")
+    for p in range(b):
+        for q in range(b):
+            wide[:, p::b, q::b] = deep[..., (p * b + q) * 3 : (p * b + q + 1) * 3]
+    dlcore.config.set_image_data_format(data_format or "channels_first")
+    try:
+        if data_format != "channels_last":
+            deep, wide = np.moveaxis(deep, -1, 1), np.moveaxis(wide, -1, 1)
+        np.testing.assert_array_equal(ops.depth_to_space(deep, b, data_format).numpy(), wide)
+        np.testing.assert_array_equal(ops.space_to_depth(wide, b, data_format).numpy(), deep)
+    finally:
+        dlcore.config.set_image_data_format("channels_last")
+
+
+@pytest.mark.parametrize("axes", [(0, 1), (2, 0), (-1, 1)])
+@pytest.mark.parametrize("order", ["fro", "nuc", 1, -1, 2, -2, np.inf, -np.inf])
+def test_norms_of_matrices(order, axes):
+    x = array(3, 4, 5)
+    for keepdims in (False, True):
+        check(ops.norm(x, order, axes, keepdims), np.linalg.norm(x, order, axes, keepdims), 1e-10)
+    check(ops.norm(x[0], order), np.linalg.norm(x[0], order), 1e-10)
+
+
+@pytest.mark.parametrize("order", [None, 0, 1, 2, 3, -1.5, np.inf, -np.inf])
+def test_norms_of_vectors(order):
+    x = array(3, 4, 5)
+    check(ops.norm(x, order, 1, True), np.linalg.norm(x, order, 1, True))
+    check(ops.norm(x[0, 0], order), np.linalg.norm(x[0, 0], order))
+
+
+@pytest.mark.parametrize("order, axis", [("fro", 0), ("nuc", None), (3, (0, 1)), (1, None)])
+def test_norms_that_do_not_exist(order, axis):
+    with pytest.raises(ValueError, match="there is no norm ord=.* Received shape .2, 3, 4."):
+        ops.norm(np.ones((2, 3, 4)), order, axis)
+
+
+def test_masks_of_several_axes():
+    x = array(3, 4, 5)
+    mask = x[..., 0] > 0
+    check(ops.convert_to_tensor(x)[mask], x[mask])
+    check(ops.convert_to_tensor(x)[x > 0], x[x > 0])
+    check(ops.convert_to_tensor(x)[1:, x[0] > 0], x[1:, x[0] > 0])
+    check(ops.convert_to_tensor(x)[..., x[0, 0] > 0], x[..., x[0, 0] > 0])
+    with pytest.raises(IndexError, match=r"a mask of shape \(4, 5\) can't select from axes of the sizes \(3, 4\)"):
+        ops.convert_to_tensor(x)[x[0] > 0]

@@ -1,8 +1,12 @@
 """What the architectures have in common: arguments checked, images in, the top, published weights."""
 
+import dataclasses
 import functools
+import inspect
 import os
+import types
 import warnings
+from collections.abc import Callable
 
 from dlcore import activations, backend, layers
 from dlcore.applications.imagenet_utils import preprocess_input
@@ -32,28 +36,72 @@ _ARGUMENTS = """
 """
 
 
-def document(function, name, first_line, reference, size, min_size=32, more="", checked=" and checked"):
-    """Gives a function made for one architecture its name and docstring."""
-    function.__name__ = function.__qualname__ = name
-    arguments = _ARGUMENTS.format(shape=f"({size}, {size}, 3)", min_size=min_size, more=more, checked=checked)
-    function.__doc__ = f"{first_line}{arguments}\n    Reference: {reference}.\n    "
-    return function
+@dataclasses.dataclass
+class Design:
+    """What is particular about one network.
+
+    Args:
+        features: function from the images to the features (KerasTensors).
+        published: `Published` weights; None if those were not asked for.
+        shape: of one image, checked; None: what `image_shape` makes of the arguments.
+        name: of the model; None: the argument of that name.
+        top: function of features, classes and activation: the classifier.
+        headless: function of features and pooling: what follows the features without a top.
+    """
+
+    features: Callable
+    published: "Published | None"
+    shape: tuple | None = None
+    name: str | None = None
+    top: Callable | None = None
+    headless: Callable | None = None
 
 
-def architecture(label, name, features, size, published, about, min_size=32, top=None, headless=None):
-    """The public function of an architecture with Keras's usual arguments.
+def application(label, about, size, min_size=32, more="", checked=" and checked", needs_channels_last=False):
+    """Decorator: a function from the arguments of an architecture to its `Design` becomes one that returns the model.
 
     Args:
         label: its name in code.
-        name: default name of the model.
-        features: function from the images to the features (KerasTensors).
-        size: height and width of the images by default.
-        published: `Published` weights.
         about: (first line of the docstring, reference).
-        min_size: the smallest height and width.
-        top, headless: what follows the features, see `assemble`.
+        size, min_size: height and width of the images by default and at least.
+        more: the docstring of arguments of its own.
+        checked: whether the weights downloaded are checked, for the docstring.
+        needs_channels_last: images with their channels first are refused.
     """
 
+    def decorate(design):
+        signature = inspect.signature(design)
+
+        def build(*args, **kwargs):
+            try:
+                bound = signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise TypeError(f"{label}() {error}") from None
+            bound.apply_defaults()
+            given = types.SimpleNamespace(**bound.arguments)
+            if needs_channels_last:
+                check_channels_last(label)
+            check_weights(label, given.weights, given.include_top, given.classes, given.classifier_activation)
+            return _assemble(label, design(**bound.arguments), given, size, min_size)
+
+        first_line, reference = about
+        arguments = _ARGUMENTS.format(shape=f"({size}, {size}, 3)", min_size=min_size, more=more, checked=checked)
+        build.__doc__ = f"{first_line}{arguments}\n    Reference: {reference}.\n    "
+        build.__name__ = build.__qualname__ = label
+        build.__module__ = design.__module__
+        build.__signature__ = signature
+        return build
+
+    return decorate
+
+
+def architecture(label, name, features, size, published, about, min_size=32, top=None, headless=None):
+    """The public function of an architecture with Keras's usual arguments: see `application` and `Design`.
+
+    `name` is the default name of the model.
+    """
+
+    @application(label, about, size, min_size)
     def build(
         include_top=True,
         weights="imagenet",
@@ -64,47 +112,24 @@ def architecture(label, name, features, size, published, about, min_size=32, top
         classifier_activation="softmax",
         name=name,
     ):
-        check_weights(label, weights, include_top, classes, classifier_activation)
-        return assemble(
-            features,
-            image_shape(label, input_shape, size, min_size, include_top, weights),
-            published,
-            name=name,
-            include_top=include_top,
-            weights=weights,
-            input_tensor=input_tensor,
-            pooling=pooling,
-            classes=classes,
-            classifier_activation=classifier_activation,
-            top=top,
-            headless=headless,
-        )
+        return Design(features, published, top=top, headless=headless)
 
     build.__module__ = features.__module__
-    return document(build, label, *about, size, min_size)
+    return build
 
 
-def assemble(
-    features,
-    shape,
-    published,
-    *,
-    name,
-    include_top,
-    weights,
-    input_tensor,
-    pooling,
-    classes,
-    classifier_activation,
-    top=None,
-    headless=None,
-):
-    """The model: features, then `top(x, classes, activation)` or `headless(x, pooling)`; with its weights."""
-    path = published.obtain(include_top) if weights == "imagenet" else weights
-    images = image_input(input_tensor, shape)
-    x = features(images)
-    x = (top or dense_top)(x, classes, classifier_activation) if include_top else (headless or pooled)(x, pooling)
-    model = Functional(images if input_tensor is None else sources(input_tensor), x, name=name)
+def _assemble(label, design, given, size, min_size):
+    """The model of a design for the arguments given; with its weights."""
+    shape = design.shape or image_shape(label, given.input_shape, size, min_size, given.include_top, given.weights)
+    path = design.published.obtain(given.include_top) if given.weights == "imagenet" else given.weights
+    images = image_input(given.input_tensor, shape)
+    x = design.features(images)
+    if given.include_top:
+        x = (design.top or dense_top)(x, given.classes, given.classifier_activation)
+    else:
+        x = (design.headless or pooled)(x, given.pooling)
+    inputs = images if given.input_tensor is None else sources(given.input_tensor)
+    model = Functional(inputs, x, name=design.name or given.name)
     if path is not None:
         model.load_weights(path)
     return model
@@ -159,7 +184,7 @@ def image_shape(label, input_shape, size, min_size, include_top, weights):
     elif channels not in (1, 3):
         warnings.warn(
             f"{label}: images usually have 1 or 3 channels. Got input_shape={input_shape} with {channels}.",
-            stacklevel=3,
+            stacklevel=4,
         )
     sizes = [s for axis, s in enumerate(input_shape) if axis != channel_axis]
     if any(s is not None and s < min_size for s in sizes):

@@ -3,12 +3,9 @@
 from dlcore import initializers, layers
 from dlcore.applications._application import (
     KERAS_APPLICATIONS,
+    Design,
     Published,
-    assemble,
-    check_channels_last,
-    check_weights,
-    document,
-    image_shape,
+    application,
     no_preprocessing,
     pooled,
 )
@@ -88,6 +85,11 @@ def _convnext(size, depths, filters, hashes):
     files = f"{published_name}.h5", f"{published_name}_notop.h5"
     published = Published(f"{KERAS_APPLICATIONS}/convnext", files, hashes)
 
+    first_line = f"{label}: stages of {depths} blocks. It takes pixels in [0, 255]."
+    more = """
+        include_preprocessing: bool, default True: normalize the pixels in the model, if they have 3 channels."""
+
+    @application(label, (first_line, "Liu et al. 2022"), 224, more=more, needs_channels_last=True)
     def build(
         include_top=True,
         include_preprocessing=True,
@@ -99,9 +101,6 @@ def _convnext(size, depths, filters, hashes):
         classifier_activation="softmax",
         name=published_name,
     ):
-        check_channels_last(label)
-        check_weights(label, weights, include_top, classes, classifier_activation)
-
         def features(x):
             if include_preprocessing and x.shape[-1] == 3:
                 x = _normalize_pixels(x, name)
@@ -116,25 +115,9 @@ def _convnext(size, depths, filters, hashes):
             x = layers.LayerNormalization(epsilon=_EPSILON, name=f"{name}_head_layernorm")(x)
             return layers.Dense(classes, activation=activation, name=f"{name}_head_dense")(x)
 
-        return assemble(
-            features,
-            image_shape(label, input_shape, 224, 32, include_top, weights),
-            published,
-            name=name,
-            include_top=include_top,
-            weights=weights,
-            input_tensor=input_tensor,
-            pooling=pooling,
-            classes=classes,
-            classifier_activation=classifier_activation,
-            top=top,
-            headless=_headless,
-        )
+        return Design(features, published, top=top, headless=_headless)
 
-    first_line = f"{label}: stages of {depths} blocks. It takes pixels in [0, 255]."
-    more = """
-        include_preprocessing: bool, default True: normalize the pixels in the model, if they have 3 channels."""
-    return document(build, label, first_line, "Liu et al. 2022", 224, more=more)
+    return build
 
 
 ConvNeXtTiny = _convnext(

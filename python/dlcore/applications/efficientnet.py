@@ -4,12 +4,10 @@ import math
 
 from dlcore import layers
 from dlcore.applications._application import (
+    Design,
     Published,
-    assemble,
+    application,
     channel_axis,
-    check_weights,
-    document,
-    image_shape,
     make_divisible,
     no_preprocessing,
     pooled_by_name,
@@ -124,6 +122,9 @@ def _efficientnet(variant, width, depth, size, dropout_rate, hashes):
                 done += 1
         return normalize(conv(x, make_divisible(1280 * width), 1, "top_conv"), "top_")
 
+    first_line = f"{label}: {sum(repeats)} inverted residual blocks. It takes pixels in [0, 255]."
+
+    @application(label, (first_line, "Tan & Le 2019"), size)
     def build(
         include_top=True,
         weights="imagenet",
@@ -134,24 +135,14 @@ def _efficientnet(variant, width, depth, size, dropout_rate, hashes):
         classifier_activation="softmax",
         name=name,
     ):
-        check_weights(label, weights, include_top, classes, classifier_activation)
-        return assemble(
+        return Design(
             lambda x: features(x, weights == "imagenet"),
-            image_shape(label, input_shape, size, 32, include_top, weights),
             published,
-            name=name,
-            include_top=include_top,
-            weights=weights,
-            input_tensor=input_tensor,
-            pooling=pooling,
-            classes=classes,
-            classifier_activation=classifier_activation,
             top=classifier(dropout_rate),
             headless=pooled_by_name,
         )
 
-    first_line = f"{label}: {sum(repeats)} inverted residual blocks. It takes pixels in [0, 255]."
-    return document(build, label, first_line, "Tan & Le 2019", size)
+    return build
 
 
 EfficientNetB0 = _efficientnet(

@@ -6,12 +6,10 @@ import math
 from dlcore import initializers, layers
 from dlcore.applications._application import (
     KERAS_APPLICATIONS,
+    Design,
     Published,
-    assemble,
+    application,
     channel_axis,
-    check_weights,
-    document,
-    image_shape,
     no_preprocessing,
     pooled_by_name,
 )
@@ -126,6 +124,11 @@ def _efficientnet_v2(variant, stem_filters, stages, width, depth, size, hashes):
                 done += 1
         return _normalize(conv(x, round_filters(1280), 1, "top_conv"), "top_")
 
+    first_line = f"{label}: {sum(repeats)} inverted residual blocks. It takes pixels in [0, 255]."
+    more = """
+        include_preprocessing: bool, default True: scale the pixels in the model; without, it takes [-1, 1]."""
+
+    @application(label, (first_line, "Tan & Le 2021"), size, more=more)
     def build(
         include_top=True,
         weights="imagenet",
@@ -137,26 +140,14 @@ def _efficientnet_v2(variant, stem_filters, stages, width, depth, size, hashes):
         include_preprocessing=True,
         name=name,
     ):
-        check_weights(label, weights, include_top, classes, classifier_activation)
-        return assemble(
+        return Design(
             lambda x: features(x, include_preprocessing),
-            image_shape(label, input_shape, size, 32, include_top, weights),
             published,
-            name=name,
-            include_top=include_top,
-            weights=weights,
-            input_tensor=input_tensor,
-            pooling=pooling,
-            classes=classes,
-            classifier_activation=classifier_activation,
             top=classifier(0.2, bias_initializer=initializers.Constant(0.0)),
             headless=pooled_by_name,
         )
 
-    first_line = f"{label}: {sum(repeats)} inverted residual blocks. It takes pixels in [0, 255]."
-    more = """
-        include_preprocessing: bool, default True: scale the pixels in the model; without, it takes [-1, 1]."""
-    return document(build, label, first_line, "Tan & Le 2021", size, more=more)
+    return build
 
 
 EfficientNetV2B0 = _efficientnet_v2(

@@ -5,11 +5,10 @@ import warnings
 from dlcore import layers
 from dlcore.applications._application import (
     KERAS_APPLICATIONS,
+    Design,
     Published,
-    assemble,
+    application,
     channel_axis,
-    check_weights,
-    document,
     image_shape,
     preprocessing,
 )
@@ -34,7 +33,7 @@ def published_size(label, shape, sizes):
     warnings.warn(
         f"{label}: there are published weights for images of {', '.join(map(str, sizes))}, not for input_shape={shape}."
         " Those for 224 are loaded.",
-        stacklevel=3,
+        stacklevel=4,
     )
     return 224
 
@@ -68,6 +67,16 @@ def _block(x, filters, depth_multiplier, stride, number):
     return _activate(x, f"conv_pw_{number}")
 
 
+@application(
+    "MobileNet",
+    ("MobileNet: 13 depthwise separable convolutions.", "Howard et al. 2017"),
+    224,
+    checked=" (Keras gives no hash)",
+    more="""
+        alpha: float, default 1.0: factor of the number of filters; with published weights 0.25, 0.5, 0.75 or 1.
+        depth_multiplier: int, default 1: outputs of a depthwise convolution for each channel.
+        dropout: float, default 0.001: of the top.""",
+)
 def MobileNet(  # noqa: N802
     input_shape=None,
     alpha=1.0,
@@ -81,7 +90,6 @@ def MobileNet(  # noqa: N802
     classifier_activation="softmax",
     name=None,
 ):
-    check_weights("MobileNet", weights, include_top, classes, classifier_activation)
     sizes = (128, 160, 192, 224)
     shape = image_shape("MobileNet", input_shape, square_size(input_shape, sizes), 32, include_top, weights)
     rows = shape[0 if channel_axis() == -1 else 1]
@@ -110,33 +118,9 @@ def MobileNet(  # noqa: N802
         x = layers.Reshape((classes,), name="reshape_2")(x)
         return layers.Activation(activation, name="predictions")(x)
 
-    return assemble(
-        features,
-        shape,
-        published,
-        name=name or f"mobilenet_{alpha:0.2f}_{rows}",
-        include_top=include_top,
-        weights=weights,
-        input_tensor=input_tensor,
-        pooling=pooling,
-        classes=classes,
-        classifier_activation=classifier_activation,
-        top=top,
-    )
+    return Design(features, published, shape, name=name or f"mobilenet_{alpha:0.2f}_{rows}", top=top)
 
 
-document(
-    MobileNet,
-    "MobileNet",
-    "MobileNet: 13 depthwise separable convolutions.",
-    "Howard et al. 2017",
-    224,
-    checked=" (Keras gives no hash)",
-    more="""
-        alpha: float, default 1.0: factor of the number of filters; with published weights 0.25, 0.5, 0.75 or 1.
-        depth_multiplier: int, default 1: outputs of a depthwise convolution for each channel.
-        dropout: float, default 0.001: of the top.""",
-)
 preprocess_input = preprocessing("tf")
 
 __all__ = ["MobileNet", "decode_predictions", "preprocess_input"]

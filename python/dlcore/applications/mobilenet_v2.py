@@ -3,13 +3,12 @@
 from dlcore import backend, layers
 from dlcore.applications._application import (
     KERAS_APPLICATIONS,
+    Design,
     Published,
-    assemble,
+    application,
     channel_axis,
     check_same_shape,
-    check_weights,
     dense_top_unnamed,
-    document,
     image_shape,
     make_divisible,
     preprocessing,
@@ -53,6 +52,14 @@ def _block(inputs, filters, stride, number):
     return layers.Add(name=f"{name}add")([inputs, x]) if channels == filters and stride == 1 else x
 
 
+@application(
+    "MobileNetV2",
+    ("MobileNetV2: 17 inverted residual blocks.", "Sandler et al. 2018"),
+    224,
+    checked=" (Keras gives no hash)",
+    more=f"""
+        alpha: float, default 1.0: factor of the number of filters; with published weights one of {_ALPHAS}.""",
+)
 def MobileNetV2(  # noqa: N802
     input_shape=None,
     alpha=1.0,
@@ -64,7 +71,6 @@ def MobileNetV2(  # noqa: N802
     classifier_activation="softmax",
     name=None,
 ):
-    check_weights("MobileNetV2", weights, include_top, classes, classifier_activation)
     check_same_shape("MobileNetV2", input_shape, input_tensor)
     sizes = (96, 128, 160, 192, 224)
     given = input_tensor.shape[1:] if input_shape is None and backend.is_keras_tensor(input_tensor) else input_shape
@@ -87,31 +93,9 @@ def MobileNetV2(  # noqa: N802
         x = layers.Conv2D(filters, 1, use_bias=False, name="Conv_1")(x)
         return layers.ReLU(6.0, name="out_relu")(normalize(x, "Conv_1_bn"))
 
-    return assemble(
-        features,
-        shape,
-        published,
-        name=name or f"mobilenetv2_{alpha:0.2f}_{rows}",
-        include_top=include_top,
-        weights=weights,
-        input_tensor=input_tensor,
-        pooling=pooling,
-        classes=classes,
-        classifier_activation=classifier_activation,
-        top=dense_top_unnamed,
-    )
+    return Design(features, published, shape, name=name or f"mobilenetv2_{alpha:0.2f}_{rows}", top=dense_top_unnamed)
 
 
-document(
-    MobileNetV2,
-    "MobileNetV2",
-    "MobileNetV2: 17 inverted residual blocks.",
-    "Sandler et al. 2018",
-    224,
-    checked=" (Keras gives no hash)",
-    more=f"""
-        alpha: float, default 1.0: factor of the number of filters; with published weights one of {_ALPHAS}.""",
-)
 preprocess_input = preprocessing("tf")
 
 __all__ = ["MobileNetV2", "decode_predictions", "preprocess_input"]

@@ -5,12 +5,11 @@ import warnings
 from dlcore import backend, layers
 from dlcore.applications._application import (
     KERAS_APPLICATIONS,
+    Design,
     Published,
-    assemble,
+    application,
     channel_axis,
     check_same_shape,
-    check_weights,
-    document,
     image_shape,
     make_divisible,
     no_preprocessing,
@@ -90,12 +89,22 @@ def _published(label, kind, alpha, minimalistic, shape):
             f"Got alpha={alpha}, minimalistic={minimalistic}."
         )
     if shape not in ((224, 224, 3), (3, 224, 224)):
-        warnings.warn(f"{label}: the published weights are for images of 224 x 224, not {shape}.", stacklevel=3)
+        warnings.warn(f"{label}: the published weights are for images of 224 x 224, not {shape}.", stacklevel=4)
     files = f"weights_mobilenet_v3_{model}.h5", f"weights_mobilenet_v3_{model}_no_top_v2.h5"
     return Published(f"{KERAS_APPLICATIONS}/mobilenet_v3", files, _HASHES[model])
 
 
+_MORE = """
+        alpha: float, default 1.0: factor of the number of filters; with published weights 0.75 or 1.
+        minimalistic: bool, default False: without squeeze and excitation, hard swish and 5 x 5 convolutions.
+        dropout_rate: float, default 0.2: of the top.
+        include_preprocessing: bool, default True: scale pixels in [0, 255] to [-1, 1] in the model."""
+
+
 def _mobilenet_v3(label, kind, blocks, point_filters):
+    first_line = f"{label}: {len(blocks)} inverted residual blocks. It takes pixels in [0, 255]."
+
+    @application(label, (first_line, "Howard et al. 2019"), 224, more=_MORE)
     def build(
         input_shape=None,
         alpha=1.0,
@@ -110,7 +119,6 @@ def _mobilenet_v3(label, kind, blocks, point_filters):
         include_preprocessing=True,
         name=label,
     ):
-        check_weights(label, weights, include_top, classes, classifier_activation)
         check_same_shape(label, input_shape, input_tensor)
         if input_shape is None and backend.is_keras_tensor(input_tensor):
             input_shape = input_tensor.shape[1:]
@@ -143,30 +151,10 @@ def _mobilenet_v3(label, kind, blocks, point_filters):
             x = layers.Flatten()(x)
             return layers.Activation(activation, name="predictions")(x)
 
-        return assemble(
-            features,
-            shape,
-            published,
-            name=name,
-            include_top=include_top,
-            weights=weights,
-            input_tensor=input_tensor,
-            pooling=pooling,
-            classes=classes,
-            classifier_activation=classifier_activation,
-            top=top,
-            headless=pooled_by_name,
-        )
+        return Design(features, published, shape, top=top, headless=pooled_by_name)
 
-    first_line = f"{label}: {len(blocks)} inverted residual blocks. It takes pixels in [0, 255]."
-    return document(build, label, first_line, "Howard et al. 2019", 224, more=_MORE)
+    return build
 
-
-_MORE = """
-        alpha: float, default 1.0: factor of the number of filters; with published weights 0.75 or 1.
-        minimalistic: bool, default False: without squeeze and excitation, hard swish and 5 x 5 convolutions.
-        dropout_rate: float, default 0.2: of the top.
-        include_preprocessing: bool, default True: scale pixels in [0, 255] to [-1, 1] in the model."""
 
 MobileNetV3Small = _mobilenet_v3("MobileNetV3Small", "small", _SMALL, 1024)
 MobileNetV3Large = _mobilenet_v3("MobileNetV3Large", "large", _LARGE, 1280)

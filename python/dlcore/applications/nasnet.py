@@ -3,13 +3,11 @@
 from dlcore import layers
 from dlcore.applications._application import (
     KERAS_APPLICATIONS,
+    Design,
     Published,
-    assemble,
+    application,
     channel_axis,
-    check_channels_last,
-    check_weights,
     dense_top_unnamed,
-    document,
     image_shape,
     preprocessing,
     same_padding,
@@ -137,6 +135,9 @@ def _nasnet(kind, size, repeats, filters, stem_filters, skip_reduction, hashes):
     files = f"NASNet-{kind.lower()}.h5", f"NASNet-{kind.lower()}-no-top.h5"
     published = Published(f"{KERAS_APPLICATIONS}/nasnet", files, hashes)
 
+    first_line = f"{label}: three groups of {repeats} cells found by a search."
+
+    @application(label, (first_line, "Zoph et al. 2018"), size, needs_channels_last=True)
     def build(
         input_shape=None,
         include_top=True,
@@ -147,8 +148,6 @@ def _nasnet(kind, size, repeats, filters, stem_filters, skip_reduction, hashes):
         classifier_activation="softmax",
         name=name,
     ):
-        check_channels_last(label)
-        check_weights(label, weights, include_top, classes, classifier_activation)
         if kind == "Mobile" and not include_top and input_shape is None:
             input_shape = (size, size, 3)
         if weights == "imagenet" and input_shape is not None and None in input_shape:
@@ -156,22 +155,14 @@ def _nasnet(kind, size, repeats, filters, stem_filters, skip_reduction, hashes):
                 f'{label}: with the weights "imagenet" the sizes of the images must be known. Got input_shape='
                 f"{input_shape}."
             )
-        return assemble(
+        return Design(
             lambda x: _features(x, stem_filters, filters, repeats, skip_reduction),
-            image_shape(label, input_shape, size, 32, include_top, weights),
             published,
-            name=name,
-            include_top=include_top,
-            weights=weights,
-            input_tensor=input_tensor,
-            pooling=pooling,
-            classes=classes,
-            classifier_activation=classifier_activation,
+            shape=image_shape(label, input_shape, size, 32, include_top, weights),
             top=dense_top_unnamed,
         )
 
-    first_line = f"{label}: three groups of {repeats} cells found by a search."
-    return document(build, label, first_line, "Zoph et al. 2018", size)
+    return build
 
 
 NASNetMobile = _nasnet(

@@ -33,10 +33,12 @@ def standardize_dtype(dtype):
 
 
 def is_float_dtype(dtype):
+    """Whether a dtype (name, NumPy's or Python's) is one of floats."""
     return standardize_dtype(dtype) in FLOATS
 
 
 def is_int_dtype(dtype):
+    """Whether a dtype (name, NumPy's or Python's) is one of integers."""
     return standardize_dtype(dtype) in INTEGERS
 
 

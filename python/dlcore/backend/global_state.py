@@ -11,6 +11,7 @@ def get_global_attribute(name, make_default=None):
 
 
 def set_global_attribute(name, value):
+    """Keeps a value under a name until `clear_session`."""
     _attributes[name] = value
 
 

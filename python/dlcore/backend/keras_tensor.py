@@ -45,4 +45,5 @@ class KerasTensor:
 
 
 def is_keras_tensor(x):
+    """Whether x is a KerasTensor: a value of a model that is being built."""
     return isinstance(x, KerasTensor)

@@ -163,6 +163,7 @@ class Variable:
 
 
 def is_variable(x):
+    """Whether x is a Variable."""
     return isinstance(x, Variable)
 
 

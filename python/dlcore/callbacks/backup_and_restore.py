@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dlcore.callbacks.callback import Callback
+from dlcore.callbacks.saving_callback import SavingCallback
 from dlcore.utils.files import replacing
 
 
-class BackupAndRestore(Callback):
+class BackupAndRestore(SavingCallback):
     """Keeps a backup of the training, from which the same program goes on after it was killed.
 
     A backup is a file of weights and optimizer state and, written after it, `backup.json`, which names it and holds the
@@ -30,15 +30,10 @@ class BackupAndRestore(Callback):
         super().__init__()
         if not backup_dir:
             raise ValueError(f"BackupAndRestore: backup_dir must name a folder. Got backup_dir={backup_dir!r}.")
-        if save_freq != "epoch" and not isinstance(save_freq, int):
-            raise ValueError(f'BackupAndRestore: save_freq must be "epoch" or an int. Got save_freq={save_freq!r}.')
+        self._set_save_freq(save_freq)
         self.backup_dir = os.fspath(backup_dir)
-        self.save_freq = save_freq
         self.double_checkpoint = double_checkpoint
         self.delete_checkpoint = delete_checkpoint
-        self.needs_every_batch = save_freq != "epoch"
-        self._epoch = 0
-        self._batches = 0
         self._saved = 0
 
     @property
@@ -73,13 +68,8 @@ class BackupAndRestore(Callback):
         self._saved = backup["number"]
         self._epoch = self.model._initial_epoch = backup["epoch"]
 
-    def on_train_batch_end(self, batch, logs=None):
-        if self.save_freq == "epoch":
-            return
-        self._batches += 1
-        if self._batches >= self.save_freq:
-            self._batches = 0
-            self._save(batch + 1)
+    def _save_after_batch(self, batch, logs):
+        self._save(batch + 1)
 
     def on_epoch_end(self, epoch, logs=None):
         self._epoch = epoch + 1

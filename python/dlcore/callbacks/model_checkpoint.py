@@ -2,10 +2,11 @@ import os
 import warnings
 
 from dlcore.callbacks.monitor import MonitorCallback
+from dlcore.callbacks.saving_callback import SavingCallback
 from dlcore.utils.console import print_message
 
 
-class ModelCheckpoint(MonitorCallback):
+class ModelCheckpoint(MonitorCallback, SavingCallback):
     """Saves the model, or its weights, while training.
 
     Args:
@@ -35,13 +36,8 @@ class ModelCheckpoint(MonitorCallback):
         self.verbose = verbose
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
-        self.save_freq = save_freq
         self.best = initial_value_threshold
-        self.needs_every_batch = save_freq != "epoch"
-        self._epoch = 0
-        self._batches = 0
-        if save_freq != "epoch" and not isinstance(save_freq, int):
-            raise ValueError(f'ModelCheckpoint: save_freq must be "epoch" or an int. Got save_freq={save_freq!r}.')
+        self._set_save_freq(save_freq)
         endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")
         if not self.filepath.endswith(endings):
             raise ValueError(
@@ -52,13 +48,8 @@ class ModelCheckpoint(MonitorCallback):
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch = epoch
 
-    def on_train_batch_end(self, batch, logs=None):
-        if self.save_freq == "epoch":
-            return
-        self._batches += 1
-        if self._batches >= self.save_freq:
-            self._batches = 0
-            self._save(self._epoch, logs, batch=batch + 1)
+    def _save_after_batch(self, batch, logs):
+        self._save(self._epoch, logs, batch=batch + 1)
 
     def on_epoch_end(self, epoch, logs=None):
         if self.save_freq == "epoch":

@@ -316,6 +316,7 @@ class Layer(Operation):
         return self.dtype_policy.quantization_mode
 
     def quantize(self, mode=None, type_check=True, config=None):
+        """Keeps the kernel as integers of few bits; a NotImplementedError in layers that have no such form."""
         raise NotImplementedError(f"{self._label()} can't be quantized: its class has no quantize() of its own.")
 
     @property

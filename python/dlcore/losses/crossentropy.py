@@ -197,7 +197,13 @@ class CategoricalCrossentropy(ConfiguredLoss):
 
 
 class CategoricalFocalCrossentropy(ConfiguredLoss):
-    """Categorical cross-entropy times alpha * (1 - p)^gamma (Lin et al. 2017); arguments as its binary sister."""
+    """Categorical cross-entropy that weighs easy samples down by alpha * (1 - p)^gamma (Lin et al. 2017).
+
+    Args:
+        alpha: float, default 0.25.
+        gamma: float, default 2.0: the focusing parameter.
+        Others as `CategoricalCrossentropy`.
+    """
 
     def __init__(
         self,

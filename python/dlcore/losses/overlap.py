@@ -40,7 +40,14 @@ class Dice(ConfiguredLoss):
 
 
 class Tversky(ConfiguredLoss):
-    """loss = 1 - Tversky index; `alpha` and `beta` (floats, default 0.5) weigh the two kinds of error."""
+    """loss = 1 - Tversky index, the overlap with both kinds of error weighed (Salehi et al. 2017).
+
+    Args:
+        alpha: float, default 0.5: weight of true pixels that were not predicted.
+        beta: float, default 0.5: weight of predicted pixels that are not true.
+        axis: int, list or None, default None: all axes.
+        Others as `Dice`.
+    """
 
     def __init__(self, alpha=0.5, beta=0.5, reduction="sum_over_batch_size", name="tversky", axis=None, dtype=None):
         super().__init__(tversky, name, reduction, dtype, alpha=alpha, beta=beta, axis=axis)

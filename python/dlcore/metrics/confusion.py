@@ -299,7 +299,12 @@ class SensitivityAtSpecificity(_BestUnderConstraint):
 
 
 class SpecificityAtSensitivity(_BestUnderConstraint):
-    """The best specificity where the sensitivity is at least `sensitivity`."""
+    """The best specificity where the sensitivity is at least `sensitivity`.
+
+    Args:
+        sensitivity: float in [0, 1].
+        Others as `SensitivityAtSpecificity`.
+    """
 
     _argument = "sensitivity"
     _rates = ("sensitivity", "specificity")
@@ -309,7 +314,12 @@ class SpecificityAtSensitivity(_BestUnderConstraint):
 
 
 class PrecisionAtRecall(_BestUnderConstraint):
-    """The best precision where the recall is at least `recall`."""
+    """The best precision where the recall is at least `recall`.
+
+    Args:
+        recall: float in [0, 1].
+        Others as `SensitivityAtSpecificity`.
+    """
 
     _argument = "recall"
     _rates = ("recall", "precision")
@@ -319,7 +329,12 @@ class PrecisionAtRecall(_BestUnderConstraint):
 
 
 class RecallAtPrecision(_BestUnderConstraint):
-    """The best recall where the precision is at least `precision`."""
+    """The best recall where the precision is at least `precision`.
+
+    Args:
+        precision: float in [0, 1].
+        Others as `SensitivityAtSpecificity`.
+    """
 
     _argument = "precision"
     _rates = ("precision", "recall")

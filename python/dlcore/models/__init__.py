@@ -14,14 +14,22 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):  # 
 
 
 def save_model(model, filepath, overwrite=True, **kwargs):
-    """Writes a model to a `.keras` or `.h5` file."""
+    """Writes a model to a `.keras` or `.h5` file: `saving.save_model`."""
     from dlcore import saving
 
     return saving.save_model(model, filepath, overwrite=overwrite, **kwargs)
 
 
 def model_from_json(json_string, custom_objects=None):
-    """The model that `to_json()` described, with new weights."""
+    """The model that `to_json()` described, with new weights.
+
+    Args:
+        json_string: str.
+        custom_objects: {name: class or function} of the user's own objects in the model.
+
+    Raises:
+        ValueError: a class is not known.
+    """
     import json
 
     from dlcore import saving

@@ -87,12 +87,20 @@ def _operation_config(operation, nodes, indices):
         config.update(static)
         calls.append(_node_config(call.values(), {}, indices))
     entry = {
-        "module": f"keras.src.ops.{operation.function.__module__.rsplit('.', 1)[-1]}",
+        "module": f"keras.src.ops.{_module_in_keras(operation.function)}",
         "class_name": class_name,
         "config": config,
         "registered_name": class_name,
     }
     return entry, calls
+
+
+def _module_in_keras(function):
+    """In which of Keras's files the ops function stands: numpy, nn, ..."""
+    for module in ("numpy", "nn", "linalg", "image", "core", "einops"):
+        if function.__name__ in getattr(ops, module).__all__:
+            return module
+    return "math"
 
 
 def _is_call_argument(name, value):
@@ -128,8 +136,9 @@ def _make(entry):
     if ".ops." not in str(entry.get("module")):
         return deserialize_keras_object({k: v for k, v in entry.items() if k not in ("name", "inbound_nodes")})
     name = to_snake_case(entry["class_name"])
-    function = getattr(ops, name, None)
-    if name.startswith("_") or not callable(function) or name not in ops.__all__:
+    namespace = ops.image if name in ops.image.__all__ else ops
+    function = getattr(namespace, name, None)
+    if not callable(function) or name not in namespace.__all__:
         raise ValueError(
             f"The configuration names the operation {entry['class_name']!r}, which dlcore.ops does not have."
         )

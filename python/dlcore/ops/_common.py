@@ -1,8 +1,13 @@
 """What the ops modules share: applying primitives to anything that can be made a tensor."""
 
+import numpy as np
+
 from dlcore import _core, backend
 from dlcore.backend import dtypes
 from dlcore.backend.tensors import Tensor
+
+# The stop of a slice that runs to the end of its axis, in the direction of its stride.
+TO_THE_END = 2**63 - 1
 
 
 def tensor(x):
@@ -24,6 +29,11 @@ def as_float(x):
     return x if x.dtype in dtypes.FLOATS else backend.convert_to_tensor(x, dtypes.float_dtype(x.dtype))
 
 
+def as_indices(x):
+    x = tensor(x)
+    return x if x.dtype in ("int32", "int64") else backend.convert_to_tensor(x, "int32")
+
+
 def binary(name, a, b):
     """A primitive of two operands that are promoted to one dtype."""
     if type(a) is Tensor and type(b) is Tensor and a.dtype == b.dtype:
@@ -38,6 +48,14 @@ def float_binary(name, a, b):
 
 def logical_binary(name, a, b):
     return _core.apply(name, [backend.convert_to_tensor(a, "bool"), backend.convert_to_tensor(b, "bool")])
+
+
+def polynomial(coefficients, x):
+    """The polynomial of x with the coefficients, that of the highest power first."""
+    result = coefficients[0]
+    for coefficient in coefficients[1:]:
+        result = binary("add", binary("mul", result, x), coefficient)
+    return result
 
 
 def axes_of(axis):
@@ -59,3 +77,22 @@ def resolve_axis(axis, rank):
     if not -rank <= axis < rank:
         raise ValueError(f"axis {axis} is out of bounds for a tensor of {rank} axes.")
     return axis % rank
+
+
+def same_padding(size, window, stride, dilation):
+    """How much "same" puts before and after an axis."""
+    total = max((-(-size // stride) - 1) * stride + dilation * (window - 1) + 1 - size, 0)
+    return total // 2, total - total // 2
+
+
+def window_slices(sizes, windows, strides, dilations):
+    """For each place in a window the slices, one per axis, of what stands there in all the windows."""
+    axes = [((n - d * (k - 1) - 1) // s + 1, s, d) for n, k, s, d in zip(sizes, windows, strides, dilations)]
+    for place in np.ndindex(*windows):
+        yield tuple(slice(i * d, i * d + (count - 1) * s + 1, s) for i, (count, s, d) in zip(place, axes))
+
+
+def own_names(module):
+    """The public functions that a module defines, from its globals(): its __all__."""
+    own = module["__name__"]
+    return [n for n, value in module.items() if not n.startswith("_") and getattr(value, "__module__", None) == own]

@@ -7,9 +7,14 @@ and products wrap around. What a + b adds up from is then `a xor b` and twice `a
 import numpy as np
 
 from dlcore import _core, backend
-from dlcore.ops import numpy as knp
-from dlcore.ops._common import tensor
+from dlcore.ops import reductions
+from dlcore.ops._common import own_names, tensor
+from dlcore.ops.arithmetic import absolute, add, clip, floor_divide, maximum, minimum, mod, multiply, subtract
+from dlcore.ops.creation import ones_like
+from dlcore.ops.indexing import take
+from dlcore.ops.logic import equal, less, logical_and, where
 from dlcore.ops.operation import operation
+from dlcore.ops.shapes import expand_dims
 
 _WIDTH = {"bool": 1, "uint8": 8, "int8": 8, "int32": 32, "int64": 64}
 _POWERS = 2 ** np.arange(63)
@@ -27,16 +32,16 @@ def _and(x, y):
         return _core.apply("logical_and", [x, y])
     a, b = (backend.convert_to_tensor(v, "int64") for v in (x, y))
     powers = backend.convert_to_tensor(_POWERS[: min(_WIDTH[x.dtype], 63)])
-    both = knp.multiply(_bits(a, powers), _bits(b, powers))
-    total = knp.sum(knp.multiply(both, powers), axis=-1)
+    both = multiply(_bits(a, powers), _bits(b, powers))
+    total = reductions.sum(multiply(both, powers), axis=-1)
     if x.dtype == "int64":
-        sign = knp.logical_and(knp.less(a, 0), knp.less(b, 0))
-        total = knp.add(total, knp.where(sign, backend.convert_to_tensor(np.int64(-(2**63))), 0))
+        sign = logical_and(less(a, 0), less(b, 0))
+        total = add(total, where(sign, backend.convert_to_tensor(np.int64(-(2**63))), 0))
     return backend.convert_to_tensor(_wrap(total, x.dtype), x.dtype)
 
 
 def _bits(x, powers):
-    return knp.mod(knp.floor_divide(knp.expand_dims(x, -1), powers), 2)
+    return mod(floor_divide(expand_dims(x, -1), powers), 2)
 
 
 def _wrap(x, dtype):
@@ -44,7 +49,7 @@ def _wrap(x, dtype):
     if dtype not in ("int8", "int32"):
         return x
     half = 2 ** (_WIDTH[dtype] - 1)
-    return knp.subtract(knp.mod(knp.add(x, half), 2 * half), half)
+    return subtract(mod(add(x, half), 2 * half), half)
 
 
 @operation
@@ -59,7 +64,7 @@ def bitwise_or(x, y):
     x, y = _integers("bitwise_or", x, y)
     if x.dtype == "bool":
         return _core.apply("logical_or", [x, y])
-    return knp.subtract(knp.add(x, y), _and(x, y))
+    return subtract(add(x, y), _and(x, y))
 
 
 @operation
@@ -69,7 +74,7 @@ def bitwise_xor(x, y):
     if x.dtype == "bool":
         return _core.apply("logical_xor", [x, y])
     both = _and(x, y)
-    return knp.subtract(knp.subtract(knp.add(x, y), both), both)
+    return subtract(subtract(add(x, y), both), both)
 
 
 @operation
@@ -78,7 +83,7 @@ def bitwise_invert(x):
     x, _ = _integers("bitwise_invert", x, x)
     if x.dtype == "bool":
         return _core.apply("logical_not", [x])
-    return knp.subtract(255, x) if x.dtype == "uint8" else knp.subtract(-1, x)
+    return subtract(255, x) if x.dtype == "uint8" else subtract(-1, x)
 
 
 bitwise_not = bitwise_invert
@@ -88,9 +93,9 @@ bitwise_not = bitwise_invert
 def bitwise_left_shift(x, y):
     """x * 2^y; bits that leave at the top are lost."""
     x, y = _integers("bitwise_left_shift", x, y)
-    powers = knp.take(backend.convert_to_tensor(_POWERS), knp.clip(y, 0, 62))
-    shifted = knp.multiply(backend.convert_to_tensor(x, "int64"), powers)
-    shifted = knp.mod(shifted, 256) if x.dtype == "uint8" else _wrap(shifted, x.dtype)
+    powers = take(backend.convert_to_tensor(_POWERS), clip(y, 0, 62))
+    shifted = multiply(backend.convert_to_tensor(x, "int64"), powers)
+    shifted = mod(shifted, 256) if x.dtype == "uint8" else _wrap(shifted, x.dtype)
     return backend.convert_to_tensor(shifted, x.dtype)
 
 
@@ -98,8 +103,8 @@ def bitwise_left_shift(x, y):
 def bitwise_right_shift(x, y):
     """floor(x / 2^y)."""
     x, y = _integers("bitwise_right_shift", x, y)
-    powers = knp.take(backend.convert_to_tensor(_POWERS), knp.clip(y, 0, 62))
-    return backend.convert_to_tensor(knp.floor_divide(backend.convert_to_tensor(x, "int64"), powers), x.dtype)
+    powers = take(backend.convert_to_tensor(_POWERS), clip(y, 0, 62))
+    return backend.convert_to_tensor(floor_divide(backend.convert_to_tensor(x, "int64"), powers), x.dtype)
 
 
 left_shift, right_shift = bitwise_left_shift, bitwise_right_shift
@@ -114,11 +119,11 @@ def gcd(x1, x2):
     a, b = _integers("gcd", x1, x2)
     if a.dtype not in _EUCLID_STEPS:
         raise TypeError(f"gcd: expected integers. Received dtype {a.dtype}.")
-    a, b = knp.absolute(a), knp.absolute(b)
-    a, b = knp.maximum(a, b), knp.minimum(a, b)
+    a, b = absolute(a), absolute(b)
+    a, b = maximum(a, b), minimum(a, b)
     for _ in range(_EUCLID_STEPS[a.dtype]):
-        done = knp.equal(b, 0)
-        a, b = knp.where(done, a, b), knp.where(done, b, knp.mod(a, knp.where(done, knp.ones_like(b), b)))
+        done = equal(b, 0)
+        a, b = where(done, a, b), where(done, b, mod(a, where(done, ones_like(b), b)))
     return a
 
 
@@ -127,20 +132,8 @@ def lcm(x1, x2):
     """The least common multiple, not negative."""
     a, b = _integers("lcm", x1, x2)
     divisor = gcd(a, b)
-    parts = knp.floor_divide(knp.absolute(a), knp.maximum(divisor, knp.ones_like(divisor)))
-    return knp.multiply(parts, knp.absolute(tensor(b)))
+    parts = floor_divide(absolute(a), maximum(divisor, ones_like(divisor)))
+    return multiply(parts, absolute(tensor(b)))
 
 
-__all__ = [
-    "bitwise_and",
-    "bitwise_invert",
-    "bitwise_left_shift",
-    "bitwise_not",
-    "bitwise_or",
-    "bitwise_right_shift",
-    "bitwise_xor",
-    "gcd",
-    "lcm",
-    "left_shift",
-    "right_shift",
-]
+__all__ = own_names(globals())

@@ -5,12 +5,12 @@ import builtins
 import numpy as np
 
 from dlcore import _core, backend, tree
-from dlcore.backend.keras_tensor import KerasTensor
+from dlcore.backend.keras_tensor import KerasTensor, is_keras_tensor
 from dlcore.backend.tensors import Tensor, convert_to_numpy, is_tensor
+from dlcore.ops._common import TO_THE_END
+from dlcore.ops.arrangement import flip
 from dlcore.ops.operation import operation
-
-# The stop of a slice that runs to the end of its axis, in the direction of its stride.
-TO_THE_END = 2**63 - 1
+from dlcore.ops.shapes import concatenate, reshape, squeeze, stack
 
 
 def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
@@ -48,8 +48,9 @@ def dtype(x):
     return backend.standardize_dtype(x.dtype)
 
 
-def is_keras_tensor(x):
-    return isinstance(x, KerasTensor)
+def result_type(*dtypes_or_tensors):
+    """The dtype in which the values meet."""
+    return backend.result_type(*(getattr(d, "dtype", d) for d in dtypes_or_tensors))
 
 
 @operation
@@ -92,7 +93,13 @@ def _flat_rows(indices, sizes):
 
 @operation
 def scatter(indices, values, shape):
-    """Zeros of the given shape with values added at indices [N, depth]."""
+    """Zeros of the given shape with values added at indices.
+
+    Args:
+        indices: integers (n, depth): places along the first `depth` axes.
+        values: (n, *shape[depth:]).
+        shape: tuple of ints.
+    """
     indices, values = backend.convert_to_tensor(indices), backend.convert_to_tensor(values)
     depth = indices.shape[-1]
     count = int(np.prod(shape[:depth]))
@@ -105,7 +112,17 @@ def scatter(indices, values, shape):
 
 @operation
 def scatter_update(inputs, indices, updates, reduction=None):
-    """A copy of inputs with updates written (reduction "add": added) at indices [N, depth]."""
+    """A copy of inputs with updates written at indices (n, depth), as in `scatter`.
+
+    Args:
+        inputs: the tensor.
+        indices: integers (n, depth); without a reduction each at most once.
+        updates: (n, *inputs.shape[depth:]).
+        reduction: None (default): written in place of the elements; `"add"`: added.
+
+    Raises:
+        ValueError: another reduction.
+    """
     x, updates = backend.promote(inputs, updates)
     if reduction not in (None, "add"):
         raise ValueError(f'Unknown reduction: {reduction!r}. Expected None or "add".')
@@ -125,8 +142,6 @@ def unstack(x, num=None, axis=0):
     if count is None:
         raise ValueError(f"unstack: the size of axis {axis} of {x.shape} is not known; give num=.")
     parts = _core.apply("split", [x], sizes=[1] * count, axis=axis)
-    from dlcore.ops.numpy import squeeze
-
     return [squeeze(part, axis) for part in (parts if isinstance(parts, tuple) else [parts])]
 
 
@@ -155,7 +170,17 @@ def switch(index, branches, *operands):
 
 
 def while_loop(cond, body, loop_vars, maximum_iterations=None):
-    """Repeats loop_vars = body(*loop_vars) while cond(*loop_vars); the condition must be known when it is run."""
+    """Repeats loop_vars = body(*loop_vars) while cond(*loop_vars).
+
+    Args:
+        cond: function of the variables; what it returns must be known when it is run, not traced.
+        body: function of the variables that returns them anew.
+        loop_vars: tensor, or list or tuple of them.
+        maximum_iterations: int or None (default): no limit.
+
+    Raises:
+        TypeError: the condition depends on tensors of a traced function.
+    """
     packed = isinstance(loop_vars, (list, tuple))
     state = tuple(loop_vars) if packed else (loop_vars,)
     count = 0
@@ -175,9 +200,16 @@ def fori_loop(lower, upper, body_fun, init_val):
 
 
 def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
-    """carry, y = f(carry, x) along axis 0 of xs. Returns the last carry and the stacked y."""
-    from dlcore.ops.numpy import stack
+    """carry, y = f(carry, x) along axis 0 of xs. Returns the last carry and the stacked y.
 
+    Args:
+        f: function of two structures of tensors that returns two.
+        init: the first carry.
+        xs: tensor or structure of tensors; None: f gets None, `length` times.
+        length: int, where there are no xs.
+        reverse: bool, default False: from the end.
+        unroll: kept for Keras's signature; all steps are written out.
+    """
     steps = length if xs is None else tree.flatten(xs)[0].shape[0]
     indices = range(steps - 1, -1, -1) if reverse else range(steps)
     carry, outputs = init, []
@@ -201,12 +233,10 @@ def associative_scan(f, elems, reverse=False, axis=0):
         reverse: bool, default False: from the end.
         axis: int, default 0.
     """
-    from dlcore.ops import numpy as knp
-
     leaves = [backend.convert_to_tensor(x) for x in tree.flatten(elems)]
     axis = axis % leaves[0].ndim
     if reverse:
-        leaves = [knp.flip(x, axis) for x in leaves]
+        leaves = [flip(x, axis) for x in leaves]
 
     def apply(a, b):
         return tree.flatten(f(tree.pack_sequence_as(elems, a), tree.pack_sequence_as(elems, b)))
@@ -222,23 +252,21 @@ def associative_scan(f, elems, reverse=False, axis=0):
         count = size // 2
         between = cut(xs, 2, None, 2)
         filled = apply(cut(pairs, 0, (size - 1) // 2), between) if size > 2 else []
-        evens = [knp.concatenate([x, *rest], axis) for x, *rest in zip(cut(xs, 0, 1), *([filled] if filled else []))]
+        evens = [concatenate([x, *rest], axis) for x, *rest in zip(cut(xs, 0, 1), *([filled] if filled else []))]
         return [_interleave(even, odd, count, axis) for even, odd in zip(evens, pairs)]
 
     results = run(leaves)
     if reverse:
-        results = [knp.flip(x, axis) for x in results]
+        results = [flip(x, axis) for x in results]
     return tree.pack_sequence_as(elems, results)
 
 
 def _interleave(even, odd, count, axis):
     """even[0], odd[0], even[1], ...; even may be longer by one."""
-    from dlcore.ops import numpy as knp
-
     head = (builtins.slice(None),) * axis
-    both = knp.stack([even[(*head, builtins.slice(0, count))], odd], axis + 1)
+    both = stack([even[(*head, builtins.slice(0, count))], odd], axis + 1)
     shape = [*odd.shape[:axis], 2 * count, *odd.shape[axis + 1 :]]
-    return knp.concatenate([knp.reshape(both, shape), even[(*head, builtins.slice(count, None))]], axis)
+    return concatenate([reshape(both, shape), even[(*head, builtins.slice(count, None))]], axis)
 
 
 def map(f, xs):
@@ -249,6 +277,12 @@ def map(f, xs):
 def vectorized_map(function, elements):
     """As map."""
     return map(function, elements)
+
+
+@operation
+def vectorize(pyfunc, *, excluded=None, signature=None):
+    """A function that maps pyfunc over the first axes of its arguments."""
+    return lambda *args: map(lambda rows: pyfunc(*rows), args)
 
 
 __all__ = [
@@ -262,6 +296,7 @@ __all__ = [
     "is_keras_tensor",
     "is_tensor",
     "map",
+    "result_type",
     "saturate_cast",
     "scan",
     "scatter",
@@ -272,6 +307,7 @@ __all__ = [
     "stop_gradient",
     "switch",
     "unstack",
+    "vectorize",
     "vectorized_map",
     "while_loop",
 ]

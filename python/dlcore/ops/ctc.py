@@ -11,7 +11,7 @@ import numpy as np
 from dlcore import _core, backend
 from dlcore.ops import numpy as knp
 from dlcore.ops._common import as_float, tensor
-from dlcore.ops.nn import log_softmax
+from dlcore.ops.activations import log_softmax
 from dlcore.ops.operation import operation
 
 # log 0, small enough to vanish beside any probability of a path, finite so that gradients are.

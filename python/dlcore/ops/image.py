@@ -4,8 +4,8 @@ import numpy as np
 
 from dlcore import _core, backend
 from dlcore.ops import numpy as knp
-from dlcore.ops._common import as_float, tensor
-from dlcore.ops.nn import depthwise_conv
+from dlcore.ops._common import as_float, same_padding, tensor, window_slices
+from dlcore.ops.convolution import depthwise_conv
 from dlcore.ops.operation import operation
 from dlcore.ops.resampling import (
     affine_transform,
@@ -177,27 +177,11 @@ def _patches(function, images, rank, size, strides, dilation, padding, data_form
     x = knp.moveaxis(x, 1, -1) if first else x
     size, strides, dilation = ([v] * rank if isinstance(v, int) else list(v) for v in (size, strides or size, dilation))
     if padding == "same":
-        x = knp.pad(x, [(0, 0), *_same_padding(x.shape[1:-1], size, strides, dilation), (0, 0)])
-    counts = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(x.shape[1:-1], size, strides, dilation)]
-    taps = [
-        x[
-            (
-                slice(None),
-                *(slice(t * d, t * d + (n - 1) * s + 1, s) for t, d, n, s in zip(tap, dilation, counts, strides)),
-            )
-        ]
-        for tap in np.ndindex(*size)
-    ]
+        x = knp.pad(x, [(0, 0), *map(same_padding, x.shape[1:-1], size, strides, dilation), (0, 0)])
+    taps = [x[(slice(None), *place)] for place in window_slices(x.shape[1:-1], size, strides, dilation)]
     y = knp.concatenate(taps, axis=-1)
     y = knp.moveaxis(y, -1, 1) if first else y
     return knp.squeeze(y, 0) if single else y
-
-
-def _same_padding(sizes, window, strides, dilation):
-    totals = [
-        max((-(-n // s) - 1) * s + d * (k - 1) + 1 - n, 0) for n, k, s, d in zip(sizes, window, strides, dilation)
-    ]
-    return [(total // 2, total - total // 2) for total in totals]
 
 
 # ---- filters

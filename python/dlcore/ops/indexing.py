@@ -1,22 +1,63 @@
-"""x[key] with Python's and NumPy's keys: integers, slices, None, Ellipsis, arrays of integers, masks."""
+"""Elements by their places: indices along an axis, and x[key]."""
 
 import numpy as np
 
 from dlcore import _core, backend
 from dlcore.backend.tensors import Tensor
-from dlcore.ops.core import TO_THE_END
+from dlcore.ops._common import TO_THE_END, as_indices, own_names, resolve_axis, tensor
+from dlcore.ops.arithmetic import floor_divide, mod
+from dlcore.ops.operation import operation
+from dlcore.ops.shapes import broadcast_to, ravel
 
 
+@operation
+def take(x, indices, axis=None):
+    """The slices at the indices along the axis (of the flat tensor for None)."""
+    x = tensor(x)
+    if axis is None:
+        x, axis = ravel(x), 0
+    return _core.apply("gather", [x, as_indices(indices)], axis=resolve_axis(axis, x.ndim), mode="raise")
+
+
+@operation
+def take_along_axis(x, indices, axis=None):
+    """The elements at the indices, which have x's shape but along the axis."""
+    x, indices = tensor(x), as_indices(indices)
+    if axis is None:
+        return _core.apply("gather_along", [ravel(x), ravel(indices)], axis=0)
+    axis = resolve_axis(axis, x.ndim)
+    shape = [i if a == axis else n for a, (i, n) in enumerate(zip(indices.shape, x.shape))]
+    if list(indices.shape) != shape:
+        indices = broadcast_to(indices, shape)
+    return _core.apply("gather_along", [x, indices], axis=axis)
+
+
+@operation
+def unravel_index(indices, shape):
+    """The tuple of indices along each axis for indices into the flat tensor."""
+    rest, places = tensor(indices), []
+    for size in reversed(shape):
+        places.append(mod(rest, size))
+        rest = floor_divide(rest, size)
+    return tuple(reversed(places))
+
+
+# ---- x[key] with Python's and NumPy's keys: integers, slices, None, Ellipsis, arrays of integers, masks
+
+
+@operation
 def get_item(x, key):
+    """x[key]."""
+    x = tensor(x)
     keys = list(key) if isinstance(key, tuple) else [key]
     keys = [_standardize(k) for k in keys]
-    keys = _fill_ellipsis(keys, x)
+    keys = _without_masks(_fill_ellipsis(keys, x), x.shape)
     x, keys = _basic(x, keys)
     return x if not any(_is_array(k) for k in keys) else _advanced(x, keys)
 
 
 def _standardize(key):
-    """Numbers to int, lists and arrays to index tensors, masks to the indices where they hold."""
+    """Numbers to int, lists and arrays to index tensors, masks to NumPy's."""
     if key is None or key is Ellipsis or isinstance(key, slice):
         return key
     if isinstance(key, (int, np.integer)) and not isinstance(key, (bool, np.bool_)):
@@ -25,11 +66,8 @@ def _standardize(key):
     if array.dtype == "bool":
         if array.is_symbolic:
             raise TypeError("x[mask]: how many elements a mask selects is not known in a traced function; use where().")
-        found = np.nonzero(array.numpy())
-        if len(found) != 1:
-            raise NotImplementedError("x[mask]: only masks of one axis are supported; use ops.where() for others.")
-        return backend.convert_to_tensor(found[0], "int32")
-    return array if array.dtype in ("int32", "int64") else backend.convert_to_tensor(array, "int32")
+        return array.numpy()
+    return as_indices(array)
 
 
 def _is_array(key):
@@ -38,7 +76,7 @@ def _is_array(key):
 
 def _fill_ellipsis(keys, x):
     """One key per axis of x, besides the Nones."""
-    taken = sum(k is not None and k is not Ellipsis for k in keys)
+    taken = sum(k.ndim if isinstance(k, np.ndarray) else k is not None and k is not Ellipsis for k in keys)
     if taken > x.ndim:
         raise IndexError(f"Too many indices: {taken} for a tensor of shape {x.shape}.")
     missing = [slice(None)] * (x.ndim - taken)
@@ -47,6 +85,22 @@ def _fill_ellipsis(keys, x):
         raise IndexError("An index can have only one Ellipsis (...).")
     at = places[0] if places else len(keys)
     return keys[:at] + missing + keys[at + 1 :]
+
+
+def _without_masks(keys, shape):
+    """Masks as the indices where they hold, a tensor for each of their axes."""
+    plain, axis = [], 0
+    for key in keys:
+        if not isinstance(key, np.ndarray):
+            plain.append(key)
+            axis += key is not None
+            continue
+        sizes = tuple(shape[axis : axis + key.ndim])
+        if key.ndim == 0 or any(size not in (None, masked) for size, masked in zip(sizes, key.shape)):
+            raise IndexError(f"x[mask]: a mask of shape {key.shape} can't select from axes of the sizes {sizes}.")
+        plain.extend(backend.convert_to_tensor(places, "int32") for places in np.nonzero(key))
+        axis += key.ndim
+    return plain
 
 
 def _basic(x, keys):
@@ -111,3 +165,6 @@ def _advanced(x, keys):
     front = list(range(rows.ndim, rows.ndim + axes[0]))
     rest = [a for a in range(result.ndim) if a >= rows.ndim + axes[0]]
     return _core.apply("transpose", [result], permutation=front + list(range(rows.ndim)) + rest)
+
+
+__all__ = own_names(globals())

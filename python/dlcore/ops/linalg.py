@@ -5,14 +5,23 @@ differentiate like other ops. What is iterated (eigenvalues, singular values) ar
 A complex tensor is a pair (real part, imaginary part).
 """
 
-from dlcore import _core, backend
-from dlcore.ops import math
-from dlcore.ops import numpy as knp
-from dlcore.ops._common import as_float
-from dlcore.ops.gradients import with_gradient
-from dlcore.ops.operation import operation
+from math import inf
 
-norm = math.norm
+from dlcore import _core, backend
+from dlcore.ops import reductions
+from dlcore.ops._common import as_float, axes_of, resolve_axis
+from dlcore.ops.arithmetic import absolute, add, divide, maximum, multiply, negative, power, sign, square, subtract
+from dlcore.ops.arrangement import flip
+from dlcore.ops.creation import eye, ones_like, zeros, zeros_like
+from dlcore.ops.elementary import log, sqrt
+from dlcore.ops.gradients import with_gradient
+from dlcore.ops.indexing import take_along_axis
+from dlcore.ops.logic import equal, greater, greater_equal, less, logical_and, not_equal, where
+from dlcore.ops.math import rsqrt
+from dlcore.ops.matrices import diagonal, tril, triu
+from dlcore.ops.operation import operation
+from dlcore.ops.reductions import argmax, prod
+from dlcore.ops.shapes import broadcast_to, concatenate, expand_dims, moveaxis, squeeze, stack, swapaxes
 
 
 def _matrix(name, x, square=True):
@@ -26,7 +35,7 @@ def _matrix(name, x, square=True):
 
 
 def _transposed(x):
-    return knp.swapaxes(x, -1, -2)
+    return swapaxes(x, -1, -2)
 
 
 def _product(a, b):
@@ -35,7 +44,7 @@ def _product(a, b):
 
 def _columns(columns):
     """Vectors (..., n) as the columns of a matrix."""
-    return knp.stack(columns, axis=-1)
+    return stack(columns, axis=-1)
 
 
 @operation
@@ -45,15 +54,15 @@ def cholesky(x, upper=False):
     Column j of L is (x_j - L[:, :j] L[j, :j]^T) / root of its diagonal element.
     """
     x = _matrix("cholesky", x)
-    x = knp.multiply(0.5, knp.add(x, _transposed(x)))  # so that the gradient is symmetric too
+    x = multiply(0.5, add(x, _transposed(x)))  # so that the gradient is symmetric too
     columns = []
     for j in range(x.shape[-1]):
         column = x[..., :, j]
         if columns:
             known = _columns(columns)  # [..., n, j]
-            column = column - knp.squeeze(_product(known, known[..., j, :, None]), -1)
-        columns.append(knp.divide(column, knp.sqrt(column[..., j : j + 1])))
-    lower = knp.tril(_columns(columns))
+            column = column - squeeze(_product(known, known[..., j, :, None]), -1)
+        columns.append(divide(column, sqrt(column[..., j : j + 1])))
+    lower = tril(_columns(columns))
     return _transposed(lower) if upper else lower
 
 
@@ -61,7 +70,7 @@ def cholesky(x, upper=False):
 def cholesky_inverse(x, upper=False):
     """The inverse of the matrix whose Cholesky factor is x."""
     x = _matrix("cholesky_inverse", x)
-    inverse = solve_triangular(x, knp.broadcast_to(knp.eye(x.shape[-1], dtype=x.dtype), x.shape), lower=not upper)
+    inverse = solve_triangular(x, broadcast_to(eye(x.shape[-1], dtype=x.dtype), x.shape), lower=not upper)
     return _product(inverse, _transposed(inverse)) if upper else _product(_transposed(inverse), inverse)
 
 
@@ -69,26 +78,26 @@ def _as_matrix(a, b):
     """b as a matrix of right-hand sides, and whether it was a vector."""
     a, b = backend.promote(as_float(a), as_float(b))
     vector = b.ndim == a.ndim - 1
-    return a, (knp.expand_dims(b, -1) if vector else b), vector
+    return a, (expand_dims(b, -1) if vector else b), vector
 
 
 @operation
 def solve_triangular(a, b, lower=False):
     """The x with a x = b for a triangular a, (..., n, n); b is (..., n, m) or (..., n)."""
     a, b, vector = _as_matrix(_matrix("solve_triangular", a), b)
-    x = _solve_lower(a, b) if lower else knp.flip(_solve_lower(knp.flip(a, (-2, -1)), knp.flip(b, -2)), -2)
-    return knp.squeeze(x, -1) if vector else x
+    x = _solve_lower(a, b) if lower else flip(_solve_lower(flip(a, (-2, -1)), flip(b, -2)), -2)
+    return squeeze(x, -1) if vector else x
 
 
 def _solve_lower(a, b):
     """By halves: the first half of x, and the second with what the first makes of b taken away."""
     n = a.shape[-1]
     if n == 1:
-        return knp.divide(b, a)
+        return divide(b, a)
     half = n // 2
     first = _solve_lower(a[..., :half, :half], b[..., :half, :])
     rest = b[..., half:, :] - _product(a[..., half:, :half], first)
-    return knp.concatenate([first, _solve_lower(a[..., half:, half:], rest)], axis=-2)
+    return concatenate([first, _solve_lower(a[..., half:, half:], rest)], axis=-2)
 
 
 @operation
@@ -101,26 +110,26 @@ def lu_factor(x):
 
 
 def _lu(x):
-    """(LU, pivots, sign of the permutation)."""
+    """(LU, pivots, parity: the sign of the permutation)."""
     n = x.shape[-1]
     rows = _core.apply("iota_like", [x[..., 0]], axis=x.ndim - 2, dtype="int32")  # [..., n]
-    pivots, sign = [], knp.ones_like(x[..., 0, 0])
+    pivots, parity = [], ones_like(x[..., 0, 0])
     for j in range(n):
-        candidates = knp.where(knp.greater_equal(rows, j), knp.absolute(x[..., j]), -1.0)
-        pivot = knp.argmax(candidates, axis=-1)
+        candidates = where(greater_equal(rows, j), absolute(x[..., j]), -1.0)
+        pivot = argmax(candidates, axis=-1)
         pivots.append(pivot)
-        sign = knp.where(knp.equal(pivot, j), sign, knp.negative(sign))
-        chosen = knp.expand_dims(pivot, -1)
-        order = knp.where(knp.equal(rows, j), chosen, knp.where(knp.equal(rows, chosen), j, rows))
-        x = knp.take_along_axis(x, knp.expand_dims(order, -1), axis=-2)
-        below = knp.greater(rows, j)
+        parity = where(equal(pivot, j), parity, negative(parity))
+        chosen = expand_dims(pivot, -1)
+        order = where(equal(rows, j), chosen, where(equal(rows, chosen), j, rows))
+        x = take_along_axis(x, expand_dims(order, -1), axis=-2)
+        below = greater(rows, j)
         head = x[..., j, j, None]
-        factors = knp.where(below, knp.divide(x[..., j], knp.where(knp.equal(head, 0.0), 1.0, head)), 0.0)
-        right = knp.where(knp.greater(rows, j), x[..., j, :], 0.0)
-        column = knp.expand_dims(knp.equal(rows, j), -2)
-        x = x - knp.expand_dims(factors, -1) * knp.expand_dims(right, -2)
-        x = knp.where(knp.logical_and(column, knp.expand_dims(below, -1)), knp.expand_dims(factors, -1), x)
-    return x, knp.stack(pivots, axis=-1), sign
+        factors = where(below, divide(x[..., j], where(equal(head, 0.0), 1.0, head)), 0.0)
+        right = where(greater(rows, j), x[..., j, :], 0.0)
+        column = expand_dims(equal(rows, j), -2)
+        x = x - expand_dims(factors, -1) * expand_dims(right, -2)
+        x = where(logical_and(column, expand_dims(below, -1)), expand_dims(factors, -1), x)
+    return x, stack(pivots, axis=-1), parity
 
 
 @operation
@@ -131,46 +140,46 @@ def solve(a, b):
     for j in range(a.shape[-1]):
         b = _exchanged(b, j, pivots[..., j])
     n = a.shape[-1]
-    lower = knp.add(knp.tril(lu, -1), knp.eye(n, dtype=lu.dtype))
-    x = solve_triangular(knp.triu(lu), solve_triangular(lower, b, lower=True))
-    return knp.squeeze(x, -1) if vector else x
+    lower = add(tril(lu, -1), eye(n, dtype=lu.dtype))
+    x = solve_triangular(triu(lu), solve_triangular(lower, b, lower=True))
+    return squeeze(x, -1) if vector else x
 
 
 def _exchanged(b, row, other):
     """b with row `row` and row `other`, which differs by matrix, exchanged."""
     rows = _core.apply("iota_like", [b[..., 0]], axis=b.ndim - 2, dtype="int32")
-    other = knp.expand_dims(other, -1)
-    order = knp.where(knp.equal(rows, row), other, knp.where(knp.equal(rows, other), row, rows))
-    return knp.take_along_axis(b, knp.expand_dims(order, -1), axis=-2)
+    other = expand_dims(other, -1)
+    order = where(equal(rows, row), other, where(equal(rows, other), row, rows))
+    return take_along_axis(b, expand_dims(order, -1), axis=-2)
 
 
 @operation
 def inv(x):
     """The inverse of square matrices."""
     x = _matrix("inv", x)
-    return solve(x, knp.broadcast_to(knp.eye(x.shape[-1], dtype=x.dtype), x.shape))
+    return solve(x, broadcast_to(eye(x.shape[-1], dtype=x.dtype), x.shape))
 
 
 @operation
 def det(x):
     """The determinant of square matrices."""
-    lu, _, sign = _lu(_matrix("det", x))
-    return knp.multiply(sign, knp.prod(knp.diagonal(lu, 0, -2, -1), axis=-1))
+    lu, _, parity = _lu(_matrix("det", x))
+    return multiply(parity, prod(diagonal(lu, 0, -2, -1), axis=-1))
 
 
 @operation
 def slogdet(x):
     """The sign of the determinant and the logarithm of its size."""
-    lu, _, sign = _lu(_matrix("slogdet", x))
-    diagonal = knp.diagonal(lu, 0, -2, -1)
-    return knp.multiply(sign, knp.prod(knp.sign(diagonal), axis=-1)), knp.sum(knp.log(knp.absolute(diagonal)), axis=-1)
+    lu, _, parity = _lu(_matrix("slogdet", x))
+    pivots = diagonal(lu, 0, -2, -1)
+    return multiply(parity, prod(sign(pivots), axis=-1)), reductions.sum(log(absolute(pivots)), axis=-1)
 
 
 @operation
 def logdet(x):
     """The logarithm of the determinant of positive definite matrices."""
     lower = cholesky(x)
-    return knp.multiply(2.0, knp.sum(knp.log(knp.diagonal(lower, 0, -2, -1)), axis=-1))
+    return multiply(2.0, reductions.sum(log(diagonal(lower, 0, -2, -1)), axis=-1))
 
 
 @operation
@@ -185,19 +194,19 @@ def qr(x, mode="reduced"):
         raise ValueError(f'qr: unknown mode {mode!r}. Expected "reduced" or "complete".')
     r = _matrix("qr", x, square=False)
     m, n = r.shape[-2:]
-    q = knp.broadcast_to(knp.eye(m, dtype=r.dtype), [*(-1 if s is None else s for s in r.shape[:-2]), m, m])
+    q = broadcast_to(eye(m, dtype=r.dtype), [*(-1 if s is None else s for s in r.shape[:-2]), m, m])
     rows = _core.apply("iota_like", [r[..., 0]], axis=r.ndim - 2, dtype="int32")
     for j in range(min(m - 1, n)):
-        column = knp.where(knp.greater_equal(rows, j), r[..., j], 0.0)
+        column = where(greater_equal(rows, j), r[..., j], 0.0)
         head = column[..., j, None]
-        length = knp.sqrt(knp.sum(knp.square(column), axis=-1, keepdims=True))
-        normal = column + knp.where(knp.equal(rows, j), knp.where(knp.less(head, 0.0), -length, length), 0.0)
-        squared = knp.sum(knp.square(normal), axis=-1, keepdims=True)
-        normal = knp.expand_dims(knp.divide(normal, knp.sqrt(knp.where(knp.equal(squared, 0.0), 1.0, squared))), -1)
+        length = sqrt(reductions.sum(square(column), axis=-1, keepdims=True))
+        normal = column + where(equal(rows, j), where(less(head, 0.0), -length, length), 0.0)
+        squared = reductions.sum(square(normal), axis=-1, keepdims=True)
+        normal = expand_dims(divide(normal, sqrt(where(equal(squared, 0.0), 1.0, squared))), -1)
         r = r - 2.0 * _product(normal, _product(_transposed(normal), r))
         q = q - 2.0 * _product(_product(q, normal), _transposed(normal))
     kept = m if mode == "complete" else min(m, n)
-    return q[..., :kept], knp.triu(r[..., :kept, :])
+    return q[..., :kept], triu(r[..., :kept, :])
 
 
 def _wide(x):
@@ -207,13 +216,13 @@ def _wide(x):
 
 def _inverse_gaps(values):
     """1 / (values[j] - values[i]) for all pairs [..., i, j]; 0 where they are equal."""
-    gaps = knp.subtract(knp.expand_dims(values, -2), knp.expand_dims(values, -1))
-    equal = knp.equal(gaps, 0.0)
-    return knp.where(equal, 0.0, knp.divide(1.0, knp.where(equal, 1.0, gaps)))
+    gaps = subtract(expand_dims(values, -2), expand_dims(values, -1))
+    same = equal(gaps, 0.0)
+    return where(same, 0.0, divide(1.0, where(same, 1.0, gaps)))
 
 
 def _scaled_columns(x, scale):
-    return knp.multiply(x, knp.expand_dims(scale, -2))
+    return multiply(x, expand_dims(scale, -2))
 
 
 @operation
@@ -223,7 +232,7 @@ def eigh(x):
     The gradient of the eigenvectors needs eigenvalues that differ.
     """
     x = _matrix("eigh", x)
-    x = knp.multiply(0.5, knp.add(x, _transposed(x)))  # so that the gradient is symmetric too
+    x = multiply(0.5, add(x, _transposed(x)))  # so that the gradient is symmetric too
     values, vectors = with_gradient(_core.apply("eigh", [_wide(x)]), [x], _eigh_gradient)
     return backend.convert_to_tensor(values, x.dtype), backend.convert_to_tensor(vectors, x.dtype)
 
@@ -235,13 +244,13 @@ def _eigh_gradient(inputs, outputs, gradients):
     if d_values is not None:
         inner = _diagonal_matrix(d_values)
     if d_vectors is not None:
-        turned = knp.multiply(_inverse_gaps(values), _product(_transposed(vectors), d_vectors))
-        inner = turned if inner is None else knp.add(inner, turned)
+        turned = multiply(_inverse_gaps(values), _product(_transposed(vectors), d_vectors))
+        inner = turned if inner is None else add(inner, turned)
     return [backend.convert_to_tensor(_product(_product(vectors, inner), _transposed(vectors)), x.dtype)]
 
 
 def _diagonal_matrix(values):
-    return knp.multiply(knp.expand_dims(values, -1), knp.eye(values.shape[-1], dtype=values.dtype))
+    return multiply(expand_dims(values, -1), eye(values.shape[-1], dtype=values.dtype))
 
 
 @operation
@@ -278,18 +287,18 @@ def _svd_gradient(inputs, outputs, gradients):
         u, s, vh = svd(_wide(x), full_matrices=False)
     v = _transposed(vh)
     total = None if ds is None else _scaled_columns(u, ds)
-    gaps, small = _inverse_gaps(knp.square(s)), knp.equal(s, 0.0)
-    inverse = knp.where(small, 0.0, knp.divide(1.0, knp.where(small, 1.0, s)))
+    gaps, small = _inverse_gaps(square(s)), equal(s, 0.0)
+    inverse = where(small, 0.0, divide(1.0, where(small, 1.0, s)))
     if du is not None:
         turned = _product(_transposed(u), du)
-        part = _scaled_columns(_product(u, knp.multiply(gaps, turned - _transposed(turned))), s)
+        part = _scaled_columns(_product(u, multiply(gaps, turned - _transposed(turned))), s)
         outside = _scaled_columns(du - _product(u, turned), inverse)
         total = part + outside if total is None else total + part + outside
     result = None if total is None else _product(total, _transposed(v))
     if dvh is not None:
         dv = _transposed(dvh)
         turned = _product(_transposed(v), dv)
-        inner = knp.multiply(knp.expand_dims(s, -1), knp.multiply(gaps, turned - _transposed(turned)))
+        inner = multiply(expand_dims(s, -1), multiply(gaps, turned - _transposed(turned)))
         part = _product(u, _product(inner, _transposed(v)))
         outside = _product(_scaled_columns(u, inverse), _transposed(dv - _product(v, turned)))
         result = part + outside if result is None else result + part + outside
@@ -330,8 +339,8 @@ def pinv(x, rcond=None):
     size = max(x.shape[-2:])
     rcond = 10.0 * size * _smallest_step(x.dtype) if rcond is None else rcond
     u, s, vh = _core.apply("svd", [_wide(x)], full_matrices=False)
-    counts = knp.greater(s, knp.multiply(rcond, s[..., :1]))
-    inverse = knp.where(counts, knp.divide(1.0, knp.where(counts, s, 1.0)), 0.0)
+    counts = greater(s, multiply(rcond, s[..., :1]))
+    inverse = where(counts, divide(1.0, where(counts, s, 1.0)), 0.0)
     found = _product(_scaled_columns(_transposed(vh), inverse), _transposed(u))
     return with_gradient([backend.convert_to_tensor(found, x.dtype)], [x], _pinv_gradient)[0]
 
@@ -361,7 +370,7 @@ def lstsq(a, b, rcond=None):
         raise ValueError(f"lstsq: a and b must have as many rows. Received shapes {a.shape} and {b.shape}.")
     rcond = max(a.shape[-2:]) * _smallest_step(a.dtype) if rcond is None else rcond
     x = _product(pinv(a, rcond), b)
-    return knp.squeeze(x, -1) if vector else x
+    return squeeze(x, -1) if vector else x
 
 
 @operation
@@ -375,10 +384,85 @@ def matrix_rank(x, tol=None):
     x = _matrix("matrix_rank", x, square=False)
     s = _core.apply("svd", [_wide(x)], full_matrices=False)[1]
     if tol is None:
-        tol = knp.multiply(s[..., :1], max(x.shape[-2:]) * _smallest_step(x.dtype))
+        tol = multiply(s[..., :1], max(x.shape[-2:]) * _smallest_step(x.dtype))
     else:
-        tol = knp.expand_dims(backend.convert_to_tensor(tol, s.dtype), -1)
-    return backend.convert_to_tensor(knp.sum(knp.greater(s, tol), axis=-1), "int32")
+        tol = expand_dims(backend.convert_to_tensor(tol, s.dtype), -1)
+    return backend.convert_to_tensor(reductions.sum(greater(s, tol), axis=-1), "int32")
+
+
+@operation
+def norm(x, ord=None, axis=None, keepdims=False):
+    """The norm of vectors or matrices.
+
+    Args:
+        x: numbers; integers become floats.
+        ord: None (default): the root of the sum of squares, over any axes. Of vectors: a number p: the p-th root of the
+            sum of |x|^p; inf, -inf: the greatest and smallest |x|; 0: how many are not 0. Of matrices: `"fro"`: as
+            None; `"nuc"`: the sum of the singular values; 2, -2: the greatest and smallest of these; 1, -1, inf, -inf:
+            the greatest and smallest sum of |x| of a column (1) or a row (inf).
+        axis: int: vectors; 2 ints: matrices; None (default): all axes, so a tensor of rank 2 is one matrix.
+        keepdims: bool, default False.
+
+    Raises:
+        ValueError: there is no such norm over so many axes.
+    """
+    x = as_float(x)
+    axes = [resolve_axis(a, x.ndim) for a in (range(x.ndim) if axis is None else axes_of(axis))]
+    if ord is None or (ord == "fro" and len(axes) == 2):
+        return _vector_norm(x, 2, axes, keepdims)
+    if len(axes) == 1 and not isinstance(ord, str):
+        return _vector_norm(x, ord, axes, keepdims)
+    if len(axes) != 2 or ord not in ("nuc", 1, -1, 2, -2, inf, -inf):
+        raise ValueError(
+            f"norm: there is no norm ord={ord!r} over {len(axes)} axes. Expected a number over 1 axis; 'fro', 'nuc', "
+            f"1, -1, 2, -2, inf or -inf over 2; None over any. Received shape {x.shape}, axis={axis}."
+        )
+    result = _matrix_norm(x, ord, *axes)
+    return result if keepdims else squeeze(result, axes)
+
+
+def _vector_norm(x, order, axes, keepdims):
+    if order == 2:
+        return sqrt(reductions.sum(square(x), axis=axes, keepdims=keepdims))
+    size = absolute(x)
+    if order == inf:
+        return reductions.max(size, axis=axes, keepdims=keepdims)
+    if order == -inf:
+        return reductions.min(size, axis=axes, keepdims=keepdims)
+    if order == 0:
+        return backend.convert_to_tensor(reductions.sum(not_equal(x, 0), axis=axes, keepdims=keepdims), x.dtype)
+    if order == 1:
+        return reductions.sum(size, axis=axes, keepdims=keepdims)
+    return power(reductions.sum(power(size, order), axis=axes, keepdims=keepdims), 1.0 / order)
+
+
+def _matrix_norm(x, order, row, column):
+    """With sizes 1 at the two axes."""
+    if order in (1, -1, inf, -inf):
+        summed, compared = (row, column) if abs(order) == 1 else (column, row)
+        sums = reductions.sum(absolute(x), axis=summed, keepdims=True)
+        return (reductions.max if order > 0 else reductions.min)(sums, axis=compared, keepdims=True)
+    values = svd(moveaxis(x, (row, column), (-2, -1)), compute_uv=False)
+    value = reductions.sum(values, axis=-1) if order == "nuc" else values[..., 0 if order == 2 else -1]
+    return expand_dims(value, (row, column))
+
+
+@operation
+def normalize(x, axis=-1, order=2, epsilon=None):
+    """x divided by its norm along the axis.
+
+    Args:
+        x: numbers; integers become floats.
+        axis: int, default -1.
+        order: of the norm, default 2.
+        epsilon: float, default `backend.epsilon()`: the least norm that counts.
+    """
+    x = as_float(x)
+    epsilon = backend.epsilon() if epsilon is None else epsilon
+    if order == 2:
+        squares = reductions.sum(square(x), axis=axis, keepdims=True)
+        return multiply(x, rsqrt(maximum(squares, epsilon**2)))
+    return divide(x, maximum(norm(x, order, axis, keepdims=True), epsilon))
 
 
 def jvp(fun, primals, tangents, has_aux=False):
@@ -400,13 +484,13 @@ def jvp(fun, primals, tangents, has_aux=False):
                 inner.watch(x)
             result = fun(*primals)
             y, aux = result if has_aux else (result, None)
-        u = knp.zeros_like(y)
+        u = zeros_like(y)
         outer.watch(u)
         gradients = inner.gradient(y, primals, output_gradients=u)
         pairs = [(g, t) for g, t in zip(gradients, tangents) if g is not None]
-        total = sum((knp.sum(knp.multiply(g, t)) for g, t in pairs), knp.zeros(()))
+        total = sum((reductions.sum(multiply(g, t)) for g, t in pairs), zeros(()))
     change = outer.gradient(total, u)
-    change = knp.zeros_like(y) if change is None else change
+    change = zeros_like(y) if change is None else change
     return (y, change, aux) if has_aux else (y, change)
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from dlcore import _core, backend
 from dlcore.ops import numpy as knp
 from dlcore.ops._common import as_float, tensor
-from dlcore.ops.arrangement import extract_sequences
 from dlcore.ops.operation import operation
+from dlcore.ops.patches import extract_sequences
 
 # Up to this size one product is as quick as its parts.
 _DIRECT = 64

@@ -6,6 +6,7 @@ convolution of N * D images; pooling goes over the images first, then over the d
 
 from dlcore import _core
 from dlcore.ops import numpy as knp
+from dlcore.ops._common import same_padding, window_slices
 
 
 def _rows(x):
@@ -22,18 +23,12 @@ def _check(function, x):
         raise ValueError(f"{function}: all sizes of volumes but the batch must be known. Received shape {x.shape}.")
 
 
-def _same_pads(size, window, stride, dilation):
-    total = max((-(-size // stride) - 1) * stride + dilation * (window - 1) + 1 - size, 0)
-    return total // 2, total - total // 2
-
-
 def _taps(x, window, stride, dilation):
     """The slices of depth that each tap of the window sees: a list of (N, D', H, W, C)."""
     count = (x.shape[1] - dilation * (window - 1) - 1) // stride + 1
     if count < 1:
         raise ValueError(f"A window of {window} taps does not fit into a depth of {x.shape[1]}. Use a smaller one.")
-    starts = [tap * dilation for tap in range(window)]
-    return [x[:, start : start + (count - 1) * stride + 1 : stride] for start in starts]
+    return [x[:, depths] for (depths,) in window_slices([x.shape[1]], [window], [stride], [dilation])]
 
 
 def conv3d(x, kernel, strides, dilation, padding, groups):
@@ -41,7 +36,7 @@ def conv3d(x, kernel, strides, dilation, padding, groups):
     _check("conv", x)
     depth, high, wide, per_group, filters = kernel.shape
     if padding == "same":
-        low, up = _same_pads(x.shape[1], depth, strides[0], dilation[0])
+        low, up = same_padding(x.shape[1], depth, strides[0], dilation[0])
         x = knp.pad(x, [(0, 0), (low, up), (0, 0), (0, 0), (0, 0)])
     taps = _taps(x, depth, strides[0], dilation[0])
     count, sizes = taps[0].shape[1], taps[0].shape[2:4]

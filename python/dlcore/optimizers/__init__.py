@@ -4,9 +4,8 @@ from dlcore.optimizers import legacy, schedules
 from dlcore.optimizers.adafactor import Adafactor
 from dlcore.optimizers.adagrad import Adagrad
 from dlcore.optimizers.adam import Adam, AdamW
-from dlcore.optimizers.composed import Adadelta, Adamax, Lion, Nadam
+from dlcore.optimizers.composed import Adadelta, Adamax, Lamb, Lion, Nadam
 from dlcore.optimizers.ftrl import Ftrl
-from dlcore.optimizers.lamb import Lamb
 from dlcore.optimizers.loss_scale_optimizer import LossScaleOptimizer
 from dlcore.optimizers.multi_optimizer import MultiOptimizer, OptimizerMap
 from dlcore.optimizers.muon import Muon

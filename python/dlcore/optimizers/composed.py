@@ -44,7 +44,20 @@ class Adadelta(Optimizer):
         return {**super().get_config(), "rho": self.rho, "epsilon": self.epsilon}
 
 
-class Adamax(Optimizer):
+class _WithMoments(Optimizer):
+    """Base: Adam's arguments."""
+
+    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **kwargs):
+        super().__init__(learning_rate, **kwargs)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def get_config(self):
+        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+
+
+class Adamax(_WithMoments):
     """Adam with the largest instead of the root mean square gradient.
 
     m <- beta_1 * m + (1 - beta_1) * g,  u <- max(beta_2 * u, |g|),
@@ -59,12 +72,6 @@ class Adamax(Optimizer):
 
     Reference: Kingma & Ba 2015, section 7.1.
     """
-
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **kwargs):
-        super().__init__(learning_rate, **kwargs)
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
 
     def build(self, variables):
         if self.built:
@@ -82,11 +89,8 @@ class Adamax(Optimizer):
         rate = ops.cast(learning_rate, variable.dtype)
         self.assign_sub(variable, (rate * m) / ((1.0 - beta_1_power) * (u + self.epsilon)))
 
-    def get_config(self):
-        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
 
-
-class Nadam(Optimizer):
+class Nadam(_WithMoments):
     """Adam with Nesterov momentum, whose beta_1 follows the schedule beta_1 * (1 - 0.5 * 0.96^t).
 
     Args:
@@ -98,12 +102,6 @@ class Nadam(Optimizer):
 
     Reference: Dozat 2015.
     """
-
-    def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, **kwargs):
-        super().__init__(learning_rate, **kwargs)
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
 
     def build(self, variables):
         if self.built:
@@ -133,9 +131,6 @@ class Nadam(Optimizer):
         self.assign(v, v + (ops.square(gradient) - v) * (1.0 - self.beta_2))
         m_hat = m_part * m + g_part * gradient
         self.assign_sub(variable, m_hat * rate / (ops.sqrt(v / v_scale) + self.epsilon))
-
-    def get_config(self):
-        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
 
 
 class Lion(Optimizer):
@@ -174,3 +169,47 @@ class Lion(Optimizer):
 
     def get_config(self):
         return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2}
+
+
+class Lamb(_WithMoments):
+    """Adam whose step on each weight tensor is as long as the tensor itself: for very large batches.
+
+    m <- beta_1 * m + (1 - beta_1) * g,  v <- beta_2 * v + (1 - beta_2) * g^2,
+    u = m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) + epsilon),
+    p <- p - learning_rate * |p| / |u| * u  (without the ratio where one of the norms is 0).
+
+    Args:
+        learning_rate: float or schedule, default 0.001.
+        beta_1: float, default 0.9.
+        beta_2: float, default 0.999.
+        epsilon: float, default 1e-7.
+        Others as `Optimizer`.
+
+    Reference: You et al. 2020.
+
+    Example:
+
+    >>> model.compile(optimizer=Lamb(0.01), loss="mse")
+    """
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self._momentums, self._velocities = self.add_optimizer_variables(variables, ["momentum", "velocity"])
+
+    def update_step(self, gradient, variable, learning_rate):
+        index = self._get_variable_index(variable)
+        m, v = self._momentums[index], self._velocities[index]
+        step = ops.cast(self.iterations + 1, variable.dtype)
+        self.assign(m, m + (gradient - m) * (1.0 - self.beta_1))
+        self.assign(v, v + (ops.square(gradient) - v) * (1.0 - self.beta_2))
+        m_hat, v_hat = (
+            state / (1.0 - ops.power(ops.cast(beta, variable.dtype), step))
+            for state, beta in ((m, self.beta_1), (v, self.beta_2))
+        )
+        update = m_hat / (ops.sqrt(v_hat) + self.epsilon)
+        length, update_length = (ops.sqrt(ops.sum(ops.square(x))) for x in (variable, update))
+        both = ops.logical_and(length > 0, update_length > 0)
+        ratio = ops.where(both, length / ops.where(both, update_length, 1.0), 1.0)
+        self.assign_sub(variable, ratio * ops.cast(learning_rate, variable.dtype) * update)

@@ -19,17 +19,38 @@ def _draw(name, shape, seed, dtype, **attrs):
 
 
 def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
-    """From the normal distribution."""
+    """From the normal distribution.
+
+    Args:
+        shape: tuple of ints.
+        mean, stddev: floats, default 0.0 and 1.0.
+        dtype: of the floats, default `floatx()`.
+        seed: int, SeedGenerator or None.
+    """
     return _draw("random_normal", shape, seed, dtype, mean=float(mean), stddev=float(stddev))
 
 
 def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
-    """From the normal distribution; what lies beyond two standard deviations is drawn again."""
+    """From the normal distribution; what lies beyond two standard deviations is drawn again.
+
+    Args:
+        shape: tuple of ints.
+        mean, stddev: floats, default 0.0 and 1.0: of the distribution that is not cut.
+        dtype: of the floats, default `floatx()`.
+        seed: int, SeedGenerator or None.
+    """
     return _draw("random_truncated_normal", shape, seed, dtype, mean=float(mean), stddev=float(stddev))
 
 
 def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
-    """Evenly from [minval, maxval)."""
+    """Evenly from [minval, maxval).
+
+    Args:
+        shape: tuple of ints.
+        minval, maxval: numbers, default 0.0 and 1.0.
+        dtype: of the numbers, floats or integers, default `floatx()`.
+        seed: int, SeedGenerator or None.
+    """
     dtype = backend.standardize_dtype(dtype)
     if backend.is_int_dtype(dtype):
         return randint(shape, minval, maxval, dtype, seed)
@@ -37,7 +58,14 @@ def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
 
 
 def randint(shape, minval, maxval, dtype="int32", seed=None):
-    """Integers evenly from [minval, maxval)."""
+    """Integers evenly from [minval, maxval).
+
+    Args:
+        shape: tuple of ints.
+        minval, maxval: ints.
+        dtype: of the integers, default `"int32"`.
+        seed: int, SeedGenerator or None.
+    """
     return _draw("random_int", shape, seed, dtype, low=int(minval), high=int(maxval))
 
 
@@ -45,7 +73,14 @@ def randint(shape, minval, maxval, dtype="int32", seed=None):
 def dropout(inputs, rate, noise_shape=None, seed=None):
     """Each element is zero with probability `rate`, the others are divided by 1 - rate.
 
-    Where noise_shape is 1, the decision is shared along the axis.
+    Args:
+        inputs: floats of any shape.
+        rate: float in [0, 1).
+        noise_shape: None (default), or a shape of the rank of `inputs`: where it is 1, the decision is shared along the
+            axis.
+        seed: int, SeedGenerator or None.
+
+    Reference: Srivastava et al. 2014.
     """
     x = backend.convert_to_tensor(inputs)
     axes = [] if noise_shape is None else [a for a, size in enumerate(noise_shape) if size == 1 and x.shape[a] != 1]
@@ -54,7 +89,7 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
 
 @operation
 def shuffle(x, axis=0, seed=None):
-    """The slices along the axis in random order."""
+    """The slices of x along the axis (default 0), whose size must be known, in random order."""
     x = backend.convert_to_tensor(x)
     order = _core.apply("random_permutation", [draw_seed(seed)], n=x.shape[axis])
     return ops.take(x, order, axis)
@@ -67,7 +102,14 @@ def _gumbel(like, seed):
 
 @operation
 def categorical(logits, num_samples, dtype="int32", seed=None):
-    """Indices [batch, num_samples] drawn by the logits of each row (the Gumbel-max trick)."""
+    """Indices (batch, num_samples) drawn by the logits (batch, classes) of each row (the Gumbel-max trick).
+
+    Args:
+        logits: floats: logarithms of probabilities, up to a constant per row.
+        num_samples: int.
+        dtype: of the indices, default `"int32"`.
+        seed: int, SeedGenerator or None.
+    """
     logits = ops.repeat(ops.expand_dims(backend.convert_to_tensor(logits), 1), int(num_samples), axis=1)
     return ops.cast(ops.argmax(ops.add(logits, _gumbel(logits, seed)), axis=-1), dtype)
 

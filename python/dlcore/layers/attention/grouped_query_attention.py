@@ -4,7 +4,7 @@ from dlcore import _core, ops
 from dlcore.layers.activations.activation import Softmax
 from dlcore.layers.arguments import fraction, positive_int
 from dlcore.layers.attention.attention import causal_mask
-from dlcore.layers.attention.projections import combine_masks, projection
+from dlcore.layers.attention.projections import combine_masks, keys_like_values, projection
 from dlcore.layers.layer import Layer
 from dlcore.layers.regularization.dropout import Dropout
 from dlcore.layers.weight_options import set_weight_options, weight_options_config
@@ -89,12 +89,7 @@ class GroupQueryAttention(Layer):
         self.supports_masking = True
 
     def build(self, query_shape, value_shape, key_shape=None):
-        key_shape = value_shape if key_shape is None else key_shape
-        if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
-            raise ValueError(
-                f'GroupQueryAttention "{self.name}": value and key must have the same sizes but the last. Got value '
-                f"{tuple(value_shape)} and key {tuple(key_shape)}."
-            )
+        key_shape = keys_like_values(self, value_shape, key_shape)
         queries, shared = self.num_query_heads, self.num_key_value_heads
         self._query_dense = self._heads("query", "bqm,muh->bquh", queries, query_shape)
         self._key_dense = self._heads("key", "bkm,mvh->bkvh", shared, key_shape)

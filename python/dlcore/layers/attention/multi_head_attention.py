@@ -5,7 +5,7 @@ from dlcore import ops
 from dlcore.layers.activations.activation import Softmax
 from dlcore.layers.arguments import fraction, positive_int
 from dlcore.layers.attention.attention import causal_mask
-from dlcore.layers.attention.projections import combine_masks, projection
+from dlcore.layers.attention.projections import combine_masks, keys_like_values, projection
 from dlcore.layers.layer import Layer
 from dlcore.layers.regularization.dropout import Dropout
 from dlcore.layers.weight_options import set_weight_options, weight_options_config
@@ -86,12 +86,7 @@ class MultiHeadAttention(Layer):
         self.supports_masking = True
 
     def build(self, query_shape, value_shape, key_shape=None):
-        key_shape = value_shape if key_shape is None else key_shape
-        if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
-            raise ValueError(
-                f'MultiHeadAttention "{self.name}": value and key must have the same sizes but the last. Got value '
-                f"{tuple(value_shape)} and key {tuple(key_shape)}."
-            )
+        key_shape = keys_like_values(self, value_shape, key_shape)
         rank = len(query_shape)
         axes = tuple(range(1, rank - 1)) if self.attention_axes is None else self.attention_axes
         self._axes = tuple(axis % rank for axis in axes)

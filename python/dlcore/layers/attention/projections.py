@@ -25,6 +25,17 @@ def projection(layer, name, equation, output_shape, bias_axes, input_shape, acti
     return dense
 
 
+def keys_like_values(layer, value_shape, key_shape):
+    """The shape of the keys, by default that of the values; only their last sizes may differ."""
+    key_shape = value_shape if key_shape is None else key_shape
+    if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
+        raise ValueError(
+            f'{type(layer).__name__} "{layer.name}": value and key must have the same sizes but the last. Got value '
+            f"{tuple(value_shape)} and key {tuple(key_shape)}."
+        )
+    return key_shape
+
+
 def combine_masks(query_mask, value_mask, key_mask, attention_mask):
     """The positions (..., T, S) where attention is allowed, or None for all."""
     masks = [None if m is None else ops.expand_dims(ops.cast(m, "bool"), -2) for m in (value_mask, key_mask)]

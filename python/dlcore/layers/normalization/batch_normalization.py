@@ -1,6 +1,7 @@
 from dlcore import _core, backend, ops
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
+from dlcore.layers.normalization.shared import add_gamma_and_beta
 from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
 
 
@@ -72,8 +73,7 @@ class BatchNormalization(Layer):
                 f'BatchNormalization "{self.name}": the size of axis {self.axis} must be known. Got input shape '
                 f"{tuple(input_shape)}."
             )
-        self.gamma = add_weight_with_options(self, "gamma", (channels,), autocast=False) if self.scale else None
-        self.beta = add_weight_with_options(self, "beta", (channels,), autocast=False) if self.center else None
+        add_gamma_and_beta(self, (channels,))
         self.moving_mean = add_weight_with_options(self, "moving_mean", (channels,), trainable=False, autocast=False)
         self.moving_variance = add_weight_with_options(
             self, "moving_variance", (channels,), trainable=False, autocast=False

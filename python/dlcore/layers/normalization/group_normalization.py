@@ -1,7 +1,8 @@
 from dlcore import ops
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
-from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
+from dlcore.layers.normalization.shared import add_gamma_and_beta
+from dlcore.layers.weight_options import set_weight_options, weight_options_config
 
 
 class GroupNormalization(Layer):
@@ -74,8 +75,7 @@ class GroupNormalization(Layer):
             )
         self.groups = groups
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
-        self.gamma = add_weight_with_options(self, "gamma", (channels,), autocast=False) if self.scale else None
-        self.beta = add_weight_with_options(self, "beta", (channels,), autocast=False) if self.center else None
+        add_gamma_and_beta(self, (channels,))
         self.built = True
 
     def call(self, inputs):

@@ -1,6 +1,7 @@
 from dlcore import backend, ops
 from dlcore.layers.layer import Layer
-from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
+from dlcore.layers.normalization.shared import add_gamma_and_beta, feature_axes
+from dlcore.layers.weight_options import set_weight_options, weight_options_config
 
 
 class LayerNormalization(Layer):
@@ -54,17 +55,8 @@ class LayerNormalization(Layer):
         self.supports_masking = True
 
     def build(self, input_shape):
-        axes = sorted(self.axis) if isinstance(self.axis, list) else [self.axis]
-        rank = len(input_shape)
-        if any(not -rank <= axis < rank or input_shape[axis] is None for axis in axes):
-            raise ValueError(
-                f'LayerNormalization "{self.name}": the sizes of the axes {axes} must be known. Got input shape '
-                f"{tuple(input_shape)}."
-            )
-        shape = tuple(input_shape[axis] for axis in axes)
-        self.axis = axes
-        self.gamma = add_weight_with_options(self, "gamma", shape, autocast=False) if self.scale else None
-        self.beta = add_weight_with_options(self, "beta", shape, autocast=False) if self.center else None
+        self.axis = feature_axes(self, input_shape)
+        add_gamma_and_beta(self, tuple(input_shape[axis] for axis in self.axis))
         self.built = True
 
     def call(self, inputs):

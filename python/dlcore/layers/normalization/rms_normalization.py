@@ -1,5 +1,6 @@
 from dlcore import ops
 from dlcore.layers.layer import Layer
+from dlcore.layers.normalization.shared import feature_axes
 
 
 class RMSNormalization(Layer):
@@ -28,15 +29,8 @@ class RMSNormalization(Layer):
         self.supports_masking = True
 
     def build(self, input_shape):
-        axes = sorted(self.axis) if isinstance(self.axis, list) else [self.axis]
-        rank = len(input_shape)
-        if any(not -rank <= axis < rank or input_shape[axis] is None for axis in axes):
-            raise ValueError(
-                f'RMSNormalization "{self.name}": the sizes of the axes {axes} must be known. Got input shape '
-                f"{tuple(input_shape)}."
-            )
-        self.axis = axes
-        self.scale = self.add_weight(tuple(input_shape[axis] for axis in axes), "ones", name="scale")
+        self.axis = feature_axes(self, input_shape)
+        self.scale = self.add_weight(tuple(input_shape[axis] for axis in self.axis), "ones", name="scale")
         self.built = True
 
     def call(self, inputs):

@@ -71,7 +71,10 @@ class ImageLayer(Layer):
         return None
 
     def transform_images(self, images, transformation, training=True):
-        raise NotImplementedError(f"{type(self).__name__} does not say what it does to images.")
+        """The changed images, from images (batch, height, width, channels) and what was drawn for them."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must implement transform_images(images, transformation, training)."
+        )
 
     def transform_labels(self, labels, transformation, training=True):
         """Labels of changed images; by default they stay."""

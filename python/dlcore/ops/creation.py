@@ -1,0 +1,172 @@
+"""Tensors made from sizes and numbers: filled, evenly spaced, windows."""
+
+import math
+
+import numpy as np
+
+from dlcore import _core, backend
+from dlcore.ops._common import own_names, sizes_of, tensor, unary
+from dlcore.ops.operation import operation
+
+# ---- filled
+
+
+def array(x, dtype=None):
+    """A tensor of x."""
+    return backend.convert_to_tensor(x, dtype)
+
+
+@operation
+def copy(x):
+    """A tensor with elements of its own."""
+    return unary("copy", x)
+
+
+def full(shape, fill_value, dtype=None):
+    """All of one value."""
+    value = backend.convert_to_tensor(fill_value, dtype)
+    return _core.apply("broadcast_to", [value], shape=sizes_of(shape))
+
+
+def zeros(shape, dtype=None):
+    """All 0."""
+    return full(shape, 0, dtype or backend.floatx())
+
+
+def ones(shape, dtype=None):
+    """All 1."""
+    return full(shape, 1, dtype or backend.floatx())
+
+
+def empty(shape, dtype=None):
+    """All 0."""
+    return zeros(shape, dtype)
+
+
+@operation
+def full_like(x, fill_value, dtype=None):
+    """A value in x's shape and dtype."""
+    x = tensor(x)
+    dtype = backend.standardize_dtype(dtype) if dtype else x.dtype
+    if isinstance(fill_value, (bool, int, float)):
+        return _core.apply("full_like", [x], value=float(fill_value), dtype=dtype)
+    return _core.apply("broadcast_like", [backend.convert_to_tensor(fill_value, dtype), x])
+
+
+@operation
+def zeros_like(x, dtype=None):
+    """0 in x's shape and dtype."""
+    return full_like(x, 0, dtype)
+
+
+@operation
+def ones_like(x, dtype=None):
+    """1 in x's shape and dtype."""
+    return full_like(x, 1, dtype)
+
+
+@operation
+def empty_like(x, dtype=None):
+    """0 in x's shape and dtype."""
+    return full_like(x, 0, dtype)
+
+
+# ---- evenly spaced numbers
+
+
+def arange(start, stop=None, step=None, dtype=None):
+    """start, start + step, ... below stop; with start alone, 0, 1, ... below it. int32 for ints, else `floatx()`."""
+    start, stop, step = (v if v is None else backend.convert_to_numpy(v).item() for v in (start, stop, step))
+    if dtype is None:
+        numbers = [v for v in (start, stop, step) if v is not None]
+        dtype = "int32" if all(isinstance(v, int) for v in numbers) else backend.floatx()
+    values = np.arange(start) if stop is None else np.arange(start, stop, 1 if step is None else step)
+    return backend.convert_to_tensor(values, dtype)
+
+
+def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
+    """num evenly spaced numbers from start to stop.
+
+    Args:
+        start, stop: numbers, or arrays of one shape.
+        num: int, default 50.
+        endpoint: bool, default True: stop is the last of them.
+        retstep: bool, default False: also return the distance.
+        dtype: default `floatx()`.
+        axis: int, default 0: their axis, where start and stop are arrays.
+    """
+    ends = [backend.convert_to_numpy(v) for v in (start, stop)]
+    values, step = np.linspace(*ends, num, endpoint=endpoint, retstep=True, axis=axis)
+    result = backend.convert_to_tensor(values, dtype or backend.floatx())
+    return (result, backend.convert_to_tensor(step, result.dtype)) if retstep else result
+
+
+def logspace(start, stop, num=50, endpoint=True, base=10, dtype=None, axis=0):
+    """num numbers evenly spaced in their logarithms, from base^start to base^stop. Others as `linspace`."""
+    values = np.logspace(start, stop, num, endpoint=endpoint, base=base, axis=axis)
+    return backend.convert_to_tensor(values, dtype or backend.floatx())
+
+
+def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
+    """num numbers from start to stop, each the same factor greater than the last."""
+    ends = [backend.convert_to_numpy(v) for v in (start, stop)]
+    return backend.convert_to_tensor(np.geomspace(*ends, num, endpoint=endpoint, axis=axis), dtype or backend.floatx())
+
+
+# ---- matrices of 0 and 1
+
+
+def eye(N, M=None, k=0, dtype=None):
+    """The matrix (N, M), default (N, N), with 1 on the k-th diagonal, else 0; dtype default `floatx()`."""
+    return backend.convert_to_tensor(np.eye(N, M, k=k, dtype="float32"), dtype or backend.floatx())
+
+
+def identity(n, dtype=None):
+    """1 on the diagonal, else 0."""
+    return eye(n, dtype=dtype)
+
+
+def tri(N, M=None, k=0, dtype=None):
+    """The matrix (N, M), default (N, N), with 1 on and below the k-th diagonal, else 0; dtype default `floatx()`."""
+    return backend.convert_to_tensor(np.tri(N, M, k=k, dtype="float32"), dtype or backend.floatx())
+
+
+# ---- windows of n numbers
+
+
+def _cosine_window(name, x, coefficients):
+    n = int(backend.convert_to_numpy(x))
+    if n < 0:
+        raise ValueError(f"{name}: the number of points must not be negative. Received: {n}")
+    turn = 2.0 * math.pi * np.arange(n) / max(n - 1, 1)
+    values = sum(c * (-1) ** k * np.cos(k * turn) for k, c in enumerate(coefficients))
+    return backend.convert_to_tensor(np.ones(n) if n == 1 else values, backend.floatx())
+
+
+def hanning(x):
+    """The Hann window of x points: 1/2 - 1/2 cos."""
+    return _cosine_window("hanning", x, (0.5, 0.5))
+
+
+def hamming(x):
+    """The Hamming window of x points: 0.54 - 0.46 cos."""
+    return _cosine_window("hamming", x, (0.54, 0.46))
+
+
+def blackman(x):
+    """The Blackman window of x points."""
+    return _cosine_window("blackman", x, (0.42, 0.5, 0.08))
+
+
+def bartlett(x):
+    """The triangular window of x points, 0 at its ends."""
+    return backend.convert_to_tensor(np.bartlett(int(backend.convert_to_numpy(x))), backend.floatx())
+
+
+def kaiser(x, beta):
+    """The Kaiser window of x points; beta says how narrow it is."""
+    values = np.kaiser(int(backend.convert_to_numpy(x)), float(backend.convert_to_numpy(beta)))
+    return backend.convert_to_tensor(values, backend.floatx())
+
+
+__all__ = own_names(globals())

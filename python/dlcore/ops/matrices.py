@@ -1,0 +1,272 @@
+"""Matrices: their diagonals and triangles, and the products of matrices, vectors and any axes."""
+
+import math
+import string
+
+import numpy as np
+
+from dlcore import _core, backend
+from dlcore.ops import reductions
+from dlcore.ops._common import as_float, own_names, tensor
+from dlcore.ops.arithmetic import multiply, power, subtract
+from dlcore.ops.arrangement import pad
+from dlcore.ops.creation import zeros, zeros_like
+from dlcore.ops.indexing import take
+from dlcore.ops.logic import less_equal, where
+from dlcore.ops.operation import operation
+from dlcore.ops.shapes import expand_dims, moveaxis, ravel, reshape, squeeze, stack, transpose
+
+# ---- diagonals and triangles
+
+
+@operation
+def diag(x, k=0):
+    """The matrix with x on its k-th diagonal, or the k-th diagonal of the matrix x."""
+    x = tensor(x)
+    if x.ndim != 1:
+        return diagonal(x, k)
+    n = x.shape[0] + abs(k)
+    rows = max(-k, 0) + np.arange(x.shape[0])
+    flat = _core.apply("scatter_add", [zeros([n * n], x.dtype), tensor(rows * n + rows + k), x], axis=0)
+    return reshape(flat, [n, n])
+
+
+@operation
+def diagflat(x, k=0):
+    """The matrix with the elements of x on its k-th diagonal."""
+    return diag(ravel(x), k)
+
+
+@operation
+def diagonal(x, offset=0, axis1=0, axis2=1):
+    """The elements whose indices along axis1 and axis2 differ by the offset, as the last axis."""
+    x = moveaxis(x, (axis1, axis2), (-2, -1))
+    rows, columns = x.shape[-2:]
+    first = np.arange(max(-offset, 0), min(rows, columns - offset))
+    flat = reshape(x, [*x.shape[:-2], rows * columns])
+    return take(flat, first * columns + first + offset, axis=-1)
+
+
+@operation
+def trace(x, offset=0, axis1=0, axis2=1):
+    """The sum of the diagonal."""
+    return reductions.sum(diagonal(x, offset, axis1, axis2), -1)
+
+
+def _below_diagonal(x, k):
+    """Where the column's index less the row's is at most k, in the last two axes."""
+    rows = _core.apply("iota_like", [x], axis=x.ndim - 2, dtype="int32")
+    columns = _core.apply("iota_like", [x], axis=x.ndim - 1, dtype="int32")
+    return less_equal(subtract(columns, rows), k)
+
+
+@operation
+def tril(x, k=0):
+    """x on and below the k-th diagonal, else 0."""
+    x = tensor(x)
+    return where(_below_diagonal(x, k), x, zeros_like(x))
+
+
+@operation
+def triu(x, k=0):
+    """x on and above the k-th diagonal, else 0."""
+    x = tensor(x)
+    return where(_below_diagonal(x, k - 1), zeros_like(x), x)
+
+
+@operation
+def vander(x, N=None, increasing=False):
+    """The powers of the vector x as columns, N of them (default as many as x has elements), the highest first."""
+    x = tensor(x)
+    count = x.shape[0] if N is None else int(N)
+    powers = np.arange(count) if increasing else np.arange(count)[::-1]
+    return power(expand_dims(x, -1), backend.convert_to_tensor(powers.copy(), x.dtype))
+
+
+# ---- products
+
+
+@operation
+def matmul(x1, x2):
+    """The matrix product over the last two axes; leading axes are broadcast."""
+    a, b = backend.promote(x1, x2)
+    if a.ndim == 0 or b.ndim == 0:
+        raise ValueError(f"matmul: both operands need at least one axis. Received shapes {a.shape} and {b.shape}.")
+    left = reshape(a, [1, *a.shape]) if a.ndim == 1 else a
+    right = reshape(b, [*b.shape, 1]) if b.ndim == 1 else b
+    product = _core.apply("matmul", [left, right])
+    if b.ndim == 1:
+        product = squeeze(product, -1)
+    return squeeze(product, -1 if b.ndim == 1 else -2) if a.ndim == 1 else product
+
+
+@operation
+def dot(x1, x2):
+    """Over the last axis of x1 and the last but one of x2."""
+    a, b = backend.promote(x1, x2)
+    if a.ndim == 0 or b.ndim == 0:
+        return multiply(a, b)
+    if b.ndim <= 2:
+        return matmul(a, b)
+    return tensordot(a, b, axes=[[-1], [-2]])
+
+
+@operation
+def vdot(x1, x2):
+    """The sum of all products of elements."""
+    return reductions.sum(multiply(ravel(x1), ravel(x2)))
+
+
+@operation
+def inner(x1, x2):
+    """Over the last axes of both."""
+    a, b = backend.promote(x1, x2)
+    return multiply(a, b) if a.ndim == 0 or b.ndim == 0 else tensordot(a, b, axes=[[-1], [-1]])
+
+
+@operation
+def outer(x1, x2):
+    """All products of two elements, as a matrix."""
+    return multiply(reshape(x1, [-1, 1]), reshape(x2, [1, -1]))
+
+
+@operation
+def kron(x1, x2):
+    """Kronecker's product: each element of x1 times the whole of x2."""
+    a, b = backend.promote(x1, x2)
+    rank = max(a.ndim, b.ndim)
+    shape_a, shape_b = ([1] * (rank - len(x.shape)) + list(x.shape) for x in (a, b))
+    spread_a = reshape(a, [s for n in shape_a for s in (n, 1)])
+    spread_b = reshape(b, [s for n in shape_b for s in (1, n)])
+    return reshape(multiply(spread_a, spread_b), [m * n for m, n in zip(shape_a, shape_b)])
+
+
+@operation
+def tensordot(x1, x2, axes=2):
+    """The sum of products over pairs of axes.
+
+    Args:
+        x1, x2: the tensors.
+        axes: int n: the last n of x1 and the first n of x2; or a pair of ints or of lists: axes of x1, axes of x2.
+    """
+    a, b = backend.promote(x1, x2)
+    if isinstance(axes, int):
+        over_a, over_b = list(range(a.ndim - axes, a.ndim)), list(range(axes))
+    else:
+        over_a, over_b = (([ax] if isinstance(ax, int) else list(ax)) for ax in axes)
+    over_a, over_b = [i % a.ndim for i in over_a], [i % b.ndim for i in over_b]
+    keep_a, keep_b = [i for i in range(a.ndim) if i not in over_a], [i for i in range(b.ndim) if i not in over_b]
+    k = math.prod(b.shape[i] for i in over_b)
+    left, right = reshape(transpose(a, keep_a + over_a), [-1, k]), reshape(transpose(b, over_b + keep_b), [k, -1])
+    return reshape(_core.apply("matmul", [left, right]), [*(a.shape[i] for i in keep_a), *(b.shape[i] for i in keep_b)])
+
+
+@operation
+def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
+    """The vector product of vectors of three elements.
+
+    Args:
+        x1, x2: the tensors.
+        axisa, axisb, axisc: ints, default -1: the axis of the vectors in x1, x2 and the result.
+        axis: int or None (default): all three at once.
+    """
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = backend.promote(x1, x2)
+    (a1, a2, a3), (b1, b2, b3) = ([take(v, i, ax) for i in range(3)] for v, ax in ((a, axisa), (b, axisb)))
+    parts = [(a2, b3, a3, b2), (a3, b1, a1, b3), (a1, b2, a2, b1)]
+    return stack([subtract(multiply(p, q), multiply(r, s)) for p, q, r, s in parts], axisc)
+
+
+@operation
+def correlate(x1, x2, mode="valid"):
+    """Cross-correlation of two vectors.
+
+    Args:
+        x1, x2: (n,) and (m,).
+        mode: `"valid"` (default): n - m + 1 numbers, `"same"`: n, or `"full"`: n + m - 1.
+    """
+    a, b = backend.promote(x1, x2)
+    a, b = as_float(a), as_float(b)
+    width = {"valid": 0, "same": b.shape[0] - 1, "full": 2 * (b.shape[0] - 1)}[mode]
+    low = width // 2
+    image = reshape(pad(a, [[low, width - low]]), [1, 1, -1, 1])
+    return reshape(_core.apply("conv2d", [image, reshape(b, [1, -1, 1, 1])]), [-1])
+
+
+# ---- Einstein's summation
+
+
+@operation
+def einsum(subscripts, *operands, **kwargs):
+    """Einstein's summation: `einsum("bij,bjk->bik", a, b)`. Operands are contracted from the left."""
+    operands = backend.promote(*operands)
+    terms, result = _parse_einsum(subscripts.replace(" ", ""), operands)
+    term, x = _lettered(terms[0], operands[0])
+    for i in range(1, len(operands)):
+        other, y = _lettered(terms[i], operands[i])
+        later = set(result).union(*terms[i + 1 :])
+        term, x = _contract(term, x, other, y, later)
+    lost = [a for a, letter in enumerate(term) if letter not in result]
+    if lost:
+        x, term = reductions.sum(x, lost), [letter for letter in term if letter in result]
+    order = [term.index(letter) for letter in result]
+    return x if order == list(range(len(order))) else transpose(x, order)
+
+
+def _parse_einsum(subscripts, operands):
+    """Lists of letters per operand and of the result; an ellipsis becomes letters of its own."""
+    left, _, right = subscripts.partition("->")
+    terms = left.split(",")
+    if len(terms) != len(operands):
+        raise ValueError(f"einsum: {subscripts!r} names {len(terms)} operands; {len(operands)} were given.")
+    unused = [letter for letter in string.ascii_letters if letter not in subscripts]
+    broadcast = max([x.ndim - len(t) + 3 for x, t in zip(operands, terms) if "..." in t], default=0)
+    dots = unused[:broadcast]
+    expanded = []
+    for x, t in zip(operands, terms):
+        own = x.ndim - len(t) + 3
+        expanded.append(
+            list(t.replace("...", "".join(dots[len(dots) - own :]) if own > 0 else "")) if "..." in t else list(t)
+        )
+    if "->" in subscripts:
+        return expanded, list(right.replace("...", "".join(dots)))
+    letters = [letter for t in expanded for letter in t]
+    return expanded, dots + sorted({c for c in letters if letters.count(c) == 1 and c not in dots})
+
+
+def _lettered(term, x):
+    """Checks the axes and takes repeated letters of one operand as its diagonal."""
+    if x.ndim != len(term):
+        raise ValueError(f"einsum: the subscripts name {len(term)} axes of the operand of shape {x.shape}.")
+    for letter in dict.fromkeys(term):
+        while term.count(letter) > 1:
+            first = term.index(letter)
+            second = term.index(letter, first + 1)
+            x = diagonal(x, 0, first, second)
+            term = [c for i, c in enumerate(term) if i not in (first, second)] + [letter]
+    return term, x
+
+
+def _contract(term_a, a, term_b, b, later):
+    """One matrix product: batch letters are in both and still needed, summed ones in both and not."""
+    for term, x, other in ((term_a, a, term_b), (term_b, b, term_a)):
+        alone = [i for i, letter in enumerate(term) if letter not in other and letter not in later]
+        if alone and x is a:
+            a, term_a = reductions.sum(a, alone), [c for i, c in enumerate(term) if i not in alone]
+        elif alone:
+            b, term_b = reductions.sum(b, alone), [c for i, c in enumerate(term) if i not in alone]
+    batch = [c for c in term_a if c in term_b and c in later]
+    summed = [c for c in term_a if c in term_b and c not in later]
+    rows, columns = [c for c in term_a if c not in term_b], [c for c in term_b if c not in term_a]
+    sizes = {**dict(zip(term_b, b.shape)), **dict(zip(term_a, a.shape))}
+    a = transpose(a, [term_a.index(c) for c in batch + rows + summed])
+    b = transpose(b, [term_b.index(c) for c in batch + summed + columns])
+    k = math.prod(sizes[c] for c in summed)
+    a = reshape(a, [*(sizes[c] for c in batch), -1 if rows else 1, k])
+    b = reshape(b, [*(sizes[c] for c in batch), k, -1 if columns else 1])
+    letters = batch + rows + columns
+    return letters, reshape(_core.apply("matmul", [a, b]), [sizes[c] for c in letters])
+
+
+__all__ = own_names(globals())

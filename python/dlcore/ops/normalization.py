@@ -1,0 +1,82 @@
+"""Batch, layer and root-mean-square normalization."""
+
+from dlcore import _core, backend
+from dlcore.ops import numpy as knp
+from dlcore.ops._common import as_float, axes_of, float_unary, own_names, resolve_axis
+from dlcore.ops.operation import operation
+
+
+@operation
+def moments(x, axes, keepdims=False, synchronized=False):
+    """Mean and variance over the axes."""
+    return knp.mean(x, axes, keepdims), knp.var(x, axes, keepdims)
+
+
+@operation
+def batch_normalization(x, mean, variance, axis, offset=None, scale=None, epsilon=1e-3):
+    """(x - mean) / sqrt(variance + epsilon) * scale + offset, with statistics along the axis.
+
+    Args:
+        x: floats.
+        mean, variance: (channels,), the size of `axis`.
+        axis: int: that of the channels.
+        offset, scale: (channels,) or None (default): left out.
+        epsilon: float, default 0.001.
+
+    Reference: Ioffe & Szegedy 2015.
+    """
+    x = as_float(x)
+    shape = [1] * x.ndim
+    shape[axis] = -1
+    mean, variance = (knp.reshape(backend.convert_to_tensor(v, x.dtype), shape) for v in (mean, variance))
+    factor = float_unary("rsqrt", knp.add(variance, epsilon))
+    if scale is not None:
+        factor = knp.multiply(factor, knp.reshape(backend.convert_to_tensor(scale, x.dtype), shape))
+    shift = knp.negative(knp.multiply(mean, factor))
+    if offset is not None:
+        shift = knp.add(shift, knp.reshape(backend.convert_to_tensor(offset, x.dtype), shape))
+    return knp.add(knp.multiply(x, factor), shift)
+
+
+@operation
+def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_scaling=False):
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, with mean and variance of each example over the axes.
+
+    Args:
+        x: floats.
+        gamma, beta: of the sizes of the axes, or None (default): left out.
+        axis: int or list of ints, default -1.
+        epsilon: float, default `backend.epsilon()`.
+        rms_scaling: bool, default False: without mean and beta.
+
+    Reference: Ba et al. 2016.
+    """
+    x = as_float(x)
+    epsilon = backend.epsilon() if epsilon is None else epsilon
+    axes = sorted(resolve_axis(a, x.ndim) for a in axes_of(axis))
+    shape = [x.shape[a] for a in axes]
+    if axes == list(range(axes[0], x.ndim)) and not rms_scaling and None not in shape:
+        gamma = knp.ones(shape, x.dtype) if gamma is None else backend.convert_to_tensor(gamma, x.dtype)
+        beta = knp.zeros(shape, x.dtype) if beta is None else backend.convert_to_tensor(beta, x.dtype)
+        return _core.apply("layer_norm", [x, gamma, beta], epsilon=float(epsilon), axis=axes[0])[0]
+    spread = [x.shape[a] if a in axes else 1 for a in range(x.ndim)]
+    mean, variance = moments(x, axes, keepdims=True)
+    y = knp.multiply(x if rms_scaling else knp.subtract(x, mean), float_unary("rsqrt", knp.add(variance, epsilon)))
+    if gamma is not None:
+        y = knp.multiply(y, knp.reshape(backend.convert_to_tensor(gamma, x.dtype), spread))
+    return (
+        y if beta is None or rms_scaling else knp.add(y, knp.reshape(backend.convert_to_tensor(beta, x.dtype), spread))
+    )
+
+
+@operation
+def rms_normalization(x, scale=None, axis=-1, epsilon=None):
+    """x / sqrt(mean(x^2) + epsilon) * scale (Zhang & Sennrich 2019)."""
+    x = as_float(x)
+    squares = knp.mean(knp.square(x), axis, keepdims=True)
+    epsilon = backend.epsilon() if epsilon is None else epsilon
+    y = knp.multiply(x, float_unary("rsqrt", knp.add(squares, epsilon)))
+    return y if scale is None else knp.multiply(y, scale)
+
+
+__all__ = own_names(globals())

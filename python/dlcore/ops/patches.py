@@ -1,0 +1,107 @@
+"""Sequences and images cut into overlapping windows, and put together again."""
+
+import numpy as np
+
+from dlcore import _core, backend
+from dlcore.ops._common import own_names, tensor, window_slices
+from dlcore.ops.arrangement import pad
+from dlcore.ops.creation import zeros
+from dlcore.ops.indexing import get_item, take
+from dlcore.ops.operation import operation
+from dlcore.ops.shapes import moveaxis, reshape, stack, transpose
+
+
+@operation
+def extract_sequences(x, sequence_length, sequence_stride):
+    """All windows of sequence_length along the last axis, sequence_stride apart: a new axis before the last."""
+    x = tensor(x)
+    count = (x.shape[-1] - sequence_length) // sequence_stride + 1
+    if count < 1:
+        raise ValueError(
+            f"extract_sequences: sequence_length must not exceed the last axis. Received: x.shape={x.shape}, "
+            f"sequence_length={sequence_length}"
+        )
+    places = np.arange(count)[:, None] * sequence_stride + np.arange(sequence_length)
+    return take(x, places, axis=-1)
+
+
+def _pairs(value):
+    return [value, value] if isinstance(value, int) else [int(v) for v in value]
+
+
+@operation
+def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
+    """Patches of images (N, C, H, W) as columns (N, C * kh * kw, patches).
+
+    Args:
+        x: (N, C, H, W).
+        kernel_size, dilation, padding, stride: int or 2 ints, for height and width.
+    """
+    x = tensor(x)
+    window, spread, border, step = (_pairs(v) for v in (kernel_size, dilation, padding, stride))
+    x = pad(x, [(0, 0), (0, 0), *((b, b) for b in border)])
+    n, c = x.shape[:2]
+    columns = [get_item(x, (..., *place)) for place in window_slices(x.shape[2:], window, step, spread)]
+    return reshape(stack(columns, 2), [-1 if n is None else n, c * window[0] * window[1], _area(columns[0])])
+
+
+def _area(x):
+    return x.shape[2] * x.shape[3]
+
+
+@operation
+def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
+    """The sums of columns (N, C * kh * kw, patches) put back at their patches in images (N, C, H, W).
+
+    Args:
+        x: as `unfold` returns it.
+        output_size: int or 2 ints: H and W.
+        kernel_size, dilation, padding, stride: as in `unfold`.
+    """
+    x = tensor(x)
+    size, window, spread, border, step = (_pairs(v) for v in (output_size, kernel_size, dilation, padding, stride))
+    padded = [s + 2 * b for s, b in zip(size, border)]
+    places = np.arange(padded[0] * padded[1]).reshape(padded)
+    taps = window[0] * window[1]
+    n, channels = x.shape[0], x.shape[1] // taps
+    targets = np.stack([places[place].ravel() for place in window_slices(padded, window, step, spread)])
+    rows = reshape(moveaxis(reshape(x, [n, channels, taps * x.shape[2]]), -1, 0), [-1, n * channels])
+    flat = _scatter_add(rows, targets.ravel(), padded[0] * padded[1])
+    images = reshape(moveaxis(flat, 0, -1), [n, channels, *padded])
+    return get_item(images, (..., *(slice(b, b + s) for b, s in zip(border, size))))
+
+
+def _scatter_add(rows, targets, count):
+    nothing = zeros([count, *rows.shape[1:]], rows.dtype)
+    return _core.apply("scatter_add", [nothing, backend.convert_to_tensor(targets, "int32"), rows], axis=0)
+
+
+def _channels_last(x, data_format):
+    """Images of either data format as (N, H, W, C), and whether their channels came first."""
+    first = backend.standardize_data_format(data_format) == "channels_first"
+    return (moveaxis(x, 1, -1) if first else tensor(x)), first
+
+
+@operation
+def depth_to_space(x, block_size, data_format="channels_last"):
+    """Channels laid out as blocks of pixels: (N, H, W, C b^2) to (N, H b, W b, C) for the block size b."""
+    y, first = _channels_last(x, data_format)
+    n, h, w, c = y.shape
+    b = block_size
+    y = transpose(reshape(y, [n, h, w, b, b, c // b**2]), [0, 1, 3, 2, 4, 5])
+    y = reshape(y, [n, h * b, w * b, c // b**2])
+    return moveaxis(y, -1, 1) if first else y
+
+
+@operation
+def space_to_depth(x, block_size, data_format="channels_last"):
+    """Blocks of pixels laid out as channels: (N, H b, W b, C) to (N, H, W, C b^2) for the block size b."""
+    y, first = _channels_last(x, data_format)
+    n, h, w, c = y.shape
+    b = block_size
+    y = transpose(reshape(y, [n, h // b, b, w // b, b, c]), [0, 1, 3, 2, 4, 5])
+    y = reshape(y, [n, h // b, w // b, c * b**2])
+    return moveaxis(y, -1, 1) if first else y
+
+
+__all__ = own_names(globals())

@@ -1,0 +1,205 @@
+"""Axes: made, moved, joined and split, with the elements in their order."""
+
+from dlcore import _core, backend
+from dlcore.ops._common import axes_of, own_names, resolve_axis, sizes_of, tensor, unary
+from dlcore.ops.operation import operation
+
+
+def size(x):
+    """How many elements."""
+    return tensor(x).size
+
+
+def ndim(x):
+    """How many axes."""
+    return x.ndim if hasattr(x, "ndim") else tensor(x).ndim
+
+
+@operation
+def reshape(x, newshape):
+    """The same elements in another shape. One size may be -1; more when they are unknown sizes that x begins with."""
+    x, sizes, keep = tensor(x), sizes_of(newshape), 0
+    if sizes.count(-1) > 1:
+        while keep < x.ndim and keep < len(sizes) and sizes[keep] == (-1 if x.shape[keep] is None else x.shape[keep]):
+            keep += 1
+    return _core.apply("reshape", [x], shape=sizes[keep:], keep=keep)
+
+
+@operation
+def ravel(x):
+    """All elements in one axis."""
+    return unary("reshape", x, shape=[-1])
+
+
+@operation
+def transpose(x, axes=None):
+    """The axes in another order, reversed by default."""
+    x = tensor(x)
+    return _core.apply(
+        "transpose", [x], permutation=list(range(x.ndim))[::-1] if axes is None else [int(a) for a in axes]
+    )
+
+
+@operation
+def swapaxes(x, axis1, axis2):
+    """Two axes exchanged."""
+    x = tensor(x)
+    order = list(range(x.ndim))
+    order[axis1], order[axis2] = order[axis2], order[axis1]
+    return transpose(x, order)
+
+
+@operation
+def moveaxis(x, source, destination):
+    """Axes moved to other places, the rest in their order."""
+    x = tensor(x)
+    sources = [resolve_axis(a, x.ndim) for a in axes_of(source)]
+    order = [a for a in range(x.ndim) if a not in sources]
+    for place, a in sorted(zip((resolve_axis(d, x.ndim) for d in axes_of(destination)), sources)):
+        order.insert(place, a)
+    return transpose(x, order)
+
+
+@operation
+def expand_dims(x, axis):
+    """A new axis of size 1 (or several)."""
+    x = tensor(x)
+    rank = x.ndim + len(axes_of(axis))
+    shape = list(x.shape)
+    for a in sorted(resolve_axis(a, rank) for a in axes_of(axis)):
+        shape.insert(a, 1)
+    return reshape(x, shape)
+
+
+@operation
+def squeeze(x, axis=None):
+    """Without the axes of size 1 (or without the given ones)."""
+    x = tensor(x)
+    axes = (
+        [a for a, n in enumerate(x.shape) if n == 1]
+        if axis is None
+        else [resolve_axis(a, x.ndim) for a in axes_of(axis)]
+    )
+    for a in axes:
+        if x.shape[a] not in (1, None):
+            raise ValueError(f"squeeze: axis {a} of shape {x.shape} has size {x.shape[a]}, not 1.")
+    return reshape(x, [n for a, n in enumerate(x.shape) if a not in axes])
+
+
+@operation
+def broadcast_to(x, shape):
+    """Repeated along axes of size 1 and new leading axes."""
+    return unary("broadcast_to", x, shape=sizes_of(shape))
+
+
+@operation
+def meshgrid(*x, indexing="xy"):
+    """Coordinate grids of coordinate vectors."""
+    vectors = [ravel(v) for v in x]
+    order = [1, 0, *range(2, len(vectors))] if indexing == "xy" and len(vectors) > 1 else list(range(len(vectors)))
+    shape = [vectors[i].shape[0] for i in order]
+    return [
+        broadcast_to(reshape(v, [-1 if order[a] == i else 1 for a in range(len(vectors))]), shape)
+        for i, v in enumerate(vectors)
+    ]
+
+
+@operation
+def view(x, dtype=None):
+    """x with another dtype of the same bytes is not supported; without dtype, x itself."""
+    if dtype is not None and backend.standardize_dtype(dtype) != tensor(x).dtype:
+        raise NotImplementedError("view: bytes can't be read as another dtype; use ops.cast for the values.")
+    return tensor(x)
+
+
+# ---- joined
+
+
+@operation
+def concatenate(xs, axis=0):
+    """The tensors one after another along an axis."""
+    tensors = backend.promote(*xs)
+    return tensors[0] if len(tensors) == 1 else _core.apply("concat", tensors, axis=int(axis))
+
+
+@operation
+def stack(x, axis=0):
+    """The tensors along a new axis."""
+    tensors = backend.promote(*x)
+    return concatenate([expand_dims(t, axis) for t in tensors], axis)
+
+
+@operation
+def hstack(xs):
+    """Concatenated along axis 1 (axis 0 for one-dimensional ones)."""
+    tensors = backend.promote(*xs)
+    return concatenate(tensors, 0 if tensors[0].ndim <= 1 else 1)
+
+
+@operation
+def vstack(xs):
+    """Concatenated along axis 0, one-dimensional ones as rows."""
+    return concatenate([reshape(t, [1, -1]) if t.ndim <= 1 else t for t in backend.promote(*xs)], 0)
+
+
+@operation
+def dstack(xs):
+    """Concatenated along axis 2; what has fewer axes gets them first."""
+    return concatenate([_at_least_3d(x) for x in backend.promote(*xs)], 2)
+
+
+def _at_least_3d(x):
+    if x.ndim >= 3:
+        return x
+    return reshape(x, [1, -1, 1] if x.ndim <= 1 else [*x.shape, 1])
+
+
+@operation
+def append(x1, x2, axis=None):
+    """x2 after x1 along the axis, both flat for None."""
+    return concatenate([ravel(x1), ravel(x2)]) if axis is None else concatenate([x1, x2], axis)
+
+
+# ---- split
+
+
+@operation
+def split(x, indices_or_sections, axis=0):
+    """A list: so many equal parts, or the parts between the given indices."""
+    x = tensor(x)
+    axis = resolve_axis(axis, x.ndim)
+    size = x.shape[axis]
+    if isinstance(indices_or_sections, int):
+        if size is None or size % indices_or_sections:
+            raise ValueError(f"split: axis {axis} of shape {x.shape} has no {indices_or_sections} equal parts.")
+        sizes = [size // indices_or_sections] * indices_or_sections
+    else:
+        edges = [0, *(int(i) for i in indices_or_sections), size]
+        sizes = [b - a for a, b in zip(edges, edges[1:])]
+    parts = _core.apply("split", [x], sizes=sizes, axis=axis)
+    return list(parts) if isinstance(parts, tuple) else [parts]
+
+
+array_split = split
+
+
+@operation
+def hsplit(x, indices_or_sections):
+    """split along axis 1 (axis 0 of vectors)."""
+    x = tensor(x)
+    return split(x, indices_or_sections, 1 if x.ndim > 1 else 0)
+
+
+@operation
+def vsplit(x, indices_or_sections):
+    """split along axis 0."""
+    return split(x, indices_or_sections, 0)
+
+
+@operation
+def dsplit(x, indices_or_sections):
+    """split along axis 2."""
+    return split(x, indices_or_sections, 2)
+
+
+__all__ = own_names(globals())

@@ -1,0 +1,99 @@
+"""Order and sets."""
+
+import numpy as np
+
+from dlcore import _core, backend
+from dlcore.ops._common import own_names, unary
+from dlcore.ops.arithmetic import minimum
+from dlcore.ops.creation import full_like
+from dlcore.ops.indexing import take
+from dlcore.ops.logic import equal, logical_not
+from dlcore.ops.operation import operation
+from dlcore.ops.shapes import ravel
+
+
+@operation
+def sort(x, axis=-1):
+    """Ascending along the axis."""
+    return unary("sort", x, axis=int(axis)) if axis is not None else sort(ravel(x), 0)
+
+
+@operation
+def argsort(x, axis=-1):
+    """The int32 indices that sort."""
+    return unary("argsort", x, axis=int(axis)) if axis is not None else argsort(ravel(x), 0)
+
+
+@operation
+def argpartition(x, kth, axis=-1):
+    """Indices such that the kth is where it would be in order, smaller ones before and greater ones behind it."""
+    return argsort(x, axis)
+
+
+@operation
+def searchsorted(sorted_sequence, values, side="left"):
+    """The int32 places of values in an ascending vector: before what is equal or, with side "right", behind it."""
+    a, b = backend.promote(sorted_sequence, values)
+    return _core.apply("searchsorted", [a, b], right=side == "right")
+
+
+@operation
+def digitize(x, bins):
+    """The number of the bin: bins[i - 1] <= x < bins[i]."""
+    return searchsorted(bins, x, side="right")
+
+
+@operation
+def isin(x1, x2, assume_unique=False, invert=False):
+    """Whether each element of x1 is among those of x2 (or, with invert, is not); bool."""
+    x1, x2 = backend.promote(x1, x2)
+    if x1.dtype == "bool":
+        x1, x2 = (backend.convert_to_tensor(x, "int32") for x in (x1, x2))
+    ordered = sort(ravel(x2), 0)
+    if ordered.shape[0] == 0:
+        return full_like(x1, invert, dtype="bool")
+    place = minimum(searchsorted(ordered, x1), ordered.shape[0] - 1)
+    found = equal(take(ordered, place), x1)
+    return logical_not(found) if invert else found
+
+
+def unique(
+    x,
+    sorted=True,
+    return_index=False,
+    return_inverse=False,
+    return_counts=False,
+    axis=None,
+    size=None,
+    fill_value=None,
+):
+    """The different elements in order; the tensor must be concrete, for their number depends on the values.
+
+    Args:
+        x: the tensor.
+        sorted: kept for Keras's signature; they are always in order.
+        return_index, return_inverse, return_counts: also return where each occurs first; which of them each element is;
+            how often each occurs.
+        axis: compare slices along this axis; None: elements.
+        size: int: cut or fill up to so many.
+        fill_value: what to fill up with, default the smallest.
+    """
+    if isinstance(x, _core.Tensor) and x.is_symbolic:
+        raise TypeError("unique: how many different elements there are is not known while the function is traced.")
+    values, index, inverse, counts = np.unique(backend.convert_to_numpy(x), True, True, True, axis=axis)
+    if size is not None:
+        places = np.arange(size)
+        places = np.where(places < len(counts), places, 0)
+        filled = np.arange(size) >= len(counts)
+        values = np.take(values, places, axis=0 if axis is None else axis)
+        if fill_value is not None:
+            values = np.moveaxis(values, axis or 0, 0).copy()
+            values[filled] = fill_value
+            values = np.moveaxis(values, 0, axis or 0)
+        index, counts = index[places], np.where(filled, 0, counts[places])
+    wanted = [values, *(v for v, w in ((index, return_index), (inverse, return_inverse), (counts, return_counts)) if w)]
+    tensors = [backend.convert_to_tensor(wanted[0])] + [backend.convert_to_tensor(v, "int32") for v in wanted[1:]]
+    return tensors[0] if len(tensors) == 1 else tuple(tensors)
+
+
+__all__ = own_names(globals())
