@@ -291,7 +291,7 @@ TEST(RnnProgram, KeepsTheWorkspaceOnlyForAGradient) {
     std::vector<Tensor> symbols;
     for (const Tensor& t : in) symbols.push_back(graph->input(t.spec(), "x"));
     const std::vector<Tensor> out = apply_all("lstm", symbols);
-    graph->set_outputs({out[1], out[last]}, {});
+    graph->set_outputs(std::vector<Tensor>{out[1], out[last]}, {});
     graph->end_recording();
     const Graph optimised = optimise(*graph);
     EXPECT_EQ(optimised.values[optimised.nodes[0].out[3]].spec.bytes() > 0, last == 3);
