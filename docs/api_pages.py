@@ -269,6 +269,7 @@ def write(folder):
         if own:
             texts[f"{page.removeprefix('dlcore.')}.rst"] = "\n".join(page_lines(page, own))
     toctree = [".. toctree::", "   :maxdepth: 1", "", *(f"   {name.removesuffix('.rst')}" for name in texts)]
+    texts["keras_table.md"] = "\n".join([*keras_table(), ""])
     texts["index.rst"] = "\n".join([*heading("API reference", "="), *toctree, ""])
     for old in folder.iterdir():
         if old.name not in texts:

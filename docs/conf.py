@@ -16,8 +16,7 @@ copyright = author  # noqa: A001, Sphinx's name
 version = release = dlcore.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build"]
-nitpick_ignore = []
+exclude_patterns = ["_build", "api/keras_table.md"]
 default_role = "py:obj"  # `name` in a docstring is a link where the name is known, else code
 highlight_language = "python"
 add_module_names = False
@@ -29,7 +28,7 @@ napoleon_numpy_docstring = False
 napoleon_use_param = False
 napoleon_use_rtype = False
 myst_heading_anchors = 3
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["deflist"]
 
 html_theme = "furo"
 html_title = f"dlcore {version}"
