@@ -186,14 +186,14 @@ def page_lines(page, own):
     lines = [*heading(PAGES[page], "="), *first_paragraph(module), ""]
     space = "dlcore.layers" if page.startswith("dlcore.layers.") else page
     if space.startswith("dlcore.ops."):
-        lines += [f"The names of ``{space}``; those that ``dlcore.ops`` has too are listed as its.", ""]
+        lines += [f"The functions of ``{space}``; those below ``dlcore.ops`` have both names.", ""]
     if page == "dlcore":
         lines += ["Also here, but described elsewhere:", "", ", ".join(sorted(links_from_top_level())) + ".", ""]
     if len(own) > 3:
         lines += [".. rst-class:: names", "", " · ".join(link(entry) for entry in own), ""]
     spaces = sorted({entry.space for entry in own}, key=lambda name: (name.count("."), name))
     for name in spaces:
-        if len(spaces) > 1:
+        if len(spaces) > 1 or name != space:
             lines += [*heading(f"``{name}``", "-")]
         lines += [f".. py:currentmodule:: {name}", ""]
         for entry in own:

@@ -37,7 +37,12 @@ html_css_files = ["dlcore.css"]
 html_show_copyright = html_show_sphinx = html_copy_source = html_show_sourcelink = False
 
 
+def link_to_pages(app, name, source):
+    """Files of other folders that are pages here (measurements.md includes RESULTS.md)."""
+    source[0] = source[0].replace("(../bench/RESULTS.md)", "(measurements.md)")
+
+
 def setup(app):
     api_pages.write(HERE / "api")
     app.connect("autodoc-process-docstring", api_pages.prepare_docstring, priority=400)  # before napoleon
-    
+    app.connect("source-read", link_to_pages)

@@ -40,7 +40,7 @@ class Variable:
     Example:
 
     >>> counter = Variable(0, dtype="int32")
-    >>> counter.assign_add(2)
+    >>> total = counter.assign_add(2)
     >>> int(counter)
     2
     """

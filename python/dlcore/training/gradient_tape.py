@@ -18,9 +18,9 @@ class GradientTape:
     Example:
 
     >>> with GradientTape() as tape:
-    ...     loss = loss_fn(y, model(x, training=True))
+    ...     loss = ops.mean(ops.square(model(x, training=True)[:, 0] - y))
     >>> gradients = tape.gradient(loss, model.trainable_variables)
-    >>> optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+    >>> iterations = model.optimizer.apply_gradients(zip(gradients, model.trainable_variables))
     """
 
     def __init__(self, persistent=False, watch_accessed_variables=True):
