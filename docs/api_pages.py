@@ -29,6 +29,12 @@ OWN = {
     "dlcore.datasets.spoken_digits": ["load_data", "features"],
     "dlcore.utils.batches": ["Batches"],
 }
+# Public methods that only the package calls, and those that all layers of images share: not listed with a class.
+NOT_LISTED = set(
+    "build_integers build_kernels convert_input convolve float_weight get_random_transformation is_improvement keep "
+    "monitored note_read quantization_entries read rounded_inputs run scale_axes start_sequence step "
+    "take_quantization_config transform_bounding_boxes transform_labels transform_segmentation_masks write".split()
+)
 # The pages in their order; a page holds what its areas do not. Areas of layers are packages, of ops namespaces.
 PAGES = {
     "dlcore": "Top level",
@@ -147,15 +153,16 @@ def entries():
 
 def documented_members(cls):
     """Methods and properties with a docstring of their own, of the class and of bases that are not documented."""
-    public = {entry.value for entry in entries() if inspect.isclass(entry.value)} - {cls}
+    public = [entry.value for entry in entries() if inspect.isclass(entry.value)]
+    described = [base for base in cls.__mro__[1:] if base in public]
     members = {}
     for base in cls.__mro__:
-        if base in public or not base.__module__.startswith("dlcore"):
+        if any(issubclass(other, base) for other in described) or not base.__module__.startswith("dlcore"):
             continue
         for name, member in vars(base).items():
             member = getattr(member, "__func__", member)
             is_member = inspect.isfunction(member) or isinstance(member, (property, functools.cached_property))
-            if not name.startswith("_") and is_member and member.__doc__:
+            if not name.startswith("_") and name not in NOT_LISTED and is_member and member.__doc__:
                 members.setdefault(name)
     return list(members)
 
@@ -224,7 +231,24 @@ def keras_table():
 # One-line sections of docstrings, which run to the next of them or an empty line.
 SECTION = re.compile(r"^(Input and output shapes|Input shapes?|Output shape|References?|Raises|Returns|Args|Example):")
 ONE_LINE = re.compile(r"^(Input and output shapes|Input shapes?|Output shape|References?):(?: |$)")
-LITERAL_OR_MARK = re.compile(r"(``.+?``|`[^`]+`)|([*|])", re.DOTALL)
+CODE_OR_MARK = re.compile(r"(``.+?``)|`([^`]+)`|([*|])", re.DOTALL)
+NAME = re.compile(r"[A-Za-z_][\w.]*(\(\))?")
+
+
+def as_restructured_text(match):
+    """`name` stays, for a link where it is known; other `code` is code; * and | are themselves."""
+    literal, code, mark = match.groups()
+    if mark:
+        return f"\\{mark}"
+    return literal or (f"`{code}`" if NAME.fullmatch(code) else f"``{code}``")
+
+
+def prepare_signature(app, what, name, obj, options, signature, return_annotation):
+    """Classes are called as their __init__ says, whatever __new__ takes."""
+    if what == "class" and "__init__" in {name for base in obj.__mro__[:-1] for name in vars(base)}:
+        parameters = list(inspect.signature(obj.__init__).parameters.values())[1:]
+        return str(inspect.Signature(parameters)), return_annotation
+    return signature, return_annotation
 
 
 def prepare_docstring(app, what, name, obj, options, lines):
@@ -242,7 +266,7 @@ def prepare_docstring(app, what, name, obj, options, lines):
     for is_example, block in itertools.groupby(text, key=lambda pair: pair[0]):
         block = "\n".join(line for _, line in block)
         if not is_example:
-            block = LITERAL_OR_MARK.sub(lambda match: match[1] or f"\\{match[2]}", block)
+            block = CODE_OR_MARK.sub(as_restructured_text, block)
         lines += block.split("\n")
     entry = by_name().get(name)
     aliases = [alias for alias in entry.aliases if not is_nested(alias, entry)] if entry else []

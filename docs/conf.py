@@ -45,4 +45,5 @@ def link_to_pages(app, name, source):
 def setup(app):
     api_pages.write(HERE / "api")
     app.connect("autodoc-process-docstring", api_pages.prepare_docstring, priority=400)  # before napoleon
+    app.connect("autodoc-process-signature", api_pages.prepare_signature)
     app.connect("source-read", link_to_pages)

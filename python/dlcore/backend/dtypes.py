@@ -33,10 +33,12 @@ def standardize_dtype(dtype):
 
 
 def is_float_dtype(dtype):
+    """Whether a dtype is one of the floats."""
     return standardize_dtype(dtype) in FLOATS
 
 
 def is_int_dtype(dtype):
+    """Whether a dtype is one of the integers, bool not included."""
     return standardize_dtype(dtype) in INTEGERS
 
 

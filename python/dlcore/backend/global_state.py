@@ -11,6 +11,7 @@ def get_global_attribute(name, make_default=None):
 
 
 def set_global_attribute(name, value):
+    """Keeps a package-wide setting under a name."""
     _attributes[name] = value
 
 

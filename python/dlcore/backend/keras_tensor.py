@@ -15,6 +15,7 @@ class KerasTensor:
 
     @property
     def ndim(self):
+        """The number of axes."""
         return len(self.shape)
 
     @property
@@ -45,4 +46,5 @@ class KerasTensor:
 
 
 def is_keras_tensor(x):
+    """Whether x is a KerasTensor."""
     return isinstance(x, KerasTensor)

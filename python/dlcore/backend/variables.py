@@ -120,9 +120,11 @@ class Variable:
         return value
 
     def assign_add(self, value):
+        """Adds to the value; returns the new one."""
         return self.assign(_core.apply("add", [self.read(), self._operand(value)]))
 
     def assign_sub(self, value):
+        """Subtracts from the value; returns the new one."""
         return self.assign(_core.apply("sub", [self.read(), self._operand(value)]))
 
     def _operand(self, value):
@@ -134,6 +136,7 @@ class Variable:
 
     @property
     def ndim(self):
+        """The number of axes."""
         return len(self.shape)
 
     def __array__(self, dtype=None, copy=None):
@@ -163,6 +166,7 @@ class Variable:
 
 
 def is_variable(x):
+    """Whether x is a Variable."""
     return isinstance(x, Variable)
 
 

@@ -92,6 +92,7 @@ class GradientTape:
                 raise ValueError(f"GradientTape.watch() takes tensors and variables. Received: {x!r}")
 
     def watched_variables(self):
+        """Tuple of the variables that were read while the tape recorded."""
         return tuple(variable for variable, _ in self._reads.values())
 
     def stop_recording(self):

@@ -122,10 +122,12 @@ class FeatureSpace(Layer):
 
     @classmethod
     def cross(cls, feature_names, crossing_dim, output_mode="one_hot"):
+        """A cross of columns, hashed into `crossing_dim` places."""
         return Cross(feature_names, crossing_dim, output_mode)
 
     @classmethod
     def feature(cls, dtype, preprocessor, output_mode):
+        """A column of a dtype with a preprocessing layer of its own."""
         return Feature(dtype, preprocessor, output_mode)
 
     @classmethod
