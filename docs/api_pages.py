@@ -148,7 +148,7 @@ def entries():
 
         names.sort(key=rank)
         result.append(Entry(names[0], value_of[key], names[1:]))
-    return sorted(result, key=lambda entry: (entry.space, entry.short.lower(), entry.short))
+    return sorted(result, key=lambda entry: (entry.space, not inspect.isclass(entry.value), entry.short.lower()))
 
 
 def documented_members(cls):
@@ -195,7 +195,12 @@ def page_lines(page, own):
     if space.startswith("dlcore.ops."):
         lines += [f"The functions of ``{space}``; those below ``dlcore.ops`` have both names.", ""]
     if page == "dlcore":
-        lines += ["Also here, but described elsewhere:", "", ", ".join(sorted(links_from_top_level())) + ".", ""]
+        lines += [
+            "Also here, but described elsewhere:",
+            "",
+            ", ".join([":py:obj:`~dlcore.Tensor`", *sorted(links_from_top_level())]) + ".",
+            "",
+        ]
     if len(own) > 3:
         lines += [".. rst-class:: names", "", " · ".join(link(entry) for entry in own), ""]
     spaces = sorted({entry.space for entry in own}, key=lambda name: (name.count("."), name))
@@ -259,8 +264,12 @@ def prepare_docstring(app, what, name, obj, options, lines):
         if SECTION.match(line) or not line.strip():
             is_field = bool(ONE_LINE.match(line))
             line = ONE_LINE.sub(r":\1: ", line)
+            line = ".. rubric:: Example" if line == "Example:" else line
         elif is_field:
             line = f"    {line}"
+        elif line.startswith("    Others as "):  # the end of the arguments
+            text.append((False, ""))
+            line = line.strip()
         text.append((is_example, line))
     lines[:] = []
     for is_example, block in itertools.groupby(text, key=lambda pair: pair[0]):

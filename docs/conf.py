@@ -21,7 +21,6 @@ default_role = "py:obj"  # `name` in a docstring is a link where the name is kno
 highlight_language = "python"
 add_module_names = False
 toc_object_entries_show_parents = "hide"
-maximum_signature_line_length = 88
 autodoc_inherit_docstrings = False
 autodoc_member_order = "bysource"
 napoleon_numpy_docstring = False

@@ -1,6 +1,8 @@
 """The code in the documentation runs and prints what is written below it."""
 
 import doctest
+import importlib
+import inspect
 import pathlib
 import re
 
@@ -34,3 +36,14 @@ def test_code(page, tmp_path, monkeypatch, capsys):
     finally:
         keras.set_num_threads(threads)
         keras.utils.clear_session()
+
+
+def test_every_public_name_is_described(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    api_pages = importlib.import_module("api_pages")
+    names = {name for entry in api_pages.entries() for name in (entry.name, *entry.aliases)}
+    assert names == set(api_pages.public_names())
+    assert not [entry.name for entry in api_pages.entries() if not inspect.getdoc(entry.value)]
+    for entry in api_pages.entries():
+        text = "\n".join(api_pages.page_lines(entry.page, [entry]))
+        assert f":: {entry.name}\n" in text
