@@ -179,10 +179,6 @@ def heading(text, line):
     return [text, line * len(text), ""]
 
 
-def link(entry):
-    return f":py:obj:`~{entry.name}`"
-
-
 def first_paragraph(module):
     return inspect.getdoc(module).split("\n\n")[0].splitlines() if inspect.getdoc(module) else []
 
@@ -202,7 +198,7 @@ def page_lines(page, own):
             "",
         ]
     if len(own) > 3:
-        lines += [".. rst-class:: names", "", " · ".join(link(entry) for entry in own), ""]
+        lines += [" · ".join(f":py:obj:`~{entry.name}`" for entry in own), ""]
     spaces = sorted({entry.space for entry in own}, key=lambda name: (name.count("."), name))
     for name in spaces:
         if len(spaces) > 1 or name != space:
@@ -228,6 +224,8 @@ def keras_table():
     for space, names in KERAS.items():
         modules = {name.rpartition(".")[2] for name in KERAS if name.rpartition(".")[0] == space}
         names = set(names) - modules
+        if not names:
+            continue
         present = sum(f"{space}.{name}" in here for name in names)
         lines.append(f"| `{space.replace('dlcore', 'keras', 1)}` | {len(names)} | {present} |")
     return lines
@@ -278,19 +276,15 @@ def prepare_docstring(app, what, name, obj, options, lines):
             block = CODE_OR_MARK.sub(as_restructured_text, block)
         lines += block.split("\n")
     entry = by_name().get(name)
-    aliases = [alias for alias in entry.aliases if not is_nested(alias, entry)] if entry else []
+    # What a page of ops says of all its functions is not repeated for each.
+    aliases = [alias for alias in entry.aliases if alias != f"{entry.page}.{entry.short}"] if entry else []
     if aliases:
-        lines += ["", "Also " + ", ".join(f"``{alias.removeprefix('dlcore.')}``" for alias in aliases) + "."]
+        lines += ["", "Also " + ", ".join(f"``{alias}``" for alias in aliases) + "."]
 
 
 @functools.cache
 def by_name():
     return {entry.name: entry for entry in entries()}
-
-
-def is_nested(alias, entry):
-    """Whether the alias is the same name in a namespace below, such as ops.numpy.add for ops.add."""
-    return alias.startswith(f"{entry.space}.") and alias.endswith(f".{entry.short}") and entry.space != "dlcore"
 
 
 def write(folder):
@@ -303,7 +297,8 @@ def write(folder):
             texts[f"{page.removeprefix('dlcore.')}.rst"] = "\n".join(page_lines(page, own))
     toctree = [".. toctree::", "   :maxdepth: 1", "", *(f"   {name.removesuffix('.rst')}" for name in texts)]
     texts["keras_table.md"] = "\n".join([*keras_table(), ""])
-    texts["index.rst"] = "\n".join([*heading("API reference", "="), *toctree, ""])
+    intro = "Each object stands once, under its main name; the other names that it has are noted there."
+    texts["index.rst"] = "\n".join([*heading("API reference", "="), intro, "", *toctree, ""])
     for old in folder.iterdir():
         if old.name not in texts:
             old.unlink()
