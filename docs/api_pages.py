@@ -198,7 +198,8 @@ def page_lines(page, own):
             "",
         ]
     if len(own) > 3:
-        lines += [" · ".join(f":py:obj:`~{entry.name}`" for entry in own), ""]
+        titles = [entry.name.removeprefix(f"{page}.") if entry.space.startswith(page) else entry.short for entry in own]
+        lines += [" · ".join(f":py:obj:`{t} <{entry.name}>`" for t, entry in zip(titles, own)), ""]
     spaces = sorted({entry.space for entry in own}, key=lambda name: (name.count("."), name))
     for name in spaces:
         if len(spaces) > 1 or name != space:
