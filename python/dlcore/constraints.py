@@ -16,6 +16,7 @@ class Constraint:
 
     @classmethod
     def from_config(cls, config):
+        """A constraint from what get_config() returned."""
         return cls(**config)
 
 

@@ -67,10 +67,12 @@ class DeviceMesh:
 
     @property
     def shape(self):
+        """Tuple of ints."""
         return self._shape
 
     @property
     def axis_names(self):
+        """List of the names of the axes."""
         return self._axis_names
 
     @property
@@ -103,10 +105,12 @@ class TensorLayout:
 
     @property
     def axes(self):
+        """Tuple of names of the mesh's axes, None where an axis is not split."""
         return self._axes
 
     @property
     def device_mesh(self):
+        """The DeviceMesh."""
         return self._device_mesh
 
     @device_mesh.setter

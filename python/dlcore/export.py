@@ -15,8 +15,8 @@ class ExportArchive:
     Example:
 
     >>> archive = ExportArchive()
-    >>> archive.track_and_add_endpoint("predict", model, input_signature=[InputSpec((None, 784))])
-    >>> archive.write_out("model.dlcore")
+    >>> archive.track_and_add_endpoint("predict", model, input_signature=[InputSpec(shape=(None, 3))])
+    >>> archive.write_out("model.dlcore", verbose=False)
     """
 
     def __init__(self, format="dlcore"):

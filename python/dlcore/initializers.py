@@ -22,9 +22,11 @@ class Initializer:
 
     @classmethod
     def from_config(cls, config):
+        """An initializer from what get_config() returned."""
         return cls(**config)
 
     def clone(self):
+        """A new initializer of the same configuration."""
         return type(self).from_config(self.get_config())
 
 

@@ -13,10 +13,12 @@ class Regularizer:
         return 0.0
 
     def get_config(self):
+        """The constructor's arguments as plain values."""
         raise NotImplementedError(f"{type(self).__name__} must implement get_config() to be saved.")
 
     @classmethod
     def from_config(cls, config):
+        """A regularizer from what get_config() returned."""
         return cls(**config)
 
 

@@ -2,6 +2,7 @@
 
 
 def is_nested(structure):
+    """Whether x is a list, tuple or dict."""
     return isinstance(structure, (list, tuple, dict))
 
 

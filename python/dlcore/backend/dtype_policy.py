@@ -65,10 +65,12 @@ class DTypePolicy:
         return x
 
     def get_config(self):
+        """The constructor's arguments as plain values."""
         return {"name": self.name}
 
     @classmethod
     def from_config(cls, config):
+        """A policy from what get_config() returned."""
         return cls(**config)
 
     def __eq__(self, other):

@@ -38,7 +38,7 @@ def is_float_dtype(dtype):
 
 
 def is_int_dtype(dtype):
-    """Whether a dtype (name, NumPy's or Python's) is one of integers."""
+    """Whether a dtype (name, NumPy's or Python's) is one of integers, bool not included."""
     return standardize_dtype(dtype) in INTEGERS
 
 

@@ -15,6 +15,7 @@ class KerasTensor:
 
     @property
     def ndim(self):
+        """The number of axes."""
         return len(self.shape)
 
     @property

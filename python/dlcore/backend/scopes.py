@@ -43,6 +43,7 @@ class StatelessScope:
             self.state_mapping[id(variable)] = value
 
     def add_loss(self, loss):
+        """Keeps a loss that a layer adds inside the scope."""
         self.losses.append(loss)
 
     def add_update(self, update):

@@ -40,7 +40,7 @@ class Variable:
     Example:
 
     >>> counter = Variable(0, dtype="int32")
-    >>> counter.assign_add(2)
+    >>> total = counter.assign_add(2)
     >>> int(counter)
     2
     """
@@ -120,9 +120,11 @@ class Variable:
         return value
 
     def assign_add(self, value):
+        """Adds to the value; returns the new one."""
         return self.assign(_core.apply("add", [self.read(), self._operand(value)]))
 
     def assign_sub(self, value):
+        """Subtracts from the value; returns the new one."""
         return self.assign(_core.apply("sub", [self.read(), self._operand(value)]))
 
     def _operand(self, value):
@@ -134,6 +136,7 @@ class Variable:
 
     @property
     def ndim(self):
+        """The number of axes."""
         return len(self.shape)
 
     def __array__(self, dtype=None, copy=None):

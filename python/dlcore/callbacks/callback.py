@@ -19,12 +19,15 @@ class Callback:
 
     @property
     def model(self):
+        """The model that is trained."""
         return self._model
 
     def set_params(self, params):
+        """Called once with a dict of `epochs`, `steps` and `verbose`."""
         self.params = params
 
     def set_model(self, model):
+        """Called once by `fit`, `evaluate` or `predict` before anything else."""
         self._model = model
 
     def on_batch_begin(self, batch, logs=None):
@@ -40,9 +43,11 @@ class Callback:
         """Called after each epoch of training, with the validation's results in `logs` under `val_...`."""
 
     def on_train_batch_begin(self, batch, logs=None):
+        """Called before each batch of training."""
         self.on_batch_begin(batch, logs=logs)
 
     def on_train_batch_end(self, batch, logs=None):
+        """Called after each batch of training, with the loss and metrics so far."""
         self.on_batch_end(batch, logs=logs)
 
     def on_test_batch_begin(self, batch, logs=None):
@@ -113,14 +118,17 @@ class CallbackList(Callback):
         return next((callback for callback in self.callbacks if isinstance(callback, kind)), None)
 
     def append(self, callback):
+        """Adds a callback."""
         self.callbacks.append(callback)
 
     def set_params(self, params):
+        """Tells all of the parameters of `fit`."""
         self.params = params
         for callback in self.callbacks:
             callback.set_params(params)
 
     def set_model(self, model):
+        """Tells all of the model."""
         from dlcore.callbacks.history import History
 
         super().set_model(model)

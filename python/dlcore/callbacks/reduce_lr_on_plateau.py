@@ -45,6 +45,7 @@ class ReduceLROnPlateau(MonitorCallback):
         self.cooldown_counter = 0
 
     def in_cooldown(self):
+        """Whether the wait after the last reduction goes on."""
         return self.cooldown_counter > 0
 
     def on_epoch_end(self, epoch, logs=None):

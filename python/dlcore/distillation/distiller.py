@@ -24,9 +24,11 @@ class Distiller(Model):
 
     Example:
 
+    >>> teacher = Sequential([Input((3,)), layers.Dense(32, activation="relu"), layers.Dense(2)])
+    >>> student = Sequential([Input((3,)), layers.Dense(2)])
     >>> distiller = Distiller(teacher, student, LogitsDistillation(temperature=4.0))
     >>> distiller.compile("adam", loss=losses.SparseCategoricalCrossentropy(from_logits=True))
-    >>> history = distiller.fit(x, y, epochs=5)
+    >>> history = distiller.fit(x, y, epochs=5, verbose=0)
     """
 
     _untracked = Model._untracked | {"_teacher_outputs", "_student_outputs"}

@@ -221,22 +221,27 @@ class Layer(Operation):
 
     @property
     def trainable_weights(self):
+        """The variables that training changes."""
         return [v for v in self.weights if v.trainable] if self.trainable else []
 
     @property
     def non_trainable_weights(self):
+        """The weights that training does not change."""
         return [v for v in self.weights if not v.trainable] if self.trainable else self.weights
 
     @property
     def trainable_variables(self):
+        """The variables that training changes."""
         return self.trainable_weights
 
     @property
     def non_trainable_variables(self):
+        """The variables that training does not change, seeds included."""
         return [v for v in self.variables if not v.trainable] if self.trainable else self.variables
 
     @property
     def trainable(self):
+        """Whether training changes the variables, those of inner layers too."""
         return self._trainable
 
     @trainable.setter
@@ -261,6 +266,7 @@ class Layer(Operation):
 
     @property
     def metrics_variables(self):
+        """The variables of the metrics."""
         return [v for metric in self.metrics for v in metric.variables]
 
     def get_weights(self):
@@ -321,22 +327,27 @@ class Layer(Operation):
 
     @property
     def compute_dtype(self):
+        """The dtype in which the layer computes."""
         return self.dtype_policy.compute_dtype
 
     @property
     def variable_dtype(self):
+        """The dtype of the variables."""
         return self.dtype_policy.variable_dtype
 
     @property
     def dtype(self):
+        """The dtype of the variables."""
         return self.variable_dtype
 
     @property
     def input_dtype(self):
+        """The dtype that float inputs are cast to."""
         return self.compute_dtype
 
     @property
     def path(self):
+        """The names of the layers around it and its own, joined by "/"."""
         return self._path or self.name
 
     def _label(self):
@@ -357,6 +368,7 @@ class Layer(Operation):
     # ---- calls
 
     def call(self, *args, **kwargs):
+        """The computation, which subclasses define. Users call the layer itself."""
         raise NotImplementedError(f"Layer {type(self).__name__} has no call() method; define what it computes there.")
 
     def __call__(self, *args, **kwargs):
@@ -607,10 +619,12 @@ class Layer(Operation):
 
     @property
     def input_shape(self):
+        """The shape(s) of `input`."""
         return shapes_of(self.input)
 
     @property
     def output_shape(self):
+        """The shape(s) of `output`."""
         return shapes_of(self.output)
 
     def _single_node(self, what):

@@ -30,6 +30,7 @@ class Loss:
 
     @property
     def dtype(self):
+        """The dtype of the computation."""
         return self._dtype
 
     def __call__(self, y_true, y_pred, sample_weight=None):
@@ -52,6 +53,7 @@ class Loss:
 
     @classmethod
     def from_config(cls, config):
+        """A loss from what get_config() returned."""
         return cls(**config)
 
 

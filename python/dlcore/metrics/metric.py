@@ -41,6 +41,7 @@ class Metric:
 
     @property
     def dtype(self):
+        """The dtype of the result."""
         return self._dtype
 
     @property
@@ -91,6 +92,7 @@ class Metric:
 
     @classmethod
     def from_config(cls, config):
+        """A metric from what get_config() returned."""
         return cls(**config)
 
     def __setattr__(self, name, value):

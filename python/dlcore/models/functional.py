@@ -70,14 +70,17 @@ class Functional(DirectCall, Model):
 
     @property
     def operations(self):
+        """The layers and ops in the order in which they run."""
         return list(self._operations)
 
     @property
     def inputs(self):
+        """List of the KerasTensors that the model is called with."""
         return self._inputs
 
     @property
     def outputs(self):
+        """List of the KerasTensors that it returns."""
         return self._outputs
 
     @property
@@ -98,10 +101,12 @@ class Functional(DirectCall, Model):
 
     @property
     def input_names(self):
+        """Names of the inputs."""
         return [x.history[0].name if isinstance(x.history[0], InputLayer) else x.name for x in self._inputs]
 
     @property
     def output_names(self):
+        """Names of the layers that make the outputs."""
         return [x.history[0].name for x in self._outputs]
 
     @property

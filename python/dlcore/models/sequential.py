@@ -126,10 +126,12 @@ class Sequential(DirectCall, Model):
 
     @property
     def inputs(self):
+        """List of the KerasTensors that the model is called with, once it is built."""
         return self._made().inputs
 
     @property
     def outputs(self):
+        """List of the KerasTensors that it returns, once it is built."""
         return self._made().outputs
 
     @property

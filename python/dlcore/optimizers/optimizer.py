@@ -274,9 +274,11 @@ class Optimizer:
         variable.assign(value if self._gate is None else ops.where(self._gate, value, variable))
 
     def assign_add(self, variable, value):
+        """Adds to a variable."""
         self.assign(variable, variable + value)
 
     def assign_sub(self, variable, value):
+        """Subtracts from a variable."""
         self.assign(variable, variable - value)
 
     # Clipping, decay, averages
@@ -403,6 +405,7 @@ class Optimizer:
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
+        """An optimizer from what get_config() returned."""
         config = dict(config)
         if isinstance(config.get("learning_rate"), dict):
             config["learning_rate"] = schedules.deserialize(config["learning_rate"], custom_objects)

@@ -67,10 +67,12 @@ class Quantizer:
         return x
 
     def get_config(self):
+        """The constructor's arguments as plain values."""
         return {"output_dtype": self.output_dtype}
 
     @classmethod
     def from_config(cls, config):
+        """A quantizer from what get_config() returned."""
         return cls(**config)
 
 

@@ -35,7 +35,9 @@ class SeedGenerator:
     Example:
 
     >>> generator = SeedGenerator(42)
-    >>> uniform((2,), seed=generator)
+    >>> first, second = (random.uniform((2,), seed=generator).numpy() for _ in range(2))
+    >>> np.array_equal(first, second)
+    False
     """
 
     def __init__(self, seed=None, name=None, **kwargs):

@@ -18,9 +18,10 @@ class KerasFileEditor:
 
     Example:
 
+    >>> model.save_weights("model.weights.h5")
     >>> editor = KerasFileEditor("model.weights.h5")
+    Keras model file 'model.weights.h5'
     >>> editor.rename_object("layers/dense", new_name="hidden")
-    >>> editor.delete_object("layers/dense_1")
     >>> editor.save("changed.weights.h5")
     """
 

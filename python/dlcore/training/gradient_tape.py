@@ -18,9 +18,9 @@ class GradientTape:
     Example:
 
     >>> with GradientTape() as tape:
-    ...     loss = loss_fn(y, model(x, training=True))
+    ...     loss = ops.mean(ops.square(model(x, training=True)[:, 0] - y))
     >>> gradients = tape.gradient(loss, model.trainable_variables)
-    >>> optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+    >>> iterations = model.optimizer.apply_gradients(zip(gradients, model.trainable_variables))
     """
 
     def __init__(self, persistent=False, watch_accessed_variables=True):
@@ -92,6 +92,7 @@ class GradientTape:
                 raise ValueError(f"GradientTape.watch() takes tensors and variables. Received: {x!r}")
 
     def watched_variables(self):
+        """Tuple of the variables that were read while the tape recorded."""
         return tuple(variable for variable, _ in self._reads.values())
 
     def stop_recording(self):

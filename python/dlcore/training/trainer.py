@@ -152,6 +152,7 @@ class Trainer:
 
     @property
     def metrics_names(self):
+        """Names of the metrics, in their order in the results of `evaluate`."""
         return [metric.name for metric in self.metrics]
 
     def reset_metrics(self):

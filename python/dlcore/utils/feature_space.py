@@ -81,12 +81,13 @@ class FeatureSpace(Layer):
 
     Example:
 
-    >>> space = FeatureSpace({"age": "float_normalized", "job": "string_categorical"}, crosses=[("age", "job")])
+    >>> space = FeatureSpace({"age": "float_discretized", "job": "string_categorical"}, crosses=[("age", "job")])
     >>> table = {"age": [25, 61, 44], "job": ["nurse", "clerk", "nurse"]}
     >>> space.adapt(table)
     >>> encoded = space.get_encoded_features()
     >>> model = Model(encoded, layers.Dense(1)(encoded))
-    >>> history = model.fit(space(table), y)
+    >>> model.compile("adam", "mse")
+    >>> history = model.fit(space(table), np.array([0.0, 1.0, 0.0]), verbose=0)
     """
 
     def __init__(
@@ -121,10 +122,12 @@ class FeatureSpace(Layer):
 
     @classmethod
     def cross(cls, feature_names, crossing_dim, output_mode="one_hot"):
+        """A cross of columns, hashed into `crossing_dim` places."""
         return Cross(feature_names, crossing_dim, output_mode)
 
     @classmethod
     def feature(cls, dtype, preprocessor, output_mode):
+        """A column of a dtype with a preprocessing layer of its own."""
         return Feature(dtype, preprocessor, output_mode)
 
     @classmethod

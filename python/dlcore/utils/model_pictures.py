@@ -162,7 +162,7 @@ def _of_tensors(layer, which, attribute):
 
 
 def plot_model(model, to_file="model.png", show_layer_names=False, **options):
-    """Draws a model's layers into a file; the ending chooses the format, `.dot` needs no Graphviz.
+    """Draws a model's layers into a file; the ending chooses the format, a dot file needs no Graphviz.
 
     Args:
         model: built model.

@@ -109,7 +109,9 @@ class SKLearnClassifier(*_bases(ClassifierMixin), _Estimator):
     ...     model = Sequential([Input(X.shape[1:]), layers.Dense(y.shape[1], activation="softmax")])
     ...     model.compile("adam", "categorical_crossentropy")
     ...     return model
-    >>> scores = sklearn.model_selection.cross_val_score(SKLearnClassifier(make), X, y)
+    >>> from sklearn.model_selection import cross_val_score
+    >>> X, y = np.random.rand(30, 4), np.arange(30) % 3
+    >>> scores = cross_val_score(SKLearnClassifier(make, fit_kwargs={"verbose": 0}), X, y)
     """
 
     _takes_columns = False

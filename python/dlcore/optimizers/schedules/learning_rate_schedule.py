@@ -12,10 +12,12 @@ class LearningRateSchedule:
         raise NotImplementedError(f"{type(self).__name__} must implement __call__(step).")
 
     def get_config(self):
+        """The constructor's arguments as plain values."""
         raise NotImplementedError(f"{type(self).__name__} must implement get_config() to be saved.")
 
     @classmethod
     def from_config(cls, config):
+        """A schedule from what get_config() returned."""
         return cls(**config)
 
 
