@@ -163,17 +163,17 @@ class ArraySource:
 
 def _count_rows(x, y, sample_weight):
     """Checks that all arrays have as many rows, and at least one; else a ValueError that lists the numbers."""
-    counts = {}
+    rows = {len(a) for a in tree.flatten((x, y, sample_weight)) if a is not None}
+    if len(rows) == 1 and 0 not in rows:
+        return
+    if not rows or rows == {0}:
+        raise ValueError("Received empty data: there is not a single sample.")
+    counts = []
     for what, structure in (("x", x), ("y", y), ("sample_weight", sample_weight)):
         sizes = [len(a) for a in tree.flatten(structure) if a is not None]
         if sizes:
-            counts[what] = sizes[0] if len(set(sizes)) == 1 else sizes
-    sizes = {size for value in counts.values() for size in (value if isinstance(value, list) else [value])}
-    if len(sizes) > 1:
-        text = ", ".join(f"{what}: {size}" for what, size in counts.items())
-        raise ValueError(f"All arrays should have the same number of samples (rows). Received: {text}")
-    if not sizes or sizes == {0}:
-        raise ValueError("Received empty data: there is not a single sample.")
+            counts.append(f"{what}: {sizes[0] if len(set(sizes)) == 1 else sizes}")
+    raise ValueError(f"All arrays should have the same number of samples (rows). Received: {', '.join(counts)}")
 
 
 def weights_of_classes(y, class_weight, sample_weight=None):

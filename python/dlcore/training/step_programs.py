@@ -29,8 +29,16 @@ class StepProgram:
 
     def __init__(self, program, structure=None, logs=None):
         self.program = program
+        self.outputs = program.outputs
         self.structure = structure
         self.logs = logs or {}
+
+    def gives_rows(self, batch):
+        """Whether every output has one row for each of the batch's."""
+        for shape, _ in self.outputs:
+            if not shape or shape[0] != batch:
+                return False
+        return True
 
     def read_logs(self):
         return {name: variable.concrete().item() for name, variable in self.logs.items()}

@@ -527,28 +527,23 @@ class Trainer:
 
     def _predict_arrays(self, source, verbose):
         """The outputs of all rows, written by the program straight into the result."""
-        results, structure, done, progress = None, None, 0, None
-        whole, total = source.rows // source.batch_size, source.num_batches
+        results, done, progress = None, 0, None
+        batch, total = source.batch_size, source.num_batches
+        whole = source.rows // batch
         while done < total:
-            rows = source.batch_size if done < whole else source.rows - whole * source.batch_size
+            rows, count = (batch, whole - done) if done < whole else (source.rows - whole * batch, 1)
             step = self._step_programs("predict").get(source.structure, rows)
-            specs = step.program.outputs
-            if any(not shape or shape[0] != rows for shape, _ in specs):
+            if not step.gives_rows(rows):
                 return self._predict_stream(source, None)
             if results is None:
-                results = [np.empty((source.rows, *shape[1:]), _numpy_dtype(dtype)) for shape, dtype in specs]
-                structure = step.structure
-            count = whole - done if done < whole else 1
-            first = done * source.batch_size
-            if done < whole:
-                done += step.program.run_batches(source.arrays, None, first, count, _STRETCH, results)
-            else:
-                step.program.run_batches([a[first:] for a in source.arrays], results=[r[first:] for r in results])
-                done += 1
+                results = [np.empty((source.rows, *shape[1:]), _numpy_dtype(dtype)) for shape, dtype in step.outputs]
+            done += step.program.run_batches(source.arrays, None, done * batch, count, _STRETCH, results)
             if verbose and (progress or done < total):
                 progress = progress or _progress(total)
                 progress.update(done)
-        return tree.map_structure(lambda i: None if i is None else results[i], structure)
+        if type(step.structure) is int:
+            return results[step.structure]
+        return tree.map_structure(lambda i: None if i is None else results[i], step.structure)
 
     def _predict_stream(self, source, callbacks, steps=None):
         parts = []
