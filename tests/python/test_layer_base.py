@@ -1,10 +1,12 @@
 """Layer: building, tracking of variables, calls, masks, losses, configuration and messages."""
 
+import inspect
+
 import numpy as np
 import pytest
 
 import dlcore as keras
-from dlcore import ops
+from dlcore import layers, ops
 from dlcore.layers import InputSpec, Layer
 
 
@@ -225,3 +227,8 @@ def test_float64_layer():
     layer = Scale(dtype="float64")
     assert layer(np.ones((1, 2), "float32")).dtype == "float64"
     assert layer.get_config()["dtype"]["config"] == {"name": "float64"}
+
+
+def test_signature_is_that_of_init():
+    assert list(inspect.signature(layers.Dense).parameters)[:3] == ["units", "activation", "use_bias"]
+    assert list(inspect.signature(layers.Dense(2)).parameters) == ["args", "kwargs"]

@@ -30,6 +30,16 @@ class Signature:
         return bound
 
 
+class SignatureOfInit:
+    """As a class's `__signature__`: what editors and help() show is the signature of `__init__`, not of `__new__`."""
+
+    def __get__(self, instance, owner):
+        if instance is not None:
+            return None
+        signature = inspect.signature(owner.__init__)
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+
 @functools.lru_cache(maxsize=4096)
 def signature_of(function):
     return Signature(function)

@@ -13,7 +13,7 @@ from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.scopes import StatelessScope, get_stateless_scope
 from dlcore.backend.tensors import Tensor, convert_to_tensor
 from dlcore.backend.variables import Variable, reading
-from dlcore.layers.call_spec import call_build, is_tensor_structure, shapes_of, signature_of
+from dlcore.layers.call_spec import SignatureOfInit, call_build, is_tensor_structure, shapes_of, signature_of
 from dlcore.layers.input_spec import InputSpec, assert_input_compatibility
 from dlcore.ops.operation import Operation, any_keras_tensor, symbolic_call
 from dlcore.utils.tracebacks import shortened
@@ -81,6 +81,8 @@ class Layer(Operation):
             "_metrics_of_fit",
         )
     )
+
+    __signature__ = SignatureOfInit()
 
     def __new__(cls, *args, **kwargs):
         layer = super().__new__(cls)
