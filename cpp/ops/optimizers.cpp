@@ -1,11 +1,16 @@
 // Multi-tensor optimizer updates. Inputs: n weights, n gradients, n of each state, then scalars; outputs: n weights, n
 // of each state, in place where the program allows it. Coefficients are computed in the weights' precision, as Keras.
+// The attribute `products` lists weights [rows, cols] whose gradient is A^T B: A [k, rows] stands for the gradient, and
+// the B [k, cols] follow behind the scalars.
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <memory>
 
 #include "kernels/optim/optim.h"
+#include "kernels/optim/product_update.h"
 #include "ops/families.h"
+#include "ops/optimizers.h"
 #include "program/primitive.h"
 
 namespace dlcore {
@@ -45,16 +50,33 @@ void expect_scalar(const TensorSpec& spec, DType dtype, const char* what) {
     throw type_error("the ", what, " is ", spec, "; expected ", TensorSpec{dtype, {}}, ".");
 }
 
+void expect_product(const TensorSpec& weight, const TensorSpec& a, const TensorSpec& b) {
+  const bool fits = is_product_update(weight) && a.dtype == weight.dtype && b.dtype == weight.dtype &&
+                    a.shape.rank() == 2 && b.shape.rank() == 2 && a.shape[0] == b.shape[0] &&
+                    a.shape[1] == weight.shape[0] && b.shape[1] == weight.shape[1];
+  if (!fits)
+    throw value_error("the gradient of ", weight, " is the product of ", a, " transposed and ", b,
+                      "; expected [k, rows] and [k, cols] for a float weight [rows, cols].");
+}
+
 Specs infer_update(const Optimizer& optimizer, SpecSpan in, const Attrs& attrs) {
   const std::int64_t n = attrs.integer("n", 1);
   const int states = states_of(optimizer.rule(attrs)), scalars = optimizer.has_step ? 2 : 1;
-  if (n < 1 || static_cast<std::int64_t>(in.size()) != n * (2 + states) + scalars)
+  const std::vector<std::int64_t> products = attrs.integers(kProducts, {});
+  if (n < 1 || static_cast<std::int64_t>(in.size() - products.size()) != n * (2 + states) + scalars)
     throw value_error("got ", in.size(), " inputs for n=", n, "; expected n weights, n gradients, n of each of ",
                       states, states == 1 ? " state" : " states", " and ", scalars,
                       scalars == 1 ? " scalar." : " scalars.");
   expect_weights(in.first(n));
+  std::vector<bool> is_product(n, false);
+  for (std::size_t p = 0; p < products.size(); ++p) {
+    const std::int64_t i = products[p];
+    if (i < 0 || i >= n || is_product[i]) throw value_error("products has ", i, "; expected weights 0 to ", n - 1, ".");
+    is_product[i] = true;
+    expect_product(in[i], in[n + i], in[n * (2 + states) + scalars + static_cast<std::int64_t>(p)]);
+  }
   for (std::int64_t i = n; i < n * (2 + states); ++i)
-    if (!(in[i] == in[i % n]))
+    if (!(in[i] == in[i % n]) && !(i < 2 * n && is_product[i - n]))
       throw value_error(i < 2 * n ? "the gradient" : "a state", " of weight ", i % n, " is ", in[i], "; expected ",
                         in[i % n], " like the weight.");
   expect_scalar(in[n * (2 + states)], DType::F32, "learning rate");
@@ -66,6 +88,11 @@ Specs infer_update(const Optimizer& optimizer, SpecSpan in, const Attrs& attrs) 
 
 // ----------------------------------------------------------------------------------------------------------- kernel
 
+struct Product {
+  int weight, b;  // its number, and the input that B is
+  ProductUpdate update;
+};
+
 Kernel plan_update(const Optimizer& optimizer, SpecSpan in, const Attrs& attrs) {
   const int n = static_cast<int>(attrs.integer("n", 1));
   const UpdateRule rule = optimizer.rule(attrs);
@@ -73,6 +100,15 @@ Kernel plan_update(const Optimizer& optimizer, SpecSpan in, const Attrs& attrs) 
   const DType dtype = in[0].dtype;
   std::vector<std::int64_t> sizes;
   for (const TensorSpec& weight : in.first(n)) sizes.push_back(weight.shape.elements());
+  std::vector<Product> products;
+  std::size_t scratch_bytes = 0;
+  for (const std::int64_t i : attrs.integers(kProducts, {})) {
+    const int weight = static_cast<int>(i),
+              b = scalars + (optimizer.has_step ? 2 : 1) + static_cast<int>(products.size());
+    sizes[i] = 0;  // not among those of the update below
+    products.push_back({weight, b, {rule, dtype, in[i].shape[0], in[i].shape[1], in[b].shape[0]}});
+    scratch_bytes = std::max(scratch_bytes, products.back().update.scratch_bytes());
+  }
   const auto update = std::make_shared<const MultiTensorUpdate>(rule, dtype, std::move(sizes));
   Kernel kernel;
   kernel.run = [=, coefficients_of = optimizer.coefficients, has_step = optimizer.has_step](const Buffers& buffers) {
@@ -80,7 +116,18 @@ Kernel plan_update(const Optimizer& optimizer, SpecSpan in, const Attrs& attrs) 
     Coefficients coefficients;
     coefficients_of(attrs, dtype, scalar, coefficients);
     update->run(buffers.in, buffers.out, coefficients);
+    for (const Product& product : products) {
+      const void* from[1 + kMaxStates];
+      void* to[1 + kMaxStates];
+      for (int kind = 0; kind <= states; ++kind) {
+        from[kind] = buffers.in[(kind == 0 ? 0 : 1 + kind) * n + product.weight];
+        to[kind] = buffers.out[kind * n + product.weight];
+      }
+      product.update.run(buffers.in[n + product.weight], buffers.in[product.b], from, to, coefficients,
+                         buffers.scratch);
+    }
   };
+  kernel.scratch_bytes = scratch_bytes;
   kernel.label = str(optimizer.name, '_', dtype);
   for (int i = 0; i < n; ++i) {
     kernel.in_place.emplace_back(i, i);
@@ -129,6 +176,15 @@ void adam_coefficients(const Attrs& attrs, DType dtype, const Scalars& scalars, 
 }
 
 }  // namespace
+
+bool is_optimizer_update(std::string_view primitive) {
+  return primitive == "sgd_update" || primitive == "rmsprop_update" || primitive == "adam_update" ||
+         primitive == "adagrad_update";
+}
+
+bool is_product_update(const TensorSpec& weight) {
+  return weight.shape.rank() == 2 && (weight.dtype == DType::F32 || weight.dtype == DType::F64);
+}
 
 void register_optimizers() {
   add({"sgd_update", false, sgd_rule, [](const Attrs& attrs, DType, const Scalars& scalars, double* out) {

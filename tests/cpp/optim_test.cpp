@@ -2,9 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "dlcore/ops.h"
+#include "dlcore/program.h"
 #include "gradient_check.h"
+#include "program/graph.h"
+#include "program/passes.h"
 #include "program/primitive.h"
 #include "testing.h"
 
@@ -196,6 +200,52 @@ TEST(Optim, WritesOverItsInputsWhereTheKernelSaysSo) {
   EXPECT_EQ(std::memcmp(p.bytes(), apart[0].bytes(), 4000), 0);
   EXPECT_EQ(std::memcmp(m.bytes(), apart[1].bytes(), 4000), 0);
   EXPECT_EQ(std::memcmp(v.bytes(), apart[2].bytes(), 4000), 0);
+}
+
+/// An update of a dense layer and its bias, whose gradients come from x and dy: small integers, so
+/// that the gradients are exact.
+std::vector<Tensor> dense_update(const Setting& setting, const std::vector<Tensor>& in) {
+  const Tensor gradient = apply("matmul", {in[0], in[1]}, {{"transpose_a", true}});
+  std::vector<Tensor> inputs{in[2], in[3], gradient,
+                             apply("reduce_sum", {in[1]}, {{"axes", std::vector<std::int64_t>{0}}})};
+  inputs.insert(inputs.end(), in.begin() + 4, in.end());
+  Attrs attrs = setting.attrs;
+  attrs.set("n", std::int64_t{2});
+  return apply_all(setting.op, inputs, attrs);
+}
+
+TEST(Optim, ProductsAsGradientsChangeNoBits) {
+  const std::int64_t k = 24, cols = 1030;  // large enough for the pass
+  for (const DType dtype : {DType::F32, DType::F64})
+    for (const Setting& setting : settings()) {
+      const std::int64_t rows = dtype == DType::F32 ? 1030 : 515;
+      const auto whole = [&](Shape shape, unsigned seed, double most) {
+        std::vector<double> numbers = testing::random_reals<double>(shape.elements(), seed);
+        for (double& x : numbers) x = std::round(x * most);
+        return ops::cast(Tensor::from<double>(numbers, shape), dtype);
+      };
+      const auto state = [&](Shape shape, unsigned seed) { return apply("abs", {whole(shape, seed, 5)}); };
+      std::vector<Tensor> in{whole({k, rows}, 1, 4), whole({k, cols}, 2, 4), whole({rows, cols}, 3, 9),
+                             whole({cols}, 4, 9)};
+      for (int s = 0; s < setting.states; ++s) in.insert(in.end(), {state({rows, cols}, 5 + s), state({cols}, 8 + s)});
+      in.push_back(Tensor::scalar(DType::F32, 0.125));
+      if (setting.has_step) in.push_back(Tensor::scalar(DType::I64, 3));
+
+      auto graph = std::make_shared<Graph>();
+      graph->begin_recording();
+      std::vector<Tensor> symbols;
+      for (const Tensor& t : in) symbols.push_back(graph->input(t.spec(), "x"));
+      graph->set_outputs(dense_update(setting, symbols), {});
+      graph->end_recording();
+      for (const Node& node : optimise(*graph).nodes) EXPECT_NE(node.op->name, "matmul") << setting.op;
+      const std::vector<Tensor> wanted = dense_update(setting, in);
+      for (int threads : {1, 3}) {
+        WithThreads with(threads);
+        const std::vector<Tensor> got = Program::compile(*graph)->run(in);
+        for (std::size_t i = 0; i < got.size(); ++i)
+          EXPECT_EQ(std::memcmp(got[i].bytes(), wanted[i].bytes(), got[i].spec().bytes()), 0) << setting.op << ' ' << i;
+      }
+    }
 }
 
 TEST(Optim, ErrorsSayWhatIsWrong) {

@@ -12,18 +12,17 @@ DLCORE_SELECT_KERNELS(OptimKernels, optim_kernels)
 
 namespace {
 
-constexpr std::int64_t kBlock = 16384;     // elements of a block, and least of a chunk
-constexpr std::int64_t kHalfBlock = 2048;  // of 16-bit floats: their float32 form lies on the stack
-constexpr double kCost = 0.5;              // ns per element and tensor touched
+constexpr std::int64_t kBlock = 16384;  // elements of a block, and least of a chunk
+constexpr double kCost = 0.5;           // ns per element and tensor touched
 
 TileFn converter(DType from, DType to) {
   return pointwise_kernels().convert[static_cast<int>(from)][static_cast<int>(to)];
 }
 
-/// The update on tiles of 16-bit floats, at most kHalfBlock elements.
+/// Of 16-bit floats: their float32 form lies on the stack.
 void update_half(OptimKernels::Update update, DType dtype, const UpdateTile& tile, int kinds, std::int64_t n,
                  const double* coefficients) {
-  alignas(64) float wide[2 + kMaxStates][kHalfBlock];
+  alignas(64) float wide[2 + kMaxStates][kHalfTile];
   const TileFn widen = converter(dtype, DType::F32), narrow = converter(DType::F32, dtype);
   float* gradient = wide[1 + kMaxStates];
   UpdateTile inner{gradient, {}, {}};
@@ -44,9 +43,19 @@ int states_of(UpdateRule rule) {
   return states[static_cast<int>(rule)];
 }
 
+void update_tile(UpdateRule rule, DType dtype, const UpdateTile& tile, std::int64_t n, const double* coefficients) {
+  const int r = static_cast<int>(rule);
+  if (dtype == DType::F32)
+    optim_kernels().f32[r](tile, n, coefficients);
+  else if (dtype == DType::F64)
+    optim_kernels().f64[r](tile, n, coefficients);
+  else
+    update_half(optim_kernels().f32[r], dtype, tile, 1 + states_of(rule), n, coefficients);
+}
+
 MultiTensorUpdate::MultiTensorUpdate(UpdateRule rule, DType dtype, std::vector<std::int64_t> sizes)
     : rule_(rule), dtype_(dtype), tensors_(static_cast<int>(sizes.size())), kinds_(1 + states_of(rule)) {
-  const std::int64_t block = size_of(dtype) == 2 ? kHalfBlock : kBlock;
+  const std::int64_t block = size_of(dtype) == 2 ? kHalfTile : kBlock;
   std::int64_t in_chunk = kBlock, total = 0;
   for (int t = 0; t < tensors_; ++t) {
     total += sizes[t];
@@ -73,13 +82,7 @@ void MultiTensorUpdate::run_block(const Block& block, const void* const* in, voi
   UpdateTile tile{input(1), {input(0)}, {}};
   for (int k = 1; k < kinds_; ++k) tile.in[k] = input(k + 1);
   for (int k = 0; k < kinds_; ++k) tile.out[k] = static_cast<std::byte*>(out[k * tensors_ + block.tensor]) + offset;
-  const int rule = static_cast<int>(rule_);
-  if (dtype_ == DType::F32)
-    optim_kernels().f32[rule](tile, block.n, coefficients);
-  else if (dtype_ == DType::F64)
-    optim_kernels().f64[rule](tile, block.n, coefficients);
-  else
-    update_half(optim_kernels().f32[rule], dtype_, tile, kinds_, block.n, coefficients);
+  update_tile(rule_, dtype_, tile, block.n, coefficients);
 }
 
 void MultiTensorUpdate::run(const void* const* in, void* const* out, const double* coefficients) const {

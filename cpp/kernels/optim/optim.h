@@ -43,8 +43,12 @@ struct OptimKernels {
 };
 const OptimKernels& optim_kernels();
 
+/// The update of n elements; of 16-bit floats at most kHalfTile. They are computed in float32.
+void update_tile(UpdateRule rule, DType dtype, const UpdateTile& tile, std::int64_t n, const double* coefficients);
+inline constexpr std::int64_t kHalfTile = 2048;
+
 /// An update of many tensors together: cut into blocks by their sizes, so that many small tensors cost one parallel
-/// region. 16-bit floats are computed in float32.
+/// region.
 class MultiTensorUpdate {
  public:
   MultiTensorUpdate(UpdateRule rule, DType dtype, std::vector<std::int64_t> sizes);
