@@ -135,6 +135,8 @@ def test_getitem():
     for key in keys:
         check(t[key], x[key])
     check(t[x[:, 0, 0] > 0], x[x[:, 0, 0] > 0])
+    with pytest.raises(IndexError, match="index 7 .* out of range for axis 0 of size 5"):
+        t[[0, -1], [1, 7]]
     with pytest.raises(IndexError, match="Index 4 is out of bounds for an axis of size 4"):
         t[4]
     assert [row.shape for row in t] == [(5, 6)] * 4
@@ -499,3 +501,9 @@ def test_masks_of_several_axes():
     check(ops.convert_to_tensor(x)[..., x[0, 0] > 0], x[..., x[0, 0] > 0])
     with pytest.raises(IndexError, match=r"a mask of shape \(4, 5\) can't select from axes of the sizes \(3, 4\)"):
         ops.convert_to_tensor(x)[x[0] > 0]
+
+
+def test_segments_leave_out_ids_that_are_none():
+    data, ids = np.array([1.0, 2.0, 4.0, 8.0], "float32"), np.array([-1, 1, 0, 5])
+    assert ops.segment_sum(data, ids, 3).numpy().tolist() == [4, 2, 0]
+    assert ops.segment_max(data, ids, 2).numpy().tolist() == [4, 2]

@@ -155,8 +155,9 @@ def _advanced(x, keys):
     x = _core.apply("reshape", [x], shape=[-1, *(-1 if s is None else s for s in x.shape[len(axes) :])])
     rows = None
     for key, size in zip((keys[a] for a in axes), sizes):
+        # Gathered from the places themselves: negative indices count from the end, those out of range are an error.
+        key = _core.apply("gather", [backend.convert_to_tensor(np.arange(size), key.dtype), key], axis=0)
         key, count = backend.promote(key, backend.convert_to_tensor(size, key.dtype))
-        key = _core.apply("mod", [key, count])  # negative indices count from the end
         rows = key if rows is None else _core.apply("add", [_core.apply("mul", [rows, count]), key])
     result = _core.apply("gather", [x, rows], axis=0)
     if not together or axes[0] == 0:

@@ -93,12 +93,14 @@ def segment_sum(data, segment_ids, num_segments=None, sorted=False):
 
     Args:
         data: (n, ...).
-        segment_ids: integers (n,) from 0; rows with an id of `num_segments` or more are left out.
+        segment_ids: integers (n,) from 0; rows with a negative id or one of `num_segments` or more are left out.
         num_segments: int: how many rows the result has; None: the greatest id + 1, which traced functions can't know.
         sorted: kept for Keras's signature.
     """
     data, ids = tensor(data), backend.convert_to_tensor(segment_ids, "int32")
-    nothing = zeros([_segment_count(ids, num_segments), *data.shape[1:]], data.dtype)
+    count = _segment_count(ids, num_segments)
+    ids = where(ids < 0, count, ids)
+    nothing = zeros([count, *data.shape[1:]], data.dtype)
     return _core.apply("scatter_add", [nothing, ids, data], axis=0, mode="fill")
 
 
