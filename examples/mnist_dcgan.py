@@ -21,10 +21,7 @@ def build_generator(width=64):
             layers.Conv2DTranspose(width, 4, strides=2, padding="same", use_bias=False),
             layers.BatchNormalization(),
             layers.LeakyReLU(negative_slope=0.2),
-            layers.Conv2DTranspose(width // 2, 4, strides=2, padding="same", use_bias=False),
-            layers.BatchNormalization(),
-            layers.LeakyReLU(negative_slope=0.2),
-            layers.Conv2D(1, 5, padding="same", activation="tanh"),
+            layers.Conv2DTranspose(1, 4, strides=2, padding="same", activation="tanh"),
         ],
         name="generator",
     )
@@ -103,7 +100,7 @@ class Draw(keras.callbacks.Callback):
         imsave(self.path, images.transpose(0, 2, 1, 3).reshape(self.side * 28, self.side * 28), cmap="gray")
 
 
-def main(path="dcgan_digits.png", epochs=8, rows=None, width=64):
+def main(path="dcgan_digits.png", epochs=4, rows=None, width=64):
     (x_train, _), _ = keras.datasets.mnist.load_data()
     x_train = x_train[:rows, ..., None].astype("float32") / 127.5 - 1
 

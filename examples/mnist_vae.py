@@ -16,8 +16,8 @@ class VAE(keras.Model):
         self.encoder = keras.Sequential(
             [
                 keras.Input((28, 28, 1)),
+                layers.Conv2D(16, 3, strides=2, padding="same", activation="relu"),
                 layers.Conv2D(32, 3, strides=2, padding="same", activation="relu"),
-                layers.Conv2D(64, 3, strides=2, padding="same", activation="relu"),
                 layers.Flatten(),
                 layers.Dense(64, activation="relu"),
                 layers.Dense(2 * latent),  # means and logarithms of the variances
@@ -29,8 +29,8 @@ class VAE(keras.Model):
                 keras.Input((latent,)),
                 layers.Dense(7 * 7 * 32, activation="relu"),
                 layers.Reshape((7, 7, 32)),
-                layers.Conv2DTranspose(64, 3, strides=2, padding="same", activation="relu"),
                 layers.Conv2DTranspose(32, 3, strides=2, padding="same", activation="relu"),
+                layers.Conv2DTranspose(16, 3, strides=2, padding="same", activation="relu"),
                 layers.Conv2DTranspose(1, 3, padding="same", activation="sigmoid"),
             ],
             name="decoder",
@@ -64,7 +64,7 @@ def draw_plane(decoder, path, side=20, reach=2.0):
     imsave(path, images.transpose(0, 2, 1, 3).reshape(side * 28, side * 28), cmap="gray")
 
 
-def main(path="vae_plane.png", epochs=15, rows=None):
+def main(path="vae_plane.png", epochs=10, rows=None):
     (x_train, _), (x_test, _) = keras.datasets.mnist.load_data()
     x_train, x_test = x_train[:rows, ..., None] / 255.0, x_test[:rows, ..., None] / 255.0
 

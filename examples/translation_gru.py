@@ -70,7 +70,7 @@ def translate(model, source, start):
     return target
 
 
-def main(epochs=10, rows=None, width=128, units=256, vocabulary=5000, batch=128, tests=1000, show=10):
+def main(epochs=8, rows=30000, width=128, units=256, vocabulary=5000, batch=128, tests=1000, show=10):
     train, test = split_by_source(pairs()[:rows], tests)
     vectorize = {"standardize": None, "output_sequence_length": LENGTH}
     english = layers.TextVectorization(vocabulary, **vectorize)
