@@ -161,7 +161,7 @@ def test_ctc_reads_rows_of_digits():
 
 def test_autoencoder_learns_and_draws(tmp_path):
     keras.utils.set_random_seed(3)
-    assert program("mnist_vae")(path=str(tmp_path / "plane.png"), epochs=2, rows=2000) < 300
+    assert program("mnist_vae")(path=str(tmp_path / "plane.png"), epochs=2, rows=2000) < 450  # 784 log 2 = 543 at first
     assert (tmp_path / "plane.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -175,18 +175,18 @@ def test_gan_trains_both_networks_and_draws(tmp_path):
 def test_transferred_layers_learn_better_from_few_images():
     keras.utils.set_random_seed(3)
     transferred, from_scratch = program("mnist_transfer")(epochs=1, few_epochs=10)
-    assert transferred > 0.6 and transferred > from_scratch
+    assert transferred > (from_scratch if REAL else 0.6)
 
 
 def test_forecast_learns():
     keras.utils.set_random_seed(3)
-    forecast, persistence = program("etth1_forecast")(epochs=2, units=16, months=(2, 1, 1))
-    assert forecast < (2 * persistence if REAL else 0.5 * persistence)
+    forecast, persistence = program("etth1_forecast")(epochs=20, units=16, months=(2, 1, 1))
+    assert forecast < (1.2 if REAL else 0.5) * persistence
 
 
 def test_the_answer_needs_image_and_question():
     keras.utils.set_random_seed(3)
-    accuracy = program("image_and_question")(epochs=3 if REAL else 20)
+    accuracy = program("image_and_question")(epochs=3 if REAL else 12)
     assert accuracy["both"] > 0.6
     assert accuracy["both"] > max(accuracy["without image"], accuracy["without question"])
 
