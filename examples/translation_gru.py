@@ -55,7 +55,7 @@ def build(source_words, target_words, width, units):
     y = layers.GRU(units, return_sequences=True)(y, initial_state=layers.Concatenate()(states))
     context = layers.Attention()([y, encoded])
     y = layers.Concatenate()([y, context])
-    y = layers.Dense(width, activation="tanh")(y)
+    y = layers.Dense(width, activation="relu")(y)
     y = layers.Dropout(0.2)(y)
     return keras.Model([source, target], layers.Dense(target_words)(y))
 
@@ -70,7 +70,7 @@ def translate(model, source, start):
     return target
 
 
-def main(epochs=8, rows=30000, width=128, units=256, vocabulary=5000, batch=128, tests=1000, show=10):
+def main(epochs=6, rows=30000, width=128, units=256, vocabulary=5000, batch=64, tests=1000, show=10):
     train, test = split_by_source(pairs()[:rows], tests)
     vectorize = {"standardize": None, "output_sequence_length": LENGTH}
     english = layers.TextVectorization(vocabulary, **vectorize)
@@ -90,7 +90,7 @@ def main(epochs=8, rows=30000, width=128, units=256, vocabulary=5000, batch=128,
     model = build(english.vocabulary_size(), french.vocabulary_size(), width, units)
     model.summary()
     model.compile(
-        optimizer=keras.optimizers.Adam(2e-3),
+        optimizer=keras.optimizers.Adam(3e-3),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         weighted_metrics=["accuracy"],
     )
