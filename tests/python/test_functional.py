@@ -146,6 +146,26 @@ def test_sequential_builds_when_it_knows_the_shape():
     assert [v.path for v in late.weights][0] == "sequential_1/dense_2/kernel"
 
 
+@pytest.mark.parametrize(
+    "nested",
+    [
+        lambda: layers.Dense(4),
+        lambda: keras.Sequential([layers.Dense(4)]),
+        lambda: keras.Sequential([keras.Input((3,)), layers.Dense(4)]),
+    ],
+    ids=["layer", "model without a shape", "model"],
+)
+def test_sequential_is_built_by_its_first_step_of_training(nested):
+    model = keras.Sequential([nested(), layers.Dense(1, kernel_initializer="ones")])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, 3)).astype("float32")
+    y = x @ rng.normal(size=(3, 1)).astype("float32")
+    losses = model.fit(x, y, epochs=20, verbose=0).history["loss"]
+    assert model.input_shape == (None, 3)
+    assert losses[-1] < 0.01 * losses[0]
+
+
 def test_sequential_messages():
     with pytest.raises(ValueError, match="unique names"):
         keras.Sequential([layers.Dense(2, name="a"), layers.Dense(2, name="a")])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dlcore import GradientTape, Variable, _core, ops
+from dlcore import GradientTape, Sequential, Variable, _core, layers, ops
 
 
 def test_variables_are_watched():
@@ -32,6 +32,15 @@ def test_unconnected():
         y = a * 3
     assert tape.gradient(y, b) is None
     assert float(tape.gradient(y, b, unconnected_gradients="zero")) == 0.0
+
+
+def test_layers_may_be_built_inside():
+    model = Sequential([layers.Dense(1, kernel_initializer="ones")])
+    with GradientTape() as tape:
+        y = ops.sum(model(np.array([[1.0, 2.0], [3.0, 4.0]], "float32")))
+    kernel, bias = tape.gradient(y, model.trainable_variables)
+    np.testing.assert_array_equal(kernel.numpy(), [[4.0], [6.0]])
+    np.testing.assert_array_equal(bias.numpy(), [2.0])
 
 
 def test_what_is_outside_is_constant():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import dlcore
-from dlcore import KerasTensor, ops
+from dlcore import KerasTensor, Variable, ops
 from dlcore.backend import result_type
 
 RNG = np.random.default_rng(0)
@@ -232,7 +232,12 @@ def test_operators_and_conversions():
     check(abs(t), [1.0, 2.0])
     check(t**2, [1.0, 4.0])
     check((t > 0) | (t < -1), [True, True])
-    check(np.array([1.0, 1.0]) + t, [2.0, -1.0])
+    for sum_ in (np.array([1.0, 1.0]) + t, t + np.array([1.0, 1.0]), np.float64(1) + t):
+        assert isinstance(sum_, type(t))
+        check(sum_, [2.0, -1.0])
+    for tensor in (t, Variable(t)):  # NumPy's functions take tensors as arrays
+        assert type(np.abs(tensor)) is np.ndarray and np.abs(tensor).tolist() == [1.0, 2.0]
+        assert np.maximum(tensor, np.zeros(2)).tolist() == [1.0, 0.0]
     assert float(t[0]) == 1.0 and int(t[1]) == -2 and bool(t[0] > 0)
     assert len(t) == 2 and np.asarray(t).tolist() == [1.0, -2.0]
     with pytest.raises(ValueError, match="ambiguous"):

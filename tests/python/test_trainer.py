@@ -438,3 +438,26 @@ def test_memory_stays_flat():
 
     first = use(500)
     assert use(5000) - first < 2048  # kB
+
+
+def test_own_compute_loss_is_what_is_minimised_and_evaluated():
+    class Autoencoder(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(2, use_bias=False, kernel_initializer="ones")
+
+        def call(self, x):
+            return self.dense(x)
+
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            return ops.mean(ops.square(x - y_pred))
+
+    model = Autoencoder()
+    model.compile(keras.optimizers.SGD(0.1))
+    x = np.array([[1.0, 2.0], [3.0, -1.0]], "float32")
+    expected = np.mean(np.square(x - x @ np.ones((2, 2))))
+    assert model.evaluate(x, verbose=0) == pytest.approx(expected)
+    assert model.evaluate(x, batch_size=1, verbose=0) == pytest.approx(expected)
+    history = model.fit(x, epochs=2, validation_data=(x,), verbose=0).history
+    assert history["loss"][0] == pytest.approx(expected)
+    assert history["val_loss"][0] == pytest.approx(history["loss"][1]) and history["val_loss"][1] < expected

@@ -216,7 +216,9 @@ class Sequential(DirectCall, Model):
 
 def _input_dtype(layer):
     """The dtype of the model's inputs that the first layer wants."""
-    if isinstance(layer, (Functional, Sequential)):
+    if isinstance(layer, Sequential) and layer._sequence:
+        return _input_dtype(layer._functional or layer._sequence[0])
+    if isinstance(layer, Functional):
         return layer.inputs[0].dtype
     return layer.input_dtype
 

@@ -53,9 +53,8 @@ def _attach_operators(cls):
     cls.__round__ = lambda self, digits=0: knp.round(self, digits or 0)
     cls.__getitem__ = lambda self, key: knp.get_item(self, key)
     cls.__hash__ = object.__hash__
-    # NumPy leaves array + tensor to us.
+    # NumPy leaves array + tensor to us; its functions (np.abs, ...) take tensors as arrays.
     cls.__array_priority__ = 100
-    cls.__array_ufunc__ = None
 
 
 def _not_traced(tensor, what):

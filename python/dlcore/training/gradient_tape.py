@@ -66,8 +66,9 @@ class GradientTape:
         self._is_recording = False
 
     def note_read(self, variable, tensor):
-        """A variable was read: its gradient is that of the first tensor read."""
-        if self._watches_variables and variable.trainable:
+        """A variable was read: its gradient is that of the first tensor read (in graphs of others, as of a layer that
+        is built inside the block, the tape has no part)."""
+        if self._watches_variables and variable.trainable and _core.Graph.current() is self._graph:
             self._note(variable, tensor)
 
     def _note(self, variable, tensor):

@@ -211,7 +211,7 @@ class Trainer:
         """One step of evaluation. Returns a dict of results for the logs."""
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)
-        if self._compiled_loss is not None or self.losses:
+        if self._compiled_loss is not None or self.losses or type(self).compute_loss is not Trainer.compute_loss:
             self._track_loss(self.compute_loss(x, y, y_pred, sample_weight, training=False), x)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
