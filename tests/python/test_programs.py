@@ -146,7 +146,7 @@ def test_q_network_finds_the_way():
 def test_translation_learns():
     keras.utils.set_random_seed(3)
     if REAL:
-        accuracy, _ = program("translation_gru")(epochs=1, rows=4000, tests=200, width=32, units=32)
+        accuracy, _ = program("translation_gru")(epochs=2, rows=4000, tests=200, width=64, units=64)
         assert accuracy > 0.25
     else:
         accuracy, sentences = program("translation_gru")(epochs=40, batch=32, tests=20, width=32, units=32)
