@@ -122,9 +122,12 @@ void CudaDevice::set_up() {
   DLCORE_CUDA_CHECK(cudaMalloc(&context_.workspace, kWorkspaceBytes));
   context_.workspace_bytes = kWorkspaceBytes;
   // In host memory that the GPU can write, so that looking at it costs nothing.
-  DLCORE_CUDA_CHECK(cudaHostAlloc(&fault_, sizeof(int), cudaHostAllocMapped));
+  void *host = nullptr, *there = nullptr;
+  DLCORE_CUDA_CHECK(cudaHostAlloc(&host, sizeof(int), cudaHostAllocMapped));
+  DLCORE_CUDA_CHECK(cudaHostGetDevicePointer(&there, host, 0));
+  fault_ = static_cast<int*>(host);
   *fault_ = 0;
-  DLCORE_CUDA_CHECK(cudaHostGetDevicePointer(&context_.fault, fault_, 0));
+  context_.fault = static_cast<int*>(there);
   DLCORE_CUDA_CHECK(cudaDeviceGetAttribute(&context_.sm_count, cudaDevAttrMultiProcessorCount, index_));
 }
 
