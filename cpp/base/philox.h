@@ -4,6 +4,12 @@
 
 #include <cstdint>
 
+#if defined(__CUDACC__)
+#define DLCORE_HOST_DEVICE __host__ __device__
+#else
+#define DLCORE_HOST_DEVICE
+#endif
+
 namespace dlcore {
 
 struct Philox4 {
@@ -11,8 +17,8 @@ struct Philox4 {
 };
 
 /// Ten rounds on counter (c0, c1, c2, c3) under key (k0, k1).
-inline Philox4 philox4x32(std::uint32_t c0, std::uint32_t c1, std::uint32_t c2, std::uint32_t c3, std::uint32_t k0,
-                          std::uint32_t k1) {
+DLCORE_HOST_DEVICE inline Philox4 philox4x32(std::uint32_t c0, std::uint32_t c1, std::uint32_t c2, std::uint32_t c3,
+                                             std::uint32_t k0, std::uint32_t k1) {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * c0;
     const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * c2;

@@ -3,11 +3,10 @@
 #include <cstring>
 
 #include "dlcore/ops.h"
-#include "kernels/embedding/embedding.h"
 #include "ops/axis.h"
 #include "ops/checks.h"
 #include "ops/families.h"
-#include "program/primitive.h"
+#include "ops/indexing.h"
 
 namespace dlcore {
 
@@ -301,6 +300,14 @@ Kernel plan_one_hot(std::span<const TensorSpec> in, std::span<const TensorSpec> 
 }
 
 }  // namespace
+
+Lookup lookup_of(std::string_view primitive, std::span<const TensorSpec> in, const Attrs& attrs) {
+  if (primitive == "gather" || primitive == "scatter_add")
+    return lookup_of(in[0].shape, resolve_axis(attrs.integer("axis", 0), in[0].shape.rank()), in[1].shape.elements(),
+                     attrs);
+  const bool last = primitive == "gather_last" || primitive == "scatter_last";
+  return lookup_along(last ? Along::Last : Along::Axis, in[0].shape, in[1].shape, attrs);
+}
 
 void register_indexing() {
   register_primitive({.name = "gather", .infer = infer_gather, .plan = plan_gather, .vjp = gather_vjp});

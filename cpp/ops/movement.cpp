@@ -10,7 +10,7 @@
 #include "ops/axis.h"
 #include "ops/checks.h"
 #include "ops/families.h"
-#include "program/primitive.h"
+#include "ops/movement.h"
 
 namespace dlcore {
 
@@ -48,10 +48,18 @@ StridedCopy copy_of(DType dtype) {
   return copy;
 }
 
-Kernel run_copy(const StridedCopy& copy) {
-  return {
-      .run = [copy = simplify(copy)](const Buffers& b) { movement_kernels().strided_copy(copy, b.in[0], b.out[0]); },
-      .label = "strided_copy"};
+using Moves = std::vector<Move>;
+
+Moves one_move(const StridedCopy& copy) { return {{simplify(copy)}}; }
+
+template <Moves (*MOVES)(SpecSpan in, SpecSpan out, const Attrs& attrs)>
+Kernel plan_moves(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  return {.run =
+              [moves = MOVES(in, out, attrs)](const Buffers& b) {
+                for (const Move& move : moves)
+                  movement_kernels().strided_copy(move.copy, b.in[move.in], b.out[move.out]);
+              },
+          .label = "strided_copy"};
 }
 
 // ---- reshape
@@ -138,13 +146,13 @@ Specs infer_transpose(SpecSpan in, const Attrs& attrs) {
   return {{in[0].dtype, shape}};
 }
 
-Kernel plan_transpose(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+Moves transpose_moves(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   StridedCopy copy = copy_of(in[0].dtype);
   const Integers from = strides_of(in[0].shape, copy.element), to = strides_of(out[0].shape, copy.element);
   const Integers permutation = permutation_of(in[0], attrs);
   for (int axis = 0; axis < out[0].shape.rank(); ++axis)
     copy.add_axis(out[0].shape[axis], from[permutation[axis]], to[axis]);
-  return run_copy(copy);
+  return one_move(copy);
 }
 
 std::vector<Tensor> vjp_transpose(const VjpContext& c) {
@@ -193,7 +201,7 @@ Specs infer_broadcast_like(SpecSpan in, const Attrs&) {
   return {{in[0].dtype, broadcast_shape(in[0], in[1].shape)}};
 }
 
-Kernel plan_broadcast(SpecSpan in, SpecSpan out, const Attrs&) {
+Moves broadcast_moves(SpecSpan in, SpecSpan out, const Attrs&) {
   StridedCopy copy = copy_of(in[0].dtype);
   const Integers from = strides_of(in[0].shape, copy.element), to = strides_of(out[0].shape, copy.element);
   const int added = out[0].shape.rank() - in[0].shape.rank();
@@ -201,7 +209,7 @@ Kernel plan_broadcast(SpecSpan in, SpecSpan out, const Attrs&) {
     const bool stretched = axis < added || in[0].shape[axis - added] != out[0].shape[axis];
     copy.add_axis(out[0].shape[axis], stretched ? 0 : from[axis - added], to[axis]);
   }
-  return run_copy(copy);
+  return one_move(copy);
 }
 
 std::vector<Tensor> vjp_broadcast(const VjpContext& c) {
@@ -250,35 +258,24 @@ StridedCopy between_part_and_whole(const Part& part, std::int64_t offset, bool i
   return simplify(copy);
 }
 
-std::vector<StridedCopy> part_copies(SpecSpan parts, const TensorSpec& whole, int axis, bool into_whole) {
-  std::vector<StridedCopy> copies;
+/// One copy for each part, between it and its place in the whole.
+Moves part_moves(SpecSpan parts, const TensorSpec& whole, int axis, bool into_whole) {
+  Moves moves;
   std::int64_t offset = 0;
-  for (const TensorSpec& spec : parts) {
-    const Part part = part_of(spec, whole, axis);
-    copies.push_back(between_part_and_whole(part, offset, into_whole));
+  for (int i = 0; i < static_cast<int>(parts.size()); ++i) {
+    const Part part = part_of(parts[i], whole, axis);
+    moves.push_back({between_part_and_whole(part, offset, into_whole), into_whole ? i : 0, into_whole ? 0 : i});
     offset += part.bytes;
   }
-  return copies;
+  return moves;
 }
 
-Kernel plan_concat(SpecSpan in, SpecSpan out, const Attrs& attrs) {
-  const int axis = resolve_axis(attrs.integer("axis", -1), out[0].shape.rank());
-  return {.run =
-              [copies = part_copies(in, out[0], axis, true)](const Buffers& b) {
-                for (std::size_t i = 0; i < copies.size(); ++i)
-                  movement_kernels().strided_copy(copies[i], b.in[i], b.out[0]);
-              },
-          .label = "concat"};
+Moves concat_moves(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  return part_moves(in, out[0], resolve_axis(attrs.integer("axis", -1), out[0].shape.rank()), true);
 }
 
-Kernel plan_split(SpecSpan in, SpecSpan out, const Attrs& attrs) {
-  const int axis = resolve_axis(attrs.integer("axis", -1), in[0].shape.rank());
-  return {.run =
-              [copies = part_copies(out, in[0], axis, false)](const Buffers& b) {
-                for (std::size_t i = 0; i < copies.size(); ++i)
-                  movement_kernels().strided_copy(copies[i], b.in[0], b.out[i]);
-              },
-          .label = "split"};
+Moves split_moves(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  return part_moves(out, in[0], resolve_axis(attrs.integer("axis", -1), in[0].shape.rank()), false);
 }
 
 Specs infer_split(SpecSpan in, const Attrs& attrs) {
@@ -401,17 +398,20 @@ StridedCopy slice_copy(const TensorSpec& x, const TensorSpec& part, const Attrs&
   return copy;
 }
 
-Kernel plan_slice(SpecSpan in, SpecSpan out, const Attrs& attrs) {
-  return run_copy(slice_copy(in[0], out[0], attrs, false));
+Moves slice_moves(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  return one_move(slice_copy(in[0], out[0], attrs, false));
+}
+Moves slice_grad_moves(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  return one_move(slice_copy(out[0], in[0], attrs, true));
 }
 
 Kernel plan_slice_grad(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const std::int64_t bytes = static_cast<std::int64_t>(out[0].bytes());
   return {.run =
-              [bytes, copy = simplify(slice_copy(out[0], in[0], attrs, true))](const Buffers& b) {
+              [bytes, move = slice_grad_moves(in, out, attrs)[0]](const Buffers& b) {
                 const char zero = 0;
                 movement_kernels().fill(1, bytes, &zero, b.out[0]);
-                movement_kernels().strided_copy(copy, b.in[0], b.out[0]);
+                movement_kernels().strided_copy(move.copy, b.in[0], b.out[0]);
               },
           .label = "slice_grad"};
 }
@@ -512,9 +512,14 @@ TableCopy pad_copy(const TensorSpec& x, const PadAttrs& pad) {
   return copy;
 }
 
+Kernel plan_copy(SpecSpan in, SpecSpan, const Attrs&) {
+  const std::int64_t bytes = static_cast<std::int64_t>(in[0].bytes());
+  return {.run = [bytes](const Buffers& b) { copy_bytes(b.in[0], b.out[0], bytes); }, .label = "copy"};
+}
+
 Kernel plan_pad(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   if (out[0].shape.elements() == 0) return {.run = [](const Buffers&) {}, .label = "pad"};
-  if (in[0].shape.rank() == 0) return run_copy(copy_of(in[0].dtype));
+  if (in[0].shape.rank() == 0) return plan_copy(in, out, attrs);
   const Tensor value = Tensor::scalar(in[0].dtype, attrs.number("value", 0.0));
   return {.run = [copy = pad_copy(in[0], pad_attrs(in[0], attrs)),
                   value](const Buffers& b) { run_table_copy(copy, value.bytes(), b.in[0], b.out[0]); },
@@ -575,7 +580,7 @@ Specs infer_tile(SpecSpan in, const Attrs& attrs) {
   return {{in[0].dtype, shape}};
 }
 
-Kernel plan_tile(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+Moves tile_moves(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   StridedCopy copy = copy_of(in[0].dtype);
   const Integers from = strides_of(in[0].shape, copy.element), to = strides_of(out[0].shape, copy.element);
   const Integers repeats = repeats_of(in[0], attrs);
@@ -583,7 +588,7 @@ Kernel plan_tile(SpecSpan in, SpecSpan out, const Attrs& attrs) {
     copy.add_axis(repeats[axis], 0, to[axis] * in[0].shape[axis]);
     copy.add_axis(in[0].shape[axis], from[axis], to[axis]);
   }
-  return run_copy(copy);
+  return one_move(copy);
 }
 
 /// Sum over the repeats of one axis, as dy[before, repeats, size * after].
@@ -623,7 +628,7 @@ Specs infer_flip(SpecSpan in, const Attrs& attrs) {
   return {in[0]};
 }
 
-Kernel plan_flip(SpecSpan in, SpecSpan, const Attrs& attrs) {
+Moves flip_moves(SpecSpan in, SpecSpan, const Attrs& attrs) {
   StridedCopy copy = copy_of(in[0].dtype);
   const Integers strides = strides_of(in[0].shape, copy.element);
   const std::vector<bool> flipped = flipped_axes(in[0], attrs);
@@ -632,17 +637,12 @@ Kernel plan_flip(SpecSpan in, SpecSpan, const Attrs& attrs) {
     copy.add_axis(size, flipped[axis] ? -strides[axis] : strides[axis], strides[axis]);
     if (flipped[axis]) copy.in_offset += (size - 1) * strides[axis];
   }
-  return run_copy(copy);
+  return one_move(copy);
 }
 
 std::vector<Tensor> vjp_flip(const VjpContext& c) { return {apply("flip", {c.dout[0]}, c.attrs)}; }
 
 // ---- copy and constants
-
-Kernel plan_copy(SpecSpan in, SpecSpan, const Attrs&) {
-  const std::int64_t bytes = static_cast<std::int64_t>(in[0].bytes());
-  return {.run = [bytes](const Buffers& b) { copy_bytes(b.in[0], b.out[0], bytes); }, .label = "copy"};
-}
 
 Specs infer_full_like(SpecSpan in, const Attrs& attrs) {
   expect_inputs(in, 1);
@@ -683,6 +683,17 @@ Kernel plan_iota_like(SpecSpan, SpecSpan out, const Attrs& attrs) {
 
 }  // namespace
 
+std::vector<Move> moves_of(std::string_view primitive, SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  if (primitive == "transpose") return transpose_moves(in, out, attrs);
+  if (primitive == "broadcast_to" || primitive == "broadcast_like") return broadcast_moves(in, out, attrs);
+  if (primitive == "concat") return concat_moves(in, out, attrs);
+  if (primitive == "split" || primitive == "split_like") return split_moves(in, out, attrs);
+  if (primitive == "slice") return slice_moves(in, out, attrs);
+  if (primitive == "slice_grad") return slice_grad_moves(in, out, attrs);
+  if (primitive == "tile") return tile_moves(in, out, attrs);
+  return flip_moves(in, out, attrs);
+}
+
 void register_movement() {
   constexpr unsigned kFirst = 1, kSecond = 2;
   register_primitive(
@@ -693,30 +704,30 @@ void register_movement() {
                       .vjp = vjp_reshape_like,
                       .is_alias = true,
                       .shape_only_inputs = kSecond});
-  register_primitive({.name = "transpose", .infer = infer_transpose, .plan = plan_transpose, .vjp = vjp_transpose});
+  register_primitive({.name = "transpose", .infer = infer_transpose, .plan = plan_moves<transpose_moves>, .vjp = vjp_transpose});
   register_primitive(
-      {.name = "broadcast_to", .infer = infer_broadcast_to, .plan = plan_broadcast, .vjp = vjp_broadcast});
+      {.name = "broadcast_to", .infer = infer_broadcast_to, .plan = plan_moves<broadcast_moves>, .vjp = vjp_broadcast});
   register_primitive({.name = "broadcast_like",
                       .infer = infer_broadcast_like,
-                      .plan = plan_broadcast,
+                      .plan = plan_moves<broadcast_moves>,
                       .vjp = vjp_broadcast,
                       .shape_only_inputs = kSecond});
-  register_primitive({.name = "concat", .infer = infer_concat, .plan = plan_concat, .vjp = vjp_concat});
-  register_primitive({.name = "split", .infer = infer_split, .plan = plan_split, .vjp = vjp_split});
+  register_primitive({.name = "concat", .infer = infer_concat, .plan = plan_moves<concat_moves>, .vjp = vjp_concat});
+  register_primitive({.name = "split", .infer = infer_split, .plan = plan_moves<split_moves>, .vjp = vjp_split});
   register_primitive({.name = "split_like",
                       .infer = infer_split_like,
-                      .plan = plan_split,
+                      .plan = plan_moves<split_moves>,
                       .vjp = vjp_split,
                       .shape_only_inputs = ~kFirst});
-  register_primitive({.name = "slice", .infer = infer_slice, .plan = plan_slice, .vjp = vjp_slice});
+  register_primitive({.name = "slice", .infer = infer_slice, .plan = plan_moves<slice_moves>, .vjp = vjp_slice});
   register_primitive({.name = "slice_grad",
                       .infer = infer_slice_grad,
                       .plan = plan_slice_grad,
                       .vjp = vjp_slice_grad,
                       .shape_only_inputs = kSecond});
   register_primitive({.name = "pad", .infer = infer_pad, .plan = plan_pad, .vjp = vjp_pad});
-  register_primitive({.name = "tile", .infer = infer_tile, .plan = plan_tile, .vjp = vjp_tile});
-  register_primitive({.name = "flip", .infer = infer_flip, .plan = plan_flip, .vjp = vjp_flip});
+  register_primitive({.name = "tile", .infer = infer_tile, .plan = plan_moves<tile_moves>, .vjp = vjp_tile});
+  register_primitive({.name = "flip", .infer = infer_flip, .plan = plan_moves<flip_moves>, .vjp = vjp_flip});
   register_primitive({.name = "copy", .infer = infer_same, .plan = plan_copy, .vjp = [](const VjpContext& c) {
                         return std::vector<Tensor>{c.dout[0]};
                       }});

@@ -175,11 +175,40 @@ void adam_coefficients(const Attrs& attrs, DType dtype, const Scalars& scalars, 
         {alpha, 1 - beta_1, 1 - beta_2, attrs.number("epsilon", 1e-7), attrs.number("weight_decay", 0), scalars.lr});
 }
 
+const Optimizer kOptimizers[] = {
+    {"sgd_update", false, sgd_rule,
+     [](const Attrs& attrs, DType, const Scalars& scalars, double* out) {
+       write(out, {scalars.lr, attrs.number("momentum", 0)});
+     }},
+    {"rmsprop_update", false, rmsprop_rule,
+     [](const Attrs& attrs, DType, const Scalars& scalars, double* out) {
+       const double rho = attrs.number("rho", 0.9);
+       write(out, {scalars.lr, rho, 1 - rho, attrs.number("epsilon", 1e-7), attrs.number("momentum", 0)});
+     }},
+    {"adam_update", true,
+     [](const Attrs& attrs) { return attrs.boolean("amsgrad", false) ? UpdateRule::Amsgrad : UpdateRule::Adam; },
+     adam_coefficients},
+    {"adagrad_update", false, [](const Attrs&) { return UpdateRule::Adagrad; },
+     [](const Attrs& attrs, DType, const Scalars& scalars, double* out) {
+       write(out, {scalars.lr, attrs.number("epsilon", 1e-7)});
+     }},
+};
+
+const Optimizer* find_optimizer(std::string_view primitive) {
+  for (const Optimizer& optimizer : kOptimizers)
+    if (primitive == optimizer.name) return &optimizer;
+  return nullptr;
+}
+
 }  // namespace
 
-bool is_optimizer_update(std::string_view primitive) {
-  return primitive == "sgd_update" || primitive == "rmsprop_update" || primitive == "adam_update" ||
-         primitive == "adagrad_update";
+bool is_optimizer_update(std::string_view primitive) { return find_optimizer(primitive) != nullptr; }
+
+UpdatePlan update_plan(std::string_view primitive, const Attrs& attrs, DType dtype) {
+  const Optimizer& optimizer = *find_optimizer(primitive);
+  UpdatePlan plan{optimizer.rule(attrs), optimizer.has_step, {}};
+  optimizer.coefficients(attrs, dtype, {0, 0}, plan.coefficients);
+  return plan;
 }
 
 bool is_product_update(const TensorSpec& weight) {
@@ -187,20 +216,7 @@ bool is_product_update(const TensorSpec& weight) {
 }
 
 void register_optimizers() {
-  add({"sgd_update", false, sgd_rule, [](const Attrs& attrs, DType, const Scalars& scalars, double* out) {
-         write(out, {scalars.lr, attrs.number("momentum", 0)});
-       }});
-  add({"rmsprop_update", false, rmsprop_rule, [](const Attrs& attrs, DType, const Scalars& scalars, double* out) {
-         const double rho = attrs.number("rho", 0.9);
-         write(out, {scalars.lr, rho, 1 - rho, attrs.number("epsilon", 1e-7), attrs.number("momentum", 0)});
-       }});
-  add({"adam_update", true,
-       [](const Attrs& attrs) { return attrs.boolean("amsgrad", false) ? UpdateRule::Amsgrad : UpdateRule::Adam; },
-       adam_coefficients});
-  add({"adagrad_update", false, [](const Attrs&) { return UpdateRule::Adagrad; },
-       [](const Attrs& attrs, DType, const Scalars& scalars, double* out) {
-         write(out, {scalars.lr, attrs.number("epsilon", 1e-7)});
-       }});
+  for (const Optimizer& optimizer : kOptimizers) add(optimizer);
 }
 
 }  // namespace dlcore

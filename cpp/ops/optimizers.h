@@ -1,8 +1,9 @@
-// What the passes know of the optimizer updates.
+// What passes and other devices know of the optimizer updates.
 #pragma once
 
 #include <string_view>
 
+#include "kernels/optim/optim.h"
 #include "program/primitive.h"
 
 namespace dlcore {
@@ -11,6 +12,15 @@ namespace dlcore {
 inline constexpr const char* kProducts = "products";
 
 bool is_optimizer_update(std::string_view primitive);
+
+/// What is known of an update before it runs.
+struct UpdatePlan {
+  UpdateRule rule;
+  bool has_step;              // a step count follows the learning rate: Adam
+  Coefficients coefficients;  // without those that the learning rate decides: number 0, of Adam also number 5
+};
+UpdatePlan update_plan(std::string_view primitive, const Attrs& attrs, DType dtype);
+
 /// Whether an update can make the gradient of such a weight from factors.
 bool is_product_update(const TensorSpec& weight);
 

@@ -1,5 +1,5 @@
 // Random tensors and dropout. Input `seed` is int64[2] = (seed, counter); what is drawn is a pure function of it.
-#include "kernels/random/random.h"
+#include "ops/random.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,7 +8,6 @@
 #include "ops/checks.h"
 #include "ops/families.h"
 #include "ops/float_types.h"
-#include "program/primitive.h"
 
 namespace dlcore {
 
@@ -171,25 +170,29 @@ Specs infer_dropout(SpecSpan in, const Attrs& attrs) {
   return {in[0]};
 }
 
-/// The mask's strides where the axes of `noise_axes` share it, and its number of elements.
-struct MaskPlan {
-  SharedMask mask{};
-  std::int64_t elements = 1;
-  bool shared = false;
+}  // namespace
 
-  MaskPlan(const Shape& x, const Attrs& attrs) {
-    bool shares[Shape::kMaxRank] = {};
-    for (std::int64_t axis : attrs.integers("noise_axes", {})) shares[resolve_axis(axis, x.rank())] = true;
-    mask.rank = x.rank();
-    for (int axis = x.rank() - 1; axis >= 0; --axis) {
-      const bool one = shares[axis] || x[axis] == 1;
-      shared = shared || (shares[axis] && x[axis] != 1);
-      mask.size[axis] = x[axis];
-      mask.stride[axis] = one ? 0 : elements;
-      if (!one) elements *= x[axis];
-    }
+MaskPlan mask_plan(const Shape& x, const Attrs& attrs) {
+  MaskPlan plan;
+  bool shares[Shape::kMaxRank] = {};
+  for (std::int64_t axis : attrs.integers("noise_axes", {})) shares[resolve_axis(axis, x.rank())] = true;
+  plan.mask.rank = x.rank();
+  for (int axis = x.rank() - 1; axis >= 0; --axis) {
+    const bool one = shares[axis] || x[axis] == 1;
+    plan.shared = plan.shared || (shares[axis] && x[axis] != 1);
+    plan.mask.size[axis] = x[axis];
+    plan.mask.stride[axis] = one ? 0 : plan.elements;
+    if (!one) plan.elements *= x[axis];
   }
-};
+  return plan;
+}
+
+DropoutNumbers dropout_numbers(const Attrs& attrs) {
+  const double rate = attrs.number("rate", 0);
+  return {static_cast<std::uint32_t>(std::lround(rate * 65536)), 1 / (1 - rate)};
+}
+
+namespace {
 
 template <class T>
 auto dropout_kernel() {
@@ -200,11 +203,10 @@ auto dropout_kernel() {
 }
 
 Kernel plan_dropout(SpecSpan in, SpecSpan, const Attrs& attrs) {
-  const double rate = attrs.number("rate", 0), scale = 1 / (1 - rate);
-  const auto threshold = static_cast<std::uint32_t>(std::lround(rate * 65536));
+  const auto [threshold, scale] = dropout_numbers(attrs);
   return for_float_type(in[0].dtype, [&](auto zero) -> Kernel {
     using T = decltype(zero);
-    const MaskPlan plan(in[0].shape, attrs);
+    const MaskPlan plan = mask_plan(in[0].shape, attrs);
     const std::int64_t n = in[0].shape.elements();
     if (!plan.shared)
       return {.run =

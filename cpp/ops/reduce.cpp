@@ -13,7 +13,7 @@
 #include "ops/checks.h"
 #include "ops/families.h"
 #include "ops/float_types.h"
-#include "program/primitive.h"
+#include "ops/reduce.h"
 
 namespace dlcore {
 
@@ -21,11 +21,11 @@ namespace {
 
 using namespace ops;
 using SpecSpan = std::span<const TensorSpec>;
-using AxisSet = std::array<bool, Shape::kMaxRank>;
 
 // ------------------------------------------------------------------------------------------------------- shape rules
 
-/// The axes that the attribute names, all of them when it is empty.
+}  // namespace
+
 AxisSet reduced_axes(const Shape& shape, const Attrs& attrs) {
   AxisSet reduced{};
   const std::vector<std::int64_t> axes = attrs.integers("axes", {});
@@ -37,6 +37,8 @@ AxisSet reduced_axes(const Shape& shape, const Attrs& attrs) {
   if (axes.empty()) std::fill_n(reduced.begin(), shape.rank(), true);
   return reduced;
 }
+
+namespace {
 
 Shape reduced_shape(const Shape& shape, const AxisSet& reduced, bool keepdims) {
   Shape result;
@@ -57,11 +59,6 @@ void expect_elements(const Shape& shape, const AxisSet& reduced) {
 }
 
 // --------------------------------------------------------------------------------------------------------- the form
-
-struct Form {
-  std::int64_t outer = 1, reduce = 1, inner = 1;
-  std::optional<StridedCopy> copy;  // first, when the reduced axes don't lie side by side
-};
 
 /// Neighbouring axes that are both reduced or both kept are one; axes of size 1 are none.
 struct MergedAxes {
@@ -102,10 +99,12 @@ StridedCopy gather_reduced(const MergedAxes& axes, std::int64_t bytes) {
   return simplify(copy);
 }
 
-Form form_of(const TensorSpec& x, const AxisSet& reduced) {
+}  // namespace
+
+ReduceForm form_of(const TensorSpec& x, const AxisSet& reduced) {
   const MergedAxes axes = merge_axes(x.shape, reduced);
   const std::int64_t groups = std::count(axes.reduced.begin(), axes.reduced.end(), true);
-  Form form;
+  ReduceForm form;
   if (groups > 1) form.copy = gather_reduced(axes, static_cast<std::int64_t>(size_of(x.dtype)));
   bool seen = false;
   for (std::size_t k = 0; k < axes.sizes.size(); ++k) {
@@ -117,6 +116,8 @@ Form form_of(const TensorSpec& x, const AxisSet& reduced) {
   if (groups == 0) std::swap(form.outer, form.inner);  // a copy: one row of all columns
   return form;
 }
+
+namespace {
 
 // ---------------------------------------------------------------------------------------------------------- kernels
 
@@ -143,7 +144,7 @@ struct Source {
   std::optional<StridedCopy> copy;
   std::size_t offset = 0;
 
-  Source(const TensorSpec& x, const Form& form, ScratchPlan& scratch) : copy(form.copy) {
+  Source(const TensorSpec& x, const ReduceForm& form, ScratchPlan& scratch) : copy(form.copy) {
     if (copy) offset = scratch.add(x.bytes());
   }
   const void* get(const Buffers& buffers) const {
@@ -154,7 +155,7 @@ struct Source {
 };
 
 Kernel plan_simple(ReduceOp op, const TensorSpec& x, const AxisSet& reduced, bool mean) {
-  const Form form = form_of(x, reduced);
+  const ReduceForm form = form_of(x, reduced);
   ScratchPlan scratch;
   const Source source(x, form, scratch);
   const Reduction reduction(op, x.dtype, form.outer, form.reduce, form.inner);
@@ -170,7 +171,7 @@ Kernel plan_simple(ReduceOp op, const TensorSpec& x, const AxisSet& reduced, boo
 /// var: center is the mean, then the mean of (x - center)^2. logsumexp: center is the maximum, then
 /// center + log(sum exp(x - center)).
 Kernel plan_centered(ReduceOp op, const TensorSpec& x, const AxisSet& reduced) {
-  const Form form = form_of(x, reduced);
+  const ReduceForm form = form_of(x, reduced);
   const bool var = op == ReduceOp::SumSquare;
   const std::int64_t count = form.outer * form.inner;
   ScratchPlan scratch;
@@ -315,7 +316,8 @@ void add_arg(const char* name, bool smallest) {
   register_primitive(std::move(primitive));
 }
 
-/// The axes of x that `like` was broadcast along.
+}  // namespace
+
 AxisSet broadcast_axes(const Shape& x, const Shape& like) {
   AxisSet reduced{};
   for (int axis = 0; axis < x.rank(); ++axis) {
@@ -324,6 +326,8 @@ AxisSet broadcast_axes(const Shape& x, const Shape& like) {
   }
   return reduced;
 }
+
+namespace {
 
 Specs infer_sum_like(SpecSpan in, const Attrs&) {
   expect_inputs(in, 2);

@@ -1,0 +1,203 @@
+#include "cuda/kernels/movement.h"
+
+#include "cuda/kernels/dispatch.h"
+
+namespace dlcore::cuda {
+
+namespace {
+
+constexpr int kTile = 32, kTileRows = 8;
+
+/// A StridedCopy in elements, of at most so many axes, as a kernel parameter.
+struct CopyAxes {
+  static constexpr int kMaxRank = StridedCopy::kMaxRank;
+  int rank;
+  std::int64_t size[kMaxRank], in_stride[kMaxRank], out_stride[kMaxRank];
+};
+
+/// Index: wide enough to count the elements.
+template <class Word, class Index>
+__global__ void copy_elements(CopyAxes axes, Index n, const Word* in, Word* out) {
+  const Index i = static_cast<Index>(thread_index());
+  if (i >= n) return;
+  Index rest = i;
+  std::int64_t from = 0, to = 0;
+  for (int axis = axes.rank - 1; axis >= 0; --axis) {
+    const Index size = static_cast<Index>(axes.size[axis]), at = rest % size;
+    rest /= size;
+    from += static_cast<std::int64_t>(at) * axes.in_stride[axis];
+    to += static_cast<std::int64_t>(at) * axes.out_stride[axis];
+  }
+  out[to] = in[from];
+}
+
+/// The last two axes: input contiguous along the first of them, output along the second. A block per tile.
+template <class Word>
+__global__ void copy_transposed(CopyAxes axes, const Word* in, Word* out) {
+  __shared__ Word tile[kTile][kTile + 1];
+  const int a = axes.rank - 2, b = axes.rank - 1;
+  const std::int64_t tiles_a = (axes.size[a] + kTile - 1) / kTile, tiles_b = (axes.size[b] + kTile - 1) / kTile;
+  std::int64_t rest = blockIdx.x, from = 0, to = 0;
+  const std::int64_t first_b = rest % tiles_b * kTile;
+  rest /= tiles_b;
+  const std::int64_t first_a = rest % tiles_a * kTile;
+  rest /= tiles_a;
+  for (int axis = a - 1; axis >= 0; --axis) {
+    from += rest % axes.size[axis] * axes.in_stride[axis];
+    to += rest % axes.size[axis] * axes.out_stride[axis];
+    rest /= axes.size[axis];
+  }
+  const int x = static_cast<int>(threadIdx.x);
+  for (int y = static_cast<int>(threadIdx.y); y < kTile; y += kTileRows)
+    if (first_a + x < axes.size[a] && first_b + y < axes.size[b])
+      tile[y][x] = in[from + (first_a + x) * axes.in_stride[a] + (first_b + y) * axes.in_stride[b]];
+  __syncthreads();
+  for (int y = static_cast<int>(threadIdx.y); y < kTile; y += kTileRows)
+    if (first_b + x < axes.size[b] && first_a + y < axes.size[a])
+      out[to + (first_a + y) * axes.out_stride[a] + (first_b + x) * axes.out_stride[b]] = tile[x][y];
+}
+
+template <class Word>
+__global__ void fill_elements(std::int64_t n, Word value, Word* out) {
+  const std::int64_t i = thread_index();
+  if (i < n) out[i] = value;
+}
+
+template <class Word>
+__global__ void pad_elements(PadShape s, std::int64_t n, Word value, const Word* in, Word* out) {
+  const std::int64_t i = thread_index();
+  if (i >= n) return;
+  std::int64_t rest = i, from = 0, stride = 1;
+  bool inside = true;
+  const std::int64_t edge = s.mode == PadShape::Reflect ? 0 : 1;
+  for (int axis = s.rank - 1; axis >= 0; --axis) {
+    const std::int64_t size = s.in_size[axis];
+    std::int64_t at = rest % s.out_size[axis] - s.low[axis];
+    rest /= s.out_size[axis];
+    if (s.mode != PadShape::Constant) at = at < 0 ? -at - edge : at >= size ? 2 * size - 2 - at + edge : at;
+    inside = inside && at >= 0 && at < size;
+    from += at * stride;
+    stride *= size;
+  }
+  out[i] = inside ? in[from] : value;
+}
+
+template <class T>
+__global__ void iota_elements(std::int64_t n, std::int64_t size, std::int64_t inner, T* out) {
+  const std::int64_t i = thread_index();
+  if (i < n) out[i] = from_math<T>(static_cast<math_t<T>>(i / inner % size));
+}
+
+template <class From, class To>
+__global__ void convert_elements(std::int64_t n, const From* in, To* out) {
+  const std::int64_t i = thread_index();
+  if (i < n) out[i] = from_math<To>(static_cast<math_t<To>>(to_math(in[i])));
+}
+
+/// The same copy with elements of 16 bytes where all places and sizes allow them.
+StridedCopy widened(const StridedCopy& copy, const void* in, const void* out) {
+  constexpr int kWide = 16;
+  const int last = copy.rank - 1;
+  bool fits = copy.kind == CopyKind::Runs && copy.element < kWide && copy.size[last] * copy.element % kWide == 0 &&
+              copy.in_offset % kWide == 0 && copy.out_offset % kWide == 0 && is_aligned(in, kWide) &&
+              is_aligned(out, kWide);
+  for (int axis = 0; fits && axis < last; ++axis)
+    fits = copy.in_stride[axis] % kWide == 0 && copy.out_stride[axis] % kWide == 0;
+  if (!fits) return copy;
+  StridedCopy wide = copy;
+  wide.element = kWide;
+  wide.size[last] = copy.size[last] * copy.element / kWide;
+  wide.in_stride[last] = wide.out_stride[last] = kWide;
+  return wide;
+}
+
+CopyAxes axes_of(const StridedCopy& copy) {
+  CopyAxes axes{};
+  axes.rank = copy.rank;
+  for (int axis = 0; axis < copy.rank; ++axis) {
+    axes.size[axis] = copy.size[axis];
+    axes.in_stride[axis] = copy.in_stride[axis] / copy.element;
+    axes.out_stride[axis] = copy.out_stride[axis] / copy.element;
+  }
+  return axes;
+}
+
+}  // namespace
+
+void strided_copy(cudaStream_t stream, const StridedCopy& narrow_copy, const void* in, void* out) {
+  const StridedCopy copy = widened(narrow_copy, in, out);
+  std::int64_t n = 1;
+  for (int axis = 0; axis < copy.rank; ++axis) n *= copy.size[axis];
+  if (n == 0 || copy.kind == CopyKind::Nothing) return;
+  const CopyAxes axes = axes_of(copy);
+  const int a = copy.rank - 2, b = copy.rank - 1;
+  const bool transposed = copy.kind == CopyKind::Transpose && axes.size[a] >= 8 && axes.size[b] >= 8;
+  with_word(copy.element, [&]<class Word>(Word) {
+    const Word* from = reinterpret_cast<const Word*>(static_cast<const std::byte*>(in) + copy.in_offset);
+    Word* to = reinterpret_cast<Word*>(static_cast<std::byte*>(out) + copy.out_offset);
+    if (transposed) {
+      const std::int64_t tiles = ceil_div(axes.size[a], kTile) * ceil_div(axes.size[b], kTile);
+      launch(copy_transposed<Word>, static_cast<unsigned>(n / (axes.size[a] * axes.size[b]) * tiles),
+             dim3(kTile, kTileRows), 0, stream, axes, from, to);
+    } else if (n <= INT32_MAX - kThreads) {
+      launch(copy_elements<Word, std::uint32_t>, blocks_for(n, kThreads), kThreads, 0, stream, axes, n, from, to);
+    } else {
+      launch(copy_elements<Word, std::uint64_t>, blocks_for(n, kThreads), kThreads, 0, stream, axes, n, from, to);
+    }
+  });
+}
+
+void copy_bytes(cudaStream_t stream, const void* in, void* out, std::size_t bytes) {
+  if (in == out || bytes == 0) return;
+#if defined(__CUDACC__)
+  DLCORE_CUDA_CHECK(cudaMemcpyAsync(out, in, bytes, cudaMemcpyDeviceToDevice, stream));
+#else
+  (void)stream;
+  std::memcpy(out, in, bytes);
+#endif
+}
+
+void zero_bytes(cudaStream_t stream, void* out, std::size_t bytes) {
+  if (bytes == 0) return;
+#if defined(__CUDACC__)
+  DLCORE_CUDA_CHECK(cudaMemsetAsync(out, 0, bytes, stream));
+#else
+  (void)stream;
+  std::memset(out, 0, bytes);
+#endif
+}
+
+void fill(cudaStream_t stream, int element, std::int64_t n, std::uint64_t value, void* out) {
+  with_word(element, [&]<class Word>(Word) {
+    if constexpr (sizeof(Word) <= 8)
+      launch(fill_elements<Word>, blocks_for(n, kThreads), kThreads, 0, stream, n, static_cast<Word>(value),
+             static_cast<Word*>(out));
+  });
+}
+
+void pad(cudaStream_t stream, const PadShape& shape, int element, std::uint64_t value, const void* in, void* out) {
+  std::int64_t n = 1;
+  for (int axis = 0; axis < shape.rank; ++axis) n *= shape.out_size[axis];
+  with_word(element, [&]<class Word>(Word) {
+    if constexpr (sizeof(Word) <= 8)
+      launch(pad_elements<Word>, blocks_for(n, kThreads), kThreads, 0, stream, shape, n, static_cast<Word>(value),
+             static_cast<const Word*>(in), static_cast<Word*>(out));
+  });
+}
+
+void iota(cudaStream_t stream, DType dtype, std::int64_t n, std::int64_t size, std::int64_t inner, void* out) {
+  with_number(dtype, [&]<class T>(T) {
+    launch(iota_elements<T>, blocks_for(n, kThreads), kThreads, 0, stream, n, size, inner, static_cast<T*>(out));
+  });
+}
+
+void convert_floats(cudaStream_t stream, DType from, DType to, std::int64_t n, const void* in, void* out) {
+  with_float(from, [&]<class From>(From) {
+    with_float(to, [&]<class To>(To) {
+      launch(convert_elements<From, To>, blocks_for(n, kThreads), kThreads, 0, stream, n, static_cast<const From*>(in),
+             static_cast<To*>(out));
+    });
+  });
+}
+
+}  // namespace dlcore::cuda

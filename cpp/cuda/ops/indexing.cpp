@@ -1,0 +1,81 @@
+// gather (the embedding lookup), scatter_add (its gradient), one_hot, and element-wise lookups along an axis.
+#include "ops/indexing.h"
+
+#include <cstring>
+
+#include "cuda/kernels/embedding.h"
+#include "cuda/ops/families.h"
+
+namespace dlcore::cuda {
+
+namespace {
+
+using SpecSpan = std::span<const TensorSpec>;
+
+IndexFault fault_of(const Context& context) {
+  return {context.fault, 1 + static_cast<int>(Fault::index_out_of_range)};
+}
+
+using Gather = void (*)(cudaStream_t, const Lookup&, DType index, std::size_t element_bytes, const void* x,
+                        const void* indices, void* y, IndexFault);
+void add_gather(const char* name, Gather kernel) {
+  register_kernel(name, [=](SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) -> Kernel {
+    const Lookup lookup = lookup_of(name, in, attrs);
+    return {.run =
+                [=, bytes = size_of(in[0].dtype), index = in[1].dtype, &context](const Buffers& b) {
+                  kernel(context.stream, lookup, index, bytes, b.in[0], b.in[1], b.out[0], fault_of(context));
+                },
+            .label = name,
+            .may_fail = lookup.mode == IndexMode::Raise};
+  });
+}
+
+Kernel plan_scatter_add(SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) {
+  const Lookup lookup = lookup_of("scatter_add", in, attrs);
+  return {.run =
+              [=, dtype = in[2].dtype, index = in[1].dtype, &context](const Buffers& b) {
+                scatter_add(context.stream, lookup, index, dtype, b.in[1], b.in[2], b.out[0], b.scratch,
+                            fault_of(context));
+              },
+          .scratch_bytes = scatter_add_scratch_bytes(lookup),
+          .label = "scatter_add",
+          .may_fail = lookup.mode == IndexMode::Raise};
+}
+
+void add_scatter_along(const char* name) {
+  register_kernel(name, [=](SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) -> Kernel {
+    const Lookup lookup = lookup_of(name, in, attrs);
+    return {.run =
+                [=, dtype = in[2].dtype, index = in[1].dtype, &context](const Buffers& b) {
+                  scatter_along(context.stream, lookup, index, dtype, b.in[1], b.in[2], b.out[0], fault_of(context));
+                },
+            .label = name,
+            .may_fail = lookup.mode == IndexMode::Raise};
+  });
+}
+
+Kernel plan_one_hot(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
+  const std::size_t bytes = size_of(out[0].dtype);
+  std::uint64_t one = 0;
+  std::memcpy(&one, Tensor::scalar(out[0].dtype, 1).bytes(), bytes);
+  return {.run =
+              [=, index = in[0].dtype, count = in[0].shape.elements(), depth = attrs.integer("depth", 0),
+               &context](const Buffers& b) {
+                one_hot(context.stream, count, depth, index, b.in[0], one, bytes, b.out[0]);
+              },
+          .label = "one_hot"};
+}
+
+}  // namespace
+
+void register_indexing() {
+  add_gather("gather", gather);
+  add_gather("gather_along", gather_along);
+  add_gather("gather_last", gather_along);
+  register_kernel("scatter_add", plan_scatter_add);
+  add_scatter_along("scatter_along");
+  add_scatter_along("scatter_last");
+  register_kernel("one_hot", plan_one_hot);
+}
+
+}  // namespace dlcore::cuda

@@ -1,0 +1,28 @@
+// Consecutive pieces of a kernel's scratch, each 256-byte aligned as far as the scratch itself is.
+#pragma once
+
+#include <cstddef>
+
+#include "program/primitive.h"
+
+namespace dlcore::cuda {
+
+class ScratchPlan {
+ public:
+  std::size_t add(std::size_t bytes) {
+    const std::size_t offset = bytes_;
+    bytes_ += (bytes + 255) / 256 * 256;
+    return offset;
+  }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  std::size_t bytes_ = 0;
+};
+
+template <class T = void>
+T* at(const Buffers& buffers, std::size_t offset) {
+  return static_cast<T*>(static_cast<void*>(static_cast<std::byte*>(buffers.scratch) + offset));
+}
+
+}  // namespace dlcore::cuda

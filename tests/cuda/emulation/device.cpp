@@ -1,0 +1,48 @@
+#include "device.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <string>
+
+namespace dlcore {
+
+namespace {
+
+std::map<std::string, cuda::PlanKernel, std::less<>>& kernels() {
+  static std::map<std::string, cuda::PlanKernel, std::less<>> registered;
+  return registered;
+}
+
+}  // namespace
+
+void cuda::register_kernel(std::string_view primitive, PlanKernel plan) {
+  kernels().insert_or_assign(std::string(primitive), std::move(plan));
+}
+
+namespace testing {
+
+const cuda::Context& device_context() {
+  static int fault = 0;
+  static char workspace[1 << 20];
+  // Few multiprocessors: reductions are cut where shapes of tests are small, too.
+  static const cuda::Context context{nullptr, nullptr, nullptr, workspace, sizeof workspace,
+                                     &fault,  2,       cuda::Context::Precision::highest};
+  static const bool registered = (cuda::register_all(), true);
+  (void)registered;
+  return context;
+}
+
+const cuda::PlanKernel* device_kernel(std::string_view primitive) {
+  device_context();
+  const auto found = kernels().find(primitive);
+  return found == kernels().end() ? nullptr : &found->second;
+}
+
+void* device_allocate(std::size_t bytes) { return std::aligned_alloc(256, (bytes + 511) / 256 * 256); }
+void device_free(void* pointer) { std::free(pointer); }
+void upload(void* device, const void* host, std::size_t bytes) { std::memcpy(device, host, bytes); }
+void download(void* host, const void* device, std::size_t bytes) { std::memcpy(host, device, bytes); }
+
+}  // namespace testing
+}  // namespace dlcore
