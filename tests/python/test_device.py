@@ -1,11 +1,12 @@
 """Devices: models on a test device, whose memory is not the host's, give the processor's bits; what is said without one.
 
-The test device is a plug-in that the build leaves in build/*/tests/cpp/device (or DLCORE_TEST_DEVICE names it). A plug-in
-is loaded once in a process, so each test runs in one of its own.
+The test device is a plug-in that the build leaves in build/*/tests/cpp/device, the one for GPUs in build/*/cpp/cuda. A
+plug-in is loaded once in a process, so each test runs in one of its own.
 """
 
 import glob
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -17,12 +18,12 @@ import dlcore as keras
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-def _test_device():
-    found = glob.glob(os.path.join(ROOT, "build", "*", "tests", "cpp", "device", "dlcore_test_plugin.so"))
-    return os.environ.get("DLCORE_TEST_DEVICE") or max(found, key=os.path.getmtime, default=None)
+def _built(*path):
+    return max(glob.glob(os.path.join(ROOT, "build", "*", *path)), key=os.path.getmtime, default=None)
 
 
-PLUGIN = _test_device()
+PLUGIN = _built("tests", "cpp", "device", "dlcore_test_plugin.so")
+CUDA_PLUGIN = _built("cpp", "cuda", "libdlcore_cuda.so")
 needs_device = pytest.mark.skipif(PLUGIN is None, reason="the test device is not built")
 
 
@@ -208,6 +209,16 @@ with keras.device("cpu"):
         DLCORE_TEST_DEVICE_MEMORY="2000000",
         DLCORE_TEST_DEVICE_WITHOUT="sort",
     )
+
+
+@pytest.mark.skipif(CUDA_PLUGIN is None, reason="the plug-in for NVIDIA GPUs is not built (DLCORE_CUDA=ON, needs nvcc)")
+@pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="there is a driver")
+def test_the_plugin_without_a_driver():
+    """It loads, with all that it needs of the core and of NVIDIA's libraries, and says what to install."""
+    code = "import dlcore as k; print(float(k.ops.sum(k.ops.ones(3)))); print(k._core.no_device_reason())"
+    out, err = run(code, DLCORE_CUDA_PLUGIN=CUDA_PLUGIN, DLCORE_DEVICE="cuda")
+    assert out.startswith("3.0\nThere is no NVIDIA driver: install version 580 or newer")
+    assert err.count("\n") == 1
 
 
 def test_precision_of_products():
