@@ -23,7 +23,7 @@ class Dlcore:
         import dlcore
 
         self.keras, self.core, self.version = dlcore, dlcore._core, dlcore.__version__
-        if not self.core.placement().startswith("gpu"):
+        if not self.core.current_device().startswith("gpu"):
             raise RuntimeError(f"There is no GPU. {self.core.no_device_reason()}")
 
     def variable(self, *shape, dtype="float32"):

@@ -132,11 +132,9 @@ void CudaDevice::set_up() {
 }
 
 const Context& CudaDevice::use() {
-  thread_local int current = -1;
-  if (current != index_) {
-    DLCORE_CUDA_CHECK(cudaSetDevice(index_));
-    current = index_;
-  }
+  int current = -1;
+  DLCORE_CUDA_CHECK(cudaGetDevice(&current));
+  if (current != index_) DLCORE_CUDA_CHECK(cudaSetDevice(index_));
   std::call_once(is_set_up_, [this] { set_up(); });
   if (noted_.load(std::memory_order_relaxed) != cudaSuccess) check(noted_.exchange(cudaSuccess), "an earlier call");
   return context_;
@@ -178,7 +176,8 @@ std::byte* CudaDevice::allocate(std::size_t bytes) {
 
 void CudaDevice::free(std::byte* data) noexcept { note(cudaFreeAsync(data, context_.stream)); }
 
-std::size_t CudaDevice::free_bytes() const {
+std::size_t CudaDevice::free_bytes() {
+  use();
   std::size_t free = 0, total = 0;
   std::uint64_t reserved = 0, used = 0;
   DLCORE_CUDA_CHECK(cudaMemGetInfo(&free, &total));

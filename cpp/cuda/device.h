@@ -18,7 +18,7 @@ class CudaDevice final : public Device {
 
   std::byte* allocate(std::size_t bytes) override;
   void free(std::byte* data) noexcept override;
-  std::size_t free_bytes() const override;
+  std::size_t free_bytes() override;
   void upload(std::byte* to, const std::byte* from, std::size_t bytes) override;
   void download(std::byte* to, const std::byte* from, std::size_t bytes) override;
   void copy(std::byte* to, const std::byte* from, std::size_t bytes) override;

@@ -4,6 +4,8 @@
 #include <mutex>
 #include <string>
 
+#include "cuda/all_reduce.h"
+
 namespace dlcore::cuda {
 
 namespace {
@@ -24,7 +26,10 @@ void register_kernel(std::string_view primitive, PlanKernel plan) {
 
 const PlanKernel* find_kernel(std::string_view primitive) {
   static std::once_flag once;
-  std::call_once(once, register_all);
+  std::call_once(once, [] {
+    register_all();
+    register_all_reduce();
+  });
   const auto at = registry().find(primitive);
   return at == registry().end() ? nullptr : &at->second;
 }

@@ -18,6 +18,7 @@ void register_norm();                // norm.cpp: batch_norm, layer_norm
 void register_softmax();             // softmax.cpp: softmax, log_softmax, cross-entropies
 void register_linear_algebra();      // linear_algebra.cpp: eigh, svd, eig
 void register_custom_gradient();     // custom_gradient.cpp: outputs whose gradient a function gives
+void register_communication();       // communication.cpp: sums over processes that train together
 void register_optimizers();          // optimizers.cpp: sgd, rmsprop, adam, adamw, adagrad as multi-tensor updates
 
 }  // namespace dlcore

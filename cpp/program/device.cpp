@@ -43,7 +43,7 @@ class Processor final : public Device {
     return static_cast<std::byte*>(data);
   }
   void free(std::byte* data) noexcept override { std::free(data); }
-  std::size_t free_bytes() const override { return SIZE_MAX; }
+  std::size_t free_bytes() override { return SIZE_MAX; }
   std::size_t alignment() const override { return 64; }
   void upload(std::byte* to, const std::byte* from, std::size_t bytes) override { copy(to, from, bytes); }
   void download(std::byte* to, const std::byte* from, std::size_t bytes) override { copy(to, from, bytes); }
@@ -196,7 +196,7 @@ std::vector<std::string> missing_kernels(const Device& device) {
   return names;
 }
 
-Error out_of_memory(const Device& device, std::size_t bytes) {
+Error out_of_memory(Device& device, std::size_t bytes) {
   return Error(ErrorKind::OutOfMemory, str("Out of memory on ", device.name(), ": ", bytes, " bytes were asked for, ",
                                            device.free_bytes(), " are free. Try a smaller batch."));
 }

@@ -56,7 +56,7 @@ class Device {
   /// Throws OutOfMemory with the bytes asked for and those that are free.
   virtual std::byte* allocate(std::size_t bytes) = 0;
   virtual void free(std::byte* data) noexcept = 0;
-  virtual std::size_t free_bytes() const = 0;
+  virtual std::size_t free_bytes() = 0;
   /// Of all buffers that kernels get, a power of two.
   virtual std::size_t alignment() const { return 256; }
   /// `from` is host memory, which may change once this has returned.
@@ -122,7 +122,7 @@ void expect_kernels(const Device& device, std::span<const Primitive* const> ops)
 std::vector<std::string> missing_kernels(const Device& device);
 
 /// The error for an allocation that failed.
-Error out_of_memory(const Device& device, std::size_t bytes);
+Error out_of_memory(Device& device, std::size_t bytes);
 
 /// What a plug-in, a shared library, exports as extern "C" dlcore_plugin_devices: adds its devices, or throws an Error
 /// that says why there are none. `version` is the core's and must be the plug-in's own.

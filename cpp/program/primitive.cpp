@@ -112,6 +112,7 @@ void register_all() {
     register_softmax();
     register_linear_algebra();
     register_custom_gradient();
+    register_communication();
     register_optimizers();
   });
 }
@@ -220,6 +221,7 @@ std::vector<Tensor> run_now(const Primitive& op, std::span<const Tensor> inputs,
   std::unique_ptr<Storage> scratch;
   if (kernel.scratch_bytes) scratch = std::make_unique<Storage>(kernel.scratch_bytes, device);
   kernel.run({in_bytes.data(), out_bytes.data(), scratch ? scratch->on(device) : nullptr});
+  if (kernel.may_fail) device.synchronize();  // throws what has gone wrong
   return results;
 }
 

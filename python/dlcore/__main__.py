@@ -27,7 +27,7 @@ def info() -> None:
         print(f"             without kernels: {', '.join(missing) or 'none'}")
     if not gpus:
         print(f"GPU          none. {_core.no_device_reason()}")
-    print(f"computes on  {_core.placement()} (DLCORE_DEVICE chooses: cpu, cuda)")
+    print(f"computes on  {_core.current_device()} (DLCORE_DEVICE chooses: cpu, cuda)")
 
 
 def _digits_model(keras):

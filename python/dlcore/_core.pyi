@@ -28,13 +28,19 @@ def devices() -> list[tuple[str, str]]:
     """(name, description) of each device; the processor is the first."""
 
 def no_device_reason() -> str: ...
-def placement() -> str:
-    """The device in force and what else decides about a program's kernels."""
+def current_device() -> str: ...
+def placement() -> int:
+    """A number for the device in force and the precision: programs compiled under the same one are alike."""
 
 def synchronize() -> None:
     """Waits until the device in force has done its work."""
 
 def missing_kernels(device: str) -> list[str]: ...
+def set_process_group(
+    rank: int, size: int, sum: Callable[[np.ndarray], None], broadcast: Callable[[np.ndarray], None]
+) -> None:
+    """The processes that train together; both functions work in place, on all of them at once."""
+
 def set_tf32(on: bool) -> None: ...
 def tf32() -> bool: ...
 

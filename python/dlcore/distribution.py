@@ -1,4 +1,5 @@
-"""Where tensors lie: names of devices, meshes of them, and layouts. One process computes on one device.
+"""Where tensors lie: names of devices, meshes of them, and layouts. One process computes on one device; several that
+MPI starts train a model together, with `initialize()` and `set_distribution(DataParallel())`.
 
 Meshes and layouts of any size can be described, e.g. to check a plan for another machine; a distribution can be set if
 its mesh has only devices that are here.
@@ -13,6 +14,7 @@ import numpy as np
 
 from dlcore import _core
 from dlcore.backend.global_state import get_global_attribute, set_global_attribute
+from dlcore.training.processes import start, started
 
 
 def list_devices(device_type=None):
@@ -21,7 +23,10 @@ def list_devices(device_type=None):
     Args:
         device_type: `"cpu"`, `"gpu"` or `"tpu"`, default None: the type that is computed on.
     """
-    kind = (device_type or _core.placement().partition(":")[0]).lower()
+    computing = _core.current_device().partition(":")[0]
+    kind = (device_type or computing).lower()
+    if started() is not None and kind == computing:
+        return [f"{kind}:{rank}" for rank in range(started().size)]
     return [name for name, _ in _core.devices() if name.partition(":")[0] == kind]
 
 
@@ -31,17 +36,27 @@ def get_device_count(device_type=None):
 
 
 def initialize(job_addresses=None, num_processes=None, process_id=None):
-    """Starts the work of several processes; here there is one, number 0.
+    """Makes the processes that `mpiexec -n N python program.py` has started known to each other; then `list_devices()`
+    has one device of each. Without mpiexec there is one process, number 0.
+
+    Args:
+        job_addresses: kept for Keras's signature: MPI knows them.
+        num_processes, process_id: checked, where they are given.
 
     Raises:
-        ValueError: several are asked for.
+        ValueError: there are other processes than said.
+        ImportError: mpi4py is missing.
     """
+    group = start(num_processes, process_id)
     addresses = [a for a in (job_addresses or "").split(",") if a]
-    if (num_processes or 1) > 1 or len(addresses) > 1 or process_id:
+    if group is None and ((num_processes or 1) > 1 or len(addresses) > 1 or process_id):
         raise ValueError(
-            f"dlcore computes in one process. Got job_addresses={job_addresses!r}, num_processes={num_processes}, "
-            f"process_id={process_id}."
+            f"This is one process. Got job_addresses={job_addresses!r}, num_processes={num_processes}, "
+            f"process_id={process_id}. Start several with: mpiexec -n {num_processes or len(addresses)} python ..."
         )
+    gpus = _core.devices()[1:]
+    if group is not None and gpus and _core.current_device().startswith("gpu"):
+        _core.Place(gpus[group.local_rank % len(gpus)][0]).__enter__()
 
 
 class DeviceMesh:
@@ -173,13 +188,19 @@ class LayoutMap(MutableMapping):
 class _Distribution:
     """A plan of which layouts data and variables have."""
 
-    num_processes = 1
-    data_shard_id = 0
-
     def __init__(self, device_mesh, batch_dim_name, auto_shard_dataset):
         self._device_mesh = device_mesh
         self._batch_dim_name = batch_dim_name
         self.auto_shard_dataset = auto_shard_dataset
+
+    @property
+    def num_processes(self):
+        return 1 if started() is None else started().size
+
+    @property
+    def data_shard_id(self):
+        """The number of this process."""
+        return 0 if started() is None else started().rank
 
     @property
     def device_mesh(self):
@@ -221,6 +242,10 @@ class _Distribution:
 
 class DataParallel(_Distribution):
     """Each device has all variables and a part of each batch.
+
+    With several processes (`initialize`), each has one device. `fit` and `evaluate` on arrays give each process its part
+    of every batch; other sources are taken as they are, so each process brings its own. Gradients are averaged by
+    the optimizer, metrics are over all rows, and before training all take the weights of process 0.
 
     Args:
         device_mesh: `DeviceMesh` with one axis, default of all devices.
@@ -276,11 +301,16 @@ def set_distribution(value):
     """Sets the distribution, or None.
 
     Raises:
-        ValueError: its mesh has devices that are not here.
+        ValueError: its mesh has devices that are not here, or processes can't train with it.
     """
+    from dlcore.layers.layer import note_structure_change
+
     if value is not None:
         _check_devices(value.device_mesh)
+        if started() is not None and not isinstance(value, DataParallel):
+            raise ValueError(f"Several processes train together with DataParallel only. Got {value!r}.")
     set_global_attribute("distribution", value)
+    note_structure_change()  # programs that were traced before don't communicate
 
 
 def distribute_tensor(tensor, layout):

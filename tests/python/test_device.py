@@ -177,11 +177,11 @@ np.testing.assert_array_equal(keras.models.load_model({path!r}).predict(x, verbo
 
 @needs_device
 def test_where_it_computes():
-    code = "import dlcore; print(dlcore._core.placement())"
+    code = "import dlcore; print(dlcore._core.current_device())"
     assert on_device(code) == "gpu:0\n"
     assert on_device(code, DLCORE_DEVICE="cpu") == "cpu:0\n"
     assert on_device(code, DLCORE_DEVICE="cuda") == "gpu:0\n"
-    assert on_device("import dlcore as k\nwith k.device('CPU'): print(k._core.placement())") == "cpu:0\n"
+    assert on_device("import dlcore as k\nwith k.device('CPU'): print(k._core.current_device())") == "cpu:0\n"
     info = on_device(
         "from dlcore.__main__ import info; info()", DLCORE_TEST_DEVICE_WITHOUT="eigh,svd", DLCORE_DEVICE="cpu"
     )
@@ -233,7 +233,7 @@ def test_precision_of_products():
 def test_without_a_device():
     """One line says why, and the processor computes."""
     nowhere = os.path.join(ROOT, "nowhere.so")
-    code = "import dlcore as k; print(float(k.ops.sum(k.ops.ones(3))), k._core.placement())"
+    code = "import dlcore as k; print(float(k.ops.sum(k.ops.ones(3))), k._core.current_device())"
     out, err = run(code, DLCORE_CUDA_PLUGIN=nowhere, DLCORE_DEVICE="cuda")
     assert out == "3.0 cpu:0\n"
     assert err.count("\n") == 1 and "DLCORE_DEVICE=cuda" in err and f"names {nowhere}, and there is no such file" in err

@@ -1,5 +1,6 @@
 from dlcore import initializers, ops
 from dlcore.optimizers.optimizer import Optimizer
+from dlcore.training.processes import mean_gradients, means_are_taken
 
 
 class LossScaleOptimizer(Optimizer):
@@ -65,12 +66,14 @@ class LossScaleOptimizer(Optimizer):
             return
         variables = self._known_variables(grads, trainable_variables)
         grads, variables = self._drop_missing(grads, variables)
+        grads = mean_gradients(grads)
         finite = ops.all(ops.stack([ops.all(ops.isfinite(g)) for g in grads]))
         scale, count = self.dynamic_scale.value, self.step_counter.value
         # Everything that the step changes, as it was: what is taken back when a gradient is not finite.
         changed = [*self.inner_optimizer.variables, *variables]
         before = [variable.value for variable in changed]
-        self.inner_optimizer.apply([g / ops.cast(scale, g.dtype) for g in grads], variables)
+        with means_are_taken():
+            self.inner_optimizer.apply([g / ops.cast(scale, g.dtype) for g in grads], variables)
         for variable, value in zip(changed, before):
             variable.assign(ops.where(finite, variable.value, value))
         grows = ops.equal(count, self.dynamic_growth_steps - 1)

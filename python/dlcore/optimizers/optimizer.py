@@ -7,6 +7,7 @@ from dlcore import _core, backend, initializers, ops
 from dlcore.backend import Variable
 from dlcore.optimizers import schedules
 from dlcore.optimizers.schedules import LearningRateSchedule
+from dlcore.training.processes import mean_gradients
 
 
 class Optimizer:
@@ -181,6 +182,7 @@ class Optimizer:
             return
         variables = self._known_variables(grads, trainable_variables)
         grads, variables = self._drop_missing(grads, variables)
+        grads = mean_gradients(grads)
         if self.loss_scale_factor is not None:
             grads = [g / self.loss_scale_factor for g in grads]
         grads = [ops.cast(g, v.dtype) for g, v in zip(grads, variables)]

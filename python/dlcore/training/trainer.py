@@ -8,6 +8,8 @@ import numpy as np
 from dlcore import _core, backend, tree
 from dlcore.backend.config import limited, max_epochs, max_steps_per_epoch
 from dlcore.backend.tensors import Tensor, convert_to_tensor
+from dlcore.random.seed_generator import SeedGenerator
+from dlcore.training import processes
 from dlcore.training.compile_utils import CompiledLoss, CompiledMetrics, total_loss
 from dlcore.training.data import ArraySource, make_batch, make_source, unpack_x_y_sample_weight
 from dlcore.training.gradient_tape import GradientTape
@@ -350,6 +352,8 @@ class Trainer:
         source, validation = _with_validation(
             source, validation_split, validation_data, validation_batch_size or batch_size, validation_steps
         )
+        source, validation = processes.part_of(source), processes.part_of(validation, whole=True)
+        self._share_weights(source)
         epochs = limited(epochs, max_epochs())
         steps_per_epoch, validation_steps = (
             _within_limit(source, steps_per_epoch),
@@ -379,12 +383,36 @@ class Trainer:
         callbacks.on_train_end(logs)
         return self.history
 
+    def _share_weights(self, source):
+        """Where processes train together, they begin with the same weights and state."""
+        if processes.together() is None:
+            return
+        if isinstance(source, ArraySource):
+            self._step_programs("train").get(source.structure, min(source.batch_size, source.rows))  # makes them all
+        elif not self.built:
+            raise ValueError(f"{self._label()}: build the model before processes train it together on batches.")
+        optimizer = [] if self.optimizer is None else self.optimizer.variables
+        layers = self._flatten_layers()
+        generators = [g for layer in layers for g in vars(layer).values() if isinstance(g, SeedGenerator)]
+        processes.share_variables([*self.variables, *optimizer], generators)
+
+    def _over_processes(self, logs, step=None):
+        """The logs of an epoch, of the rows of all processes where they train together."""
+        group = processes.together()
+        if group is None or not logs:
+            return logs
+        if step is not None and step.logs:
+            return dict(zip(logs, group.mean(list(logs.values()))))
+        return ResultsProgram(lambda: processes.with_summed_state(self.metrics, self.get_metrics_result))()
+
     def _callback_list(self, callbacks, verbose, epochs, steps):
         from dlcore.callbacks import CallbackList
 
         if isinstance(callbacks, CallbackList):
             return callbacks
         verbose = _verbosity(verbose)
+        if processes.together() is not None and processes.together().rank > 0:
+            verbose = 0
         return CallbackList(
             callbacks,
             add_history=True,
@@ -425,20 +453,21 @@ class Trainer:
             done += step.program.run_batches(arrays, order, first, count, _STRETCH)
             logs = self._results(step)
             end(done - 1, logs)
-        return logs
+        return self._over_processes(logs, step) if logs else logs
 
     def _run_stream(self, kind, source, callbacks, steps=None):
         """An epoch over batches that come one by one."""
         begin, end = getattr(callbacks, f"on_{kind}_batch_begin"), getattr(callbacks, f"on_{kind}_batch_end")
         if hasattr(source, "on_epoch_begin"):
             source.on_epoch_begin()
-        logs, count = {}, 0
+        logs, count, step = {}, 0, None
         for batch in source.batches() if steps is None else itertools.islice(source.batches(), steps):
             begin(count)
             if self.run_eagerly:
                 logs = self._eager_batch(self.train_step if kind == "train" else self.test_step, batch)
             else:
-                logs = self._results(self._run_batch(kind, batch))
+                step = self._run_batch(kind, batch)
+                logs = self._results(step)
             end(count, logs)
             count += 1
             if self.stop_training:
@@ -453,7 +482,7 @@ class Trainer:
                 f"The data ran out after {count} of {expected} batches. A generator must yield enough for all epochs.",
                 stacklevel=3,
             )
-        return logs
+        return self._over_processes(logs, step)
 
     def _results(self, step):
         """The logs after a step: its own, or the results of the metrics."""
@@ -487,7 +516,7 @@ class Trainer:
             The loss, or a list of the loss and the metrics, or a dict of them.
         """
         self._check_compiled("evaluate")
-        source = make_source(x, y, sample_weight, batch_size, steps=steps)
+        source = processes.part_of(make_source(x, y, sample_weight, batch_size, steps=steps), whole=True)
         steps = _within_limit(source, steps)
         callbacks = self._callback_list(callbacks, verbose, 1, _steps(source, steps))
         logs = self._evaluate(source, callbacks, steps)
