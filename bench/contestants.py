@@ -10,7 +10,9 @@ from collections.abc import Callable
 from .players import THREADS, fastest, serve
 from .workloads import Workload, data, workload
 
-NAMES = ("dlcore", "keras-tf", "keras-jax", "keras-torch", "torch", "torch-channels_last")
+NAMES = ("dlcore", "keras-tf", "keras-jax", "keras-torch", "torch", "torch-channels_last", "torch-compiled")
+# Where they compute: dlcore and Keras's backends choose by themselves where BENCH_DEVICE is cuda.
+DEVICE = os.environ.get("BENCH_DEVICE", "cpu")
 
 
 class Contestant:
@@ -104,14 +106,14 @@ class KerasStyle(Contestant):
 
 
 class Torch(Contestant):
-    """PyTorch eager, with fused optimizers and one of the two memory formats for images."""
+    """PyTorch eager or compiled, with fused optimizers and one of the two memory formats for images."""
 
-    def __init__(self, channels_last: bool):
+    def __init__(self, channels_last: bool, compiled: bool = False):
         import torch
 
         from . import torch_models
 
-        self.torch, self.models, self.channels_last = torch, torch_models, channels_last
+        self.torch, self.models, self.channels_last, self.compiled = torch, torch_models, channels_last, compiled
         self.version = torch.__version__
         torch.set_num_threads(THREADS)
 
@@ -123,12 +125,12 @@ class Torch(Contestant):
 
     def epochs(self, w: Workload, steps: int) -> Callable[[int], float]:
         torch, functional = self.torch, self.torch.nn.functional
-        x, y = (torch.from_numpy(a) for a in data(w, steps * w.batch))
+        x, y = (torch.from_numpy(a).to(DEVICE) for a in data(w, steps * w.batch))
         if w.is_image:
             x = self.models.as_images(x, self.channels_last)
         if y.ndim == 4:
             y = self.models.as_images(y, self.channels_last)
-        model = self.models.build(w, self.channels_last)
+        model = self.models.build(w, self.channels_last).to(DEVICE)
         loss_of = {
             "sparse": lambda logits, labels: functional.cross_entropy(logits, labels.long()),
             "mse": functional.mse_loss,
@@ -139,13 +141,14 @@ class Torch(Contestant):
             optimizer = torch.optim.Adam(parameters, fused=True)
         else:
             optimizer = torch.optim.SGD(parameters, lr=0.01, fused=True)
+        forward = torch.compile(model, mode="reduce-overhead") if self.compiled else model
 
         def epoch() -> float:
             start = time.perf_counter()
-            total = torch.zeros(())
+            total = torch.zeros((), device=DEVICE)
             for i in range(0, len(x), w.batch):
                 optimizer.zero_grad(set_to_none=True)
-                loss = loss_of(model(x[i : i + w.batch]), y[i : i + w.batch])
+                loss = loss_of(forward(x[i : i + w.batch]), y[i : i + w.batch])
                 loss.backward()
                 optimizer.step()
                 total += loss.detach()
@@ -162,7 +165,7 @@ def contestant(name: str) -> Contestant:
         backend = name.removeprefix("keras-")
         os.environ["KERAS_BACKEND"] = {"tf": "tensorflow"}.get(backend, backend)
         return KerasStyle("keras")
-    return Torch(channels_last=name.endswith("channels_last"))
+    return Torch(channels_last=name.endswith("channels_last"), compiled=name.endswith("compiled"))
 
 
 if __name__ == "__main__":

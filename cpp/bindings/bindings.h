@@ -19,6 +19,7 @@ void init_graph(py::module_& module);
 void init_program(py::module_& module);
 void init_model(py::module_& module);
 void init_config(py::module_& module);
+void init_device(py::module_& module);
 
 /// (32, None, 3)
 py::tuple tuple_of(const Shape& shape);

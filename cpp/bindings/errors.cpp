@@ -6,6 +6,8 @@ namespace dlcore::python {
 
 namespace {
 
+PyObject* out_of_memory = nullptr;  // dlcore.errors.OutOfMemory
+
 PyObject* python_type(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::Value:
@@ -17,7 +19,7 @@ PyObject* python_type(ErrorKind kind) {
     case ErrorKind::NotImplemented:
       return PyExc_NotImplementedError;
     case ErrorKind::OutOfMemory:
-      return PyExc_MemoryError;
+      return out_of_memory;
     case ErrorKind::Io:
       return PyExc_OSError;
     case ErrorKind::Runtime:
@@ -28,7 +30,11 @@ PyObject* python_type(ErrorKind kind) {
 
 }  // namespace
 
-void init_errors(py::module_&) {
+void init_errors(py::module_& module) {
+  out_of_memory = PyErr_NewExceptionWithDoc("dlcore.errors.OutOfMemory",
+                                            "The host or a device has not the memory that was asked for.",
+                                            PyExc_MemoryError, nullptr);
+  module.add_object("OutOfMemory", py::reinterpret_borrow<py::object>(out_of_memory));
   py::register_exception_translator([](std::exception_ptr pointer) {
     try {
       if (pointer) std::rethrow_exception(pointer);

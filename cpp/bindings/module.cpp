@@ -5,6 +5,7 @@ PYBIND11_MODULE(_core, module) {
   module.doc() = "The C++ core of dlcore.";
   init_errors(module);
   init_config(module);
+  init_device(module);
   init_tensor(module);
   init_ops(module);
   init_program(module);

@@ -17,17 +17,28 @@ Rows rows_of(const py::array& array, bool writable) {
           row_elements};
 }
 
-std::vector<Rows> all_rows(const std::vector<py::array>& arrays, bool writable) {
+/// Rows of an array that the Rows keep alive: a device may keep a copy of them from one call to the next.
+Rows kept_rows_of(const py::array& array) {
+  Rows rows = rows_of(array, false);
+  const std::shared_ptr<const void> owner(new py::array(array), [](const py::array* held) {
+    const py::gil_scoped_acquire acquire;
+    delete held;
+  });
+  rows.storage = std::make_shared<Storage>(rows.data, static_cast<std::size_t>(array.nbytes()), owner);
+  return rows;
+}
+
+std::vector<Rows> all_rows(const py::sequence& arrays, bool writable) {
   std::vector<Rows> rows;
-  for (const py::array& array : arrays) rows.push_back(rows_of(array, writable));
+  for (const py::handle& array : arrays)
+    rows.push_back(py::isinstance<Rows>(array) ? array.cast<Rows>() : rows_of(array.cast<py::array>(), writable));
   return rows;
 }
 
 using Order = std::optional<py::array_t<std::int64_t, py::array::c_style>>;
 
-std::int64_t run_batches(Program& program, const std::vector<py::array>& sources, const Order& order,
-                         std::int64_t first, std::int64_t steps, double seconds,
-                         const std::vector<py::array>& results) {
+std::int64_t run_batches(Program& program, const py::sequence& sources, const Order& order, std::int64_t first,
+                         std::int64_t steps, double seconds, const py::sequence& results) {
   const std::vector<Rows> from = all_rows(sources, false), to = all_rows(results, true);
   Batches batches{nullptr, first, steps, seconds};
   if (order) {
@@ -51,6 +62,8 @@ py::list spec_list(const std::vector<TensorSpec>& specs) {
 }  // namespace
 
 void init_program(py::module_& module) {
+  py::class_<Rows>(module, "Rows", "An array as a source of batches, of which a device may keep a copy.")
+      .def(py::init(&kept_rows_of), py::arg("array"));
   py::class_<Program, std::shared_ptr<Program>>(module, "Program")
       .def_property_readonly("inputs", [](const Program& p) { return spec_list(p.inputs()); })
       .def_property_readonly("outputs", [](const Program& p) { return spec_list(p.outputs()); })
@@ -63,8 +76,8 @@ void init_program(py::module_& module) {
           },
           py::arg("inputs"))
       .def("run_batches", &run_batches, py::arg("sources"), py::arg("order") = py::none(), py::arg("first") = 0,
-           py::arg("steps") = 1, py::arg("seconds") = 0.0, py::arg("results") = std::vector<py::array>{},
-           "Runs step after step over rows of the source arrays. Returns how many steps ran.")
+           py::arg("steps") = 1, py::arg("seconds") = 0.0, py::arg("results") = py::tuple(),
+           "Runs step after step over rows of the sources, arrays or Rows. Returns how many steps ran.")
       .def("dump", &Program::dump)
       .def("set_profiling", &Program::set_profiling, py::arg("on"));
 }

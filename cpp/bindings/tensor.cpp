@@ -52,6 +52,10 @@ py::array array_of(const Tensor& tensor) {
                      "train_step().");
   const Shape& shape = tensor.shape();
   py::array array(numpy_dtype(tensor.dtype()), std::vector<py::ssize_t>(shape.begin(), shape.end()));
+  if (tensor.storage()->device()) {
+    const py::gil_scoped_release release;  // while the device finishes
+    tensor.bytes();
+  }
   std::memcpy(array.mutable_data(), tensor.bytes(), tensor.spec().bytes());
   return array;
 }

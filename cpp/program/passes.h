@@ -1,12 +1,13 @@
 // Rewrites of a graph on its way to a program. Each pass keeps what the graph computes. All sizes are known here.
 #pragma once
 
+#include "program/device.h"
 #include "program/graph.h"
 
 namespace dlcore {
 
-/// All passes, in order, on a copy.
-Graph optimise(const Graph& graph);
+/// All passes, in order, on a copy. Those whose primitives the device has no kernel for are left out.
+Graph optimise(const Graph& graph, const Device& device = cpu());
 
 /// Nodes that neither an output nor an assignment needs are dropped, and what others keep for a gradient that there is
 /// not.

@@ -5,7 +5,7 @@
 
 namespace dlcore {
 
-std::size_t place_intervals(std::vector<Interval>& intervals) {
+std::size_t place_intervals(std::vector<Interval>& intervals, std::size_t alignment) {
   std::vector<std::size_t> by_size(intervals.size());
   std::iota(by_size.begin(), by_size.end(), std::size_t{0});
   std::stable_sort(by_size.begin(), by_size.end(),
@@ -14,7 +14,7 @@ std::size_t place_intervals(std::vector<Interval>& intervals) {
   std::size_t arena = 0;
   for (std::size_t index : by_size) {
     Interval& interval = intervals[index];
-    interval.bytes = (interval.bytes + 63) / 64 * 64;
+    interval.bytes = (interval.bytes + alignment - 1) / alignment * alignment;
     std::size_t offset = 0;
     for (const Interval* other : placed) {
       if (other->last < interval.first || interval.last < other->first) continue;
@@ -35,7 +35,8 @@ namespace {
 // Values that share bytes form a group; the group's root decides where they live.
 class Planner {
  public:
-  Planner(const Graph& graph, const std::vector<Kernel>& kernels) : graph_(graph), kernels_(kernels) {
+  Planner(const Graph& graph, const std::vector<Kernel>& kernels, std::size_t alignment)
+      : graph_(graph), kernels_(kernels), alignment_(alignment) {
     const std::size_t count = graph.values.size();
     root_.resize(count);
     std::iota(root_.begin(), root_.end(), 0);
@@ -180,7 +181,7 @@ class Planner {
     const std::size_t scratch_begin = intervals.size();
     for (std::size_t step = 0; step < graph_.nodes.size(); ++step)
       intervals.push_back({kernels_[step].scratch_bytes, static_cast<int>(step), static_cast<int>(step)});
-    plan.arena_bytes = place_intervals(intervals);
+    plan.arena_bytes = place_intervals(intervals, alignment_);
 
     plan.places.resize(graph_.values.size());
     for (std::size_t v = 0; v < graph_.values.size(); ++v) {
@@ -194,14 +195,15 @@ class Planner {
 
   const Graph& graph_;
   const std::vector<Kernel>& kernels_;
+  std::size_t alignment_;
   std::vector<int> root_, first_, last_;
   std::vector<Place> pinned_;
 };
 
 }  // namespace
 
-MemoryPlan plan_memory(const Graph& graph, const std::vector<Kernel>& kernels) {
-  return Planner(graph, kernels).plan();
+MemoryPlan plan_memory(const Graph& graph, const std::vector<Kernel>& kernels, std::size_t alignment) {
+  return Planner(graph, kernels, alignment).plan();
 }
 
 }  // namespace dlcore

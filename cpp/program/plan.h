@@ -35,11 +35,10 @@ struct Interval {
   std::size_t offset = 0;
 };
 
-/// Gives each interval an offset (64-byte aligned), largest first, into the lowest gap that fits. Returns the arena's
-/// size. Source: Pisarchyk and Lee 2020, "Efficient memory management for deep neural net inference" (greedy by size).
-std::size_t place_intervals(std::vector<Interval>& intervals);
+/// Gives each interval an aligned offset, largest first, into the lowest gap that fits. Returns the arena's size. Source: Pisarchyk and Lee 2020, "Efficient memory management for deep neural net inference" (greedy by size).
+std::size_t place_intervals(std::vector<Interval>& intervals, std::size_t alignment = 64);
 
 /// kernels: one per node (empty for aliases).
-MemoryPlan plan_memory(const Graph& graph, const std::vector<Kernel>& kernels);
+MemoryPlan plan_memory(const Graph& graph, const std::vector<Kernel>& kernels, std::size_t alignment = 64);
 
 }  // namespace dlcore

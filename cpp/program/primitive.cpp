@@ -1,6 +1,7 @@
 #include "program/primitive.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <mutex>
 #include <unordered_map>
@@ -8,6 +9,7 @@
 
 #include "dlcore/ops.h"
 #include "ops/families.h"
+#include "program/device.h"
 #include "program/graph.h"
 #include "program/nearest.h"
 
@@ -202,19 +204,22 @@ std::vector<Tensor> run_now(const Primitive& op, std::span<const Tensor> inputs,
   const Specs out = infer_specs(op, in, attrs);
   if (op.is_alias) return {Tensor::alias(inputs[0], out[0])};
 
-  const Kernel kernel = op.plan(in, out, attrs);
+  Device& device = current_device();
+  if (!device.is_host()) expect_kernels(device, std::array{&op});
+  const Kernel kernel = device.plan(op, in, out, attrs);
   std::vector<Tensor> results;
   std::vector<const void*> in_bytes;
   std::vector<void*> out_bytes;
   results.reserve(out.size());
-  for (const Tensor& input : inputs) in_bytes.push_back(input.bytes());
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    in_bytes.push_back(reads_bytes(op, i) ? inputs[i].storage()->on(device) : nullptr);
   for (const TensorSpec& spec : out) {
-    results.push_back(Tensor::empty(spec.dtype, spec.shape));
-    out_bytes.push_back(results.back().bytes());
+    results.push_back(Tensor::empty(spec.dtype, spec.shape, device));
+    out_bytes.push_back(results.back().storage()->on(device));
   }
   std::unique_ptr<Storage> scratch;
-  if (kernel.scratch_bytes) scratch = std::make_unique<Storage>(kernel.scratch_bytes);
-  kernel.run({in_bytes.data(), out_bytes.data(), scratch ? scratch->data() : nullptr});
+  if (kernel.scratch_bytes) scratch = std::make_unique<Storage>(kernel.scratch_bytes, device);
+  kernel.run({in_bytes.data(), out_bytes.data(), scratch ? scratch->on(device) : nullptr});
   return results;
 }
 

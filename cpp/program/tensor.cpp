@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string>
 
+#include "program/device.h"
 #include "program/half.h"
 
 namespace dlcore {
@@ -49,19 +50,93 @@ std::size_t TensorSpec::bytes() const {
 
 std::ostream& operator<<(std::ostream& out, const TensorSpec& spec) { return out << spec.dtype << spec.shape; }
 
-Storage::Storage(std::size_t bytes) : bytes_(bytes) {
-  // Room for whole vectors at the end, and never a null pointer.
-  const std::size_t rounded = (bytes + 127) / 64 * 64;
-  data_ = rounded < bytes ? nullptr : static_cast<std::byte*>(std::aligned_alloc(64, rounded));
-  if (!data_) throw Error(ErrorKind::OutOfMemory, str("Out of memory: ", bytes, " bytes were asked for."));
+Storage::Storage(std::size_t bytes) : host_(cpu().allocate(bytes)), bytes_(bytes) {}
+
+Storage::Storage(std::size_t bytes, Device& device) : bytes_(bytes) {
+  std::byte* data = device.allocate(bytes);
+  if (device.is_host()) {
+    host_ = data;
+  } else {
+    device_ = &device;
+    on_device_ = data;
+  }
 }
 
-Storage::~Storage() { std::free(data_); }
+Storage::Storage(std::byte* host, std::size_t bytes, std::shared_ptr<const void> owner)
+    : host_(host), bytes_(bytes), borrowed_(true), owner_(std::move(owner)) {}
+
+Storage::~Storage() {
+  drop_host();
+  drop_device();
+}
+
+void Storage::drop_host() {
+  if (!borrowed_) cpu().free(host_);
+  borrowed_ = false;
+  owner_.reset();
+  host_ = nullptr;
+}
+
+void Storage::drop_device() {
+  if (device_) device_->free(on_device_);
+  device_ = nullptr;
+  on_device_ = nullptr;
+}
+
+std::byte* Storage::download() {
+  const std::lock_guard lock(mutex_);
+  return to_host();
+}
+
+std::byte* Storage::to_host() {
+  if (std::byte* host = host_) return host;
+  std::byte* host = cpu().allocate(bytes_);
+  try {
+    device_->download(host, on_device_, bytes_);
+  } catch (...) {
+    cpu().free(host);
+    throw;
+  }
+  host_.store(host, std::memory_order_release);
+  return host;
+}
+
+std::byte* Storage::on(Device& device) {
+  if (device.is_host()) return data();
+  const std::lock_guard lock(mutex_);
+  if (device_ == &device) return on_device_;
+  const std::byte* host = to_host();
+  std::byte* copy = device.allocate(bytes_);
+  try {
+    device.upload(copy, host, bytes_);
+  } catch (...) {
+    device.free(copy);
+    throw;
+  }
+  drop_device();
+  device_ = &device;
+  return on_device_ = copy;
+}
+
+std::byte* Storage::writable_on(Device& device) {
+  std::byte* bytes = on(device);
+  if (!device.is_host())
+    drop_host();
+  else if (device_)
+    drop_device();
+  return bytes;
+}
 
 Tensor Tensor::empty(DType dtype, const Shape& shape) {
   TensorSpec spec{dtype, shape};
   const std::size_t bytes = spec.bytes();
   return Tensor(Impl{spec, std::make_shared<Storage>(bytes), nullptr, -1});
+}
+
+Tensor Tensor::empty(DType dtype, const Shape& shape, Device& device) {
+  TensorSpec spec{dtype, shape};
+  const std::size_t bytes = spec.bytes();
+  return Tensor(Impl{spec, std::make_shared<Storage>(bytes, device), nullptr, -1});
 }
 
 Tensor Tensor::zeros(DType dtype, const Shape& shape) {
@@ -112,9 +187,11 @@ Tensor Tensor::alias(const Tensor& source, const TensorSpec& spec) {
   return Tensor(Impl{spec, source.storage(), nullptr, -1});
 }
 
-Tensor Tensor::clone() const {
-  Tensor copy = empty(dtype(), shape());
-  std::memcpy(copy.bytes(), bytes(), spec().bytes());
+Tensor Tensor::clone() const { return clone(cpu()); }
+
+Tensor Tensor::clone(Device& device) const {
+  Tensor copy = empty(dtype(), shape(), device);
+  device.copy(copy.storage()->on(device), storage()->on(device), spec().bytes());
   return copy;
 }
 
@@ -146,12 +223,24 @@ double Tensor::item() const {
 void Variable::assign(const Tensor& value) {
   if (!(value.spec() == spec()))
     throw value_error("Variable '", name_, "' is ", spec(), "; a value of ", value.spec(), " can't be assigned to it.");
-  value_ = value;
+  // On a device the value stays where recorded programs know it.
+  Device* const device = value_.storage()->device();
+  if (device && !shared()) {
+    std::byte* to = value_.storage()->writable_on(*device);
+    if (value.storage()->device() == device)
+      device->copy(to, value.storage()->on(*device), spec().bytes());
+    else
+      device->upload(to, value.bytes(), spec().bytes());
+  } else {
+    value_ = value;
+  }
 }
 
-std::byte* Variable::writable() {
-  if (value_.storage().use_count() > 1 || value_.shared()) value_ = value_.clone();
-  return value_.bytes();
+bool Variable::shared() const { return value_.storage().use_count() > 1 || value_.shared(); }
+
+std::byte* Variable::writable(Device& device) {
+  if (shared()) value_ = value_.clone(device);
+  return value_.storage()->writable_on(device);
 }
 
 }  // namespace dlcore

@@ -24,6 +24,7 @@ _MODULES = (
     "distillation",
     "distribution",
     "dtype_policies",
+    "errors",
     "export",
     "initializers",
     "layers",

@@ -20,7 +20,14 @@ def info() -> None:
     print(f"kernels      {_core.isa()} (DLCORE_MAX_ISA caps them: baseline, avx2, avx512)")
     print(f"threads      {_core.num_threads()}")
     print(f"primitives   {len(_core.primitive_names())}")
-    print("CUDA         not in this build")
+    gpus = _core.devices()[1:]
+    for name, description in gpus:
+        missing = _core.missing_kernels(name)
+        print(f"{name:<12} {description}")
+        print(f"             without kernels: {', '.join(missing) or 'none'}")
+    if not gpus:
+        print(f"GPU          none. {_core.no_device_reason()}")
+    print(f"computes on  {_core.placement()} (DLCORE_DEVICE chooses: cpu, cuda)")
 
 
 def _digits_model(keras):

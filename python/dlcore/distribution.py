@@ -1,4 +1,4 @@
-"""Where tensors lie: names of devices, meshes of them, and layouts. One process computes on one device, the processor.
+"""Where tensors lie: names of devices, meshes of them, and layouts. One process computes on one device.
 
 Meshes and layouts of any size can be described, e.g. to check a plan for another machine; a distribution can be set if
 its mesh has only devices that are here.
@@ -11,20 +11,22 @@ from collections.abc import MutableMapping
 
 import numpy as np
 
+from dlcore import _core
 from dlcore.backend.global_state import get_global_attribute, set_global_attribute
 
 
 def list_devices(device_type=None):
-    """The names of the devices, e.g. `["cpu:0"]`.
+    """The names of the devices of a type, e.g. `["cpu:0"]` or `["gpu:0"]`.
 
     Args:
-        device_type: `"cpu"`, `"gpu"` or `"tpu"`, default None: all.
+        device_type: `"cpu"`, `"gpu"` or `"tpu"`, default None: the type that is computed on.
     """
-    return ["cpu:0"] if device_type is None or device_type.lower() == "cpu" else []
+    kind = (device_type or _core.placement().partition(":")[0]).lower()
+    return [name for name, _ in _core.devices() if name.partition(":")[0] == kind]
 
 
 def get_device_count(device_type=None):
-    """The number of devices of a type, default all."""
+    """The number of devices of a type, default that which is computed on."""
     return len(list_devices(device_type))
 
 
@@ -294,17 +296,16 @@ def _check_devices(mesh):
         raise ValueError(f"The mesh has the devices {missing}, but here there are {list_devices()}.")
 
 
-@contextlib.contextmanager
 def device(device_name):
-    """`with device("cpu:0"):` computes on a device.
+    """`with device("gpu"):` computes on a device: eager ops run there, and models called or fitted meanwhile.
+
+    Args:
+        device_name: `"cpu"`, `"gpu"` (the first), or one of `list_devices()`.
 
     Raises:
-        ValueError: there is no such device.
+        ValueError: there is no such device; the message says what to install.
     """
-    name = str(device_name).lower()
-    if name not in ("cpu", *list_devices()):
-        raise ValueError(f"There is no device {device_name!r}. Devices: {', '.join(list_devices())}.")
-    yield
+    return _core.Place(str(device_name).lower())
 
 
 __all__ = [

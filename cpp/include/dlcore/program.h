@@ -20,6 +20,7 @@ struct Rows {
   DType dtype;      // converted to (from) the program's dtype on the way
   std::int64_t rows;
   std::int64_t row_elements;
+  std::shared_ptr<Storage> storage = nullptr;  // of data, where a device may keep a copy of all rows for later calls
 };
 
 /// Which rows each step takes. Step s takes rows order[first + s*batch ...], or those rows themselves without an order.
@@ -32,7 +33,8 @@ struct Batches {
 
 class Program {
  public:
-  /// Optimises and plans a graph whose sizes are all known. The graph itself is left as it is.
+  /// Optimises and plans a graph whose sizes are all known, for the device that this thread computes on. The graph
+  /// itself is left as it is.
   static std::shared_ptr<Program> compile(const Graph& graph);
   ~Program();
   Program(const Program&) = delete;

@@ -1,9 +1,11 @@
 // Tensor: dense, row-major. Either concrete (it has bytes) or symbolic (a value of a Graph that is being recorded).
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -12,6 +14,7 @@
 
 namespace dlcore {
 
+class Device;
 class Graph;
 
 /// What a shape rule speaks of.
@@ -26,19 +29,44 @@ struct TensorSpec {
 
 std::ostream& operator<<(std::ostream& out, const TensorSpec& spec);  // float32(32, 10)
 
-/// 64-byte aligned bytes, freed with the last owner.
+/// Aligned bytes, freed with the last owner. They lie on the host or on a device; where else they are asked for they are
+/// copied to, once.
 class Storage {
  public:
-  explicit Storage(std::size_t bytes);  // throws OutOfMemory
+  explicit Storage(std::size_t bytes);       // on the host; throws OutOfMemory
+  Storage(std::size_t bytes, Device& device);  // on a device
+  /// Of memory that the owner keeps alive.
+  Storage(std::byte* host, std::size_t bytes, std::shared_ptr<const void> owner);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
-  std::byte* data() { return data_; }
+
+  /// On the host, 64-byte aligned; waits for the device where they lie on one.
+  std::byte* data() {
+    std::byte* host = host_.load(std::memory_order_acquire);
+    return host ? host : download();
+  }
+  /// On the device, for reading.
+  std::byte* on(Device& device);
+  /// On the device, for writing: copies elsewhere are dropped.
+  std::byte* writable_on(Device& device);
+  /// The device that has the bytes, or null: only the host.
+  Device* device() const { return device_; }
   std::size_t bytes() const { return bytes_; }
 
  private:
-  std::byte* data_;
+  std::byte* download();
+  std::byte* to_host();
+  void drop_host();
+  void drop_device();
+
+  std::atomic<std::byte*> host_{nullptr};
+  std::byte* on_device_ = nullptr;
+  Device* device_ = nullptr;
   std::size_t bytes_;
+  bool borrowed_ = false;  // whether the host memory is someone else's
+  std::shared_ptr<const void> owner_;
+  std::mutex mutex_;                   // one thread copies
 };
 
 /// A handle: copies share the same elements (or the same graph value). Two handles are the same tensor when id()
@@ -49,6 +77,7 @@ class Tensor {
 
   /// Uninitialised elements.
   static Tensor empty(DType dtype, const Shape& shape);
+  static Tensor empty(DType dtype, const Shape& shape, Device& device);
   static Tensor zeros(DType dtype, const Shape& shape);
   /// A tensor of rank 0; the number is converted to dtype.
   static Tensor scalar(DType dtype, double number);
@@ -66,6 +95,7 @@ class Tensor {
   const Shape& shape() const { return impl_->spec.shape; }
   bool is_symbolic() const { return impl_->graph != nullptr; }
 
+  /// On the host.
   std::byte* bytes() const { return impl_->storage->data(); }
   template <class T>
   T* data() const {
@@ -74,6 +104,7 @@ class Tensor {
   const std::shared_ptr<Storage>& storage() const { return impl_->storage; }
   /// A copy with elements of its own.
   Tensor clone() const;
+  Tensor clone(Device& device) const;
   /// The one element of a concrete tensor, converted to double.
   double item() const;
 
@@ -113,9 +144,11 @@ class Variable {
   /// Replaces the value; dtype and shape must agree.
   void assign(const Tensor& value);
   /// The value's bytes, for writing: copies first when another tensor shares them.
-  std::byte* writable();
+  std::byte* writable(Device& device);
 
  private:
+  bool shared() const;
+
   Tensor value_;
   std::string name_;
 };

@@ -2,18 +2,20 @@
 
 namespace dlcore {
 
-Graph optimise(const Graph& source) {
+Graph optimise(const Graph& source, const Device& device) {
+  const DeviceScope scope(cpu());  // where constants are computed
+  const auto runs = [&](const char* name) { return device.has_kernel(primitive(name)); };
   Graph graph(source);
   remove_dead_nodes(graph);
   simplify(graph);
   merge_common_nodes(graph);
-  fuse_softmax_cross_entropy(graph);
-  skip_pooled_zeros(graph);
+  if (runs("sparse_softmax_xent_grad")) fuse_softmax_cross_entropy(graph);
+  if (runs("conv2d_pooled_backward_input") && runs("conv2d_pooled_backward_weights")) skip_pooled_zeros(graph);
   remove_dead_nodes(graph);
   fuse_epilogues(graph);
-  fuse_weight_gradients(graph);
+  if (device.updates_from_products()) fuse_weight_gradients(graph);
   remove_dead_nodes(graph);
-  fuse_pointwise(graph);
+  if (runs("fused")) fuse_pointwise(graph);
   remove_dead_nodes(graph);
   return graph;
 }

@@ -1,5 +1,7 @@
 """Package-wide defaults: the float type, the epsilon of divisions, the image layout."""
 
+from dlcore import _core
+
 _settings = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last", "flash_attention": True}
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -24,6 +26,20 @@ def epsilon():
 def set_epsilon(value):
     """Sets the number that `epsilon()` returns."""
     _settings["epsilon"] = float(value)
+
+
+def float32_precision():
+    """How GPUs compute float32 products: `"highest"`, exact to float32, or `"tf32"`."""
+    return "tf32" if _core.tf32() else "highest"
+
+
+def set_float32_precision(value):
+    """Sets how GPUs compute float32 matrix products and convolutions: `"highest"`, or `"tf32"`, which is several times
+    as fast and rounds the factors to 10 bits of mantissa. Step functions are planned anew; the processor is exact.
+    """
+    if value not in ("highest", "tf32"):
+        raise ValueError(f'Unknown precision: {value!r}. Expected "highest" or "tf32".')
+    _core.set_tf32(value == "tf32")
 
 
 def image_data_format():

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from dlcore import backend, tree
+from dlcore import _core, backend, tree
 from dlcore.backend.tensors import Tensor
 from dlcore.backend.variables import Variable
 
@@ -122,6 +122,8 @@ class ArraySource:
             raise ValueError(f"`batch_size` should be a positive integer. Received: batch_size={batch_size!r}")
         self.structure = make_batch(x, y, sample_weight, class_weight)
         self.arrays = [a for a in tree.flatten(self.structure) if a is not None]
+        # As programs take them: a device may keep them from one call to the next.
+        self.kept_arrays = [_core.Rows(a) for a in self.arrays]
         self.rows = len(self.arrays[0])
         self.batch_size = int(batch_size)
         self.shuffle = shuffle

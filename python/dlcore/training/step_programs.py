@@ -79,7 +79,8 @@ class StepPrograms:
     def get(self, structure, rows=None):
         """The program for arrays like these; with rows, for batches of so many of their rows."""
         arrays = [a for a in tree.flatten(structure) if a is not None]
-        key = (rows, structure_revision(), *[(a.shape if rows is None else a.shape[1:], a.dtype) for a in arrays])
+        shapes = [(a.shape if rows is None else a.shape[1:], a.dtype) for a in arrays]
+        key = (rows, structure_revision(), _core.placement(), *shapes)
         found = self._programs.get(key)
         if found is None:
             if self._revision != structure_revision():

@@ -421,7 +421,7 @@ class Trainer:
             if order is None and done >= whole:
                 arrays, first = [a[first:] for a in source.arrays], 0
             else:
-                arrays = source.arrays
+                arrays = source.kept_arrays
             done += step.program.run_batches(arrays, order, first, count, _STRETCH)
             logs = self._results(step)
             end(done - 1, logs)
@@ -537,7 +537,7 @@ class Trainer:
                 return self._predict_stream(source, None)
             if results is None:
                 results = [np.empty((source.rows, *shape[1:]), _numpy_dtype(dtype)) for shape, dtype in step.outputs]
-            done += step.program.run_batches(source.arrays, None, done * batch, count, _STRETCH, results)
+            done += step.program.run_batches(source.kept_arrays, None, done * batch, count, _STRETCH, results)
             if verbose and (progress or done < total):
                 progress = progress or _progress(total)
                 progress.update(done)

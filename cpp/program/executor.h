@@ -1,0 +1,79 @@
+// Executor: a planned graph on one device, as a list of steps: functions and the pointers they get.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "program/device.h"
+#include "program/graph.h"
+#include "program/plan.h"
+
+namespace dlcore {
+
+class Executor {
+ public:
+  /// Optimises and plans a graph whose sizes are all known.
+  Executor(const Graph& graph, Device& device);
+
+  Device& device() const { return device_; }
+  const Graph& graph() const { return graph_; }
+  const Specs& inputs() const { return inputs_; }
+  const Specs& outputs() const { return outputs_; }
+  std::size_t arena_bytes() const { return plan_.arena_bytes; }
+
+  /// Before runs: makes the variables ready to be written on the device, and takes their addresses.
+  void bind_variables();
+  /// The addresses of the variables that steps read or write.
+  std::vector<void*> variable_addresses() const;
+  /// One run: in and out are the buffers of the inputs and outputs. Variables are bound.
+  void execute(std::span<std::byte* const> in, std::span<std::byte* const> out);
+
+  bool profiling() const { return profiling_; }
+  void set_profiling(bool on);
+  std::string dump() const;
+
+ private:
+  /// One kernel with its slice of the pointer table.
+  struct Step {
+    const Node* node;
+    Kernel kernel;
+    std::size_t in, out;  // where its pointers begin in the table
+    void* scratch;
+  };
+  /// A pointer of the table that is not in the arena: set before a run.
+  struct Patch {
+    std::size_t slot;
+    int index;  // of the input, the variable or the output
+  };
+
+  Kernel plan_kernel(const Node& node) const;
+  void add_step(const Node& node, Kernel kernel, std::size_t scratch_offset);
+  void add_pointer(int value);
+  void find_written();
+  std::byte* variable_bytes(const VariablePtr& variable) const { return variable->value().storage()->on(device_); }
+  std::byte* bytes_of(int value, std::span<std::byte* const> in, std::span<std::byte* const> out) const;
+  void run_step(const Step& step) const {
+    step.kernel.run({&table_[step.in], const_cast<void* const*>(&table_[step.out]), step.scratch});
+  }
+  void run_profiled();
+  void copy_assignments(std::span<std::byte* const> in, std::span<std::byte* const> out);
+
+  Device& device_;
+  Graph graph_;
+  MemoryPlan plan_;
+  std::unique_ptr<Storage> arena_;
+  std::byte* arena_bytes_ = nullptr;  // where the arena begins
+  std::unique_ptr<Storage> held_;     // values on their way from one variable to another
+  std::vector<Step> steps_;
+  std::vector<void*> table_;
+  std::vector<Patch> input_patches_, variable_patches_, output_patches_;
+  std::vector<bool> written_;  // per variable: whether a run writes it
+  Specs inputs_, outputs_;
+  bool profiling_ = false;
+  std::vector<double> step_seconds_;
+  std::int64_t profiled_runs_ = 0;
+};
+
+}  // namespace dlcore

@@ -1,0 +1,234 @@
+"""Devices: models on a test device, whose memory is not the host's, give the processor's bits; what is said without one.
+
+The test device is a plug-in that the build leaves in build/*/tests/cpp/device (or DLCORE_TEST_DEVICE names it). A plug-in
+is loaded once in a process, so each test runs in one of its own.
+"""
+
+import glob
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+import dlcore as keras
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def _test_device():
+    found = glob.glob(os.path.join(ROOT, "build", "*", "tests", "cpp", "device", "dlcore_test_plugin.so"))
+    return os.environ.get("DLCORE_TEST_DEVICE") or max(found, key=os.path.getmtime, default=None)
+
+
+PLUGIN = _test_device()
+needs_device = pytest.mark.skipif(PLUGIN is None, reason="the test device is not built")
+
+
+def run(code, check=True, **variables):
+    """What Python code printed, and what it wrote to stderr."""
+    kept = {k: v for k, v in os.environ.items() if k not in ("DLCORE_DEVICE", "DLCORE_CUDA_PLUGIN")}
+    path = os.pathsep.join([os.path.dirname(os.path.dirname(keras.__file__)), kept.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env={**kept, "PYTHONPATH": path, "PYTHONWARNINGS": "error", **variables},
+        capture_output=True,
+        text=True,
+    )
+    assert not check or done.returncode == 0, done.stderr
+    return done.stdout, done.stderr
+
+
+def on_device(code, **variables):
+    return run(code, DLCORE_CUDA_PLUGIN=PLUGIN, **variables)[0]
+
+
+SETUP = """
+import numpy as np
+import dlcore as keras
+from dlcore import _core, layers
+
+def model_of(seed=1):
+    keras.utils.set_random_seed(seed)
+    model = keras.Sequential([
+        keras.Input((8, 8, 1)), layers.Conv2D(4, 3, activation="relu"), layers.BatchNormalization(),
+        layers.MaxPooling2D(2), layers.Flatten(), layers.Dropout(0.3), layers.Dense(16, activation="gelu"),
+        layers.Dense(10, activation="softmax"),
+    ])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+rng = np.random.default_rng(0)
+x, y = rng.integers(0, 255, (150, 8, 8, 1)).astype("uint8"), rng.integers(0, 10, 150)
+
+def train(device, **options):
+    with keras.device(device):
+        model = model_of()
+        history = model.fit(x, y, batch_size=32, epochs=3, validation_split=0.2, verbose=0, **options).history
+        results = model.evaluate(x, y, verbose=0), model.predict(x, verbose=0), model.predict_on_batch(x[:5])
+        model.train_on_batch(x[:7], y[:7])
+    return model, history, results
+
+def same(a, b):
+    if isinstance(a, np.ndarray):
+        np.testing.assert_array_equal(a, b)
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            same(a[key], b[key])
+    elif isinstance(a, (list, tuple)):
+        assert len(a) == len(b)
+        for one, other in zip(a, b):
+            same(one, other)
+    else:
+        assert a == b, (a, b)
+"""
+
+
+@needs_device
+def test_training_gives_the_processors_bits():
+    on_device(
+        SETUP
+        + """
+assert keras.distribution.list_devices("gpu") == ["gpu:0"] and keras.distribution.list_devices("cpu") == ["cpu:0"]
+(here, *at_home), (there, *away) = train("cpu"), train("gpu")
+same(at_home, away)
+same(here.get_weights(), there.get_weights())
+same(here.predict(x, verbose=0), there.predict(x, verbose=0))  # each model on the device that is now in force
+"""
+    )
+
+
+@needs_device
+def test_the_ways_of_training():
+    """Batches from a generator, eager steps, callbacks that look at weights, a model called as a function."""
+    on_device(
+        SETUP
+        + """
+def batches():
+    for first in range(0, 150, 50):
+        yield x[first : first + 50], y[first : first + 50]
+
+def all_ways(device):
+    with keras.device(device):
+        model = model_of(2)
+        stop = keras.callbacks.EarlyStopping("loss", patience=1, restore_best_weights=True)
+        first = model.fit(batches(), epochs=1, verbose=0).history
+        second = model.fit(x, y, epochs=3, callbacks=[stop], verbose=0, class_weight={1: 2.0}).history
+        model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
+        third = model.fit(x[:20], y[:20], batch_size=10, verbose=0).history
+        with keras.GradientTape() as tape:
+            loss = keras.ops.mean(model(x[:4]) ** 2)
+        gradients = [g.numpy() for g in tape.gradient(loss, model.trainable_variables)]
+        return first, second, third, gradients, model(x[:4]).numpy(), model.get_weights()
+
+same(all_ways("cpu"), all_ways("gpu"))
+"""
+    )
+
+
+@needs_device
+def test_recurrent_and_attention_models():
+    on_device(
+        SETUP
+        + """
+tokens, label = rng.integers(0, 50, (64, 12)), rng.integers(0, 2, (64, 1))
+
+def results(device):
+    with keras.device(device):
+        keras.utils.set_random_seed(3)
+        inputs = keras.Input((12,), dtype="int32")
+        z = layers.Embedding(50, 8, mask_zero=True)(inputs)
+        z = layers.Bidirectional(layers.LSTM(6, return_sequences=True))(z)
+        z = layers.MultiHeadAttention(2, 4)(z, z)
+        z = layers.LayerNormalization()(z)
+        outputs = layers.Dense(1, activation="sigmoid")(layers.GlobalAveragePooling1D()(z))
+        model = keras.Model(inputs, outputs)
+        model.compile("rmsprop", "binary_crossentropy", metrics=["accuracy", keras.metrics.AUC(name="auc")])
+        history = model.fit(tokens, label, epochs=2, verbose=0).history
+        return history, model.get_weights()
+
+same(results("cpu"), results("gpu"))
+"""
+    )
+
+
+@needs_device
+def test_saved_on_a_device_loaded_without(tmp_path):
+    path = str(tmp_path / "model.keras")
+    on_device(
+        SETUP
+        + f"""
+model, _, _ = train("gpu")
+model.save({path!r})
+np.save({path + ".npy"!r}, model.predict(x, verbose=0))
+"""
+    )
+    run(
+        SETUP
+        + f"""
+np.testing.assert_array_equal(keras.models.load_model({path!r}).predict(x, verbose=0), np.load({path + ".npy"!r}))
+""",
+        DLCORE_DEVICE="cpu",
+    )
+
+
+@needs_device
+def test_where_it_computes():
+    code = "import dlcore; print(dlcore._core.placement())"
+    assert on_device(code) == "gpu:0\n"
+    assert on_device(code, DLCORE_DEVICE="cpu") == "cpu:0\n"
+    assert on_device(code, DLCORE_DEVICE="cuda") == "gpu:0\n"
+    assert on_device("import dlcore as k\nwith k.device('CPU'): print(k._core.placement())") == "cpu:0\n"
+    info = on_device(
+        "from dlcore.__main__ import info; info()", DLCORE_TEST_DEVICE_WITHOUT="eigh,svd", DLCORE_DEVICE="cpu"
+    )
+    assert "gpu:0        a test device" in info and "without kernels: eigh, svd\n" in info
+    assert "computes on  cpu:0" in info
+
+
+@needs_device
+def test_out_of_memory_and_missing_kernels():
+    on_device(
+        SETUP
+        + """
+import pytest
+big = np.zeros((3000, 8, 8, 1), "float32")
+model = model_of()
+with pytest.raises(keras.errors.OutOfMemory, match=r"gpu:0: \\d+ bytes were asked for, \\d+ are free"):
+    model.predict_on_batch(big)
+assert issubclass(keras.errors.OutOfMemory, MemoryError)
+model.fit(x, y, verbose=0)
+with pytest.raises(NotImplementedError, match=r"gpu:0 has no kernel for 'sort'. .*device\\(\\"cpu\\"\\)"):
+    keras.ops.sort(x)
+with keras.device("cpu"):
+    keras.ops.sort(x)
+""",
+        DLCORE_TEST_DEVICE_MEMORY="2000000",
+        DLCORE_TEST_DEVICE_WITHOUT="sort",
+    )
+
+
+def test_precision_of_products():
+    assert keras.config.float32_precision() == "highest"
+    keras.config.set_float32_precision("tf32")
+    assert keras.config.float32_precision() == "tf32"
+    keras.config.set_float32_precision("highest")
+    with pytest.raises(ValueError, match="Unknown precision: 'tf16'"):
+        keras.config.set_float32_precision("tf16")
+
+
+def test_without_a_device():
+    """One line says why, and the processor computes."""
+    nowhere = os.path.join(ROOT, "nowhere.so")
+    code = "import dlcore as k; print(float(k.ops.sum(k.ops.ones(3))), k._core.placement())"
+    out, err = run(code, DLCORE_CUDA_PLUGIN=nowhere, DLCORE_DEVICE="cuda")
+    assert out == "3.0 cpu:0\n"
+    assert err.count("\n") == 1 and "DLCORE_DEVICE=cuda" in err and f"names {nowhere}, and there is no such file" in err
+    out, err = run(code, DLCORE_CUDA_PLUGIN=nowhere)
+    assert out == "3.0 cpu:0\n" and err == ""
+    _, err = run("import dlcore as k\nk.device('gpu')", check=False, DLCORE_CUDA_PLUGIN=nowhere)
+    assert "There is no device 'gpu'. Devices: cpu:0. DLCORE_CUDA_PLUGIN names" in err
+    info, _ = run("from dlcore.__main__ import info; info()", DLCORE_CUDA_PLUGIN=keras._core.__file__)
+    assert "GPU          none. " in info and "is no plug-in of dlcore." in info
