@@ -9,6 +9,8 @@
 
 namespace dlcore::cuda {
 
+std::int64_t common_alignment(std::int64_t a, std::int64_t b) { return (a | b) & -(a | b); }
+
 GemmCall dense_call(DType dtype, std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_a, bool transpose_b) {
   GemmCall call{};
   call.m = m, call.n = n, call.k = k;
@@ -41,6 +43,8 @@ std::vector<StridedRun> strided_runs(const MatmulBatch& batch, GemmCall call, co
       if (batch.a[i] != batch.a[first] + (i - first) * call.stride_a ||
           batch.b[i] != batch.b[first] + (i - first) * call.stride_b)
         break;
+    for (const std::int64_t place : {batch.a[first], batch.b[first], first * call.stride_c})
+      call.alignment = common_alignment(call.alignment, place * bytes);
     runs.push_back({batch.a[first] * bytes, batch.b[first] * bytes, first * call.stride_c * bytes,
                     plan_gemm(call, context)});
   }

@@ -29,12 +29,14 @@ class Elements {
   std::int64_t bytes_;
 };
 
-/// C[m,n] (+)= op(A) op(B) with rows the given distances apart.
-RunGemm product(DType dtype, std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_a, bool transpose_b,
-                std::int64_t lda, std::int64_t ldb, std::int64_t ldc, bool accumulate, const Context& context) {
+/// C[m,n] (+)= op(A) op(B) with rows the given distances apart; operands begin at multiples of `units` elements.
+RunGemm product(DType dtype, std::int64_t units, std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_a,
+                bool transpose_b, std::int64_t lda, std::int64_t ldb, std::int64_t ldc, bool accumulate,
+                const Context& context) {
   GemmCall call = dense_call(dtype, m, n, k, transpose_a, transpose_b);
   call.lda = lda, call.ldb = ldb, call.ldc = ldc;
   call.accumulate = accumulate;
+  call.alignment = common_alignment(call.alignment, units * static_cast<std::int64_t>(size_of(dtype)));
   return plan_gemm(call, context);
 }
 
@@ -95,9 +97,9 @@ Kernel plan_forward(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context
   const std::size_t saved = scratch.add(before && !keeps ? elements.bytes(saved_size) : 0);
   const RunGemm project = plan_gemm(dense_call(dtype, s.batch * s.steps, cols, s.channels), context);
   const std::int64_t units = s.units, gate_cols = before ? 2 * units : cols;
-  const RunGemm recur = product(dtype, s.batch, gate_cols, units, false, false, units, cols, cols, false, context);
+  const RunGemm recur = product(dtype, units, s.batch, gate_cols, units, false, false, units, cols, cols, false, context);
   const RunGemm recur_reset =
-      before ? product(dtype, s.batch, units, units, false, false, units, cols, cols, false, context) : nullptr;
+      before ? product(dtype, units, s.batch, units, units, false, false, units, cols, cols, false, context) : nullptr;
   kernel.scratch_bytes = scratch.bytes();
   kernel.run = [=, &context](const Buffers& b) {
     start(b);
@@ -183,11 +185,11 @@ Kernel plan_grad(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& c
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const std::int64_t n = parts[i].vectors * units;
     const bool into_reset = before && i == 1;
-    back.push_back(product(dtype, s.batch, units, n, false, true, wide, cols, units, !into_reset, context));
-    weights.push_back(product(dtype, units, n, rows, true, false, saved, wide, cols, false, context));
+    back.push_back(product(dtype, units, s.batch, units, n, false, true, wide, cols, units, !into_reset, context));
+    weights.push_back(product(dtype, units, units, n, rows, true, false, saved, wide, cols, false, context));
   }
-  const RunGemm dw_x = product(dtype, s.channels, cols, rows, true, false, s.channels, wide, cols, false, context);
-  const RunGemm dx = needs_dx ? product(dtype, rows, s.channels, cols, false, true, wide, cols, s.channels, false, context)
+  const RunGemm dw_x = product(dtype, units, s.channels, cols, rows, true, false, s.channels, wide, cols, false, context);
+  const RunGemm dx = needs_dx ? product(dtype, units, rows, s.channels, cols, false, true, wide, cols, s.channels, false, context)
                               : nullptr;
   const StridedCopy to_steps = step_order(s, dtype, false), from_steps = step_order(s, dtype, true);
 
