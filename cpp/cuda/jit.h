@@ -21,6 +21,9 @@ class JitKernel {
 /// same kernel.
 std::shared_ptr<const JitKernel> jit_kernel(const std::string& name, const std::string& source);
 
+/// Machine code for an architecture such as "sm_90"; throws with the compiler's log. Needs no device.
+std::string compile_to_cubin(const std::string& name, const std::string& source, const std::string& architecture);
+
 /// The text of kernels/pointwise_math.cuh, which such sources start with.
 extern const char* const kPointwiseMath;
 

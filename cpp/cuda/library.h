@@ -17,11 +17,14 @@ struct GemmCall {
   bool transpose_a = false, transpose_b = false;
   std::int64_t lda, ldb, ldc;
   std::int64_t batch = 1, stride_a = 0, stride_b = 0, stride_c = 0;
+  std::int64_t alignment = 64;  // bytes that the place of every operand is a multiple of
   bool accumulate = false;
   DType dtype = DType::F32;
   bool bias = false;                         // [n], added to every row
   Activation activation = Activation::None;  // only those that gemm_fuses
 };
+/// The greatest power of two that divides both; for alignments.
+std::int64_t common_alignment(std::int64_t a, std::int64_t b);
 /// The call with rows stored one after another.
 GemmCall dense_call(DType dtype, std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_a = false,
                     bool transpose_b = false);

@@ -203,6 +203,8 @@ std::vector<Tensor> vjp_backward_weights(const VjpContext& c) {
 // y = conv2d_transpose(x, w) is the gradient to the input of the convolution that maps images of y's shape to x's. That
 // convolution has explicit pads that do not depend on the sizes; negative ones cut the image.
 
+}  // namespace
+
 Attrs convolution_behind(const Attrs& attrs, const Shape& w) {
   const Window window = read_window(attrs, w[0], w[1]);
   const std::vector<std::int64_t> added = attrs.integers("output_padding", {});
@@ -233,6 +235,8 @@ Attrs convolution_behind(const Attrs& attrs, const Shape& w) {
           {"pads", pads},
           {"groups", read_groups(attrs)}};
 }
+
+namespace {
 
 Specs infer_conv2d_transpose(SpecSpan in, const Attrs& attrs) {
   expect_inputs(in, 2);

@@ -3,11 +3,11 @@
 
 #include "base/parallel.h"
 #include "dlcore/ops.h"
-#include "kernels/gemm/gemm.h"
 #include "ops/activation.h"
 #include "ops/checks.h"
 #include "ops/families.h"
 #include "ops/float_types.h"
+#include "ops/matmul.h"
 
 namespace dlcore {
 
@@ -83,12 +83,6 @@ Specs infer_matmul(std::span<const TensorSpec> in, const Attrs& attrs) {
 
 // --------------------------------------------------------------------------------------------------------------- plans
 
-// A batch of equal products. Offsets in elements; those of C are i * m * n.
-struct Batch {
-  GemmShape shape;
-  std::vector<std::int64_t> a, b;
-};
-
 /// Offset of every matrix of an operand whose batch axes are broadcast to `batch`.
 std::vector<std::int64_t> batch_offsets(const Shape& operand, const Shape& batch) {
   const Shape own = batch_of(operand);
@@ -112,7 +106,9 @@ bool folds(std::span<const TensorSpec> in, bool transpose_a) {
   return !transpose_a && batch_of(in[1].shape).elements() == 1;
 }
 
-Batch batch_products(std::span<const TensorSpec> in, const TensorSpec& out, const Attrs& attrs) {
+}  // namespace
+
+MatmulBatch matmul_batch(std::span<const TensorSpec> in, const TensorSpec& out, const Attrs& attrs) {
   const bool ta = attrs.boolean("transpose_a", false), tb = attrs.boolean("transpose_b", false);
   const MatrixSize a = matrix_size(in[0].shape, ta);
   const std::int64_t n = out.shape.back(0);
@@ -120,6 +116,10 @@ Batch batch_products(std::span<const TensorSpec> in, const TensorSpec& out, cons
   if (folds(in, ta)) return {dense_gemm(batch.elements() * a.rows, n, a.cols, ta, tb), {0}, {0}};
   return {dense_gemm(a.rows, n, a.cols, ta, tb), batch_offsets(in[0].shape, batch), batch_offsets(in[1].shape, batch)};
 }
+
+namespace {
+
+using Batch = MatmulBatch;
 
 std::size_t align(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -212,7 +212,7 @@ Kernel plan_for_dtype(DType dtype, Batch batch, const Attrs& attrs, bool has_bia
 }
 
 Kernel plan_matmul(std::span<const TensorSpec> in, std::span<const TensorSpec> out, const Attrs& attrs) {
-  Batch batch = batch_products(in, out[0], attrs);
+  Batch batch = matmul_batch(in, out[0], attrs);
   const double k = static_cast<double>(batch.shape.k);
   Kernel kernel = plan_for_dtype(out[0].dtype, std::move(batch), attrs, in.size() == 3);
   kernel.flops = 2 * k * static_cast<double>(out[0].shape.elements());

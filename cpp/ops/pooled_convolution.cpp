@@ -30,15 +30,14 @@ Attrs pool_attrs(const Attrs& attrs) {
   return pool;
 }
 
-struct PooledShape {
-  ConvShape conv;
-  PoolShape pool;
-};
+}  // namespace
 
 PooledShape pooled_shape(const Shape& x, const Shape& w, const Shape& pooled, const Attrs& attrs) {
   const Shape y = conv2d_output({DType::F32, x}, {DType::F32, w}, attrs);
   return {conv_shape(x, w, y, attrs), pool_shape(y, pooled, pool_attrs(attrs))};
 }
+
+namespace {
 
 void expect_pooled(const TensorSpec& x, const TensorSpec& w, const TensorSpec& dp, const TensorSpec& argmax,
                    const Attrs& attrs) {

@@ -3,9 +3,8 @@
 #include <string>
 
 #include "dlcore/ops.h"
-#include "kernels/rnn/rnn.h"
 #include "ops/families.h"
-#include "program/primitive.h"
+#include "ops/recurrent.h"
 
 namespace dlcore {
 
@@ -13,7 +12,7 @@ namespace {
 
 // --------------------------------------------------------------------------------------------------------- shape rules
 
-enum class Family { Lstm, Gru, Simple };
+using Family = RnnFamily;
 
 RnnCell cell_of(Family family, const Attrs& attrs) {
   if (family == Family::Lstm) return RnnCell::Lstm;
@@ -82,7 +81,7 @@ std::int64_t bias_rows(const RnnShape& shape, const TensorSpec& b) {
                     shape.cell == RnnCell::GruResetAfter ? str(" or ", Shape{2, cols}) : "", "; got ", b, ".");
 }
 
-int state_count(Family family) { return family == Family::Lstm ? 2 : 1; }
+int state_count(Family family) { return rnn_state_count(family); }
 
 void check_mask(RnnShape& shape, const TensorSpec& mask) {
   check_rank(mask, 2, "mask", "[batch, steps]");
@@ -91,8 +90,9 @@ void check_mask(RnnShape& shape, const TensorSpec& mask) {
   unify(shape.steps, "steps", mask, 1, "mask");
 }
 
-/// Inputs x, w_x, w_h, b, h0, [c0], [mask].
-RnnShape forward_shape(Family family, std::span<const TensorSpec> in, const Attrs& attrs) {
+}  // namespace
+
+RnnShape rnn_forward_shape(Family family, std::span<const TensorSpec> in, const Attrs& attrs) {
   const std::size_t states = state_count(family);
   if (in.size() != 4 + states && in.size() != 5 + states)
     throw value_error("expected ", 4 + states, " inputs, or ", 5 + states, " with a mask; got ", in.size(), ".");
@@ -110,13 +110,13 @@ RnnShape forward_shape(Family family, std::span<const TensorSpec> in, const Attr
   return shape;
 }
 
-// ------------------------------------------------------------------------------------------------------------- forward
+namespace {
 
-constexpr const char* kKeepsWorkspace = "keeps_workspace";
+// ------------------------------------------------------------------------------------------------------------- forward
 
 template <Family family>
 Specs infer_forward(std::span<const TensorSpec> in, const Attrs& attrs) {
-  const RnnShape s = forward_shape(family, in, attrs);
+  const RnnShape s = rnn_forward_shape(family, in, attrs);
   const DType dtype = in[0].dtype;
   Specs out{{dtype, {s.batch, s.steps, s.units}}};
   for (int i = 0; i < state_count(family); ++i) out.push_back({dtype, {s.batch, s.units}});
@@ -153,7 +153,7 @@ const char* label_of(RnnCell cell, bool grad) {
 
 template <Family family>
 Kernel plan_forward(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
-  const RnnShape s = forward_shape(family, in, attrs);
+  const RnnShape s = rnn_forward_shape(family, in, attrs);
   const bool single = in[0].dtype == DType::F32;
   const int states = state_count(family);
   const bool has_mask = in.size() == static_cast<std::size_t>(5 + states);
@@ -169,14 +169,10 @@ Kernel plan_forward(std::span<const TensorSpec> in, std::span<const TensorSpec>,
 
 // ------------------------------------------------------------------------------------------------------------ gradient
 
-/// The inputs behind x, w_x, w_h, workspace, each there or not: mask, dy, dh_T, dc_T. -1 for a missing one.
-struct GradInputs {
-  int mask = -1, dy = -1, dh_T = -1, dc_T = -1;
-  int count = 4;
-};
+}  // namespace
 
-GradInputs grad_inputs(Family family, const Attrs& attrs) {
-  GradInputs at;
+RnnGradInputs rnn_grad_inputs(Family family, const Attrs& attrs) {
+  RnnGradInputs at;
   if (attrs.boolean("has_mask", false)) at.mask = at.count++;
   if (attrs.boolean("has_dy", true)) at.dy = at.count++;
   if (attrs.boolean("has_dh_T", true)) at.dh_T = at.count++;
@@ -184,8 +180,8 @@ GradInputs grad_inputs(Family family, const Attrs& attrs) {
   return at;
 }
 
-RnnShape grad_shape(Family family, std::span<const TensorSpec> in, const Attrs& attrs) {
-  const GradInputs at = grad_inputs(family, attrs);
+RnnShape rnn_grad_shape(Family family, std::span<const TensorSpec> in, const Attrs& attrs) {
+  const RnnGradInputs at = rnn_grad_inputs(family, attrs);
   if (static_cast<int>(in.size()) != at.count)
     throw value_error("expected ", at.count, " inputs by the has_ attributes; got ", in.size(), ".");
   RnnShape shape = shape_of(family, in, attrs);
@@ -206,9 +202,11 @@ RnnShape grad_shape(Family family, std::span<const TensorSpec> in, const Attrs& 
   return shape;
 }
 
+namespace {
+
 template <Family family>
 Specs infer_grad(std::span<const TensorSpec> in, const Attrs& attrs) {
-  const RnnShape s = grad_shape(family, in, attrs);
+  const RnnShape s = rnn_grad_shape(family, in, attrs);
   const DType dtype = in[0].dtype;
   const std::int64_t cols = rnn_gates(s.cell) * s.units;
   const Shape b = s.bias_rows == 2 ? Shape{2, cols} : Shape{cols};
@@ -219,7 +217,7 @@ Specs infer_grad(std::span<const TensorSpec> in, const Attrs& attrs) {
 }
 
 template <class T>
-void run_grad(const RnnShape& s, int states, const GradInputs& at, bool needs_dx, const Buffers& buffers) {
+void run_grad(const RnnShape& s, int states, const RnnGradInputs& at, bool needs_dx, const Buffers& buffers) {
   const auto optional = [&](int input) { return input < 0 ? nullptr : buffers.input<T>(input); };
   const RnnBackward<T> io{.x = buffers.input<T>(0),
                           .w_x = buffers.input<T>(1),
@@ -240,9 +238,9 @@ void run_grad(const RnnShape& s, int states, const GradInputs& at, bool needs_dx
 
 template <Family family>
 Kernel plan_grad(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
-  const RnnShape s = grad_shape(family, in, attrs);
+  const RnnShape s = rnn_grad_shape(family, in, attrs);
   const bool single = in[0].dtype == DType::F32, needs_dx = attrs.boolean("needs_dx", true);
-  const GradInputs at = grad_inputs(family, attrs);
+  const RnnGradInputs at = rnn_grad_inputs(family, attrs);
   return {.run =
               [=](const Buffers& buffers) {
                 (single ? run_grad<float> : run_grad<double>)(s, state_count(family), at, needs_dx, buffers);

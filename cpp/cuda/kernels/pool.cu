@@ -1,0 +1,183 @@
+#include "cuda/kernels/pool.h"
+
+#include "cuda/kernels/dispatch.h"
+
+namespace dlcore::cuda {
+
+namespace {
+
+/// Image, pixel and channel of element i of [N, height, width, C].
+struct Element {
+  std::int64_t n, h, w, c;
+  __device__ Element(std::int64_t i, std::int64_t height, std::int64_t width, std::int64_t channels) {
+    c = i % channels;
+    i /= channels;
+    w = i % width;
+    i /= width;
+    h = i % height;
+    n = i / height;
+  }
+};
+
+/// Positions [first, last) of an axis.
+struct Span {
+  std::int64_t first, last;
+};
+/// Pixels of the window of output position `out` that exist, relative to where it starts.
+__device__ inline Span window_part(std::int64_t out, std::int64_t stride, std::int64_t pad, std::int64_t window,
+                                   std::int64_t size) {
+  const std::int64_t start = out * stride - pad;
+  return {start < 0 ? -start : 0, start + window > size ? size - start : window};
+}
+/// Output positions whose window holds pixel `at`.
+__device__ inline Span windows_over(std::int64_t at, std::int64_t stride, std::int64_t pad, std::int64_t window,
+                                    std::int64_t outputs) {
+  const std::int64_t from = at + pad - window + 1;  // the first start that reaches it
+  const std::int64_t last = (at + pad) / stride + 1;
+  return {from <= 0 ? 0 : (from + stride - 1) / stride, last < outputs ? last : outputs};
+}
+
+template <class T, class Argmax>
+__global__ void max_pool_kernel(PoolShape s, std::int64_t count, const T* x, T* y, Argmax* argmax) {
+  const std::int64_t i = thread_index();
+  if (i >= count) return;
+  const Element e(i, s.oh, s.ow, s.c);
+  const Span rows = window_part(e.h, s.stride_h, s.pad_top, s.pool_h, s.h);
+  const Span cols = window_part(e.w, s.stride_w, s.pad_left, s.pool_w, s.w);
+  const T* image = x + e.n * s.h * s.w * s.c + e.c;
+  T best{};
+  math_t<T> greatest = 0;
+  std::int64_t position = -1;
+  for (std::int64_t r = rows.first; r < rows.last; ++r)
+    for (std::int64_t q = cols.first; q < cols.last; ++q) {
+      const std::int64_t h = e.h * s.stride_h - s.pad_top + r, w = e.w * s.stride_w - s.pad_left + q;
+      const T candidate = image[(h * s.w + w) * s.c];
+      const math_t<T> v = to_math(candidate);
+      if (position >= 0 && (greatest != greatest || !(v > greatest || v != v))) continue;
+      best = candidate;
+      greatest = v;
+      position = r * s.pool_w + q;
+    }
+  y[i] = best;
+  argmax[i] = static_cast<Argmax>(position);
+}
+
+template <class T, class Argmax>
+__global__ void max_pool_grad_kernel(PoolShape s, std::int64_t count, const T* dy, const Argmax* argmax, T* dx) {
+  const std::int64_t i = thread_index();
+  if (i >= count) return;
+  const Element e(i, s.h, s.w, s.c);
+  const Span rows = windows_over(e.h, s.stride_h, s.pad_top, s.pool_h, s.oh);
+  const Span cols = windows_over(e.w, s.stride_w, s.pad_left, s.pool_w, s.ow);
+  math_t<T> sum = 0;
+  for (std::int64_t oh = rows.first; oh < rows.last; ++oh)
+    for (std::int64_t ow = cols.first; ow < cols.last; ++ow) {
+      const std::int64_t at = ((e.n * s.oh + oh) * s.ow + ow) * s.c + e.c;
+      const std::int64_t r = e.h + s.pad_top - oh * s.stride_h, q = e.w + s.pad_left - ow * s.stride_w;
+      if (static_cast<std::int64_t>(argmax[at]) == r * s.pool_w + q) sum += to_math(dy[at]);
+    }
+  dx[i] = from_math<T>(sum);
+}
+
+template <class T, class Argmax>
+__global__ void max_pool_take_kernel(PoolShape s, std::int64_t count, const T* x, const Argmax* argmax, T* y) {
+  const std::int64_t i = thread_index();
+  if (i >= count) return;
+  const Element e(i, s.oh, s.ow, s.c);
+  const auto position = static_cast<std::int64_t>(argmax[i]);
+  const std::int64_t h = e.h * s.stride_h - s.pad_top + position / s.pool_w;
+  const std::int64_t w = e.w * s.stride_w - s.pad_left + position % s.pool_w;
+  y[i] = x[((e.n * s.h + h) * s.w + w) * s.c + e.c];
+}
+
+template <class T>
+__global__ void average_pool_kernel(PoolShape s, std::int64_t count, const T* x, T* y) {
+  const std::int64_t i = thread_index();
+  if (i >= count) return;
+  const Element e(i, s.oh, s.ow, s.c);
+  const Span rows = window_part(e.h, s.stride_h, s.pad_top, s.pool_h, s.h);
+  const Span cols = window_part(e.w, s.stride_w, s.pad_left, s.pool_w, s.w);
+  const T* image = x + e.n * s.h * s.w * s.c + e.c;
+  math_t<T> sum = 0;
+  for (std::int64_t r = rows.first; r < rows.last; ++r)
+    for (std::int64_t q = cols.first; q < cols.last; ++q)
+      sum += to_math(
+          image[((e.h * s.stride_h - s.pad_top + r) * s.w + e.w * s.stride_w - s.pad_left + q) * s.c]);
+  y[i] = from_math<T>(sum / static_cast<math_t<T>>((rows.last - rows.first) * (cols.last - cols.first)));
+}
+
+template <class T>
+__global__ void average_pool_grad_kernel(PoolShape s, std::int64_t count, const T* dy, T* dx) {
+  const std::int64_t i = thread_index();
+  if (i >= count) return;
+  const Element e(i, s.h, s.w, s.c);
+  const Span rows = windows_over(e.h, s.stride_h, s.pad_top, s.pool_h, s.oh);
+  const Span cols = windows_over(e.w, s.stride_w, s.pad_left, s.pool_w, s.ow);
+  math_t<T> sum = 0;
+  for (std::int64_t oh = rows.first; oh < rows.last; ++oh) {
+    const Span r = window_part(oh, s.stride_h, s.pad_top, s.pool_h, s.h);
+    for (std::int64_t ow = cols.first; ow < cols.last; ++ow) {
+      const Span q = window_part(ow, s.stride_w, s.pad_left, s.pool_w, s.w);
+      sum += to_math(dy[((e.n * s.oh + oh) * s.ow + ow) * s.c + e.c]) /
+             static_cast<math_t<T>>((r.last - r.first) * (q.last - q.first));
+    }
+  }
+  dx[i] = from_math<T>(sum);
+}
+
+std::int64_t in_elements(const PoolShape& s) { return s.n * s.h * s.w * s.c; }
+std::int64_t out_elements(const PoolShape& s) { return s.n * s.oh * s.ow * s.c; }
+
+/// body(T{}, Argmax{})
+template <class Body>
+void with_types(DType dtype, DType argmax, const Body& body) {
+  with_float(dtype, [&]<class T>(T type) {
+    if (argmax == DType::U8)
+      body(type, std::uint8_t{});
+    else
+      body(type, std::int32_t{});
+  });
+}
+
+}  // namespace
+
+void max_pool(cudaStream_t stream, DType dtype, DType argmax_dtype, const PoolShape& shape, const void* x, void* y,
+              void* argmax) {
+  const std::int64_t n = out_elements(shape);
+  with_types(dtype, argmax_dtype, [&]<class T, class A>(T, A) {
+    launch(max_pool_kernel<T, A>, blocks_for(n, kThreads), kThreads, 0, stream, shape, n, static_cast<const T*>(x),
+           static_cast<T*>(y), static_cast<A*>(argmax));
+  });
+}
+void max_pool_grad(cudaStream_t stream, DType dtype, DType argmax_dtype, const PoolShape& shape, const void* dy,
+                   const void* argmax, void* dx) {
+  const std::int64_t n = in_elements(shape);
+  with_types(dtype, argmax_dtype, [&]<class T, class A>(T, A) {
+    launch(max_pool_grad_kernel<T, A>, blocks_for(n, kThreads), kThreads, 0, stream, shape, n,
+           static_cast<const T*>(dy), static_cast<const A*>(argmax), static_cast<T*>(dx));
+  });
+}
+void max_pool_take(cudaStream_t stream, DType dtype, DType argmax_dtype, const PoolShape& shape, const void* x,
+                   const void* argmax, void* y) {
+  const std::int64_t n = out_elements(shape);
+  with_types(dtype, argmax_dtype, [&]<class T, class A>(T, A) {
+    launch(max_pool_take_kernel<T, A>, blocks_for(n, kThreads), kThreads, 0, stream, shape, n,
+           static_cast<const T*>(x), static_cast<const A*>(argmax), static_cast<T*>(y));
+  });
+}
+void average_pool(cudaStream_t stream, DType dtype, const PoolShape& shape, const void* x, void* y) {
+  const std::int64_t n = out_elements(shape);
+  with_float(dtype, [&]<class T>(T) {
+    launch(average_pool_kernel<T>, blocks_for(n, kThreads), kThreads, 0, stream, shape, n, static_cast<const T*>(x),
+           static_cast<T*>(y));
+  });
+}
+void average_pool_grad(cudaStream_t stream, DType dtype, const PoolShape& shape, const void* dy, void* dx) {
+  const std::int64_t n = in_elements(shape);
+  with_float(dtype, [&]<class T>(T) {
+    launch(average_pool_grad_kernel<T>, blocks_for(n, kThreads), kThreads, 0, stream, shape, n,
+           static_cast<const T*>(dy), static_cast<T*>(dx));
+  });
+}
+
+}  // namespace dlcore::cuda

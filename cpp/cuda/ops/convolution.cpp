@@ -1,0 +1,213 @@
+// Convolution and its gradients. The library's kernels take filters as [Cout, KH, KW, Cin] and images padded alike on both
+// sides, so filters are transposed (they are small) and, where one side has more padding, images are padded first.
+#include "ops/convolution.h"
+
+#include "cuda/kernels/conv.h"
+#include "cuda/kernels/gemm.h"
+#include "cuda/kernels/movement.h"
+#include "cuda/kernels/pool.h"
+#include "cuda/library.h"
+#include "cuda/ops/families.h"
+#include "cuda/ops/scratch.h"
+#include "ops/activation.h"
+#include "ops/pooled_convolution.h"
+
+namespace dlcore::cuda {
+
+namespace {
+
+using SpecSpan = std::span<const TensorSpec>;
+
+bool is_even(std::int64_t size, std::int64_t out, std::int64_t taps, std::int64_t stride, std::int64_t dilation,
+             std::int64_t pad) {
+  const std::int64_t room = size + 2 * pad - ((taps - 1) * dilation + 1);
+  return pad >= 0 && room >= 0 && room / stride + 1 == out;
+}
+
+/// The same convolution of images as far as its windows reach, padding included.
+ConvShape on_padded_images(ConvShape s) {
+  s.h = (s.oh - 1) * s.stride_h + (s.kh - 1) * s.dilation_h + 1;
+  s.w = (s.ow - 1) * s.stride_w + (s.kw - 1) * s.dilation_w + 1;
+  s.pad_top = s.pad_left = 0;
+  return s;
+}
+
+/// Between the images of a convolution and those of its padded form: which are zero beyond the first.
+struct Padding {
+  PadShape to_padded, from_padded;
+  std::size_t bytes;
+};
+Padding padding_of(const ConvShape& s, const ConvShape& padded, DType dtype) {
+  PadShape in, out;
+  in.rank = out.rank = 4;
+  const std::int64_t plain_size[] = {s.n, s.h, s.w, s.cin}, padded_size[] = {s.n, padded.h, padded.w, s.cin};
+  const std::int64_t low[] = {0, s.pad_top, s.pad_left, 0};
+  for (int axis = 0; axis < 4; ++axis) {
+    in.in_size[axis] = out.out_size[axis] = plain_size[axis];
+    in.out_size[axis] = out.in_size[axis] = padded_size[axis];
+    in.low[axis] = low[axis];
+    out.low[axis] = -low[axis];
+  }
+  return {in, out, static_cast<std::size_t>(s.n * padded.h * padded.w * s.cin) * size_of(dtype)};
+}
+
+/// [rows, cols] to [cols, rows].
+StridedCopy transposition(std::int64_t rows, std::int64_t cols, DType dtype) {
+  StridedCopy copy;
+  copy.element = static_cast<int>(size_of(dtype));
+  copy.add_axis(cols, copy.element, rows * copy.element);
+  copy.add_axis(rows, cols * copy.element, copy.element);
+  return simplify(copy);
+}
+
+/// One of the three computations: run(first, second, result, bias, activation, scratch) as ops have them, filters HWIO.
+struct Convolution {
+  std::function<void(const void* first, const void* second, const void* bias, Activation, void* result, void* scratch)>
+      run;
+  std::size_t scratch_bytes;
+  std::string label;
+};
+
+Convolution direct(ConvDirection direction, const ConvShape& s, DType dtype, const Context& context) {
+  switch (direction) {
+    case ConvDirection::Forward:
+      return {[=, &context](const void* x, const void* w, const void* bias, Activation act, void* y, void*) {
+                conv_forward(context.stream, dtype, s, x, w, bias, act, y);
+              },
+              0, "conv2d_direct"};
+    case ConvDirection::BackwardInput:
+      return {[=, &context](const void* dy, const void* w, const void*, Activation, void* dx, void*) {
+                conv_backward_input(context.stream, dtype, s, dy, w, dx);
+              },
+              0, "conv2d_backward_input_direct"};
+    default:
+      break;
+  }
+  const ConvWeightsShape shape(s, context.sm_count);
+  return {[=, &context](const void* x, const void* dy, const void*, Activation, void* dw, void* scratch) {
+            conv_backward_weights(context.stream, dtype, shape, x, dy, dw, scratch);
+          },
+          shape.scratch_bytes(), "conv2d_backward_weights_direct"};
+}
+
+Convolution plan_any(ConvDirection direction, const ConvShape& s, DType dtype, const Context& context) {
+  const bool empty = s.n * s.oh * s.ow * s.cin == 0, depthwise = s.groups > 1 && s.cin_per_group() == 1;
+  if (empty || depthwise || dtype == DType::F64) return cuda::direct(direction, s, dtype, context);
+  const bool even = is_even(s.h, s.oh, s.kh, s.stride_h, s.dilation_h, s.pad_top) &&
+                    is_even(s.w, s.ow, s.kw, s.stride_w, s.dilation_w, s.pad_left);
+  const ConvShape inner = even ? s : on_padded_images(s);
+  const RunConvolution run = plan_convolution(direction, inner, dtype, context);
+  if (!run) return cuda::direct(direction, s, dtype, context);
+
+  const Padding padding = padding_of(s, inner, dtype);
+  const std::int64_t rows = s.kh * s.kw * s.cin_per_group();
+  const StridedCopy to_filters = transposition(rows, s.cout, dtype), from_filters = transposition(s.cout, rows, dtype);
+  ScratchPlan scratch;
+  const std::size_t filters = scratch.add(static_cast<std::size_t>(rows * s.cout) * size_of(dtype));
+  const std::size_t images = even ? 0 : scratch.add(padding.bytes);
+  const int element = static_cast<int>(size_of(dtype));
+  const auto place = [](void* bytes, std::size_t offset) { return static_cast<void*>(static_cast<std::byte*>(bytes) + offset); };
+  const auto padded = [=, &context](const void* x, void* bytes) -> const void* {
+    if (even) return x;
+    pad(context.stream, padding.to_padded, element, 0, x, place(bytes, images));
+    return place(bytes, images);
+  };
+  const auto transposed = [=, &context](const void* w, void* bytes) -> const void* {
+    strided_copy(context.stream, to_filters, w, place(bytes, filters));
+    return place(bytes, filters);
+  };
+  switch (direction) {
+    case ConvDirection::Forward:
+      return {[=, &context](const void* x, const void* w, const void* bias, Activation act, void* y, void* bytes) {
+                run(padded(x, bytes), transposed(w, bytes), y);
+                bias_activation(context.stream, dtype, s.n * s.oh * s.ow, s.cout, bias, act, y);
+              },
+              scratch.bytes(), "conv2d"};
+    case ConvDirection::BackwardInput:
+      return {[=, &context](const void* dy, const void* w, const void*, Activation, void* dx, void* bytes) {
+                run(dy, transposed(w, bytes), even ? dx : place(bytes, images));
+                if (!even) pad(context.stream, padding.from_padded, element, 0, place(bytes, images), dx);
+              },
+              scratch.bytes(), "conv2d_backward_input"};
+    default:
+      break;
+  }
+  return {[=, &context](const void* x, const void* dy, const void*, Activation, void* dw, void* bytes) {
+            run(padded(x, bytes), dy, place(bytes, filters));
+            strided_copy(context.stream, from_filters, place(bytes, filters), dw);
+          },
+          scratch.bytes(), "conv2d_backward_weights"};
+}
+
+Kernel kernel_of(ConvDirection direction, const ConvShape& shape, DType dtype, bool has_bias, Activation activation,
+                 const Context& context) {
+  Convolution conv = plan_any(direction, shape, dtype, context);
+  return {.run =
+              [run = std::move(conv.run), has_bias, activation](const Buffers& b) {
+                run(b.in[0], b.in[1], has_bias ? b.in[2] : nullptr, activation, b.out[0], b.scratch);
+              },
+          .scratch_bytes = conv.scratch_bytes,
+          .label = conv.label,
+          .flops = shape.flops()};
+}
+
+Kernel plan_conv2d(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
+  return kernel_of(ConvDirection::Forward, conv_shape(in[0].shape, in[1].shape, out[0].shape, attrs), in[0].dtype,
+                   in.size() == 3, activation_of(attrs), context);
+}
+Kernel plan_backward_input(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
+  return kernel_of(ConvDirection::BackwardInput, conv_shape(out[0].shape, in[1].shape, in[0].shape, attrs),
+                   in[0].dtype, false, Activation::None, context);
+}
+Kernel plan_backward_weights(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
+  return kernel_of(ConvDirection::BackwardWeights, conv_shape(in[0].shape, out[0].shape, in[1].shape, attrs),
+                   in[0].dtype, false, Activation::None, context);
+}
+Kernel plan_transpose(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
+  return plan_backward_input(in, out, convolution_behind(attrs, in[1].shape), context);
+}
+
+// ---- in front of max pooling: the gradient of the convolution's output is written out first
+
+/// dp, argmax: which inputs they are.
+Kernel plan_pooled(ConvDirection direction, const PooledShape& s, DType dtype, int dp, int argmax, int other,
+                   const Context& context) {
+  Convolution conv = plan_any(direction, s.conv, dtype, context);
+  ScratchPlan scratch;
+  const std::size_t dy =
+      scratch.add(static_cast<std::size_t>(s.conv.n * s.conv.oh * s.conv.ow * s.conv.cout) * size_of(dtype));
+  const std::size_t inner = scratch.add(conv.scratch_bytes);
+  return {.run =
+              [=, run = std::move(conv.run), pool = s.pool, &context](const Buffers& b) {
+                max_pool_grad(context.stream, dtype, DType::U8, pool, b.in[dp], b.in[argmax], at(b, dy));
+                const bool to_input = direction == ConvDirection::BackwardInput;
+                run(to_input ? at(b, dy) : b.in[other], to_input ? b.in[other] : at(b, dy), nullptr, Activation::None,
+                    b.out[0], at(b, inner));
+              },
+          .scratch_bytes = scratch.bytes(),
+          .label = "pooled_" + conv.label,
+          .flops = s.conv.flops()};
+}
+
+}  // namespace
+
+void register_convolution() {
+  register_kernel("conv2d", plan_conv2d);
+  register_kernel("conv2d_backward_input", plan_backward_input);
+  register_kernel("conv2d_backward_weights", plan_backward_weights);
+  register_kernel("conv2d_transpose", plan_transpose);
+  register_kernel("conv2d_pooled_backward_input",  // dp, argmax, w, like x
+                  [](SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
+                    return plan_pooled(ConvDirection::BackwardInput,
+                                       pooled_shape(out[0].shape, in[2].shape, in[0].shape, attrs), in[0].dtype, 0, 1,
+                                       2, context);
+                  });
+  register_kernel("conv2d_pooled_backward_weights",  // x, dp, argmax, like w
+                  [](SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
+                    return plan_pooled(ConvDirection::BackwardWeights,
+                                       pooled_shape(in[0].shape, out[0].shape, in[1].shape, attrs), in[0].dtype, 1, 2,
+                                       0, context);
+                  });
+}
+
+}  // namespace dlcore::cuda

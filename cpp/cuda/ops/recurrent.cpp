@@ -1,0 +1,260 @@
+// LSTM, GRU and the simple recurrent network over whole sequences. The inputs of all steps are one product; each step is
+// a product with h and one kernel. Backward, the steps leave the gradients of the sums in their gates ("deltas") behind,
+// and those of all steps together give the weights' and the inputs' gradients as a few large products.
+#include "ops/recurrent.h"
+
+#include "cuda/kernels/movement.h"
+#include "cuda/kernels/reduce.h"
+#include "cuda/kernels/rnn.h"
+#include "cuda/library.h"
+#include "cuda/ops/families.h"
+#include "cuda/ops/scratch.h"
+#include "kernels/rnn/rows.h"
+
+namespace dlcore::cuda {
+
+namespace {
+
+using SpecSpan = std::span<const TensorSpec>;
+
+/// Elements of one dtype.
+class Elements {
+ public:
+  explicit Elements(DType dtype) : bytes_(static_cast<std::int64_t>(size_of(dtype))) {}
+  std::size_t bytes(std::int64_t count) const { return static_cast<std::size_t>(count * bytes_); }
+  const void* at(const void* p, std::int64_t i) const { return static_cast<const std::byte*>(p) + i * bytes_; }
+  void* at(void* p, std::int64_t i) const { return static_cast<std::byte*>(p) + i * bytes_; }
+
+ private:
+  std::int64_t bytes_;
+};
+
+/// C[m,n] (+)= op(A) op(B) with rows the given distances apart; operands begin at multiples of `units` elements.
+RunGemm product(DType dtype, std::int64_t units, std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_a,
+                bool transpose_b, std::int64_t lda, std::int64_t ldb, std::int64_t ldc, bool accumulate,
+                const Context& context) {
+  GemmCall call = dense_call(dtype, m, n, k, transpose_a, transpose_b);
+  call.lda = lda, call.ldb = ldb, call.ldc = ldc;
+  call.accumulate = accumulate;
+  call.alignment = common_alignment(call.alignment, units * static_cast<std::int64_t>(size_of(dtype)));
+  return plan_gemm(call, context);
+}
+
+std::int64_t time_of(const RnnShape& s, std::int64_t step) { return s.reverse ? s.steps - 1 - step : step; }
+
+/// Columns of w_h: `vectors` of them from `into` on multiply one of the saved vectors; their deltas start at `from`.
+struct Part {
+  int saved, from, into, vectors;
+};
+std::vector<Part> parts_of(RnnCell cell) {
+  const RnnLayout layout = rnn_layout(cell);
+  switch (cell) {
+    case RnnCell::GruResetAfter:
+      return {{layout.h_before, 0, 0, 2}, {layout.h_before, 3, 2, 1}};
+    case RnnCell::GruResetBefore:
+      return {{layout.h_before, 0, 0, 2}, {layout.reset, 2, 2, 1}};
+    default:
+      return {{layout.h_before, 0, 0, rnn_gates(cell)}};
+  }
+}
+
+const char* name_of(RnnFamily family, bool grad) {
+  switch (family) {
+    case RnnFamily::Lstm:
+      return grad ? "lstm_grad" : "lstm";
+    case RnnFamily::Gru:
+      return grad ? "gru_grad" : "gru";
+    default:
+      return grad ? "simple_rnn_grad" : "simple_rnn";
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------------- forward
+
+template <RnnFamily family>
+Kernel plan_forward(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
+  const RnnShape s = rnn_forward_shape(family, in, attrs);
+  const DType dtype = in[0].dtype;
+  const Elements elements(dtype);
+  const int states = rnn_state_count(family);
+  const bool has_mask = in.size() == static_cast<std::size_t>(5 + states);
+  const bool keeps = out.back().shape.elements() > 0, before = s.cell == RnnCell::GruResetBefore;
+  const std::int64_t cols = rnn_gates(s.cell) * s.units, state = s.batch * s.units;
+  const std::int64_t saved_size = rnn_workspace_size(s) * s.batch;
+  Kernel kernel{.run = {}, .label = name_of(family, false), .flops = rnn_forward_flops(s)};
+  const auto start = [=, &context](const Buffers& b) {
+    for (int i = 0; i < states; ++i)
+      copy_bytes(context.stream, b.in[4 + i], b.out[1 + i], elements.bytes(state));
+  };
+  if (s.steps * state == 0) {
+    kernel.run = start;
+    return kernel;
+  }
+  ScratchPlan scratch;
+  const std::size_t z = scratch.add(elements.bytes(s.batch * s.steps * cols));
+  const std::size_t zh = scratch.add(elements.bytes(s.batch * cols));
+  const std::size_t reset = scratch.add(before ? elements.bytes(state) : 0);
+  const std::size_t saved = scratch.add(before && !keeps ? elements.bytes(saved_size) : 0);
+  const RunGemm project = plan_gemm(dense_call(dtype, s.batch * s.steps, cols, s.channels), context);
+  const std::int64_t units = s.units, gate_cols = before ? 2 * units : cols;
+  const RunGemm recur = product(dtype, units, s.batch, gate_cols, units, false, false, units, cols, cols, false, context);
+  const RunGemm recur_reset =
+      before ? product(dtype, units, s.batch, units, units, false, false, units, cols, cols, false, context) : nullptr;
+  kernel.scratch_bytes = scratch.bytes();
+  kernel.run = [=, &context](const Buffers& b) {
+    start(b);
+    project(b.in[0], b.in[1], nullptr, at(b, z));
+    RnnStep step{0,         0,         at(b, z),        at(b, zh), b.in[3],
+                 has_mask ? b.input<bool>(4 + states) : nullptr,
+                 b.out[1],  states == 2 ? b.out[2] : nullptr,
+                 nullptr,   at(b, reset), b.out[0]};
+    for (step.step = 0; step.step < s.steps; ++step.step) {
+      step.time = time_of(s, step.step);
+      step.saved = keeps    ? elements.at(b.out[1 + states], step.step * saved_size)
+                   : before ? at(b, saved)
+                            : nullptr;
+      recur(step.h, b.in[2], nullptr, at(b, zh));
+      if (before) {
+        rnn_gates_forward(context.stream, dtype, s, step);
+        recur_reset(step.reset, elements.at(b.in[2], 2 * units), nullptr, elements.at(at(b, zh), 2 * units));
+      }
+      rnn_step_forward(context.stream, dtype, s, step);
+    }
+  };
+  return kernel;
+}
+
+// ------------------------------------------------------------------------------------------------------------ gradient
+
+/// x [B,T,C] with the steps outermost, in their order; or back.
+StridedCopy step_order(const RnnShape& s, DType dtype, bool back) {
+  const std::int64_t element = static_cast<std::int64_t>(size_of(dtype)), row = s.channels * element;
+  StridedCopy copy;
+  copy.element = static_cast<int>(element);
+  const std::int64_t along = s.reverse ? -row : row, first = s.reverse ? (s.steps - 1) * row : 0;
+  (back ? copy.out_offset : copy.in_offset) = first;
+  const auto add = [&](std::int64_t n, std::int64_t in_x, std::int64_t in_steps) {
+    copy.add_axis(n, back ? in_steps : in_x, back ? in_x : in_steps);
+  };
+  add(s.steps, along, s.batch * row);
+  add(s.batch, s.steps * row, row);
+  add(s.channels, element, element);
+  return simplify(copy);
+}
+
+template <RnnFamily family>
+Kernel plan_grad(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
+  const RnnShape s = rnn_grad_shape(family, in, attrs);
+  const RnnGradInputs inputs = rnn_grad_inputs(family, attrs);
+  const DType dtype = in[0].dtype;
+  const Elements elements(dtype);
+  const RnnLayout layout = rnn_layout(s.cell);
+  const std::int64_t units = s.units, cols = rnn_gates(s.cell) * units, wide = layout.deltas * units;
+  const std::int64_t state = s.batch * units, rows = s.steps * s.batch, saved = layout.saved * units;
+  const bool needs_dx = attrs.boolean("needs_dx", true), before = s.cell == RnnCell::GruResetBefore;
+  const int states = rnn_state_count(family);
+  Kernel kernel{.run = {}, .label = name_of(family, true), .flops = rnn_backward_flops(s)};
+  const auto start = [=, &context](const Buffers& b) {
+    const int given[] = {inputs.dh_T, inputs.dc_T};
+    for (int i = 0; i < states; ++i)
+      if (given[i] >= 0)
+        copy_bytes(context.stream, b.in[given[i]], b.out[4 + i], elements.bytes(state));
+      else
+        zero_bytes(context.stream, b.out[4 + i], elements.bytes(state));
+  };
+  if (rows == 0) {
+    std::vector<std::size_t> bytes;
+    for (int i = 0; i < 4; ++i) bytes.push_back(out[i].bytes());
+    kernel.run = [=, &context](const Buffers& b) {
+      start(b);
+      for (int i = 0; i < 4; ++i) zero_bytes(context.stream, b.out[i], bytes[i]);
+    };
+    return kernel;
+  }
+  ScratchPlan scratch;
+  const std::size_t deltas = scratch.add(elements.bytes(rows * wide));
+  const std::size_t ordered = scratch.add(elements.bytes(rows * s.channels));  // x, then dx
+  const std::size_t carried = scratch.add(inputs.mask >= 0 ? elements.bytes(state) : 0);
+  const std::size_t dreset = scratch.add(before ? elements.bytes(state) : 0);
+  const ReduceShape sum_rows(1, rows, wide, context.sm_count);
+  const std::size_t bias = scratch.add(elements.bytes(wide));
+  const std::size_t partials = scratch.add(sum_rows.scratch_bytes());
+
+  const std::vector<Part> parts = parts_of(s.cell);
+  std::vector<RunGemm> back, weights;  // by part: into dh (GruResetBefore's second: dreset), into dw_h
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const std::int64_t n = parts[i].vectors * units;
+    const bool into_reset = before && i == 1;
+    back.push_back(product(dtype, units, s.batch, units, n, false, true, wide, cols, units, !into_reset, context));
+    weights.push_back(product(dtype, units, units, n, rows, true, false, saved, wide, cols, false, context));
+  }
+  const RunGemm dw_x = product(dtype, units, s.channels, cols, rows, true, false, s.channels, wide, cols, false, context);
+  const RunGemm dx = needs_dx ? product(dtype, units, rows, s.channels, cols, false, true, wide, cols, s.channels, false, context)
+                              : nullptr;
+  const StridedCopy to_steps = step_order(s, dtype, false), from_steps = step_order(s, dtype, true);
+
+  kernel.scratch_bytes = scratch.bytes();
+  kernel.run = [=, &context](const Buffers& b) {
+    start(b);
+    const void *w_h = b.in[2], *workspace = b.in[3];
+    if (inputs.mask >= 0) zero_bytes(context.stream, at(b, carried), elements.bytes(state));
+    RnnBackStep step{};
+    step.mask = inputs.mask < 0 ? nullptr : b.input<bool>(inputs.mask);
+    step.dy = inputs.dy < 0 ? nullptr : b.in[inputs.dy];
+    step.dh = b.out[4];
+    step.dc = states == 2 ? b.out[5] : nullptr;
+    step.carried = at(b, carried);
+    step.dreset = at(b, dreset);
+    const auto multiply = [&](std::size_t i, void* to) {
+      back[i](elements.at(step.deltas, parts[i].from * units), elements.at(w_h, parts[i].into * units), nullptr, to);
+    };
+    for (step.step = s.steps - 1; step.step >= 0; --step.step) {
+      step.time = time_of(s, step.step);
+      step.saved = elements.at(workspace, step.step * s.batch * saved);
+      step.deltas = elements.at(at(b, deltas), step.step * s.batch * wide);
+      rnn_step_backward(context.stream, dtype, s, step);
+      if (before) {
+        multiply(1, at(b, dreset));
+        rnn_gates_backward(context.stream, dtype, s, step);
+      } else if (parts.size() == 2) {
+        multiply(1, step.dh);
+      }
+      multiply(0, step.dh);
+    }
+
+    strided_copy(context.stream, to_steps, b.in[0], at(b, ordered));
+    dw_x(at(b, ordered), at(b, deltas), nullptr, b.out[1]);
+    for (std::size_t i = 0; i < parts.size(); ++i)
+      weights[i](elements.at(workspace, parts[i].saved * units), elements.at(at(b, deltas), parts[i].from * units),
+                 nullptr, elements.at(b.out[2], parts[i].into * units));
+    if (needs_dx) {
+      dx(at(b, deltas), b.in[1], nullptr, at(b, ordered));
+      strided_copy(context.stream, from_steps, at(b, ordered), b.out[0]);
+    }
+    // db [bias_rows, G*U] has the deltas of the inputs' sums, then those of the recurrent ones.
+    reduce(context.stream, ReduceOp::Sum, dtype, sum_rows, ReduceFinish::None, false, at(b, deltas), nullptr,
+           at(b, bias), at(b, partials));
+    copy_bytes(context.stream, at(b, bias), b.out[3], elements.bytes(cols));
+    if (s.bias_rows == 1) return;
+    copy_bytes(context.stream, at(b, bias), elements.at(b.out[3], cols), elements.bytes(2 * units));
+    copy_bytes(context.stream, elements.at(at(b, bias), 3 * units), elements.at(b.out[3], cols + 2 * units),
+               elements.bytes(units));
+  };
+  return kernel;
+}
+
+template <RnnFamily family>
+void add() {
+  register_kernel(name_of(family, false), plan_forward<family>);
+  register_kernel(name_of(family, true), plan_grad<family>);
+}
+
+}  // namespace
+
+void register_recurrent() {
+  add<RnnFamily::Lstm>();
+  add<RnnFamily::Gru>();
+  add<RnnFamily::Simple>();
+}
+
+}  // namespace dlcore::cuda

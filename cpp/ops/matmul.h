@@ -1,0 +1,16 @@
+// Products of batches of matrices, as attributes and shapes give them.
+#pragma once
+
+#include "kernels/gemm/gemm.h"
+#include "program/primitive.h"
+
+namespace dlcore {
+
+/// Equal products, dense. Offsets of the operands in elements; those of C are i * m * n.
+struct MatmulBatch {
+  GemmShape shape;
+  std::vector<std::int64_t> a, b;
+};
+MatmulBatch matmul_batch(std::span<const TensorSpec> in, const TensorSpec& out, const Attrs& attrs);
+
+}  // namespace dlcore

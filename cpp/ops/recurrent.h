@@ -1,0 +1,28 @@
+// Recurrent layers, as attributes and shapes give them.
+#pragma once
+
+#include "kernels/rnn/rnn.h"
+#include "program/primitive.h"
+
+namespace dlcore {
+
+enum class RnnFamily { Lstm, Gru, Simple };
+inline int rnn_state_count(RnnFamily family) { return family == RnnFamily::Lstm ? 2 : 1; }
+
+/// Whether a forward node's last output is the workspace of the gradient, or empty.
+inline constexpr const char* kKeepsWorkspace = "keeps_workspace";
+
+/// Of a forward node: inputs x, w_x, w_h, b, h0, [c0], [mask].
+RnnShape rnn_forward_shape(RnnFamily family, std::span<const TensorSpec> in, const Attrs& attrs);
+/// Of a gradient node.
+RnnShape rnn_grad_shape(RnnFamily family, std::span<const TensorSpec> in, const Attrs& attrs);
+
+/// The inputs of a gradient node behind x, w_x, w_h, workspace, each there or not: mask, dy, dh_T, dc_T. -1 for a
+/// missing one.
+struct RnnGradInputs {
+  int mask = -1, dy = -1, dh_T = -1, dc_T = -1;
+  int count = 4;
+};
+RnnGradInputs rnn_grad_inputs(RnnFamily family, const Attrs& attrs);
+
+}  // namespace dlcore
