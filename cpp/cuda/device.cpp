@@ -1,5 +1,6 @@
 #include "cuda/device.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 
@@ -11,8 +12,8 @@ namespace dlcore::cuda {
 
 namespace {
 
-// What cuBLAS asks for on sm_90; its heuristics leave out algorithms that need more.
-constexpr std::size_t kWorkspaceBytes = 32 << 20;
+// The libraries' heuristics leave out algorithms that need more; cuBLAS asks for 32 MiB, convolutions for more.
+constexpr std::size_t kMostWorkspaceBytes = 256 << 20;
 
 /// Two host buffers that the GPU can read by itself, and two on the GPU: a batch is copied while the one before it is
 /// computed.
@@ -119,8 +120,10 @@ void CudaDevice::set_up() {
   DLCORE_CUDA_CHECK(cublasLtCreate(&context_.cublaslt));
   DLCORE_CUDA_CHECK(cudnnCreate(&context_.cudnn));
   DLCORE_CUDA_CHECK(cudnnSetStream(context_.cudnn, context_.stream));
-  DLCORE_CUDA_CHECK(cudaMalloc(&context_.workspace, kWorkspaceBytes));
-  context_.workspace_bytes = kWorkspaceBytes;
+  std::size_t free = 0, total = 0;
+  DLCORE_CUDA_CHECK(cudaMemGetInfo(&free, &total));
+  context_.workspace_bytes = std::min(kMostWorkspaceBytes, total / 64);
+  DLCORE_CUDA_CHECK(cudaMalloc(&context_.workspace, context_.workspace_bytes));
   // In host memory that the GPU can write, so that looking at it costs nothing.
   void *host = nullptr, *there = nullptr;
   DLCORE_CUDA_CHECK(cudaHostAlloc(&host, sizeof(int), cudaHostAllocMapped));

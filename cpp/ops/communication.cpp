@@ -52,6 +52,33 @@ Kernel plan_all_reduce(std::span<const TensorSpec> in, std::span<const TensorSpe
   return kernel;
 }
 
+// Inputs: what an all_reduce_start got, then what it gave, which is passed on.
+std::size_t messages(std::span<const TensorSpec> in) {
+  if (in.empty() || in.size() % 2) throw value_error("got ", in.size(), " inputs; expected those of a start and its outputs.");
+  return in.size() / 2;
+}
+
+Specs infer_wait(std::span<const TensorSpec> in, const Attrs&) {
+  const auto given = in.last(messages(in));
+  return {given.begin(), given.end()};
+}
+
+Kernel plan_wait(std::span<const TensorSpec> in, std::span<const TensorSpec> out, const Attrs&) {
+  const std::size_t count = messages(in);
+  std::vector<std::size_t> bytes;
+  Kernel kernel;
+  kernel.label = "all_reduce_wait";
+  for (std::size_t i = 0; i < count; ++i) {
+    bytes.push_back(out[i].bytes());
+    kernel.in_place.emplace_back(static_cast<int>(i), static_cast<int>(count + i));
+  }
+  kernel.run = [bytes, count](const Buffers& b) {
+    for (std::size_t i = 0; i < count; ++i)
+      if (b.out[i] != b.in[count + i] && bytes[i]) std::memcpy(b.out[i], b.in[count + i], bytes[i]);
+  };
+  return kernel;
+}
+
 }  // namespace
 
 const ProcessGroup& process_group() { return group(); }
@@ -59,6 +86,8 @@ void set_process_group(ProcessGroup given) { group() = std::move(given); }
 
 void register_communication() {
   register_primitive({.name = "all_reduce", .infer = infer_all_reduce, .plan = plan_all_reduce});
+  register_primitive({.name = "all_reduce_start", .infer = infer_all_reduce, .plan = plan_all_reduce});
+  register_primitive({.name = "all_reduce_wait", .infer = infer_wait, .plan = plan_wait});
 }
 
 }  // namespace dlcore

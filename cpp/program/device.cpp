@@ -56,6 +56,7 @@ class Processor final : public Device {
     return op.plan(in, out, attrs);
   }
   bool updates_from_products() const override { return true; }
+  bool sums_beside_work() const override { return false; }
 
   std::unique_ptr<Uploader> uploader(std::size_t bytes) override { return std::make_unique<HostUploader>(bytes); }
   void gather(const Rows& source, const std::int64_t* order, std::int64_t first, std::int64_t count, DType dtype,

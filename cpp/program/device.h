@@ -74,6 +74,8 @@ class Device {
                       const Attrs& attrs) = 0;
   /// Whether updates of optimizers may get a gradient as the factors of a product (their attribute "products").
   virtual bool updates_from_products() const { return false; }
+  /// Whether sums over processes run beside other work: all_reduce_start and all_reduce_wait.
+  virtual bool sums_beside_work() const { return true; }
 
   // ---- batches and whole programs
   virtual std::unique_ptr<Uploader> uploader(std::size_t bytes) = 0;

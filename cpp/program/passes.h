@@ -27,5 +27,8 @@ void fuse_epilogues(Graph& graph);
 void fuse_weight_gradients(Graph& graph);
 /// Chains of pointwise nodes become one node each, a single loop over tiles.
 void fuse_pointwise(Graph& graph);
+/// Sums over processes begin as soon as what they sum is made, a few messages one after another, beside what else there
+/// is to compute.
+void overlap_reductions(Graph& graph);
 
 }  // namespace dlcore

@@ -17,6 +17,7 @@ Graph optimise(const Graph& source, const Device& device) {
   remove_dead_nodes(graph);
   if (runs("fused")) fuse_pointwise(graph);
   remove_dead_nodes(graph);
+  if (device.sums_beside_work()) overlap_reductions(graph);
   return graph;
 }
 

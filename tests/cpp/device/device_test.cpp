@@ -12,6 +12,7 @@
 #include "dlcore/program.h"
 #include "program/graph.h"
 #include "program/passes.h"
+#include "program/process_group.h"
 #include "testing.h"
 
 namespace dlcore {
@@ -338,6 +339,36 @@ TEST(Device, VariablesComeBackFromTheProcessor) {
   for (const VariablePtr& w : training.weights) w->writable(cpu());  // as a program of the processor does
   training.epoch(training.sources(true));
   EXPECT_EQ(training.result(), trained_on_the_processor(2));
+}
+
+TEST(Device, SumsOverProcessesBeginEarlyInMessages) {
+  TestDevice device;
+  // As if two processes with the same numbers summed.
+  set_process_group({0, 2, [](void* data, std::int64_t count, DType) {
+                       for (std::int64_t i = 0; i < count; ++i) static_cast<float*>(data)[i] *= 2;
+                     }});
+  const std::int64_t large = 1 << 20;  // 4 MiB
+  const auto graph = trace(
+      [&](const auto& x) {
+        const Tensor a = apply("cumsum", {x[0]}), b = apply("cumsum", {a}), c = apply("cumsum", {x[1]});
+        const std::vector<Tensor> sums = apply_all("all_reduce", std::vector{c, b, a});
+        return std::vector{sums[0] + 1.0, sums[1] - sums[2]};
+      },
+      {{DType::F32, {large}}, {DType::F32, {3}}});
+  std::vector<std::string> names;
+  for (const Node& node : optimise(*graph, device).nodes) names.push_back(node.op->name);
+  EXPECT_EQ(names, (std::vector<std::string>{"cumsum", "all_reduce_start", "cumsum", "all_reduce_start", "cumsum",
+                                             "all_reduce_start", "all_reduce_wait", "all_reduce_wait",
+                                             "all_reduce_wait", "add", "sub"}));
+  const std::vector<Tensor> inputs{reals({large}, 1), reals({3}, 2)};
+  const std::vector<Tensor> expected = Program::compile(*graph)->run(inputs);
+  const DeviceScope scope(device);
+  const auto program = Program::compile(*graph);
+  for (int run = 0; run < 3; ++run) {
+    const std::vector<Tensor> got = program->run(inputs);
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(floats(got[i]), floats(expected[i]));
+  }
+  set_process_group({});
 }
 
 // ---- what goes wrong

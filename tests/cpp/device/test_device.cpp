@@ -135,6 +135,7 @@ void TestDevice::wait() {
     }
   }
   if (failure) std::rethrow_exception(failure);
+  check_faults();
 }
 
 void TestDevice::finish() noexcept {
@@ -187,7 +188,7 @@ void TestDevice::gather(const Rows& source, const std::int64_t* order, std::int6
 
 Kernel TestDevice::plan(const Primitive& op, std::span<const TensorSpec> in, std::span<const TensorSpec> out,
                         const Attrs& attrs) {
-  Kernel kernel = op.plan(in, out, attrs);
+  Kernel kernel = plan_inside(op, in, out, attrs);
   std::vector<std::size_t> in_bytes, out_bytes;
   for (std::size_t i = 0; i < in.size(); ++i) in_bytes.push_back(reads_bytes(op, i) ? in[i].bytes() : 0);
   for (const TensorSpec& spec : out) out_bytes.push_back(spec.bytes());

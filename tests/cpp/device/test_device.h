@@ -1,5 +1,5 @@
 // A device for tests on machines that have none: its memory is set apart from the host's, its work is queued and runs
-// when someone waits for it, and its kernels are the processor's. What a real device would forbid is an error here.
+// when someone waits for it, and its kernels are the processor's, or given. What a real device would forbid is an error here.
 #pragma once
 
 #include <cstdint>
@@ -49,6 +49,15 @@ class TestDevice : public Device {
   void gather(const Rows& source, const std::int64_t* order, std::int64_t first, std::int64_t count, DType dtype,
               std::byte* to) override;
   std::unique_ptr<Recording> record(const std::function<void()>& run) override;
+
+ protected:
+  /// The kernel that runs on this device's memory, as the device sees it.
+  virtual Kernel plan_inside(const Primitive& op, std::span<const TensorSpec> in, std::span<const TensorSpec> out,
+                             const Attrs& attrs) {
+    return op.plan(in, out, attrs);
+  }
+  /// Throws what kernels have reported without throwing.
+  virtual void check_faults() {}
 
  private:
   friend class TestUploader;
