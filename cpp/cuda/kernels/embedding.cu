@@ -24,8 +24,7 @@ __global__ void gather_kernel(Lookup lookup, std::int64_t n, const Word* x, cons
                               IndexFault fault) {
   const std::int64_t at = thread_index();
   if (at >= n) return;
-  const std::int64_t c = at % lookup.inner, i = at / lookup.inner % lookup.count,
-                     o = at / lookup.inner / lookup.count;
+  const std::int64_t c = at % lookup.inner, i = at / lookup.inner % lookup.count, o = at / lookup.inner / lookup.count;
   const std::int64_t row = row_of(index[i], lookup, fault);
   y[at] = row >= 0 ? x[(o * lookup.rows + row) * lookup.inner + c] : Word{};
 }
@@ -45,8 +44,7 @@ __global__ void gather_along_kernel(Lookup lookup, std::int64_t n, const Word* x
 constexpr std::uint64_t kNoRow = 0xffffffffu;
 
 template <class Index>
-__global__ void index_items(Lookup lookup, const Index* index, std::uint64_t* items,
-                            IndexFault fault) {
+__global__ void index_items(Lookup lookup, const Index* index, std::uint64_t* items, IndexFault fault) {
   const std::int64_t i = thread_index();
   if (i >= lookup.count) return;
   const std::int64_t row = row_of(index[i], lookup, fault);

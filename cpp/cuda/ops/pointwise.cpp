@@ -1,8 +1,8 @@
 // Elementwise primitives: each is a program, alone or a fused chain, whose kernel is made from its text.
+#include "ops/pointwise.h"
 #include "cuda/jit.h"
 #include "cuda/ops/families.h"
 #include "cuda/ops/pointwise_source.h"
-#include "ops/pointwise.h"
 
 namespace dlcore::cuda {
 
