@@ -3,13 +3,12 @@
 namespace dlcore {
 namespace {
 
-/// The primitives without a device kernel are exactly these.
+/// All but all_reduce, which the plug-in itself brings, with NCCL.
 TEST(Coverage, EveryPrimitiveHasADeviceKernel) {
-  const std::vector<std::string> expected{};
   std::vector<std::string> missing;
   for (const std::string& name : primitive_names())
-    if (!primitive(name).is_alias && !testing::device_kernel(name)) missing.push_back(name);
-  EXPECT_EQ(missing, expected);
+    if (!primitive(name).is_alias && name != "all_reduce" && !testing::device_kernel(name)) missing.push_back(name);
+  EXPECT_EQ(missing, std::vector<std::string>{});
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ std::map<std::string, cuda::PlanKernel, std::less<>>& kernels() {
 }  // namespace
 
 void cuda::register_kernel(std::string_view primitive, PlanKernel plan) {
-  kernels().insert_or_assign(std::string(primitive), std::move(plan));
+  if (!kernels().emplace(primitive, std::move(plan)).second) throw value_error(primitive, " is registered twice");
 }
 
 namespace testing {
