@@ -704,7 +704,8 @@ void register_movement() {
                       .vjp = vjp_reshape_like,
                       .is_alias = true,
                       .shape_only_inputs = kSecond});
-  register_primitive({.name = "transpose", .infer = infer_transpose, .plan = plan_moves<transpose_moves>, .vjp = vjp_transpose});
+  register_primitive(
+      {.name = "transpose", .infer = infer_transpose, .plan = plan_moves<transpose_moves>, .vjp = vjp_transpose});
   register_primitive(
       {.name = "broadcast_to", .infer = infer_broadcast_to, .plan = plan_moves<broadcast_moves>, .vjp = vjp_broadcast});
   register_primitive({.name = "broadcast_like",

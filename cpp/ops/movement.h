@@ -12,8 +12,8 @@ struct Move {
   int in = 0, out = 0;
 };
 
-/// What transpose, broadcast_to, broadcast_like, concat, split, split_like, slice, slice_grad (into zeros), tile or flip
-/// does.
+/// What transpose, broadcast_to, broadcast_like, concat, split, split_like, slice, slice_grad (into zeros), tile or
+/// flip does.
 std::vector<Move> moves_of(std::string_view primitive, std::span<const TensorSpec> in, std::span<const TensorSpec> out,
                            const Attrs& attrs);
 

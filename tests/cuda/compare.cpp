@@ -114,8 +114,8 @@ void expect_close(const Tensor& got, const Tensor& expected, Tolerance tolerance
 }  // namespace
 
 Tolerance ulps(double count, DType dtype, double absolute_ulps) {
-  const double epsilon = dtype == DType::F64   ? 0x1p-52
-                         : dtype == DType::F16 ? 0x1p-10
+  const double epsilon = dtype == DType::F64    ? 0x1p-52
+                         : dtype == DType::F16  ? 0x1p-10
                          : dtype == DType::BF16 ? 0x1p-7
                                                 : 0x1p-23;
   return {count * epsilon, absolute_ulps * epsilon};
@@ -137,7 +137,9 @@ Tensor numbers(DType dtype, const Shape& shape, unsigned seed, double low, doubl
   Tensor x = Tensor::empty(DType::F64, shape);
   for (std::int64_t i = 0; i < shape.elements(); ++i) {
     const double number = uniform(generator);
-    x.data<double>()[i] = dtype == DType::Bool ? number > (low + high) / 2 : is_float(dtype) ? number : std::floor(number);
+    x.data<double>()[i] = dtype == DType::Bool ? number > (low + high) / 2
+                          : is_float(dtype)    ? number
+                                               : std::floor(number);
   }
   return as(x, dtype);
 }
@@ -170,8 +172,8 @@ void expect_same(const char* primitive_name, const std::vector<Tensor>& in, cons
   for (const auto& pair : kernel.in_place) {
     const std::vector<Tensor> placed = run_planned(kernel, op, in, out_specs, &pair);
     for (std::size_t j = 0; j < got.size(); ++j)
-      EXPECT_TRUE(same_bits(got[j], placed[j])) << "output " << pair.first << " in the place of input " << pair.second
-                                                << ": output " << j << " differs";
+      EXPECT_TRUE(same_bits(got[j], placed[j]))
+          << "output " << pair.first << " in the place of input " << pair.second << ": output " << j << " differs";
   }
 }
 

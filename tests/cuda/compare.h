@@ -9,7 +9,8 @@
 
 namespace dlcore::testing {
 
-/// |got - expected| <= absolute + relative * |expected|; both 0: the same bits (NaN is NaN). Only float results take it.
+/// |got - expected| <= absolute + relative * |expected|; both 0: the same bits (NaN is NaN). Only float results take
+/// it.
 struct Tolerance {
   double relative = 0, absolute = 0;
 };
@@ -18,10 +19,10 @@ inline constexpr Tolerance kExact{};
 Tolerance ulps(double count, DType dtype, double absolute_ulps = 0);
 
 /// Plans and runs the primitive on both, on the inputs' bytes, and compares all outputs. Also: nothing beside an output
-/// is written, a second run gives the same bits, and so does a run in place where the kernel allows it. Outputs named in
-/// `skipped` (a bit each) are not compared with the CPU.
-void expect_same(const char* primitive, const std::vector<Tensor>& in, const Attrs& attrs = {}, Tolerance tolerance = {},
-                 unsigned skipped = 0);
+/// is written, a second run gives the same bits, and so does a run in place where the kernel allows it. Outputs named
+/// in `skipped` (a bit each) are not compared with the CPU.
+void expect_same(const char* primitive, const std::vector<Tensor>& in, const Attrs& attrs = {},
+                 Tolerance tolerance = {}, unsigned skipped = 0);
 
 /// The device's outputs alone. fault: what the kernel left in the context's word.
 std::vector<Tensor> run_on_device(const char* primitive, const std::vector<Tensor>& in, const Attrs& attrs = {},

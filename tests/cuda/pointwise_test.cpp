@@ -10,9 +10,10 @@ using namespace testing;
 Tolerance bound(const std::string& name, DType dtype) {
   if (!is_float(dtype)) return kExact;
   if (dtype == DType::F16 || dtype == DType::BF16) return ulps(1, dtype, 1);
-  for (const char* exact : {"neg", "abs", "sign", "sqrt", "rsqrt", "square", "reciprocal", "floor", "ceil", "round",
-                            "trunc", "relu", "leaky_relu", "add", "sub", "mul", "div", "minimum", "maximum",
-                            "relu_grad", "sigmoid_grad", "tanh_grad", "where", "clip", "mod", "floor_divide"})
+  for (const char* exact :
+       {"neg",     "abs",       "sign",         "sqrt",       "rsqrt", "square", "reciprocal", "floor",       "ceil",
+        "round",   "trunc",     "relu",         "leaky_relu", "add",   "sub",    "mul",        "div",         "minimum",
+        "maximum", "relu_grad", "sigmoid_grad", "tanh_grad",  "where", "clip",   "mod",        "floor_divide"})
     if (name == exact) return kExact;
   return ulps(8, dtype, 4);
 }
@@ -50,14 +51,15 @@ TEST(Pointwise, SpecialNumbers) {
 TEST(Pointwise, Casts) {
   for (DType from : kAll)
     for (DType to : kAll)
-      expect_same("cast", {numbers(from, {37}, 6, from == DType::U8 ? 0 : -120, 120)}, {{"dtype", std::string(name_of(to))}},
-                  to == DType::F16 || to == DType::BF16 ? ulps(1, to) : kExact);
+      expect_same("cast", {numbers(from, {37}, 6, from == DType::U8 ? 0 : -120, 120)},
+                  {{"dtype", std::string(name_of(to))}}, to == DType::F16 || to == DType::BF16 ? ulps(1, to) : kExact);
 }
 
 TEST(Pointwise, TwoOperands) {
   for (const char* name : {"add", "sub", "mul", "minimum", "maximum", "mod", "floor_divide", "equal", "not_equal",
                            "less", "less_equal", "greater", "greater_equal"})
-    for (DType dtype : {DType::F32, DType::F64, DType::F16, DType::BF16, DType::I32, DType::I64, DType::U8, DType::I8}) {
+    for (DType dtype :
+         {DType::F32, DType::F64, DType::F16, DType::BF16, DType::I32, DType::I64, DType::U8, DType::I8}) {
       const double low = dtype == DType::U8 ? 0 : -5;
       expect_same(name, {numbers(dtype, {259}, 7, low, 6), numbers(dtype, {259}, 8, low, 6)}, {}, bound(name, dtype));
     }
@@ -72,16 +74,19 @@ TEST(Pointwise, TwoOperands) {
 
 TEST(Pointwise, Broadcasting) {
   const std::vector<std::pair<Shape, Shape>> shapes{
-      {{5, 8}, {8}},        {{5, 7}, {7}},          {{5, 8}, {5, 1}},        {{5, 1}, {1, 6}},   {{}, {9}},
-      {{3, 1, 8}, {4, 1}},  {{2, 3, 4, 8}, {3, 1, 8}}, {{2, 3, 5}, {2, 1, 5}}, {{1, 1}, {1}},    {{4, 4, 4}, {4, 1, 4}},
-      {{300, 16}, {16}},    {{0, 3}, {3}}};
+      {{5, 8}, {8}}, {{5, 7}, {7}},          {{5, 8}, {5, 1}},          {{5, 1}, {1, 6}},
+      {{}, {9}},     {{3, 1, 8}, {4, 1}},    {{2, 3, 4, 8}, {3, 1, 8}}, {{2, 3, 5}, {2, 1, 5}},
+      {{1, 1}, {1}}, {{4, 4, 4}, {4, 1, 4}}, {{300, 16}, {16}},         {{0, 3}, {3}}};
   for (const auto& [a, b] : shapes)
     for (DType dtype : {DType::F32, DType::F16, DType::F64, DType::I8})
       expect_same("add", {numbers(dtype, a, 15), numbers(dtype, b, 16)}, {},
                   dtype == DType::F16 ? ulps(1, dtype, 1) : kExact);
-  expect_same("where", {numbers(DType::Bool, {4, 1}, 17), numbers(DType::F32, {4, 12}, 18), numbers(DType::F32, {}, 19)});
-  expect_same("where", {numbers(DType::Bool, {4, 12}, 17), numbers(DType::I64, {12}, 18), numbers(DType::I64, {4, 1}, 19)});
-  expect_same("clip", {numbers(DType::F32, {55}, 20), numbers(DType::F32, {}, 21, -1, 0), numbers(DType::F32, {55}, 22, 0, 1)});
+  expect_same("where",
+              {numbers(DType::Bool, {4, 1}, 17), numbers(DType::F32, {4, 12}, 18), numbers(DType::F32, {}, 19)});
+  expect_same("where",
+              {numbers(DType::Bool, {4, 12}, 17), numbers(DType::I64, {12}, 18), numbers(DType::I64, {4, 1}, 19)});
+  expect_same("clip",
+              {numbers(DType::F32, {55}, 20), numbers(DType::F32, {}, 21, -1, 0), numbers(DType::F32, {55}, 22, 0, 1)});
 }
 
 /// relu(x * w + b) and its mask, with a cast in between.

@@ -6,19 +6,31 @@ namespace {
 using namespace testing;
 using Integers = std::vector<std::int64_t>;
 
-const std::vector<std::pair<Shape, Integers>> kCases{
-    {{1}, {0}},           {{5, 31}, {1}},        {{5, 33}, {0}},        {{3, 1025}, {1}},   {{2, 6000}, {1}},
-    {{4, 5, 6}, {1}},     {{4, 5, 6}, {0, 2}},   {{4, 5, 6}, {}},       {{700, 40}, {0}},   {{2, 9, 9, 33}, {0, 1, 2}},
-    {{3, 4, 5, 6}, {0, 2}}, {{2, 3}, {0, 1}},    {{64, 1, 3}, {1}},     {{9000}, {0}}};
+const std::vector<std::pair<Shape, Integers>> kCases{{{1}, {0}},
+                                                     {{5, 31}, {1}},
+                                                     {{5, 33}, {0}},
+                                                     {{3, 1025}, {1}},
+                                                     {{2, 6000}, {1}},
+                                                     {{4, 5, 6}, {1}},
+                                                     {{4, 5, 6}, {0, 2}},
+                                                     {{4, 5, 6}, {}},
+                                                     {{700, 40}, {0}},
+                                                     {{2, 9, 9, 33}, {0, 1, 2}},
+                                                     {{3, 4, 5, 6}, {0, 2}},
+                                                     {{2, 3}, {0, 1}},
+                                                     {{64, 1, 3}, {1}},
+                                                     {{9000}, {0}}};
 
 TEST(Reduce, SumsAndExtrema) {
   for (const auto& [shape, axes] : kCases)
     for (bool keepdims : {false, true})
-      for (DType dtype : {DType::F32, DType::F64, DType::F16, DType::BF16, DType::I32, DType::I64, DType::U8, DType::I8}) {
+      for (DType dtype :
+           {DType::F32, DType::F64, DType::F16, DType::BF16, DType::I32, DType::I64, DType::U8, DType::I8}) {
         const Attrs attrs{{"axes", axes}, {"keepdims", keepdims}};
         const Tensor x = numbers(dtype, shape, 1, dtype == DType::U8 ? 0 : -3);
         // At most 9000 summands of at most 3, in trees of depth about 40 on both sides.
-        const Tolerance sums = is_float(dtype) ? ulps(1, dtype, dtype == DType::F16 || dtype == DType::BF16 ? 4 : 20000) : kExact;
+        const Tolerance sums =
+            is_float(dtype) ? ulps(1, dtype, dtype == DType::F16 || dtype == DType::BF16 ? 4 : 20000) : kExact;
         expect_same("reduce_sum", {x}, attrs, sums);
         expect_same("reduce_max", {x}, attrs);
         if (keepdims) continue;
@@ -31,7 +43,8 @@ TEST(Reduce, ProductsAndCentred) {
   for (const auto& [shape, axes] : kCases)
     for (DType dtype : kFloats) {
       const bool half = dtype == DType::F16 || dtype == DType::BF16;
-      expect_same("reduce_prod", {numbers(dtype, shape, 2, 0.99, 1.01)}, {{"axes", axes}}, ulps(half ? 2 : 9000, dtype));
+      expect_same("reduce_prod", {numbers(dtype, shape, 2, 0.99, 1.01)}, {{"axes", axes}},
+                  ulps(half ? 2 : 9000, dtype));
       expect_same("reduce_var", {numbers(dtype, shape, 3)}, {{"axes", axes}}, ulps(half ? 2 : 100, dtype, 1));
       expect_same("reduce_logsumexp", {numbers(dtype, shape, 4)}, {{"axes", axes}}, ulps(half ? 2 : 20, dtype, 4));
     }

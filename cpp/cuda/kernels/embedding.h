@@ -1,7 +1,7 @@
 // Rows looked up by index, and added back: kernels/embedding/embedding.h on the device.
 //
-// Adding back is deterministic and has the CPU's bits: the updates of a row are added in the order of the indices, by one
-// thread for each element of the row. For that, the positions are sorted by the row that they name.
+// Adding back is deterministic and has the CPU's bits: the updates of a row are added in the order of the indices, by
+// one thread for each element of the row. For that, the positions are sorted by the row that they name.
 #pragma once
 
 #include <cuda_runtime_api.h>

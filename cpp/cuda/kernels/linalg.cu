@@ -33,8 +33,8 @@ __device__ double shared_maximum(std::int64_t n, const F& f) {
   return block_reduce(best, Greater());
 }
 
-/// The pairs of round `round` of a tournament of an even number of players: pair k, k < players / 2. Every two meet once
-/// in players - 1 rounds.
+/// The pairs of round `round` of a tournament of an even number of players: pair k, k < players / 2. Every two meet
+/// once in players - 1 rounds.
 struct Pair {
   std::int64_t p, q;
   __device__ Pair(std::int64_t players, std::int64_t round, std::int64_t k) {
@@ -131,7 +131,8 @@ __device__ void complete_rows(std::int64_t have, std::int64_t want, std::int64_t
       return rest;
     };
     const double most = shared_maximum(n, left);
-    const double axis = -shared_maximum(n, [&](std::int64_t j) { return left(j) == most ? -static_cast<double>(j) : -INFINITY; });
+    const double axis =
+        -shared_maximum(n, [&](std::int64_t j) { return left(j) == most ? -static_cast<double>(j) : -INFINITY; });
     share(n, [&](std::int64_t j) { q[row * n + j] = static_cast<double>(j) == axis ? 1.0 : 0.0; });
     for (int pass = 0; pass < 2; ++pass)
       for (std::int64_t i = 0; i < row; ++i) {
@@ -203,23 +204,18 @@ __global__ void svd_kernel(SvdShape s, const T* x, T* u_out, T* s_out, T* vh_out
     const auto to = static_cast<std::int64_t>(rank[i / many]);
     rows[to * many + i % many] = value[i / many] > 0 ? a[i] / value[i / many] : 0.0;
   });
-  share(few * few, [&](std::int64_t i) {
-    v_rows[static_cast<std::int64_t>(rank[i / few]) * few + i % few] = v[i];
-  });
-  share(few, [&](std::int64_t i) {
-    s_out[matrix * few + static_cast<std::int64_t>(rank[i])] = static_cast<T>(value[i]);
-  });
-  const auto have = static_cast<std::int64_t>(shared_sum(few, [&](std::int64_t i) { return value[i] > 0 ? 1.0 : 0.0; }));
+  share(few * few, [&](std::int64_t i) { v_rows[static_cast<std::int64_t>(rank[i / few]) * few + i % few] = v[i]; });
+  share(few,
+        [&](std::int64_t i) { s_out[matrix * few + static_cast<std::int64_t>(rank[i])] = static_cast<T>(value[i]); });
+  const auto have =
+      static_cast<std::int64_t>(shared_sum(few, [&](std::int64_t i) { return value[i] > 0 ? 1.0 : 0.0; }));
   complete_rows(have, s.kept, many, rows);
   // The longer side is vh where x is wide, else u.
   T* longer = (s.wide ? vh_out : u_out) + matrix * s.kept * many;
   T* shorter = (s.wide ? u_out : vh_out) + matrix * few * few;
-  share(s.kept * many, [&](std::int64_t i) {
-    longer[s.wide ? i : i % many * s.kept + i / many] = static_cast<T>(rows[i]);
-  });
-  share(few * few, [&](std::int64_t i) {
-    shorter[s.wide ? i % few * few + i / few : i] = static_cast<T>(v_rows[i]);
-  });
+  share(s.kept * many,
+        [&](std::int64_t i) { longer[s.wide ? i : i % many * s.kept + i / many] = static_cast<T>(rows[i]); });
+  share(few * few, [&](std::int64_t i) { shorter[s.wide ? i % few * few + i / few : i] = static_cast<T>(v_rows[i]); });
 }
 
 // ---- eig
@@ -229,9 +225,7 @@ struct Complex {
 };
 __device__ Complex operator+(Complex a, Complex b) { return {a.re + b.re, a.im + b.im}; }
 __device__ Complex operator-(Complex a, Complex b) { return {a.re - b.re, a.im - b.im}; }
-__device__ Complex operator*(Complex a, Complex b) {
-  return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
-}
+__device__ Complex operator*(Complex a, Complex b) { return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re}; }
 __device__ Complex operator*(double a, Complex b) { return {a * b.re, a * b.im}; }
 __device__ Complex operator/(Complex a, double b) { return {a.re / b, a.im / b}; }
 __device__ Complex conj(Complex a) { return {a.re, -a.im}; }

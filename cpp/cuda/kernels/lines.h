@@ -1,5 +1,5 @@
-// Lines along the middle axis of x[outer, size, inner], each worked on by a group of threads that keep in step: a thread
-// where neighbouring lines are neighbours in memory (inner > 1), else a warp, or a block where lines are long.
+// Lines along the middle axis of x[outer, size, inner], each worked on by a group of threads that keep in step: a
+// thread where neighbouring lines are neighbours in memory (inner > 1), else a warp, or a block where lines are long.
 // Formulas over lines are written once for all three. Only for kernels.
 #pragma once
 
@@ -12,7 +12,12 @@ struct LineShape {
   enum Group { Thread, Warp, Block } group;
 
   LineShape(std::int64_t outer, std::int64_t size, std::int64_t inner)
-      : outer(outer), size(size), inner(inner), group(inner > 1 ? Thread : size <= 1024 ? Warp : Block) {}
+      : outer(outer),
+        size(size),
+        inner(inner),
+        group(inner > 1      ? Thread
+              : size <= 1024 ? Warp
+                             : Block) {}
   std::int64_t lines() const { return outer * inner; }
   dim3 grid() const {
     return group == Thread ? blocks_for(lines(), kThreads)

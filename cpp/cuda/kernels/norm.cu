@@ -9,8 +9,8 @@ namespace dlcore::cuda {
 
 namespace {
 
-constexpr int kChannels = 32, kLanes = 8;      // of a block where channels are the last axis
-constexpr std::int64_t kLeastPiece = 256;      // elements of a channel
+constexpr int kChannels = 32, kLanes = 8;  // of a block where channels are the last axis
+constexpr std::int64_t kLeastPiece = 256;  // elements of a channel
 
 // ---- sums over channels: what a channel's elements are joined to
 

@@ -93,7 +93,8 @@ auto kernel_of(UpdateRule rule) {
 
 bool is_wide(const UpdateTensor& tensor, int states) {
   bool wide = is_aligned(tensor.tile.gradient, 16);
-  for (int k = 0; k <= states; ++k) wide = wide && is_aligned(tensor.tile.in[k], 16) && is_aligned(tensor.tile.out[k], 16);
+  for (int k = 0; k <= states; ++k)
+    wide = wide && is_aligned(tensor.tile.in[k], 16) && is_aligned(tensor.tile.out[k], 16);
   return wide;
 }
 

@@ -1,6 +1,6 @@
-// Every elementwise operation as a function of scalars: op_<primitive>. Kernels made at run time start with this text (it
-// includes nothing), and kernels that apply an activation include it. T: float, double, the integers, bool.
-// The semantics are those of kernels/pointwise/pointwise.simd.cpp.
+// Every elementwise operation as a function of scalars: op_<primitive>. Kernels made at run time start with this text
+// (it includes nothing), and kernels that apply an activation include it. T: float, double, the integers, bool. The
+// semantics are those of kernels/pointwise/pointwise.simd.cpp.
 #pragma once
 
 namespace dlcore_math {

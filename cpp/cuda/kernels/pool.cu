@@ -101,8 +101,7 @@ __global__ void average_pool_kernel(PoolShape s, std::int64_t count, const T* x,
   math_t<T> sum = 0;
   for (std::int64_t r = rows.first; r < rows.last; ++r)
     for (std::int64_t q = cols.first; q < cols.last; ++q)
-      sum += to_math(
-          image[((e.h * s.stride_h - s.pad_top + r) * s.w + e.w * s.stride_w - s.pad_left + q) * s.c]);
+      sum += to_math(image[((e.h * s.stride_h - s.pad_top + r) * s.w + e.w * s.stride_w - s.pad_left + q) * s.c]);
   y[i] = from_math<T>(sum / static_cast<math_t<T>>((rows.last - rows.first) * (cols.last - cols.first)));
 }
 
@@ -161,8 +160,8 @@ void max_pool_take(cudaStream_t stream, DType dtype, DType argmax_dtype, const P
                    const void* argmax, void* y) {
   const std::int64_t n = out_elements(shape);
   with_types(dtype, argmax_dtype, [&]<class T, class A>(T, A) {
-    launch(max_pool_take_kernel<T, A>, blocks_for(n, kThreads), kThreads, 0, stream, shape, n,
-           static_cast<const T*>(x), static_cast<const A*>(argmax), static_cast<T*>(y));
+    launch(max_pool_take_kernel<T, A>, blocks_for(n, kThreads), kThreads, 0, stream, shape, n, static_cast<const T*>(x),
+           static_cast<const A*>(argmax), static_cast<T*>(y));
   });
 }
 void average_pool(cudaStream_t stream, DType dtype, const PoolShape& shape, const void* x, void* y) {

@@ -1,5 +1,5 @@
-// Pooling of NHWC images and its gradients, as kernels/pool/pool.h has them: a thread per element of the result, channels
-// side by side. Gradients gather what falls on a pixel, so every element is written once, in a fixed order.
+// Pooling of NHWC images and its gradients, as kernels/pool/pool.h has them: a thread per element of the result,
+// channels side by side. Gradients gather what falls on a pixel, so every element is written once, in a fixed order.
 #pragma once
 
 #include <cuda_runtime_api.h>

@@ -10,8 +10,8 @@
 namespace dlcore::cuda {
 
 enum class Distribution { Uniform, Normal, TruncatedNormal };
-/// a, b: low and high, or mean and standard deviation. Uniform numbers have the CPU's bits in every dtype; float32 normal
-/// numbers those of a CPU with fused multiply-adds.
+/// a, b: low and high, or mean and standard deviation. Uniform numbers have the CPU's bits in every dtype; float32
+/// normal numbers those of a CPU with fused multiply-adds.
 void random_floats(cudaStream_t stream, Distribution distribution, DType dtype, const std::int64_t* seed,
                    std::int64_t n, double a, double b, void* y);
 void random_integers(cudaStream_t stream, DType dtype, const std::int64_t* seed, std::int64_t n, std::int64_t low,

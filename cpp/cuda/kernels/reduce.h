@@ -24,15 +24,16 @@ struct ReduceShape {
   std::size_t scratch_bytes() const;
 };
 
-/// y[outer, inner] = finish(reduction of op over x). center [outer, inner], of the type that x is computed in (float for
-/// 16-bit floats), is read for SumExp and SumSquare. y has x's dtype, or the computed type when `wide`.
+/// y[outer, inner] = finish(reduction of op over x). center [outer, inner], of the type that x is computed in (float
+/// for 16-bit floats), is read for SumExp and SumSquare. y has x's dtype, or the computed type when `wide`.
 void reduce(cudaStream_t stream, ReduceOp op, DType dtype, const ReduceShape& shape, ReduceFinish finish, bool wide,
             const void* x, const void* center, void* y, void* scratch);
 
 /// center[i] = 0 where it is not finite; of the computed type.
 void make_finite(cudaStream_t stream, DType dtype, std::int64_t n, void* center);
 
-/// y[outer, inner] = first index of the largest (or smallest) element along the middle axis; NaN counts as the extremum.
+/// y[outer, inner] = first index of the largest (or smallest) element along the middle axis; NaN counts as the
+/// extremum.
 void arg_reduce(cudaStream_t stream, bool smallest, DType dtype, std::int64_t outer, std::int64_t reduce,
                 std::int64_t inner, const void* x, std::int32_t* y);
 

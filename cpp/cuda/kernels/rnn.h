@@ -31,10 +31,10 @@ struct RnnBackStep {
   std::int64_t step, time;
   const void* saved;  // [B,saved*U]
   const bool* mask;
-  const void* dy;    // [B,T,U] or null
-  void *dh, *dc;     // [B,U]: after the step; replaced by what flows past the product into those before
-  void* carried;     // [B,U]: dy of masked steps, whose output repeats an earlier one's; with a mask
-  void* deltas;      // [B,deltas*U], overwritten
+  const void* dy;      // [B,T,U] or null
+  void *dh, *dc;       // [B,U]: after the step; replaced by what flows past the product into those before
+  void* carried;       // [B,U]: dy of masked steps, whose output repeats an earlier one's; with a mask
+  void* deltas;        // [B,deltas*U], overwritten
   const void* dreset;  // [B,U]: the gradient of r * h, for rnn_gates_backward
 };
 /// All but the reset gate of GruResetBefore.

@@ -183,14 +183,12 @@ void over_lines(DType dtype, std::int64_t outer, std::int64_t size, std::int64_t
 #define DLCORE_LAUNCH(kernel, ...) launch(kernel<T>, s.grid(), s.block(), 0, stream, s, __VA_ARGS__)
 
 void softmax(cudaStream_t stream, DType dtype, const SoftmaxView& v, const void* x, void* y) {
-  over_lines(dtype, v.outer, v.size, v.inner, [&]<class T>(T, const LineShape& s) {
-    DLCORE_LAUNCH(softmax_kernel, in<T>(x), static_cast<T*>(y));
-  });
+  over_lines(dtype, v.outer, v.size, v.inner,
+             [&]<class T>(T, const LineShape& s) { DLCORE_LAUNCH(softmax_kernel, in<T>(x), static_cast<T*>(y)); });
 }
 void log_softmax(cudaStream_t stream, DType dtype, const SoftmaxView& v, const void* x, void* y) {
-  over_lines(dtype, v.outer, v.size, v.inner, [&]<class T>(T, const LineShape& s) {
-    DLCORE_LAUNCH(log_softmax_kernel, in<T>(x), static_cast<T*>(y));
-  });
+  over_lines(dtype, v.outer, v.size, v.inner,
+             [&]<class T>(T, const LineShape& s) { DLCORE_LAUNCH(log_softmax_kernel, in<T>(x), static_cast<T*>(y)); });
 }
 void softmax_grad(cudaStream_t stream, DType dtype, const SoftmaxView& v, const void* dy, const void* y, void* dx) {
   over_lines(dtype, v.outer, v.size, v.inner, [&]<class T>(T, const LineShape& s) {

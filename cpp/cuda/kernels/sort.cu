@@ -61,8 +61,8 @@ __device__ inline std::int64_t line_start(const Lines& lines, std::int64_t line,
 
 // ---- sort
 
-constexpr int kTile = 1024;   // items sorted in shared memory
-constexpr int kMerged = 8;    // items that a thread merges
+constexpr int kTile = 1024;  // items sorted in shared memory
+constexpr int kMerged = 8;   // items that a thread merges
 
 /// The items of a line's elements, unsorted. items [lines, size].
 template <class T>
@@ -165,16 +165,12 @@ using Carry = std::conditional_t<std::is_integral_v<T>, T, double>;
 template <class C>
 struct Plus {
   static __device__ C start() { return 0; }
-  __device__ C operator()(C a, C b) const {
-    return static_cast<C>(a + b);
-  }
+  __device__ C operator()(C a, C b) const { return static_cast<C>(a + b); }
 };
 template <class C>
 struct Times {
   static __device__ C start() { return 1; }
-  __device__ C operator()(C a, C b) const {
-    return static_cast<C>(a * b);
-  }
+  __device__ C operator()(C a, C b) const { return static_cast<C>(a * b); }
 };
 // Signed integers wrap around.
 template <>
@@ -203,8 +199,7 @@ __device__ T narrowed(Carry<T> x) {
 template <class C, class Step>
 __device__ void scan_line(const Lines& lines, std::int64_t line, bool reverse, C carry, const Step& step) {
   const std::int64_t start = line_start(lines, line, lines.size);
-  for (std::int64_t j = 0; j < lines.size; ++j)
-    step(carry, start + (reverse ? lines.size - 1 - j : j) * lines.inner);
+  for (std::int64_t j = 0; j < lines.size; ++j) step(carry, start + (reverse ? lines.size - 1 - j : j) * lines.inner);
 }
 
 template <class T, template <class> class Op>

@@ -96,11 +96,10 @@ class Plan {
     const bool wide = call_.dtype == DType::F64;
     const double one_wide = 1, beta_wide = call_.accumulate ? 1 : 0;
     const float one = 1, beta = call_.accumulate ? 1.0f : 0.0f;
-    DLCORE_CUDA_CHECK(cublasLtMatmul(context_.cublaslt, operation_, wide ? static_cast<const void*>(&one_wide) : &one, b,
-                                     left_.get(), a, right_.get(),
-                                     wide ? static_cast<const void*>(&beta_wide) : &beta, c, result_.get(), c,
-                                     result_.get(), &algorithm_, context_.workspace, workspace_bytes_,
-                                     context_.stream));
+    DLCORE_CUDA_CHECK(
+        cublasLtMatmul(context_.cublaslt, operation_, wide ? static_cast<const void*>(&one_wide) : &one, b, left_.get(),
+                       a, right_.get(), wide ? static_cast<const void*>(&beta_wide) : &beta, c, result_.get(), c,
+                       result_.get(), &algorithm_, context_.workspace, workspace_bytes_, context_.stream));
   }
 
  private:
@@ -109,8 +108,8 @@ class Plan {
     DLCORE_CUDA_CHECK(cublasLtMatmulDescSetAttribute(operation_, attribute, &value, sizeof value));
   }
 
-  /// The library's first choice among those that the workspace and the operands' places allow. Partial sums are joined in
-  /// the computed type, in the workspace.
+  /// The library's first choice among those that the workspace and the operands' places allow. Partial sums are joined
+  /// in the computed type, in the workspace.
   void choose() {
     cublasLtMatmulPreference_t preference;
     DLCORE_CUDA_CHECK(cublasLtMatmulPreferenceCreate(&preference));
@@ -131,9 +130,8 @@ class Plan {
     DLCORE_CUDA_CHECK(cublasLtMatmulAlgoGetHeuristic(context_.cublaslt, operation_, left_.get(), right_.get(),
                                                      result_.get(), result_.get(), preference, 1, &found, &count));
     if (count == 0)
-      throw Error(ErrorKind::Runtime,
-                  str("cuBLASLt has no algorithm for a ", call_.dtype, " product of [", call_.m, ", ", call_.k,
-                      "] and [", call_.k, ", ", call_.n, "]."));
+      throw Error(ErrorKind::Runtime, str("cuBLASLt has no algorithm for a ", call_.dtype, " product of [", call_.m,
+                                          ", ", call_.k, "] and [", call_.k, ", ", call_.n, "]."));
     algorithm_ = found.algo;
     workspace_bytes_ = found.workspaceSize;
   }

@@ -46,10 +46,10 @@ Owned<cudnnConvolutionDescriptor_t> convolution(DType dtype, const ConvShape& s,
   cudnnConvolutionDescriptor_t made;
   DLCORE_CUDA_CHECK(cudnnCreateConvolutionDescriptor(&made));
   Owned<cudnnConvolutionDescriptor_t> owned(made, cudnnDestroyConvolutionDescriptor);
-  DLCORE_CUDA_CHECK(cudnnSetConvolution2dDescriptor(
-      made, static_cast<int>(s.pad_top), static_cast<int>(s.pad_left), static_cast<int>(s.stride_h),
-      static_cast<int>(s.stride_w), static_cast<int>(s.dilation_h), static_cast<int>(s.dilation_w),
-      CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT));
+  DLCORE_CUDA_CHECK(cudnnSetConvolution2dDescriptor(made, static_cast<int>(s.pad_top), static_cast<int>(s.pad_left),
+                                                    static_cast<int>(s.stride_h), static_cast<int>(s.stride_w),
+                                                    static_cast<int>(s.dilation_h), static_cast<int>(s.dilation_w),
+                                                    CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT));
   DLCORE_CUDA_CHECK(cudnnSetConvolutionGroupCount(made, static_cast<int>(s.groups)));
   DLCORE_CUDA_CHECK(cudnnSetConvolutionMathType(made, math_type(dtype, precision)));
   return owned;

@@ -20,8 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 void check(nvrtcResult code, const char* call) {
-  if (code != NVRTC_SUCCESS)
-    throw Error(ErrorKind::Runtime, str("NVRTC: ", nvrtcGetErrorString(code), " from ", call));
+  if (code != NVRTC_SUCCESS) throw Error(ErrorKind::Runtime, str("NVRTC: ", nvrtcGetErrorString(code), " from ", call));
 }
 #define DLCORE_NVRTC_CHECK(call) check((call), #call)
 
@@ -112,13 +111,12 @@ class CompiledKernel : public JitKernel {
  public:
   CompiledKernel(const std::string& name, const std::string& source) {
     const std::string cubin = cubin_of(name, source);
-    DLCORE_CUDA_CHECK(
-        cudaLibraryLoadData(&library_, cubin.data(), nullptr, nullptr, 0, nullptr, nullptr, 0));
+    DLCORE_CUDA_CHECK(cudaLibraryLoadData(&library_, cubin.data(), nullptr, nullptr, 0, nullptr, nullptr, 0));
     DLCORE_CUDA_CHECK(cudaLibraryGetKernel(&kernel_, library_, name.c_str()));
   }
   void launch(unsigned blocks, unsigned threads, cudaStream_t stream, void** parameters) const override {
-    DLCORE_CUDA_CHECK(cudaLaunchKernel(reinterpret_cast<const void*>(kernel_), dim3(blocks), dim3(threads), parameters,
-                                       0, stream));
+    DLCORE_CUDA_CHECK(
+        cudaLaunchKernel(reinterpret_cast<const void*>(kernel_), dim3(blocks), dim3(threads), parameters, 0, stream));
   }
 
  private:

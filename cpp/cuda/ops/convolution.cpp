@@ -1,5 +1,5 @@
-// Convolution and its gradients. The library's kernels take filters as [Cout, KH, KW, Cin] and images padded alike on both
-// sides, so filters are transposed (they are small) and, where one side has more padding, images are padded first.
+// Convolution and its gradients. The library's kernels take filters as [Cout, KH, KW, Cin] and images padded alike on
+// both sides, so filters are transposed (they are small) and, where one side has more padding, images are padded first.
 #include "ops/convolution.h"
 
 #include "cuda/kernels/conv.h"
@@ -106,7 +106,9 @@ Convolution plan_any(ConvDirection direction, const ConvShape& s, DType dtype, c
   const std::size_t filters = scratch.add(static_cast<std::size_t>(rows * s.cout) * size_of(dtype));
   const std::size_t images = even ? 0 : scratch.add(padding.bytes);
   const int element = static_cast<int>(size_of(dtype));
-  const auto place = [](void* bytes, std::size_t offset) { return static_cast<void*>(static_cast<std::byte*>(bytes) + offset); };
+  const auto place = [](void* bytes, std::size_t offset) {
+    return static_cast<void*>(static_cast<std::byte*>(bytes) + offset);
+  };
   const auto padded = [=, &context](const void* x, void* bytes) -> const void* {
     if (even) return x;
     pad(context.stream, padding.to_padded, element, 0, x, place(bytes, images));
@@ -156,8 +158,8 @@ Kernel plan_conv2d(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context&
                    in.size() == 3, activation_of(attrs), context);
 }
 Kernel plan_backward_input(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
-  return kernel_of(ConvDirection::BackwardInput, conv_shape(out[0].shape, in[1].shape, in[0].shape, attrs),
-                   in[0].dtype, false, Activation::None, context);
+  return kernel_of(ConvDirection::BackwardInput, conv_shape(out[0].shape, in[1].shape, in[0].shape, attrs), in[0].dtype,
+                   false, Activation::None, context);
 }
 Kernel plan_backward_weights(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
   return kernel_of(ConvDirection::BackwardWeights, conv_shape(in[0].shape, out[0].shape, in[1].shape, attrs),

@@ -12,9 +12,7 @@ namespace {
 
 using SpecSpan = std::span<const TensorSpec>;
 
-IndexFault fault_of(const Context& context) {
-  return {context.fault, 1 + static_cast<int>(Fault::index_out_of_range)};
-}
+IndexFault fault_of(const Context& context) { return {context.fault, 1 + static_cast<int>(Fault::index_out_of_range)}; }
 
 using Gather = void (*)(cudaStream_t, const Lookup&, DType index, std::size_t element_bytes, const void* x,
                         const void* indices, void* y, IndexFault);
@@ -58,11 +56,8 @@ Kernel plan_one_hot(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context
   const std::size_t bytes = size_of(out[0].dtype);
   std::uint64_t one = 0;
   std::memcpy(&one, Tensor::scalar(out[0].dtype, 1).bytes(), bytes);
-  return {.run =
-              [=, index = in[0].dtype, count = in[0].shape.elements(), depth = attrs.integer("depth", 0),
-               &context](const Buffers& b) {
-                one_hot(context.stream, count, depth, index, b.in[0], one, bytes, b.out[0]);
-              },
+  return {.run = [=, index = in[0].dtype, count = in[0].shape.elements(), depth = attrs.integer("depth", 0), &context](
+                     const Buffers& b) { one_hot(context.stream, count, depth, index, b.in[0], one, bytes, b.out[0]); },
           .label = "one_hot"};
 }
 

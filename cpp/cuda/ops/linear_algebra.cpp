@@ -12,8 +12,7 @@ using SpecSpan = std::span<const TensorSpec>;
 /// x [..., rows, cols] as [count, rows, cols].
 struct Matrices {
   std::int64_t count, rows, cols;
-  explicit Matrices(const Shape& x)
-      : count(x.product(0, x.rank() - 2)), rows(x[x.rank() - 2]), cols(x[x.rank() - 1]) {}
+  explicit Matrices(const Shape& x) : count(x.product(0, x.rank() - 2)), rows(x[x.rank() - 2]), cols(x[x.rank() - 1]) {}
 };
 
 Kernel plan_eigh(SpecSpan in, SpecSpan, const Attrs&, const Context& context) {

@@ -45,8 +45,8 @@ std::vector<StridedRun> strided_runs(const MatmulBatch& batch, GemmCall call, co
         break;
     for (const std::int64_t place : {batch.a[first], batch.b[first], first * call.stride_c})
       call.alignment = common_alignment(call.alignment, place * bytes);
-    runs.push_back({batch.a[first] * bytes, batch.b[first] * bytes, first * call.stride_c * bytes,
-                    plan_gemm(call, context)});
+    runs.push_back(
+        {batch.a[first] * bytes, batch.b[first] * bytes, first * call.stride_c * bytes, plan_gemm(call, context)});
   }
   return runs;
 }

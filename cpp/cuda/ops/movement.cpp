@@ -26,7 +26,8 @@ void add_moves(const char* name) {
     return {.run =
                 [moves = moves_of(name, in, out, attrs), cleared, &context](const Buffers& b) {
                   zero_bytes(context.stream, b.out[0], cleared);
-                  for (const Move& move : moves) strided_copy(context.stream, move.copy, b.in[move.in], b.out[move.out]);
+                  for (const Move& move : moves)
+                    strided_copy(context.stream, move.copy, b.in[move.in], b.out[move.out]);
                 },
             .label = name};
   });
@@ -36,9 +37,7 @@ PadShape pad_shape(const TensorSpec& x, const TensorSpec& y, const Attrs& attrs)
   const std::vector<std::int64_t> low = attrs.integers("low", {});
   const std::string mode = attrs.text("mode", "constant");
   PadShape shape;
-  shape.mode = mode == "reflect"     ? PadShape::Reflect
-               : mode == "symmetric" ? PadShape::Symmetric
-                                     : PadShape::Constant;
+  shape.mode = mode == "reflect" ? PadShape::Reflect : mode == "symmetric" ? PadShape::Symmetric : PadShape::Constant;
   shape.rank = x.shape.rank();
   for (int axis = 0; axis < shape.rank; ++axis) {
     shape.in_size[axis] = x.shape[axis];
@@ -49,11 +48,9 @@ PadShape pad_shape(const TensorSpec& x, const TensorSpec& y, const Attrs& attrs)
 }
 
 Kernel plan_pad(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
-  return {.run =
-              [shape = pad_shape(in[0], out[0], attrs), element = static_cast<int>(size_of(in[0].dtype)),
-               value = bits_of(in[0].dtype, attrs.number("value", 0.0)), &context](const Buffers& b) {
-                pad(context.stream, shape, element, value, b.in[0], b.out[0]);
-              },
+  return {.run = [shape = pad_shape(in[0], out[0], attrs), element = static_cast<int>(size_of(in[0].dtype)),
+                  value = bits_of(in[0].dtype, attrs.number("value", 0.0)),
+                  &context](const Buffers& b) { pad(context.stream, shape, element, value, b.in[0], b.out[0]); },
           .label = "pad"};
 }
 
@@ -73,19 +70,16 @@ Kernel plan_copies(SpecSpan, SpecSpan out, const Attrs&, const Context& context)
 }
 
 Kernel plan_full_like(SpecSpan, SpecSpan out, const Attrs& attrs, const Context& context) {
-  return {.run =
-              [n = out[0].shape.elements(), element = static_cast<int>(size_of(out[0].dtype)),
-               value = bits_of(out[0].dtype, attrs.number("value", 0.0)),
-               &context](const Buffers& b) { fill(context.stream, element, n, value, b.out[0]); },
+  return {.run = [n = out[0].shape.elements(), element = static_cast<int>(size_of(out[0].dtype)),
+                  value = bits_of(out[0].dtype, attrs.number("value", 0.0)),
+                  &context](const Buffers& b) { fill(context.stream, element, n, value, b.out[0]); },
           .label = "fill"};
 }
 
 Kernel plan_iota_like(SpecSpan, SpecSpan out, const Attrs& attrs, const Context& context) {
   const AxisView view = view_along(out[0].shape, resolve_axis(attrs.integer("axis", -1), out[0].shape.rank()));
-  return {.run =
-              [view, dtype = out[0].dtype, n = out[0].shape.elements(), &context](const Buffers& b) {
-                iota(context.stream, dtype, n, view.size, view.inner, b.out[0]);
-              },
+  return {.run = [view, dtype = out[0].dtype, n = out[0].shape.elements(),
+                  &context](const Buffers& b) { iota(context.stream, dtype, n, view.size, view.inner, b.out[0]); },
           .label = "iota"};
 }
 

@@ -51,7 +51,8 @@ Kernel plan_update(const char* name, SpecSpan in, const Attrs& attrs, const Cont
       product.run(b.in[n + product.weight], b.in[product.b], nullptr, at(b, product.offset));
       tensors[product.weight].tile.gradient = at(b, product.offset);
     }
-    StepCoefficients coefficients{{}, b.input<float>(scalars), plan.has_step ? b.input<std::int64_t>(scalars + 1) : nullptr};
+    StepCoefficients coefficients{
+        {}, b.input<float>(scalars), plan.has_step ? b.input<std::int64_t>(scalars + 1) : nullptr};
     std::copy(std::begin(plan.coefficients), std::end(plan.coefficients), coefficients.known);
     update_tensors(context.stream, plan.rule, dtype, tensors, coefficients);
   };

@@ -1,8 +1,8 @@
 // Elementwise primitives: each is a program, alone or a fused chain, whose kernel is made from its text.
+#include "ops/pointwise.h"
 #include "cuda/jit.h"
 #include "cuda/ops/families.h"
 #include "cuda/ops/pointwise_source.h"
-#include "ops/pointwise.h"
 
 namespace dlcore::cuda {
 
@@ -52,6 +52,7 @@ Kernel plan_program(const PointwiseProgram& program, std::span<const TensorSpec>
 
 void register_pointwise() {
   for (int op = 0; op < kOpcodes; ++op) {
+    if (static_cast<Opcode>(op) == Opcode::GeluTanh) continue;  // gelu's attribute chooses it
     const std::string_view name = info_of(static_cast<Opcode>(op)).primitive;
     register_kernel(name, [name](std::span<const TensorSpec> in, std::span<const TensorSpec> out, const Attrs& attrs,
                                  const Context& context) {

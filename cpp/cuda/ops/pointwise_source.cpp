@@ -130,7 +130,11 @@ class Writer {
     const std::string signature = str("extern \"C\" __global__ void __launch_bounds__(256) ", name);
     std::string whole = str(kPointwiseMath, kPrelude, "namespace ", name, "_ {\n", text.substr(0, body_end_), "}\n",
                             signature, text.substr(body_end_));
-    return {name, whole, width_, };
+    return {
+        name,
+        whole,
+        width_,
+    };
   }
 
  private:
@@ -146,7 +150,8 @@ class Writer {
     text += instruction.op == Opcode::GeluTanh ? "gelu_tanh" : std::string(info.primitive);
     const char* type = register_type(instruction.type);
     if (instruction.op == Opcode::Cast)
-      text += str("<", register_type(instruction.cast_to), ", ", register_type(registers_[instruction.operands[0]]), ">");
+      text +=
+          str("<", register_type(instruction.cast_to), ", ", register_type(registers_[instruction.operands[0]]), ">");
     else
       text += str("<", type, ">");
     for (int k = 0; k < info.operands; ++k) text += str(k ? ", r" : "(r", instruction.operands[k]);
@@ -158,8 +163,7 @@ class Writer {
   /// The chain for one element.
   std::string body() {
     std::string text = "__device__ inline void element(";
-    for (std::size_t i = 0; i < inputs_.size(); ++i)
-      text += str(i ? ", " : "", stored_type(inputs_[i].dtype), " i", i);
+    for (std::size_t i = 0; i < inputs_.size(); ++i) text += str(i ? ", " : "", stored_type(inputs_[i].dtype), " i", i);
     for (std::size_t j = 0; j < program_.outputs.size(); ++j)
       text += str(", ", stored_type(registers_[program_.outputs[j]]), "& o", j);
     text += ") {\n";
@@ -170,7 +174,8 @@ class Writer {
       text += str("  const ", register_type(instruction.result()), " r", inputs_.size() + k, " = ", call(instruction),
                   ";\n");
     }
-    for (std::size_t j = 0; j < program_.outputs.size(); ++j) text += str("  put(o", j, ", r", program_.outputs[j], ");\n");
+    for (std::size_t j = 0; j < program_.outputs.size(); ++j)
+      text += str("  put(o", j, ", r", program_.outputs[j], ");\n");
     text += "}\n";
     body_end_ = text.size();
     return text;
@@ -178,7 +183,8 @@ class Writer {
 
   std::string parameters() const {
     std::string text = "(";
-    for (std::size_t i = 0; i < inputs_.size(); ++i) text += str("const ", stored_type(inputs_[i].dtype), "* p", i, ", ");
+    for (std::size_t i = 0; i < inputs_.size(); ++i)
+      text += str("const ", stored_type(inputs_[i].dtype), "* p", i, ", ");
     for (std::size_t j = 0; j < program_.outputs.size(); ++j)
       text += str(stored_type(registers_[program_.outputs[j]]), "* q", j, ", ");
     return text + "long long n) {\n";

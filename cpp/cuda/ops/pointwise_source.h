@@ -19,8 +19,8 @@ struct PointwiseSource {
   int width;  // elements of one thread
 };
 
-/// Inputs are broadcast to `shape` as NumPy does. The text has the sizes of all (merged) axes but the outermost, so that
-/// one kernel serves all batch sizes where no input is broadcast along the outermost axis alone.
+/// Inputs are broadcast to `shape` as NumPy does. The text has the sizes of all (merged) axes but the outermost, so
+/// that one kernel serves all batch sizes where no input is broadcast along the outermost axis alone.
 PointwiseSource pointwise_source(const PointwiseProgram& program, std::span<const TensorSpec> inputs,
                                  const Shape& shape);
 

@@ -11,37 +11,33 @@ namespace {
 using SpecSpan = std::span<const TensorSpec>;
 
 Kernel plan_max_pool(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
-  return {.run =
-              [shape = pool_shape(in[0].shape, out[0].shape, attrs), dtype = in[0].dtype, argmax = out[1].dtype,
-               &context](const Buffers& b) {
-                max_pool(context.stream, dtype, argmax, shape, b.in[0], b.out[0], b.out[1]);
-              },
+  return {.run = [shape = pool_shape(in[0].shape, out[0].shape, attrs), dtype = in[0].dtype, argmax = out[1].dtype,
+                  &context](
+                     const Buffers& b) { max_pool(context.stream, dtype, argmax, shape, b.in[0], b.out[0], b.out[1]); },
           .label = "max_pool2d"};
 }
 Kernel plan_max_pool_grad(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
-  return {.run =
-              [shape = pool_shape(out[0].shape, in[0].shape, attrs), dtype = in[0].dtype, argmax = in[1].dtype,
-               &context](const Buffers& b) {
-                max_pool_grad(context.stream, dtype, argmax, shape, b.in[0], b.in[1], b.out[0]);
-              },
-          .label = "max_pool2d_grad"};
+  return {
+      .run = [shape = pool_shape(out[0].shape, in[0].shape, attrs), dtype = in[0].dtype, argmax = in[1].dtype,
+              &context](
+                 const Buffers& b) { max_pool_grad(context.stream, dtype, argmax, shape, b.in[0], b.in[1], b.out[0]); },
+      .label = "max_pool2d_grad"};
 }
 Kernel plan_max_pool_take(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
-  return {.run =
-              [shape = pool_shape(in[0].shape, out[0].shape, attrs), dtype = in[0].dtype, argmax = in[1].dtype,
-               &context](const Buffers& b) {
-                max_pool_take(context.stream, dtype, argmax, shape, b.in[0], b.in[1], b.out[0]);
-              },
-          .label = "max_pool2d_take"};
+  return {
+      .run = [shape = pool_shape(in[0].shape, out[0].shape, attrs), dtype = in[0].dtype, argmax = in[1].dtype,
+              &context](
+                 const Buffers& b) { max_pool_take(context.stream, dtype, argmax, shape, b.in[0], b.in[1], b.out[0]); },
+      .label = "max_pool2d_take"};
 }
 Kernel plan_avg_pool(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
-  return {.run = [shape = pool_shape(in[0].shape, out[0].shape, attrs), dtype = in[0].dtype, &context](
-                     const Buffers& b) { average_pool(context.stream, dtype, shape, b.in[0], b.out[0]); },
+  return {.run = [shape = pool_shape(in[0].shape, out[0].shape, attrs), dtype = in[0].dtype,
+                  &context](const Buffers& b) { average_pool(context.stream, dtype, shape, b.in[0], b.out[0]); },
           .label = "avg_pool2d"};
 }
 Kernel plan_avg_pool_grad(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
-  return {.run = [shape = pool_shape(out[0].shape, in[0].shape, attrs), dtype = in[0].dtype, &context](
-                     const Buffers& b) { average_pool_grad(context.stream, dtype, shape, b.in[0], b.out[0]); },
+  return {.run = [shape = pool_shape(out[0].shape, in[0].shape, attrs), dtype = in[0].dtype,
+                  &context](const Buffers& b) { average_pool_grad(context.stream, dtype, shape, b.in[0], b.out[0]); },
           .label = "avg_pool2d_grad"};
 }
 

@@ -23,13 +23,13 @@ void add(const char* name, Distribution distribution, const char* a, double a_de
 }
 
 Kernel plan_random_int(SpecSpan, SpecSpan out, const Attrs& attrs, const Context& context) {
-  return {.run =
-              [spec = out[0], low = attrs.integer("low", 0), high = attrs.integer("high", 0),
-               &context](const Buffers& b) {
-                random_integers(context.stream, spec.dtype, b.input<std::int64_t>(0), spec.shape.elements(), low, high,
-                                b.out[0]);
-              },
-          .label = "random_int"};
+  return {
+      .run =
+          [spec = out[0], low = attrs.integer("low", 0), high = attrs.integer("high", 0), &context](const Buffers& b) {
+            random_integers(context.stream, spec.dtype, b.input<std::int64_t>(0), spec.shape.elements(), low, high,
+                            b.out[0]);
+          },
+      .label = "random_int"};
 }
 
 Kernel plan_dropout(SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) {
@@ -53,9 +53,10 @@ void register_random() {
   add("random_truncated_normal", Distribution::TruncatedNormal, "mean", 0, "stddev");
   register_kernel("random_int", plan_random_int);
   register_kernel("random_permutation", [](SpecSpan, SpecSpan out, const Attrs&, const Context& context) -> Kernel {
-    return {.run = [n = out[0].shape[0], &context](const Buffers& b) {
-              random_permutation(context.stream, b.input<std::int64_t>(0), n, b.output<std::int64_t>(0));
-            },
+    return {.run =
+                [n = out[0].shape[0], &context](const Buffers& b) {
+                  random_permutation(context.stream, b.input<std::int64_t>(0), n, b.output<std::int64_t>(0));
+                },
             .label = "random_permutation"};
   });
   register_kernel("dropout", plan_dropout);

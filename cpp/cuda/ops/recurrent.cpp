@@ -1,6 +1,6 @@
-// LSTM, GRU and the simple recurrent network over whole sequences. The inputs of all steps are one product; each step is
-// a product with h and one kernel. Backward, the steps leave the gradients of the sums in their gates ("deltas") behind,
-// and those of all steps together give the weights' and the inputs' gradients as a few large products.
+// LSTM, GRU and the simple recurrent network over whole sequences. The inputs of all steps are one product; each step
+// is a product with h and one kernel. Backward, the steps leave the gradients of the sums in their gates ("deltas")
+// behind, and those of all steps together give the weights' and the inputs' gradients as a few large products.
 #include "ops/recurrent.h"
 
 #include "cuda/kernels/movement.h"
@@ -83,8 +83,7 @@ Kernel plan_forward(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context
   const std::int64_t saved_size = rnn_workspace_size(s) * s.batch;
   Kernel kernel{.run = {}, .label = name_of(family, false), .flops = rnn_forward_flops(s)};
   const auto start = [=, &context](const Buffers& b) {
-    for (int i = 0; i < states; ++i)
-      copy_bytes(context.stream, b.in[4 + i], b.out[1 + i], elements.bytes(state));
+    for (int i = 0; i < states; ++i) copy_bytes(context.stream, b.in[4 + i], b.out[1 + i], elements.bytes(state));
   };
   if (s.steps * state == 0) {
     kernel.run = start;
@@ -97,22 +96,23 @@ Kernel plan_forward(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context
   const std::size_t saved = scratch.add(before && !keeps ? elements.bytes(saved_size) : 0);
   const RunGemm project = plan_gemm(dense_call(dtype, s.batch * s.steps, cols, s.channels), context);
   const std::int64_t units = s.units, gate_cols = before ? 2 * units : cols;
-  const RunGemm recur = product(dtype, units, s.batch, gate_cols, units, false, false, units, cols, cols, false, context);
+  const RunGemm recur =
+      product(dtype, units, s.batch, gate_cols, units, false, false, units, cols, cols, false, context);
   const RunGemm recur_reset =
       before ? product(dtype, units, s.batch, units, units, false, false, units, cols, cols, false, context) : nullptr;
   kernel.scratch_bytes = scratch.bytes();
   kernel.run = [=, &context](const Buffers& b) {
     start(b);
     project(b.in[0], b.in[1], nullptr, at(b, z));
-    RnnStep step{0,         0,         at(b, z),        at(b, zh), b.in[3],
-                 has_mask ? b.input<bool>(4 + states) : nullptr,
-                 b.out[1],  states == 2 ? b.out[2] : nullptr,
-                 nullptr,   at(b, reset), b.out[0]};
+    RnnStep step{0,        0,
+                 at(b, z), at(b, zh),
+                 b.in[3],  has_mask ? b.input<bool>(4 + states) : nullptr,
+                 b.out[1], states == 2 ? b.out[2] : nullptr,
+                 nullptr,  at(b, reset),
+                 b.out[0]};
     for (step.step = 0; step.step < s.steps; ++step.step) {
       step.time = time_of(s, step.step);
-      step.saved = keeps    ? elements.at(b.out[1 + states], step.step * saved_size)
-                   : before ? at(b, saved)
-                            : nullptr;
+      step.saved = keeps ? elements.at(b.out[1 + states], step.step * saved_size) : before ? at(b, saved) : nullptr;
       recur(step.h, b.in[2], nullptr, at(b, zh));
       if (before) {
         rnn_gates_forward(context.stream, dtype, s, step);
@@ -188,9 +188,11 @@ Kernel plan_grad(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& c
     back.push_back(product(dtype, units, s.batch, units, n, false, true, wide, cols, units, !into_reset, context));
     weights.push_back(product(dtype, units, units, n, rows, true, false, saved, wide, cols, false, context));
   }
-  const RunGemm dw_x = product(dtype, units, s.channels, cols, rows, true, false, s.channels, wide, cols, false, context);
-  const RunGemm dx = needs_dx ? product(dtype, units, rows, s.channels, cols, false, true, wide, cols, s.channels, false, context)
-                              : nullptr;
+  const RunGemm dw_x =
+      product(dtype, units, s.channels, cols, rows, true, false, s.channels, wide, cols, false, context);
+  const RunGemm dx =
+      needs_dx ? product(dtype, units, rows, s.channels, cols, false, true, wide, cols, s.channels, false, context)
+               : nullptr;
   const StridedCopy to_steps = step_order(s, dtype, false), from_steps = step_order(s, dtype, true);
 
   kernel.scratch_bytes = scratch.bytes();

@@ -27,16 +27,16 @@ using TwoInputs = void (*)(cudaStream_t, DType, const SoftmaxView&, const void*,
 
 void add(const char* name, OneInput kernel) {
   register_kernel(name, [=](SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) -> Kernel {
-    return {.run = [=, view = view_of(in[0], attrs), dtype = in[0].dtype, &context](
-                       const Buffers& b) { kernel(context.stream, dtype, view, b.in[0], b.out[0]); },
+    return {.run = [=, view = view_of(in[0], attrs), dtype = in[0].dtype,
+                    &context](const Buffers& b) { kernel(context.stream, dtype, view, b.in[0], b.out[0]); },
             .label = name,
             .in_place = {{0, 0}}};
   });
 }
 void add(const char* name, TwoInputs kernel) {
   register_kernel(name, [=](SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) -> Kernel {
-    return {.run = [=, view = view_of(in[0], attrs), dtype = in[0].dtype, &context](
-                       const Buffers& b) { kernel(context.stream, dtype, view, b.in[0], b.in[1], b.out[0]); },
+    return {.run = [=, view = view_of(in[0], attrs), dtype = in[0].dtype,
+                    &context](const Buffers& b) { kernel(context.stream, dtype, view, b.in[0], b.in[1], b.out[0]); },
             .label = name,
             .in_place = {{0, 0}, {0, 1}}};
   });
@@ -70,10 +70,8 @@ void register_dense() {
             .in_place = {{0, 1}, {0, 2}}};
   });
   register_kernel("sigmoid_xent", [](SpecSpan in, SpecSpan, const Attrs&, const Context& context) -> Kernel {
-    return {.run =
-                [n = in[0].shape.elements(), dtype = in[0].dtype, &context](const Buffers& b) {
-                  sigmoid_xent(context.stream, dtype, n, b.in[0], b.in[1], b.out[0]);
-                },
+    return {.run = [n = in[0].shape.elements(), dtype = in[0].dtype,
+                    &context](const Buffers& b) { sigmoid_xent(context.stream, dtype, n, b.in[0], b.in[1], b.out[0]); },
             .label = "sigmoid_xent",
             .in_place = {{0, 0}, {0, 1}}};
   });

@@ -40,11 +40,9 @@ void add_sort(const char* name, int values, int indices) {
 using Scan = void (*)(cudaStream_t, DType, const Lines&, bool exclusive, bool reverse, const void*, void*);
 void add_scan(const char* name, Scan scan) {
   register_kernel(name, [=](SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) -> Kernel {
-    return {.run =
-                [=, lines = lines_of(in[0], attrs), dtype = in[0].dtype, exclusive = attrs.boolean("exclusive", false),
-                 reverse = attrs.boolean("reverse", false), &context](const Buffers& b) {
-                  scan(context.stream, dtype, lines, exclusive, reverse, b.in[0], b.out[0]);
-                },
+    return {.run = [=, lines = lines_of(in[0], attrs), dtype = in[0].dtype,
+                    exclusive = attrs.boolean("exclusive", false), reverse = attrs.boolean("reverse", false), &context](
+                       const Buffers& b) { scan(context.stream, dtype, lines, exclusive, reverse, b.in[0], b.out[0]); },
             .label = name};
   });
 }

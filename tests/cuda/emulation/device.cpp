@@ -17,7 +17,7 @@ std::map<std::string, cuda::PlanKernel, std::less<>>& kernels() {
 }  // namespace
 
 void cuda::register_kernel(std::string_view primitive, PlanKernel plan) {
-  kernels().insert_or_assign(std::string(primitive), std::move(plan));
+  if (!kernels().emplace(primitive, std::move(plan)).second) throw value_error(primitive, " is registered twice");
 }
 
 namespace testing {
@@ -26,8 +26,8 @@ const cuda::Context& device_context() {
   static int fault = 0;
   static char workspace[1 << 20];
   // Few multiprocessors: reductions are cut where shapes of tests are small, too.
-  static const cuda::Context context{nullptr, nullptr, nullptr, workspace, sizeof workspace,
-                                     &fault,  2,       cuda::Context::Precision::highest};
+  static const cuda::Context context{nullptr,          nullptr, nullptr, workspace,
+                                     sizeof workspace, &fault,  2,       cuda::Context::Precision::highest};
   static const bool registered = (cuda::register_all(), true);
   (void)registered;
   return context;

@@ -1,5 +1,5 @@
-// A CUDA device in host C++: the threads of a block run as fibers, one block after another. Slow and exact: what a kernel
-// computes here is what it computes on a device, as far as it has no data race.
+// A CUDA device in host C++: the threads of a block run as fibers, one block after another. Slow and exact: what a
+// kernel computes here is what it computes on a device, as far as it has no data race.
 #pragma once
 
 #include <math.h>
@@ -27,7 +27,8 @@ struct Index {
 void run(dim3 grid, dim3 block, std::size_t shared_bytes, void (*body)(void*), void* argument);
 template <class Body>
 void run(dim3 grid, dim3 block, std::size_t shared_bytes, const Body& body) {
-  run(grid, block, shared_bytes, [](void* given) { (*static_cast<const Body*>(given))(); }, const_cast<Body*>(&body));
+  run(
+      grid, block, shared_bytes, [](void* given) { (*static_cast<const Body*>(given))(); }, const_cast<Body*>(&body));
 }
 /// The block's dynamic shared memory, filled with NaN before the block starts.
 void* shared();

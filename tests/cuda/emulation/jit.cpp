@@ -43,11 +43,12 @@ class HostKernel : public JitKernel {
  public:
   HostKernel(const std::string& name, const std::string& text) {
     const std::string base = str("/tmp/dlcore_jit_", getpid(), "_", name);
-    std::ofstream(base + ".cpp") << kBefore << text << kNumbers << kBehind << "extern \"C\" void entry(void** p) { call("
-                                 << name << ", p); }\n";
-    const std::string command = str(DLCORE_HOST_COMPILER, " -std=c++20 -O1 -w -shared -fPIC -ffp-contract=off -I", DLCORE_EMULATION_DIR,
-                                    " -I", DLCORE_CPP_DIR, " -o ", base, ".so ", base, ".cpp");
-    if (std::system(command.c_str()) != 0) throw Error(ErrorKind::Runtime, "the kernel does not compile: " + base + ".cpp");
+    std::ofstream(base + ".cpp") << kBefore << text << kNumbers << kBehind
+                                 << "extern \"C\" void entry(void** p) { call(" << name << ", p); }\n";
+    const std::string command = str(DLCORE_HOST_COMPILER, " -std=c++20 -O1 -w -shared -fPIC -ffp-contract=off -I",
+                                    DLCORE_EMULATION_DIR, " -I", DLCORE_CPP_DIR, " -o ", base, ".so ", base, ".cpp");
+    if (std::system(command.c_str()) != 0)
+      throw Error(ErrorKind::Runtime, "the kernel does not compile: " + base + ".cpp");
     void* library = dlopen((base + ".so").c_str(), RTLD_NOW);
     if (!library) throw Error(ErrorKind::Runtime, dlerror());
     entry_ = reinterpret_cast<Entry>(dlsym(library, "entry"));

@@ -1,0 +1,84 @@
+#include "compare.h"
+
+namespace dlcore {
+namespace {
+
+using namespace testing;
+
+struct Cell {
+  const char* name;
+  std::int64_t gates;
+  int states;
+  Attrs attrs;
+  bool two_biases;
+};
+
+std::vector<Cell> cells() {
+  std::vector<Cell> list{{"lstm", 4, 2, {}, false},
+                         {"simple_rnn", 1, 1, {}, false},
+                         {"gru", 3, 1, {}, true},
+                         {"gru", 3, 1, {}, false},
+                         {"gru", 3, 1, {{"reset_after", false}}, false}};
+  list.push_back({"lstm",
+                  4,
+                  2,
+                  {{"activation", std::string("relu")}, {"recurrent_activation", std::string("hard_sigmoid")}},
+                  false});
+  list.push_back(
+      {"gru", 3, 1, {{"activation", std::string("softsign")}, {"recurrent_activation", std::string("elu")}}, true});
+  for (const char* name : {"linear", "relu6", "leaky_relu", "hard_tanh", "softplus", "selu", "exponential", "sigmoid"})
+    list.push_back({"simple_rnn", 1, 1, {{"activation", std::string(name)}}, false});
+  return list;
+}
+
+/// Errors grow with the steps; the cells contract.
+Tolerance bound(DType dtype) { return ulps(400, dtype, 400); }
+
+TEST(Recurrent, ForwardAndGradients) {
+  struct Size {
+    std::int64_t batch, steps, channels, units;
+  };
+  for (const Cell& cell : cells())
+    for (const Size& s : {Size{3, 4, 5, 6}, Size{1, 3, 2, 33}, Size{2, 1, 3, 4}})
+      for (DType dtype : {DType::F32, DType::F64})
+        for (bool masked : {false, true})
+          for (bool reverse : {false, true}) {
+            const std::int64_t cols = cell.gates * s.units;
+            const auto weights = [&](const Shape& shape, unsigned seed) {
+              return numbers(dtype, shape, seed, -0.4, 0.4);
+            };
+            Attrs attrs = cell.attrs;
+            attrs.set("reverse", reverse);
+            std::vector<Tensor> in{weights({s.batch, s.steps, s.channels}, 1), weights({s.channels, cols}, 2),
+                                   weights({s.units, cols}, 3),
+                                   cell.two_biases ? weights({2, cols}, 4) : weights({cols}, 4)};
+            for (int i = 0; i < cell.states; ++i) in.push_back(weights({s.batch, s.units}, 5 + i));
+            const Tensor mask = numbers(DType::Bool, {s.batch, s.steps}, 8);
+            if (masked) in.push_back(mask);
+            // What masked steps leave in the workspace but for h before the step is not read.
+            expect_same(cell.name, in, attrs, bound(dtype), masked ? 1u << (1 + cell.states) : 0);
+            Attrs without = attrs;
+            without.set("keeps_workspace", false);
+            expect_same(cell.name, in, without, bound(dtype));
+
+            const std::vector<Tensor> out = apply_all(cell.name, in, attrs);
+            for (bool all : {true, false}) {
+              std::vector<Tensor> grad_in{in[0], in[1], in[2], out[1 + cell.states]};
+              if (masked) grad_in.push_back(mask);
+              if (all) grad_in.push_back(weights({s.batch, s.steps, s.units}, 9));
+              for (int i = 0; i < cell.states; ++i)
+                if (all || i == 0) grad_in.push_back(weights({s.batch, s.units}, 10 + i));
+              Attrs grad = attrs;
+              grad.set("has_mask", masked);
+              grad.set("has_dy", all);
+              grad.set("has_dh_T", true);
+              if (cell.states == 2) grad.set("has_dc_T", all);
+              grad.set("needs_dx", all);
+              grad.set("bias_rows", std::int64_t{cell.two_biases ? 2 : 1});
+              expect_same((std::string(cell.name) + "_grad").c_str(), grad_in, grad, bound(dtype));
+            }
+          }
+}
+
+}  // namespace
+}  // namespace dlcore
