@@ -2,18 +2,21 @@
 # (or below DLCORE_NVIDIA_ROOT, their folder "nvidia"), else a system's toolkit.
 set(DLCORE_NVIDIA_ROOT "" CACHE PATH "The folder `nvidia` of NVIDIA's Python packages; empty: ask Python")
 
-set(nvidia_root "${DLCORE_NVIDIA_ROOT}")
-if(NOT nvidia_root)
+set(nvidia_roots "${DLCORE_NVIDIA_ROOT}")
+if(NOT nvidia_roots)
   find_package(Python 3.10 COMPONENTS Interpreter)
   if(Python_FOUND)
-    execute_process(COMMAND "${Python_EXECUTABLE}" -c "import nvidia; print(list(nvidia.__path__)[0])"
-                    OUTPUT_VARIABLE nvidia_root OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+    execute_process(COMMAND "${Python_EXECUTABLE}" -c "import nvidia; print(*nvidia.__path__, sep=';')"
+                    OUTPUT_VARIABLE nvidia_roots OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
   endif()
 endif()
 set(nvidia_includes "")
-foreach(package cu13 cudnn nccl)
-  list(APPEND nvidia_includes "${nvidia_root}/${package}/include")
-  list(APPEND nvidia_lib_folders "${nvidia_root}/${package}/lib")
+set(nvidia_lib_folders "")
+foreach(root IN LISTS nvidia_roots)
+  foreach(package cu13 cudnn nccl)
+    list(APPEND nvidia_includes "${root}/${package}/include")
+    list(APPEND nvidia_lib_folders "${root}/${package}/lib")
+  endforeach()
 endforeach()
 
 # nvidia::<name>: the library file and the folder of its header. The packages have no links without a version.

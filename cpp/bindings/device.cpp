@@ -59,16 +59,21 @@ void init_device(py::module_& module) {
       .def("__exit__", [](Place& place, const py::args&) { place.exit(); });
   module.def("devices", &list_devices, "(name, description) of each device.");
   module.def("no_device_reason", &no_device_reason, "Why there is no device but the processor, in one line.");
-  module.def("current_device", [] { return current_device().name(); }, "The name of the device in force.");
+  module.def(
+      "current_device", [] { return current_device().name(); }, "The name of the device in force.");
   module.def("placement", &placement, "A number; programs compiled under the same one are alike.");
-  module.def("synchronize", [] { current_device().synchronize(); }, py::call_guard<py::gil_scoped_release>(),
-             "Waits until the device in force has done its work.");
-  module.def("missing_kernels", [](const std::string& name) { return missing_kernels(device(name)); },
-             py::arg("device"), "The primitives that a device can't run.");
-  module.def("set_process_group", &set_python_process_group, py::arg("rank"), py::arg("size"), py::arg("sum"),
-             py::arg("broadcast"),
-             "The processes that train together; sum(array) and broadcast(array) work in place, on all of them at once.");
-  module.def("set_tf32", [](bool on) { set_precision(on ? Precision::Tf32 : Precision::Highest); }, py::arg("on"));
+  module.def(
+      "synchronize", [] { current_device().synchronize(); }, py::call_guard<py::gil_scoped_release>(),
+      "Waits until the device in force has done its work.");
+  module.def(
+      "missing_kernels", [](const std::string& name) { return missing_kernels(device(name)); }, py::arg("device"),
+      "The primitives that a device can't run.");
+  module.def(
+      "set_process_group", &set_python_process_group, py::arg("rank"), py::arg("size"), py::arg("sum"),
+      py::arg("broadcast"),
+      "The processes that train together; sum(array) and broadcast(array) work in place, on all of them at once.");
+  module.def(
+      "set_tf32", [](bool on) { set_precision(on ? Precision::Tf32 : Precision::Highest); }, py::arg("on"));
   module.def("tf32", [] { return precision() == Precision::Tf32; });
 }
 

@@ -14,7 +14,8 @@ namespace {
 
 void check(ncclResult_t code, const char* call) {
   if (code != ncclSuccess)
-    throw Error(ErrorKind::Runtime, str("NCCL: ", ncclGetErrorString(code), " from ", call, ": ", ncclGetLastError(nullptr)));
+    throw Error(ErrorKind::Runtime,
+                str("NCCL: ", ncclGetErrorString(code), " from ", call, ": ", ncclGetLastError(nullptr)));
 }
 
 #define DLCORE_NCCL_CHECK(call) check((call), #call)
@@ -85,7 +86,8 @@ std::function<void(const Buffers&, cudaStream_t)> sum_of(std::span<const TensorS
 
 Kernel plan_all_reduce(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs&,
                        const Context& context) {
-  return {.run = [sum = sum_of(in), &context](const Buffers& b) { sum(b, context.stream); }, .label = "nccl_all_reduce"};
+  return {.run = [sum = sum_of(in), &context](const Buffers& b) { sum(b, context.stream); },
+          .label = "nccl_all_reduce"};
 }
 
 Kernel plan_start(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs&, const Context& context) {

@@ -9,8 +9,8 @@
 
 namespace dlcore::cuda {
 
-// Each throws a dlcore::Error with the call and the library's text (OutOfMemory where that was the reason) when the code
-// is not success. Used through the macro below, which gives the call's text.
+// Each throws a dlcore::Error with the call and the library's text (OutOfMemory where that was the reason) when the
+// code is not success. Used through the macro below, which gives the call's text.
 void check(cudaError_t code, const char* call);
 void check(cublasStatus_t code, const char* call);
 void check(cudnnStatus_t code, const char* call);

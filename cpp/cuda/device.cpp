@@ -243,7 +243,8 @@ void CudaDevice::gather(const Rows& source, const std::int64_t* order, std::int6
                         DType dtype, std::byte* to) {
   const std::size_t row_bytes = static_cast<std::size_t>(source.row_elements) * size_of(dtype);
   if (!order && source.dtype == dtype)
-    return copy(to, source.data + static_cast<std::size_t>(first) * row_bytes, static_cast<std::size_t>(count) * row_bytes);
+    return copy(to, source.data + static_cast<std::size_t>(first) * row_bytes,
+                static_cast<std::size_t>(count) * row_bytes);
   gather_rows(source, order, first, count, dtype, to, use().stream);
 }
 

@@ -44,5 +44,6 @@ extern "C" void dlcore_plugin_devices(const char* version, std::vector<std::uniq
   for (int index = 0; index < count; ++index)
     if (cuda::capability(index) >= cuda::kLeastCapability) devices.push_back(std::make_unique<cuda::CudaDevice>(index));
   if (devices.empty())
-    throw cuda::no_device(str("The GPU has compute capability ", cuda::capability(0) / 10., "; 8.0 or more is needed."));
+    throw cuda::no_device(
+        str("The GPU has compute capability ", cuda::capability(0) / 10., "; 8.0 or more is needed."));
 }

@@ -23,7 +23,8 @@ Specs infer_all_reduce(std::span<const TensorSpec> in, const Attrs&) {
   expect_inputs(in, 1, SIZE_MAX);
   for (const TensorSpec& spec : in)
     if (spec.dtype != in[0].dtype || !can_be_summed(spec.dtype))
-      throw type_error("got ", in[0], " and ", spec, "; expected tensors of one dtype: float32, float64, int32 or int64.");
+      throw type_error("got ", in[0], " and ", spec,
+                       "; expected tensors of one dtype: float32, float64, int32 or int64.");
   return {in.begin(), in.end()};
 }
 
@@ -54,7 +55,8 @@ Kernel plan_all_reduce(std::span<const TensorSpec> in, std::span<const TensorSpe
 
 // Inputs: what an all_reduce_start got, then what it gave, which is passed on.
 std::size_t messages(std::span<const TensorSpec> in) {
-  if (in.empty() || in.size() % 2) throw value_error("got ", in.size(), " inputs; expected those of a start and its outputs.");
+  if (in.empty() || in.size() % 2)
+    throw value_error("got ", in.size(), " inputs; expected those of a start and its outputs.");
   return in.size() / 2;
 }
 

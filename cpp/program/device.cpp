@@ -91,15 +91,18 @@ void* open_plugin(const std::filesystem::path& file) {
 
 Plugin load_plugin() {
   const char* named = std::getenv("DLCORE_CUDA_PLUGIN");
-  const std::filesystem::path file = named && *named ? std::filesystem::path(named) : own_file().parent_path() / kPlugin;
+  const std::filesystem::path file =
+      named && *named ? std::filesystem::path(named) : own_file().parent_path() / kPlugin;
   std::error_code error;
   if (!std::filesystem::exists(file, error))
-    return {{}, named && *named ? str("DLCORE_CUDA_PLUGIN names ", file.string(), ", and there is no such file.")
-                                : "The plug-in for NVIDIA GPUs is not installed: pip install \"dlcore[cuda13]\"."};
+    return {{},
+            named && *named ? str("DLCORE_CUDA_PLUGIN names ", file.string(), ", and there is no such file.")
+                            : "The plug-in for NVIDIA GPUs is not installed: pip install \"dlcore[cuda13]\"."};
   void* library = open_plugin(file);
   if (!library)
-    return {{}, str("The plug-in for NVIDIA GPUs can't be loaded: ", dlerror(),
-                    ". NVIDIA's libraries come with: pip install \"dlcore[cuda13]\".")};
+    return {{},
+            str("The plug-in for NVIDIA GPUs can't be loaded: ", dlerror(),
+                ". NVIDIA's libraries come with: pip install \"dlcore[cuda13]\".")};
   const auto plugin_devices = reinterpret_cast<PluginDevices>(dlsym(library, "dlcore_plugin_devices"));
   if (!plugin_devices) return {{}, str(file.string(), " is no plug-in of dlcore.")};
   Plugin plugin;
@@ -183,9 +186,8 @@ void expect_kernels(const Device& device, std::span<const Primitive* const> ops)
     if (!op->is_alias && !device.has_kernel(*op) && missing.find("'" + op->name + "'") == std::string::npos)
       missing += (missing.empty() ? "'" : ", '") + op->name + "'";
   if (!missing.empty())
-    throw Error(ErrorKind::NotImplemented,
-                str(device.name(), " has no kernel for ", missing,
-                    ". Run this part on the processor: with dlcore.device(\"cpu\"): ..."));
+    throw Error(ErrorKind::NotImplemented, str(device.name(), " has no kernel for ", missing,
+                                               ". Run this part on the processor: with dlcore.device(\"cpu\"): ..."));
 }
 
 std::vector<std::string> missing_kernels(const Device& device) {
@@ -204,8 +206,8 @@ Error out_of_memory(Device& device, std::size_t bytes) {
 
 void expect_plugin_version(std::string_view core, std::string_view plugin) {
   if (core != plugin)
-    throw Error(ErrorKind::Runtime, str("The plug-in for NVIDIA GPUs is of dlcore ", plugin, " and this is dlcore ", core,
-                                        ": pip install --upgrade \"dlcore[cuda13]\"."));
+    throw Error(ErrorKind::Runtime, str("The plug-in for NVIDIA GPUs is of dlcore ", plugin, " and this is dlcore ",
+                                        core, ": pip install --upgrade \"dlcore[cuda13]\"."));
 }
 
 }  // namespace dlcore

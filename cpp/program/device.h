@@ -22,7 +22,8 @@ class Recording {
   virtual void replay() = 0;
 };
 
-/// Host buffers in turn, through which batches stream to a device: one is filled while the device still reads the other.
+/// Host buffers in turn, through which batches stream to a device: one is filled while the device still reads the
+/// other.
 class Uploader {
  public:
   virtual ~Uploader() = default;
@@ -93,8 +94,8 @@ class Device {
 Device& cpu();
 /// The processor, then what the plug-in gave.
 std::vector<Device*> devices();
-/// The device of a name ("gpu" and "cuda" mean the first that a plug-in gave, "cpu" the processor). Throws a Value error
-/// that lists the devices, and says why the plug-in gave none.
+/// The device of a name ("gpu" and "cuda" mean the first that a plug-in gave, "cpu" the processor). Throws a Value
+/// error that lists the devices, and says why the plug-in gave none.
 Device& device(std::string_view name);
 /// Why there is no device but the processor: one line; empty when there is one.
 std::string no_device_reason();

@@ -183,8 +183,8 @@ std::string Executor::dump() const {
     }
     std::size_t bytes = 0;
     for (int value : step.node->out) bytes += graph_.values[value].spec.bytes();
-    out << graph_.describe(*step.node) << "  ["
-        << (step.kernel.label.empty() ? step.node->op->name : step.kernel.label) << ", " << bytes << " bytes]\n";
+    out << graph_.describe(*step.node) << "  [" << (step.kernel.label.empty() ? step.node->op->name : step.kernel.label)
+        << ", " << bytes << " bytes]\n";
   }
   out << graph_.describe_results();
   return out.str();

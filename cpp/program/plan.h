@@ -35,7 +35,8 @@ struct Interval {
   std::size_t offset = 0;
 };
 
-/// Gives each interval an aligned offset, largest first, into the lowest gap that fits. Returns the arena's size. Source: Pisarchyk and Lee 2020, "Efficient memory management for deep neural net inference" (greedy by size).
+/// Gives each interval an aligned offset, largest first, into the lowest gap that fits. Returns the arena's size.
+/// Source: Pisarchyk and Lee 2020, "Efficient memory management for deep neural net inference" (greedy by size).
 std::size_t place_intervals(std::vector<Interval>& intervals, std::size_t alignment = 64);
 
 /// kernels: one per node (empty for aliases).

@@ -12,7 +12,8 @@ namespace dlcore {
 /// What a process knows of its group. All processes call the functions in the same order; each waits for the others.
 struct ProcessGroup {
   int rank = 0, size = 1;
-  /// data[i] = the sum of the processes' data[i], the same bits everywhere; host memory; float32, float64, int32, int64.
+  /// data[i] = the sum of the processes' data[i], the same bits everywhere; host memory; float32, float64, int32,
+  /// int64.
   std::function<void(void* data, std::int64_t count, DType dtype)> sum = nullptr;
   /// The bytes of process 0, on the host, for all.
   std::function<void(void* data, std::size_t bytes)> broadcast = nullptr;

@@ -243,8 +243,8 @@ class _Distribution:
 class DataParallel(_Distribution):
     """Each device has all variables and a part of each batch.
 
-    With several processes (`initialize`), each has one device. `fit` and `evaluate` on arrays give each process its part
-    of every batch; other sources are taken as they are, so each process brings its own. Gradients are averaged by
+    With several processes (`initialize`), each has one device. `fit` and `evaluate` on arrays give each process its
+    part of every batch; other sources are taken as they are, so each process brings its own. Gradients are averaged by
     the optimizer, metrics are over all rows, and before training all take the weights of process 0.
 
     Args:

@@ -1,4 +1,4 @@
-"""Devices: models on a test device, whose memory is not the host's, give the processor's bits; what is said without one.
+"""Devices: models on a test device, whose memory is not the host's, give the processor's bits; what is said without.
 
 The test device is a plug-in that the build leaves in build/*/tests/cpp/device, the one for GPUs in build/*/cpp/cuda. A
 plug-in is loaded once in a process, so each test runs in one of its own.

@@ -29,11 +29,11 @@ struct TensorSpec {
 
 std::ostream& operator<<(std::ostream& out, const TensorSpec& spec);  // float32(32, 10)
 
-/// Aligned bytes, freed with the last owner. They lie on the host or on a device; where else they are asked for they are
-/// copied to, once.
+/// Aligned bytes, freed with the last owner. They lie on the host or on a device; where else they are asked for they
+/// are copied to, once.
 class Storage {
  public:
-  explicit Storage(std::size_t bytes);       // on the host; throws OutOfMemory
+  explicit Storage(std::size_t bytes);         // on the host; throws OutOfMemory
   Storage(std::size_t bytes, Device& device);  // on a device
   /// Of memory that the owner keeps alive.
   Storage(std::byte* host, std::size_t bytes, std::shared_ptr<const void> owner);
@@ -66,7 +66,7 @@ class Storage {
   std::size_t bytes_;
   bool borrowed_ = false;  // whether the host memory is someone else's
   std::shared_ptr<const void> owner_;
-  std::mutex mutex_;                   // one thread copies
+  std::mutex mutex_;  // one thread copies
 };
 
 /// A handle: copies share the same elements (or the same graph value). Two handles are the same tensor when id()

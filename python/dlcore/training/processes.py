@@ -158,8 +158,8 @@ def part_of(source, whole=False):
     """This process's part of a source of arrays, where processes train together; else the source.
 
     Args:
-        whole: whether every row is taken; else the last batch, where it is smaller, gives all processes as many rows and
-            what is left over is left out: in training all must take as many steps.
+        whole: whether every row is taken; else the last batch, where it is smaller, gives all processes as many rows
+            and what is left over is left out: in training all must take as many steps.
     """
     if together() is None or not isinstance(source, ArraySource):
         return source

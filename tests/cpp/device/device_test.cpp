@@ -82,9 +82,8 @@ struct Training {
     for (const VariablePtr& s : state) updated.push_back(graph->read(s));
     updated.push_back(Tensor::scalar(DType::F32, 0.05));
     updated.push_back(graph->read(step));
-    const std::vector<Tensor> out =
-        apply_all("adam_update", updated,
-                  {{"n", std::int64_t{3}}, {"beta_1", 0.9}, {"beta_2", 0.999}, {"epsilon", 1e-7}});
+    const std::vector<Tensor> out = apply_all(
+        "adam_update", updated, {{"n", std::int64_t{3}}, {"beta_1", 0.9}, {"beta_2", 0.999}, {"epsilon", 1e-7}});
     for (std::size_t i = 0; i < 3; ++i) graph->assign(weights[i], out[i]);
     for (std::size_t i = 0; i < 6; ++i) graph->assign(state[i], out[3 + i]);
     graph->assign(step, graph->read(step) + Tensor::scalar(DType::I64, 1));
@@ -281,8 +280,11 @@ std::shared_ptr<Graph> trace(const std::function<std::vector<Tensor>(const std::
 
 TEST(Device, ResultsOfAllBatchesAreWrittenConverted) {
   TestDevice device;
-  const auto graph = trace([](const auto& x) { return std::vector{x[0] * 2.0, cast(x[0], DType::I32)}; },
-                           {{DType::F32, {4, 3}}});
+  const auto graph = trace(
+      [](const auto& x) {
+        return std::vector{x[0] * 2.0, cast(x[0], DType::I32)};
+      },
+      {{DType::F32, {4, 3}}});
   std::vector<std::uint8_t> x(24 * 3);
   std::iota(x.begin(), x.end(), std::uint8_t{0});
   const Rows source{reinterpret_cast<std::byte*>(x.data()), DType::U8, 24, 3};
@@ -303,8 +305,11 @@ TEST(Device, ResultsOfAllBatchesAreWrittenConverted) {
 TEST(Device, OutputsMayBeInputsAndConstants) {
   TestDevice device;
   const Tensor number = reals({2}, 5), x = reals({2, 3}, 1);
-  const auto graph = trace([&](const auto& in) { return std::vector{in[0], number, reshape(in[0], {6})}; },
-                           {{DType::F32, {2, 3}}});
+  const auto graph = trace(
+      [&](const auto& in) {
+        return std::vector{in[0], number, reshape(in[0], {6})};
+      },
+      {{DType::F32, {2, 3}}});
   const DeviceScope scope(device);
   const auto program = Program::compile(*graph);
   for (int run = 0; run < 3; ++run) {
@@ -377,8 +382,7 @@ TEST(Device, OutOfMemoryLeavesTheModelUsable) {
   TestDevice device;
   Training training(device);
   device.memory_bytes = device.used_bytes() + 100;
-  const std::string message =
-      error_of([&] { training.epoch(training.sources(true)); }, ErrorKind::OutOfMemory);
+  const std::string message = error_of([&] { training.epoch(training.sources(true)); }, ErrorKind::OutOfMemory);
   EXPECT_NE(message.find("gpu:0"), std::string::npos);
   EXPECT_NE(message.find(" bytes were asked for, "), std::string::npos);
   device.memory_bytes = 1 << 20;
@@ -402,8 +406,8 @@ TEST(Device, AMissingKernelIsNamed) {
   device.without = {"tanh", "sort", "fused"};
   EXPECT_EQ(missing_kernels(device), (std::vector<std::string>{"fused", "sort", "tanh"}));
   const Tensor x = reals({4}, 1);
-  const auto graph = trace([](const auto& in) { return std::vector{apply("sort", {unary("tanh", unary("exp", in[0]))})}; },
-                           {x.spec()});
+  const auto graph = trace(
+      [](const auto& in) { return std::vector{apply("sort", {unary("tanh", unary("exp", in[0]))})}; }, {x.spec()});
   const DeviceScope scope(device);
   const std::string at_once = error_of([&] { unary("tanh", x); }, ErrorKind::NotImplemented);
   EXPECT_EQ(at_once.find("gpu:0 has no kernel for 'tanh'. "), 0u) << at_once;
@@ -414,8 +418,8 @@ TEST(Device, AMissingKernelIsNamed) {
 
 TEST(Device, PassesMakeOnlyWhatTheDeviceRuns) {
   TestDevice device;
-  const auto graph = trace([](const auto& in) { return std::vector{unary("tanh", unary("exp", in[0]))}; },
-                           {{DType::F32, {4}}});
+  const auto graph =
+      trace([](const auto& in) { return std::vector{unary("tanh", unary("exp", in[0]))}; }, {{DType::F32, {4}}});
   EXPECT_EQ(optimise(*graph, device).nodes.size(), 1u);
   device.without = {"fused"};
   EXPECT_EQ(optimise(*graph, device).nodes.size(), 2u);
@@ -426,8 +430,11 @@ TEST(Device, AnIndexOutOfRangeIsReportedWhenTheHostWaits) {
   const Tensor x = reals({4, 2}, 1);
   const std::vector<std::int32_t> numbers{1, 4};
   const Tensor beyond = Tensor::from<std::int32_t>(numbers, {2});
-  const auto graph = trace([](const auto& in) { return std::vector{apply("gather", {in[0], in[1]})}; },
-                           {x.spec(), beyond.spec()});
+  const auto graph = trace(
+      [](const auto& in) {
+        return std::vector{apply("gather", {in[0], in[1]})};
+      },
+      {x.spec(), beyond.spec()});
   const DeviceScope scope(device);
   const std::vector<Tensor> inputs{x, beyond}, rows = Program::compile(*graph)->run(inputs);
   EXPECT_NE(error_of([&] { rows[0].bytes(); }, ErrorKind::Index).find("4"), std::string::npos);

@@ -11,7 +11,8 @@ namespace dlcore::testing {
 
 namespace {
 
-// The host gets addresses that lie this far from the memory: no program can read there, so it fails at once if it tries.
+// The host gets addresses that lie this far from the memory: no program can read there, so it fails at once if it
+// tries.
 constexpr std::uintptr_t kShift = std::uintptr_t{1} << 46;
 
 template <class T>

@@ -1,5 +1,6 @@
 // A device for tests on machines that have none: its memory is set apart from the host's, its work is queued and runs
-// when someone waits for it, and its kernels are the processor's, or given. What a real device would forbid is an error here.
+// when someone waits for it, and its kernels are the processor's, or given. What a real device would forbid is an error
+// here.
 #pragma once
 
 #include <cstdint>
