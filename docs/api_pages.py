@@ -74,6 +74,7 @@ PAGES = {
     "dlcore.applications": "Applications",
     "dlcore.quantizers": "Quantizers",
     "dlcore.dtype_policies": "Dtype policies",
+    "dlcore.errors": "Errors",
     "dlcore.mixed_precision": "Mixed precision",
     "dlcore.config": "Configuration",
     "dlcore.backend": "Backend",

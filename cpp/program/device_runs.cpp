@@ -18,7 +18,12 @@ constexpr std::size_t kResidentPart = 4;
 std::byte* resident(const Rows& rows, Device& device) {
   if (!rows.storage) return nullptr;
   if (rows.storage->device() != &device && rows.storage->bytes() > device.free_bytes() / kResidentPart) return nullptr;
-  return rows.storage->on(device);
+  try {
+    return rows.storage->on(device);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::OutOfMemory) return nullptr;
+    throw;
+  }
 }
 
 void expect_rows(const Rows& rows, const Batches& batches, std::int64_t count) {
