@@ -147,7 +147,7 @@ def share_variables(variables, generators=()):
         return
     own = {id(generator.state) for generator in generators}
     for variable in variables:
-        value = np.ascontiguousarray(variable.numpy())
+        value = variable.numpy()
         group.broadcast(value.reshape(-1).view("uint8"))
         if id(variable) in own:
             value[0] += group.rank
