@@ -167,9 +167,7 @@ void Executor::set_profiling(bool on) {
 
 std::string Executor::dump() const {
   std::ostringstream out;
-  out << steps_.size() << " steps, arena " << plan_.arena_bytes << " bytes";
-  if (!device_.is_host()) out << " on " << device_.name();
-  out << '\n';
+  out << steps_.size() << " steps, arena " << plan_.arena_bytes << " bytes\n";
   double total = 0;
   for (double seconds : step_seconds_) total += seconds;
   for (std::size_t i = 0; i < steps_.size(); ++i) {

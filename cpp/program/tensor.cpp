@@ -238,6 +238,8 @@ void Variable::assign(const Tensor& value) {
 
 bool Variable::shared() const { return value_.storage().use_count() > 1 || value_.shared(); }
 
+std::byte* Variable::writable() { return writable(cpu()); }
+
 std::byte* Variable::writable(Device& device) {
   if (shared()) value_ = value_.clone(device);
   return value_.storage()->writable_on(device);

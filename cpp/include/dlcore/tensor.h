@@ -144,6 +144,7 @@ class Variable {
   /// Replaces the value; dtype and shape must agree.
   void assign(const Tensor& value);
   /// The value's bytes, for writing: copies first when another tensor shares them.
+  std::byte* writable();
   std::byte* writable(Device& device);
 
  private:
