@@ -155,6 +155,15 @@ std::vector<Tensor> run_on_device(const char* primitive_name, const std::vector<
   return out;
 }
 
+void Cases::add(std::string name, std::vector<Tensor> in, Attrs attrs, Tolerance tolerance) {
+  const Specs specs = specs_of(in);
+  plan_for_device(name.c_str(), specs, infer_specs(primitive(name), specs, attrs), attrs);
+  cases_.push_back({std::move(name), std::move(in), std::move(attrs), tolerance});
+}
+Cases::~Cases() {
+  for (const Case& c : cases_) expect_same(c.primitive.c_str(), c.in, c.attrs, c.tolerance);
+}
+
 void expect_same(const char* primitive_name, const std::vector<Tensor>& in, const Attrs& attrs, Tolerance tolerance,
                  unsigned skipped) {
   std::string text = primitive_name;

@@ -24,6 +24,22 @@ Tolerance ulps(double count, DType dtype, double absolute_ulps = 0);
 void expect_same(const char* primitive, const std::vector<Tensor>& in, const Attrs& attrs = {},
                  Tolerance tolerance = {}, unsigned skipped = 0);
 
+/// Cases of expect_same, planned before the first of them runs: kernels made at run time are compiled together.
+class Cases {
+ public:
+  void add(std::string primitive, std::vector<Tensor> in, Attrs attrs = {}, Tolerance tolerance = {});
+  ~Cases();
+
+ private:
+  struct Case {
+    std::string primitive;
+    std::vector<Tensor> in;
+    Attrs attrs;
+    Tolerance tolerance;
+  };
+  std::vector<Case> cases_;
+};
+
 /// The device's outputs alone. fault: what the kernel left in the context's word.
 std::vector<Tensor> run_on_device(const char* primitive, const std::vector<Tensor>& in, const Attrs& attrs = {},
                                   int* fault = nullptr);

@@ -19,78 +19,83 @@ Tolerance bound(const std::string& name, DType dtype) {
 }
 
 TEST(Pointwise, OneOperand) {
+  Cases cases;
   for (const char* name : {"neg", "abs", "sign", "square", "floor", "ceil", "round", "trunc", "relu"})
     for (DType dtype : {DType::F32, DType::F64, DType::F16, DType::BF16, DType::I32, DType::I64, DType::U8, DType::I8})
-      expect_same(name, {numbers(dtype, {261}, 1, dtype == DType::U8 ? 0 : -100, 100)}, {}, bound(name, dtype));
+      cases.add(name, {numbers(dtype, {261}, 1, dtype == DType::U8 ? 0 : -100, 100)}, {}, bound(name, dtype));
   for (const char* name : {"exp", "expm1", "sin", "cos", "tan", "atan", "sinh", "cosh", "tanh", "asinh", "erf",
                            "sigmoid", "softplus", "silu", "gelu", "elu", "leaky_relu"})
-    for (DType dtype : kFloats) expect_same(name, {numbers(dtype, {261}, 2, -6, 6)}, {}, bound(name, dtype));
+    for (DType dtype : kFloats) cases.add(name, {numbers(dtype, {261}, 2, -6, 6)}, {}, bound(name, dtype));
   for (const char* name : {"sqrt", "rsqrt", "reciprocal", "log", "log1p", "log2", "log10", "acosh"})
-    for (DType dtype : kFloats) expect_same(name, {numbers(dtype, {133}, 3, 1.01, 90)}, {}, bound(name, dtype));
+    for (DType dtype : kFloats) cases.add(name, {numbers(dtype, {133}, 3, 1.01, 90)}, {}, bound(name, dtype));
   for (const char* name : {"asin", "acos", "atanh"})
-    for (DType dtype : kFloats) expect_same(name, {numbers(dtype, {133}, 4, -0.9, 0.9)}, {}, bound(name, dtype));
-  expect_same("gelu", {numbers(DType::F32, {100}, 5)}, {{"approximate", true}}, ulps(8, DType::F32, 4));
-  expect_same("elu", {numbers(DType::F32, {100}, 5)}, {{"alpha", 0.7}}, ulps(8, DType::F32, 4));
-  expect_same("leaky_relu", {numbers(DType::F16, {100}, 5)}, {{"negative_slope", 0.3}}, kExact);
+    for (DType dtype : kFloats) cases.add(name, {numbers(dtype, {133}, 4, -0.9, 0.9)}, {}, bound(name, dtype));
+  cases.add("gelu", {numbers(DType::F32, {100}, 5)}, {{"approximate", true}}, ulps(8, DType::F32, 4));
+  cases.add("elu", {numbers(DType::F32, {100}, 5)}, {{"alpha", 0.7}}, ulps(8, DType::F32, 4));
+  cases.add("leaky_relu", {numbers(DType::F16, {100}, 5)}, {{"negative_slope", 0.3}}, kExact);
 }
 
 TEST(Pointwise, SpecialNumbers) {
+  Cases cases;
   const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> list{0.f, -0.f, 1.f, -1.f, inf, -inf, nan, 88.f, -88.f, -104.f, -90.f, 1e30f, -1e30f};
   const Tensor x = Tensor::from<float>(list, {static_cast<std::int64_t>(list.size())});
   for (const char* name : {"neg", "abs", "sign", "relu", "sigmoid", "softplus", "gelu", "tanh", "erf", "elu",
                            "leaky_relu", "isnan", "isinf", "isfinite", "logical_not", "floor", "sqrt", "log"})
-    expect_same(name, {x}, {}, {1e-6, 1e-37});
+    cases.add(name, {x}, {}, {1e-6, 1e-37});
   Tensor column = Tensor::alias(x, {DType::F32, {x.shape()[0], 1}});
   for (const char* name : {"minimum", "maximum", "equal", "less", "greater_equal", "add", "mul", "div", "relu_grad"})
-    expect_same(name, {column, x}, {}, kExact);
+    cases.add(name, {column, x}, {}, kExact);
   for (DType to : {DType::I32, DType::I64, DType::U8, DType::I8, DType::Bool, DType::F16, DType::BF16, DType::F64})
-    expect_same("cast", {x}, {{"dtype", std::string(name_of(to))}});
+    cases.add("cast", {x}, {{"dtype", std::string(name_of(to))}});
 }
 
 TEST(Pointwise, Casts) {
+  Cases cases;
   for (DType from : kAll)
     for (DType to : kAll)
-      expect_same("cast", {numbers(from, {37}, 6, from == DType::U8 ? 0 : -120, 120)},
-                  {{"dtype", std::string(name_of(to))}}, to == DType::F16 || to == DType::BF16 ? ulps(1, to) : kExact);
+      cases.add("cast", {numbers(from, {37}, 6, from == DType::U8 ? 0 : -120, 120)},
+                {{"dtype", std::string(name_of(to))}}, to == DType::F16 || to == DType::BF16 ? ulps(1, to) : kExact);
 }
 
 TEST(Pointwise, TwoOperands) {
+  Cases cases;
   for (const char* name : {"add", "sub", "mul", "minimum", "maximum", "mod", "floor_divide", "equal", "not_equal",
                            "less", "less_equal", "greater", "greater_equal"})
     for (DType dtype :
          {DType::F32, DType::F64, DType::F16, DType::BF16, DType::I32, DType::I64, DType::U8, DType::I8}) {
       const double low = dtype == DType::U8 ? 0 : -5;
-      expect_same(name, {numbers(dtype, {259}, 7, low, 6), numbers(dtype, {259}, 8, low, 6)}, {}, bound(name, dtype));
+      cases.add(name, {numbers(dtype, {259}, 7, low, 6), numbers(dtype, {259}, 8, low, 6)}, {}, bound(name, dtype));
     }
   for (const char* name : {"div", "atan2", "relu_grad", "sigmoid_grad", "tanh_grad"})
     for (DType dtype : kFloats)
-      expect_same(name, {numbers(dtype, {259}, 9), numbers(dtype, {259}, 10)}, {}, bound(name, dtype));
+      cases.add(name, {numbers(dtype, {259}, 9), numbers(dtype, {259}, 10)}, {}, bound(name, dtype));
   for (const char* name : {"logical_and", "logical_or", "logical_xor"})
-    expect_same(name, {numbers(DType::Bool, {70}, 11), numbers(DType::Bool, {70}, 12)});
-  expect_same("pow", {numbers(DType::F32, {99}, 13, 0.1, 4), numbers(DType::F32, {99}, 14)}, {}, ulps(4, DType::F32));
-  expect_same("pow", {numbers(DType::I32, {99}, 13, -4, 5), numbers(DType::I32, {99}, 14, -3, 9)});
+    cases.add(name, {numbers(DType::Bool, {70}, 11), numbers(DType::Bool, {70}, 12)});
+  cases.add("pow", {numbers(DType::F32, {99}, 13, 0.1, 4), numbers(DType::F32, {99}, 14)}, {}, ulps(4, DType::F32));
+  cases.add("pow", {numbers(DType::I32, {99}, 13, -4, 5), numbers(DType::I32, {99}, 14, -3, 9)});
 }
 
 TEST(Pointwise, Broadcasting) {
+  Cases cases;
   const std::vector<std::pair<Shape, Shape>> shapes{
       {{5, 8}, {8}}, {{5, 7}, {7}},          {{5, 8}, {5, 1}},          {{5, 1}, {1, 6}},
       {{}, {9}},     {{3, 1, 8}, {4, 1}},    {{2, 3, 4, 8}, {3, 1, 8}}, {{2, 3, 5}, {2, 1, 5}},
       {{1, 1}, {1}}, {{4, 4, 4}, {4, 1, 4}}, {{300, 16}, {16}},         {{0, 3}, {3}}};
   for (const auto& [a, b] : shapes)
     for (DType dtype : {DType::F32, DType::F16, DType::F64, DType::I8})
-      expect_same("add", {numbers(dtype, a, 15), numbers(dtype, b, 16)}, {},
-                  dtype == DType::F16 ? ulps(1, dtype, 1) : kExact);
-  expect_same("where",
-              {numbers(DType::Bool, {4, 1}, 17), numbers(DType::F32, {4, 12}, 18), numbers(DType::F32, {}, 19)});
-  expect_same("where",
-              {numbers(DType::Bool, {4, 12}, 17), numbers(DType::I64, {12}, 18), numbers(DType::I64, {4, 1}, 19)});
-  expect_same("clip",
-              {numbers(DType::F32, {55}, 20), numbers(DType::F32, {}, 21, -1, 0), numbers(DType::F32, {55}, 22, 0, 1)});
+      cases.add("add", {numbers(dtype, a, 15), numbers(dtype, b, 16)}, {},
+                dtype == DType::F16 ? ulps(1, dtype, 1) : kExact);
+  cases.add("where", {numbers(DType::Bool, {4, 1}, 17), numbers(DType::F32, {4, 12}, 18), numbers(DType::F32, {}, 19)});
+  cases.add("where",
+            {numbers(DType::Bool, {4, 12}, 17), numbers(DType::I64, {12}, 18), numbers(DType::I64, {4, 1}, 19)});
+  cases.add("clip",
+            {numbers(DType::F32, {55}, 20), numbers(DType::F32, {}, 21, -1, 0), numbers(DType::F32, {55}, 22, 0, 1)});
 }
 
 /// relu(x * w + b) and its mask, with a cast in between.
 TEST(Pointwise, FusedChain) {
+  Cases cases;
   for (DType dtype : {DType::F32, DType::F16, DType::BF16})
     for (const Shape& shape : {Shape{33, 16}, Shape{33, 15}, Shape{1, 1}}) {
       PointwiseProgram program;
@@ -101,9 +106,9 @@ TEST(Pointwise, FusedChain) {
                       {Opcode::Greater, dtype, {4, 2}},
                       {Opcode::Cast, dtype, {5}, 0, DType::F32}};
       program.outputs = {5, 6, 7};
-      expect_same("fused", {numbers(dtype, shape, 23), numbers(dtype, {}, 24), numbers(dtype, {shape[1]}, 25)},
-                  {{"code", encode_code(program)}, {"immediates", encode_immediates(program)}},
-                  dtype == DType::F32 ? kExact : ulps(1, dtype, 1));
+      cases.add("fused", {numbers(dtype, shape, 23), numbers(dtype, {}, 24), numbers(dtype, {shape[1]}, 25)},
+                {{"code", encode_code(program)}, {"immediates", encode_immediates(program)}},
+                dtype == DType::F32 ? kExact : ulps(1, dtype, 1));
     }
 }
 

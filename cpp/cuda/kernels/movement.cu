@@ -94,21 +94,26 @@ __global__ void convert_elements(std::int64_t n, const From* in, To* out) {
   if (i < n) out[i] = from_math<To>(static_cast<math_t<To>>(to_math(in[i])));
 }
 
-/// The same copy with elements of 16 bytes where all places and sizes allow them.
-StridedCopy widened(const StridedCopy& copy, const void* in, const void* out) {
-  constexpr int kWide = 16;
+/// The same copy with elements that are as wide as all places and sizes allow, at most 16 bytes. (On the CPU an element
+/// need not be aligned.)
+StridedCopy in_words(StridedCopy copy, const void* in, const void* out) {
   const int last = copy.rank - 1;
-  bool fits = copy.kind == CopyKind::Runs && copy.element < kWide && copy.size[last] * copy.element % kWide == 0 &&
-              copy.in_offset % kWide == 0 && copy.out_offset % kWide == 0 && is_aligned(in, kWide) &&
-              is_aligned(out, kWide);
-  for (int axis = 0; fits && axis < last; ++axis)
-    fits = copy.in_stride[axis] % kWide == 0 && copy.out_stride[axis] % kWide == 0;
-  if (!fits) return copy;
-  StridedCopy wide = copy;
-  wide.element = kWide;
-  wide.size[last] = copy.size[last] * copy.element / kWide;
-  wide.in_stride[last] = wide.out_stride[last] = kWide;
-  return wide;
+  const bool runs = copy.kind == CopyKind::Runs;
+  std::int64_t bits = 16 | copy.in_offset | copy.out_offset | static_cast<std::int64_t>(copy.element);
+  if (runs) bits = 16 | copy.in_offset | copy.out_offset | copy.size[last] * copy.element;
+  for (const void* place : {in, out}) bits |= static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(place));
+  for (int axis = 0; axis < (runs ? last : copy.rank); ++axis) bits |= copy.in_stride[axis] | copy.out_stride[axis];
+  const int word = static_cast<int>(bits & -bits);
+  if (word == copy.element) return copy;
+  if (runs) {
+    copy.size[last] = copy.size[last] * copy.element / word;
+    copy.in_stride[last] = copy.out_stride[last] = word;
+  } else {
+    copy.add_axis(copy.element / word, word, word);
+    copy.kind = CopyKind::Strided;
+  }
+  copy.element = word;
+  return copy;
 }
 
 CopyAxes axes_of(const StridedCopy& copy) {
@@ -124,8 +129,8 @@ CopyAxes axes_of(const StridedCopy& copy) {
 
 }  // namespace
 
-void strided_copy(cudaStream_t stream, const StridedCopy& narrow_copy, const void* in, void* out) {
-  const StridedCopy copy = widened(narrow_copy, in, out);
+void strided_copy(cudaStream_t stream, const StridedCopy& given, const void* in, void* out) {
+  const StridedCopy copy = in_words(given, in, out);
   std::int64_t n = 1;
   for (int axis = 0; axis < copy.rank; ++axis) n *= copy.size[axis];
   if (n == 0 || copy.kind == CopyKind::Nothing) return;
