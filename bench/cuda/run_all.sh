@@ -69,6 +69,7 @@ export -f install packages build kernel_tests sanitizer  # for the shells that r
 stage packages 120 packages && stage build 240 build || stop "there is nothing to test: see $work/packages.log, build.log."
 export DLCORE_DEVICE=cuda BENCH_DEVICE=cuda BENCH_VERBOSE=1
 stage info 30 python3 -m dlcore info
+grep -q "^gpu:0" "$work/info.log" || stop "the plug-in gives no device. $(grep "^GPU" "$work/info.log")"
 grep -h "without kernels" "$work/info.log" | tee -a "$summary"
 stage checks 60 python3 -m bench.cuda.checks
 stage kernel_tests 120 kernel_tests
