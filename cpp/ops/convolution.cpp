@@ -2,7 +2,11 @@
 // gradients are convolutions again, so derivatives of any order exist.
 #include "ops/convolution.h"
 
+#include <optional>
+
+#include "base/cpu.h"
 #include "dlcore/ops.h"
+#include "kernels/conv/winograd.h"
 #include "ops/activation.h"
 #include "ops/checks.h"
 #include "ops/families.h"
@@ -147,17 +151,67 @@ Kernel backward_weights_kernel(const ConvShape& shape) {
           .flops = shape.flops()};
 }
 
+// ---- 3x3 filters, stride 1: Winograd's algorithm, where it saves work
+
+bool has_unit_3x3(const ConvShape& s) {
+  return s.kh == 3 && s.kw == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1 &&
+         s.groups == 1;
+}
+
+/// The shape for Winograd's algorithm, if it is worth it.
+std::optional<WinogradShape> winograd_forward(DType dtype, const ConvShape& s) {
+  const WinogradShape shape{s.n, s.h, s.w, s.cin, s.oh, s.ow, s.cout, s.pad_top, s.pad_left};
+  if (dtype != DType::F32 || !has_unit_3x3(s) || !winograd_saves_work(shape)) return std::nullopt;
+  return shape;
+}
+std::optional<WinogradShape> winograd_backward_input(DType dtype, const ConvShape& s) {
+  return winograd_forward(dtype, {s.n, s.oh, s.ow, s.cout, s.h, s.w, s.cin, s.kh, s.kw, s.stride_h, s.stride_w,
+                                  s.dilation_h, s.dilation_w, 2 - s.pad_top, 2 - s.pad_left, s.groups});
+}
+
+std::string winograd_label(const char* op) { return str(op, "_winograd_f32_", name_of(isa())); }
+
+Kernel winograd_kernel(const WinogradShape& shape, double flops, bool has_bias, Activation activation) {
+  auto conv = std::make_shared<const Winograd>(shape);
+  return {.run =
+              [conv, has_bias, activation](const Buffers& b) {
+                const float* bias = has_bias ? b.input<float>(2) : nullptr;
+                conv->run(b.input<float>(0), b.input<float>(1), bias, activation, b.output<float>(0), b.scratch);
+              },
+          .scratch_bytes = conv->scratch_bytes(),
+          .label = winograd_label("conv2d"),
+          .flops = flops};
+}
+
+Kernel winograd_input_kernel(const char* label, const WinogradShape& shape, double flops) {
+  auto conv = std::make_shared<const Winograd>(shape, true);
+  return {.run =
+              [conv](const Buffers& b) {
+                conv->run(b.input<float>(0), b.input<float>(1), nullptr, Activation::None, b.output<float>(0),
+                          b.scratch);
+              },
+          .scratch_bytes = conv->scratch_bytes(),
+          .label = winograd_label(label),
+          .flops = flops};
+}
+
 Kernel plan_conv2d(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const ConvShape shape = conv_shape(in[0].shape, in[1].shape, out[0].shape, attrs);
+  if (const auto winograd = winograd_forward(in[0].dtype, shape))
+    return winograd_kernel(*winograd, shape.flops(), in.size() == 3, activation_of(attrs));
   return for_float_type(in[0].dtype, [&](auto type) {
     return forward_kernel<decltype(type)>(shape, in.size() == 3, activation_of(attrs));
   });
 }
 
+Kernel plan_dx(DType dtype, const char* label, const ConvShape& shape) {
+  if (const auto winograd = winograd_backward_input(dtype, shape))
+    return winograd_input_kernel(label, *winograd, shape.flops());
+  return for_float_type(dtype, [&](auto type) { return backward_input_kernel<decltype(type)>(label, shape); });
+}
+
 Kernel plan_backward_input(SpecSpan in, SpecSpan out, const Attrs& attrs) {
-  const ConvShape shape = conv_shape(out[0].shape, in[1].shape, in[0].shape, attrs);
-  return for_float_type(
-      in[0].dtype, [&](auto type) { return backward_input_kernel<decltype(type)>("conv2d_backward_input", shape); });
+  return plan_dx(in[0].dtype, "conv2d_backward_input", conv_shape(out[0].shape, in[1].shape, in[0].shape, attrs));
 }
 
 Kernel plan_backward_weights(SpecSpan in, SpecSpan out, const Attrs& attrs) {
@@ -261,9 +315,7 @@ Specs infer_conv2d_transpose(SpecSpan in, const Attrs& attrs) {
 
 Kernel plan_conv2d_transpose(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const Attrs conv = convolution_behind(attrs, in[1].shape);
-  const ConvShape shape = conv_shape(out[0].shape, in[1].shape, in[0].shape, conv);
-  return for_float_type(in[0].dtype,
-                        [&](auto type) { return backward_input_kernel<decltype(type)>("conv2d_transpose", shape); });
+  return plan_dx(in[0].dtype, "conv2d_transpose", conv_shape(out[0].shape, in[1].shape, in[0].shape, conv));
 }
 
 std::vector<Tensor> vjp_conv2d_transpose(const VjpContext& c) {

@@ -1,0 +1,213 @@
+#include "kernels/conv/winograd.h"
+
+#include "kernels/gemm/epilogue.simd.h"
+#include "kernels/gemm/panels.simd.h"
+#include "kernels/walk.simd.h"
+
+namespace dlcore::DLCORE_ISA {
+
+namespace {
+
+constexpr int kTile = 4, kPatch = 6, kProducts = kPatch * kPatch, kWidth = kNr<float>;
+constexpr float kA = 0.70710678118654752f, kB = 1.41421356237309505f;  // the points, a b = 1
+
+// ---- the transforms of one dimension; a patch is transformed along both
+
+/// BT: row of point p are the coefficients of x (x^2 - a^2) (x^2 - b^2) / (x - p).
+DLCORE_INLINE void transform_patch(const f32v (&d)[kPatch], f32v (&v)[kPatch]) {
+  const f32v even_a = fma(broadcast(-2.0f), d[2], d[4]), odd_a = fma(broadcast(-2.0f), d[1], d[3]);
+  const f32v even_b = fma(broadcast(-0.5f), d[2], d[4]), odd_b = fma(broadcast(-0.5f), d[1], d[3]);
+  v[0] = fma(broadcast(-2.5f), d[2], d[0] + d[4]);
+  v[1] = fma(broadcast(kA), odd_a, even_a);
+  v[2] = fma(broadcast(-kA), odd_a, even_a);
+  v[3] = fma(broadcast(kB), odd_b, even_b);
+  v[4] = fma(broadcast(-kB), odd_b, even_b);
+  v[5] = fma(broadcast(-2.5f), d[3], d[1] + d[5]);
+}
+
+/// G: a filter's value at the points, over the product of p's distances to the others.
+DLCORE_INLINE void transform_filter(const f32v (&g)[3], f32v (&u)[kPatch]) {
+  const f32v third = broadcast(-2.0f / 3), sixth = broadcast(1.0f / 6);
+  const f32v even_a = third * fma(broadcast(0.5f), g[2], g[0]), odd_a = third * g[1];
+  const f32v even_b = sixth * fma(broadcast(2.0f), g[2], g[0]), odd_b = sixth * g[1];
+  u[0] = g[0];
+  u[1] = fma(broadcast(kA), odd_a, even_a);
+  u[2] = fma(broadcast(-kA), odd_a, even_a);
+  u[3] = fma(broadcast(kB), odd_b, even_b);
+  u[4] = fma(broadcast(-kB), odd_b, even_b);
+  u[5] = g[2];
+}
+
+/// AT: powers of the points.
+DLCORE_INLINE void transform_result(const f32v (&m)[kPatch], f32v (&y)[kTile]) {
+  const f32v sum_a = m[1] + m[2], difference_a = m[1] - m[2];
+  const f32v sum_b = m[3] + m[4], difference_b = m[3] - m[4];
+  y[0] = m[0] + sum_a + sum_b;
+  y[1] = fma(broadcast(kA), difference_a, broadcast(kB) * difference_b);
+  y[2] = fma(broadcast(0.5f), sum_a, broadcast(2.0f) * sum_b);
+  y[3] = fma(broadcast(kA / 2), difference_a, fma(broadcast(2 * kB), difference_b, m[5]));
+}
+
+// ---- weights
+
+/// transformed[panel, product, cin, j]
+void transform_weights(const WinogradShape& s, const float* w, std::int64_t panel, std::int64_t first,
+                       std::int64_t last, float* transformed) {
+  const std::int64_t row = s.cin * kWidth, column = panel * kWidth;
+  for (std::int64_t cin = first; cin < last; ++cin) {
+    const float* const filters = w + cin * s.cout + column;
+    float* const to = transformed + panel * kProducts * row + cin * kWidth;
+#pragma GCC unroll 2
+    for (int j = 0; j < kWidth; j += kF32) {
+      const int lanes = static_cast<int>(max_of<std::int64_t>(0, min_of<std::int64_t>(kF32, s.cout - column - j)));
+      f32v columns[kPatch][3];
+#pragma GCC unroll 3
+      for (int k = 0; k < 3; ++k) {
+        f32v g[3], u[kPatch];
+#pragma GCC unroll 3
+        for (int i = 0; i < 3; ++i) g[i] = load_partial(filters + (3 * i + k) * s.cin * s.cout + j, lanes);
+        transform_filter(g, u);
+#pragma GCC unroll 6
+        for (int i = 0; i < kPatch; ++i) columns[i][k] = u[i];
+      }
+#pragma GCC unroll 6
+      for (int i = 0; i < kPatch; ++i) {
+        f32v u[kPatch];
+        transform_filter(columns[i], u);
+#pragma GCC unroll 6
+        for (int k = 0; k < kPatch; ++k) store(to + (kPatch * i + k) * row + j, u[k]);
+      }
+    }
+  }
+}
+
+// ---- tiles
+
+/// Where a tile lies: the image, and its first row and column in the output.
+struct TilePlace {
+  std::int64_t n, row, col;
+};
+DLCORE_INLINE TilePlace place_of(const WinogradShape& s, std::int64_t tile) {
+  const std::int64_t tiles_h = s.tiles_h(), tiles_w = s.tiles_w();
+  return {tile / (tiles_h * tiles_w), tile / tiles_w % tiles_h * kTile, tile % tiles_w * kTile};
+}
+
+/// The pixels of a tile's patch; those outside of the image are no_pixel.
+void find_pixels(const WinogradShape& s, const WinogradBlock& block, TilePlace at, const float* (&pixels)[kProducts]) {
+  for (int i = 0; i < kPatch; ++i) {
+    const std::int64_t row = at.row + i - s.pad_top;
+    const float* const pixel_row = block.x + (at.n * s.h + row) * s.w * s.cin;
+    for (int j = 0; j < kPatch; ++j) {
+      const std::int64_t col = at.col + j - s.pad_left;
+      const bool inside = row >= 0 && row < s.h && col >= 0 && col < s.w;
+      pixels[kPatch * i + j] = inside ? pixel_row + col * s.cin : block.no_pixel;
+    }
+  }
+}
+
+/// patches[product, tile, :]
+void transform_patches(const WinogradShape& s, const WinogradBlock& block) {
+  const std::int64_t step = block.count * s.cin;
+  for (std::int64_t tile = 0; tile < block.count; ++tile) {
+    const float* pixels[kProducts];
+    find_pixels(s, block, place_of(s, block.first + tile), pixels);
+    float* const to = block.patches + tile * s.cin;
+    for_vectors<float>(
+        s.cin, [&](std::int64_t c, auto span) __attribute__((always_inline)) {
+          f32v columns[kPatch][kPatch];
+#pragma GCC unroll 6
+          for (int j = 0; j < kPatch; ++j) {
+            f32v d[kPatch], v[kPatch];
+#pragma GCC unroll 6
+            for (int i = 0; i < kPatch; ++i) d[i] = get(pixels[kPatch * i + j] + c, span);
+            transform_patch(d, v);
+#pragma GCC unroll 6
+            for (int i = 0; i < kPatch; ++i) columns[i][j] = v[i];
+          }
+#pragma GCC unroll 6
+          for (int i = 0; i < kPatch; ++i) {
+            f32v v[kPatch];
+            transform_patch(columns[i], v);
+#pragma GCC unroll 6
+            for (int j = 0; j < kPatch; ++j) put(to + (kPatch * i + j) * step + c, v[j], span);
+          }
+        });
+  }
+}
+
+/// The 4x4 outputs of one vector of channels out of its products, `step` apart.
+DLCORE_INLINE void results_of(const float* products, std::int64_t step, f32v bias, f32v floor,
+                              f32v (&y)[kTile][kTile]) {
+  f32v columns[kTile][kPatch];
+#pragma GCC unroll 6
+  for (int j = 0; j < kPatch; ++j) {
+    f32v m[kPatch], column[kTile];
+#pragma GCC unroll 6
+    for (int i = 0; i < kPatch; ++i) m[i] = load(products + (kPatch * i + j) * step);
+    transform_result(m, column);
+#pragma GCC unroll 4
+    for (int i = 0; i < kTile; ++i) columns[i][j] = column[i];
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < kTile; ++i) {
+    transform_result(columns[i], y[i]);
+#pragma GCC unroll 4
+    for (int j = 0; j < kTile; ++j) y[i][j] = vmax(floor, y[i][j] + bias);  // NaN stays NaN
+  }
+}
+
+template <class Span>
+DLCORE_INLINE void store_tile(const WinogradShape& s, TilePlace at, f32v (&y)[kTile][kTile], float* to, Span span) {
+  const std::int64_t rows = min_of<std::int64_t>(kTile, s.oh - at.row);
+  const std::int64_t cols = min_of<std::int64_t>(kTile, s.ow - at.col);
+  to += ((at.n * s.oh + at.row) * s.ow + at.col) * s.cout;
+  for (std::int64_t i = 0; i < rows; ++i)
+    for (std::int64_t j = 0; j < cols; ++j) put(to + (i * s.ow + j) * s.cout, y[i][j], span);
+}
+
+/// The results of a block for the channels of one panel, from `column` on.
+void store_results(const WinogradShape& s, const WinogradBlock& block, std::int64_t column) {
+  const std::int64_t step = block.count * kWidth;
+  const f32v floor = broadcast(block.activation == Activation::Relu ? 0.0f : -__builtin_inff());
+  for (std::int64_t tile = 0; tile < block.count; ++tile) {
+    const TilePlace at = place_of(s, block.first + tile);
+    for_vectors<float>(
+        min_of<std::int64_t>(kWidth, s.cout - column), [&](std::int64_t c, auto span) __attribute__((always_inline)) {
+          const f32v bias = block.bias ? get(block.bias + column + c, span) : f32v{};
+          f32v y[kTile][kTile];
+          results_of(block.products + tile * kWidth + c, step, bias, floor, y);
+          store_tile(s, at, y, block.y + column + c, span);
+        });
+  }
+}
+
+/// The longer activations, on results that have just been stored.
+void activate_results(const WinogradShape& s, const WinogradBlock& block) {
+  for (std::int64_t tile = 0; tile < block.count; ++tile) {
+    const TilePlace at = place_of(s, block.first + tile);
+    const std::int64_t rows = min_of<std::int64_t>(kTile, s.oh - at.row);
+    const std::int64_t cols = min_of<std::int64_t>(kTile, s.ow - at.col);
+    for (std::int64_t i = 0; i < rows; ++i)
+      apply_epilogue<float>(block.y + ((at.n * s.oh + at.row + i) * s.ow + at.col) * s.cout, 0, 1, cols * s.cout,
+                            nullptr, block.activation);
+  }
+}
+
+void run_block(const WinogradShape& s, const WinogradBlock& block) {
+  transform_patches(s, block);
+  const float* panel = block.weights;
+  for (std::int64_t column = 0; column < s.cout; column += kWidth) {
+    for (int product = 0; product < kProducts; ++product, panel += s.cin * kWidth)
+      multiply_panel<float>(block.count, kWidth, s.cin, block.patches + product * block.count * s.cin, s.cin, panel,
+                            block.products + product * block.count * kWidth, kWidth, false);
+    store_results(s, block, column);
+  }
+  if (block.activation > Activation::Relu) activate_results(s, block);
+}
+
+}  // namespace
+
+extern const WinogradKernels winograd_kernels_table;
+const WinogradKernels winograd_kernels_table = {kWidth, transform_weights, run_block};
+
+}  // namespace dlcore::DLCORE_ISA
