@@ -2,8 +2,6 @@
 // gradients are convolutions again, so derivatives of any order exist.
 #include "ops/convolution.h"
 
-#include <optional>
-
 #include "base/cpu.h"
 #include "dlcore/ops.h"
 #include "kernels/conv/winograd.h"
@@ -153,20 +151,8 @@ Kernel backward_weights_kernel(const ConvShape& shape) {
 
 // ---- 3x3 filters, stride 1: Winograd's algorithm, where it saves work
 
-bool has_unit_3x3(const ConvShape& s) {
-  return s.kh == 3 && s.kw == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1 &&
-         s.groups == 1;
-}
-
-/// The shape for Winograd's algorithm, if it is worth it.
-std::optional<WinogradShape> winograd_forward(DType dtype, const ConvShape& s) {
-  const WinogradShape shape{s.n, s.h, s.w, s.cin, s.oh, s.ow, s.cout, s.pad_top, s.pad_left};
-  if (dtype != DType::F32 || !has_unit_3x3(s) || !winograd_saves_work(shape)) return std::nullopt;
-  return shape;
-}
-std::optional<WinogradShape> winograd_backward_input(DType dtype, const ConvShape& s) {
-  return winograd_forward(dtype, {s.n, s.oh, s.ow, s.cout, s.h, s.w, s.cin, s.kh, s.kw, s.stride_h, s.stride_w,
-                                  s.dilation_h, s.dilation_w, 2 - s.pad_top, 2 - s.pad_left, s.groups});
+bool takes_winograd(DType dtype, const ConvShape& conv, const WinogradShape& shape) {
+  return dtype == DType::F32 && is_unit_3x3(conv) && winograd_saves_work(shape);
 }
 
 std::string winograd_label(const char* op) { return str(op, "_winograd_f32_", name_of(isa())); }
@@ -197,16 +183,16 @@ Kernel winograd_input_kernel(const char* label, const WinogradShape& shape, doub
 
 Kernel plan_conv2d(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const ConvShape shape = conv_shape(in[0].shape, in[1].shape, out[0].shape, attrs);
-  if (const auto winograd = winograd_forward(in[0].dtype, shape))
-    return winograd_kernel(*winograd, shape.flops(), in.size() == 3, activation_of(attrs));
+  if (const WinogradShape winograd = winograd_shape(shape); takes_winograd(in[0].dtype, shape, winograd))
+    return winograd_kernel(winograd, shape.flops(), in.size() == 3, activation_of(attrs));
   return for_float_type(in[0].dtype, [&](auto type) {
     return forward_kernel<decltype(type)>(shape, in.size() == 3, activation_of(attrs));
   });
 }
 
 Kernel plan_dx(DType dtype, const char* label, const ConvShape& shape) {
-  if (const auto winograd = winograd_backward_input(dtype, shape))
-    return winograd_input_kernel(label, *winograd, shape.flops());
+  if (const WinogradShape winograd = winograd_input_shape(shape); takes_winograd(dtype, shape, winograd))
+    return winograd_input_kernel(label, winograd, shape.flops());
   return for_float_type(dtype, [&](auto type) { return backward_input_kernel<decltype(type)>(label, shape); });
 }
 

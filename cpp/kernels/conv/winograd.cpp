@@ -46,6 +46,17 @@ StridedCopy turn_weights(const WinogradShape& s) {
 
 }  // namespace
 
+bool is_unit_3x3(const ConvShape& s) {
+  return s.kh == 3 && s.kw == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1 &&
+         s.groups == 1;
+}
+WinogradShape winograd_shape(const ConvShape& s) {
+  return {s.n, s.h, s.w, s.cin, s.oh, s.ow, s.cout, s.pad_top, s.pad_left};
+}
+WinogradShape winograd_input_shape(const ConvShape& s) {
+  return {s.n, s.oh, s.ow, s.cout, s.h, s.w, s.cin, 2 - s.pad_top, 2 - s.pad_left};
+}
+
 // Counted in multiplications per pair of an input and an output channel. A tile's patch takes as long to transform as
 // 220 products with one output channel, its result as 200 products with one input channel; products of few channels run
 // at 85 % of the rate of long ones. A pair's filter takes as long as 1000 products to transform, store and load. Where

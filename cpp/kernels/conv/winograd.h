@@ -17,6 +17,7 @@
 #include <cstdint>
 
 #include "kernels/activation.h"
+#include "kernels/conv/conv.h"
 #include "kernels/movement/movement.h"
 
 namespace dlcore {
@@ -32,6 +33,12 @@ struct WinogradShape {
   std::int64_t tiles() const { return n * tiles_h() * tiles_w(); }
 };
 
+/// Whether it is a convolution with 3x3 filters, stride 1.
+bool is_unit_3x3(const ConvShape& shape);
+/// Of such a one, and of its gradient to the input, where dy takes the place of x.
+WinogradShape winograd_shape(const ConvShape& shape);
+WinogradShape winograd_input_shape(const ConvShape& shape);
+
 /// Whether the transforms cost less than the products that they save.
 bool winograd_saves_work(const WinogradShape& shape);
 
@@ -44,8 +51,8 @@ class Winograd {
   std::size_t scratch_bytes() const;
   /// y = activation(conv(x, w) + bias), w [3,3,Cin,Cout]. bias may be null.
   void run(const float* x, const float* w, const float* bias, Activation activation, float* y, void* scratch) const;
-  /// For pooled shapes: y is what the pooling gives, argmax the position of each maximum in its window (pool.h); null:
-  /// not wanted.
+  /// For pooled shapes and no or Relu activation: y is what the pooling gives, argmax the position of each maximum in
+  /// its window (pool.h); null: not wanted.
   void run_pooled(const float* x, const float* w, const float* bias, Activation activation, float* y,
                   std::uint8_t* argmax, void* scratch) const;
 

@@ -2,6 +2,7 @@
 
 #include "kernels/gemm/epilogue.simd.h"
 #include "kernels/gemm/panels.simd.h"
+#include "kernels/pool/argmax.simd.h"
 #include "kernels/walk.simd.h"
 
 namespace dlcore::DLCORE_ISA {
@@ -165,7 +166,36 @@ DLCORE_INLINE void store_tile(const WinogradShape& s, TilePlace at, f32v (&y)[kT
     for (std::int64_t j = 0; j < cols; ++j) put(to + (i * s.ow + j) * s.cout, y[i][j], span);
 }
 
+DLCORE_INLINE void put_argmax(std::uint8_t* p, i32v at, WholeVector) {
+  store_index<float, std::uint8_t, true>(p, at, kF32);
+}
+DLCORE_INLINE void put_argmax(std::uint8_t* p, i32v at, PartVector part) {
+  store_index<float, std::uint8_t, false>(p, at, part.lanes);
+}
+
+/// The tile's windows of 2x2.
+template <class Span>
+DLCORE_INLINE void store_pooled_tile(const WinogradShape& s, TilePlace at, f32v (&y)[kTile][kTile], float* to,
+                                     std::uint8_t* argmax, Span span) {
+  const std::int64_t oh = s.oh / 2, ow = s.ow / 2, row = at.row / 2, col = at.col / 2;
+  const std::int64_t rows = min_of<std::int64_t>(kTile / 2, oh - row), cols = min_of<std::int64_t>(kTile / 2, ow - col);
+  const std::int64_t offset = ((at.n * oh + row) * ow + col) * s.cout;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t j = 0; j < cols; ++j) {
+      f32v best = y[2 * i][2 * j];
+      i32v position{};
+      take_greater<float>(y[2 * i][2 * j + 1], 1, best, position);
+      take_greater<float>(y[2 * i + 1][2 * j], 2, best, position);
+      take_greater<float>(y[2 * i + 1][2 * j + 1], 3, best, position);
+      const std::int64_t here = offset + (i * ow + j) * s.cout;
+      put(to + here, best, span);
+      if (argmax) put_argmax(argmax + here, position, span);
+    }
+  }
+}
+
 /// The results of a block for the channels of one panel, from `column` on.
+template <bool kPooled>
 void store_results(const WinogradShape& s, const WinogradBlock& block, std::int64_t column) {
   const std::int64_t step = block.count * kWidth;
   const f32v floor = broadcast(block.activation == Activation::Relu ? 0.0f : -__builtin_inff());
@@ -176,7 +206,10 @@ void store_results(const WinogradShape& s, const WinogradBlock& block, std::int6
           const f32v bias = block.bias ? get(block.bias + column + c, span) : f32v{};
           f32v y[kTile][kTile];
           results_of(block.products + tile * kWidth + c, step, bias, floor, y);
-          store_tile(s, at, y, block.y + column + c, span);
+          if constexpr (kPooled)
+            store_pooled_tile(s, at, y, block.y + column + c, block.argmax ? block.argmax + column + c : nullptr, span);
+          else
+            store_tile(s, at, y, block.y + column + c, span);
         });
   }
 }
@@ -200,7 +233,10 @@ void run_block(const WinogradShape& s, const WinogradBlock& block) {
     for (int product = 0; product < kProducts; ++product, panel += s.cin * kWidth)
       multiply_panel<float>(block.count, kWidth, s.cin, block.patches + product * block.count * s.cin, s.cin, panel,
                             block.products + product * block.count * kWidth, kWidth, false);
-    store_results(s, block, column);
+    if (s.pooled)
+      store_results<true>(s, block, column);
+    else
+      store_results<false>(s, block, column);
   }
   if (block.activation > Activation::Relu) activate_results(s, block);
 }

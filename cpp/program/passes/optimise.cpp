@@ -11,6 +11,7 @@ Graph optimise(const Graph& source) {
   skip_pooled_zeros(graph);
   remove_dead_nodes(graph);
   fuse_epilogues(graph);
+  fuse_pooling(graph);
   fuse_weight_gradients(graph);
   remove_dead_nodes(graph);
   fuse_pointwise(graph);

@@ -1,0 +1,65 @@
+// A convolution and the max pooling of its output by 2x2 windows, stride 2, together: the four pixels of a window are
+// computed in registers and only the greatest is stored, so that the convolution's output is never written to memory.
+//
+//   y, argmax = max_pool(activation(conv(x, w) + bias))             conv.h, pool.h; activation None or Relu
+//
+// run() allocates nothing, writes every element of its outputs, splits work by shape only and needs scratch_bytes() of
+// 64-byte aligned scratch.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "kernels/conv/conv.h"
+#include "kernels/pool/pool.h"
+
+namespace dlcore {
+
+/// Whether there is a way to do both together that is faster: register tiles for few products per output, Winograd's
+/// algorithm (winograd.h, float only) for many. No window may reach beyond the output's edges.
+template <class T>
+bool pooling_fits_in(const ConvShape& conv, const PoolShape& pool);
+
+template <class T>
+class PooledForward {
+ public:
+  PooledForward(const ConvShape& conv, const PoolShape& pool);
+  ~PooledForward();
+  std::size_t scratch_bytes() const;
+  /// bias may be null; so may argmax, when it is not wanted.
+  void run(const T* x, const T* w, const T* bias, Activation activation, T* y, std::uint8_t* argmax,
+           void* scratch) const;
+  /// "conv2d_max_pool2d_winograd_f32_avx2"
+  std::string label() const;
+
+  struct Plan;
+
+ private:
+  std::unique_ptr<const Plan> plan_;
+};
+
+// ---- what one instruction set provides
+
+/// A row of windows of one image, which has no padding.
+template <class T>
+struct WindowRow {
+  const T* x;                   // of the first window's first pixel, the first tap
+  const std::int32_t* offsets;  // of the products of one output, from there
+  std::int64_t products;
+  const T* w;                         // [products, channels]
+  std::int64_t channels, windows;     // in the row
+  std::int64_t right, below, window;  // distances in x: of neighbouring output pixels, of neighbouring windows
+  const T* bias;
+  Activation activation;
+  T* y;                  // [windows, channels]
+  std::uint8_t* argmax;  // likewise, or null
+};
+struct WindowRowKernels {
+  void (*f32)(const WindowRow<float>&);
+  void (*f64)(const WindowRow<double>&);
+};
+const WindowRowKernels& window_row_kernels();
+
+}  // namespace dlcore
