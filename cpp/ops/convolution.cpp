@@ -151,8 +151,9 @@ Kernel backward_weights_kernel(const ConvShape& shape) {
 
 // ---- 3x3 filters, stride 1: Winograd's algorithm, where it saves work
 
-bool takes_winograd(DType dtype, const ConvShape& conv, const WinogradShape& shape) {
-  return dtype == DType::F32 && is_unit_3x3(conv) && winograd_saves_work(shape);
+bool takes_winograd(DType dtype, const ConvShape& conv, const WinogradShape& shape,
+                    bool (*saves_work)(const WinogradShape&) = winograd_saves_work) {
+  return dtype == DType::F32 && is_unit_3x3(conv) && saves_work(shape);
 }
 
 std::string winograd_label(const char* op) { return str(op, "_winograd_f32_", name_of(isa())); }
@@ -181,6 +182,16 @@ Kernel winograd_input_kernel(const char* label, const WinogradShape& shape, doub
           .flops = flops};
 }
 
+Kernel winograd_weights_kernel(const WinogradShape& shape, double flops) {
+  auto conv = std::make_shared<const WinogradBackwardWeights>(shape);
+  return {
+      .run =
+          [conv](const Buffers& b) { conv->run(b.input<float>(0), b.input<float>(1), b.output<float>(0), b.scratch); },
+      .scratch_bytes = conv->scratch_bytes(),
+      .label = winograd_label("conv2d_backward_weights"),
+      .flops = flops};
+}
+
 Kernel plan_conv2d(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const ConvShape shape = conv_shape(in[0].shape, in[1].shape, out[0].shape, attrs);
   if (const WinogradShape winograd = winograd_shape(shape); takes_winograd(in[0].dtype, shape, winograd))
@@ -202,6 +213,9 @@ Kernel plan_backward_input(SpecSpan in, SpecSpan out, const Attrs& attrs) {
 
 Kernel plan_backward_weights(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const ConvShape shape = conv_shape(in[0].shape, out[0].shape, in[1].shape, attrs);
+  if (const WinogradShape winograd = winograd_shape(shape);
+      takes_winograd(in[0].dtype, shape, winograd, winograd_weights_saves_work))
+    return winograd_weights_kernel(winograd, shape.flops());
   return for_float_type(in[0].dtype, [&](auto type) { return backward_weights_kernel<decltype(type)>(shape); });
 }
 

@@ -56,6 +56,14 @@ std::vector<float> run(const WinogradShape& s, const std::vector<float>& x, cons
   return y;
 }
 
+std::vector<float> weights_gradient(const WinogradShape& s, const std::vector<float>& x, const std::vector<float>& dy) {
+  const WinogradBackwardWeights conv(s);
+  Scratch64 scratch(conv.scratch_bytes());
+  std::vector<float> dw(static_cast<std::size_t>(9 * s.cin * s.cout), std::numeric_limits<float>::quiet_NaN());
+  conv.run(x.data(), dy.data(), dw.data(), scratch.get());
+  return dw;
+}
+
 void expect_bounded(const std::vector<float>& y, const std::vector<double>& wanted, std::int64_t cin) {
   const double bound = 2.0 * std::numeric_limits<float>::epsilon() * static_cast<double>(9 * cin + 36);
   for (std::size_t i = 0; i < y.size(); ++i)
@@ -105,16 +113,32 @@ TEST(Winograd, TurnedWeightsGiveTheGradientToTheInput) {
   }
 }
 
+TEST(Winograd, GivesTheGradientToTheWeights) {
+  for (const WinogradShape& s : shapes()) {
+    SCOPED_TRACE(text_of(s));
+    const std::vector<float> x = draw(s.n * s.h * s.w * s.cin, 1), dy = draw(s.n * s.oh * s.ow * s.cout, 2);
+    std::vector<double> wanted(static_cast<std::size_t>(9 * s.cin * s.cout));
+    conv_backward_weights_ref(conv_of(s), x.data(), dy.data(), wanted.data());
+    const std::vector<float> dw = weights_gradient(s, x, dy);
+    // All pixels of all tiles take part in each weight.
+    const double bound = 2.0 * std::numeric_limits<float>::epsilon() * static_cast<double>(16 * s.tiles() + 36);
+    for (std::size_t i = 0; i < dw.size(); ++i)
+      ASSERT_LE(std::abs(dw[i] - wanted[i]), bound) << i << ": " << dw[i] << ", not " << wanted[i];
+  }
+}
+
 TEST(Winograd, BitsDoNotDependOnTheNumberOfThreads) {
   const int before = num_threads();
   const WinogradShape s{16, 13, 13, 32, 11, 11, 64, 0, 0};
   const std::vector<float> x = draw(s.n * s.h * s.w * s.cin, 1), w = draw(9 * s.cin * s.cout, 2);
   set_num_threads(1);
   const std::vector<float> one = run(s, x, w, nullptr, Activation::Relu);
+  const std::vector<float> dw_of_one = weights_gradient(s, x, one);
   for (int threads : {2, 3}) {
     set_num_threads(threads);
     const std::vector<float> many = run(s, x, w, nullptr, Activation::Relu);
     EXPECT_EQ(std::memcmp(one.data(), many.data(), one.size() * sizeof(float)), 0) << threads << " threads";
+    EXPECT_EQ(std::memcmp(dw_of_one.data(), weights_gradient(s, x, one).data(), dw_of_one.size() * sizeof(float)), 0);
   }
   set_num_threads(before);
 }

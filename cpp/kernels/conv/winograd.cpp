@@ -14,8 +14,10 @@ namespace {
 
 constexpr std::int64_t kProducts = 36;
 constexpr std::int64_t kLeastBlock = 12, kMostBlock = 24;  // tiles: multiples of the register tile's rows
-constexpr std::int64_t kChannelsPerChunk = 16;             // whose filters are transformed by one thread
-constexpr double kProductsPerNs = 25;                      // of one thread, roughly
+constexpr std::int64_t kPairBytes = 2 << 20;               // of transformed patches and tiles at a time
+constexpr std::int64_t kPairsPerChunk = 8;
+constexpr std::int64_t kChannelsPerChunk = 16;  // whose filters are transformed by one thread
+constexpr double kProductsPerNs = 25;           // of one thread, roughly
 
 std::int64_t panels(const WinogradShape& s) {
   const std::int64_t width = winograd_kernels().width;
@@ -66,6 +68,14 @@ bool winograd_saves_work(const WinogradShape& s) {
   const double direct = 9.0 * static_cast<double>(s.n * std::min(s.oh * s.ow, s.h * s.w));
   const double per_tile = 36 / 0.85 + 220.0 / static_cast<double>(s.cout) + 200.0 / static_cast<double>(s.cin);
   return static_cast<double>(s.tiles()) * per_tile + 1000 < direct;
+}
+
+// The same units. The sums of a pair of channels take as long as 100 products to add up, transform and store.
+bool winograd_weights_saves_work(const WinogradShape& s) {
+  if (s.cin < 8 || s.cout < 8) return false;
+  const double direct = 9.0 * static_cast<double>(s.n * std::min(s.oh * s.ow, s.h * s.w));
+  const double per_tile = 36 / 0.85 + 220.0 / static_cast<double>(s.cout) + 200.0 / static_cast<double>(s.cin);
+  return static_cast<double>(s.tiles()) * per_tile + 100 < direct;
 }
 
 Winograd::Winograd(const WinogradShape& shape, bool turned)
@@ -122,6 +132,53 @@ void Winograd::run_pooled(const float* x, const float* w, const float* bias, Act
                          block.products = reinterpret_cast<float*>(room + patch_bytes);
                          kernels.run_block(s, block);
                        });
+}
+
+// ---------------------------------------------------------------------------------------------------- backward weights
+
+namespace {
+
+std::int64_t pair_block(const WinogradShape& s) {
+  const std::int64_t pair = kProducts * (s.cin + s.cout) * static_cast<std::int64_t>(sizeof(float));
+  return std::clamp<std::int64_t>(kPairBytes / pair, 32, std::max<std::int64_t>(32, s.tiles()));
+}
+
+}  // namespace
+
+WinogradBackwardWeights::WinogradBackwardWeights(const WinogradShape& shape)
+    : shape_(shape), block_(pair_block(shape)) {}
+
+std::size_t WinogradBackwardWeights::scratch_bytes() const {
+  const WinogradShape& s = shape_;
+  return bytes_of<float>(std::max(s.cin, s.cout)) + bytes_of<float>(kProducts * s.cin * s.cout) +
+         bytes_of<float>(kProducts * block_ * s.cin) +
+         bytes_of<float>(kProducts * block_ * s.cout + winograd_kernels().width);  // a register tile reads ahead
+}
+
+void WinogradBackwardWeights::run(const float* x, const float* dy, float* dw, void* scratch) const {
+  const WinogradShape& s = shape_;
+  const WinogradKernels& kernels = winograd_kernels();
+  Scratch free(scratch);
+  float* const no_pixel = free.take<float>(std::max(s.cin, s.cout));
+  std::fill_n(no_pixel, std::max(s.cin, s.cout), 0.0f);
+  float* const sums = free.take<float>(kProducts * s.cin * s.cout);
+  float* const patches = free.take<float>(kProducts * block_ * s.cin);
+  float* const tiles = free.take<float>(kProducts * block_ * s.cout + kernels.width);
+  const WinogradPairs pairs{x, dy, no_pixel, patches, tiles, block_};
+  for (std::int64_t first = 0; first < s.tiles(); first += block_) {
+    const std::int64_t count = std::min(block_, s.tiles() - first);
+    parallel_for((count + kPairsPerChunk - 1) / kPairsPerChunk,
+                 static_cast<double>(count * kProducts * (s.cin + s.cout)) / 4, [&](std::int64_t chunk) {
+                   const std::int64_t last = std::min(count, (chunk + 1) * kPairsPerChunk);
+                   for (std::int64_t at = chunk * kPairsPerChunk; at < last; ++at)
+                     kernels.transform_pair(s, pairs, first + at, at);
+                 });
+    parallel_for(
+        kProducts, static_cast<double>(count * kProducts * s.cin * s.cout) / kProductsPerNs,
+        [&](std::int64_t product) { kernels.add_pairs(s, pairs, static_cast<int>(product), count, sums, first > 0); });
+  }
+  parallel_for(s.cin, static_cast<double>(kProducts * s.cin * s.cout) / 4,
+               [&](std::int64_t cin) { kernels.store_weights(s, sums, cin, dw); });
 }
 
 }  // namespace dlcore

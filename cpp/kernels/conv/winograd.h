@@ -3,7 +3,8 @@
 //
 //   Y = AT [ (G w GT) * (BT x B) ] A        x a 6x6 patch, * element by element and summed over the input channels
 //
-// so with patches and filters transformed, 36 matrix products [tiles, cin] x [cin, cout] remain. The interpolation
+// so with patches and filters transformed, 36 matrix products [tiles, cin] x [cin, cout] remain. The gradient to the
+// weights is F(3x3, 4x4), with the tiles of dy for filters: 36 products [cin, tiles] x [tiles, cout]. The interpolation
 // points are 0, +-1/sqrt(2), +-sqrt(2) and infinity: with them the error is that of summing directly (with the usual
 // 0, +-1, +-2 it is twice as large).
 //
@@ -41,6 +42,7 @@ WinogradShape winograd_input_shape(const ConvShape& shape);
 
 /// Whether the transforms cost less than the products that they save.
 bool winograd_saves_work(const WinogradShape& shape);
+bool winograd_weights_saves_work(const WinogradShape& shape);
 
 /// Planned for one shape; run() allocates nothing, needs scratch_bytes() of 64-byte aligned scratch, writes every
 /// element of its output, and splits the tiles among threads by the shape only.
@@ -66,6 +68,18 @@ class Winograd {
   int workers_;
 };
 
+/// dw [3,3,Cin,Cout] of the convolution from x and dy; likewise planned once.
+class WinogradBackwardWeights {
+ public:
+  explicit WinogradBackwardWeights(const WinogradShape& shape);
+  std::size_t scratch_bytes() const;
+  void run(const float* x, const float* dy, float* dw, void* scratch) const;
+
+ private:
+  WinogradShape shape_;
+  std::int64_t block_;  // tiles whose transforms are kept at a time: they stay in L3
+};
+
 // ---- what one instruction set provides
 
 /// Some tiles in a row, numbered (n, row, column), and where their results go.
@@ -82,6 +96,14 @@ struct WinogradBlock {
   const float* no_pixel;  // Cin zeros
 };
 
+/// Transformed patches of x and tiles of dy: [36, room, Cin] and [36, room, Cout].
+struct WinogradPairs {
+  const float *x, *dy;
+  const float* no_pixel;  // max(Cin, Cout) zeros
+  float *patches, *tiles;
+  std::int64_t room;
+};
+
 struct WinogradKernels {
   int width;  // of a panel of output channels
   /// Transformed weights [panels, 36, Cin, width], the last panel filled up with zeros: those of one panel and the
@@ -89,6 +111,13 @@ struct WinogradKernels {
   void (*transform_weights)(const WinogradShape& shape, const float* w, std::int64_t panel, std::int64_t first,
                             std::int64_t last, float* transformed);
   void (*run_block)(const WinogradShape& shape, const WinogradBlock& block);
+  /// Tile `tile` of the shape as number `at` of the pairs.
+  void (*transform_pair)(const WinogradShape& shape, const WinogradPairs& pairs, std::int64_t tile, std::int64_t at);
+  /// sums [36, Cin, Cout] (+)= patches^T tiles for one product over `count` pairs.
+  void (*add_pairs)(const WinogradShape& shape, const WinogradPairs& pairs, int product, std::int64_t count,
+                    float* sums, bool accumulate);
+  /// dw out of the sums, for input channel `cin`.
+  void (*store_weights)(const WinogradShape& shape, const float* sums, std::int64_t cin, float* dw);
 };
 const WinogradKernels& winograd_kernels();
 

@@ -49,6 +49,28 @@ DLCORE_INLINE void transform_result(const f32v (&m)[kPatch], f32v (&y)[kTile]) {
   y[3] = fma(broadcast(kA / 2), difference_a, fma(broadcast(2 * kB), difference_b, m[5]));
 }
 
+/// G of F(3, 4): a tile's value at the points, likewise.
+DLCORE_INLINE void transform_tile(const f32v (&d)[kTile], f32v (&u)[kPatch]) {
+  const f32v third = broadcast(-2.0f / 3), sixth = broadcast(1.0f / 6);
+  const f32v even_a = third * fma(broadcast(0.5f), d[2], d[0]), odd_a = third * fma(broadcast(0.5f), d[3], d[1]);
+  const f32v even_b = sixth * fma(broadcast(2.0f), d[2], d[0]), odd_b = sixth * fma(broadcast(2.0f), d[3], d[1]);
+  u[0] = d[0];
+  u[1] = fma(broadcast(kA), odd_a, even_a);
+  u[2] = fma(broadcast(-kA), odd_a, even_a);
+  u[3] = fma(broadcast(kB), odd_b, even_b);
+  u[4] = fma(broadcast(-kB), odd_b, even_b);
+  u[5] = d[3];
+}
+
+/// AT of F(3, 4).
+DLCORE_INLINE void transform_weight_sums(const f32v (&m)[kPatch], f32v (&dw)[3]) {
+  const f32v sum_a = m[1] + m[2], difference_a = m[1] - m[2];
+  const f32v sum_b = m[3] + m[4], difference_b = m[3] - m[4];
+  dw[0] = m[0] + sum_a + sum_b;
+  dw[1] = fma(broadcast(kA), difference_a, broadcast(kB) * difference_b);
+  dw[2] = fma(broadcast(0.5f), sum_a, fma(broadcast(2.0f), sum_b, m[5]));
+}
+
 // ---- weights
 
 /// transformed[panel, product, cin, j]
@@ -93,47 +115,54 @@ DLCORE_INLINE TilePlace place_of(const WinogradShape& s, std::int64_t tile) {
   return {tile / (tiles_h * tiles_w), tile / tiles_w % tiles_h * kTile, tile % tiles_w * kTile};
 }
 
-/// The pixels of a tile's patch; those outside of the image are no_pixel.
-void find_pixels(const WinogradShape& s, const WinogradBlock& block, TilePlace at, const float* (&pixels)[kProducts]) {
-  for (int i = 0; i < kPatch; ++i) {
-    const std::int64_t row = at.row + i - s.pad_top;
-    const float* const pixel_row = block.x + (at.n * s.h + row) * s.w * s.cin;
-    for (int j = 0; j < kPatch; ++j) {
-      const std::int64_t col = at.col + j - s.pad_left;
-      const bool inside = row >= 0 && row < s.h && col >= 0 && col < s.w;
-      pixels[kPatch * i + j] = inside ? pixel_row + col * s.cin : block.no_pixel;
+/// The pixels of a square of kSize, from (row, col) of image n on; those outside of the image are no_pixel.
+template <int kSize>
+DLCORE_INLINE void find_pixels(const float* images, std::int64_t h, std::int64_t w, std::int64_t channels, TilePlace at,
+                               const float* no_pixel, const float* (&pixels)[kSize * kSize]) {
+  for (int i = 0; i < kSize; ++i) {
+    const std::int64_t row = at.row + i;
+    const float* const pixel_row = images + (at.n * h + row) * w * channels;
+    for (int j = 0; j < kSize; ++j) {
+      const std::int64_t col = at.col + j;
+      const bool inside = row >= 0 && row < h && col >= 0 && col < w;
+      pixels[kSize * i + j] = inside ? pixel_row + col * channels : no_pixel;
     }
   }
 }
 
-/// patches[product, tile, :]
-void transform_patches(const WinogradShape& s, const WinogradBlock& block) {
-  const std::int64_t step = block.count * s.cin;
-  for (std::int64_t tile = 0; tile < block.count; ++tile) {
-    const float* pixels[kProducts];
-    find_pixels(s, block, place_of(s, block.first + tile), pixels);
-    float* const to = block.patches + tile * s.cin;
-    for_vectors<float>(
-        s.cin, [&](std::int64_t c, auto span) __attribute__((always_inline)) {
-          f32v columns[kPatch][kPatch];
+/// to[product * step + c], the transform of a square along both axes.
+template <int kSize, class Transform>
+DLCORE_INLINE void transform_square(const float* const (&pixels)[kSize * kSize], std::int64_t channels, float* to,
+                                    std::int64_t step, const Transform& transform) {
+  for_vectors<float>(
+      channels, [&](std::int64_t c, auto span) __attribute__((always_inline)) {
+        f32v columns[kPatch][kSize];
 #pragma GCC unroll 6
-          for (int j = 0; j < kPatch; ++j) {
-            f32v d[kPatch], v[kPatch];
+        for (int j = 0; j < kSize; ++j) {
+          f32v d[kSize], v[kPatch];
 #pragma GCC unroll 6
-            for (int i = 0; i < kPatch; ++i) d[i] = get(pixels[kPatch * i + j] + c, span);
-            transform_patch(d, v);
+          for (int i = 0; i < kSize; ++i) d[i] = get(pixels[kSize * i + j] + c, span);
+          transform(d, v);
 #pragma GCC unroll 6
-            for (int i = 0; i < kPatch; ++i) columns[i][j] = v[i];
-          }
+          for (int i = 0; i < kPatch; ++i) columns[i][j] = v[i];
+        }
 #pragma GCC unroll 6
-          for (int i = 0; i < kPatch; ++i) {
-            f32v v[kPatch];
-            transform_patch(columns[i], v);
+        for (int i = 0; i < kPatch; ++i) {
+          f32v v[kPatch];
+          transform(columns[i], v);
 #pragma GCC unroll 6
-            for (int j = 0; j < kPatch; ++j) put(to + (kPatch * i + j) * step + c, v[j], span);
-          }
-        });
-  }
+          for (int j = 0; j < kPatch; ++j) put(to + (kPatch * i + j) * step + c, v[j], span);
+        }
+      });
+}
+
+DLCORE_INLINE void transform_patch_of(const WinogradShape& s, const float* x, const float* no_pixel, TilePlace at,
+                                      float* to, std::int64_t step) {
+  const float* pixels[kProducts];
+  find_pixels<kPatch>(x, s.h, s.w, s.cin, {at.n, at.row - s.pad_top, at.col - s.pad_left}, no_pixel, pixels);
+  transform_square<kPatch>(
+      pixels, s.cin, to, step,
+      [](const f32v(&d)[kPatch], f32v(&v)[kPatch]) __attribute__((always_inline)) { transform_patch(d, v); });
 }
 
 /// The 4x4 outputs of one vector of channels out of its products, `step` apart.
@@ -227,7 +256,9 @@ void activate_results(const WinogradShape& s, const WinogradBlock& block) {
 }
 
 void run_block(const WinogradShape& s, const WinogradBlock& block) {
-  transform_patches(s, block);
+  for (std::int64_t tile = 0; tile < block.count; ++tile)
+    transform_patch_of(s, block.x, block.no_pixel, place_of(s, block.first + tile), block.patches + tile * s.cin,
+                       block.count * s.cin);
   const float* panel = block.weights;
   for (std::int64_t column = 0; column < s.cout; column += kWidth) {
     for (int product = 0; product < kProducts; ++product, panel += s.cin * kWidth)
@@ -241,9 +272,59 @@ void run_block(const WinogradShape& s, const WinogradBlock& block) {
   if (block.activation > Activation::Relu) activate_results(s, block);
 }
 
+// ---- the gradient to the weights
+
+void transform_pair(const WinogradShape& s, const WinogradPairs& pairs, std::int64_t tile, std::int64_t at) {
+  const TilePlace place = place_of(s, tile);
+  transform_patch_of(s, pairs.x, pairs.no_pixel, place, pairs.patches + at * s.cin, pairs.room * s.cin);
+  const float* pixels[kTile * kTile];
+  find_pixels<kTile>(pairs.dy, s.oh, s.ow, s.cout, place, pairs.no_pixel, pixels);
+  transform_square<kTile>(
+      pixels, s.cout, pairs.tiles + at * s.cout, pairs.room * s.cout,
+      [](const f32v(&d)[kTile], f32v(&u)[kPatch]) __attribute__((always_inline)) { transform_tile(d, u); });
+}
+
+void add_pairs(const WinogradShape& s, const WinogradPairs& pairs, int product, std::int64_t count, float* sums,
+               bool accumulate) {
+  const float* const patches = pairs.patches + product * pairs.room * s.cin;
+  const float* const tiles = pairs.tiles + product * pairs.room * s.cout;
+  sums += product * s.cin * s.cout;
+  for (std::int64_t j = 0; j < s.cout; j += kWidth) {
+    const int cols = static_cast<int>(min_of<std::int64_t>(kWidth, s.cout - j));
+    for (std::int64_t i = 0; i < s.cin; i += kMr<float>)
+      gemm_ukernel<float>(static_cast<int>(min_of<std::int64_t>(kMr<float>, s.cin - i)), cols, count, patches + i,
+                          std::int64_t{1}, s.cin, tiles + j, s.cout, sums + i * s.cout + j, s.cout, accumulate);
+  }
+}
+
+void store_weights(const WinogradShape& s, const float* sums, std::int64_t cin, float* dw) {
+  const std::int64_t step = s.cin * s.cout, row = cin * s.cout;
+  for_vectors<float>(
+      s.cout, [&](std::int64_t c, auto span) __attribute__((always_inline)) {
+        f32v columns[3][kPatch];
+#pragma GCC unroll 6
+        for (int j = 0; j < kPatch; ++j) {
+          f32v m[kPatch], column[3];
+#pragma GCC unroll 6
+          for (int i = 0; i < kPatch; ++i) m[i] = get(sums + (kPatch * i + j) * step + row + c, span);
+          transform_weight_sums(m, column);
+#pragma GCC unroll 3
+          for (int i = 0; i < 3; ++i) columns[i][j] = column[i];
+        }
+#pragma GCC unroll 3
+        for (int i = 0; i < 3; ++i) {
+          f32v w[3];
+          transform_weight_sums(columns[i], w);
+#pragma GCC unroll 3
+          for (int j = 0; j < 3; ++j) put(dw + (3 * i + j) * step + row + c, w[j], span);
+        }
+      });
+}
+
 }  // namespace
 
 extern const WinogradKernels winograd_kernels_table;
-const WinogradKernels winograd_kernels_table = {kWidth, transform_weights, run_block};
+const WinogradKernels winograd_kernels_table = {kWidth,         transform_weights, run_block,
+                                                transform_pair, add_pairs,         store_weights};
 
 }  // namespace dlcore::DLCORE_ISA
