@@ -5,26 +5,19 @@
 #include <type_traits>
 #include <vector>
 
-#include "base/isa.h"
+#include "base/cpu.h"
 #include "base/parallel.h"
 #include "kernels/conv/padding.h"
+#include "kernels/conv/windows.h"
 #include "kernels/conv/winograd.h"
 #include "kernels/scratch.h"
 
 namespace dlcore {
 
-DLCORE_SELECT_KERNELS(WindowRowKernels, window_row_kernels)
-
 namespace {
 
-constexpr std::int64_t kFewProducts = 64;  // of an output: then storing it costs as much as computing it
-constexpr double kFlopsPerNs = 50;         // of one thread, roughly
+constexpr double kFlopsPerNs = 50;  // of one thread, roughly
 constexpr double kChunkFlops = 5e5;
-
-bool has_whole_windows(const ConvShape& conv, const PoolShape& pool) {
-  return pool.pool_h == 2 && pool.pool_w == 2 && pool.stride_h == 2 && pool.stride_w == 2 && pool.pad_top == 0 &&
-         pool.pad_left == 0 && pool.oh == conv.oh / 2 && pool.ow == conv.ow / 2;
-}
 
 /// The shape for Winograd's algorithm, if it is worth it.
 template <class T>
@@ -38,18 +31,8 @@ std::optional<WinogradShape> winograd_pooled(const ConvShape& conv) {
 
 std::int64_t products_of(const ConvShape& s) { return s.kh * s.kw * s.cin; }
 
-/// Where the products of an output are, from its first tap's first channel on.
-std::vector<std::int32_t> product_offsets(const ConvShape& s) {
-  std::vector<std::int32_t> offsets;
-  for (std::int64_t i = 0; i < s.kh; ++i)
-    for (std::int64_t j = 0; j < s.kw; ++j)
-      for (std::int64_t c = 0; c < s.cin; ++c)
-        offsets.push_back(static_cast<std::int32_t>((i * s.dilation_h * s.w + j * s.dilation_w) * s.cin + c));
-  return offsets;
-}
-
-void run_window_row(const WindowRow<float>& row) { window_row_kernels().f32(row); }
-void run_window_row(const WindowRow<double>& row) { window_row_kernels().f64(row); }
+void run_window_row(const WindowRow<float>& row) { window_kernels().forward_f32(row); }
+void run_window_row(const WindowRow<double>& row) { window_kernels().forward_f64(row); }
 
 }  // namespace
 
@@ -118,20 +101,8 @@ void PooledForward<T>::run(const T* x, const T* w, const T* bias, Activation act
     pad_images(plan.shape, inner, x, static_cast<T*>(scratch));
     x = static_cast<const T*>(scratch);
   }
-  const std::int64_t pixel = inner.stride_w * inner.cin;
-  const WindowRow<T> args{x,
-                          plan.offsets.data(),
-                          products_of(inner),
-                          w,
-                          inner.cout,
-                          plan.pool.ow,
-                          pixel,
-                          inner.stride_h * inner.w * inner.cin,
-                          2 * pixel,
-                          bias,
-                          activation,
-                          y,
-                          argmax};
+  const WindowRow<T> args{x,    window_offsets(inner, plan.offsets), w, inner.cout, plan.pool.ow,
+                          bias, activation == Activation::Relu,      y, argmax};
   const std::int64_t rows = plan.pool.n * plan.pool.oh;
   const double flops = inner.flops();
   const auto step = std::clamp<std::int64_t>(

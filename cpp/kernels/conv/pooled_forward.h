@@ -40,26 +40,4 @@ class PooledForward {
   std::unique_ptr<const Plan> plan_;
 };
 
-// ---- what one instruction set provides
-
-/// A row of windows of one image, which has no padding.
-template <class T>
-struct WindowRow {
-  const T* x;                   // of the first window's first pixel, the first tap
-  const std::int32_t* offsets;  // of the products of one output, from there
-  std::int64_t products;
-  const T* w;                         // [products, channels]
-  std::int64_t channels, windows;     // in the row
-  std::int64_t right, below, window;  // distances in x: of neighbouring output pixels, of neighbouring windows
-  const T* bias;
-  Activation activation;
-  T* y;                  // [windows, channels]
-  std::uint8_t* argmax;  // likewise, or null
-};
-struct WindowRowKernels {
-  void (*f32)(const WindowRow<float>&);
-  void (*f64)(const WindowRow<double>&);
-};
-const WindowRowKernels& window_row_kernels();
-
 }  // namespace dlcore
