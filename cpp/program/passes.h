@@ -24,7 +24,7 @@ void skip_pooled_zeros(Graph& graph);
 void fuse_epilogues(Graph& graph);
 /// Max pooling behind a convolution is done while the convolution's output is in the nearest cache.
 void fuse_pooling(Graph& graph);
-/// The gradient of a large dense weight is made within its update, block by block, and never stored.
+/// The gradient of a large dense weight or embedding is made within its update, block by block, and never stored.
 void fuse_weight_gradients(Graph& graph);
 /// Chains of pointwise nodes become one node each, a single loop over tiles.
 void fuse_pointwise(Graph& graph);
