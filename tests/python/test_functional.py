@@ -232,3 +232,37 @@ def test_program_and_layers_agree():
     np.testing.assert_allclose(model(data).numpy(), eager, rtol=1e-6)
     model.layers[0].kernel.assign(np.zeros((4, 3)))
     assert not np.allclose(model(data).numpy(), eager)
+
+
+def test_a_range_up_to_an_unknown_size():
+    class Positions(layers.Layer):
+        def call(self, x):
+            return x + ops.cast(ops.arange(0, ops.shape(x)[1], 1), x.dtype)
+
+    inputs = keras.Input((None,))
+    outputs = Positions()(inputs)
+    assert outputs.shape == (None, None)
+    assert keras.Model(inputs, outputs)(np.zeros((2, 3))).numpy().tolist() == [[0, 1, 2]] * 2
+    assert keras.Sequential([keras.Input((4,)), layers.Lambda(lambda x: x + ops.arange(4.0))]).output_shape == (None, 4)
+
+
+def test_masks_ride_on_keras_tensors():
+    seen = []
+
+    class Reader(layers.Layer):
+        def call(self, x, mask=None):
+            seen.append(mask)
+            return x
+
+        def compute_mask(self, inputs, mask=None):
+            return mask
+
+    inputs = keras.Input((None,), dtype="int32")
+    x = Reader()(layers.Embedding(10, 4, mask_zero=True)(inputs))
+    assert seen[0].shape == (None, None) and seen[0].dtype == "bool"
+    assert x._keras_mask.shape == (None, None)
+    model = keras.Model(inputs, [layers.GRU(3)(x), x._keras_mask])
+    short, mask = model(np.array([[1, 2, 0]]))
+    assert mask.numpy().tolist() == [[True, True, False]]
+    np.testing.assert_allclose(short, model(np.array([[1, 2]]))[0], rtol=1e-6)
+    assert not hasattr(layers.Dense(2)(keras.Input((3,))), "_keras_mask")

@@ -12,6 +12,23 @@ class KerasTensor:
         self.name = name or names.auto_name(type(self).__name__)
         # (operation, index of the node, index of the output)
         self.history = None
+        self._mask = None
+
+    @property
+    def _keras_mask(self):
+        """The mask that will ride on the tensor, as a KerasTensor of the graph; an AttributeError where none will."""
+        if self._mask is None:
+            raise AttributeError(f"{self} carries no mask.")
+        if self._mask.history is None:
+            from dlcore.backend.masking import get_keras_mask
+            from dlcore.ops.operation import Node, Operation
+
+            Node(Operation(get_keras_mask), (self,), {}, self._mask)
+        return self._mask
+
+    @_keras_mask.setter
+    def _keras_mask(self, mask):
+        self._mask = mask
 
     @property
     def ndim(self):

@@ -5,14 +5,25 @@ with inputs of unknown sizes, and leaves a Node behind. Replaying the nodes is r
 """
 
 import functools
+import threading
 
 from dlcore import _core, tree
 from dlcore.backend import names
 from dlcore.backend.keras_tensor import KerasTensor
+from dlcore.backend.masking import get_keras_mask
 from dlcore.backend.tensors import Tensor
 
 # Two stand-ins for an unknown size, with many divisors; a size of the output that differs between them is unknown too.
 _STAND_INS = (120, 240)
+
+
+class _Inference(threading.local):
+    """Whether outputs are being inferred from inputs with unknown sizes."""
+
+    sizes_are_unknown = False
+
+
+inference = _Inference()
 
 
 class Node:
@@ -134,18 +145,31 @@ def _trace(function, args, kwargs, unknown):
         def placeholder(x):
             if not isinstance(x, KerasTensor):
                 return x
-            shape = tuple(unknown if size is None else size for size in x.shape)
-            return graph.input(shape, x.dtype, x.name)
+            tensor = graph.input(sizes(x), x.dtype, x.name)
+            if x._mask is not None:
+                tensor._keras_mask = graph.input(sizes(x._mask), x._mask.dtype, x._mask.name)
+            return tensor
+
+        def sizes(x):
+            return tuple(unknown if size is None else size for size in x.shape)
 
         args, kwargs = tree.map_structure(placeholder, (args, kwargs))
-        return function(*args, **kwargs)
+        outer, inference.sizes_are_unknown = inference.sizes_are_unknown, unknown is None
+        try:
+            return function(*args, **kwargs)
+        finally:
+            inference.sizes_are_unknown = outer
 
 
 def _keras_tensors(outputs):
-    return tree.map_structure(lambda x: KerasTensor(x.shape, x.dtype) if isinstance(x, Tensor) else x, outputs)
+    return tree.map_structure(lambda x: _merge(x, x), outputs)
 
 
 def _merge(first, second):
+    """What two traces agree on: the KerasTensor, with a mask where the traced tensors carry one."""
     if not isinstance(first, Tensor):
         return first
-    return KerasTensor([a if a == b else None for a, b in zip(first.shape, second.shape)], first.dtype)
+    result = KerasTensor([a if a == b else None for a, b in zip(first.shape, second.shape)], first.dtype)
+    if get_keras_mask(first) is not None:
+        result._mask = _merge(first._keras_mask, second._keras_mask)
+    return result

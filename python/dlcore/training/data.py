@@ -43,8 +43,6 @@ def make_source(x, y=None, sample_weight=None, batch_size=None, shuffle=False, c
         )
     if class_weight is not None and not hasattr(x, "__iter__") and not hasattr(x, "__getitem__"):
         raise ValueError("`class_weight` needs labels.")
-    if batch_size is not None and not hasattr(x, "__getitem__"):
-        raise ValueError(f"`batch_size` goes with arrays only: the {type(x).__name__} decides on its batches itself.")
     return BatchSource(x, class_weight, steps)
 
 
