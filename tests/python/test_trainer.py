@@ -461,3 +461,14 @@ def test_own_compute_loss_is_what_is_minimised_and_evaluated():
     history = model.fit(x, epochs=2, validation_data=(x,), verbose=0).history
     assert history["loss"][0] == pytest.approx(expected)
     assert history["val_loss"][0] == pytest.approx(history["loss"][1]) and history["val_loss"][1] < expected
+
+
+def test_compute_loss_may_leave_out_the_training_flag():
+    class Halved(keras.Sequential):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+            return ops.mean(ops.square(y - y_pred)) / 2
+
+    model = Halved([keras.Input((2,)), layers.Dense(1, kernel_initializer="ones")])
+    model.compile("sgd")
+    assert model.evaluate(np.ones((4, 2)), np.zeros((4, 1)), verbose=0) == 2.0
+    assert model.fit(np.ones((4, 2)), np.zeros((4, 1)), verbose=0).history["loss"] == [2.0]

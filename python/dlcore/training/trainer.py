@@ -8,6 +8,7 @@ import numpy as np
 from dlcore import _core, backend, tree
 from dlcore.backend.config import limited, max_epochs, max_steps_per_epoch
 from dlcore.backend.tensors import Tensor, convert_to_tensor
+from dlcore.layers.call_spec import signature_of
 from dlcore.training.compile_utils import CompiledLoss, CompiledMetrics, total_loss
 from dlcore.training.data import ArraySource, make_batch, make_source, unpack_x_y_sample_weight
 from dlcore.training.gradient_tape import GradientTape
@@ -186,6 +187,12 @@ class Trainer:
             raise ValueError(f"{self._label()} has a loss but got no targets: pass `y` (the data yields only x).")
         return total_loss(losses)
 
+    def _loss_of_step(self, x, y, y_pred, sample_weight, training):
+        """compute_loss(), which a subclass may define without the argument `training`."""
+        signature = signature_of(type(self).compute_loss)
+        flag = {"training": training} if signature.has_training or signature.has_kwargs else {}
+        return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **flag)
+
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Updates the compiled metrics and returns all results."""
         if self._compiled_metrics is not None:
@@ -197,7 +204,7 @@ class Trainer:
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         with GradientTape() as tape:
             y_pred = self(x, training=True)
-            loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
+            loss = self._loss_of_step(x, y, y_pred, sample_weight, training=True)
             scaled_loss = loss if self.optimizer is None else self.optimizer.scale_loss(loss)
         self._track_loss(loss, x)
         weights = self.trainable_weights
@@ -212,7 +219,7 @@ class Trainer:
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)
         if self._compiled_loss is not None or self.losses or type(self).compute_loss is not Trainer.compute_loss:
-            self._track_loss(self.compute_loss(x, y, y_pred, sample_weight, training=False), x)
+            self._track_loss(self._loss_of_step(x, y, y_pred, sample_weight, training=False), x)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def predict_step(self, data):
