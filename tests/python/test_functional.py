@@ -246,6 +246,29 @@ def test_a_range_up_to_an_unknown_size():
     assert keras.Sequential([keras.Input((4,)), layers.Lambda(lambda x: x + ops.arange(4.0))]).output_shape == (None, 4)
 
 
+def test_a_sequential_built_while_sizes_are_unknown_serves_every_size():
+    class Block(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = keras.Sequential([layers.Dense(3), layers.Dense(2)])
+
+        def call(self, x):
+            return self.inner(x) * ops.cast(ops.arange(0, ops.shape(x)[1])[:, None], x.dtype)
+
+    inputs = keras.Input((None, 4))
+    outputs = Block()(inputs)
+    assert outputs.shape == (None, None, 2)
+    model = keras.Model(inputs, outputs)
+    assert [model.predict(np.ones((2, n, 4)), verbose=0).shape for n in (3, 5)] == [(2, 3, 2), (2, 5, 2)]
+
+
+def test_sequences_of_a_single_step():
+    inner = keras.Sequential([keras.Input((None,), dtype="int32"), layers.Embedding(5, 2)])
+    inputs = keras.Input((None,), dtype="int32")
+    model = keras.Model(inputs, inner(inputs))
+    assert model.predict(np.array([[1]]), verbose=0).shape == (1, 1, 2)
+
+
 def test_masks_ride_on_keras_tensors():
     seen = []
 

@@ -8,7 +8,8 @@ class KerasTensor:
 
     def __init__(self, shape, dtype="float32", sparse=False, ragged=False, name=None, record_history=True):
         self.shape = tuple(None if size is None else int(size) for size in shape)
-        self.dtype = dtypes.standardize_dtype(dtype)
+        # Models may take strings, though there are no tensors of them.
+        self.dtype = dtype if dtype == "string" else dtypes.standardize_dtype(dtype)
         self.name = name or names.auto_name(type(self).__name__)
         # (operation, index of the node, index of the output)
         self.history = None

@@ -18,12 +18,17 @@ _STAND_INS = (120, 240)
 
 
 class _Inference(threading.local):
-    """Whether outputs are being inferred from inputs with unknown sizes."""
+    """Whether outputs are being inferred from inputs with unknown sizes, or with which number in their place."""
 
     sizes_are_unknown = False
+    stand_in = None
 
 
 inference = _Inference()
+
+
+class UnknownSizeError(ValueError):
+    """A function needs the number where a size is not known."""
 
 
 class Node:
@@ -134,9 +139,15 @@ def infer_outputs(function, args, kwargs):
             raise
         try:
             first, second = (_trace(function, args, kwargs, size) for size in _STAND_INS)
-        except Exception:
-            raise error from None
-        return tree.map_structure(_merge, first, second)
+        except Exception as second_error:
+            raise (second_error if isinstance(error, UnknownSizeError) else error) from None
+        return tree.map_structure(merged, first, second)
+
+
+def without_stand_ins(shape):
+    """The shape with None for what stands for an unknown size; a model that is built meanwhile serves every size."""
+    *outer, features = shape
+    return (*(None if size == inference.stand_in else size for size in outer), features)
 
 
 def _trace(function, args, kwargs, unknown):
@@ -145,6 +156,11 @@ def _trace(function, args, kwargs, unknown):
         def placeholder(x):
             if not isinstance(x, KerasTensor):
                 return x
+            if x.dtype == "string":
+                raise TypeError(
+                    f"{x} stands for strings, which only StringLookup, TextVectorization, Hashing and HashedCrossing "
+                    "take. Turn them into numbers with one of these layers."
+                )
             tensor = graph.input(sizes(x), x.dtype, x.name)
             if x._mask is not None:
                 tensor._keras_mask = graph.input(sizes(x._mask), x._mask.dtype, x._mask.name)
@@ -154,22 +170,23 @@ def _trace(function, args, kwargs, unknown):
             return tuple(unknown if size is None else size for size in x.shape)
 
         args, kwargs = tree.map_structure(placeholder, (args, kwargs))
-        outer, inference.sizes_are_unknown = inference.sizes_are_unknown, unknown is None
+        outer = inference.sizes_are_unknown, inference.stand_in
+        inference.sizes_are_unknown, inference.stand_in = unknown is None, unknown
         try:
             return function(*args, **kwargs)
         finally:
-            inference.sizes_are_unknown = outer
+            inference.sizes_are_unknown, inference.stand_in = outer
 
 
 def _keras_tensors(outputs):
-    return tree.map_structure(lambda x: _merge(x, x), outputs)
+    return tree.map_structure(lambda x: merged(x, x), outputs)
 
 
-def _merge(first, second):
+def merged(first, second):
     """What two traces agree on: the KerasTensor, with a mask where the traced tensors carry one."""
     if not isinstance(first, Tensor):
         return first
     result = KerasTensor([a if a == b else None for a, b in zip(first.shape, second.shape)], first.dtype)
     if get_keras_mask(first) is not None:
-        result._mask = _merge(first._keras_mask, second._keras_mask)
+        result._mask = merged(first._keras_mask, second._keras_mask)
     return result
