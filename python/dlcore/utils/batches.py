@@ -33,6 +33,10 @@ class Batches(PyDataset):
     def __len__(self):
         return self._count
 
+    def cardinality(self):
+        """The number of batches."""
+        return self._count
+
     def __getitem__(self, index):
         if not 0 <= index < self._count:
             raise IndexError(f"There is no batch {index}: there are {self._count}.")
