@@ -8,6 +8,14 @@ from dlcore import tree
 from dlcore.utils.py_dataset import PyDataset
 
 
+class Texts(np.ndarray):
+    """An array of strings with the method `numpy` of tensors."""
+
+    def numpy(self):
+        """The array of strings."""
+        return self.view(np.ndarray)
+
+
 class Batches(PyDataset):
     """Batches made one by one by a function; what the `..._dataset_from_...` functions return, and `fit` takes.
 
@@ -77,6 +85,23 @@ class Batches(PyDataset):
             return tree.map_structure(lambda *leaves: np.stack(leaves), *items)
 
         return Batches(get, count, self._on_epoch_end)
+
+    def rebatch(self, batch_size, drop_remainder=False):
+        """The same rows, so many in each batch. All batches but the last must be of one size."""
+
+        def rows_of(batch):
+            return len(tree.flatten(batch)[0])
+
+        size = rows_of(self[0])
+        total = size * (self._count - 1) + rows_of(self[self._count - 1])
+
+        def get(index):
+            first, last = index * batch_size, min((index + 1) * batch_size, total)
+            parts = [self[i] for i in range(first // size, (last - 1) // size + 1)]
+            skipped = first // size * size
+            return tree.map_structure(lambda *leaves: np.concatenate(leaves)[first - skipped : last - skipped], *parts)
+
+        return Batches(get, total // batch_size if drop_remainder else math.ceil(total / batch_size), self._on_epoch_end)
 
     def cache(self):
         """The batches of the first pass, kept in memory for all others."""
