@@ -289,3 +289,79 @@ def test_masks_ride_on_keras_tensors():
     assert mask.numpy().tolist() == [[True, True, False]]
     np.testing.assert_allclose(short, model(np.array([[1, 2]]))[0], rtol=1e-6)
     assert not hasattr(layers.Dense(2)(keras.Input((3,))), "_keras_mask")
+
+
+def nested_model():
+    inner = keras.Sequential([keras.Input((3,)), layers.Dense(3, name="inner_dense")], name="inner")
+    shared = layers.Dense(3, activation="relu", name="shared")
+    a, b = keras.Input((3,), name="a"), keras.Input((3,), name="b")
+    x = ops.maximum(shared(a) * 2.0, shared(b))
+    return keras.Model({"a": a, "b": b}, [layers.Dense(2, name="head")(inner(x)), x], name="nested")
+
+
+def test_clone_with_functions():
+    model, seen = nested_model(), []
+
+    def with_tanh(layer):
+        seen.append(layer.name)
+        return type(layer).from_config(
+            {**layer.get_config(), **({"activation": "tanh"} if layer.name == "head" else {})}
+        )
+
+    clone = keras.models.clone_model(model, clone_function=with_tanh)
+    assert seen == ["shared", "inner", "head"] and clone.name == "nested"
+    assert clone.get_layer("head").activation is keras.activations.tanh
+    assert not {id(w) for w in clone.weights} & {id(w) for w in model.weights}
+    clone.set_weights(model.get_weights())
+    data = {name: np.random.RandomState(0).rand(4, 3).astype("float32") for name in ("a", "b")}
+    (y, x), (expected_y, expected_x) = clone(data), model(data)
+    np.testing.assert_allclose(x, expected_x, rtol=1e-6)
+    np.testing.assert_allclose(y, np.tanh(expected_y), rtol=1e-5)
+    clone.get_config()
+
+
+def test_clone_goes_into_inner_models():
+    seen = []
+
+    def noting(layer):
+        seen.append(layer.name)
+        return type(layer).from_config(layer.get_config())
+
+    keras.models.clone_model(nested_model(), clone_function=noting, recursive=True)
+    assert seen == ["shared", "inner_dense", "head"]
+
+
+def test_clone_with_other_calls_keeps_the_layers():
+    def with_dropout(layer, *args, **kwargs):
+        y = layer(*args, **kwargs)
+        return layers.Dropout(0.5)(y) if isinstance(layer, layers.Dense) else y
+
+    model = nested_model()
+    clone = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=with_dropout)
+    assert [w is v for w, v in zip(clone.weights, model.weights)] == [True] * len(model.weights)
+    assert sum(isinstance(layer, layers.Dropout) for layer in clone.layers) == 3
+
+
+def test_clone_on_other_inputs():
+    model = keras.Sequential([keras.Input((None, 4)), layers.Dense(2)])
+    assert keras.models.clone_model(model, input_tensors=keras.Input((7, 4))).output_shape == (None, 7, 2)
+    x = keras.Input((3,))
+    clone = keras.models.clone_model(nested_model(), input_tensors=[x, layers.Dense(3)(x)])
+    assert [t.shape for t in clone.outputs] == [(None, 2), (None, 3)]
+
+
+class Subclassed(keras.Model):
+    pass
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: keras.models.clone_model(nested_model(), [keras.Input((3,))]), r"should be 2 KerasTensor\(s\)"),
+        (lambda: keras.models.clone_model(keras.Sequential(), call_function=print), "calls its layers itself"),
+        (lambda: keras.models.clone_model(Subclassed(), recursive=True), "Received a Subclassed: give its class"),
+    ],
+)
+def test_clone_messages(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

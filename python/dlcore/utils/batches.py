@@ -101,7 +101,9 @@ class Batches(PyDataset):
             skipped = first // size * size
             return tree.map_structure(lambda *leaves: np.concatenate(leaves)[first - skipped : last - skipped], *parts)
 
-        return Batches(get, total // batch_size if drop_remainder else math.ceil(total / batch_size), self._on_epoch_end)
+        return Batches(
+            get, total // batch_size if drop_remainder else math.ceil(total / batch_size), self._on_epoch_end
+        )
 
     def cache(self):
         """The batches of the first pass, kept in memory for all others."""
