@@ -365,3 +365,10 @@ class Subclassed(keras.Model):
 def test_clone_messages(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_pictures_name_operations_and_their_shapes():
+    pytest.importorskip("pydot")
+    text = keras.utils.model_to_dot(nested_model(), show_shapes=True, show_layer_names=True).to_string()
+    assert "<b>multiply</b> (Multiply)" in text and "?" not in text
+    assert "Input shape: <b>[(None, 3), (None, 3)]</b>" in text

@@ -87,6 +87,22 @@ class Operation:
             return symbolic_call(self, self.function, args, kwargs)
         return self.function(*args, **kwargs)
 
+    @property
+    def input(self):
+        """The KerasTensor(s) that the operation was called on first."""
+        return self._of_first_call("inputs")
+
+    @property
+    def output(self):
+        """The KerasTensor(s) that the operation made at its first call."""
+        return self._of_first_call("outputs")
+
+    def _of_first_call(self, what):
+        if not self._inbound_nodes:
+            raise AttributeError(f'Operation "{self.name}" has no {what}: it was never called on a KerasTensor.')
+        tensors = getattr(self._inbound_nodes[0], what)
+        return tensors[0] if len(tensors) == 1 else tensors
+
     def get_config(self):
         return {"name": self.name, "function": self.function.__name__}
 
