@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from dlcore import tree
+from dlcore import backend, ops, tree
 from dlcore.utils.py_dataset import PyDataset
 
 
@@ -82,7 +82,7 @@ class Batches(PyDataset):
 
         def get(index):
             items = [self[i] for i in range(index * batch_size, min((index + 1) * batch_size, self._count))]
-            return tree.map_structure(lambda *leaves: np.stack(leaves), *items)
+            return tree.map_structure(lambda *leaves: _joined("stack", leaves), *items)
 
         return Batches(get, count, self._on_epoch_end)
 
@@ -99,7 +99,9 @@ class Batches(PyDataset):
             first, last = index * batch_size, min((index + 1) * batch_size, total)
             parts = [self[i] for i in range(first // size, (last - 1) // size + 1)]
             skipped = first // size * size
-            return tree.map_structure(lambda *leaves: np.concatenate(leaves)[first - skipped : last - skipped], *parts)
+            return tree.map_structure(
+                lambda *leaves: _joined("concatenate", leaves)[first - skipped : last - skipped], *parts
+            )
 
         return Batches(
             get, total // batch_size if drop_remainder else math.ceil(total / batch_size), self._on_epoch_end
@@ -130,6 +132,11 @@ class Batches(PyDataset):
     def prefetch(self, buffer_size=None):
         """The same: set `workers` to have batches made ahead by threads."""
         return self
+
+
+def _joined(how, leaves):
+    """Tensors make a tensor, arrays an array."""
+    return getattr(ops if backend.is_tensor(leaves[0]) else np, how)(leaves)
 
 
 def batches_of_rows(load, rows, batch_size=32, shuffle=False, seed=None, **attributes):
