@@ -55,6 +55,12 @@ def test_a_model_of_the_table_itself(tmp_path):
     np.testing.assert_array_equal(loaded.predict(TABLE, verbose=0), expected)
 
 
+def test_placeholders_where_unknown_strings_are_an_error():
+    space = FeatureSpace({"job": FeatureSpace.string_categorical(num_oov_indices=0)})
+    space.adapt({"job": ["nurse", "clerk"]})
+    assert space.get_encoded_features().shape == (None, 2)
+
+
 def test_placeholders_of_dicts():
     space = cases.feature_space(keras, "dict")
     space.adapt(TABLE)

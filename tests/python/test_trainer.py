@@ -463,6 +463,17 @@ def test_own_compute_loss_is_what_is_minimised_and_evaluated():
     assert history["val_loss"][0] == pytest.approx(history["loss"][1]) and history["val_loss"][1] < expected
 
 
+def test_outputs_without_a_loss_need_no_target():
+    inputs = keras.Input((2,))
+    hidden = layers.Dense(3, name="hidden")(inputs)
+    outputs = layers.Dense(1, kernel_initializer="zeros", name="head")(hidden)
+    model = keras.Model(inputs, [outputs, hidden])
+    model.compile("sgd", loss=["mse", None])
+    assert model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0).history["loss"] == [1.0]
+    with pytest.raises(ValueError, match="`y` has 3 entries, but the model has 2 outputs"):
+        model.fit(np.ones((4, 2)), [np.ones((4, 1))] * 3, verbose=0)
+
+
 def test_compute_loss_may_leave_out_the_training_flag():
     class Halved(keras.Sequential):
         def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):

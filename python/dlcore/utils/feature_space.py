@@ -269,6 +269,14 @@ class FeatureSpace(LooksAtValues, Layer):
 
     # ---- placeholders for models
 
+    def _examples(self, arguments, size):
+        if not isinstance(arguments, tuple):
+            return arguments
+        (data,) = arguments
+        examples = super()._examples
+        makers = {name: getattr(layer, "_examples", examples) for name, layer in self.preprocessors.items()}
+        return ({name: makers.get(name, examples)(x, size) for name, x in data.items()},)
+
     def get_encoded_features(self):
         """What the call makes of `get_inputs()`, to build a model on: one, or a dict with `output_mode="dict"`."""
         if self._placeholders is None:
