@@ -474,6 +474,15 @@ def test_outputs_without_a_loss_need_no_target():
         model.fit(np.ones((4, 2)), [np.ones((4, 1))] * 3, verbose=0)
 
 
+def test_compile_leaves_a_loss_of_the_models_own():
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    model.loss = keras.losses.MeanAbsoluteError()
+    model.compile("sgd")
+    assert isinstance(model.loss, keras.losses.MeanAbsoluteError)
+    model.compile("sgd", loss="mse")
+    assert model.loss == "mse"
+
+
 def test_compute_loss_may_leave_out_the_training_flag():
     class Halved(keras.Sequential):
         def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):

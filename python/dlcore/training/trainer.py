@@ -76,7 +76,9 @@ class Trainer:
         has_metrics = metrics is not None or weighted_metrics is not None
         compiled_metrics = CompiledMetrics(metrics, weighted_metrics, self) if has_metrics else None
         # All arguments are good: from here on nothing fails.
-        self.optimizer, self.loss = new_optimizer, loss
+        self.optimizer = new_optimizer
+        # A model may have set a loss of its own, which its train_step or compute_loss uses.
+        self.loss = self.loss if loss is None else loss
         self._compiled_loss, self._compiled_metrics = compiled_loss, compiled_metrics
         self._loss_tracker = Mean(name="loss") if loss is not None or self._uses_default_loss() else None
         self.run_eagerly = run_eagerly
