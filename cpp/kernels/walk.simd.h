@@ -1,5 +1,5 @@
-// Walking the numbers of a row as whole vectors and, last, a part of one: body(j, span) reads and writes through get and
-// put. Only for *.simd.cpp.
+// Walking the numbers of a row as whole vectors and, last, a part of one: body(j, span) reads and writes through get
+// and put. Only for *.simd.cpp.
 #pragma once
 
 #include "kernels/simd.h"
