@@ -23,7 +23,7 @@ KERAS = {
 }
 # Names that Keras does not have.
 OWN = {
-    "dlcore": ["Functional", "GradientTape", "num_threads", "set_num_threads", "show_config"],
+    "dlcore": ["Functional", "GradientTape", "explain", "num_threads", "set_num_threads", "show_config"],
     "dlcore.datasets.digits": ["load_data"],
     "dlcore.datasets.speech_commands": ["load_data", "features"],
     "dlcore.datasets.spoken_digits": ["load_data", "features"],

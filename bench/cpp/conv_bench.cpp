@@ -66,6 +66,14 @@ void run_pooled(benchmark::State& state, bool weights, const NamedShape& s) {
     run_against_peak(state, Planned("conv2d_pooled_backward_input", {dp, argmax, w, x}, attrs));
 }
 
+/// A convolution with max pooling behind it, as one node.
+void run_pooled_forward(benchmark::State& state, const NamedShape& s) {
+  Attrs attrs = conv_attrs(s);
+  attrs.set("pool_window", std::vector<std::int64_t>{2, 2});
+  const Tensor x = random_tensor({s.n, s.h, s.w, s.cin}), w = random_tensor({s.kernel, s.kernel, s.cin, s.cout});
+  run_against_peak(state, Planned("conv2d_max_pool2d", {x, w}, attrs));
+}
+
 void run_pool(benchmark::State& state, bool gradient, const NamedShape& s) {
   const Attrs attrs{{"window", std::vector<std::int64_t>{2, 2}}};
   const Tensor x = random_tensor({s.n, s.h, s.w, s.cout});
@@ -85,6 +93,7 @@ const bool kRegistered = [] {
       benchmark::RegisterBenchmark(str("conv/", s.name, '/', op).c_str(), run_conv, op, s)->UseManualTime();
     if (s.stride > 1 || s.h < 6) continue;
     if (s.groups == 1 && s.dilation == 1) {
+      benchmark::RegisterBenchmark(str("conv/", s.name, "/pooled").c_str(), run_pooled_forward, s)->UseManualTime();
       benchmark::RegisterBenchmark(str("conv/", s.name, "/pooled_input").c_str(), run_pooled, false, s)
           ->UseManualTime();
       benchmark::RegisterBenchmark(str("conv/", s.name, "/pooled_weights").c_str(), run_pooled, true, s)

@@ -96,13 +96,15 @@ void pause() {
 /// it.)
 class Pool {
  public:
+  using Body = void (*)(const void* context, std::int64_t chunk, int worker);
+
   static Pool& instance() {
     static Pool* pool = new Pool;  // its threads live as long as the process
     return *pool;
   }
 
   /// False when another thread's job is under way.
-  bool run(int threads, std::int64_t chunks, void (*body)(const void*, std::int64_t), const void* context) {
+  bool run(int threads, std::int64_t chunks, Body body, const void* context) {
     if (busy_.exchange(true, std::memory_order_acquire)) return false;
     start_workers(threads - 1);
     body_ = body;
@@ -113,7 +115,7 @@ class Pool {
     state_.store(((state_.load(std::memory_order_relaxed) >> kEpochShift) + 1) << kEpochShift | kOpen,
                  std::memory_order_seq_cst);
     if (sleeping_.load(std::memory_order_seq_cst) > 0) state_.notify_all();
-    work();
+    work(0);
     close();
     busy_.store(false, std::memory_order_release);
     return true;
@@ -143,10 +145,11 @@ class Pool {
     for (; workers_ < wanted; ++workers_) std::thread([this] { help(); }).detach();
   }
 
-  void work() {
+  void work(int worker) {
     inside_ = true;
     FlushDenormals flush;
-    for (std::int64_t chunk; (chunk = next_.fetch_add(1, std::memory_order_relaxed)) < chunks_;) body_(context_, chunk);
+    for (std::int64_t chunk; (chunk = next_.fetch_add(1, std::memory_order_relaxed)) < chunks_;)
+      body_(context_, chunk, worker);
     inside_ = false;
   }
 
@@ -161,14 +164,15 @@ class Pool {
     }
   }
 
-  bool join(std::uint64_t state) {
+  /// The seat taken, which is this helper's number in the job; 0: none was free.
+  int join(std::uint64_t state) {
     while (state & kOpen) {
       if (!state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel)) continue;
-      if (seats_.fetch_sub(1, std::memory_order_relaxed) > 0) return true;
+      if (const int seat = seats_.fetch_sub(1, std::memory_order_relaxed); seat > 0) return seat;
       state_.fetch_sub(1, std::memory_order_release);
-      return false;
+      return 0;
     }
-    return false;
+    return 0;
   }
 
   std::uint64_t wait_for_job(std::uint64_t seen_epoch) {
@@ -191,13 +195,14 @@ class Pool {
     for (std::uint64_t epoch = 0;;) {
       const std::uint64_t state = wait_for_job(epoch);
       epoch = state >> kEpochShift;
-      if (!join(state)) continue;
-      work();
+      const int seat = join(state);
+      if (seat == 0) continue;
+      work(seat);
       state_.fetch_sub(1, std::memory_order_release);
     }
   }
 
-  void (*body_)(const void*, std::int64_t) = nullptr;
+  Body body_ = nullptr;
   const void* context_ = nullptr;
   std::int64_t chunks_ = 0;
   int workers_ = 0;
@@ -213,13 +218,13 @@ thread_local bool Pool::inside_ = false;
 
 }  // namespace
 
-void run_chunks(std::int64_t chunks, double cost, void (*body)(const void* context, std::int64_t chunk),
-                const void* context) {
-  int threads = static_cast<int>(std::min<std::int64_t>(num_threads(), chunks));
+void run_chunks(std::int64_t chunks, double cost, int most,
+                void (*body)(const void* context, std::int64_t chunk, int worker), const void* context) {
+  int threads = static_cast<int>(std::min<std::int64_t>(std::min(num_threads(), most), chunks));
   if (cost < kWorthAThread * threads) threads = static_cast<int>(cost / kWorthAThread);
   if (threads > 1 && !Pool::inside() && Pool::instance().run(threads, chunks, body, context)) return;
   FlushDenormals flush;
-  for (std::int64_t chunk = 0; chunk < chunks; ++chunk) body(context, chunk);
+  for (std::int64_t chunk = 0; chunk < chunks; ++chunk) body(context, chunk, 0);
 }
 
 }  // namespace dlcore

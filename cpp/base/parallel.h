@@ -9,18 +9,28 @@ namespace dlcore {
 int num_threads();
 void set_num_threads(int threads);
 
-/// Calls body(context, chunk) for every chunk in [0, chunks), in any order, on as many threads as the work is worth.
-/// body must not throw. Called by several threads at once, one gets the helpers and the others work alone.
-/// cost: estimated time of all chunks together on one thread, in nanoseconds. Denormals count as zero inside.
-void run_chunks(std::int64_t chunks, double cost, void (*body)(const void* context, std::int64_t chunk),
-                const void* context);
+/// Calls body(context, chunk, worker) for every chunk in [0, chunks), in any order, on as many threads as the work is
+/// worth, at most `most`; worker numbers the threads at work. body must not throw. Called by several threads at once,
+/// one gets the helpers and the others work alone. cost: estimated time of all chunks together on one thread, in
+/// nanoseconds. Denormals count as zero inside.
+void run_chunks(std::int64_t chunks, double cost, int most,
+                void (*body)(const void* context, std::int64_t chunk, int worker), const void* context);
 
 /// The same with a callable: parallel_for(rows, cost, [&](std::int64_t row) { ... }).
 /// A callable's type carries its function's namespace, so per-ISA sources share no instantiation.
 template <class Body>
 inline void parallel_for(std::int64_t chunks, double cost, const Body& body) {
   run_chunks(
-      chunks, cost, [](const void* context, std::int64_t chunk) { (*static_cast<const Body*>(context))(chunk); },
+      chunks, cost, num_threads(),
+      [](const void* context, std::int64_t chunk, int) { (*static_cast<const Body*>(context))(chunk); }, &body);
+}
+
+/// The same where each thread has room of its own to work in: body(chunk, worker), 0 <= worker < workers.
+template <class Body>
+inline void parallel_for_workers(std::int64_t chunks, double cost, int workers, const Body& body) {
+  run_chunks(
+      chunks, cost, workers,
+      [](const void* context, std::int64_t chunk, int worker) { (*static_cast<const Body*>(context))(chunk, worker); },
       &body);
 }
 

@@ -2,7 +2,9 @@
 // gradients are convolutions again, so derivatives of any order exist.
 #include "ops/convolution.h"
 
+#include "base/cpu.h"
 #include "dlcore/ops.h"
+#include "kernels/conv/winograd.h"
 #include "ops/activation.h"
 #include "ops/checks.h"
 #include "ops/families.h"
@@ -147,21 +149,73 @@ Kernel backward_weights_kernel(const ConvShape& shape) {
           .flops = shape.flops()};
 }
 
+// ---- 3x3 filters, stride 1: Winograd's algorithm, where it saves work
+
+bool takes_winograd(DType dtype, const ConvShape& conv, const WinogradShape& shape,
+                    bool (*saves_work)(const WinogradShape&) = winograd_saves_work) {
+  return dtype == DType::F32 && is_unit_3x3(conv) && saves_work(shape);
+}
+
+std::string winograd_label(const char* op) { return str(op, "_winograd_f32_", name_of(isa())); }
+
+Kernel winograd_kernel(const WinogradShape& shape, double flops, bool has_bias, Activation activation) {
+  auto conv = std::make_shared<const Winograd>(shape);
+  return {.run =
+              [conv, has_bias, activation](const Buffers& b) {
+                const float* bias = has_bias ? b.input<float>(2) : nullptr;
+                conv->run(b.input<float>(0), b.input<float>(1), bias, activation, b.output<float>(0), b.scratch);
+              },
+          .scratch_bytes = conv->scratch_bytes(),
+          .label = winograd_label("conv2d"),
+          .flops = flops};
+}
+
+Kernel winograd_input_kernel(const char* label, const WinogradShape& shape, double flops) {
+  auto conv = std::make_shared<const Winograd>(shape, true);
+  return {.run =
+              [conv](const Buffers& b) {
+                conv->run(b.input<float>(0), b.input<float>(1), nullptr, Activation::None, b.output<float>(0),
+                          b.scratch);
+              },
+          .scratch_bytes = conv->scratch_bytes(),
+          .label = winograd_label(label),
+          .flops = flops};
+}
+
+Kernel winograd_weights_kernel(const WinogradShape& shape, double flops) {
+  auto conv = std::make_shared<const WinogradBackwardWeights>(shape);
+  return {
+      .run =
+          [conv](const Buffers& b) { conv->run(b.input<float>(0), b.input<float>(1), b.output<float>(0), b.scratch); },
+      .scratch_bytes = conv->scratch_bytes(),
+      .label = winograd_label("conv2d_backward_weights"),
+      .flops = flops};
+}
+
 Kernel plan_conv2d(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const ConvShape shape = conv_shape(in[0].shape, in[1].shape, out[0].shape, attrs);
+  if (const WinogradShape winograd = winograd_shape(shape); takes_winograd(in[0].dtype, shape, winograd))
+    return winograd_kernel(winograd, shape.flops(), in.size() == 3, activation_of(attrs));
   return for_float_type(in[0].dtype, [&](auto type) {
     return forward_kernel<decltype(type)>(shape, in.size() == 3, activation_of(attrs));
   });
 }
 
+Kernel plan_dx(DType dtype, const char* label, const ConvShape& shape) {
+  if (const WinogradShape winograd = winograd_input_shape(shape); takes_winograd(dtype, shape, winograd))
+    return winograd_input_kernel(label, winograd, shape.flops());
+  return for_float_type(dtype, [&](auto type) { return backward_input_kernel<decltype(type)>(label, shape); });
+}
+
 Kernel plan_backward_input(SpecSpan in, SpecSpan out, const Attrs& attrs) {
-  const ConvShape shape = conv_shape(out[0].shape, in[1].shape, in[0].shape, attrs);
-  return for_float_type(
-      in[0].dtype, [&](auto type) { return backward_input_kernel<decltype(type)>("conv2d_backward_input", shape); });
+  return plan_dx(in[0].dtype, "conv2d_backward_input", conv_shape(out[0].shape, in[1].shape, in[0].shape, attrs));
 }
 
 Kernel plan_backward_weights(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const ConvShape shape = conv_shape(in[0].shape, out[0].shape, in[1].shape, attrs);
+  if (const WinogradShape winograd = winograd_shape(shape);
+      takes_winograd(in[0].dtype, shape, winograd, winograd_weights_saves_work))
+    return winograd_weights_kernel(winograd, shape.flops());
   return for_float_type(in[0].dtype, [&](auto type) { return backward_weights_kernel<decltype(type)>(shape); });
 }
 
@@ -265,9 +319,7 @@ Specs infer_conv2d_transpose(SpecSpan in, const Attrs& attrs) {
 
 Kernel plan_conv2d_transpose(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const Attrs conv = convolution_behind(attrs, in[1].shape);
-  const ConvShape shape = conv_shape(out[0].shape, in[1].shape, in[0].shape, conv);
-  return for_float_type(in[0].dtype,
-                        [&](auto type) { return backward_input_kernel<decltype(type)>("conv2d_transpose", shape); });
+  return plan_dx(in[0].dtype, "conv2d_transpose", conv_shape(out[0].shape, in[1].shape, in[0].shape, conv));
 }
 
 std::vector<Tensor> vjp_conv2d_transpose(const VjpContext& c) {

@@ -1,12 +1,14 @@
 // Multi-tensor optimizer updates. Inputs: n weights, n gradients, n of each state, then scalars; outputs: n weights, n
 // of each state, in place where the program allows it. Coefficients are computed in the weights' precision, as Keras.
 // The attribute `products` lists weights [rows, cols] whose gradient is A^T B: A [k, rows] stands for the gradient, and
-// the B [k, cols] follow behind the scalars.
+// the B [k, cols] follow behind the scalars. `lookups` lists those whose gradient is scatter_add(like p, indices, u): u
+// [..., cols] stands for the gradient, and the indices follow behind the B; the program has checked them.
 #include <algorithm>
 #include <cmath>
 #include <functional>
 #include <memory>
 
+#include "kernels/optim/lookup_update.h"
 #include "kernels/optim/optim.h"
 #include "kernels/optim/product_update.h"
 #include "ops/families.h"
@@ -51,7 +53,7 @@ void expect_scalar(const TensorSpec& spec, DType dtype, const char* what) {
 }
 
 void expect_product(const TensorSpec& weight, const TensorSpec& a, const TensorSpec& b) {
-  const bool fits = is_product_update(weight) && a.dtype == weight.dtype && b.dtype == weight.dtype &&
+  const bool fits = makes_gradient(weight) && a.dtype == weight.dtype && b.dtype == weight.dtype &&
                     a.shape.rank() == 2 && b.shape.rank() == 2 && a.shape[0] == b.shape[0] &&
                     a.shape[1] == weight.shape[0] && b.shape[1] == weight.shape[1];
   if (!fits)
@@ -59,79 +61,141 @@ void expect_product(const TensorSpec& weight, const TensorSpec& a, const TensorS
                       "; expected [k, rows] and [k, cols] for a float weight [rows, cols].");
 }
 
+void expect_lookup(const TensorSpec& weight, const TensorSpec& rows, const TensorSpec& indices) {
+  Shape expected = indices.shape;
+  if (weight.shape.rank() == 2) expected.push_back(weight.shape[1]);
+  if (!makes_gradient(weight) || rows.dtype != weight.dtype || rows.shape != expected ||
+      (indices.dtype != DType::I32 && indices.dtype != DType::I64))
+    throw value_error("the gradient of ", weight, " is ", rows, " added up by ", indices,
+                      "; expected [..., cols] and int32 or int64 indices [...] for a float weight [rows, cols].");
+}
+
+/// Where the inputs are: weights, gradients, states, scalars, the B of the products, the indices of the lookups.
+struct Inputs {
+  std::int64_t n;
+  int states, scalars;  // scalars: how many
+  std::vector<std::int64_t> products, lookups;
+
+  Inputs(const Optimizer& optimizer, const Attrs& attrs)
+      : n(attrs.integer("n", 1)),
+        states(states_of(optimizer.rule(attrs))),
+        scalars(optimizer.has_step ? 2 : 1),
+        products(attrs.integers(kProducts, {})),
+        lookups(attrs.integers(kLookups, {})) {}
+  std::int64_t first_scalar() const { return n * (2 + states); }
+  std::int64_t factor(std::size_t i) const { return first_scalar() + scalars + static_cast<std::int64_t>(i); }
+  std::int64_t indices(std::size_t i) const { return factor(products.size() + i); }
+  std::int64_t count() const { return indices(lookups.size()); }
+};
+
 Specs infer_update(const Optimizer& optimizer, SpecSpan in, const Attrs& attrs) {
-  const std::int64_t n = attrs.integer("n", 1);
-  const int states = states_of(optimizer.rule(attrs)), scalars = optimizer.has_step ? 2 : 1;
-  const std::vector<std::int64_t> products = attrs.integers(kProducts, {});
-  if (n < 1 || static_cast<std::int64_t>(in.size() - products.size()) != n * (2 + states) + scalars)
+  const Inputs at(optimizer, attrs);
+  const std::int64_t n = at.n;
+  if (n < 1 || static_cast<std::int64_t>(in.size()) != at.count())
     throw value_error("got ", in.size(), " inputs for n=", n, "; expected n weights, n gradients, n of each of ",
-                      states, states == 1 ? " state" : " states", " and ", scalars,
-                      scalars == 1 ? " scalar." : " scalars.");
+                      at.states, at.states == 1 ? " state" : " states", " and ", at.scalars,
+                      at.scalars == 1 ? " scalar." : " scalars.");
   expect_weights(in.first(n));
-  std::vector<bool> is_product(n, false);
-  for (std::size_t p = 0; p < products.size(); ++p) {
-    const std::int64_t i = products[p];
-    if (i < 0 || i >= n || is_product[i]) throw value_error("products has ", i, "; expected weights 0 to ", n - 1, ".");
-    is_product[i] = true;
-    expect_product(in[i], in[n + i], in[n * (2 + states) + scalars + static_cast<std::int64_t>(p)]);
+  std::vector<bool> is_made(n, false);  // from what stands for its gradient
+  const auto take = [&](std::int64_t i) {
+    if (i < 0 || i >= n || is_made[i])
+      throw value_error("products or lookups have ", i, "; expected weights 0 to ", n - 1, ", each once.");
+    is_made[i] = true;
+    return i;
+  };
+  for (std::size_t p = 0; p < at.products.size(); ++p) {
+    const std::int64_t i = take(at.products[p]);
+    expect_product(in[i], in[n + i], in[at.factor(p)]);
   }
-  for (std::int64_t i = n; i < n * (2 + states); ++i)
-    if (!(in[i] == in[i % n]) && !(i < 2 * n && is_product[i - n]))
+  for (std::size_t l = 0; l < at.lookups.size(); ++l) {
+    const std::int64_t i = take(at.lookups[l]);
+    expect_lookup(in[i], in[n + i], in[at.indices(l)]);
+  }
+  for (std::int64_t i = n; i < at.first_scalar(); ++i)
+    if (!(in[i] == in[i % n]) && !(i < 2 * n && is_made[i - n]))
       throw value_error(i < 2 * n ? "the gradient" : "a state", " of weight ", i % n, " is ", in[i], "; expected ",
                         in[i % n], " like the weight.");
-  expect_scalar(in[n * (2 + states)], DType::F32, "learning rate");
-  if (optimizer.has_step) expect_scalar(in[n * (2 + states) + 1], DType::I64, "step");
+  expect_scalar(in[at.first_scalar()], DType::F32, "learning rate");
+  if (optimizer.has_step) expect_scalar(in[at.first_scalar() + 1], DType::I64, "step");
   Specs out(in.begin(), in.begin() + n);
-  out.insert(out.end(), in.begin() + 2 * n, in.begin() + n * (2 + states));
+  out.insert(out.end(), in.begin() + 2 * n, in.begin() + at.first_scalar());
   return out;
 }
 
 // ----------------------------------------------------------------------------------------------------------- kernel
 
+/// A weight whose gradient is made within its update.
 struct Product {
-  int weight, b;  // its number, and the input that B is
+  std::int64_t weight, b;  // numbers of inputs
   ProductUpdate update;
 };
+struct LookedUp {
+  std::int64_t weight, indices;
+  DType index_dtype;
+  LookupUpdate update;
+};
+
+/// Of weight i: it and its states.
+UpdateTile tile_of(const Buffers& buffers, const Inputs& at, std::int64_t i) {
+  UpdateTile tile{nullptr, {}, {}};
+  for (int kind = 0; kind <= at.states; ++kind) {
+    tile.in[kind] = buffers.in[(kind == 0 ? 0 : 1 + kind) * at.n + i];
+    tile.out[kind] = buffers.out[kind * at.n + i];
+  }
+  return tile;
+}
 
 Kernel plan_update(const Optimizer& optimizer, SpecSpan in, const Attrs& attrs) {
-  const int n = static_cast<int>(attrs.integer("n", 1));
+  const Inputs at(optimizer, attrs);
+  const std::int64_t n = at.n;
   const UpdateRule rule = optimizer.rule(attrs);
-  const int states = states_of(rule), scalars = n * (2 + states);
   const DType dtype = in[0].dtype;
   std::vector<std::int64_t> sizes;
   for (const TensorSpec& weight : in.first(n)) sizes.push_back(weight.shape.elements());
   std::vector<Product> products;
+  std::vector<LookedUp> lookups;
   std::size_t scratch_bytes = 0;
-  for (const std::int64_t i : attrs.integers(kProducts, {})) {
-    const int weight = static_cast<int>(i),
-              b = scalars + (optimizer.has_step ? 2 : 1) + static_cast<int>(products.size());
+  for (const std::int64_t i : at.products) {
+    const std::int64_t b = at.factor(products.size());
     sizes[i] = 0;  // not among those of the update below
-    products.push_back({weight, b, {rule, dtype, in[i].shape[0], in[i].shape[1], in[b].shape[0]}});
+    products.push_back({i, b, {rule, dtype, in[i].shape[0], in[i].shape[1], in[b].shape[0]}});
     scratch_bytes = std::max(scratch_bytes, products.back().update.scratch_bytes());
+  }
+  for (const std::int64_t i : at.lookups) {
+    const TensorSpec& indices = in[at.indices(lookups.size())];
+    sizes[i] = 0;
+    lookups.push_back({i,
+                       at.indices(lookups.size()),
+                       indices.dtype,
+                       {rule, dtype, in[i].shape[0], in[i].shape[1], indices.shape.elements()}});
+    scratch_bytes = std::max(scratch_bytes, lookups.back().update.scratch_bytes());
   }
   const auto update = std::make_shared<const MultiTensorUpdate>(rule, dtype, std::move(sizes));
   Kernel kernel;
-  kernel.run = [=, coefficients_of = optimizer.coefficients, has_step = optimizer.has_step](const Buffers& buffers) {
-    const Scalars scalar{*buffers.input<float>(scalars), has_step ? *buffers.input<std::int64_t>(scalars + 1) : 0};
+  kernel.run = [=, coefficients_of = optimizer.coefficients](const Buffers& buffers) {
+    const int scalars = static_cast<int>(at.first_scalar());
+    const Scalars scalar{*buffers.input<float>(scalars),
+                         at.scalars > 1 ? *buffers.input<std::int64_t>(scalars + 1) : 0};
     Coefficients coefficients;
     coefficients_of(attrs, dtype, scalar, coefficients);
     update->run(buffers.in, buffers.out, coefficients);
-    for (const Product& product : products) {
-      const void* from[1 + kMaxStates];
-      void* to[1 + kMaxStates];
-      for (int kind = 0; kind <= states; ++kind) {
-        from[kind] = buffers.in[(kind == 0 ? 0 : 1 + kind) * n + product.weight];
-        to[kind] = buffers.out[kind * n + product.weight];
-      }
-      product.update.run(buffers.in[n + product.weight], buffers.in[product.b], from, to, coefficients,
-                         buffers.scratch);
+    for (const Product& product : products)
+      product.update.run(buffers.in[n + product.weight], buffers.in[product.b], tile_of(buffers, at, product.weight),
+                         coefficients, buffers.scratch);
+    for (const LookedUp& lookup : lookups) {
+      const UpdateTile tile = tile_of(buffers, at, lookup.weight);
+      const void *rows = buffers.in[n + lookup.weight], *indices = buffers.in[lookup.indices];
+      if (lookup.index_dtype == DType::I64)
+        lookup.update.run(static_cast<const std::int64_t*>(indices), rows, tile, coefficients, buffers.scratch);
+      else
+        lookup.update.run(static_cast<const std::int32_t*>(indices), rows, tile, coefficients, buffers.scratch);
     }
   };
   kernel.scratch_bytes = scratch_bytes;
   kernel.label = str(optimizer.name, '_', dtype);
   for (int i = 0; i < n; ++i) {
     kernel.in_place.emplace_back(i, i);
-    for (int s = 0; s < states; ++s) kernel.in_place.emplace_back((1 + s) * n + i, (2 + s) * n + i);
+    for (int s = 0; s < at.states; ++s) kernel.in_place.emplace_back((1 + s) * n + i, (2 + s) * n + i);
   }
   return kernel;
 }
@@ -211,7 +275,7 @@ UpdatePlan update_plan(std::string_view primitive, const Attrs& attrs, DType dty
   return plan;
 }
 
-bool is_product_update(const TensorSpec& weight) {
+bool makes_gradient(const TensorSpec& weight) {
   return weight.shape.rank() == 2 && (weight.dtype == DType::F32 || weight.dtype == DType::F64);
 }
 

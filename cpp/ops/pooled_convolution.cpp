@@ -1,11 +1,14 @@
-// The gradients of a convolution whose output max_pool2d pools, from the gradient and the argmax of what that gave.
-// Passes put them where a graph has conv2d_backward_* of a max_pool2d_grad. They have no gradients of their own.
+// A convolution whose output max_pool2d pools: both in one, and the gradients from the gradient and the argmax of what
+// the pooling gave. Passes put them where a graph has the pair, or conv2d_backward_* of a max_pool2d_grad. They have no
+// gradients of their own.
 #include "ops/pooled_convolution.h"
 
 #include <array>
 
 #include "base/cpu.h"
 #include "kernels/conv/pooled.h"
+#include "kernels/conv/pooled_forward.h"
+#include "ops/activation.h"
 #include "ops/checks.h"
 #include "ops/convolution.h"
 #include "ops/families.h"
@@ -39,6 +42,13 @@ PooledShape pooled_shape(const Shape& x, const Shape& w, const Shape& pooled, co
 
 namespace {
 
+Specs infer_forward(SpecSpan in, const Attrs& attrs) {  // x, w, bias
+  const Specs y = primitive("conv2d").infer(in, attrs);
+  Specs pooled = primitive("max_pool2d").infer(y, pool_attrs(attrs));
+  if (!attrs.boolean("keeps_argmax", true)) pooled[1].shape = {0};
+  return pooled;
+}
+
 void expect_pooled(const TensorSpec& x, const TensorSpec& w, const TensorSpec& dp, const TensorSpec& argmax,
                    const Attrs& attrs) {
   const TensorSpec y{x.dtype, conv2d_output(x, w, attrs)};
@@ -65,6 +75,23 @@ Specs infer_backward_weights(SpecSpan in, const Attrs& attrs) {  // x, dp, argma
 template <class T>
 std::string label(const char* op) {
   return str(op, std::is_same_v<T, double> ? "_f64_" : "_f32_", name_of(isa()));
+}
+
+Kernel plan_forward(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  const PooledShape s = pooled_shape(in[0].shape, in[1].shape, out[0].shape, attrs);
+  const bool has_bias = in.size() == 3, keeps_argmax = attrs.boolean("keeps_argmax", true);
+  return for_float_type(in[0].dtype, [&](auto type) -> Kernel {
+    using T = decltype(type);
+    auto conv = std::make_shared<const PooledForward<T>>(s.conv, s.pool);
+    return {.run =
+                [conv, has_bias, keeps_argmax, activation = activation_of(attrs)](const Buffers& b) {
+                  conv->run(b.input<T>(0), b.input<T>(1), has_bias ? b.input<T>(2) : nullptr, activation,
+                            b.output<T>(0), keeps_argmax ? b.output<std::uint8_t>(1) : nullptr, b.scratch);
+                },
+            .scratch_bytes = conv->scratch_bytes(),
+            .label = conv->label(),
+            .flops = s.conv.flops()};
+  });
 }
 
 Kernel plan_backward_input(SpecSpan in, SpecSpan out, const Attrs& attrs) {
@@ -99,19 +126,41 @@ Kernel plan_backward_weights(SpecSpan in, SpecSpan out, const Attrs& attrs) {
 
 }  // namespace
 
-std::optional<Attrs> pooled_convolution(const Attrs& conv, const Attrs& pool, const TensorSpec& x,
-                                        const TensorSpec& w) {
+namespace {
+
+/// The attributes of both, if the fused primitives take such a pair.
+std::optional<Attrs> merge_attrs(const Attrs& conv, const Attrs& pool, const TensorSpec& x, const TensorSpec& w,
+                                 bool (*worth_it)(DType dtype, const PooledShape& shape)) {
   Attrs attrs = conv;
   for (const char* name : kPoolAttrs)
     if (const Attr* attr = pool.find(name)) attrs.set(in_convolution(name), *attr);
   const TensorSpec y{x.dtype, conv2d_output(x, w, attrs)};
   const Specs pooled = primitive("max_pool2d").infer({&y, 1}, pool);
-  const PooledShape shape = pooled_shape(x.shape, w.shape, pooled[0].shape, attrs);
-  if (pooled[1].dtype != DType::U8 || !pooling_saves_work(shape.conv, shape.pool)) return std::nullopt;
+  if (pooled[1].dtype != DType::U8 || !worth_it(x.dtype, pooled_shape(x.shape, w.shape, pooled[0].shape, attrs)))
+    return std::nullopt;
   return attrs;
 }
 
+}  // namespace
+
+std::optional<Attrs> pooled_convolution(const Attrs& conv, const Attrs& pool, const TensorSpec& x,
+                                        const TensorSpec& w) {
+  const Activation activation = activation_of(conv);
+  if (activation != Activation::None && activation != Activation::Relu) return std::nullopt;
+  return merge_attrs(conv, pool, x, w, [](DType dtype, const PooledShape& s) {
+    return dtype == DType::F64 ? pooling_fits_in<double>(s.conv, s.pool) : pooling_fits_in<float>(s.conv, s.pool);
+  });
+}
+
+std::optional<Attrs> pooled_gradient(const Attrs& conv, const Attrs& pool, const TensorSpec& x, const TensorSpec& w) {
+  return merge_attrs(conv, pool, x, w, [](DType, const PooledShape& s) { return pooling_saves_work(s.conv, s.pool); });
+}
+
 void register_pooled_convolution() {
+  register_primitive({.name = "conv2d_max_pool2d",
+                      .infer = infer_forward,
+                      .plan = on_float32(plan_forward),
+                      .last_output_wanted = "keeps_argmax"});
   register_primitive({.name = "conv2d_pooled_backward_input",
                       .infer = infer_backward_input,
                       .plan = on_float32(plan_backward_input, kLastInput),

@@ -1,4 +1,4 @@
-// What passes and other devices need to know about the gradients of convolutions in front of max pooling.
+// What passes and other devices need to know about convolutions in front of max pooling.
 #pragma once
 
 #include <optional>
@@ -9,9 +9,11 @@
 
 namespace dlcore {
 
-/// The attributes of conv2d_pooled_backward_input and _weights for a convolution with these attributes, images and
-/// weights, whose output max_pool2d pools with those; none where they would not save work.
+/// For a convolution with these attributes, images and weights, whose output max_pool2d pools with those: the
+/// attributes of conv2d_max_pool2d, none where that would not be faster;
 std::optional<Attrs> pooled_convolution(const Attrs& conv, const Attrs& pool, const TensorSpec& x, const TensorSpec& w);
+/// and of conv2d_pooled_backward_input and _weights, none where they would not save work.
+std::optional<Attrs> pooled_gradient(const Attrs& conv, const Attrs& pool, const TensorSpec& x, const TensorSpec& w);
 
 /// What the kernels take, from the shapes of images, filters and the pooled output.
 struct PooledShape {

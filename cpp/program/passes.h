@@ -23,7 +23,9 @@ void fuse_softmax_cross_entropy(Graph& graph);
 void skip_pooled_zeros(Graph& graph);
 /// A bias and an activation behind a matmul or a convolution are computed while its tiles are in registers.
 void fuse_epilogues(Graph& graph);
-/// The gradient of a large dense weight is made within its update, block by block, and never stored.
+/// Max pooling behind a convolution is done while the convolution's output is in the nearest cache.
+void fuse_pooling(Graph& graph);
+/// The gradient of a large dense weight or embedding is made within its update, block by block, and never stored.
 void fuse_weight_gradients(Graph& graph);
 /// Chains of pointwise nodes become one node each, a single loop over tiles.
 void fuse_pointwise(Graph& graph);

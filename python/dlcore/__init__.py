@@ -69,6 +69,7 @@ _OBJECTS = {
     "SymbolicScope": "backend",
     "Variable": "backend",
     "device": "distribution",
+    "explain": "training.explain",
     "name_scope": "backend",
 }
 

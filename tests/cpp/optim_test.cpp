@@ -202,16 +202,65 @@ TEST(Optim, WritesOverItsInputsWhereTheKernelSaysSo) {
   EXPECT_EQ(std::memcmp(v.bytes(), apart[2].bytes(), 4000), 0);
 }
 
-/// An update of a dense layer and its bias, whose gradients come from x and dy: small integers, so
-/// that the gradients are exact.
-std::vector<Tensor> dense_update(const Setting& setting, const std::vector<Tensor>& in) {
-  const Tensor gradient = apply("matmul", {in[0], in[1]}, {{"transpose_a", true}});
-  std::vector<Tensor> inputs{in[2], in[3], gradient,
-                             apply("reduce_sum", {in[1]}, {{"axes", std::vector<std::int64_t>{0}}})};
+/// Integers, so that sums of their products are exact.
+Tensor whole_numbers(DType dtype, const Shape& shape, unsigned seed, double most) {
+  std::vector<double> numbers = testing::random_reals<double>(shape.elements(), seed);
+  for (double& x : numbers) x = std::round(x * most);
+  return ops::cast(Tensor::from<double>(numbers, shape), dtype);
+}
+
+/// The update of a weight and another one out of `in`: what the gradients come from, both weights, the states, the
+/// scalars. Eager, or recorded.
+std::vector<Tensor> update_both(const Setting& setting, const std::vector<Tensor>& in, const Tensor& gradient,
+                                const Tensor& other_gradient) {
+  std::vector<Tensor> inputs{in[2], in[3], gradient, other_gradient};
   inputs.insert(inputs.end(), in.begin() + 4, in.end());
   Attrs attrs = setting.attrs;
   attrs.set("n", std::int64_t{2});
   return apply_all(setting.op, inputs, attrs);
+}
+
+/// A dense layer and its bias; the gradients come from x and dy.
+std::vector<Tensor> dense_update(const Setting& setting, const std::vector<Tensor>& in) {
+  return update_both(setting, in, apply("matmul", {in[0], in[1]}, {{"transpose_a", true}}),
+                     apply("reduce_sum", {in[1]}, {{"axes", std::vector<std::int64_t>{0}}}));
+}
+
+/// An embedding and another weight; the gradients come from the indices and dy. The last result is what it looks up.
+std::vector<Tensor> embedding_update(const Setting& setting, const std::vector<Tensor>& in) {
+  const Tensor looked_up = apply("gather", {in[2], in[0]});
+  std::vector<Tensor> results = update_both(setting, in, apply("scatter_add", {in[2], in[0], in[1]}),
+                                            apply("reduce_sum", {in[1]}, {{"axes", std::vector<std::int64_t>{0, 1}}}));
+  results.push_back(looked_up);
+  return results;
+}
+
+/// Records the update, looks whether the pass has taken `op` out of it, and compares with what runs eagerly.
+void expect_made_within(const char* op, const Setting& setting, const std::vector<Tensor>& in,
+                        std::vector<Tensor> (*update)(const Setting&, const std::vector<Tensor>&)) {
+  auto graph = std::make_shared<Graph>();
+  graph->begin_recording();
+  std::vector<Tensor> symbols;
+  for (const Tensor& t : in) symbols.push_back(graph->input(t.spec(), "x"));
+  graph->set_outputs(update(setting, symbols), {});
+  graph->end_recording();
+  for (const Node& node : optimise(*graph).nodes) EXPECT_NE(node.op->name, op) << setting.op;
+  const std::vector<Tensor> wanted = update(setting, in);
+  for (int threads : {1, 3}) {
+    WithThreads with(threads);
+    const std::vector<Tensor> got = Program::compile(*graph)->run(in);
+    for (std::size_t i = 0; i < got.size(); ++i)
+      EXPECT_EQ(std::memcmp(got[i].bytes(), wanted[i].bytes(), got[i].spec().bytes()), 0) << setting.op << ' ' << i;
+  }
+}
+
+/// Both weights, the states and the scalars behind what the gradients come from.
+void add_weights(std::vector<Tensor>& in, const Setting& setting, DType dtype, std::int64_t rows, std::int64_t cols) {
+  const auto state = [&](Shape shape, unsigned seed) { return apply("abs", {whole_numbers(dtype, shape, seed, 5)}); };
+  in.insert(in.end(), {whole_numbers(dtype, {rows, cols}, 3, 9), whole_numbers(dtype, {cols}, 4, 9)});
+  for (int s = 0; s < setting.states; ++s) in.insert(in.end(), {state({rows, cols}, 5 + s), state({cols}, 8 + s)});
+  in.push_back(Tensor::scalar(DType::F32, 0.125));
+  if (setting.has_step) in.push_back(Tensor::scalar(DType::I64, 3));
 }
 
 TEST(Optim, ProductsAsGradientsChangeNoBits) {
@@ -219,33 +268,43 @@ TEST(Optim, ProductsAsGradientsChangeNoBits) {
   for (const DType dtype : {DType::F32, DType::F64})
     for (const Setting& setting : settings()) {
       const std::int64_t rows = dtype == DType::F32 ? 1030 : 515;
-      const auto whole = [&](Shape shape, unsigned seed, double most) {
-        std::vector<double> numbers = testing::random_reals<double>(shape.elements(), seed);
-        for (double& x : numbers) x = std::round(x * most);
-        return ops::cast(Tensor::from<double>(numbers, shape), dtype);
-      };
-      const auto state = [&](Shape shape, unsigned seed) { return apply("abs", {whole(shape, seed, 5)}); };
-      std::vector<Tensor> in{whole({k, rows}, 1, 4), whole({k, cols}, 2, 4), whole({rows, cols}, 3, 9),
-                             whole({cols}, 4, 9)};
-      for (int s = 0; s < setting.states; ++s) in.insert(in.end(), {state({rows, cols}, 5 + s), state({cols}, 8 + s)});
-      in.push_back(Tensor::scalar(DType::F32, 0.125));
-      if (setting.has_step) in.push_back(Tensor::scalar(DType::I64, 3));
-
-      auto graph = std::make_shared<Graph>();
-      graph->begin_recording();
-      std::vector<Tensor> symbols;
-      for (const Tensor& t : in) symbols.push_back(graph->input(t.spec(), "x"));
-      graph->set_outputs(dense_update(setting, symbols), {});
-      graph->end_recording();
-      for (const Node& node : optimise(*graph).nodes) EXPECT_NE(node.op->name, "matmul") << setting.op;
-      const std::vector<Tensor> wanted = dense_update(setting, in);
-      for (int threads : {1, 3}) {
-        WithThreads with(threads);
-        const std::vector<Tensor> got = Program::compile(*graph)->run(in);
-        for (std::size_t i = 0; i < got.size(); ++i)
-          EXPECT_EQ(std::memcmp(got[i].bytes(), wanted[i].bytes(), got[i].spec().bytes()), 0) << setting.op << ' ' << i;
-      }
+      std::vector<Tensor> in{whole_numbers(dtype, {k, rows}, 1, 4), whole_numbers(dtype, {k, cols}, 2, 4)};
+      add_weights(in, setting, dtype, rows, cols);
+      expect_made_within("matmul", setting, in, dense_update);
     }
+}
+
+TEST(Optim, LookupsAsGradientsChangeNoBits) {
+  const std::int64_t cols = 70;
+  for (const DType dtype : {DType::F32, DType::F64})
+    for (const DType indices : {DType::I32, DType::I64})
+      for (const Setting& setting : settings()) {
+        const std::int64_t rows = dtype == DType::F32 ? 15001 : 7507;
+        std::vector<Tensor> in{ops::cast(whole_numbers(DType::F64, {7, 30}, 1, static_cast<double>(rows - 1)), indices),
+                               whole_numbers(dtype, {7, 30, cols}, 2, 99)};
+        for (int i = 0; i < 20; ++i)  // some rows several times
+          std::memcpy(in[0].bytes() + (50 + i) * size_of(indices), in[0].bytes() + i % 3 * size_of(indices),
+                      size_of(indices));
+        add_weights(in, setting, dtype, rows, cols);
+        expect_made_within("scatter_add", setting, in, embedding_update);
+      }
+}
+
+// Without the lookup nobody has checked the indices: the scatter_add stays, and raises.
+TEST(Optim, IndicesThatNobodyHasCheckedAreChecked) {
+  const auto update = [](const std::vector<Tensor>& in) {
+    return apply_all("sgd_update", std::vector<Tensor>{in[2], apply("scatter_add", {in[2], in[0], in[1]}), in[3]});
+  };
+  const std::vector<Tensor> in{Tensor::from<std::int32_t>(std::vector<std::int32_t>{2, 20000}, {2}),
+                               Tensor::zeros(DType::F32, {2, 70}), Tensor::zeros(DType::F32, {15001, 70}),
+                               Tensor::scalar(DType::F32, 0.125)};
+  auto graph = std::make_shared<Graph>();
+  graph->begin_recording();
+  std::vector<Tensor> symbols;
+  for (const Tensor& t : in) symbols.push_back(graph->input(t.spec(), "x"));
+  graph->set_outputs(update(symbols), {});
+  graph->end_recording();
+  EXPECT_THROW(Program::compile(*graph)->run(in), Error);
 }
 
 TEST(Optim, ErrorsSayWhatIsWrong) {

@@ -8,6 +8,8 @@
 #include "dlcore/program.h"
 #include "kernels/conv/conv_ref.h"
 #include "kernels/conv/padding.h"
+#include "kernels/conv/pooled_forward.h"
+#include "kernels/conv/winograd.h"
 #include "kernels/pool/pool.h"
 #include "program/graph.h"
 #include "program/passes.h"
@@ -189,6 +191,105 @@ TEST(PooledConvolution, IsChosenWhereMostPixelsHaveNoGradient) {
   EXPECT_FALSE(chosen(grouped));
 }
 
+// --------------------------------------------------------------------------------------------------------- forward
+
+template <class T>
+struct Pooled {
+  std::vector<T> y;
+  std::vector<std::uint8_t> argmax;
+};
+
+template <class T>
+Pooled<T> compute_forward(const Case& c, const std::vector<T>& x, const std::vector<T>& w, const T* bias,
+                          Activation activation) {
+  const PooledForward<T> conv(c.conv, c.pool);
+  const std::int64_t size = c.pool.n * c.pool.oh * c.pool.ow * c.pool.c;
+  GuardedBuffer<T> y(size), alone(size);
+  GuardedBuffer<std::uint8_t> argmax(size);
+  GuardedBuffer<char> scratch(static_cast<std::int64_t>(conv.scratch_bytes()));
+  conv.run(x.data(), w.data(), bias, activation, y.data(), argmax.data(), scratch.data());
+  conv.run(x.data(), w.data(), bias, activation, alone.data(), nullptr, scratch.data());
+  EXPECT_TRUE(y.untouched() && argmax.untouched()) << "wrote beside an output";
+  EXPECT_TRUE(scratch.untouched()) << "wrote beyond the scratch";
+  EXPECT_TRUE(same_bits(y.copy(), alone.copy())) << "depends on whether argmax is wanted";
+  return {y.copy(), argmax.copy()};
+}
+
+template <class T>
+Pooled<T> pool_of(const Case& c, const std::vector<T>& pixels) {
+  const auto size = static_cast<std::size_t>(c.pool.n * c.pool.oh * c.pool.ow * c.pool.c);
+  Pooled<T> pooled{std::vector<T>(size), std::vector<std::uint8_t>(size)};
+  max_pool_forward(c.pool, pixels.data(), pooled.y.data(), pooled.argmax.data());
+  return pooled;
+}
+
+template <class T>
+void expect_same(const Pooled<T>& got, const Pooled<T>& wanted) {
+  EXPECT_TRUE(same_bits(got.y, wanted.y));
+  EXPECT_TRUE(same_bits(got.argmax, wanted.argmax));
+}
+
+TYPED_TEST(PooledConv, ForwardIsExactOnIntegers) {
+  std::vector<Case> few;
+  for (const Case& c : cases())
+    if (pooling_fits_in<double>(c.conv, c.pool)) few.push_back(c);
+  EXPECT_GT(few.size(), 20u);
+  for (const Case& c : few) {
+    SCOPED_TRACE(text_of(c));
+    const auto& s = c.conv;
+    const auto x = small_integers<TypeParam>(s.n * s.h * s.w * s.cin, 1);
+    const auto w = small_integers<TypeParam>(s.kh * s.kw * s.cin * s.cout, 2),
+               bias = small_integers<TypeParam>(s.cout, 3);
+    std::vector<double> sums(static_cast<std::size_t>(s.n * s.oh * s.ow * s.cout));
+    conv_forward_ref(s, x.data(), w.data(), sums.data());
+    for (const bool biased : {false, true}) {
+      std::vector<TypeParam> pixels(sums.begin(), sums.end());
+      for (std::size_t i = 0; i < pixels.size(); ++i) {
+        if (biased) pixels[i] = std::max(TypeParam{0}, pixels[i] + bias[i % static_cast<std::size_t>(s.cout)]);
+      }
+      expect_same(compute_forward<TypeParam>(c, x, w, biased ? bias.data() : nullptr,
+                                             biased ? Activation::Relu : Activation::None),
+                  pool_of(c, pixels));
+    }
+  }
+}
+
+TEST(PooledConvolution, ByWinogradGivesWhatThePoolingOfItsOutputGives) {
+  for (const Case& c : {make_case(8, 13, 13, 32, 64, 3, 3), make_case(8, 15, 14, 24, 37, 3, 3),
+                        make_case(9, 12, 11, 16, 40, 3, 3, {.pad = 1})}) {
+    SCOPED_TRACE(text_of(c));
+    const auto& s = c.conv;
+    ASSERT_TRUE(pooling_fits_in<float>(s, c.pool));
+    const auto x = random_reals<float>(s.n * s.h * s.w * s.cin, 1), w = random_reals<float>(9 * s.cin * s.cout, 2);
+    const auto bias = random_reals<float>(s.cout, 3);
+    const Winograd winograd(winograd_shape(s));
+    std::vector<float> pixels(static_cast<std::size_t>(s.n * s.oh * s.ow * s.cout));
+    GuardedBuffer<char> scratch(static_cast<std::int64_t>(winograd.scratch_bytes()));
+    winograd.run(x.data(), w.data(), bias.data(), Activation::Relu, pixels.data(), scratch.data());
+    expect_same(compute_forward<float>(c, x, w, bias.data(), Activation::Relu), pool_of(c, pixels));
+  }
+}
+
+TYPED_TEST(PooledConv, ForwardTakesNanForGreatest) {
+  const Case c = make_case(1, 4, 4, 1, 3, 1, 1);
+  std::vector<TypeParam> x(16, 1);
+  x[6] = std::numeric_limits<TypeParam>::quiet_NaN();
+  const auto got = compute_forward<TypeParam>(c, x, std::vector<TypeParam>(3, 1), nullptr, Activation::Relu);
+  for (std::size_t i = 0; i < 12; ++i) {
+    EXPECT_EQ(std::isnan(got.y[i]), i / 3 == 1);
+    EXPECT_EQ(got.argmax[i], i / 3 == 1 ? 2 : 0);
+  }
+}
+
+TEST(PooledConvolution, IsChosenForwardWhereItIsFaster) {
+  const auto chosen = [](const Case& c) { return pooling_fits_in<float>(c.conv, c.pool); };
+  EXPECT_TRUE(chosen(make_case(32, 28, 28, 1, 32, 3, 3)));
+  EXPECT_TRUE(chosen(make_case(32, 13, 13, 32, 64, 3, 3)));
+  EXPECT_FALSE(chosen(make_case(32, 13, 13, 32, 64, 5, 5)));                // many products, no algorithm in tiles
+  EXPECT_FALSE(chosen(make_case(32, 28, 28, 1, 32, 3, 3, {.window = 3})));  // overlap
+  EXPECT_FALSE(chosen(make_case(32, 28, 28, 1, 32, 3, 3, {.pool_pad = 1})));
+}
+
 // ----------------------------------------------------------------------------------------------------------- the pass
 
 Tensor reals(const Shape& shape, unsigned seed, DType dtype) {
@@ -239,6 +340,8 @@ TEST_P(PooledPass, SkipsZerosAndChangesNoGradient) {
       std::vector<std::string> names;
       for (const Node& node : optimise(*graph).nodes) names.push_back(node.op->name);
       const auto count = [&](const char* name) { return std::count(names.begin(), names.end(), name); };
+      const bool disjoint = &pool == pools;
+      EXPECT_EQ(count("conv2d_max_pool2d"), disjoint);
       EXPECT_EQ(count("max_pool2d_grad"), 0);
       EXPECT_EQ(count("conv2d_pooled_backward_input"), 1);
       EXPECT_EQ(count("conv2d_pooled_backward_weights"), 1);

@@ -173,6 +173,24 @@ def test_order_of_calls():
     ]  # fmt: skip
 
 
+def test_logs_are_a_dict_in_every_hook():
+    logs_of = {}
+
+    class Recorder(callbacks.Callback):
+        pass
+
+    def recorder(hook):
+        return lambda self, *args, logs=None: logs_of.setdefault(hook, logs if logs is not None else args[-1])
+
+    hooks = [name for name in dir(callbacks.Callback) if name.startswith("on_")]
+    for hook in hooks:
+        setattr(Recorder, hook, recorder(hook))
+    model = fit(Recorder(), epochs=1, validation_data=(X, Y)).model
+    model.predict(X, callbacks=[Recorder()], verbose=0)
+    assert set(logs_of) == set(hooks) - {"on_batch_begin", "on_batch_end"}
+    assert all(isinstance(logs, dict) for logs in logs_of.values())
+
+
 def test_wrong_callbacks():
     with pytest.raises(TypeError, match="must be a list of Callback objects. Got 3"):
         fit(3)

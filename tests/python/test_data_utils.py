@@ -27,6 +27,7 @@ def test_text_dataset(texts, capsys):
     assert batches.class_names == ["neg", "pos"] and len(batches) == 3
     x, y = batches[0]
     assert x.tolist() == ["text 0 ä", "text 2 ä", "text 4 ä", "text 6 ä"] and y.numpy().tolist() == [0, 0, 0, 0]
+    assert type(x.numpy()) is np.ndarray and x.numpy()[1] == "text 2 ä"  # as of a tensor
     reversed_names = utils.text_dataset_from_directory(
         texts, class_names=["pos", "neg"], label_mode="binary", max_length=6, shuffle=False, verbose=False
     )
@@ -145,11 +146,16 @@ def test_batches():
     data = utils.timeseries_dataset_from_array(np.arange(10.0), np.arange(10), 2, batch_size=None)
     assert len(data) == 9 and data[3][0].numpy().tolist() == [3, 4]
     doubled = data.batch(4).map(lambda x, y: (x * 2, y))
-    assert [y.tolist() for _, y in doubled] == [[0, 1, 2, 3], [4, 5, 6, 7], [8]]
-    assert [y.tolist() for _, y in doubled.skip(1).take(1)] == [[4, 5, 6, 7]]
+    assert [y.numpy().tolist() for _, y in doubled] == [[0, 1, 2, 3], [4, 5, 6, 7], [8]]
+    assert [y.numpy().tolist() for _, y in doubled.skip(1).take(1)] == [[4, 5, 6, 7]]
     made = []
     counted = data.map(lambda x, y: made.append(1) or x).cache().prefetch(2)
     assert len(list(counted)) == len(list(counted)) == len(made) == 9
+    assert [x.numpy().tolist() for x, _ in doubled.rebatch(3)] == [
+        (np.array([[i, i + 1] for i in range(first, first + 3)]) * 2).tolist() for first in (0, 3, 6)
+    ]
+    assert [y.numpy().tolist() for _, y in doubled.rebatch(5)] == [[0, 1, 2, 3, 4], [5, 6, 7, 8]]
+    assert len(doubled.rebatch(5, drop_remainder=True)) == 1 and doubled.cardinality() == 3
     orders = [tuple(int(y) for _, y in data.shuffle(9, seed=1)) for _ in range(2)]
     assert orders[0] == orders[1] != tuple(range(9)) and sorted(orders[0]) == list(range(9))
     with pytest.raises(IndexError, match="no batch 9"):

@@ -232,3 +232,143 @@ def test_program_and_layers_agree():
     np.testing.assert_allclose(model(data).numpy(), eager, rtol=1e-6)
     model.layers[0].kernel.assign(np.zeros((4, 3)))
     assert not np.allclose(model(data).numpy(), eager)
+
+
+def test_a_range_up_to_an_unknown_size():
+    class Positions(layers.Layer):
+        def call(self, x):
+            return x + ops.cast(ops.arange(0, ops.shape(x)[1], 1), x.dtype)
+
+    inputs = keras.Input((None,))
+    outputs = Positions()(inputs)
+    assert outputs.shape == (None, None)
+    assert keras.Model(inputs, outputs)(np.zeros((2, 3))).numpy().tolist() == [[0, 1, 2]] * 2
+    assert keras.Sequential([keras.Input((4,)), layers.Lambda(lambda x: x + ops.arange(4.0))]).output_shape == (None, 4)
+
+
+def test_a_sequential_built_while_sizes_are_unknown_serves_every_size():
+    class Block(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = keras.Sequential([layers.Dense(3), layers.Dense(2)])
+
+        def call(self, x):
+            return self.inner(x) * ops.cast(ops.arange(0, ops.shape(x)[1])[:, None], x.dtype)
+
+    inputs = keras.Input((None, 4))
+    outputs = Block()(inputs)
+    assert outputs.shape == (None, None, 2)
+    model = keras.Model(inputs, outputs)
+    assert [model.predict(np.ones((2, n, 4)), verbose=0).shape for n in (3, 5)] == [(2, 3, 2), (2, 5, 2)]
+
+
+def test_sequences_of_a_single_step():
+    inner = keras.Sequential([keras.Input((None,), dtype="int32"), layers.Embedding(5, 2)])
+    inputs = keras.Input((None,), dtype="int32")
+    model = keras.Model(inputs, inner(inputs))
+    assert model.predict(np.array([[1]]), verbose=0).shape == (1, 1, 2)
+
+
+def test_masks_ride_on_keras_tensors():
+    seen = []
+
+    class Reader(layers.Layer):
+        def call(self, x, mask=None):
+            seen.append(mask)
+            return x
+
+        def compute_mask(self, inputs, mask=None):
+            return mask
+
+    inputs = keras.Input((None,), dtype="int32")
+    x = Reader()(layers.Embedding(10, 4, mask_zero=True)(inputs))
+    assert seen[0].shape == (None, None) and seen[0].dtype == "bool"
+    assert x._keras_mask.shape == (None, None)
+    model = keras.Model(inputs, [layers.GRU(3)(x), x._keras_mask])
+    short, mask = model(np.array([[1, 2, 0]]))
+    assert mask.numpy().tolist() == [[True, True, False]]
+    np.testing.assert_allclose(short, model(np.array([[1, 2]]))[0], rtol=1e-6)
+    assert not hasattr(layers.Dense(2)(keras.Input((3,))), "_keras_mask")
+
+
+def nested_model():
+    inner = keras.Sequential([keras.Input((3,)), layers.Dense(3, name="inner_dense")], name="inner")
+    shared = layers.Dense(3, activation="relu", name="shared")
+    a, b = keras.Input((3,), name="a"), keras.Input((3,), name="b")
+    x = ops.maximum(shared(a) * 2.0, shared(b))
+    return keras.Model({"a": a, "b": b}, [layers.Dense(2, name="head")(inner(x)), x], name="nested")
+
+
+def test_clone_with_functions():
+    model, seen = nested_model(), []
+
+    def with_tanh(layer):
+        seen.append(layer.name)
+        return type(layer).from_config(
+            {**layer.get_config(), **({"activation": "tanh"} if layer.name == "head" else {})}
+        )
+
+    clone = keras.models.clone_model(model, clone_function=with_tanh)
+    assert seen == ["shared", "inner", "head"] and clone.name == "nested"
+    assert clone.get_layer("head").activation is keras.activations.tanh
+    assert not {id(w) for w in clone.weights} & {id(w) for w in model.weights}
+    clone.set_weights(model.get_weights())
+    data = {name: np.random.RandomState(0).rand(4, 3).astype("float32") for name in ("a", "b")}
+    (y, x), (expected_y, expected_x) = clone(data), model(data)
+    np.testing.assert_allclose(x, expected_x, rtol=1e-6)
+    np.testing.assert_allclose(y, np.tanh(expected_y), rtol=1e-5)
+    clone.get_config()
+
+
+def test_clone_goes_into_inner_models():
+    seen = []
+
+    def noting(layer):
+        seen.append(layer.name)
+        return type(layer).from_config(layer.get_config())
+
+    keras.models.clone_model(nested_model(), clone_function=noting, recursive=True)
+    assert seen == ["shared", "inner_dense", "head"]
+
+
+def test_clone_with_other_calls_keeps_the_layers():
+    def with_dropout(layer, *args, **kwargs):
+        y = layer(*args, **kwargs)
+        return layers.Dropout(0.5)(y) if isinstance(layer, layers.Dense) else y
+
+    model = nested_model()
+    clone = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=with_dropout)
+    assert [w is v for w, v in zip(clone.weights, model.weights)] == [True] * len(model.weights)
+    assert sum(isinstance(layer, layers.Dropout) for layer in clone.layers) == 3
+
+
+def test_clone_on_other_inputs():
+    model = keras.Sequential([keras.Input((None, 4)), layers.Dense(2)])
+    assert keras.models.clone_model(model, input_tensors=keras.Input((7, 4))).output_shape == (None, 7, 2)
+    x = keras.Input((3,))
+    clone = keras.models.clone_model(nested_model(), input_tensors=[x, layers.Dense(3)(x)])
+    assert [t.shape for t in clone.outputs] == [(None, 2), (None, 3)]
+
+
+class Subclassed(keras.Model):
+    pass
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: keras.models.clone_model(nested_model(), [keras.Input((3,))]), r"should be 2 KerasTensor\(s\)"),
+        (lambda: keras.models.clone_model(keras.Sequential(), call_function=print), "calls its layers itself"),
+        (lambda: keras.models.clone_model(Subclassed(), recursive=True), "Received a Subclassed: give its class"),
+    ],
+)
+def test_clone_messages(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_pictures_name_operations_and_their_shapes():
+    pytest.importorskip("pydot")
+    text = keras.utils.model_to_dot(nested_model(), show_shapes=True, show_layer_names=True).to_string()
+    assert "<b>multiply</b> (Multiply)" in text and "?" not in text
+    assert "Input shape: <b>[(None, 3), (None, 3)]</b>" in text

@@ -156,3 +156,17 @@ def test_traced_second_derivative():
         return slope, outer.gradient(slope, w)
 
     assert [float(r) for r in run_traced(step, np.array(1.0))] == [12.0, 12.0]
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_gradients_inside_the_block(persistent):
+    x = Variable([1.0, 2.0])
+    with GradientTape() as outer:
+        with GradientTape(persistent=persistent) as tape:
+            y = x * x * x
+            gradient = tape.gradient(y, x)
+            later = x * 2.0
+        if persistent:
+            assert tape.gradient(later, x).numpy().tolist() == [2.0, 2.0]
+    assert gradient.numpy().tolist() == [3.0, 12.0]
+    assert outer.gradient(gradient, x).numpy().tolist() == [6.0, 12.0]

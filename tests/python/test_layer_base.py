@@ -169,6 +169,21 @@ def test_masks_pass_through():
         assert not hasattr(Scale()(y), "_keras_mask")
 
 
+def test_a_layer_with_a_compute_mask_supports_masking():
+    class Half(Layer):
+        def call(self, inputs):
+            return ops.split(inputs, 2, axis=1)
+
+        def compute_mask(self, inputs, mask=None):
+            return None if mask is None else ops.split(mask, 2, axis=1)
+
+    x = layers.Embedding(5, 2, mask_zero=True)(np.array([[1, 2, 3, 0]]))
+    first, second = Half()(x)
+    assert first._keras_mask.numpy().tolist() == [[True, True]]
+    assert second._keras_mask.numpy().tolist() == [[True, False]]
+    assert Half().supports_masking and not Scale().supports_masking
+
+
 def test_input_spec_messages():
     layer = Scale(name="scale")
     layer.input_spec = InputSpec(ndim=2, axes={-1: 3})

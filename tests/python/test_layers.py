@@ -469,3 +469,26 @@ def test_attention_leaves_masked_steps_out():
     np.testing.assert_array_equal(z._keras_mask.numpy(), [[True, True, True, False, False]])
     plain = layers.Attention()
     np.testing.assert_allclose(plain([y, y]).numpy()[:, :3], plain([x, x]).numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_convolution_with_another_kernel():
+    class Centred(layers.Conv1D):
+        def convolution_op(self, inputs, kernel):
+            return super().convolution_op(inputs, kernel - ops.mean(kernel, axis=(0, 1), keepdims=True))
+
+    layer = Centred(2, 2, padding="causal", activation="relu")
+    x = np.random.RandomState(0).rand(2, 5, 3).astype("float32")
+    y = layer(x)
+    plain = layers.Conv1D(2, 2, padding="causal", activation="relu")
+    plain.build(x.shape)
+    kernel = layer.kernel.numpy()
+    plain.set_weights([kernel - kernel.mean(axis=(0, 1), keepdims=True), layer.bias.numpy()])
+    np.testing.assert_allclose(y, plain(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("layer", [layers.Dense(3), layers.Conv1D(3, 1), layers.EinsumDense("abc,cd->abd", (2, 3))])
+def test_the_activation_may_be_taken_away(layer):
+    x = np.random.RandomState(0).rand(2, 2, 4).astype("float32")
+    expected = layer(x).numpy()
+    layer.activation = None
+    np.testing.assert_array_equal(layer(x), expected)

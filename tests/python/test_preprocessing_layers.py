@@ -239,7 +239,12 @@ def test_fingerprints():
         (lambda: layers.StringLookup(output_mode="count")(["a"]), RuntimeError, "has no vocabulary yet"),
         (lambda: layers.StringLookup(vocabulary=["a"]).adapt(["b"]), ValueError, "was given its vocabulary"),
         (lambda: layers.StringLookup(vocabulary=["a"])([1]), TypeError, "expects strings, .* Got int 1"),
-        (lambda: layers.StringLookup()(keras.Input((1,))), TypeError, "there are no tensors of strings"),
+        (lambda: layers.StringLookup()(keras.Input((1,))), TypeError, "expects strings, .* Got float 0.0"),
+        (
+            lambda: layers.Dense(2)(keras.Input((1,), dtype="string")),
+            TypeError,
+            "stands for strings, which only StringL",
+        ),
         (
             lambda: layers.StringLookup(salt="x"),
             ValueError,
@@ -255,7 +260,7 @@ def test_fingerprints():
         ),
         (lambda: layers.TextVectorization(ragged=True), ValueError, "there are no ragged tensors"),
         (lambda: layers.TextVectorization()(WORDS), ValueError, r"splits texts \(batch,\) or \(batch, 1\). Got shape"),
-        (lambda: layers.TextVectorization()(keras.Input((1,))), TypeError, "looks at the values of its inputs"),
+        (lambda: layers.TextVectorization()(keras.Input((1,))), TypeError, "expects strings, .* Got float 0.0"),
         (lambda: layers.Hashing(0), ValueError, "num_bins must be an int > 0. Got num_bins=0"),
         (lambda: layers.Hashing(3, dtype="float32"), ValueError, "must be int32 or int64. Got 'float32'"),
         (lambda: layers.HashedCrossing(3)([WORDS[:, 0]]), ValueError, "a list of at least two inputs"),

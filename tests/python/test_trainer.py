@@ -464,3 +464,34 @@ def test_own_compute_loss_is_what_is_minimised_and_evaluated():
     history = model.fit(x, epochs=2, validation_data=(x,), verbose=0).history
     assert history["loss"][0] == pytest.approx(expected)
     assert history["val_loss"][0] == pytest.approx(history["loss"][1]) and history["val_loss"][1] < expected
+
+
+def test_outputs_without_a_loss_need_no_target():
+    inputs = keras.Input((2,))
+    hidden = layers.Dense(3, name="hidden")(inputs)
+    outputs = layers.Dense(1, kernel_initializer="zeros", name="head")(hidden)
+    model = keras.Model(inputs, [outputs, hidden])
+    model.compile("sgd", loss=["mse", None])
+    assert model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0).history["loss"] == [1.0]
+    with pytest.raises(ValueError, match="`y` has 3 entries, but the model has 2 outputs"):
+        model.fit(np.ones((4, 2)), [np.ones((4, 1))] * 3, verbose=0)
+
+
+def test_compile_leaves_a_loss_of_the_models_own():
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    model.loss = keras.losses.MeanAbsoluteError()
+    model.compile("sgd")
+    assert isinstance(model.loss, keras.losses.MeanAbsoluteError)
+    model.compile("sgd", loss="mse")
+    assert model.loss == "mse"
+
+
+def test_compute_loss_may_leave_out_the_training_flag():
+    class Halved(keras.Sequential):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+            return ops.mean(ops.square(y - y_pred)) / 2
+
+    model = Halved([keras.Input((2,)), layers.Dense(1, kernel_initializer="ones")])
+    model.compile("sgd")
+    assert model.evaluate(np.ones((4, 2)), np.zeros((4, 1)), verbose=0) == 2.0
+    assert model.fit(np.ones((4, 2)), np.zeros((4, 1)), verbose=0).history["loss"] == [2.0]

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dlcore import backend, ops
 from dlcore.utils import Progbar, PyDataset, Sequence, get_file, normalize, pad_sequences, to_categorical
 from dlcore.utils.files import replacing
 
@@ -29,6 +30,12 @@ def test_normalize():
     x = np.array([[3.0, 4.0], [0.0, 0.0]])
     assert normalize(x).tolist() == [[0.6, 0.8], [0, 0]]
     np.testing.assert_allclose(normalize(x, axis=0, order=1), [[1, 1], [0, 0]])
+    tensor = normalize(ops.convert_to_tensor(x, "float32"), axis=0, order=1)
+    assert backend.is_tensor(tensor) and tensor.numpy().tolist() == [[1, 1], [0, 0]]
+
+
+def test_to_categorical_of_tensors():
+    assert to_categorical(ops.array([[2], [0]]), 3).numpy().tolist() == [[0, 0, 1], [1, 0, 0]]
 
 
 def test_pad_sequences_is_here_too():

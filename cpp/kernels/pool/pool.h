@@ -5,7 +5,8 @@
 //   average  y = the mean of the window's existing pixels
 //
 // x and dx [N,H,W,C], y, dy and argmax [N,OH,OW,C]. Every element of the result is written, once. Nothing is allocated;
-// rows are shared out among threads. Argmax is std::uint8_t (at most 255 positions) or std::int32_t.
+// rows are shared out among threads. Argmax is std::uint8_t (at most 255 positions) or std::int32_t; forward it may be
+// null: not wanted.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 #include "kernels/pool/pool.h"
 
-#include "kernels/simd.h"
+#include "kernels/pool/argmax.simd.h"
 
 namespace dlcore::DLCORE_ISA {
 
@@ -29,19 +29,6 @@ DLCORE_INLINE Range windows_over(std::int64_t in, std::int64_t stride, std::int6
 
 // ---- numbers and positions of one vector of channels; kAll: every lane exists
 
-template <class T>
-struct LaneIndex;
-template <>
-struct LaneIndex<float> {
-  using type = i32v;
-};
-template <>
-struct LaneIndex<double> {
-  using type = i64v;
-};
-template <class T>
-using index_vec = typename LaneIndex<T>::type;
-
 template <class T, bool kAll>
 DLCORE_INLINE vec<T> load_lanes(const T* p, int lanes) {
   return kAll ? load(p) : load_partial(p, lanes);
@@ -52,31 +39,6 @@ DLCORE_INLINE void store_lanes(T* p, vec<T> v, int lanes) {
     store(p, v);
   else
     store_partial(p, v, lanes);
-}
-
-template <class Argmax, int kCount>
-struct Packed {
-  typedef Argmax type __attribute__((vector_size(sizeof(Argmax) * kCount)));
-};
-
-template <class T, class Argmax, bool kAll>
-DLCORE_INLINE index_vec<T> load_index(const Argmax* p, int lanes) {
-  typename Packed<Argmax, kLanes<T>>::type packed{};
-  if (kAll) {
-    __builtin_memcpy(&packed, p, sizeof(packed));
-  } else {
-    for (int i = 0; i < lanes; ++i) packed[i] = p[i];
-  }
-  return __builtin_convertvector(packed, index_vec<T>);
-}
-template <class T, class Argmax, bool kAll>
-DLCORE_INLINE void store_index(Argmax* p, index_vec<T> index, int lanes) {
-  const auto packed = __builtin_convertvector(index, typename Packed<Argmax, kLanes<T>>::type);
-  if (kAll) {
-    __builtin_memcpy(p, &packed, sizeof(packed));
-  } else {
-    for (int i = 0; i < lanes; ++i) p[i] = packed[i];
-  }
 }
 
 /// body.template operator()<kAll>(channel, lanes) for each vector of channels.
@@ -102,14 +64,12 @@ DLCORE_INLINE void max_of_window(const PoolShape& s, const T* window, Range rows
         for (std::int64_t i = h.first; i < h.last; ++i) {
 #pragma GCC unroll 3
           for (std::int64_t j = w.first; j < w.last; ++j) {
-            const vec<T> x = load_lanes<T, kAll>(window + i * row + j * pixel + c, lanes);
-            const auto better = ~(x <= best) & (best == best);  // greater, or the first NaN
-            best = better ? x : best;
-            at = better ? index_vec<T>{} + static_cast<int>(i * (kW ? kW : s.pool_w) + j) : at;
+            take_greater<T>(load_lanes<T, kAll>(window + i * row + j * pixel + c, lanes),
+                            static_cast<int>(i * (kW ? kW : s.pool_w) + j), best, at);
           }
         }
         store_lanes<T, kAll>(y + c, best, lanes);
-        store_index<T, Argmax, kAll>(argmax + c, at, lanes);
+        if (argmax) store_index<T, Argmax, kAll>(argmax + c, at, lanes);
       });
 }
 
@@ -124,9 +84,9 @@ void max_forward_row(const PoolShape& s, const T* x, T* y, Argmax* argmax, std::
     const T* const window = top + (ow * s.stride_w - s.pad_left) * s.c;
     const std::int64_t out = (row * s.ow + ow) * s.c;
     if (kH > 0 && whole_rows && cols.last - cols.first == kW)
-      max_of_window<T, Argmax, kH, kW>(s, window, rows, cols, y + out, argmax + out);
+      max_of_window<T, Argmax, kH, kW>(s, window, rows, cols, y + out, argmax ? argmax + out : nullptr);
     else
-      max_of_window<T, Argmax, 0, 0>(s, window, rows, cols, y + out, argmax + out);
+      max_of_window<T, Argmax, 0, 0>(s, window, rows, cols, y + out, argmax ? argmax + out : nullptr);
   }
 }
 

@@ -3,9 +3,10 @@
 // block are in L2 they are multiplied with the inputs (dw_x, dw_h) and the weights (dx).
 #pragma once
 
+#include "kernels/gemm/panels.simd.h"
 #include "kernels/rnn/activation.simd.h"
-#include "kernels/rnn/panels.simd.h"
 #include "kernels/rnn/rows.h"
+#include "kernels/walk.simd.h"
 
 namespace dlcore::DLCORE_ISA {
 
@@ -44,7 +45,7 @@ DLCORE_INLINE void put_delta(const BackwardRow<T>& row, int k, std::int64_t j, v
 template <class T, bool kUsual>
 void lstm_row_back(const Activations<T, kUsual>& act, const BackwardRow<T>& row) {
   const std::int64_t units = row.units;
-  for_units<T>(
+  for_vectors<T>(
       units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
         const auto saved = [&](int k) __attribute__((always_inline)) { return get(row.saved + k * units + j, span); };
         const auto leave = [&](int k, vec<T> d) __attribute__((always_inline)) { put_delta(row, k, j, d, span); };
@@ -63,7 +64,7 @@ void lstm_row_back(const Activations<T, kUsual>& act, const BackwardRow<T>& row)
 template <class T, bool kUsual>
 void gru_reset_after_row_back(const Activations<T, kUsual>& act, const BackwardRow<T>& row) {
   const std::int64_t units = row.units;
-  for_units<T>(
+  for_vectors<T>(
       units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
         const auto saved = [&](int k) __attribute__((always_inline)) { return get(row.saved + k * units + j, span); };
         const vec<T> z = saved(0), r = saved(1), n = saved(2), n_h = saved(3);
@@ -83,7 +84,7 @@ void gru_reset_after_row_back(const Activations<T, kUsual>& act, const BackwardR
 template <class T, bool kUsual>
 void gru_reset_before_state_back(const Activations<T, kUsual>& act, const BackwardRow<T>& row) {
   const std::int64_t units = row.units;
-  for_units<T>(
+  for_vectors<T>(
       units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
         const vec<T> z = get(row.saved + j, span), n = get(row.saved + 2 * units + j, span);
         const vec<T> dh = take_dh(row, j, span);
@@ -98,7 +99,7 @@ void gru_reset_before_state_back(const Activations<T, kUsual>& act, const Backwa
 template <class T, bool kUsual>
 void gru_reset_before_gate_back(const Activations<T, kUsual>& act, const BackwardRow<T>& row, const T* dreset) {
   const std::int64_t units = row.units;
-  for_units<T>(
+  for_vectors<T>(
       units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
         const vec<T> r = get(row.saved + units + j, span), d = get(dreset + j, span);
         const vec<T> dr = d * get(row.h_before + j, span) * act.gate_slope(r);
@@ -109,7 +110,7 @@ void gru_reset_before_gate_back(const Activations<T, kUsual>& act, const Backwar
 
 template <class T, bool kUsual>
 void simple_row_back(const Activations<T, kUsual>& act, const BackwardRow<T>& row) {
-  for_units<T>(
+  for_vectors<T>(
       row.units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
         const vec<T> d = take_dh(row, j, span) * act.state_slope(get(row.saved + j, span));
         put_delta(row, 0, j, d, span);

@@ -2,9 +2,10 @@
 #pragma once
 
 #include "kernels/gemm/gemv.simd.h"
+#include "kernels/gemm/panels.simd.h"
 #include "kernels/rnn/activation.simd.h"
-#include "kernels/rnn/panels.simd.h"
 #include "kernels/rnn/rows.h"
+#include "kernels/walk.simd.h"
 
 namespace dlcore::DLCORE_ISA {
 
@@ -24,7 +25,7 @@ struct ForwardRow {
 template <class T, bool kUsual>
 void lstm_row(const Activations<T, kUsual>& act, const ForwardRow<T>& row) {
   const std::int64_t units = row.units;
-  for_units<T>(
+  for_vectors<T>(
       units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
         const auto sum = [&](int gate) __attribute__((always_inline)) {
           return get(row.z + gate * units + j, span) + get(row.bias + gate * units + j, span);
@@ -49,7 +50,7 @@ void lstm_row(const Activations<T, kUsual>& act, const ForwardRow<T>& row) {
 template <class T, bool kUsual>
 void gru_reset_after_row(const Activations<T, kUsual>& act, const ForwardRow<T>& row, const T* second_bias) {
   const std::int64_t units = row.units;
-  for_units<T>(
+  for_vectors<T>(
       units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
         const auto input = [&](int gate) __attribute__((always_inline)) {
           return get(row.z + gate * units + j, span) + get(row.bias + gate * units + j, span);
@@ -74,7 +75,7 @@ void gru_reset_after_row(const Activations<T, kUsual>& act, const ForwardRow<T>&
 template <class T, bool kUsual>
 void gru_reset_before_gates(const Activations<T, kUsual>& act, const ForwardRow<T>& row, T* reset) {
   const std::int64_t units = row.units;
-  for_units<T>(
+  for_vectors<T>(
       units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
         const vec<T> z = act.gate(get(row.z + j, span) + get(row.bias + j, span));
         const vec<T> r = act.gate(get(row.z + units + j, span) + get(row.bias + units + j, span));
@@ -89,7 +90,7 @@ void gru_reset_before_gates(const Activations<T, kUsual>& act, const ForwardRow<
 template <class T, bool kUsual>
 void gru_reset_before_state(const Activations<T, kUsual>& act, const ForwardRow<T>& row) {
   const std::int64_t units = row.units;
-  for_units<T>(
+  for_vectors<T>(
       units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
         const vec<T> z = get(row.saved + j, span);
         const vec<T> n = act.state(get(row.z + 2 * units + j, span) + get(row.bias + 2 * units + j, span));
@@ -102,7 +103,7 @@ void gru_reset_before_state(const Activations<T, kUsual>& act, const ForwardRow<
 
 template <class T, bool kUsual>
 void simple_row(const Activations<T, kUsual>& act, const ForwardRow<T>& row) {
-  for_units<T>(
+  for_vectors<T>(
       row.units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
         const vec<T> h = act.state(get(row.z + j, span) + get(row.bias + j, span));
         put(row.saved + j, h, span);

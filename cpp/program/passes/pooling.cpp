@@ -69,7 +69,7 @@ class PoolingMover {
     const Node* gradient = pooling_gradient(node.in[dy]);
     if (!gradient || !pooling_of(*gradient, gradient->in[2])) return;
     const std::optional<Attrs> attrs =
-        pooled_convolution(node.attrs, gradient->attrs, rewriter_.spec(node.in[x]), rewriter_.spec(node.in[w]));
+        pooled_gradient(node.attrs, gradient->attrs, rewriter_.spec(node.in[x]), rewriter_.spec(node.in[w]));
     if (!attrs) return;
     const int dp = gradient->in[0], argmax = gradient->in[1];
     if (is(node, "conv2d_backward_input"))
@@ -81,8 +81,34 @@ class PoolingMover {
   Rewriter rewriter_;
 };
 
+// max_pool2d(conv2d(x, w, bias)) where nothing else reads what the convolution gives.
+class PoolingFuser {
+ public:
+  explicit PoolingFuser(Graph& graph) : uses_(count_uses(graph)), rewriter_(graph) {}
+
+  void run() {
+    rewriter_.run([this](Node& node) {
+      if (node.op->name == "max_pool2d") fuse(node);
+      return true;
+    });
+  }
+
+ private:
+  void fuse(Node& node) {
+    const Node* conv = rewriter_.maker(node.in[0]);
+    if (!conv || conv->op->name != "conv2d" || uses_[node.in[0]] != 1) return;
+    const auto attrs =
+        pooled_convolution(conv->attrs, node.attrs, rewriter_.spec(conv->in[0]), rewriter_.spec(conv->in[1]));
+    if (attrs) node = {&primitive("conv2d_max_pool2d"), conv->in, node.out, *attrs};
+  }
+
+  std::vector<int> uses_;
+  Rewriter rewriter_;
+};
+
 }  // namespace
 
 void skip_pooled_zeros(Graph& graph) { PoolingMover(graph).run(); }
+void fuse_pooling(Graph& graph) { PoolingFuser(graph).run(); }
 
 }  // namespace dlcore

@@ -1,3 +1,6 @@
+#include <set>
+#include <utility>
+
 #include "ops/optimizers.h"
 #include "program/passes.h"
 #include "program/passes/rewriter.h"
@@ -11,41 +14,72 @@ constexpr std::size_t kLeastBytes = 4 << 20;
 
 class GradientFuser {
  public:
-  explicit GradientFuser(Graph& graph) : uses_(count_uses(graph)), rewriter_(graph) {}
+  explicit GradientFuser(Graph& graph) : uses_(count_uses(graph)), rewriter_(graph) {
+    for (const Node& node : graph.nodes)
+      if (node.op->name == "gather" && raises_along_rows(node)) looked_up_.insert({node.in[0], node.in[1]});
+  }
 
   void run() {
     rewriter_.run([this](Node& node) {
-      if (is_optimizer_update(node.op->name)) take_factors(node);
+      if (is_optimizer_update(node.op->name)) take_gradients(node);
       return true;
     });
   }
 
  private:
-  // The product A^T B that makes the gradient for this one reader.
-  const Node* product(int gradient) const {
+  /// Whether a gather or scatter_add goes by the rows of a matrix, and no index lies outside of it.
+  static bool raises_along_rows(const Node& node) {
+    return node.attrs.integer("axis", 0) == 0 && node.attrs.text("mode", "raise") == "raise";
+  }
+
+  /// The node that makes the gradient for this one reader, if it is such an op.
+  const Node* maker(int gradient, const char* op) const {
     const Node* node = rewriter_.maker(gradient);
-    const bool fits = node && node->op->name == "matmul" && uses_[gradient] == 1 && node->in.size() == 2 &&
-                      !node->attrs.has("activation") && node->attrs.boolean("transpose_a", false) &&
-                      !node->attrs.boolean("transpose_b", false);
+    return node && node->op->name == op && uses_[gradient] == 1 ? node : nullptr;
+  }
+
+  /// The product A^T B.
+  const Node* product(int gradient) const {
+    const Node* node = maker(gradient, "matmul");
+    const bool fits = node && node->in.size() == 2 && !node->attrs.has("activation") &&
+                      node->attrs.boolean("transpose_a", false) && !node->attrs.boolean("transpose_b", false);
     return fits ? node : nullptr;
   }
 
-  void take_factors(Node& node) {
+  /// The rows added up by indices that have been looked up in the weight: then they have been checked.
+  const Node* lookup(int gradient, int weight) const {
+    const Node* node = maker(gradient, "scatter_add");
+    const bool fits = node && raises_along_rows(*node) && looked_up_.count({weight, node->in[1]}) > 0;
+    return fits ? node : nullptr;
+  }
+
+  void take_gradients(Node& node) {
     const std::int64_t n = node.attrs.integer("n", 1);
-    std::vector<std::int64_t> products;
+    std::vector<std::int64_t> products, lookups;
+    std::vector<int> factors, indices;
     for (std::int64_t i = 0; i < n; ++i) {
       const TensorSpec& weight = rewriter_.spec(node.in[i]);
-      const Node* factors = product(node.in[n + i]);
-      if (!factors || !is_product_update(weight) || weight.bytes() < kLeastBytes) continue;
-      node.in[n + i] = factors->in[0];
-      node.in.push_back(factors->in[1]);
-      products.push_back(i);
+      int& gradient = node.in[n + i];
+      if (!makes_gradient(weight) || weight.bytes() < kLeastBytes) continue;
+      if (const Node* found = product(gradient)) {
+        gradient = found->in[0];
+        factors.push_back(found->in[1]);
+        products.push_back(i);
+      } else if (const Node* found = lookup(gradient, node.in[i])) {
+        gradient = found->in[2];
+        indices.push_back(found->in[1]);
+        lookups.push_back(i);
+      }
     }
+    node.in.insert(node.in.end(), factors.begin(), factors.end());
+    node.in.insert(node.in.end(), indices.begin(), indices.end());
     if (!products.empty()) node.attrs.set(kProducts, products);
+    if (!lookups.empty()) node.attrs.set(kLookups, lookups);
   }
 
   std::vector<int> uses_;
   Rewriter rewriter_;
+  std::set<std::pair<int, int>> looked_up_;  // the weight and the indices
 };
 
 }  // namespace

@@ -8,10 +8,28 @@ class KerasTensor:
 
     def __init__(self, shape, dtype="float32", sparse=False, ragged=False, name=None, record_history=True):
         self.shape = tuple(None if size is None else int(size) for size in shape)
-        self.dtype = dtypes.standardize_dtype(dtype)
+        # Models may take strings, though there are no tensors of them.
+        self.dtype = dtype if dtype == "string" else dtypes.standardize_dtype(dtype)
         self.name = name or names.auto_name(type(self).__name__)
         # (operation, index of the node, index of the output)
         self.history = None
+        self._mask = None
+
+    @property
+    def _keras_mask(self):
+        """The mask that will ride on the tensor, as a KerasTensor of the graph; an AttributeError where none will."""
+        if self._mask is None:
+            raise AttributeError(f"{self} carries no mask.")
+        if self._mask.history is None:
+            from dlcore.backend.masking import get_keras_mask
+            from dlcore.ops.operation import Node, Operation
+
+            Node(Operation(get_keras_mask), (self,), {}, self._mask)
+        return self._mask
+
+    @_keras_mask.setter
+    def _keras_mask(self, mask):
+        self._mask = mask
 
     @property
     def ndim(self):

@@ -140,12 +140,16 @@ class CallbackList(Callback):
 
 
 def _call_all(hook):
-    def call_all(self, *args, **kwargs):
+    numbered = "epoch" in hook or "batch" in hook
+
+    def call_all(self, *args, logs=None):
+        if len(args) > numbered:
+            *args, logs = args
         for callback in self.callbacks:
-            getattr(callback, hook)(*args, **kwargs)
+            getattr(callback, hook)(*args, {} if logs is None else logs)
 
     call_all.__name__ = hook
-    call_all.__doc__ = f"Calls `{hook}` of every callback."
+    call_all.__doc__ = f"Calls `{hook}` of every callback; without logs with an empty dict."
     return call_all
 
 

@@ -118,8 +118,14 @@ def _problem(x, spec):
 
 
 def _fits(shape, spec):
-    expected = spec.shape
-    if spec.allow_last_axis_squeeze:
-        shape = shape[:-1] if shape and shape[-1] == 1 else shape
-        expected = expected[:-1] if expected and expected[-1] == 1 else expected
+    if _agree(shape, spec.shape):
+        return True
+    return spec.allow_last_axis_squeeze and _agree(_without_last_one(shape), _without_last_one(spec.shape))
+
+
+def _agree(shape, expected):
     return len(shape) == len(expected) and all(a is None or b is None or a == b for a, b in zip(shape, expected))
+
+
+def _without_last_one(shape):
+    return shape[:-1] if shape and shape[-1] == 1 else shape

@@ -103,7 +103,7 @@ class Layer(Operation):
         self.autocast = autocast
         self.activity_regularizer = _get_regularizer(activity_regularizer)
         self.input_spec = None
-        self.supports_masking = False
+        self.supports_masking = type(self).compute_mask is not Layer.compute_mask
         self.built = False
         self._trainable = bool(trainable)
         self._weights = []

@@ -1,22 +1,100 @@
 """clone_model: a model of the same layers with new weights."""
 
+from dlcore import tree
+from dlcore.backend.keras_tensor import KerasTensor
+from dlcore.layers.core.input_layer import InputLayer
+from dlcore.layers.layer import Layer
 
-def clone_model(model, input_tensors=None, clone_function=None):
+
+def clone_model(model, input_tensors=None, clone_function=None, call_function=None, recursive=False):
     """A model of the same configuration whose layers and weights are new.
 
     Args:
         model: a Functional or Sequential model, or one whose class has get_config().
-        clone_function: layer -> layer, default: a layer of the same configuration.
+        input_tensors: KerasTensors in the structure of the model's inputs (or a list of them) to build on; default: new
+            inputs like the model's.
+        clone_function: layer -> layer, default: a layer of the same configuration. Input layers are not passed.
+        call_function: (layer, *args, **kwargs) -> outputs: calls the new layers of a Functional model.
+        recursive: whether models inside are cloned in this way too, rather than passed to clone_function.
+
+    Raises:
+        ValueError: the model is neither Functional nor Sequential, and one of the functions or inputs is given; or a
+            call_function is given for a Sequential model.
     """
-    if input_tensors is not None:
-        raise NotImplementedError("clone_model: `input_tensors` is not supported; call the clone on them instead.")
-    if clone_function is None:
-        return type(model).from_config(model.get_config())
+    from dlcore.models.functional import Functional
     from dlcore.models.sequential import Sequential
 
-    if not isinstance(model, Sequential):
-        raise NotImplementedError("clone_model: `clone_function` is supported for Sequential models only.")
-    clone = Sequential([clone_function(layer) for layer in model.layers], name=model.name)
-    if not clone.built and model.built:
-        clone.build(model.input_shape)
-    return clone
+    if input_tensors is None and clone_function is None and call_function is None and not recursive:
+        return type(model).from_config(model.get_config())
+    make_layer = clone_function or (lambda layer: type(layer).from_config(layer.get_config()))
+
+    def clone(layer):
+        if recursive and isinstance(layer, (Functional, Sequential)):
+            of_inner = None if isinstance(layer, Sequential) else call_function
+            return clone_model(layer, clone_function=clone_function, call_function=of_inner, recursive=True)
+        return make_layer(layer)
+
+    if isinstance(model, Sequential):
+        if call_function is not None:
+            raise ValueError(
+                "clone_model: a Sequential model calls its layers itself; call_function is for Functional."
+            )
+        return _clone_sequential(model, clone, input_tensors)
+    if isinstance(model, Functional):
+        return _clone_functional(model, clone, call_function or (lambda layer, *a, **k: layer(*a, **k)), input_tensors)
+    raise ValueError(
+        "clone_model: input_tensors, clone_function, call_function and recursive are for Functional and Sequential "
+        f"models. Received a {type(model).__name__}: give its class get_config() and call clone_model(model) alone."
+    )
+
+
+def _clone_sequential(model, clone, input_tensors):
+    layers = [clone(layer) for layer in model.layers]
+    if input_tensors is not None:
+        layers.insert(0, InputLayer(input_tensor=_as_list(input_tensors, 1)[0]))
+    elif model.built:
+        placeholder = model.inputs[0]
+        layers.insert(0, InputLayer(batch_shape=placeholder.shape, dtype=placeholder.dtype))
+    return type(model)(layers, name=model.name)
+
+
+def _clone_functional(model, clone, call, input_tensors):
+    """The nodes of the model once more, on other inputs and with other layers."""
+    from dlcore.models.functional import Functional
+    from dlcore.ops.operation import Operation
+
+    if input_tensors is None:
+        inputs = [_new_input(x) for x in model.inputs]
+    else:
+        inputs = _as_list(input_tensors, len(model.inputs))
+    values = {id(old): new for old, new in zip(model.inputs, inputs)}
+    clones = {}
+    for node in model._graph.nodes:
+        if model._graph.is_source(node):
+            continue
+        operation = node.operation
+        if operation not in clones:
+            is_layer = isinstance(operation, Layer)
+            clones[operation] = clone(operation) if is_layer else Operation(operation.function, operation.name)
+        args, kwargs = tree.map_structure(
+            lambda x: values[id(x)] if isinstance(x, KerasTensor) else x, (node.args, node.kwargs)
+        )
+        outputs = tree.flatten(call(clones[operation], *args, **kwargs))
+        values.update((id(old), new) for old, new in zip(node.outputs, outputs))
+    kind = type(model) if type(model).__init__ is Functional.__init__ else Functional
+    structures = tree.map_structure(lambda x: values[id(x)], (model._inputs_struct, model._outputs_struct))
+    return kind(*structures, name=model.name)
+
+
+def _new_input(x):
+    return InputLayer(batch_shape=x.shape, dtype=x.dtype, name=x.history[0].name)._inbound_nodes[0].outputs[0]
+
+
+def _as_list(input_tensors, count):
+    tensors = tree.flatten(input_tensors)
+    if len(tensors) != count or not all(isinstance(x, KerasTensor) for x in tensors):
+        raise ValueError(
+            f"clone_model: input_tensors should be {count} KerasTensor(s), made by Input() or by calling layers. "
+            f"Received: {input_tensors!r}"
+        )
+    return tensors

@@ -9,6 +9,7 @@ from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.models import functional_config
 from dlcore.models.direct_call import DirectCall
+from dlcore.models.front import Front, looks_at_values
 from dlcore.models.graph_of_layers import GraphOfLayers
 from dlcore.models.model import Model
 from dlcore.ops import numpy as knp
@@ -25,7 +26,7 @@ class Functional(DirectCall, Model):
         name: default "functional", made unique.
     """
 
-    _untracked = Layer._untracked | {"_graph", "_inputs_struct", "_outputs_struct"}
+    _untracked = Layer._untracked | {"_graph", "_front", "_inputs_struct", "_outputs_struct"}
 
     def __new__(cls, *args, **kwargs):
         return Layer.__new__(cls, *args, **kwargs)
@@ -43,6 +44,8 @@ class Functional(DirectCall, Model):
         self._check_inputs_have_layers()
         self._graph = GraphOfLayers(self._inputs, self._outputs)
         self._operations = self._graph.operations
+        has_front = any(map(looks_at_values, self._operations))
+        self._front = Front(self._graph, self._inputs, self._outputs) if has_front else None
         self._check_unique_names()
         self.built = True
         self.supports_masking = True
@@ -111,6 +114,8 @@ class Functional(DirectCall, Model):
 
     @property
     def input_spec(self):
+        if self._front is not None:
+            return None
         specs = []
         for x, name in zip(self._inputs, self.input_names):
             shape = (None, *x.shape[1:]) if x.shape else ()
@@ -130,19 +135,36 @@ class Functional(DirectCall, Model):
         return x
 
     def call(self, inputs, training=None, mask=None):
-        inputs = self._standardize_inputs(inputs)
-        if mask is not None:
-            for x, m in zip(inputs, tree.flatten(mask)):
-                if m is not None:
-                    x._keras_mask = m
-        values = {id(placeholder): x for placeholder, x in zip(self._inputs, inputs)}
+        done = ()
+        if self._front is not None:
+            prepared = self._prepared(inputs)
+            values = {id(x): prepared[name] for name, x in zip(self._front.names, self._front.passed_on)}
+            values = {key: backend.convert_to_tensor(x) for key, x in values.items()}
+            done = self._front.node_set
+        else:
+            inputs = self._standardize_inputs(inputs)
+            if mask is not None:
+                for x, m in zip(inputs, tree.flatten(mask)):
+                    if m is not None:
+                        x._keras_mask = m
+            values = {id(placeholder): x for placeholder, x in zip(self._inputs, inputs)}
         for node in self._graph.nodes:
-            if self._graph.is_source(node):
+            if node in done or self._graph.is_source(node):
                 continue
             outputs = node.replay(values)
             for placeholder, output in zip(node.outputs, tree.flatten(outputs)):
                 values[id(placeholder)] = output
         return tree.map_structure(lambda x: values[id(x)], self._outputs_struct)
+
+    def _prepared(self, x):
+        if self._front is None or self._front.is_prepared(x):
+            return x
+        return self._front.prepare(self._in_order(x) if len(self._inputs) > 1 or isinstance(x, dict) else [x])
+
+    def _placeholders_for(self, x):
+        if self._front is not None and self._front.is_prepared(x):
+            return self._front.passed_on
+        return super()._placeholders_for(x)
 
     def _standardize_inputs(self, inputs):
         """The inputs in the order, dtypes and ranks of the placeholders."""

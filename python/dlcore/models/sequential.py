@@ -4,8 +4,10 @@ from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.layers.core.input_layer import Input, InputLayer
 from dlcore.layers.layer import Layer
 from dlcore.models.direct_call import DirectCall
+from dlcore.models.front import array_of_values, looks_at_values
 from dlcore.models.functional import Functional
 from dlcore.models.model import Model
+from dlcore.ops.operation import without_stand_ins
 
 
 class Sequential(DirectCall, Model):
@@ -100,12 +102,25 @@ class Sequential(DirectCall, Model):
         self._functional = Functional(inputs, x, name=self.name)
         self.built = True
 
+    def _prepared(self, x):
+        self._begin_with_values(x)
+        return x if self._functional is None else self._functional._prepared(x)
+
+    def _begin_with_values(self, x):
+        """Puts an Input for values like x first where the first layer looks at them."""
+        if self._functional is None and self._sequence and looks_at_values(self._sequence[0]):
+            array = array_of_values(x)
+            dtype = "string" if array.dtype == object else array.dtype
+            self._sequence.insert(0, InputLayer(batch_shape=(None, *array.shape[1:]), dtype=dtype))
+            self._rebuild()
+
     def _build_for(self, arguments):
         x = arguments["inputs"]
+        self._begin_with_values(x)
         if hasattr(x, "shape"):
             self._build_shapes = {"input_shape": tuple(x.shape)}
             # The model serves every batch size.
-            self.build((None, *x.shape[1:]))
+            self.build((None, *without_stand_ins(x.shape)[1:]))
         self.built = True
 
     def call(self, inputs, training=None, mask=None):

@@ -57,7 +57,7 @@ def _in_range(layers, layer_range):
 
 def _rows(model, layer, level, connected, show_trainable, expand_nested):
     prefix = "   " * level + "└ " if level else ""
-    row = [f"{prefix}{layer.name} ({_class_name(layer)})", _output_shape(layer), _params(layer)]
+    row = [f"{prefix}{layer.name} ({class_name(layer)})", _output_shape(layer), _params(layer)]
     if connected:
         row.append(_connections(model, layer) if not level else "-")
     if show_trainable:
@@ -69,7 +69,7 @@ def _rows(model, layer, level, connected, show_trainable, expand_nested):
     return rows
 
 
-def _class_name(layer):
+def class_name(layer):
     """An ops function is shown as Keras's class of that name."""
     return type(layer).__name__ if isinstance(layer, Layer) else to_camel_case(layer.function.__name__)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from dlcore import _core, backend
 from dlcore.ops._common import own_names, sizes_of, tensor, unary
-from dlcore.ops.operation import operation
+from dlcore.ops.operation import UnknownSizeError, inference, operation
 
 # ---- filled
 
@@ -77,6 +77,11 @@ def empty_like(x, dtype=None):
 def arange(start, stop=None, step=None, dtype=None):
     """start, start + step, ... below stop; with start alone, 0, 1, ... below it. int32 for ints, else `floatx()`."""
     start, stop, step = (v if v is None else backend.convert_to_numpy(v).item() for v in (start, stop, step))
+    if stop is None and inference.sizes_are_unknown and (start is None or start <= 1):
+        # arange(0, size) of a size that is not known: infer_outputs then tries with numbers.
+        raise UnknownSizeError(
+            "arange: the end of the range is a size that is not known while the model is being built."
+        )
     if dtype is None:
         numbers = [v for v in (start, stop, step) if v is not None]
         dtype = "int32" if all(isinstance(v, int) for v in numbers) else backend.floatx()

@@ -5,14 +5,30 @@ with inputs of unknown sizes, and leaves a Node behind. Replaying the nodes is r
 """
 
 import functools
+import threading
 
 from dlcore import _core, tree
 from dlcore.backend import names
 from dlcore.backend.keras_tensor import KerasTensor
+from dlcore.backend.masking import get_keras_mask
 from dlcore.backend.tensors import Tensor
 
 # Two stand-ins for an unknown size, with many divisors; a size of the output that differs between them is unknown too.
 _STAND_INS = (120, 240)
+
+
+class _Inference(threading.local):
+    """Whether outputs are being inferred from inputs with unknown sizes, or with which number in their place."""
+
+    sizes_are_unknown = False
+    stand_in = None
+
+
+inference = _Inference()
+
+
+class UnknownSizeError(ValueError):
+    """A function needs the number where a size is not known."""
 
 
 class Node:
@@ -71,6 +87,22 @@ class Operation:
             return symbolic_call(self, self.function, args, kwargs)
         return self.function(*args, **kwargs)
 
+    @property
+    def input(self):
+        """The KerasTensor(s) that the operation was called on first."""
+        return self._of_first_call("inputs")
+
+    @property
+    def output(self):
+        """The KerasTensor(s) that the operation made at its first call."""
+        return self._of_first_call("outputs")
+
+    def _of_first_call(self, what):
+        if not self._inbound_nodes:
+            raise AttributeError(f'Operation "{self.name}" has no {what}: it was never called on a KerasTensor.')
+        tensors = getattr(self._inbound_nodes[0], what)
+        return tensors[0] if len(tensors) == 1 else tensors
+
     def get_config(self):
         return {"name": self.name, "function": self.function.__name__}
 
@@ -123,9 +155,15 @@ def infer_outputs(function, args, kwargs):
             raise
         try:
             first, second = (_trace(function, args, kwargs, size) for size in _STAND_INS)
-        except Exception:
-            raise error from None
-        return tree.map_structure(_merge, first, second)
+        except Exception as second_error:
+            raise (second_error if isinstance(error, UnknownSizeError) else error) from None
+        return tree.map_structure(merged, first, second)
+
+
+def without_stand_ins(shape):
+    """The shape with None for what stands for an unknown size; a model that is built meanwhile serves every size."""
+    *outer, features = shape
+    return (*(None if size == inference.stand_in else size for size in outer), features)
 
 
 def _trace(function, args, kwargs, unknown):
@@ -134,18 +172,37 @@ def _trace(function, args, kwargs, unknown):
         def placeholder(x):
             if not isinstance(x, KerasTensor):
                 return x
-            shape = tuple(unknown if size is None else size for size in x.shape)
-            return graph.input(shape, x.dtype, x.name)
+            if x.dtype == "string":
+                raise TypeError(
+                    f"{x} stands for strings, which only StringLookup, TextVectorization, Hashing and HashedCrossing "
+                    "take. Turn them into numbers with one of these layers."
+                )
+            tensor = graph.input(sizes(x), x.dtype, x.name)
+            if x._mask is not None:
+                tensor._keras_mask = graph.input(sizes(x._mask), x._mask.dtype, x._mask.name)
+            return tensor
+
+        def sizes(x):
+            return tuple(unknown if size is None else size for size in x.shape)
 
         args, kwargs = tree.map_structure(placeholder, (args, kwargs))
-        return function(*args, **kwargs)
+        outer = inference.sizes_are_unknown, inference.stand_in
+        inference.sizes_are_unknown, inference.stand_in = unknown is None, unknown
+        try:
+            return function(*args, **kwargs)
+        finally:
+            inference.sizes_are_unknown, inference.stand_in = outer
 
 
 def _keras_tensors(outputs):
-    return tree.map_structure(lambda x: KerasTensor(x.shape, x.dtype) if isinstance(x, Tensor) else x, outputs)
+    return tree.map_structure(lambda x: merged(x, x), outputs)
 
 
-def _merge(first, second):
+def merged(first, second):
+    """What two traces agree on: the KerasTensor, with a mask where the traced tensors carry one."""
     if not isinstance(first, Tensor):
         return first
-    return KerasTensor([a if a == b else None for a, b in zip(first.shape, second.shape)], first.dtype)
+    result = KerasTensor([a if a == b else None for a, b in zip(first.shape, second.shape)], first.dtype)
+    if get_keras_mask(first) is not None:
+        result._mask = merged(first._keras_mask, second._keras_mask)
+    return result

@@ -18,9 +18,15 @@ def export_model(model, filepath, format="dlcore", input_signature=None):
 
     Raises:
         ValueError: the format is unknown, or the inputs are.
+        TypeError: the model takes strings.
     """
     if format != "dlcore":
         raise ValueError(f"export writes format='dlcore', which C++ apps read. Received: format={format!r}")
+    if getattr(model._graph_of_inputs(), "_front", None) is not None:
+        raise TypeError(
+            f"{model._label()} takes strings or looks at values in Python, which no app without Python can. Export the "
+            "part of the model behind them: Model(what the lookup returns, model.output)."
+        )
     signature = signature_of(model) if input_signature is None else [input_signature]
     native = _core.NativeModel()
     names = list(getattr(model, "output_names", None) or [])

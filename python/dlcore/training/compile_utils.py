@@ -166,6 +166,16 @@ def _per_output(y, names):
     return flat
 
 
+def _targets(y, names, losses):
+    """A target per output; those without a loss may be left out of y."""
+    flat = list(y) if isinstance(y, (list, tuple)) else [y]
+    wanted = [loss is not None for loss in losses]
+    if names is not None and not isinstance(y, dict) and len(flat) != len(names) and len(flat) == sum(wanted):
+        found = iter(flat)
+        return [next(found) if has_loss else None for has_loss in wanted]
+    return _per_output(y, names)
+
+
 def _weights_per_output(sample_weight, names):
     count = 1 if names is None else len(names)
     if sample_weight is None:
@@ -201,7 +211,7 @@ class CompiledLoss:
         else:
             given = [self._loss] * len(names)
             weights = [None] * len(names) if self._loss_weights is None else self._weights(names)
-        true, predicted = _per_output(y_true, names), _per_output(y_pred, names)
+        true, predicted = _targets(y_true, names, given), _per_output(y_pred, names)
         self._losses = [_get_loss(loss, t, p) for loss, t, p in zip(given, true, predicted)]
         self._weights_of_losses, self._names = weights, names
         if names is not None and len(names) > 1:
@@ -216,7 +226,7 @@ class CompiledLoss:
     def __call__(self, y_true, y_pred, sample_weight=None):
         if self._losses is None:
             self.build(y_true, y_pred)
-        true, predicted = _per_output(y_true, self._names), _per_output(y_pred, self._names)
+        true, predicted = _targets(y_true, self._names, self._losses), _per_output(y_pred, self._names)
         sample_weights = _weights_per_output(sample_weight, self._names)
         total, trackers = None, iter(self.metrics)
         for loss, weight, t, p, w in zip(self._losses, self._weights_of_losses, true, predicted, sample_weights):

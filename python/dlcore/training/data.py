@@ -31,11 +31,13 @@ def pack_x_y_sample_weight(x, y=None, sample_weight=None):
     return (x,) if isinstance(x, (list, tuple)) else x
 
 
-def make_source(x, y=None, sample_weight=None, batch_size=None, shuffle=False, class_weight=None, steps=None):
-    """The source for what the user passed to fit, evaluate or predict."""
+def make_source(
+    x, y=None, sample_weight=None, batch_size=None, shuffle=False, class_weight=None, steps=None, prepare=None
+):
+    """The source for what the user passed to fit, evaluate or predict; prepare turns x into what steps are given."""
     if is_array_like(x):
-        source = ArraySource(x, y, sample_weight, 32 if batch_size is None else batch_size, shuffle, class_weight)
-        return source
+        x = prepare(x) if prepare else x
+        return ArraySource(x, y, sample_weight, 32 if batch_size is None else batch_size, shuffle, class_weight)
     if y is not None or sample_weight is not None:
         raise ValueError(
             f"`y` and `sample_weight` go with arrays only: x is a {type(x).__name__}, which should yield "
@@ -43,9 +45,7 @@ def make_source(x, y=None, sample_weight=None, batch_size=None, shuffle=False, c
         )
     if class_weight is not None and not hasattr(x, "__iter__") and not hasattr(x, "__getitem__"):
         raise ValueError("`class_weight` needs labels.")
-    if batch_size is not None and not hasattr(x, "__getitem__"):
-        raise ValueError(f"`batch_size` goes with arrays only: the {type(x).__name__} decides on its batches itself.")
-    return BatchSource(x, class_weight, steps)
+    return BatchSource(x, class_weight, steps, prepare)
 
 
 def make_batch(x, y=None, sample_weight=None, class_weight=None):
@@ -196,9 +196,10 @@ class BatchSource:
         data: has `__getitem__` and `__len__` (or `num_batches`), or can be iterated.
         class_weight: dict from class to weight.
         steps: number of batches of an epoch, where the data does not say.
+        prepare: x -> what steps are given.
     """
 
-    def __init__(self, data, class_weight=None, steps=None):
+    def __init__(self, data, class_weight=None, steps=None, prepare=None):
         if not hasattr(data, "__iter__") and not hasattr(data, "__getitem__"):
             raise ValueError(
                 f"Unrecognized data: {data!r} (of type {type(data).__name__}). Expected arrays, a PyDataset, a "
@@ -206,6 +207,7 @@ class BatchSource:
             )
         self._data = data
         self._class_weight = class_weight
+        self._prepare_x = prepare or (lambda x: x)
         self._is_indexed = hasattr(data, "__getitem__") and (hasattr(data, "__len__") or hasattr(data, "num_batches"))
         self._is_one_way = not self._is_indexed and iter(data) is data
         self._iterator = iter(data) if self._is_one_way else None
@@ -261,4 +263,5 @@ class BatchSource:
                 yield self._prepare(batch)
 
     def _prepare(self, batch):
-        return make_batch(*unpack_x_y_sample_weight(batch), self._class_weight)
+        x, *rest = unpack_x_y_sample_weight(batch)
+        return make_batch(self._prepare_x(x), *rest, self._class_weight)

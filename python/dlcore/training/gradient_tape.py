@@ -150,7 +150,14 @@ class GradientTape:
     def _gradients(self, targets, sources, output_gradients):
         weights = [] if output_gradients is None else [ops.convert_to_tensor(g) for g in tree.flatten(output_gradients)]
         if self._tape is not None:
-            return self._tape.gradient(targets, sources, weights)
+            # The tape can't grow while it is read.
+            was_recording = self._is_recording
+            if was_recording:
+                self._stop()
+            gradients = self._tape.gradient(targets, sources, weights)
+            if was_recording and self._persistent:
+                self._start()
+            return gradients
         last = self._graph.node_count if self._is_recording else self._last
         return self._graph.gradient(targets, sources, weights, self._first, last)
 

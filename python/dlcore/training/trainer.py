@@ -8,6 +8,7 @@ import numpy as np
 from dlcore import _core, backend, tree
 from dlcore.backend.config import limited, max_epochs, max_steps_per_epoch
 from dlcore.backend.tensors import Tensor, convert_to_tensor
+from dlcore.layers.call_spec import signature_of
 from dlcore.random.seed_generator import SeedGenerator
 from dlcore.training import processes
 from dlcore.training.compile_utils import CompiledLoss, CompiledMetrics, total_loss
@@ -77,7 +78,9 @@ class Trainer:
         has_metrics = metrics is not None or weighted_metrics is not None
         compiled_metrics = CompiledMetrics(metrics, weighted_metrics, self) if has_metrics else None
         # All arguments are good: from here on nothing fails.
-        self.optimizer, self.loss = new_optimizer, loss
+        self.optimizer = new_optimizer
+        # A model may have set a loss of its own, which its train_step or compute_loss uses.
+        self.loss = self.loss if loss is None else loss
         self._compiled_loss, self._compiled_metrics = compiled_loss, compiled_metrics
         self._loss_tracker = Mean(name="loss") if loss is not None or self._uses_default_loss() else None
         self.run_eagerly = run_eagerly
@@ -188,6 +191,12 @@ class Trainer:
             raise ValueError(f"{self._label()} has a loss but got no targets: pass `y` (the data yields only x).")
         return total_loss(losses)
 
+    def _loss_of_step(self, x, y, y_pred, sample_weight, training):
+        """compute_loss(), which a subclass may define without the argument `training`."""
+        signature = signature_of(type(self).compute_loss)
+        flag = {"training": training} if signature.has_training or signature.has_kwargs else {}
+        return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **flag)
+
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Updates the compiled metrics and returns all results."""
         if self._compiled_metrics is not None:
@@ -199,7 +208,7 @@ class Trainer:
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         with GradientTape() as tape:
             y_pred = self(x, training=True)
-            loss = self.compute_loss(x, y, y_pred, sample_weight, training=True)
+            loss = self._loss_of_step(x, y, y_pred, sample_weight, training=True)
             scaled_loss = loss if self.optimizer is None else self.optimizer.scale_loss(loss)
         self._track_loss(loss, x)
         weights = self.trainable_weights
@@ -214,7 +223,7 @@ class Trainer:
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)
         if self._compiled_loss is not None or self.losses or type(self).compute_loss is not Trainer.compute_loss:
-            self._track_loss(self.compute_loss(x, y, y_pred, sample_weight, training=False), x)
+            self._track_loss(self._loss_of_step(x, y, y_pred, sample_weight, training=False), x)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def predict_step(self, data):
@@ -283,9 +292,19 @@ class Trainer:
 
     def _placeholders_for(self, x):
         """The placeholders of a Functional or built Sequential model whose inputs are x; else none."""
-        graph = getattr(self, "_functional", None) or self
-        placeholders = getattr(graph, "_inputs", None)
+        graph = self._graph_of_inputs()
+        if graph is not self:
+            return graph._placeholders_for(x)
+        placeholders = getattr(self, "_inputs", None)
         return placeholders if placeholders and len(tree.flatten(x)) == len(placeholders) else []
+
+    def _graph_of_inputs(self):
+        """The Functional model that knows the inputs: a Sequential model's own, else the model itself."""
+        return getattr(self, "_functional", None) or self
+
+    def _prepared(self, x):
+        """What steps are given for the user's x: of a model that takes strings, the numbers its first layers make."""
+        return x
 
     def _run_batch(self, kind, data):
         """One step of structures of arrays, in Python or as a program. Returns the logs that are no metrics."""
@@ -348,9 +367,14 @@ class Trainer:
             A History: `history.history["loss"]` lists the loss of each epoch.
         """
         self._check_compiled("fit")
-        source = make_source(x, y, sample_weight, batch_size, shuffle, class_weight, steps_per_epoch)
+        source = make_source(x, y, sample_weight, batch_size, shuffle, class_weight, steps_per_epoch, self._prepared)
         source, validation = _with_validation(
-            source, validation_split, validation_data, validation_batch_size or batch_size, validation_steps
+            source,
+            validation_split,
+            validation_data,
+            validation_batch_size or batch_size,
+            validation_steps,
+            self._prepared,
         )
         source, validation = processes.part_of(source), processes.part_of(validation, whole=True)
         self._share_weights(source)
@@ -516,7 +540,8 @@ class Trainer:
             The loss, or a list of the loss and the metrics, or a dict of them.
         """
         self._check_compiled("evaluate")
-        source = processes.part_of(make_source(x, y, sample_weight, batch_size, steps=steps), whole=True)
+        source = make_source(x, y, sample_weight, batch_size, steps=steps, prepare=self._prepared)
+        source = processes.part_of(source, whole=True)
         steps = _within_limit(source, steps)
         callbacks = self._callback_list(callbacks, verbose, 1, _steps(source, steps))
         logs = self._evaluate(source, callbacks, steps)
@@ -543,7 +568,7 @@ class Trainer:
             batch_size: rows per step, default 32.
             verbose: 0 silent, 1 progress bar, "auto": a bar when it takes more than a moment.
         """
-        source = make_source(x, batch_size=batch_size, steps=steps)
+        source = make_source(x, batch_size=batch_size, steps=steps, prepare=self._prepared)
         steps = _within_limit(source, steps)
         is_plain = isinstance(source, ArraySource) and not self.run_eagerly and steps is None
         if is_plain and callbacks is None and verbose in (0, "auto"):
@@ -604,7 +629,7 @@ class Trainer:
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """One step of training on one batch. The metrics go on from where they are; reset_metrics() resets them."""
         self._check_compiled("train_on_batch")
-        batch = make_batch(x, y, sample_weight, class_weight)
+        batch = make_batch(self._prepared(x), y, sample_weight, class_weight)
         if self.run_eagerly:
             logs = self._eager_batch(self.train_step, batch)
         else:
@@ -614,7 +639,7 @@ class Trainer:
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """One step of evaluation on one batch."""
         self._check_compiled("test_on_batch")
-        batch = make_batch(x, y, sample_weight)
+        batch = make_batch(self._prepared(x), y, sample_weight)
         if self.run_eagerly:
             logs = self._eager_batch(self.test_step, batch)
         else:
@@ -623,10 +648,10 @@ class Trainer:
 
     def predict_on_batch(self, x):
         """The outputs for one batch."""
-        return self._predict_batch(make_batch(x))
+        return self._predict_batch(make_batch(self._prepared(x)))
 
 
-def _with_validation(source, split, validation_data, batch_size, steps):
+def _with_validation(source, split, validation_data, batch_size, steps, prepare):
     """The sources of the batches to train and to validate on; None for the latter where there is none."""
     if split and validation_data is None:
         if not isinstance(source, ArraySource):
@@ -636,17 +661,17 @@ def _with_validation(source, split, validation_data, batch_size, steps):
     if validation_data is None:
         return source, None
     if not isinstance(validation_data, (tuple, list)):
-        return source, make_source(validation_data, steps=steps)
+        return source, make_source(validation_data, steps=steps, prepare=prepare)
     if not isinstance(source, ArraySource) and batch_size is None:
         batch_size = 32
-    return source, make_source(*unpack_x_y_sample_weight(validation_data), batch_size)
+    return source, make_source(*unpack_x_y_sample_weight(validation_data), batch_size, prepare=prepare)
 
 
 def _in_names_order(model, x):
     """The arrays of x in the order of the model's placeholders."""
-    if isinstance(x, dict):
-        graph = getattr(model, "_functional", None) or model
-        return [a for a in graph._in_order(x)]
+    graph = model._graph_of_inputs()
+    if isinstance(x, dict) and not (getattr(graph, "_front", None) and graph._front.is_prepared(x)):
+        return graph._in_order(x)
     return tree.flatten(x)
 
 

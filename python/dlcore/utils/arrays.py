@@ -2,22 +2,28 @@
 
 import numpy as np
 
+from dlcore import backend
+
 
 def to_categorical(x, num_classes=None):
     """One-hot vectors of class numbers.
 
     Args:
         x: integers 0 .. num_classes-1, any shape; a last axis of size 1 is dropped.
-        num_classes: number of classes; None takes max(x) + 1.
+        num_classes: number of classes; None takes max(x) + 1. Of a tensor it is needed.
 
     Returns:
-        float array x.shape + (num_classes,).
+        float array (of a tensor: float32 tensor) x.shape + (num_classes,).
 
     Example:
         >>> to_categorical([0, 2], num_classes=3)
         array([[1., 0., 0.],
                [0., 0., 1.]])
     """
+    if backend.is_tensor(x):
+        from dlcore import ops
+
+        return ops.one_hot(ops.squeeze(x, -1) if x.ndim > 1 and x.shape[-1] == 1 else x, num_classes)
     labels = np.asarray(x)
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
@@ -38,9 +44,13 @@ def normalize(x, axis=-1, order=2):
     """x divided by its norm along an axis; where the norm is zero, unchanged.
 
     Args:
-        x: array.
+        x: array, or tensor to get one back.
         axis: the axis along which the norm is taken.
         order: of the norm: 2 Euclidean, 1 sum of absolute values, ...
     """
+    if backend.is_tensor(x) or isinstance(x, backend.KerasTensor):
+        from dlcore import ops
+
+        return ops.normalize(x, axis=axis, order=order)
     norm = np.linalg.norm(x, order, axis, keepdims=True)
     return x / np.where(norm == 0, 1, norm)

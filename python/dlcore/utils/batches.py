@@ -4,8 +4,16 @@ import math
 
 import numpy as np
 
-from dlcore import tree
+from dlcore import backend, ops, tree
 from dlcore.utils.py_dataset import PyDataset
+
+
+class Texts(np.ndarray):
+    """An array of strings with the method `numpy` of tensors."""
+
+    def numpy(self):
+        """The array of strings."""
+        return self.view(np.ndarray)
 
 
 class Batches(PyDataset):
@@ -31,6 +39,10 @@ class Batches(PyDataset):
         self.__dict__.update(attributes)
 
     def __len__(self):
+        return self._count
+
+    def cardinality(self):
+        """The number of batches."""
         return self._count
 
     def __getitem__(self, index):
@@ -70,9 +82,30 @@ class Batches(PyDataset):
 
         def get(index):
             items = [self[i] for i in range(index * batch_size, min((index + 1) * batch_size, self._count))]
-            return tree.map_structure(lambda *leaves: np.stack(leaves), *items)
+            return tree.map_structure(lambda *leaves: _joined("stack", leaves), *items)
 
         return Batches(get, count, self._on_epoch_end)
+
+    def rebatch(self, batch_size, drop_remainder=False):
+        """The same rows, so many in each batch. All batches but the last must be of one size."""
+
+        def rows_of(batch):
+            return len(tree.flatten(batch)[0])
+
+        size = rows_of(self[0])
+        total = size * (self._count - 1) + rows_of(self[self._count - 1])
+
+        def get(index):
+            first, last = index * batch_size, min((index + 1) * batch_size, total)
+            parts = [self[i] for i in range(first // size, (last - 1) // size + 1)]
+            skipped = first // size * size
+            return tree.map_structure(
+                lambda *leaves: _joined("concatenate", leaves)[first - skipped : last - skipped], *parts
+            )
+
+        return Batches(
+            get, total // batch_size if drop_remainder else math.ceil(total / batch_size), self._on_epoch_end
+        )
 
     def cache(self):
         """The batches of the first pass, kept in memory for all others."""
@@ -99,6 +132,11 @@ class Batches(PyDataset):
     def prefetch(self, buffer_size=None):
         """The same: set `workers` to have batches made ahead by threads."""
         return self
+
+
+def _joined(how, leaves):
+    """Tensors make a tensor, arrays an array."""
+    return getattr(ops if backend.is_tensor(leaves[0]) else np, how)(leaves)
 
 
 def batches_of_rows(load, rows, batch_size=32, shuffle=False, seed=None, **attributes):

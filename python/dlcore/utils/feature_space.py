@@ -4,6 +4,7 @@ import numpy as np
 
 from dlcore import backend, layers, ops, tree
 from dlcore.layers.layer import Layer
+from dlcore.layers.preprocessing.values import LooksAtValues
 
 
 class Feature:
@@ -63,7 +64,7 @@ class Cross:
         return cls(**config)
 
 
-class FeatureSpace(Layer):
+class FeatureSpace(LooksAtValues, Layer):
     """Encodes the columns of a table, each in its way.
 
     Args:
@@ -76,8 +77,8 @@ class FeatureSpace(Layer):
         crossing_dim, hashing_dim, num_discretization_bins: sizes of what is named only, default 32.
         name: default "feature_space", made unique.
 
-    Strings and categories are looked up in the data itself: call the space on data (`dataset.map(...)` for a data set),
-    and give a model what it returns; `get_encoded_features()` are its placeholders.
+    Call the space on data (`dataset.map(...)` for a data set) and train a model that takes `get_encoded_features()` on
+    what it returns; a model from `get_inputs()` to the same outputs takes the table itself.
 
     Example:
 
@@ -116,7 +117,7 @@ class FeatureSpace(Layer):
         self.crossers = {c.name: layers.HashedCrossing(c.crossing_dim, name=c.name) for c in self.crosses}
         self._learning = [name for name, layer in self.preprocessors.items() if _learns(layer)]
         self._is_adapted = not self._learning
-        self._placeholders = None
+        self._inputs = self._placeholders = None
 
     # ---- kinds of features
 
@@ -226,6 +227,8 @@ class FeatureSpace(Layer):
 
     def __call__(self, data, **kwargs):
         """Encodes a batch of rows, or a single row of plain values: a dict of columns."""
+        if any(isinstance(x, backend.KerasTensor) for x in tree.flatten(data)):
+            return self._symbolic_call((data,), kwargs)
         if not isinstance(data, dict):
             raise ValueError(f"A FeatureSpace takes a dict of columns. Got {type(data).__name__}.")
         if not self._is_adapted:
@@ -253,7 +256,7 @@ class FeatureSpace(Layer):
     def _one_hot(self, name, value):
         layer = self.preprocessors.get(name) or self.crossers.get(name)
         if hasattr(layer, "vocabulary_size"):
-            size = layer.vocabulary_size()
+            size = layer._known_size() or layer.vocabulary_size()
         elif isinstance(layer, layers.Discretization):
             size = layer.num_bins if layer.bin_boundaries is None else len(layer.bin_boundaries) + 1
         else:
@@ -266,25 +269,25 @@ class FeatureSpace(Layer):
 
     # ---- placeholders for models
 
+    def _examples(self, arguments, size):
+        if not isinstance(arguments, tuple):
+            return arguments
+        (data,) = arguments
+        examples = super()._examples
+        makers = {name: getattr(layer, "_examples", examples) for name, layer in self.preprocessors.items()}
+        return ({name: makers.get(name, examples)(x, size) for name, x in data.items()},)
+
     def get_encoded_features(self):
-        """Placeholders for what the call returns, to build a model on: one, or a dict with `output_mode="dict"`."""
+        """What the call makes of `get_inputs()`, to build a model on: one, or a dict with `output_mode="dict"`."""
         if self._placeholders is None:
-            samples = {name: "" if f.dtype == "string" else 0 for name, f in self.features.items()}
-            outputs = self({name: [[value]] for name, value in samples.items()})
-            named = {"encoded_features": outputs} if self.output_mode == "concat" else outputs
-            made = {name: layers.Input(x.shape[1:], dtype=x.dtype, name=name) for name, x in named.items()}
-            self._placeholders = made["encoded_features"] if self.output_mode == "concat" else made
+            self._placeholders = self(self.get_inputs())
         return self._placeholders
 
     def get_inputs(self):
-        """Placeholders for the columns themselves, dict of (batch, 1); a TypeError where there are strings."""
-        strings = [name for name, feature in self.features.items() if feature.dtype == "string"]
-        if strings:
-            raise TypeError(
-                f"{self._label()}: {strings} are strings, which models can't take. Call the space on the data, and "
-                "give the model what it returns; get_encoded_features() are its placeholders."
-            )
-        return {name: layers.Input((1,), dtype=f.dtype, name=name) for name, f in self.features.items()}
+        """Placeholders for the columns themselves, dict of (batch, 1)."""
+        if self._inputs is None:
+            self._inputs = {name: layers.Input((1,), dtype=f.dtype, name=name) for name, f in self.features.items()}
+        return self._inputs
 
     # ---- configuration and files
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from dlcore import backend
 from dlcore.utils.arrays import to_categorical
-from dlcore.utils.batches import batches_of_rows
+from dlcore.utils.batches import Texts, batches_of_rows
 from dlcore.utils.console import print_message
 from dlcore.utils.images import img_to_array, load_img
 
@@ -166,7 +166,7 @@ def text_dataset_from_directory(
         return Path(path).read_text(encoding="utf-8", errors="replace")[:max_length]
 
     def collect(texts):
-        return np.array(texts, dtype=object)
+        return np.array(texts, dtype=object).view(Texts)
 
     files = _LabelledFiles(directory, (".txt",), labels, label_mode, class_names, follow_links)
     return files.as_batches(read, collect, batch_size, shuffle, seed, validation_split, subset, verbose)

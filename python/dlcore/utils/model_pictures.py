@@ -129,7 +129,9 @@ def _first_inside(layer, place):
 
 def _label(layer, show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable):
     """A layer's box as an HTML table of Graphviz."""
-    name, kind = html.escape(layer.name), type(layer).__name__
+    from dlcore.models.summary import class_name
+
+    name, kind = html.escape(layer.name), class_name(layer)
     cells = []
     if show_shapes:
         if kind != "InputLayer":

@@ -80,7 +80,7 @@ class BaseConv(Layer):
             if self.data_format == "channels_first":
                 bias = ops.reshape(bias, (-1,) + (1,) * self.rank)
             x = ops.add(x, bias)
-        return self.activation(x)
+        return x if self.activation is None else self.activation(x)
 
     def get_config(self):
         config = super().get_config()

@@ -64,9 +64,13 @@ class _Conv(BaseConv):
         self.kernel = add_weight_with_options(self, "kernel", shape)
 
     def convolve(self, inputs):
+        return self.convolution_op(inputs, self.kernel)
+
+    def convolution_op(self, inputs, kernel):
+        """The convolution alone, with a kernel that a subclass may have changed."""
         return ops.conv(
             inputs,
-            self.kernel,
+            kernel,
             strides=self.strides,
             padding=self.padding,
             data_format=self.data_format,
@@ -106,14 +110,14 @@ class Conv1D(_Conv):
     rank = 1
     _paddings = ("valid", "same", "causal")
 
-    def convolve(self, inputs):
+    def convolution_op(self, inputs, kernel):
         if self.padding != "causal":
-            return super().convolve(inputs)
+            return super().convolution_op(inputs, kernel)
         left = self.dilation_rate[0] * (self.kernel_size[0] - 1)
         pads = [[0, 0], [left, 0], [0, 0]] if self.data_format == "channels_last" else [[0, 0], [0, 0], [left, 0]]
         return ops.conv(
             ops.pad(inputs, pads),
-            self.kernel,
+            kernel,
             strides=self.strides,
             padding="valid",
             data_format=self.data_format,

@@ -85,7 +85,7 @@ class Dense(IntegerWeight, Layer):
             x = ops.matmul(self.rounded_inputs(inputs), self.float_weight())
         if self.bias is not None:
             x = ops.add(x, self.bias)
-        return self.activation(x)
+        return x if self.activation is None else self.activation(x)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)

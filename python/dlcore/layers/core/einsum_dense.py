@@ -104,7 +104,8 @@ class EinsumDense(IntegerWeight, Layer):
             x = ops.einsum(self.equation, inputs, self.kernel)
         else:
             x = ops.einsum(self.equation, self.rounded_inputs(inputs, self._summed(0)), self.float_weight())
-        return self.activation(x if self.bias is None else ops.add(x, self.bias))
+        x = x if self.bias is None else ops.add(x, self.bias)
+        return x if self.activation is None else self.activation(x)
 
     def get_config(self):
         return {

@@ -46,7 +46,7 @@ class InputLayer(Layer):
                 raise ValueError("You must pass a `shape` argument, the shape of one example without the batch.")
             batch_shape = (batch_size, *_as_shape(shape))
         self.batch_shape = _as_shape(batch_shape)
-        self._dtype = backend.standardize_dtype(dtype)
+        self._dtype = dtype if dtype == "string" else backend.standardize_dtype(dtype)
         self.optional = optional
         self.built = True
         self._called = True
@@ -95,7 +95,7 @@ def Input(  # noqa: N802
     Args:
         shape: shape of one example without the batch, None for any size.
         batch_size: number of examples of each batch, default any.
-        dtype: default the default float.
+        dtype: default the default float; `"string"` for layers that take strings, such as TextVectorization.
         batch_shape: the whole shape instead of shape and batch_size.
         name: default "input_layer", made unique.
 

@@ -22,7 +22,7 @@ class Hashing(LayerOfValues):
         salt: int, pair of ints or None (default).
         output_mode: `"int"` (default): the bins; `"one_hot"`, `"multi_hot"` or `"count"`: as `CategoryEncoding`.
 
-    The call takes arrays or lists of strings or integers, before training: there are no tensors of strings.
+    The call takes arrays or lists of strings or integers; in a model, where it runs before the program, an `Input`.
 
     Input shape: any. Output shape: the same; with another mode as `CategoryEncoding`.
 

@@ -8,12 +8,11 @@ import types
 import numpy as np
 
 from dlcore import _core, backend, ops
-from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.layers.arguments import one_of
 from dlcore.layers.layer import Layer, note_structure_change
 from dlcore.layers.preprocessing.category_encoding import encode, standard_mode
 from dlcore.layers.preprocessing.hashing import bin_of, key_of
-from dlcore.layers.preprocessing.values import no_sparse, strings_of
+from dlcore.layers.preprocessing.values import LooksAtValues, no_sparse, strings_of
 
 _MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 _FILE = "vocabulary.txt"
@@ -257,10 +256,14 @@ class IndexLookup(Layer):
             return counts * ops.convert_to_tensor(self._idf, counts.dtype)
         return encode(indices, self.output_mode, depth, "int64")
 
+    def _known_size(self):
+        """The size of the vocabulary, also of one that is not read from its file yet; None when there is none."""
+        return self.vocabulary_size() if self._vocabulary.tokens else self._stored_size
+
     def _depth(self):
         if self.pad_to_max_tokens:
             return self.max_tokens
-        size = self.vocabulary_size() if self._vocabulary.tokens else self._stored_size
+        size = self._known_size()
         if not size:
             raise RuntimeError(
                 f"{self._label()} has no vocabulary yet, which output_mode={self.output_mode!r} needs. Call adapt(), "
@@ -320,7 +323,6 @@ class IndexLookup(Layer):
             self._set_tokens(tokens)
 
     def get_config(self):
-        size = self.vocabulary_size() if self._vocabulary.tokens else self._stored_size
         return {
             **super().get_config(),
             "invert": self.invert,
@@ -333,7 +335,7 @@ class IndexLookup(Layer):
             "pad_to_max_tokens": self.pad_to_max_tokens,
             "idf_weights": _as_list(self._given.idf_weights),
             "vocabulary": _as_list(self._given.vocabulary),
-            "vocabulary_size": size,
+            "vocabulary_size": self._known_size(),
             "oov_method": self.oov_method,
             "salt": self.salt,
         }
@@ -363,7 +365,7 @@ def _as_list(values):
     return backend.convert_to_numpy(values).tolist() if hasattr(values, "shape") else list(values)
 
 
-class StringLookup(IndexLookup):
+class StringLookup(LooksAtValues, IndexLookup):
     """The index of each string in a vocabulary, or with `invert` the string of each index.
 
     Args:
@@ -381,7 +383,7 @@ class StringLookup(IndexLookup):
         encoding: of bytes, default `"utf-8"`.
         salt: int, pair of ints or None (default).
 
-    The call takes arrays or lists of strings, before training: there are no tensors of strings.
+    There are no tensors of strings: the call takes arrays or lists of them, or an `Input` of dtype `"string"`.
 
     Input shape: any. Output shape: the same; for vectors as `CategoryEncoding`.
 
@@ -431,13 +433,9 @@ class StringLookup(IndexLookup):
             **kwargs,
         )
 
-    def __call__(self, inputs):
-        if isinstance(inputs, KerasTensor) or (backend.is_tensor(inputs) and inputs.is_symbolic):
-            raise TypeError(
-                f"{self._label()}: there are no tensors of strings, so it cannot be part of a model's program. Call it "
-                "on the data, and give the model what it returns."
-            )
-        return self.call(inputs)
+    def _example_of_strings(self, size):
+        # Strings out of the vocabulary may be an error.
+        return self._vocabulary.tokens[0] if self._vocabulary.tokens else ""
 
     def _as_tokens(self, values):
         return strings_of(self, values, self.encoding)[0]

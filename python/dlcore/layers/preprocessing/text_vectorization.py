@@ -37,7 +37,7 @@ class TextVectorization(LayerOfValues):
         output_sequence_length: int or None (default): cut or fill up to so many word numbers.
         pad_to_max_tokens, vocabulary, idf_weights, encoding: as `StringLookup`.
 
-    The call takes arrays or lists of strings, before training: there are no tensors of strings.
+    There are no tensors of strings: the call takes arrays or lists of them, or an `Input` of dtype `"string"`.
 
     Input shape: (batch,) or (batch, 1); with split=None any.
     Output shape: (batch, words) or (batch, tokens).

@@ -1,30 +1,64 @@
 """What the layers share that look at the values themselves, such as strings.
 
-There are no tensors of strings, so these layers work on data before training, and not inside a model's program.
+There are no tensors of strings, so these layers work on data before training, or at the front of a model, which runs in
+Python before the model's program.
 """
 
 import numpy as np
 
-from dlcore import backend
+from dlcore import backend, tree
+from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.layers.layer import Layer
-from dlcore.ops.operation import any_keras_tensor
+from dlcore.ops.operation import Node, any_keras_tensor, merged
 
 
-class LayerOfValues(Layer):
-    """Base: the call takes arrays, lists or tensors with values, not placeholders of a model."""
+class LooksAtValues:
+    """Mixed into layers that can't be traced. In a Functional model they run in Python, before the program."""
+
+    looks_at_values = True
+
+    def __call__(self, inputs, *args, **kwargs):
+        if any_keras_tensor((inputs, *args), kwargs):
+            return self._symbolic_call((inputs, *args), kwargs)
+        items = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        if any(backend.is_tensor(x) and x.is_symbolic for x in items):
+            raise TypeError(
+                f"{self._label()} looks at the values of its inputs, which are not known while a model is traced. Call "
+                "it on the data, and give the model what it returns; or make it part of a Functional model."
+            )
+        return self.call(inputs, *args, **kwargs)
+
+    def _symbolic_call(self, args, kwargs):
+        outputs = self.compute_output_spec(*args, **kwargs)
+        Node(self, args, kwargs, outputs)
+        return outputs
+
+    def compute_output_spec(self, *args, **kwargs):
+        """KerasTensors like what the layer returns, found by calling it on two examples of different sizes."""
+        first, second = (self(*self._examples(args, size), **self._examples(kwargs, size)) for size in (1, 2))
+        return tree.map_structure(merged, first, second)
+
+    def _examples(self, arguments, size):
+        def example(x):
+            if not isinstance(x, KerasTensor):
+                return x
+            shape = tuple(size if length is None else length for length in x.shape)
+            if x.dtype == "string":
+                return np.full(shape, self._example_of_strings(size), object)
+            return np.zeros(shape, x.dtype)
+
+        return tree.map_structure(example, arguments)
+
+    def _example_of_strings(self, size):
+        return " ".join(["a"] * size)
+
+
+class LayerOfValues(LooksAtValues, Layer):
+    """Base: the call takes arrays, lists or tensors with values."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.built = True
-
-    def __call__(self, inputs, *args, **kwargs):
-        items = inputs if isinstance(inputs, (list, tuple)) else [inputs]
-        if any_keras_tensor((inputs, *args), kwargs) or any(backend.is_tensor(x) and x.is_symbolic for x in items):
-            raise TypeError(
-                f"{self._label()} looks at the values of its inputs, which are not known while a model is built or "
-                "traced. Call it on the data, and give the model what it returns."
-            )
-        return self.call(inputs, *args, **kwargs)
 
 
 def strings_of(layer, inputs, encoding="utf-8"):

@@ -1,4 +1,4 @@
-// The products of the recurrence: few rows times packed weights. Only for *.simd.cpp.
+// Products of few rows with packed weights. Only for *.simd.cpp.
 #pragma once
 
 #include "kernels/gemm/ukernel.simd.h"
@@ -38,50 +38,6 @@ void multiply(std::int64_t rows, std::int64_t cols, std::int64_t k, const T* a, 
   for (std::int64_t j = 0; j < cols; j += kNr<T>, panels += k * kNr<T>)
     multiply_panel(rows, static_cast<int>(min_of<std::int64_t>(kNr<T>, cols - j)), k, a, lda, panels, c + j, ldc,
                    accumulate);
-}
-
-// Walking U units as whole vectors and, last, a part of one: body(j, span) reads and writes through get and put.
-
-struct WholeVector {};
-struct PartVector {
-  int lanes;
-};
-template <class T>
-DLCORE_INLINE vec<T> get(const T* p, WholeVector) {
-  return load(p);
-}
-template <class T>
-DLCORE_INLINE vec<T> get(const T* p, PartVector part) {
-  return load_partial(p, part.lanes);
-}
-template <class T>
-DLCORE_INLINE void put(T* p, vec<T> v, WholeVector) {
-  store(p, v);
-}
-template <class T>
-DLCORE_INLINE void put(T* p, vec<T> v, PartVector part) {
-  store_partial(p, v, part.lanes);
-}
-
-template <class T, class Body>
-DLCORE_INLINE void for_units(std::int64_t units, const Body& body) {
-  std::int64_t j = 0;
-  for (; j + kLanes<T> <= units; j += kLanes<T>) body(j, WholeVector{});
-  if (j < units) body(j, PartVector{static_cast<int>(units - j)});
-}
-
-template <class T>
-void copy_row(T* to, const T* from, std::int64_t units) {
-  for_units<T>(units, [=](std::int64_t j, auto span) { put(to + j, get(from + j, span), span); });
-}
-template <class T>
-void clear_row(T* to, std::int64_t units) {
-  for_units<T>(units, [=](std::int64_t j, auto span) { put(to + j, vec<T>{}, span); });
-}
-/// to += from
-template <class T>
-void add_row(T* to, const T* from, std::int64_t units) {
-  for_units<T>(units, [=](std::int64_t j, auto span) { put(to + j, get(to + j, span) + get(from + j, span), span); });
 }
 
 }  // namespace dlcore::DLCORE_ISA

@@ -1,0 +1,124 @@
+// Convolution of NHWC images with 3x3 filters, stride 1, by Winograd's minimal filtering F(4x4, 3x3): a tile of 4x4
+// outputs takes 36 products per pair of channels instead of 144.
+//
+//   Y = AT [ (G w GT) * (BT x B) ] A        x a 6x6 patch, * element by element and summed over the input channels
+//
+// so with patches and filters transformed, 36 matrix products [tiles, cin] x [cin, cout] remain. The gradient to the
+// weights is F(3x3, 4x4), with the tiles of dy for filters: 36 products [cin, tiles] x [tiles, cout]. The interpolation
+// points are 0, +-1/sqrt(2), +-sqrt(2) and infinity: with them the error is that of summing directly (with the usual
+// 0, +-1, +-2 it is twice as large).
+//
+// Where the output goes through max pooling of 2x2, its pixels need not be stored: a tile has four whole windows.
+//
+// Sources: Winograd 1980, "Arithmetic complexity of computations"; Lavin & Gray 2016 (tiles over channels); Barabasz et
+// al. 2020, "Error analysis and improving the accuracy of Winograd convolution" (points).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/activation.h"
+#include "kernels/conv/conv.h"
+#include "kernels/movement/movement.h"
+
+namespace dlcore {
+
+struct WinogradShape {
+  std::int64_t n, h, w, cin;
+  std::int64_t oh, ow, cout;
+  std::int64_t pad_top, pad_left;  // what lies beyond the other edges follows from oh and ow
+  bool pooled = false;             // max pooling of 2x2, stride 2: of y, [N, oh/2, ow/2, Cout] are computed
+
+  std::int64_t tiles_h() const { return ((pooled ? oh / 2 * 2 : oh) + 3) / 4; }
+  std::int64_t tiles_w() const { return ((pooled ? ow / 2 * 2 : ow) + 3) / 4; }
+  std::int64_t tiles() const { return n * tiles_h() * tiles_w(); }
+};
+
+/// Whether it is a convolution with 3x3 filters, stride 1.
+bool is_unit_3x3(const ConvShape& shape);
+/// Of such a one, and of its gradient to the input, where dy takes the place of x.
+WinogradShape winograd_shape(const ConvShape& shape);
+WinogradShape winograd_input_shape(const ConvShape& shape);
+
+/// Whether the transforms cost less than the products that they save.
+bool winograd_saves_work(const WinogradShape& shape);
+bool winograd_weights_saves_work(const WinogradShape& shape);
+
+/// Planned for one shape; run() allocates nothing, needs scratch_bytes() of 64-byte aligned scratch, writes every
+/// element of its output, and splits the tiles among threads by the shape only.
+class Winograd {
+ public:
+  /// turned: w is [3,3,Cout,Cin], turned by 180 degrees. So the gradient dx of a convolution is the convolution of dy.
+  explicit Winograd(const WinogradShape& shape, bool turned = false);
+  std::size_t scratch_bytes() const;
+  /// y = activation(conv(x, w) + bias), w [3,3,Cin,Cout]. bias may be null.
+  void run(const float* x, const float* w, const float* bias, Activation activation, float* y, void* scratch) const;
+  /// For pooled shapes and no or Relu activation: y is what the pooling gives, argmax the position of each maximum in
+  /// its window (pool.h); null: not wanted.
+  void run_pooled(const float* x, const float* w, const float* bias, Activation activation, float* y,
+                  std::uint8_t* argmax, void* scratch) const;
+
+ private:
+  std::int64_t turned_elements() const { return turned_ ? 9 * shape_.cin * shape_.cout : 0; }
+
+  WinogradShape shape_;
+  bool turned_;
+  StridedCopy turn_;
+  std::int64_t block_;  // tiles that are computed together: what they read and write stays in L2
+  int workers_;
+};
+
+/// dw [3,3,Cin,Cout] of the convolution from x and dy; likewise planned once.
+class WinogradBackwardWeights {
+ public:
+  explicit WinogradBackwardWeights(const WinogradShape& shape);
+  std::size_t scratch_bytes() const;
+  void run(const float* x, const float* dy, float* dw, void* scratch) const;
+
+ private:
+  WinogradShape shape_;
+  std::int64_t block_;  // tiles whose transforms are kept at a time: they stay in L3
+};
+
+// ---- what one instruction set provides
+
+/// Some tiles in a row, numbered (n, row, column), and where their results go.
+struct WinogradBlock {
+  std::int64_t first, count;
+  const float* x;
+  const float* weights;  // transformed
+  const float* bias;
+  Activation activation;
+  float* y;
+  std::uint8_t* argmax;
+  float* patches;         // [36, count, Cin], transformed
+  float* products;        // [36, count, width]
+  const float* no_pixel;  // Cin zeros
+};
+
+/// Transformed patches of x and tiles of dy: [36, room, Cin] and [36, room, Cout].
+struct WinogradPairs {
+  const float *x, *dy;
+  const float* no_pixel;  // max(Cin, Cout) zeros
+  float *patches, *tiles;
+  std::int64_t room;
+};
+
+struct WinogradKernels {
+  int width;  // of a panel of output channels
+  /// Transformed weights [panels, 36, Cin, width], the last panel filled up with zeros: those of one panel and the
+  /// input channels [first, last).
+  void (*transform_weights)(const WinogradShape& shape, const float* w, std::int64_t panel, std::int64_t first,
+                            std::int64_t last, float* transformed);
+  void (*run_block)(const WinogradShape& shape, const WinogradBlock& block);
+  /// Tile `tile` of the shape as number `at` of the pairs.
+  void (*transform_pair)(const WinogradShape& shape, const WinogradPairs& pairs, std::int64_t tile, std::int64_t at);
+  /// sums [36, Cin, Cout] (+)= patches^T tiles for one product over `count` pairs.
+  void (*add_pairs)(const WinogradShape& shape, const WinogradPairs& pairs, int product, std::int64_t count,
+                    float* sums, bool accumulate);
+  /// dw out of the sums, for input channel `cin`.
+  void (*store_weights)(const WinogradShape& shape, const float* sums, std::int64_t cin, float* dw);
+};
+const WinogradKernels& winograd_kernels();
+
+}  // namespace dlcore

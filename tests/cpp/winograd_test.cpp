@@ -1,0 +1,165 @@
+// Winograd's algorithm against the plain convolution in double. All numbers lie in [-1, 1]; all of a patch take part in
+// each of its tile's outputs, so the bound is that of a sum of k = 9 Cin products, 2 eps (k + 36) with the sums of the
+// transforms, borders or not.
+#include "kernels/conv/winograd.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "base/parallel.h"
+#include "dlcore/error.h"
+#include "kernels/conv/conv.h"
+#include "kernels/conv/conv_ref.h"
+
+namespace dlcore {
+namespace {
+
+std::vector<float> draw(std::int64_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> uniform(-1, 1);
+  std::vector<float> numbers(static_cast<std::size_t>(count));
+  for (float& number : numbers) number = uniform(random);
+  return numbers;
+}
+
+ConvShape conv_of(const WinogradShape& s) {
+  return {s.n, s.h, s.w, s.cin, s.oh, s.ow, s.cout, 3, 3, 1, 1, 1, 1, s.pad_top, s.pad_left, 1};
+}
+
+std::string text_of(const WinogradShape& s) {
+  return str("x ", s.n, 'x', s.h, 'x', s.w, 'x', s.cin, ", y ", s.oh, 'x', s.ow, 'x', s.cout, ", pads ", s.pad_top, ',',
+             s.pad_left);
+}
+
+/// 64-byte aligned scratch, full of NaN.
+class Scratch64 {
+ public:
+  explicit Scratch64(std::size_t bytes) : storage_(bytes / 4 + 16, std::numeric_limits<float>::quiet_NaN()) {}
+  void* get() { return reinterpret_cast<void*>((reinterpret_cast<std::uintptr_t>(storage_.data()) + 63) / 64 * 64); }
+
+ private:
+  std::vector<float> storage_;
+};
+
+std::vector<float> run(const WinogradShape& s, const std::vector<float>& x, const std::vector<float>& w,
+                       const float* bias, Activation activation, bool turned = false) {
+  const Winograd conv(s, turned);
+  Scratch64 scratch(conv.scratch_bytes());
+  std::vector<float> y(static_cast<std::size_t>(s.n * s.oh * s.ow * s.cout), std::numeric_limits<float>::quiet_NaN());
+  conv.run(x.data(), w.data(), bias, activation, y.data(), scratch.get());
+  return y;
+}
+
+std::vector<float> weights_gradient(const WinogradShape& s, const std::vector<float>& x, const std::vector<float>& dy) {
+  const WinogradBackwardWeights conv(s);
+  Scratch64 scratch(conv.scratch_bytes());
+  std::vector<float> dw(static_cast<std::size_t>(9 * s.cin * s.cout), std::numeric_limits<float>::quiet_NaN());
+  conv.run(x.data(), dy.data(), dw.data(), scratch.get());
+  return dw;
+}
+
+void expect_bounded(const std::vector<float>& y, const std::vector<double>& wanted, std::int64_t cin) {
+  const double bound = 2.0 * std::numeric_limits<float>::epsilon() * static_cast<double>(9 * cin + 36);
+  for (std::size_t i = 0; i < y.size(); ++i)
+    ASSERT_LE(std::abs(y[i] - wanted[i]), bound) << i << ": " << y[i] << ", not " << wanted[i];
+}
+
+std::vector<WinogradShape> shapes() {
+  std::vector<WinogradShape> result;
+  for (std::int64_t size : {1, 2, 3, 4, 5, 8, 11, 13})
+    for (std::int64_t cin : {1, 7, 8, 17, 32}) {
+      const std::int64_t cout = cin == 8 ? 40 : 5 + cin;
+      result.push_back({2, size + 2, size + 3, cin, size, size + 1, cout, 0, 0});
+      result.push_back({3, size, size + 1, cin, size, size + 1, cout, 1, 1});
+      result.push_back({1, size, size, cin, size + 2, size + 2, cout, 2, 2});
+    }
+  result.push_back({2, 12, 9, 300, 12, 9, 70, 1, 1});
+  return result;
+}
+
+TEST(Winograd, AgreesWithThePlainConvolution) {
+  for (const WinogradShape& s : shapes()) {
+    SCOPED_TRACE(text_of(s));
+    const ConvShape conv = conv_of(s);
+    const std::vector<float> x = draw(s.n * s.h * s.w * s.cin, 1), w = draw(9 * s.cin * s.cout, 2);
+    const std::vector<float> bias = draw(s.cout, 3);
+    std::vector<double> wanted(static_cast<std::size_t>(s.n * s.oh * s.ow * s.cout));
+    conv_forward_ref(conv, x.data(), w.data(), wanted.data());
+    expect_bounded(run(s, x, w, nullptr, Activation::None), wanted, s.cin);
+    for (std::size_t i = 0; i < wanted.size(); ++i)
+      wanted[i] = std::max(0.0, wanted[i] + bias[i % static_cast<std::size_t>(s.cout)]);
+    expect_bounded(run(s, x, w, bias.data(), Activation::Relu), wanted, s.cin);
+    for (std::size_t i = 0; i < wanted.size(); ++i) wanted[i] = 0;
+    conv_forward_ref(conv, x.data(), w.data(), wanted.data());
+    for (double& number : wanted) number = std::tanh(number);
+    expect_bounded(run(s, x, w, nullptr, Activation::Tanh), wanted, s.cin);
+  }
+}
+
+TEST(Winograd, TurnedWeightsGiveTheGradientToTheInput) {
+  for (const ConvShape& s :
+       {ConvShape{2, 9, 8, 9, 7, 6, 20, 3, 3}, ConvShape{2, 8, 7, 16, 8, 7, 33, 3, 3, 1, 1, 1, 1, 1, 1}}) {
+    const std::vector<float> dy = draw(s.n * s.oh * s.ow * s.cout, 1), w = draw(9 * s.cin * s.cout, 2);
+    std::vector<double> wanted(static_cast<std::size_t>(s.n * s.h * s.w * s.cin));
+    conv_backward_input_ref(s, dy.data(), w.data(), wanted.data());
+    const WinogradShape turned{s.n, s.oh, s.ow, s.cout, s.h, s.w, s.cin, 2 - s.pad_top, 2 - s.pad_left};
+    expect_bounded(run(turned, dy, w, nullptr, Activation::None, true), wanted, s.cout);
+  }
+}
+
+TEST(Winograd, GivesTheGradientToTheWeights) {
+  for (const WinogradShape& s : shapes()) {
+    SCOPED_TRACE(text_of(s));
+    const std::vector<float> x = draw(s.n * s.h * s.w * s.cin, 1), dy = draw(s.n * s.oh * s.ow * s.cout, 2);
+    std::vector<double> wanted(static_cast<std::size_t>(9 * s.cin * s.cout));
+    conv_backward_weights_ref(conv_of(s), x.data(), dy.data(), wanted.data());
+    const std::vector<float> dw = weights_gradient(s, x, dy);
+    // All pixels of all tiles take part in each weight.
+    const double bound = 2.0 * std::numeric_limits<float>::epsilon() * static_cast<double>(16 * s.tiles() + 36);
+    for (std::size_t i = 0; i < dw.size(); ++i)
+      ASSERT_LE(std::abs(dw[i] - wanted[i]), bound) << i << ": " << dw[i] << ", not " << wanted[i];
+  }
+}
+
+TEST(Winograd, BitsDoNotDependOnTheNumberOfThreads) {
+  const int before = num_threads();
+  const WinogradShape s{16, 13, 13, 32, 11, 11, 64, 0, 0};
+  const std::vector<float> x = draw(s.n * s.h * s.w * s.cin, 1), w = draw(9 * s.cin * s.cout, 2);
+  set_num_threads(1);
+  const std::vector<float> one = run(s, x, w, nullptr, Activation::Relu);
+  const std::vector<float> dw_of_one = weights_gradient(s, x, one);
+  for (int threads : {2, 3}) {
+    set_num_threads(threads);
+    const std::vector<float> many = run(s, x, w, nullptr, Activation::Relu);
+    EXPECT_EQ(std::memcmp(one.data(), many.data(), one.size() * sizeof(float)), 0) << threads << " threads";
+    EXPECT_EQ(std::memcmp(dw_of_one.data(), weights_gradient(s, x, one).data(), dw_of_one.size() * sizeof(float)), 0);
+  }
+  set_num_threads(before);
+}
+
+TEST(Winograd, NanReachesTheTilesThatReadItOnly) {
+  const WinogradShape s{2, 8, 8, 8, 8, 8, 8, 1, 1};
+  std::vector<float> x = draw(s.n * s.h * s.w * s.cin, 1);
+  const std::vector<float> w = draw(9 * s.cin * s.cout, 2);
+  x[0] = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> y = run(s, x, w, nullptr, Activation::Relu);
+  EXPECT_TRUE(std::isnan(y[0]));
+  for (std::size_t i = y.size() / 2; i < y.size(); ++i) ASSERT_FALSE(std::isnan(y[i]));
+}
+
+TEST(Winograd, IsChosenWhereItSavesWork) {
+  EXPECT_TRUE(winograd_saves_work({32, 13, 13, 32, 11, 11, 64, 0, 0}));
+  EXPECT_TRUE(winograd_saves_work({2, 56, 56, 64, 56, 56, 64, 1, 1}));
+  EXPECT_FALSE(winograd_saves_work({32, 28, 28, 1, 26, 26, 32, 0, 0}));    // few channels
+  EXPECT_FALSE(winograd_saves_work({1, 13, 13, 256, 11, 11, 256, 0, 0}));  // the filters are transformed for few tiles
+  EXPECT_FALSE(winograd_saves_work({32, 3, 3, 64, 5, 5, 64, 2, 2}));       // mostly padding
+}
+
+}  // namespace
+}  // namespace dlcore
