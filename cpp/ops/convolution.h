@@ -1,6 +1,8 @@
 // Shapes of two-dimensional convolutions, as attributes and tensors give them.
 #pragma once
 
+#include <string>
+
 #include "kernels/conv/conv.h"
 #include "program/primitive.h"
 
@@ -11,5 +13,10 @@ Shape conv2d_output(const TensorSpec& x, const TensorSpec& w, const Attrs& attrs
 
 /// What the kernels take, for known shapes that have been checked.
 ConvShape conv_shape(const Shape& x, const Shape& w, const Shape& y, const Attrs& attrs);
+
+/// Whether Winograd's algorithm computes such a convolution.
+bool takes_winograd(DType dtype, const ConvShape& conv);
+/// "conv2d_winograd_f32_avx2"
+std::string winograd_label(const char* op);
 
 }  // namespace dlcore
