@@ -9,11 +9,6 @@ from dlcore import backend, tree
 from dlcore.layers.layer import Layer
 
 
-def looks_at_values(operation):
-    """Whether a layer can't be traced, since it looks at the values of its inputs."""
-    return getattr(operation, "looks_at_values", False)
-
-
 class Front:
     """The layers that look at values, and what lies between them and the inputs.
 
@@ -23,7 +18,7 @@ class Front:
     """
 
     def __init__(self, graph, inputs, outputs):
-        chosen = {node for node in graph.nodes if looks_at_values(node.operation)}
+        chosen = {node for node in graph.nodes if node.operation.looks_at_values}
         for node in reversed(graph.nodes):
             if node in chosen:
                 chosen.update(graph.parents(node))

@@ -77,6 +77,9 @@ class Operation:
         name: default: the function's name, made unique.
     """
 
+    # Whether it can't be traced, since it looks at the values of its inputs; see `models.front`.
+    looks_at_values = False
+
     def __init__(self, function, name=None):
         self.function = function
         self.name = name or names.auto_name(function.__name__)

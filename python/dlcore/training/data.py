@@ -58,6 +58,11 @@ def make_batch(x, y=None, sample_weight=None, class_weight=None):
     return pack_x_y_sample_weight(x, y, sample_weight)
 
 
+def arrays_of(structure):
+    """The arrays of a batch or source in the order in which the program of a step takes them."""
+    return [a for a in tree.flatten(structure) if a is not None]
+
+
 def is_array_like(x):
     """Whether x is an array or a structure of arrays (or lists of numbers) rather than a source of batches."""
     if isinstance(x, dict):
@@ -121,7 +126,7 @@ class ArraySource:
         if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
             raise ValueError(f"`batch_size` should be a positive integer. Received: batch_size={batch_size!r}")
         self.structure = make_batch(x, y, sample_weight, class_weight)
-        self.arrays = [a for a in tree.flatten(self.structure) if a is not None]
+        self.arrays = arrays_of(self.structure)
         self.rows = len(self.arrays[0])
         self.batch_size = int(batch_size)
         self.shuffle = shuffle
@@ -163,14 +168,14 @@ class ArraySource:
 
 def _count_rows(x, y, sample_weight):
     """Checks that all arrays have as many rows, and at least one; else a ValueError that lists the numbers."""
-    rows = {len(a) for a in tree.flatten((x, y, sample_weight)) if a is not None}
+    rows = {len(a) for a in arrays_of((x, y, sample_weight))}
     if len(rows) == 1 and 0 not in rows:
         return
     if not rows or rows == {0}:
         raise ValueError("Received empty data: there is not a single sample.")
     counts = []
     for what, structure in (("x", x), ("y", y), ("sample_weight", sample_weight)):
-        sizes = [len(a) for a in tree.flatten(structure) if a is not None]
+        sizes = [len(a) for a in arrays_of(structure)]
         if sizes:
             counts.append(f"{what}: {sizes[0] if len(set(sizes)) == 1 else sizes}")
     raise ValueError(f"All arrays should have the same number of samples (rows). Received: {', '.join(counts)}")
