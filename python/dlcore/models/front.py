@@ -3,8 +3,6 @@
 There are no tensors of strings, so this part runs in Python on the data, and the rest as a program on what it makes.
 """
 
-import numpy as np
-
 from dlcore import backend, tree
 from dlcore.layers.layer import Layer
 
@@ -63,9 +61,7 @@ class Front:
 
 def array_of_values(x):
     """An array, tensor, data frame or list as a NumPy array, of objects where it holds strings."""
-    for method in ("to_numpy", "numpy"):
-        x = getattr(x, method)() if hasattr(x, method) else x
-    array = np.asarray(x)
+    array = backend.convert_to_numpy(x)
     return array.astype(object) if array.dtype.kind in "SU" else array
 
 

@@ -19,7 +19,7 @@ def explain(model, x, y=None, sample_weight=None, step="predict", runs=10):
         str.
 
     Raises:
-        ValueError: the step is unknown, or runs is negative.
+        ValueError: the step is unknown, runs is negative, or the model is not compiled for the step.
     """
     if step not in _STEPS:
         raise ValueError(f"explain: step must be one of {', '.join(map(repr, _STEPS))}. Received: step={step!r}")

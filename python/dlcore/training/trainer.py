@@ -353,7 +353,9 @@ class Trainer:
             A History: `history.history["loss"]` lists the loss of each epoch.
         """
         self._check_compiled("fit")
-        source = make_source(x, y, sample_weight, batch_size, shuffle, class_weight, steps_per_epoch, self._prepared)
+        source = make_source(
+            x, y, sample_weight, batch_size, shuffle, class_weight, steps_per_epoch, prepare=self._prepared
+        )
         source, validation = _with_validation(
             source,
             validation_split,
