@@ -60,6 +60,8 @@ def make_batch(x, y=None, sample_weight=None, class_weight=None):
 
 def arrays_of(structure):
     """The arrays of a batch or source in the order in which the program of a step takes them."""
+    if type(structure) is np.ndarray:  # most often, and then in no time
+        return [structure]
     return [a for a in tree.flatten(structure) if a is not None]
 
 
@@ -174,7 +176,7 @@ class ArraySource:
 
 def _count_rows(x, y, sample_weight):
     """Checks that all arrays have as many rows, and at least one; else a ValueError that lists the numbers."""
-    rows = {len(a) for a in arrays_of((x, y, sample_weight))}
+    rows = {len(a) for part in (x, y, sample_weight) if part is not None for a in arrays_of(part)}
     if len(rows) == 1 and 0 not in rows:
         return
     if not rows or rows == {0}:
