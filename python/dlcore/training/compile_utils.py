@@ -10,8 +10,8 @@ def _output_names(model, y_pred):
         return list(y_pred)
     if not isinstance(y_pred, (list, tuple)):
         return None
-    names = getattr(model, "output_names", None) if hasattr(model, "_graph") else None
-    if names and len(names) == len(y_pred) and len(set(names)) == len(names):
+    names = [] if model._functional is None else model._functional.output_names
+    if len(names) == len(y_pred) and len(set(names)) == len(names):
         return names
     return [f"output_{i}" for i in range(len(y_pred))]
 
