@@ -116,6 +116,11 @@ ConvShape conv_shape(const Shape& x, const Shape& w, const Shape& y, const Attrs
           read_groups(attrs)};
 }
 
+bool takes_winograd(DType dtype, const ConvShape& conv) {
+  return dtype == DType::F32 && is_unit_3x3(conv) && winograd_saves_work(winograd_shape(conv));
+}
+std::string winograd_label(const char* op) { return str(op, "_winograd_f32_", name_of(isa())); }
+
 namespace {
 
 template <class T>
@@ -131,80 +136,57 @@ Kernel forward_kernel(const ConvShape& shape, bool has_bias, Activation activati
           .flops = shape.flops()};
 }
 
-template <class T>
-Kernel backward_input_kernel(const char* label, const ConvShape& shape) {
-  auto conv = std::make_shared<const ConvBackwardInput<T>>(shape);
+/// Of the gradients: conv->run(first input, second input, result, scratch).
+template <class T, class Conv>
+Kernel gradient_kernel(std::shared_ptr<const Conv> conv, std::string label, double flops) {
   return {.run = [conv](const Buffers& b) { conv->run(b.input<T>(0), b.input<T>(1), b.output<T>(0), b.scratch); },
           .scratch_bytes = conv->scratch_bytes(),
-          .label = conv_label<T>(label, shape),
-          .flops = shape.flops()};
-}
-
-template <class T>
-Kernel backward_weights_kernel(const ConvShape& shape) {
-  auto conv = std::make_shared<const ConvBackwardWeights<T>>(shape);
-  return {.run = [conv](const Buffers& b) { conv->run(b.input<T>(0), b.input<T>(1), b.output<T>(0), b.scratch); },
-          .scratch_bytes = conv->scratch_bytes(),
-          .label = conv_label<T>("conv2d_backward_weights", shape),
-          .flops = shape.flops()};
-}
-
-// ---- 3x3 filters, stride 1: Winograd's algorithm, where it saves work
-
-bool takes_winograd(DType dtype, const ConvShape& conv, const WinogradShape& shape,
-                    bool (*saves_work)(const WinogradShape&) = winograd_saves_work) {
-  return dtype == DType::F32 && is_unit_3x3(conv) && saves_work(shape);
-}
-
-std::string winograd_label(const char* op) { return str(op, "_winograd_f32_", name_of(isa())); }
-
-Kernel winograd_kernel(const WinogradShape& shape, double flops, bool has_bias, Activation activation) {
-  auto conv = std::make_shared<const Winograd>(shape);
-  return {.run =
-              [conv, has_bias, activation](const Buffers& b) {
-                const float* bias = has_bias ? b.input<float>(2) : nullptr;
-                conv->run(b.input<float>(0), b.input<float>(1), bias, activation, b.output<float>(0), b.scratch);
-              },
-          .scratch_bytes = conv->scratch_bytes(),
-          .label = winograd_label("conv2d"),
+          .label = std::move(label),
           .flops = flops};
 }
 
-Kernel winograd_input_kernel(const char* label, const WinogradShape& shape, double flops) {
-  auto conv = std::make_shared<const Winograd>(shape, true);
+Kernel winograd_forward_kernel(const ConvShape& shape, bool has_bias, Activation activation) {
+  auto conv = std::make_shared<const Winograd>(winograd_shape(shape));
+  return {.run =
+              [conv, has_bias, activation](const Buffers& b) {
+                const float* bias = has_bias ? b.input<float>(2) : nullptr;
+                conv->run(b.input<float>(0), b.input<float>(1), bias, activation, b.output<float>(0), nullptr,
+                          b.scratch);
+              },
+          .scratch_bytes = conv->scratch_bytes(),
+          .label = winograd_label("conv2d"),
+          .flops = shape.flops()};
+}
+
+Kernel winograd_input_kernel(const char* label, const ConvShape& shape) {
+  auto conv = std::make_shared<const Winograd>(winograd_input_shape(shape), true);
   return {.run =
               [conv](const Buffers& b) {
-                conv->run(b.input<float>(0), b.input<float>(1), nullptr, Activation::None, b.output<float>(0),
+                conv->run(b.input<float>(0), b.input<float>(1), nullptr, Activation::None, b.output<float>(0), nullptr,
                           b.scratch);
               },
           .scratch_bytes = conv->scratch_bytes(),
           .label = winograd_label(label),
-          .flops = flops};
-}
-
-Kernel winograd_weights_kernel(const WinogradShape& shape, double flops) {
-  auto conv = std::make_shared<const WinogradBackwardWeights>(shape);
-  return {
-      .run =
-          [conv](const Buffers& b) { conv->run(b.input<float>(0), b.input<float>(1), b.output<float>(0), b.scratch); },
-      .scratch_bytes = conv->scratch_bytes(),
-      .label = winograd_label("conv2d_backward_weights"),
-      .flops = flops};
+          .flops = shape.flops()};
 }
 
 Kernel plan_conv2d(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const ConvShape shape = conv_shape(in[0].shape, in[1].shape, out[0].shape, attrs);
-  if (const WinogradShape winograd = winograd_shape(shape); takes_winograd(in[0].dtype, shape, winograd))
-    return winograd_kernel(winograd, shape.flops(), in.size() == 3, activation_of(attrs));
-  return for_float_type(in[0].dtype, [&](auto type) {
-    return forward_kernel<decltype(type)>(shape, in.size() == 3, activation_of(attrs));
-  });
+  const bool has_bias = in.size() == 3;
+  const Activation activation = activation_of(attrs);
+  if (takes_winograd(in[0].dtype, shape)) return winograd_forward_kernel(shape, has_bias, activation);
+  return for_float_type(in[0].dtype,
+                        [&](auto type) { return forward_kernel<decltype(type)>(shape, has_bias, activation); });
 }
 
 Kernel plan_dx(DType dtype, const char* label, const ConvShape& shape) {
-  if (const WinogradShape winograd = winograd_input_shape(shape); takes_winograd(dtype, shape, winograd))
-    return winograd_input_kernel(label, winograd, shape.flops());
-  return for_float_type(dtype, [&](auto type) { return backward_input_kernel<decltype(type)>(label, shape); });
+  if (dtype == DType::F32 && is_unit_3x3(shape) && winograd_saves_work(winograd_input_shape(shape)))
+    return winograd_input_kernel(label, shape);
+  return for_float_type(dtype, [&](auto type) {
+    using T = decltype(type);
+    return gradient_kernel<T>(std::make_shared<const ConvBackwardInput<T>>(shape), conv_label<T>(label, shape),
+                              shape.flops());
+  });
 }
 
 Kernel plan_backward_input(SpecSpan in, SpecSpan out, const Attrs& attrs) {
@@ -212,11 +194,17 @@ Kernel plan_backward_input(SpecSpan in, SpecSpan out, const Attrs& attrs) {
 }
 
 Kernel plan_backward_weights(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  constexpr const char* kLabel = "conv2d_backward_weights";
   const ConvShape shape = conv_shape(in[0].shape, out[0].shape, in[1].shape, attrs);
   if (const WinogradShape winograd = winograd_shape(shape);
-      takes_winograd(in[0].dtype, shape, winograd, winograd_weights_saves_work))
-    return winograd_weights_kernel(winograd, shape.flops());
-  return for_float_type(in[0].dtype, [&](auto type) { return backward_weights_kernel<decltype(type)>(shape); });
+      in[0].dtype == DType::F32 && is_unit_3x3(shape) && winograd_weights_saves_work(winograd))
+    return gradient_kernel<float>(std::make_shared<const WinogradBackwardWeights>(winograd), winograd_label(kLabel),
+                                  shape.flops());
+  return for_float_type(in[0].dtype, [&](auto type) {
+    using T = decltype(type);
+    return gradient_kernel<T>(std::make_shared<const ConvBackwardWeights<T>>(shape), conv_label<T>(kLabel, shape),
+                              shape.flops());
+  });
 }
 
 // ----------------------------------------------------------------------------------------------------------- gradients

@@ -1,6 +1,8 @@
 // Shapes of two-dimensional convolutions, as attributes and tensors give them.
 #pragma once
 
+#include <string>
+
 #include "kernels/conv/conv.h"
 #include "program/primitive.h"
 
@@ -14,5 +16,10 @@ ConvShape conv_shape(const Shape& x, const Shape& w, const Shape& y, const Attrs
 
 /// The attributes of the convolution whose gradient to the input a conv2d_transpose with filters w is.
 Attrs convolution_behind(const Attrs& attrs, const Shape& w);
+
+/// Whether Winograd's algorithm computes such a convolution.
+bool takes_winograd(DType dtype, const ConvShape& conv);
+/// "conv2d_winograd_f32_avx2"
+std::string winograd_label(const char* op);
 
 }  // namespace dlcore

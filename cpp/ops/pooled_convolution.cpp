@@ -7,7 +7,8 @@
 
 #include "base/cpu.h"
 #include "kernels/conv/pooled.h"
-#include "kernels/conv/pooled_forward.h"
+#include "kernels/conv/windows.h"
+#include "kernels/conv/winograd.h"
 #include "ops/activation.h"
 #include "ops/checks.h"
 #include "ops/convolution.h"
@@ -73,24 +74,38 @@ Specs infer_backward_weights(SpecSpan in, const Attrs& attrs) {  // x, dp, argma
 }
 
 template <class T>
-std::string label(const char* op) {
-  return str(op, std::is_same_v<T, double> ? "_f64_" : "_f32_", name_of(isa()));
+std::string label(const char* op, const char* algorithm = "") {
+  return str(op, algorithm, std::is_same_v<T, double> ? "_f64_" : "_f32_", name_of(isa()));
+}
+
+/// conv->run(x, w, bias, activation, y, argmax, scratch)
+template <class T, class Conv>
+Kernel forward_kernel(std::shared_ptr<const Conv> conv, std::string label, const PooledShape& s, bool has_bias,
+                      const Attrs& attrs) {
+  const bool keeps_argmax = attrs.boolean("keeps_argmax", true);
+  return {.run =
+              [conv, has_bias, keeps_argmax, activation = activation_of(attrs)](const Buffers& b) {
+                conv->run(b.input<T>(0), b.input<T>(1), has_bias ? b.input<T>(2) : nullptr, activation, b.output<T>(0),
+                          keeps_argmax ? b.output<std::uint8_t>(1) : nullptr, b.scratch);
+              },
+          .scratch_bytes = conv->scratch_bytes(),
+          .label = std::move(label),
+          .flops = s.conv.flops()};
 }
 
 Kernel plan_forward(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  constexpr const char* kLabel = "conv2d_max_pool2d";
   const PooledShape s = pooled_shape(in[0].shape, in[1].shape, out[0].shape, attrs);
-  const bool has_bias = in.size() == 3, keeps_argmax = attrs.boolean("keeps_argmax", true);
-  return for_float_type(in[0].dtype, [&](auto type) -> Kernel {
+  const bool has_bias = in.size() == 3;
+  if (takes_winograd(in[0].dtype, s.conv)) {
+    WinogradShape shape = winograd_shape(s.conv);
+    shape.pooled = true;
+    return forward_kernel<float>(std::make_shared<const Winograd>(shape), winograd_label(kLabel), s, has_bias, attrs);
+  }
+  return for_float_type(in[0].dtype, [&](auto type) {
     using T = decltype(type);
-    auto conv = std::make_shared<const PooledForward<T>>(s.conv, s.pool);
-    return {.run =
-                [conv, has_bias, keeps_argmax, activation = activation_of(attrs)](const Buffers& b) {
-                  conv->run(b.input<T>(0), b.input<T>(1), has_bias ? b.input<T>(2) : nullptr, activation,
-                            b.output<T>(0), keeps_argmax ? b.output<std::uint8_t>(1) : nullptr, b.scratch);
-                },
-            .scratch_bytes = conv->scratch_bytes(),
-            .label = conv->label(),
-            .flops = s.conv.flops()};
+    return forward_kernel<T>(std::make_shared<const WindowForward<T>>(s.conv, s.pool), label<T>(kLabel, "_windows"), s,
+                             has_bias, attrs);
   });
 }
 
@@ -109,18 +124,27 @@ Kernel plan_backward_input(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   });
 }
 
+/// conv->run(x, dp, argmax, dw, scratch)
+template <class T, class Conv>
+Kernel weights_kernel(std::shared_ptr<const Conv> conv, std::string label, const PooledShape& s) {
+  return {.run =
+              [conv](const Buffers& b) {
+                conv->run(b.input<T>(0), b.input<T>(1), b.input<std::uint8_t>(2), b.output<T>(0), b.scratch);
+              },
+          .scratch_bytes = conv->scratch_bytes(),
+          .label = std::move(label),
+          .flops = pooled_conv_flops(s.conv, s.pool)};
+}
+
 Kernel plan_backward_weights(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  constexpr const char* kLabel = "conv2d_pooled_backward_weights";
   const PooledShape s = pooled_shape(in[0].shape, out[0].shape, in[1].shape, attrs);
-  return for_float_type(in[0].dtype, [&](auto type) -> Kernel {
+  if (in[0].dtype == DType::F32 && windows_save_work(s.conv, s.pool))
+    return weights_kernel<float>(std::make_shared<const WindowBackwardWeights>(s.conv, s.pool),
+                                 label<float>(kLabel, "_windows"), s);
+  return for_float_type(in[0].dtype, [&](auto type) {
     using T = decltype(type);
-    auto conv = std::make_shared<const PooledBackwardWeights<T>>(s.conv, s.pool);
-    return {.run =
-                [conv](const Buffers& b) {
-                  conv->run(b.input<T>(0), b.input<T>(1), b.input<std::uint8_t>(2), b.output<T>(0), b.scratch);
-                },
-            .scratch_bytes = conv->scratch_bytes(),
-            .label = label<T>("conv2d_pooled_backward_weights"),
-            .flops = pooled_conv_flops(s.conv, s.pool)};
+    return weights_kernel<T>(std::make_shared<const PooledBackwardWeights<T>>(s.conv, s.pool), label<T>(kLabel), s);
   });
 }
 
@@ -148,7 +172,9 @@ std::optional<Attrs> pooled_convolution(const Attrs& conv, const Attrs& pool, co
   const Activation activation = activation_of(conv);
   if (activation != Activation::None && activation != Activation::Relu) return std::nullopt;
   return merge_attrs(conv, pool, x, w, [](DType dtype, const PooledShape& s) {
-    return dtype == DType::F64 ? pooling_fits_in<double>(s.conv, s.pool) : pooling_fits_in<float>(s.conv, s.pool);
+    const DType computed = dtype == DType::F64 ? DType::F64 : DType::F32;
+    const bool in_tiles = takes_winograd(computed, s.conv) && has_whole_windows(s.conv, s.pool);
+    return in_tiles || windows_save_work(s.conv, s.pool);
   });
 }
 

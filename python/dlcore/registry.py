@@ -17,7 +17,7 @@ _scopes = threading.local()
 
 def nearest_names(name, names):
     """The names most like `name`, or all of them, as a sentence for an error message."""
-    return backend.nearest_hint(name, list(names)).strip()
+    return backend.nearest_hint(name, list(names))
 
 
 def get_custom_objects():

@@ -8,9 +8,10 @@
 #include "dlcore/program.h"
 #include "kernels/conv/conv_ref.h"
 #include "kernels/conv/padding.h"
-#include "kernels/conv/pooled_forward.h"
+#include "kernels/conv/windows.h"
 #include "kernels/conv/winograd.h"
 #include "kernels/pool/pool.h"
+#include "ops/pooled_convolution.h"
 #include "program/graph.h"
 #include "program/passes.h"
 #include "testing.h"
@@ -113,6 +114,23 @@ Gradients<T> compute(const Case& c, const Data<T>& data) {
   return {dx.copy(), dw.copy()};
 }
 
+std::vector<float> weights_by_windows(const Case& c, const Data<float>& data) {
+  const WindowBackwardWeights weights(c.conv, c.pool);
+  GuardedBuffer<float> dw(static_cast<std::int64_t>(data.w.size()));
+  GuardedBuffer<char> scratch(static_cast<std::int64_t>(weights.scratch_bytes()));
+  weights.run(data.x.data(), data.dp.data(), data.argmax.data(), dw.data(), scratch.data());
+  EXPECT_TRUE(dw.untouched()) << "wrote beside the output";
+  EXPECT_TRUE(scratch.untouched()) << "wrote beyond the scratch";
+  return dw.copy();
+}
+
+std::vector<Case> window_cases() {
+  std::vector<Case> fit;
+  for (const Case& c : cases())
+    if (windows_save_work(c.conv, c.pool)) fit.push_back(c);
+  return fit;
+}
+
 template <class T>
 Gradients<double> expected(const Case& c, const Data<T>& data) {
   Gradients<double> wanted{std::vector<double>(data.x.size()), std::vector<double>(data.w.size())};
@@ -199,17 +217,17 @@ struct Pooled {
   std::vector<std::uint8_t> argmax;
 };
 
-template <class T>
-Pooled<T> compute_forward(const Case& c, const std::vector<T>& x, const std::vector<T>& w, const T* bias,
-                          Activation activation) {
-  const PooledForward<T> conv(c.conv, c.pool);
+/// conv: WindowForward or Winograd.
+template <class T, class Conv>
+Pooled<T> compute_forward(const Conv& conv, const Case& c, const std::vector<T>& x, const std::vector<T>& w,
+                          const T* bias, Activation activation) {
   const std::int64_t size = c.pool.n * c.pool.oh * c.pool.ow * c.pool.c;
   GuardedBuffer<T> y(size), alone(size);
   GuardedBuffer<std::uint8_t> argmax(size);
   GuardedBuffer<char> scratch(static_cast<std::int64_t>(conv.scratch_bytes()));
   conv.run(x.data(), w.data(), bias, activation, y.data(), argmax.data(), scratch.data());
   conv.run(x.data(), w.data(), bias, activation, alone.data(), nullptr, scratch.data());
-  EXPECT_TRUE(y.untouched() && argmax.untouched()) << "wrote beside an output";
+  EXPECT_TRUE(y.untouched() && alone.untouched() && argmax.untouched()) << "wrote beside an output";
   EXPECT_TRUE(scratch.untouched()) << "wrote beyond the scratch";
   EXPECT_TRUE(same_bits(y.copy(), alone.copy())) << "depends on whether argmax is wanted";
   return {y.copy(), argmax.copy()};
@@ -229,28 +247,54 @@ void expect_same(const Pooled<T>& got, const Pooled<T>& wanted) {
   EXPECT_TRUE(same_bits(got.argmax, wanted.argmax));
 }
 
-TYPED_TEST(PooledConv, ForwardIsExactOnIntegers) {
-  std::vector<Case> few;
-  for (const Case& c : cases())
-    if (pooling_fits_in<double>(c.conv, c.pool)) few.push_back(c);
-  EXPECT_GT(few.size(), 20u);
-  for (const Case& c : few) {
+TYPED_TEST(PooledConv, ByWindowsIsExactOnIntegers) {
+  EXPECT_GT(window_cases().size(), 20u);
+  for (const Case& c : window_cases()) {
     SCOPED_TRACE(text_of(c));
     const auto& s = c.conv;
+    const WindowForward<TypeParam> conv(s, c.pool);
     const auto x = small_integers<TypeParam>(s.n * s.h * s.w * s.cin, 1);
-    const auto w = small_integers<TypeParam>(s.kh * s.kw * s.cin * s.cout, 2),
-               bias = small_integers<TypeParam>(s.cout, 3);
+    const auto w = small_integers<TypeParam>(s.kh * s.kw * s.cin * s.cout, 2);
+    const auto bias = small_integers<TypeParam>(s.cout, 3);
     std::vector<double> sums(static_cast<std::size_t>(s.n * s.oh * s.ow * s.cout));
     conv_forward_ref(s, x.data(), w.data(), sums.data());
-    for (const bool biased : {false, true}) {
-      std::vector<TypeParam> pixels(sums.begin(), sums.end());
-      for (std::size_t i = 0; i < pixels.size(); ++i) {
-        if (biased) pixels[i] = std::max(TypeParam{0}, pixels[i] + bias[i % static_cast<std::size_t>(s.cout)]);
-      }
-      expect_same(compute_forward<TypeParam>(c, x, w, biased ? bias.data() : nullptr,
-                                             biased ? Activation::Relu : Activation::None),
-                  pool_of(c, pixels));
-    }
+    std::vector<TypeParam> pixels(sums.begin(), sums.end());
+    expect_same(compute_forward(conv, c, x, w, static_cast<const TypeParam*>(nullptr), Activation::None),
+                pool_of(c, pixels));
+    for (std::size_t i = 0; i < pixels.size(); ++i)
+      pixels[i] = std::max(TypeParam{0}, pixels[i] + bias[i % static_cast<std::size_t>(s.cout)]);
+    expect_same(compute_forward(conv, c, x, w, bias.data(), Activation::Relu), pool_of(c, pixels));
+  }
+}
+
+TYPED_TEST(PooledConv, ByWindowsTakesNanForGreatest) {
+  const Case c = make_case(1, 4, 4, 1, 3, 1, 1);
+  std::vector<TypeParam> x(16, 1);
+  x[6] = std::numeric_limits<TypeParam>::quiet_NaN();
+  const auto got = compute_forward<TypeParam>(WindowForward<TypeParam>(c.conv, c.pool), c, x,
+                                              std::vector<TypeParam>(3, 1), nullptr, Activation::Relu);
+  for (std::size_t i = 0; i < 12; ++i) {
+    EXPECT_EQ(std::isnan(got.y[i]), i / 3 == 1);
+    EXPECT_EQ(got.argmax[i], i / 3 == 1 ? 2 : 0);
+  }
+}
+
+TEST(PooledConvolution, WeightsByWindowsAreExactOnIntegers) {
+  for (const Case& c : window_cases()) {
+    SCOPED_TRACE(text_of(c));
+    const Data<float> data = data_of<float>(c, small_integers<float>);
+    expect_near(weights_by_windows(c, data), expected(c, data).dw, 0, "dw");
+  }
+}
+
+TEST(PooledConvolution, WeightsByWindowsRoundNoMoreThanTheirSums) {
+  const Case c = make_case(8, 28, 28, 1, 32, 3, 3);
+  const Data<float> data = data_of<float>(c, random_reals<float>);
+  const auto got = weights_by_windows(c, data);
+  expect_near(got, expected(c, data).dw, product_bound<float>(c.pool.n * c.pool.oh * c.pool.ow), "dw");
+  for (int threads : {1, 2, 3, 5}) {
+    const WithThreads with(threads);
+    EXPECT_TRUE(same_bits(weights_by_windows(c, data), got)) << threads << " threads";
   }
 }
 
@@ -259,35 +303,36 @@ TEST(PooledConvolution, ByWinogradGivesWhatThePoolingOfItsOutputGives) {
                         make_case(9, 12, 11, 16, 40, 3, 3, {.pad = 1})}) {
     SCOPED_TRACE(text_of(c));
     const auto& s = c.conv;
-    ASSERT_TRUE(pooling_fits_in<float>(s, c.pool));
+    ASSERT_TRUE(has_whole_windows(s, c.pool));
     const auto x = random_reals<float>(s.n * s.h * s.w * s.cin, 1), w = random_reals<float>(9 * s.cin * s.cout, 2);
     const auto bias = random_reals<float>(s.cout, 3);
-    const Winograd winograd(winograd_shape(s));
+    WinogradShape shape = winograd_shape(s);
+    const Winograd unpooled(shape);
     std::vector<float> pixels(static_cast<std::size_t>(s.n * s.oh * s.ow * s.cout));
-    GuardedBuffer<char> scratch(static_cast<std::int64_t>(winograd.scratch_bytes()));
-    winograd.run(x.data(), w.data(), bias.data(), Activation::Relu, pixels.data(), scratch.data());
-    expect_same(compute_forward<float>(c, x, w, bias.data(), Activation::Relu), pool_of(c, pixels));
+    GuardedBuffer<char> scratch(static_cast<std::int64_t>(unpooled.scratch_bytes()));
+    unpooled.run(x.data(), w.data(), bias.data(), Activation::Relu, pixels.data(), nullptr, scratch.data());
+    shape.pooled = true;
+    expect_same(compute_forward(Winograd(shape), c, x, w, bias.data(), Activation::Relu), pool_of(c, pixels));
   }
 }
 
-TYPED_TEST(PooledConv, ForwardTakesNanForGreatest) {
-  const Case c = make_case(1, 4, 4, 1, 3, 1, 1);
-  std::vector<TypeParam> x(16, 1);
-  x[6] = std::numeric_limits<TypeParam>::quiet_NaN();
-  const auto got = compute_forward<TypeParam>(c, x, std::vector<TypeParam>(3, 1), nullptr, Activation::Relu);
-  for (std::size_t i = 0; i < 12; ++i) {
-    EXPECT_EQ(std::isnan(got.y[i]), i / 3 == 1);
-    EXPECT_EQ(got.argmax[i], i / 3 == 1 ? 2 : 0);
-  }
-}
-
-TEST(PooledConvolution, IsChosenForwardWhereItIsFaster) {
-  const auto chosen = [](const Case& c) { return pooling_fits_in<float>(c.conv, c.pool); };
-  EXPECT_TRUE(chosen(make_case(32, 28, 28, 1, 32, 3, 3)));
-  EXPECT_TRUE(chosen(make_case(32, 13, 13, 32, 64, 3, 3)));
-  EXPECT_FALSE(chosen(make_case(32, 13, 13, 32, 64, 5, 5)));                // many products, no algorithm in tiles
-  EXPECT_FALSE(chosen(make_case(32, 28, 28, 1, 32, 3, 3, {.window = 3})));  // overlap
-  EXPECT_FALSE(chosen(make_case(32, 28, 28, 1, 32, 3, 3, {.pool_pad = 1})));
+TEST(PooledConvolution, IsOneNodeWhereThatIsFaster) {
+  const auto fuses = [](const Case& c, DType dtype = DType::F32) {
+    const Attrs conv{{"padding", std::string(c.conv.pad_top > 0 ? "same" : "valid")}};
+    const Attrs pool{{"window", std::vector<std::int64_t>{c.pool.pool_h, c.pool.pool_w}},
+                     {"strides", std::vector<std::int64_t>{c.pool.stride_h, c.pool.stride_w}}};
+    const auto& s = c.conv;
+    return pooled_convolution(conv, pool, {dtype, {s.n, s.h, s.w, s.cin}}, {dtype, {s.kh, s.kw, s.cin, s.cout}})
+        .has_value();
+  };
+  EXPECT_TRUE(fuses(make_case(32, 28, 28, 1, 32, 3, 3)));
+  EXPECT_TRUE(fuses(make_case(32, 13, 13, 32, 64, 3, 3)));
+  EXPECT_TRUE(fuses(make_case(32, 13, 13, 32, 64, 3, 3), DType::F16));
+  EXPECT_FALSE(fuses(make_case(32, 13, 13, 32, 64, 3, 3), DType::F64));    // no Winograd in double
+  EXPECT_FALSE(fuses(make_case(32, 13, 13, 32, 64, 5, 5)));                // many products, no way in tiles
+  EXPECT_FALSE(fuses(make_case(32, 28, 28, 1, 32, 3, 3, {.window = 3})));  // windows overlap
+  EXPECT_FALSE(has_whole_windows(make_case(32, 28, 28, 1, 32, 3, 3, {.pool_pad = 1}).conv,
+                                 make_case(32, 28, 28, 1, 32, 3, 3, {.pool_pad = 1}).pool));
 }
 
 // ----------------------------------------------------------------------------------------------------------- the pass

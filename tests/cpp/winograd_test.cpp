@@ -7,26 +7,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
-#include <random>
 #include <vector>
 
-#include "base/parallel.h"
 #include "dlcore/error.h"
 #include "kernels/conv/conv.h"
 #include "kernels/conv/conv_ref.h"
+#include "testing.h"
 
 namespace dlcore {
 namespace {
 
-std::vector<float> draw(std::int64_t count, unsigned seed) {
-  std::mt19937 random(seed);
-  std::uniform_real_distribution<float> uniform(-1, 1);
-  std::vector<float> numbers(static_cast<std::size_t>(count));
-  for (float& number : numbers) number = uniform(random);
-  return numbers;
-}
+using namespace testing;
 
 ConvShape conv_of(const WinogradShape& s) {
   return {s.n, s.h, s.w, s.cin, s.oh, s.ow, s.cout, 3, 3, 1, 1, 1, 1, s.pad_top, s.pad_left, 1};
@@ -37,31 +29,23 @@ std::string text_of(const WinogradShape& s) {
              s.pad_left);
 }
 
-/// 64-byte aligned scratch, full of NaN.
-class Scratch64 {
- public:
-  explicit Scratch64(std::size_t bytes) : storage_(bytes / 4 + 16, std::numeric_limits<float>::quiet_NaN()) {}
-  void* get() { return reinterpret_cast<void*>((reinterpret_cast<std::uintptr_t>(storage_.data()) + 63) / 64 * 64); }
-
- private:
-  std::vector<float> storage_;
-};
-
 std::vector<float> run(const WinogradShape& s, const std::vector<float>& x, const std::vector<float>& w,
                        const float* bias, Activation activation, bool turned = false) {
   const Winograd conv(s, turned);
-  Scratch64 scratch(conv.scratch_bytes());
-  std::vector<float> y(static_cast<std::size_t>(s.n * s.oh * s.ow * s.cout), std::numeric_limits<float>::quiet_NaN());
-  conv.run(x.data(), w.data(), bias, activation, y.data(), scratch.get());
-  return y;
+  GuardedBuffer<float> y(s.n * s.oh * s.ow * s.cout);
+  GuardedBuffer<char> scratch(static_cast<std::int64_t>(conv.scratch_bytes()));
+  conv.run(x.data(), w.data(), bias, activation, y.data(), nullptr, scratch.data());
+  EXPECT_TRUE(y.untouched() && scratch.untouched()) << "wrote beside its output or beyond its scratch";
+  return y.copy();
 }
 
 std::vector<float> weights_gradient(const WinogradShape& s, const std::vector<float>& x, const std::vector<float>& dy) {
   const WinogradBackwardWeights conv(s);
-  Scratch64 scratch(conv.scratch_bytes());
-  std::vector<float> dw(static_cast<std::size_t>(9 * s.cin * s.cout), std::numeric_limits<float>::quiet_NaN());
-  conv.run(x.data(), dy.data(), dw.data(), scratch.get());
-  return dw;
+  GuardedBuffer<float> dw(9 * s.cin * s.cout);
+  GuardedBuffer<char> scratch(static_cast<std::int64_t>(conv.scratch_bytes()));
+  conv.run(x.data(), dy.data(), dw.data(), scratch.data());
+  EXPECT_TRUE(dw.untouched() && scratch.untouched()) << "wrote beside its output or beyond its scratch";
+  return dw.copy();
 }
 
 void expect_bounded(const std::vector<float>& y, const std::vector<double>& wanted, std::int64_t cin) {
@@ -87,8 +71,9 @@ TEST(Winograd, AgreesWithThePlainConvolution) {
   for (const WinogradShape& s : shapes()) {
     SCOPED_TRACE(text_of(s));
     const ConvShape conv = conv_of(s);
-    const std::vector<float> x = draw(s.n * s.h * s.w * s.cin, 1), w = draw(9 * s.cin * s.cout, 2);
-    const std::vector<float> bias = draw(s.cout, 3);
+    const std::vector<float> x = random_reals<float>(s.n * s.h * s.w * s.cin, 1),
+                             w = random_reals<float>(9 * s.cin * s.cout, 2);
+    const std::vector<float> bias = random_reals<float>(s.cout, 3);
     std::vector<double> wanted(static_cast<std::size_t>(s.n * s.oh * s.ow * s.cout));
     conv_forward_ref(conv, x.data(), w.data(), wanted.data());
     expect_bounded(run(s, x, w, nullptr, Activation::None), wanted, s.cin);
@@ -105,7 +90,8 @@ TEST(Winograd, AgreesWithThePlainConvolution) {
 TEST(Winograd, TurnedWeightsGiveTheGradientToTheInput) {
   for (const ConvShape& s :
        {ConvShape{2, 9, 8, 9, 7, 6, 20, 3, 3}, ConvShape{2, 8, 7, 16, 8, 7, 33, 3, 3, 1, 1, 1, 1, 1, 1}}) {
-    const std::vector<float> dy = draw(s.n * s.oh * s.ow * s.cout, 1), w = draw(9 * s.cin * s.cout, 2);
+    const std::vector<float> dy = random_reals<float>(s.n * s.oh * s.ow * s.cout, 1),
+                             w = random_reals<float>(9 * s.cin * s.cout, 2);
     std::vector<double> wanted(static_cast<std::size_t>(s.n * s.h * s.w * s.cin));
     conv_backward_input_ref(s, dy.data(), w.data(), wanted.data());
     const WinogradShape turned{s.n, s.oh, s.ow, s.cout, s.h, s.w, s.cin, 2 - s.pad_top, 2 - s.pad_left};
@@ -116,7 +102,8 @@ TEST(Winograd, TurnedWeightsGiveTheGradientToTheInput) {
 TEST(Winograd, GivesTheGradientToTheWeights) {
   for (const WinogradShape& s : shapes()) {
     SCOPED_TRACE(text_of(s));
-    const std::vector<float> x = draw(s.n * s.h * s.w * s.cin, 1), dy = draw(s.n * s.oh * s.ow * s.cout, 2);
+    const std::vector<float> x = random_reals<float>(s.n * s.h * s.w * s.cin, 1),
+                             dy = random_reals<float>(s.n * s.oh * s.ow * s.cout, 2);
     std::vector<double> wanted(static_cast<std::size_t>(9 * s.cin * s.cout));
     conv_backward_weights_ref(conv_of(s), x.data(), dy.data(), wanted.data());
     const std::vector<float> dw = weights_gradient(s, x, dy);
@@ -128,25 +115,20 @@ TEST(Winograd, GivesTheGradientToTheWeights) {
 }
 
 TEST(Winograd, BitsDoNotDependOnTheNumberOfThreads) {
-  const int before = num_threads();
   const WinogradShape s{16, 13, 13, 32, 11, 11, 64, 0, 0};
-  const std::vector<float> x = draw(s.n * s.h * s.w * s.cin, 1), w = draw(9 * s.cin * s.cout, 2);
-  set_num_threads(1);
-  const std::vector<float> one = run(s, x, w, nullptr, Activation::Relu);
-  const std::vector<float> dw_of_one = weights_gradient(s, x, one);
-  for (int threads : {2, 3}) {
-    set_num_threads(threads);
-    const std::vector<float> many = run(s, x, w, nullptr, Activation::Relu);
-    EXPECT_EQ(std::memcmp(one.data(), many.data(), one.size() * sizeof(float)), 0) << threads << " threads";
-    EXPECT_EQ(std::memcmp(dw_of_one.data(), weights_gradient(s, x, one).data(), dw_of_one.size() * sizeof(float)), 0);
+  const auto x = random_reals<float>(s.n * s.h * s.w * s.cin, 1), w = random_reals<float>(9 * s.cin * s.cout, 2);
+  const auto y = run(s, x, w, nullptr, Activation::Relu), dw = weights_gradient(s, x, y);
+  for (int threads : {1, 2, 3}) {
+    const WithThreads with(threads);
+    EXPECT_TRUE(same_bits(run(s, x, w, nullptr, Activation::Relu), y)) << threads << " threads";
+    EXPECT_TRUE(same_bits(weights_gradient(s, x, y), dw)) << threads << " threads";
   }
-  set_num_threads(before);
 }
 
 TEST(Winograd, NanReachesTheTilesThatReadItOnly) {
   const WinogradShape s{2, 8, 8, 8, 8, 8, 8, 1, 1};
-  std::vector<float> x = draw(s.n * s.h * s.w * s.cin, 1);
-  const std::vector<float> w = draw(9 * s.cin * s.cout, 2);
+  std::vector<float> x = random_reals<float>(s.n * s.h * s.w * s.cin, 1);
+  const std::vector<float> w = random_reals<float>(9 * s.cin * s.cout, 2);
   x[0] = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> y = run(s, x, w, nullptr, Activation::Relu);
   EXPECT_TRUE(std::isnan(y[0]));

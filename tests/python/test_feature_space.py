@@ -92,6 +92,13 @@ def test_own_preprocessor():
     assert space({"a": [1.0, 2.0], "b": [-1.0, 5.0]}).numpy().tolist() == [[2, 1, 0, 0], [4, 0, 0, 1]]
 
 
+def test_texts_with_a_given_vocabulary():
+    words = layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=2)
+    space = FeatureSpace({"text": FeatureSpace.feature("string", words, "one_hot")})
+    assert space({"text": ["a b", "c"]}).numpy().tolist() == [[0, 0, 1, 1], [1, 1, 0, 0]]
+    assert space.get_encoded_features().shape == (None, 4)
+
+
 @pytest.mark.parametrize(
     "call, message",
     [

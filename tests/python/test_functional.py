@@ -350,6 +350,13 @@ def test_clone_on_other_inputs():
     assert [t.shape for t in clone.outputs] == [(None, 2), (None, 3)]
 
 
+def test_clone_keeps_inputs_optional():
+    inputs = [keras.Input((2,), name="a"), keras.Input((2,), name="b", optional=True)]
+    model = keras.Model(inputs, layers.Dense(1)(inputs[0]))
+    clone = keras.models.clone_model(model, clone_function=lambda layer: layer)
+    assert [spec.optional for spec in clone.input_spec] == [False, True]
+
+
 class Subclassed(keras.Model):
     pass
 

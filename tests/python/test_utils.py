@@ -36,6 +36,8 @@ def test_normalize():
 
 def test_to_categorical_of_tensors():
     assert to_categorical(ops.array([[2], [0]]), 3).numpy().tolist() == [[0, 0, 1], [1, 0, 0]]
+    with pytest.raises(ValueError, match="number of classes must be given. Received: num_classes=None. Pass num_cla"):
+        to_categorical(ops.array([2, 0]))
 
 
 def test_pad_sequences_is_here_too():

@@ -2,14 +2,11 @@
 
 #include <algorithm>
 #include <limits>
-#include <optional>
-#include <type_traits>
 #include <vector>
 
 #include "base/parallel.h"
 #include "kernels/conv/padding.h"
 #include "kernels/conv/row_sums.h"
-#include "kernels/conv/windows.h"
 #include "kernels/movement/movement.h"
 #include "kernels/scratch.h"
 
@@ -68,7 +65,6 @@ template <class T>
 struct PooledBackwardWeights<T>::Plan {
   ConvShape shape, inner;
   PoolShape pool;
-  std::optional<WindowBackwardWeights> by_windows;  // if they are such; then nothing of what follows is used
   bool padded;
   PatchOffsets offsets;
   std::vector<RowSumTile<T>> tiles;
@@ -87,7 +83,6 @@ struct PooledBackwardWeights<T>::Plan {
         padded(wants_padding(s)),
         offsets(inner, p),
         tiles(row_sum_tiles<T>(s.kh, patch_cols(s))) {
-    if (std::is_same_v<T, float> && WindowBackwardWeights::fits(s, p)) by_windows.emplace(s, p);
     // Parts of the images cost a copy of dw each, parts of the channels one more reading of x.
     const std::int64_t x_elements = inner.n * inner.h * inner.w * inner.cin;
     const std::int64_t affordable = x_elements / (4 * std::max<std::int64_t>(weights(), 1));
@@ -173,15 +168,12 @@ PooledBackwardWeights<T>::~PooledBackwardWeights() = default;
 
 template <class T>
 std::size_t PooledBackwardWeights<T>::scratch_bytes() const {
-  if (plan_->by_windows) return plan_->by_windows->scratch_bytes();
   return bytes_of<T>(plan_->padded_elements()) + bytes_of<T>(plan_->image_parts * plan_->weights());
 }
 
 template <class T>
 void PooledBackwardWeights<T>::run(const T* x, const T* dp, const std::uint8_t* argmax, T* dw, void* scratch) const {
   const Plan& plan = *plan_;
-  if constexpr (std::is_same_v<T, float>)
-    if (plan.by_windows) return plan.by_windows->run(x, dp, argmax, dw, scratch);
   Scratch free(scratch);
   T* const padded = free.take<T>(plan.padded_elements());
   T* const sums = free.take<T>(plan.image_parts * plan.weights());

@@ -117,10 +117,10 @@ DLCORE_INLINE void collect_four(const float* const (&pixels)[kPixels], float* to
   __builtin_memcpy(to, rows, sizeof(rows));
 }
 
-/// four[window, k, pixel]: product k of the window's pixels.
-void collect_products(const WindowGradients& g) {
+/// choices[window, k, pixel]: product k of the window's pixels.
+void collect_choices(const WindowGradients& g) {
   const float* x = g.x;
-  float* to = g.four;
+  float* to = g.choices;
   for (std::int64_t i = 0; i < g.windows; ++i, x += 2 * g.at.right) {
     for (std::int64_t k = 0; k < g.at.products;) {
       const float* const first = x + g.at.offsets[k];
@@ -150,19 +150,19 @@ DLCORE_INLINE void add_products(const WindowGradients& g, std::int64_t first, st
   f32v sum[kCount];
 #pragma GCC unroll 10
   for (int k = 0; k < kCount; ++k) sum[k] = get(g.sums + (first + k) * g.channels + c, span);
-  const float* four = g.four + kPixels * first;
-  for (std::int64_t i = 0; i < g.windows; ++i, four += kPixels * g.at.products) {
+  const float* choices = g.choices + kPixels * first;
+  for (std::int64_t i = 0; i < g.windows; ++i, choices += kPixels * g.at.products) {
     const f32v dp = get(g.dp + i * g.channels + c, span);
     const i32v which = get_argmax(g.argmax + i * g.channels + c, span);
 #pragma GCC unroll 10
-    for (int k = 0; k < kCount; ++k) sum[k] = fma(choose(four + kPixels * k, which), dp, sum[k]);
+    for (int k = 0; k < kCount; ++k) sum[k] = fma(choose(choices + kPixels * k, which), dp, sum[k]);
   }
 #pragma GCC unroll 10
   for (int k = 0; k < kCount; ++k) put(g.sums + (first + k) * g.channels + c, sum[k], span);
 }
 
 void add_gradients(const WindowGradients& g) {
-  collect_products(g);
+  collect_choices(g);
   const std::int64_t products = g.at.products;
   for_vectors<float>(
       g.channels, [&](std::int64_t c, auto span) __attribute__((always_inline)) {

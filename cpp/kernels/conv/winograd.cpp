@@ -59,24 +59,23 @@ WinogradShape winograd_input_shape(const ConvShape& s) {
   return {s.n, s.oh, s.ow, s.cout, s.h, s.w, s.cin, 2 - s.pad_top, 2 - s.pad_left};
 }
 
+namespace {
+
 // Counted in multiplications per pair of an input and an output channel. A tile's patch takes as long to transform as
-// 220 products with one output channel, its result as 200 products with one input channel; products of few channels run
-// at 85 % of the rate of long ones. A pair's filter takes as long as 1000 products to transform, store and load. Where
-// a tap lies outside of the image, summing directly saves its product.
-bool winograd_saves_work(const WinogradShape& s) {
+// 220 products with one output channel, its result (or, for the weights, its tile of dy) as 200 products with one input
+// channel; products of few channels run at 85 % of the rate of long ones. per_pair: what transforms of weights cost.
+// Where a tap lies outside of the image, summing directly saves its product.
+bool saves_work(const WinogradShape& s, double per_pair) {
   if (s.cin < 8 || s.cout < 8) return false;
   const double direct = 9.0 * static_cast<double>(s.n * std::min(s.oh * s.ow, s.h * s.w));
   const double per_tile = 36 / 0.85 + 220.0 / static_cast<double>(s.cout) + 200.0 / static_cast<double>(s.cin);
-  return static_cast<double>(s.tiles()) * per_tile + 1000 < direct;
+  return static_cast<double>(s.tiles()) * per_tile + per_pair < direct;
 }
 
-// The same units. The sums of a pair of channels take as long as 100 products to add up, transform and store.
-bool winograd_weights_saves_work(const WinogradShape& s) {
-  if (s.cin < 8 || s.cout < 8) return false;
-  const double direct = 9.0 * static_cast<double>(s.n * std::min(s.oh * s.ow, s.h * s.w));
-  const double per_tile = 36 / 0.85 + 220.0 / static_cast<double>(s.cout) + 200.0 / static_cast<double>(s.cin);
-  return static_cast<double>(s.tiles()) * per_tile + 100 < direct;
-}
+}  // namespace
+
+bool winograd_saves_work(const WinogradShape& s) { return saves_work(s, 1000); }
+bool winograd_weights_saves_work(const WinogradShape& s) { return saves_work(s, 100); }
 
 Winograd::Winograd(const WinogradShape& shape, bool turned)
     : shape_(shape),
@@ -93,12 +92,7 @@ std::size_t Winograd::scratch_bytes() const {
 }
 
 void Winograd::run(const float* x, const float* w, const float* bias, Activation activation, float* y,
-                   void* scratch) const {
-  run_pooled(x, w, bias, activation, y, nullptr, scratch);
-}
-
-void Winograd::run_pooled(const float* x, const float* w, const float* bias, Activation activation, float* y,
-                          std::uint8_t* argmax, void* scratch) const {
+                   std::uint8_t* argmax, void* scratch) const {
   const WinogradShape& s = shape_;
   const WinogradKernels& kernels = winograd_kernels();
   Scratch free(scratch);

@@ -51,12 +51,11 @@ class Winograd {
   /// turned: w is [3,3,Cout,Cin], turned by 180 degrees. So the gradient dx of a convolution is the convolution of dy.
   explicit Winograd(const WinogradShape& shape, bool turned = false);
   std::size_t scratch_bytes() const;
-  /// y = activation(conv(x, w) + bias), w [3,3,Cin,Cout]. bias may be null.
-  void run(const float* x, const float* w, const float* bias, Activation activation, float* y, void* scratch) const;
-  /// For pooled shapes and no or Relu activation: y is what the pooling gives, argmax the position of each maximum in
-  /// its window (pool.h); null: not wanted.
-  void run_pooled(const float* x, const float* w, const float* bias, Activation activation, float* y,
-                  std::uint8_t* argmax, void* scratch) const;
+  /// y = activation(conv(x, w) + bias), w [3,3,Cin,Cout]. bias may be null. For a pooled shape, with no or Relu
+  /// activation, y is what the pooling gives, and argmax the position of each maximum in its window (pool.h), or null
+  /// when it is not wanted.
+  void run(const float* x, const float* w, const float* bias, Activation activation, float* y, std::uint8_t* argmax,
+           void* scratch) const;
 
  private:
   std::int64_t turned_elements() const { return turned_ ? 9 * shape_.cin * shape_.cout : 0; }

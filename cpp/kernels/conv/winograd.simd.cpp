@@ -12,63 +12,93 @@ namespace {
 constexpr int kTile = 4, kPatch = 6, kProducts = kPatch * kPatch, kWidth = kNr<float>;
 constexpr float kA = 0.70710678118654752f, kB = 1.41421356237309505f;  // the points, a b = 1
 
-// ---- the transforms of one dimension; a patch is transformed along both
+// ---- the transforms of one dimension
 
-/// BT: row of point p are the coefficients of x (x^2 - a^2) (x^2 - b^2) / (x - p).
-DLCORE_INLINE void transform_patch(const f32v (&d)[kPatch], f32v (&v)[kPatch]) {
-  const f32v even_a = fma(broadcast(-2.0f), d[2], d[4]), odd_a = fma(broadcast(-2.0f), d[1], d[3]);
-  const f32v even_b = fma(broadcast(-0.5f), d[2], d[4]), odd_b = fma(broadcast(-0.5f), d[1], d[3]);
-  v[0] = fma(broadcast(-2.5f), d[2], d[0] + d[4]);
+/// v[1 ... 4] = even + p odd at the points p = a, -a, b, -b.
+DLCORE_INLINE void at_points(f32v even_a, f32v odd_a, f32v even_b, f32v odd_b, f32v (&v)[kPatch]) {
   v[1] = fma(broadcast(kA), odd_a, even_a);
   v[2] = fma(broadcast(-kA), odd_a, even_a);
   v[3] = fma(broadcast(kB), odd_b, even_b);
   v[4] = fma(broadcast(-kB), odd_b, even_b);
-  v[5] = fma(broadcast(-2.5f), d[3], d[1] + d[5]);
 }
+
+/// BT: row of point p are the coefficients of x (x^2 - a^2) (x^2 - b^2) / (x - p).
+struct PatchTransform {
+  static constexpr int kIn = kPatch, kOut = kPatch;
+  static DLCORE_INLINE void apply(const f32v (&d)[kIn], f32v (&v)[kOut]) {
+    v[0] = fma(broadcast(-2.5f), d[2], d[0] + d[4]);
+    at_points(fma(broadcast(-2.0f), d[2], d[4]), fma(broadcast(-2.0f), d[1], d[3]), fma(broadcast(-0.5f), d[2], d[4]),
+              fma(broadcast(-0.5f), d[1], d[3]), v);
+    v[5] = fma(broadcast(-2.5f), d[3], d[1] + d[5]);
+  }
+};
+
+/// One over the product of a point's distances to the other finite ones: of a and -a, of b and -b; of 0 it is 1.
+constexpr float kOverA = -2.0f / 3, kOverB = 1.0f / 6;
 
 /// G: a filter's value at the points, over the product of p's distances to the others.
-DLCORE_INLINE void transform_filter(const f32v (&g)[3], f32v (&u)[kPatch]) {
-  const f32v third = broadcast(-2.0f / 3), sixth = broadcast(1.0f / 6);
-  const f32v even_a = third * fma(broadcast(0.5f), g[2], g[0]), odd_a = third * g[1];
-  const f32v even_b = sixth * fma(broadcast(2.0f), g[2], g[0]), odd_b = sixth * g[1];
-  u[0] = g[0];
-  u[1] = fma(broadcast(kA), odd_a, even_a);
-  u[2] = fma(broadcast(-kA), odd_a, even_a);
-  u[3] = fma(broadcast(kB), odd_b, even_b);
-  u[4] = fma(broadcast(-kB), odd_b, even_b);
-  u[5] = g[2];
-}
-
-/// AT: powers of the points.
-DLCORE_INLINE void transform_result(const f32v (&m)[kPatch], f32v (&y)[kTile]) {
-  const f32v sum_a = m[1] + m[2], difference_a = m[1] - m[2];
-  const f32v sum_b = m[3] + m[4], difference_b = m[3] - m[4];
-  y[0] = m[0] + sum_a + sum_b;
-  y[1] = fma(broadcast(kA), difference_a, broadcast(kB) * difference_b);
-  y[2] = fma(broadcast(0.5f), sum_a, broadcast(2.0f) * sum_b);
-  y[3] = fma(broadcast(kA / 2), difference_a, fma(broadcast(2 * kB), difference_b, m[5]));
-}
+struct FilterTransform {
+  static constexpr int kIn = 3, kOut = kPatch;
+  static DLCORE_INLINE void apply(const f32v (&g)[kIn], f32v (&u)[kOut]) {
+    const f32v over_a = broadcast(kOverA), over_b = broadcast(kOverB);
+    u[0] = g[0];
+    at_points(over_a * fma(broadcast(0.5f), g[2], g[0]), over_a * g[1], over_b * fma(broadcast(2.0f), g[2], g[0]),
+              over_b * g[1], u);
+    u[5] = g[2];
+  }
+};
 
 /// G of F(3, 4): a tile's value at the points, likewise.
-DLCORE_INLINE void transform_tile(const f32v (&d)[kTile], f32v (&u)[kPatch]) {
-  const f32v third = broadcast(-2.0f / 3), sixth = broadcast(1.0f / 6);
-  const f32v even_a = third * fma(broadcast(0.5f), d[2], d[0]), odd_a = third * fma(broadcast(0.5f), d[3], d[1]);
-  const f32v even_b = sixth * fma(broadcast(2.0f), d[2], d[0]), odd_b = sixth * fma(broadcast(2.0f), d[3], d[1]);
-  u[0] = d[0];
-  u[1] = fma(broadcast(kA), odd_a, even_a);
-  u[2] = fma(broadcast(-kA), odd_a, even_a);
-  u[3] = fma(broadcast(kB), odd_b, even_b);
-  u[4] = fma(broadcast(-kB), odd_b, even_b);
-  u[5] = d[3];
-}
+struct TileTransform {
+  static constexpr int kIn = kTile, kOut = kPatch;
+  static DLCORE_INLINE void apply(const f32v (&d)[kIn], f32v (&u)[kOut]) {
+    const f32v over_a = broadcast(kOverA), over_b = broadcast(kOverB);
+    u[0] = d[0];
+    at_points(over_a * fma(broadcast(0.5f), d[2], d[0]), over_a * fma(broadcast(0.5f), d[3], d[1]),
+              over_b * fma(broadcast(2.0f), d[2], d[0]), over_b * fma(broadcast(2.0f), d[3], d[1]), u);
+    u[5] = d[3];
+  }
+};
 
-/// AT of F(3, 4).
-DLCORE_INLINE void transform_weight_sums(const f32v (&m)[kPatch], f32v (&dw)[3]) {
-  const f32v sum_a = m[1] + m[2], difference_a = m[1] - m[2];
-  const f32v sum_b = m[3] + m[4], difference_b = m[3] - m[4];
-  dw[0] = m[0] + sum_a + sum_b;
-  dw[1] = fma(broadcast(kA), difference_a, broadcast(kB) * difference_b);
-  dw[2] = fma(broadcast(0.5f), sum_a, fma(broadcast(2.0f), sum_b, m[5]));
+/// AT: powers of the points; kCount of them: 4, or 3 for F(3, 4).
+template <int kCount>
+struct ResultTransform {
+  static constexpr int kIn = kPatch, kOut = kCount;
+  static DLCORE_INLINE void apply(const f32v (&m)[kIn], f32v (&y)[kOut]) {
+    const f32v sum_a = m[1] + m[2], difference_a = m[1] - m[2];
+    const f32v sum_b = m[3] + m[4], difference_b = m[3] - m[4];
+    y[0] = m[0] + sum_a + sum_b;
+    y[1] = fma(broadcast(kA), difference_a, broadcast(kB) * difference_b);
+    if constexpr (kCount == 3) {
+      y[2] = fma(broadcast(0.5f), sum_a, fma(broadcast(2.0f), sum_b, m[5]));
+    } else {
+      y[2] = fma(broadcast(0.5f), sum_a, broadcast(2.0f) * sum_b);
+      y[3] = fma(broadcast(kA / 2), difference_a, fma(broadcast(2 * kB), difference_b, m[5]));
+    }
+  }
+};
+
+/// A square transformed along both axes: load(i, j), i, j < kIn, becomes store(i, j, v), i, j < kOut.
+template <class Transform, class Load, class Store>
+DLCORE_INLINE void transform_square(const Load& load_at, const Store& store_at) {
+  constexpr int kIn = Transform::kIn, kOut = Transform::kOut;
+  f32v columns[kOut][kIn];
+#pragma GCC unroll 6
+  for (int j = 0; j < kIn; ++j) {
+    f32v in[kIn], out[kOut];
+#pragma GCC unroll 6
+    for (int i = 0; i < kIn; ++i) in[i] = load_at(i, j);
+    Transform::apply(in, out);
+#pragma GCC unroll 6
+    for (int i = 0; i < kOut; ++i) columns[i][j] = out[i];
+  }
+#pragma GCC unroll 6
+  for (int i = 0; i < kOut; ++i) {
+    f32v out[kOut];
+    Transform::apply(columns[i], out);
+#pragma GCC unroll 6
+    for (int j = 0; j < kOut; ++j) store_at(i, j, out[j]);
+  }
 }
 
 // ---- weights
@@ -81,25 +111,13 @@ void transform_weights(const WinogradShape& s, const float* w, std::int64_t pane
     const float* const filters = w + cin * s.cout + column;
     float* const to = transformed + panel * kProducts * row + cin * kWidth;
 #pragma GCC unroll 2
-    for (int j = 0; j < kWidth; j += kF32) {
-      const int lanes = static_cast<int>(max_of<std::int64_t>(0, min_of<std::int64_t>(kF32, s.cout - column - j)));
-      f32v columns[kPatch][3];
-#pragma GCC unroll 3
-      for (int k = 0; k < 3; ++k) {
-        f32v g[3], u[kPatch];
-#pragma GCC unroll 3
-        for (int i = 0; i < 3; ++i) g[i] = load_partial(filters + (3 * i + k) * s.cin * s.cout + j, lanes);
-        transform_filter(g, u);
-#pragma GCC unroll 6
-        for (int i = 0; i < kPatch; ++i) columns[i][k] = u[i];
-      }
-#pragma GCC unroll 6
-      for (int i = 0; i < kPatch; ++i) {
-        f32v u[kPatch];
-        transform_filter(columns[i], u);
-#pragma GCC unroll 6
-        for (int k = 0; k < kPatch; ++k) store(to + (kPatch * i + k) * row + j, u[k]);
-      }
+    for (int c = 0; c < kWidth; c += kF32) {
+      const int lanes = static_cast<int>(max_of<std::int64_t>(0, min_of<std::int64_t>(kF32, s.cout - column - c)));
+      transform_square<FilterTransform>(
+          [&](int i, int j) __attribute__((always_inline)) {
+            return load_partial(filters + (3 * i + j) * s.cin * s.cout + c, lanes);
+          },
+          [&](int i, int j, f32v u) __attribute__((always_inline)) { store(to + (kPatch * i + j) * row + c, u); });
     }
   }
 }
@@ -130,60 +148,26 @@ DLCORE_INLINE void find_pixels(const float* images, std::int64_t h, std::int64_t
   }
 }
 
-/// to[product * step + c], the transform of a square along both axes.
-template <int kSize, class Transform>
-DLCORE_INLINE void transform_square(const float* const (&pixels)[kSize * kSize], std::int64_t channels, float* to,
-                                    std::int64_t step, const Transform& transform) {
+/// to[product * step + c] of the square of images' pixels at `at`, transformed.
+template <class Transform>
+DLCORE_INLINE void transform_pixels(const float* images, std::int64_t h, std::int64_t w, std::int64_t channels,
+                                    TilePlace at, const float* no_pixel, float* to, std::int64_t step) {
+  constexpr int kSize = Transform::kIn;
+  const float* pixels[kSize * kSize];
+  find_pixels<kSize>(images, h, w, channels, at, no_pixel, pixels);
   for_vectors<float>(
       channels, [&](std::int64_t c, auto span) __attribute__((always_inline)) {
-        f32v columns[kPatch][kSize];
-#pragma GCC unroll 6
-        for (int j = 0; j < kSize; ++j) {
-          f32v d[kSize], v[kPatch];
-#pragma GCC unroll 6
-          for (int i = 0; i < kSize; ++i) d[i] = get(pixels[kSize * i + j] + c, span);
-          transform(d, v);
-#pragma GCC unroll 6
-          for (int i = 0; i < kPatch; ++i) columns[i][j] = v[i];
-        }
-#pragma GCC unroll 6
-        for (int i = 0; i < kPatch; ++i) {
-          f32v v[kPatch];
-          transform(columns[i], v);
-#pragma GCC unroll 6
-          for (int j = 0; j < kPatch; ++j) put(to + (kPatch * i + j) * step + c, v[j], span);
-        }
+        transform_square<Transform>(
+            [&](int i, int j) __attribute__((always_inline)) { return get(pixels[kSize * i + j] + c, span); },
+            [&](int i, int j, f32v v)
+                __attribute__((always_inline)) { put(to + (kPatch * i + j) * step + c, v, span); });
       });
 }
 
-DLCORE_INLINE void transform_patch_of(const WinogradShape& s, const float* x, const float* no_pixel, TilePlace at,
-                                      float* to, std::int64_t step) {
-  const float* pixels[kProducts];
-  find_pixels<kPatch>(x, s.h, s.w, s.cin, {at.n, at.row - s.pad_top, at.col - s.pad_left}, no_pixel, pixels);
-  transform_square<kPatch>(
-      pixels, s.cin, to, step,
-      [](const f32v(&d)[kPatch], f32v(&v)[kPatch]) __attribute__((always_inline)) { transform_patch(d, v); });
-}
-
-/// The 4x4 outputs of one vector of channels out of its products, `step` apart.
-DLCORE_INLINE void results_of(const float* products, std::int64_t step, f32v bias, f32v floor,
-                              f32v (&y)[kTile][kTile]) {
-  f32v columns[kTile][kPatch];
-#pragma GCC unroll 6
-  for (int j = 0; j < kPatch; ++j) {
-    f32v m[kPatch], column[kTile];
-#pragma GCC unroll 6
-    for (int i = 0; i < kPatch; ++i) m[i] = load(products + (kPatch * i + j) * step);
-    transform_result(m, column);
-#pragma GCC unroll 4
-    for (int i = 0; i < kTile; ++i) columns[i][j] = column[i];
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < kTile; ++i) {
-    transform_result(columns[i], y[i]);
-#pragma GCC unroll 4
-    for (int j = 0; j < kTile; ++j) y[i][j] = vmax(floor, y[i][j] + bias);  // NaN stays NaN
-  }
+DLCORE_INLINE void transform_patch(const WinogradShape& s, const float* x, const float* no_pixel, TilePlace at,
+                                   float* to, std::int64_t step) {
+  const TilePlace corner{at.n, at.row - s.pad_top, at.col - s.pad_left};
+  transform_pixels<PatchTransform>(x, s.h, s.w, s.cin, corner, no_pixel, to, step);
 }
 
 template <class Span>
@@ -233,8 +217,13 @@ void store_results(const WinogradShape& s, const WinogradBlock& block, std::int6
     for_vectors<float>(
         min_of<std::int64_t>(kWidth, s.cout - column), [&](std::int64_t c, auto span) __attribute__((always_inline)) {
           const f32v bias = block.bias ? get(block.bias + column + c, span) : f32v{};
+          const float* const products = block.products + tile * kWidth + c;
           f32v y[kTile][kTile];
-          results_of(block.products + tile * kWidth + c, step, bias, floor, y);
+          transform_square<ResultTransform<kTile>>(
+              [&](int i, int j) __attribute__((always_inline)) { return load(products + (kPatch * i + j) * step); },
+              [&](int i, int j, f32v v) __attribute__((always_inline)) {
+                y[i][j] = vmax(floor, v + bias);  // NaN stays NaN
+              });
           if constexpr (kPooled)
             store_pooled_tile(s, at, y, block.y + column + c, block.argmax ? block.argmax + column + c : nullptr, span);
           else
@@ -257,8 +246,8 @@ void activate_results(const WinogradShape& s, const WinogradBlock& block) {
 
 void run_block(const WinogradShape& s, const WinogradBlock& block) {
   for (std::int64_t tile = 0; tile < block.count; ++tile)
-    transform_patch_of(s, block.x, block.no_pixel, place_of(s, block.first + tile), block.patches + tile * s.cin,
-                       block.count * s.cin);
+    transform_patch(s, block.x, block.no_pixel, place_of(s, block.first + tile), block.patches + tile * s.cin,
+                    block.count * s.cin);
   const float* panel = block.weights;
   for (std::int64_t column = 0; column < s.cout; column += kWidth) {
     for (int product = 0; product < kProducts; ++product, panel += s.cin * kWidth)
@@ -276,12 +265,9 @@ void run_block(const WinogradShape& s, const WinogradBlock& block) {
 
 void transform_pair(const WinogradShape& s, const WinogradPairs& pairs, std::int64_t tile, std::int64_t at) {
   const TilePlace place = place_of(s, tile);
-  transform_patch_of(s, pairs.x, pairs.no_pixel, place, pairs.patches + at * s.cin, pairs.room * s.cin);
-  const float* pixels[kTile * kTile];
-  find_pixels<kTile>(pairs.dy, s.oh, s.ow, s.cout, place, pairs.no_pixel, pixels);
-  transform_square<kTile>(
-      pixels, s.cout, pairs.tiles + at * s.cout, pairs.room * s.cout,
-      [](const f32v(&d)[kTile], f32v(&u)[kPatch]) __attribute__((always_inline)) { transform_tile(d, u); });
+  transform_patch(s, pairs.x, pairs.no_pixel, place, pairs.patches + at * s.cin, pairs.room * s.cin);
+  transform_pixels<TileTransform>(pairs.dy, s.oh, s.ow, s.cout, place, pairs.no_pixel, pairs.tiles + at * s.cout,
+                                  pairs.room * s.cout);
 }
 
 void add_pairs(const WinogradShape& s, const WinogradPairs& pairs, int product, std::int64_t count, float* sums,
@@ -301,23 +287,11 @@ void store_weights(const WinogradShape& s, const float* sums, std::int64_t cin, 
   const std::int64_t step = s.cin * s.cout, row = cin * s.cout;
   for_vectors<float>(
       s.cout, [&](std::int64_t c, auto span) __attribute__((always_inline)) {
-        f32v columns[3][kPatch];
-#pragma GCC unroll 6
-        for (int j = 0; j < kPatch; ++j) {
-          f32v m[kPatch], column[3];
-#pragma GCC unroll 6
-          for (int i = 0; i < kPatch; ++i) m[i] = get(sums + (kPatch * i + j) * step + row + c, span);
-          transform_weight_sums(m, column);
-#pragma GCC unroll 3
-          for (int i = 0; i < 3; ++i) columns[i][j] = column[i];
-        }
-#pragma GCC unroll 3
-        for (int i = 0; i < 3; ++i) {
-          f32v w[3];
-          transform_weight_sums(columns[i], w);
-#pragma GCC unroll 3
-          for (int j = 0; j < 3; ++j) put(dw + (3 * i + j) * step + row + c, w[j], span);
-        }
+        transform_square<ResultTransform<3>>(
+            [&](int i, int j)
+                __attribute__((always_inline)) { return get(sums + (kPatch * i + j) * step + row + c, span); },
+            [&](int i, int j, f32v w)
+                __attribute__((always_inline)) { put(dw + (3 * i + j) * step + row + c, w, span); });
       });
 }
 

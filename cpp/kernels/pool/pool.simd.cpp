@@ -90,10 +90,16 @@ void max_forward_row(const PoolShape& s, const T* x, T* y, Argmax* argmax, std::
   }
 }
 
+/// Small windows of float have loops of their own. (Their positions always fit into a byte.)
+template <class T, class Argmax>
+constexpr bool kCommon = sizeof(T) == 4 && sizeof(Argmax) == 1;
+
 template <class T, class Argmax>
 void max_forward(const PoolShape& s, const T* x, T* y, Argmax* argmax, std::int64_t row) {
-  if (s.pool_h == 2 && s.pool_w == 2) return max_forward_row<T, Argmax, 2, 2>(s, x, y, argmax, row);
-  if (s.pool_h == 3 && s.pool_w == 3) return max_forward_row<T, Argmax, 3, 3>(s, x, y, argmax, row);
+  if constexpr (kCommon<T, Argmax>) {
+    if (s.pool_h == 2 && s.pool_w == 2) return max_forward_row<T, Argmax, 2, 2>(s, x, y, argmax, row);
+    if (s.pool_h == 3 && s.pool_w == 3) return max_forward_row<T, Argmax, 3, 3>(s, x, y, argmax, row);
+  }
   max_forward_row<T, Argmax, 0, 0>(s, x, y, argmax, row);
 }
 
@@ -233,8 +239,10 @@ void max_backward(const PoolShape& s, const T* dy, const Argmax* argmax, T* dx, 
 
 template <class T, class Argmax>
 void max_backward_disjoint(const PoolShape& s, const T* dy, const Argmax* argmax, T* dx, std::int64_t row) {
-  if (s.pool_h == 2 && s.pool_w == 2) return max_backward_windows<T, Argmax, 2, 2>(s, dy, argmax, dx, row);
-  if (s.pool_h == 3 && s.pool_w == 3) return max_backward_windows<T, Argmax, 3, 3>(s, dy, argmax, dx, row);
+  if constexpr (kCommon<T, Argmax>) {
+    if (s.pool_h == 2 && s.pool_w == 2) return max_backward_windows<T, Argmax, 2, 2>(s, dy, argmax, dx, row);
+    if (s.pool_h == 3 && s.pool_w == 3) return max_backward_windows<T, Argmax, 3, 3>(s, dy, argmax, dx, row);
+  }
   max_backward_windows<T, Argmax, 0, 0>(s, dy, argmax, dx, row);
 }
 

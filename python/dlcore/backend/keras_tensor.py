@@ -1,6 +1,7 @@
 """KerasTensor: the placeholder that flows through the functional API, with the history of how it was made."""
 
 from dlcore.backend import dtypes, names
+from dlcore.backend.masking import get_keras_mask
 
 
 class KerasTensor:
@@ -13,6 +14,7 @@ class KerasTensor:
         self.name = name or names.auto_name(type(self).__name__)
         # (operation, index of the node, index of the output)
         self.history = None
+        # The KerasTensor of the mask; its node is made when someone asks for it.
         self._mask = None
 
     @property
@@ -21,7 +23,6 @@ class KerasTensor:
         if self._mask is None:
             raise AttributeError(f"{self} carries no mask.")
         if self._mask.history is None:
-            from dlcore.backend.masking import get_keras_mask
             from dlcore.ops.operation import Node, Operation
 
             Node(Operation(get_keras_mask), (self,), {}, self._mask)

@@ -59,11 +59,12 @@ def _stack(items, dtype):
 
 
 def _from_array(x, dtype):
-    array = np.asarray(x)
+    array = _as_array(x)
     if array.dtype.kind in "OSU":
         raise TypeError(
             f"Can't make a tensor of {type(x).__name__} {_short(x)}: its elements are no numbers "
-            f"(NumPy dtype {array.dtype}). Nested lists must have rows of equal lengths; encode text as integers."
+            f"(NumPy dtype {array.dtype}). Nested lists must have rows of equal lengths; encode text as integers, "
+            "such as with the layers StringLookup or TextVectorization."
         )
     if dtype is None:
         dtype = _default_dtype(x, array)
@@ -99,7 +100,7 @@ def promote(*values):
 
 
 def convert_to_numpy(x):
-    """A NumPy array of the elements of x."""
+    """A NumPy array of the elements of x: a tensor, variable, number, array, data frame or (nested) list."""
     if isinstance(x, np.ndarray):
         return x
     if type(x) is Tensor:
@@ -108,4 +109,16 @@ def convert_to_numpy(x):
         return x.__dlcore_tensor__().numpy()
     if isinstance(x, (list, tuple)) and _holds_tensors(x):
         return np.stack([convert_to_numpy(item) for item in x])
-    return np.asarray(x)
+    return x.to_numpy() if hasattr(x, "to_numpy") else _as_array(x)
+
+
+def _as_array(x):
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        if not isinstance(x, (list, tuple)):
+            raise
+        raise ValueError(
+            f"Can't make an array of {type(x).__name__} {_short(x)}: {error} Rows must have one length: pad them, such "
+            "as with utils.pad_sequences."
+        ) from None

@@ -140,14 +140,15 @@ class CallbackList(Callback):
 
 
 def _call_all(hook):
-    numbered = "epoch" in hook or "batch" in hook
-
-    def call_all(self, *args, logs=None):
-        if len(args) > numbered:
-            *args, logs = args
+    def with_number(self, number, logs=None):
         for callback in self.callbacks:
-            getattr(callback, hook)(*args, {} if logs is None else logs)
+            getattr(callback, hook)(number, {} if logs is None else logs)
 
+    def without_number(self, logs=None):
+        for callback in self.callbacks:
+            getattr(callback, hook)({} if logs is None else logs)
+
+    call_all = with_number if "epoch" in hook or "batch" in hook else without_number
     call_all.__name__ = hook
     call_all.__doc__ = f"Calls `{hook}` of every callback; without logs with an empty dict."
     return call_all

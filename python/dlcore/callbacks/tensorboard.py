@@ -72,7 +72,7 @@ class TensorBoard(Callback):
         return self._writers[part]
 
     def _write_graph(self):
-        if not hasattr(self.model, "operations") and not getattr(self.model, "_functional", None):
+        if self.model._functional is None:
             return  # only models that are graphs of layers have one
         try:
             text = self.model.to_json()

@@ -33,7 +33,8 @@ def one_of(layer_type, name, value, choices):
     """The value in lower case if it is one of the strings, else a ValueError with the nearest."""
     lowered = value.lower() if isinstance(value, str) else value
     if lowered not in choices:
-        raise ValueError(f"{layer_type}: unknown {name}: {value!r}.{backend.nearest_hint(str(value), list(choices))}")
+        hint = backend.nearest_hint(str(value), list(choices))
+        raise ValueError(f"{layer_type}: unknown {name}: {value!r}. {hint}")
     return lowered
 
 

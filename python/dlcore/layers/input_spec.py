@@ -62,14 +62,15 @@ def assert_input_compatibility(input_spec, inputs, layer_name):
     if len(inputs) != len(specs):
         raise ValueError(
             f'Layer "{layer_name}" expects {len(specs)} input(s), but it received {len(inputs)} input tensors. '
-            f"Inputs received: {inputs}"
+            f"Inputs received: {inputs}. Pass a list with a tensor for each input, or a dict by their names."
         )
     for index, (x, spec) in enumerate(zip(inputs, specs)):
         if spec is None or (x is None and spec.optional):
             continue
         problem = _problem(x, spec)
         if problem:
-            raise ValueError(f'Layer "{layer_name}": input {_label(index, spec, len(specs))}{problem}')
+            which = _label(index, spec, len(specs))
+            raise ValueError(f'Layer "{layer_name}": input {which}is incompatible with the layer: {problem}')
 
 
 def _label(index, spec, count):
@@ -92,29 +93,39 @@ def _in_order(specs, inputs, layer_name):
 
 
 def _problem(x, spec):
-    """What does not fit, or None."""
+    """What does not fit and how to mend it, or None."""
     if not hasattr(x, "shape"):
-        return f"should be a tensor. Received: {x!r} (of type {type(x).__name__})"
+        return f"it should be a tensor. Received: {x!r} (of type {type(x).__name__})"
     shape = tuple(x.shape)
-    received = f"Full shape received: {shape}"
     rank = len(shape)
     if spec.ndim is not None and rank != spec.ndim and not spec.allow_last_axis_squeeze:
-        return f"is incompatible with the layer: expected ndim={spec.ndim}, found ndim={rank}. {received}"
+        return _wrong_rank("ndim", spec.ndim, shape)
     if spec.max_ndim is not None and rank > spec.max_ndim:
-        return f"is incompatible with the layer: expected max_ndim={spec.max_ndim}, found ndim={rank}. {received}"
+        return _wrong_rank("max_ndim", spec.max_ndim, shape)
     if spec.min_ndim is not None and rank < spec.min_ndim:
-        return f"is incompatible with the layer: expected min_ndim={spec.min_ndim}, found ndim={rank}. {received}"
+        return _wrong_rank("min_ndim", spec.min_ndim, shape)
     if spec.dtype is not None and backend.standardize_dtype(x.dtype) != spec.dtype:
-        return f"is incompatible with the layer: expected dtype={spec.dtype}, found dtype={x.dtype}"
+        return f"expected dtype={spec.dtype}, found dtype={x.dtype}. Cast it: ops.cast(x, {spec.dtype!r})."
     for axis, size in spec.axes.items():
         if size is not None and shape[axis] not in (size, None):
             return (
-                f"is incompatible with the layer: expected axis {axis} of the input shape to have size {size}, "
-                f"but received an input with shape {shape}"
+                f"expected axis {axis} of the input shape to have size {size}, but received an input with shape "
+                f"{shape}. Pass inputs of that size, or make a new layer for these."
             )
     if spec.shape is not None and not _fits(shape, spec):
-        return f"is incompatible with the layer: expected shape={spec.shape}, found shape={shape}"
+        return (
+            f"expected shape={spec.shape}, found shape={shape}. Reshape the data, or begin the model with "
+            f"Input({shape[1:]})."
+        )
     return None
+
+
+def _wrong_rank(what, expected, shape):
+    if len(shape) < expected:
+        fix = "Add an axis: x[None] makes a batch of one example, x[..., None] one channel or feature."
+    else:
+        fix = "Join or drop axes, such as with the layers Flatten or Reshape."
+    return f"expected {what}={expected}, found ndim={len(shape)}. Full shape received: {shape}. {fix}"
 
 
 def _fits(shape, spec):

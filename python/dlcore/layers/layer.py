@@ -1,5 +1,6 @@
 """Layer: named variables and the computation that uses them."""
 
+import inspect
 import math
 import threading
 import warnings
@@ -15,7 +16,7 @@ from dlcore.backend.tensors import Tensor, convert_to_tensor
 from dlcore.backend.variables import Variable, reading
 from dlcore.layers.call_spec import SignatureOfInit, call_build, is_tensor_structure, shapes_of, signature_of
 from dlcore.layers.input_spec import InputSpec, assert_input_compatibility
-from dlcore.ops.operation import Operation, any_keras_tensor, symbolic_call
+from dlcore.ops.operation import Operation, any_keras_tensor, infer_outputs, symbolic_call
 from dlcore.utils.tracebacks import shortened
 
 
@@ -97,7 +98,11 @@ class Layer(Operation):
         self._batch_input_shape = _first_input_shape(kwargs)
         if kwargs:
             unknown = ", ".join(repr(key) for key in kwargs)
-            raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {unknown}")
+            known = {*inspect.signature(type(self).__init__).parameters, *inspect.signature(Layer.__init__).parameters}
+            raise ValueError(
+                f"Unrecognized keyword arguments passed to {type(self).__name__}: {unknown}. "
+                + backend.nearest_hint(next(iter(kwargs)), known - {"self", "args", "kwargs"})
+            )
         self._path = None
         self.dtype_policy = dtype
         self.autocast = autocast
@@ -279,15 +284,16 @@ class Layer(Operation):
         """Sets `weights` from a list of arrays of the same shapes; nothing changes when one does not fit."""
         variables = self.weights
         if len(variables) != len(weights):
+            fix = "Pass a list with an array for each" if self.built else "Build the layer first: call it, or build()"
             raise ValueError(
                 f"{self._label()}: set_weights() was given {len(weights)} arrays, but the layer has {len(variables)} "
-                "weights."
+                f"weights, of shapes {[v.shape for v in variables]}. {fix}."
             )
         for variable, value in zip(variables, weights):
             if tuple(np.shape(value)) != variable.shape:
                 raise ValueError(
                     f"{self._label()}: the weight '{variable.path}' has shape {variable.shape}; "
-                    f"received an array of shape {np.shape(value)}."
+                    f"received an array of shape {np.shape(value)}. Pass arrays of the shapes of get_weights()."
                 )
         for variable, value in zip(variables, weights):
             variable.assign(value)
@@ -480,11 +486,22 @@ class Layer(Operation):
             y._keras_mask = x._keras_mask
         return y
 
+    def _check_complete(self, arguments):
+        signature = signature_of(type(self).call)
+        filled_in = {name for name in signature.names if name == "training" or name.endswith("mask")}
+        needed = [name for name in signature.names if name not in signature.defaults and name not in filled_in]
+        missing = [name for name in needed if name not in arguments]
+        if missing:
+            raise TypeError(
+                f"{self._label()} is called with the arguments {needed}. Got {list(arguments)}: pass {missing}."
+            )
+
     def _build_for(self, arguments):
         """Builds for the shapes of the tensor arguments."""
         shapes = {name: shapes_of(x) for name, x in arguments.items() if is_tensor_structure(x)}
         if not shapes:
             raise ValueError(f"{self._label()} was called without a tensor, so it can't be built.")
+        self._check_complete(arguments)
         shapes = {name: shape for name, shape in shapes.items() if name != "mask" and not name.endswith("_mask")}
         self._build_shapes = {
             (f"{name}_shape" if len(shapes) > 1 else "input_shape"): shape for name, shape in shapes.items()
@@ -602,22 +619,7 @@ class Layer(Operation):
 
     def compute_output_spec(self, *args, **kwargs):
         """KerasTensors like the outputs for KerasTensors."""
-        from dlcore.ops.operation import infer_outputs
-
         return infer_outputs(self._call_layer, args, kwargs)
-
-    @property
-    def input(self):
-        """The KerasTensor(s) that the layer was called on, when it was called once."""
-        node = self._single_node("input")
-        inputs = node.inputs
-        return inputs[0] if len(inputs) == 1 else inputs
-
-    @property
-    def output(self):
-        """The KerasTensor(s) that the layer made, when it was called once."""
-        outputs = self._single_node("output").outputs
-        return outputs[0] if len(outputs) == 1 else outputs
 
     @property
     def input_shape(self):
@@ -629,13 +631,10 @@ class Layer(Operation):
         """The shape(s) of `output`."""
         return shapes_of(self.output)
 
-    def _single_node(self, what):
-        if not self._inbound_nodes:
-            raise AttributeError(f"{self._label()} has no {what}: it was never called on a KerasTensor.")
-        shapes = {str(shapes_of(node.outputs)) for node in self._inbound_nodes}
-        if len(self._inbound_nodes) > 1 and len(shapes) > 1:
+    def _first_node(self, what):
+        if len({str(shapes_of(node.outputs)) for node in self._inbound_nodes}) > 1:
             raise AttributeError(f"{self._label()} was called several times: its {what} is not unique.")
-        return self._inbound_nodes[0]
+        return super()._first_node(what)
 
     # ---- configuration and state
 
@@ -655,8 +654,6 @@ class Layer(Operation):
 
     def _arguments_as_config(self):
         """The arguments of the constructor, when all are plain values."""
-        import inspect
-
         args, kwargs = self._init_arguments
         parameters = inspect.signature(type(self).__init__).parameters
         bound = dict(zip([name for name in parameters if name != "self"], args)) | kwargs
@@ -671,8 +668,6 @@ class Layer(Operation):
     @classmethod
     def from_config(cls, config):
         """A new layer from what get_config() returned."""
-        import inspect
-
         parameters = inspect.signature(cls.__init__).parameters
         takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
         known = config if takes_any else {k: v for k, v in config.items() if k in parameters}

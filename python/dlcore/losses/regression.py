@@ -154,4 +154,11 @@ def _same_type(y_true, y_pred):
 
 
 def _same_type_and_rank(y_true, y_pred):
-    return squeeze_or_expand_to_same_rank(*_same_type(y_true, y_pred))
+    y_true, y_pred = squeeze_or_expand_to_same_rank(*_same_type(y_true, y_pred))
+    for a, b in zip(reversed(y_true.shape), reversed(y_pred.shape)):
+        if a != b and 1 not in (a, b) and None not in (a, b):
+            raise ValueError(
+                f"Targets of shape {tuple(y_true.shape)} do not go with predictions of shape {tuple(y_pred.shape)}: "
+                "sizes must be equal, or 1. Pass other targets, or change the units of the last layer."
+            )
+    return y_true, y_pred

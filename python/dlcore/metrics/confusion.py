@@ -480,5 +480,5 @@ class AUC(Metric):
 
 def _one_of(argument, value, choices):
     if value not in choices:
-        raise ValueError(f"Unknown {argument}: {value!r}.{backend.nearest_hint(value, choices)}")
+        raise ValueError(f"Unknown {argument}: {value!r}. {backend.nearest_hint(value, choices)}")
     return value

@@ -2,8 +2,11 @@
 
 from dlcore import tree
 from dlcore.backend.keras_tensor import KerasTensor
-from dlcore.layers.core.input_layer import InputLayer
+from dlcore.layers.core.input_layer import Input, InputLayer
 from dlcore.layers.layer import Layer
+from dlcore.models.functional import Functional
+from dlcore.models.sequential import Sequential
+from dlcore.ops.operation import Operation
 
 
 def clone_model(model, input_tensors=None, clone_function=None, call_function=None, recursive=False):
@@ -21,9 +24,6 @@ def clone_model(model, input_tensors=None, clone_function=None, call_function=No
         ValueError: the model is neither Functional nor Sequential, and one of the functions or inputs is given; or a
             call_function is given for a Sequential model.
     """
-    from dlcore.models.functional import Functional
-    from dlcore.models.sequential import Sequential
-
     if input_tensors is None and clone_function is None and call_function is None and not recursive:
         return type(model).from_config(model.get_config())
     make_layer = clone_function or (lambda layer: type(layer).from_config(layer.get_config()))
@@ -60,9 +60,6 @@ def _clone_sequential(model, clone, input_tensors):
 
 def _clone_functional(model, clone, call, input_tensors):
     """The nodes of the model once more, on other inputs and with other layers."""
-    from dlcore.models.functional import Functional
-    from dlcore.ops.operation import Operation
-
     if input_tensors is None:
         inputs = [_new_input(x) for x in model.inputs]
     else:
@@ -87,7 +84,10 @@ def _clone_functional(model, clone, call, input_tensors):
 
 
 def _new_input(x):
-    return InputLayer(batch_shape=x.shape, dtype=x.dtype, name=x.history[0].name)._inbound_nodes[0].outputs[0]
+    """An Input like that which made x, or for what another layer made."""
+    source = x.history[0]
+    optional = isinstance(source, InputLayer) and source.optional
+    return Input(batch_shape=x.shape, dtype=x.dtype, name=source.name, optional=optional)
 
 
 def _as_list(input_tensors, count):

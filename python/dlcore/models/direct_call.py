@@ -39,8 +39,8 @@ class DirectCall:
         layers = self._flatten_layers(include_self=False)
         return (
             self.built
-            and bool(getattr(self._graph_of_inputs(), "_inputs", None))
-            and getattr(self._graph_of_inputs(), "_front", None) is None
+            and self._functional is not None
+            and self._functional._front is None
             and all(type(layer).__module__.startswith("dlcore.") for layer in [self, *layers])
             and not any(type(layer).__name__ == "Lambda" or layer.activity_regularizer for layer in layers)
         )

@@ -3,15 +3,8 @@
 There are no tensors of strings, so this part runs in Python on the data, and the rest as a program on what it makes.
 """
 
-import numpy as np
-
 from dlcore import backend, tree
 from dlcore.layers.layer import Layer
-
-
-def looks_at_values(operation):
-    """Whether a layer can't be traced, since it looks at the values of its inputs."""
-    return getattr(operation, "looks_at_values", False)
 
 
 class Front:
@@ -23,7 +16,7 @@ class Front:
     """
 
     def __init__(self, graph, inputs, outputs):
-        chosen = {node for node in graph.nodes if looks_at_values(node.operation)}
+        chosen = {node for node in graph.nodes if node.operation.looks_at_values}
         for node in reversed(graph.nodes):
             if node in chosen:
                 chosen.update(graph.parents(node))
@@ -68,9 +61,7 @@ class Front:
 
 def array_of_values(x):
     """An array, tensor, data frame or list as a NumPy array, of objects where it holds strings."""
-    for method in ("to_numpy", "numpy"):
-        x = getattr(x, method)() if hasattr(x, method) else x
-    array = np.asarray(x)
+    array = backend.convert_to_numpy(x)
     return array.astype(object) if array.dtype.kind in "SU" else array
 
 

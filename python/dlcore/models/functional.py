@@ -9,7 +9,7 @@ from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.models import functional_config
 from dlcore.models.direct_call import DirectCall
-from dlcore.models.front import Front, looks_at_values
+from dlcore.models.front import Front
 from dlcore.models.graph_of_layers import GraphOfLayers
 from dlcore.models.model import Model
 from dlcore.ops import numpy as knp
@@ -44,7 +44,7 @@ class Functional(DirectCall, Model):
         self._check_inputs_have_layers()
         self._graph = GraphOfLayers(self._inputs, self._outputs)
         self._operations = self._graph.operations
-        has_front = any(map(looks_at_values, self._operations))
+        has_front = any(operation.looks_at_values for operation in self._operations)
         self._front = Front(self._graph, self._inputs, self._outputs) if has_front else None
         self._check_unique_names()
         self.built = True
@@ -66,6 +66,10 @@ class Functional(DirectCall, Model):
             )
 
     # ---- contents
+
+    @property
+    def _functional(self):
+        return self
 
     @property
     def layers(self):
@@ -137,9 +141,8 @@ class Functional(DirectCall, Model):
     def call(self, inputs, training=None, mask=None):
         done = ()
         if self._front is not None:
-            prepared = self._prepared(inputs)
-            values = {id(x): prepared[name] for name, x in zip(self._front.names, self._front.passed_on)}
-            values = {key: backend.convert_to_tensor(x) for key, x in values.items()}
+            prepared = self._prepared(inputs).values()
+            values = {id(p): backend.convert_to_tensor(x) for p, x in zip(self._front.passed_on, prepared)}
             done = self._front.node_set
         else:
             inputs = self._standardize_inputs(inputs)
@@ -161,10 +164,13 @@ class Functional(DirectCall, Model):
             return x
         return self._front.prepare(self._in_order(x) if len(self._inputs) > 1 or isinstance(x, dict) else [x])
 
-    def _placeholders_for(self, x):
+    def _dtypes_of_inputs(self, x):
+        """{id(array): the dtype of its placeholder} for the arrays of x; empty where they are not as many."""
         if self._front is not None and self._front.is_prepared(x):
-            return self._front.passed_on
-        return super()._placeholders_for(x)
+            return {id(a): p.dtype for a, p in zip(x.values(), self._front.passed_on)}
+        if len(tree.flatten(x)) != len(self._inputs):
+            return {}
+        return {id(a): p.dtype for a, p in zip(self._in_order(x), self._inputs)}
 
     def _standardize_inputs(self, inputs):
         """The inputs in the order, dtypes and ranks of the placeholders."""

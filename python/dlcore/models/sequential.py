@@ -4,7 +4,7 @@ from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.layers.core.input_layer import Input, InputLayer
 from dlcore.layers.layer import Layer
 from dlcore.models.direct_call import DirectCall
-from dlcore.models.front import array_of_values, looks_at_values
+from dlcore.models.front import array_of_values
 from dlcore.models.functional import Functional
 from dlcore.models.model import Model
 from dlcore.ops.operation import without_stand_ins
@@ -108,7 +108,7 @@ class Sequential(DirectCall, Model):
 
     def _begin_with_values(self, x):
         """Puts an Input for values like x first where the first layer looks at them."""
-        if self._functional is None and self._sequence and looks_at_values(self._sequence[0]):
+        if self._functional is None and self._sequence and self._sequence[0].looks_at_values:
             array = array_of_values(x)
             dtype = "string" if array.dtype == object else array.dtype
             self._sequence.insert(0, InputLayer(batch_shape=(None, *array.shape[1:]), dtype=dtype))

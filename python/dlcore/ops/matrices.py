@@ -202,6 +202,7 @@ def einsum(subscripts, *operands, **kwargs):
     """Einstein's summation: `einsum("bij,bjk->bik", a, b)`. Operands are contracted from the left."""
     operands = backend.promote(*operands)
     terms, result = _parse_einsum(subscripts.replace(" ", ""), operands)
+    _check_sizes(subscripts, terms, operands)
     term, x = _lettered(terms[0], operands[0])
     for i in range(1, len(operands)):
         other, y = _lettered(terms[i], operands[i])
@@ -233,6 +234,20 @@ def _parse_einsum(subscripts, operands):
         return expanded, list(right.replace("...", "".join(dots)))
     letters = [letter for t in expanded for letter in t]
     return expanded, dots + sorted({c for c in letters if letters.count(c) == 1 and c not in dots})
+
+
+def _check_sizes(subscripts, terms, operands):
+    sizes = {}
+    for term, x in zip(terms, operands):
+        for letter, size in zip(term, x.shape):
+            known = sizes.setdefault(letter, size)
+            if known in (None, 1):
+                sizes[letter] = size
+            elif size not in (None, 1, known):
+                raise ValueError(
+                    f"einsum: in {subscripts!r} the axis {letter!r} has the sizes {known} and {size}, of operands of "
+                    f"shapes {[tuple(x.shape) for x in operands]}. Axes of one letter must be equal, or 1."
+                )
 
 
 def _lettered(term, x):

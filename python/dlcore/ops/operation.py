@@ -77,6 +77,9 @@ class Operation:
         name: default: the function's name, made unique.
     """
 
+    # Whether it can't be traced, since it looks at the values of its inputs; see `models.front`.
+    looks_at_values = False
+
     def __init__(self, function, name=None):
         self.function = function
         self.name = name or names.auto_name(function.__name__)
@@ -89,19 +92,25 @@ class Operation:
 
     @property
     def input(self):
-        """The KerasTensor(s) that the operation was called on first."""
-        return self._of_first_call("inputs")
+        """The KerasTensor(s) that it was called on first."""
+        inputs = self._first_node("input").inputs
+        return inputs[0] if len(inputs) == 1 else inputs
 
     @property
     def output(self):
-        """The KerasTensor(s) that the operation made at its first call."""
-        return self._of_first_call("outputs")
+        """The KerasTensor(s) that it made at its first call."""
+        outputs = self._first_node("output").outputs
+        return outputs[0] if len(outputs) == 1 else outputs
 
-    def _of_first_call(self, what):
+    def _first_node(self, what):
         if not self._inbound_nodes:
-            raise AttributeError(f'Operation "{self.name}" has no {what}: it was never called on a KerasTensor.')
-        tensors = getattr(self._inbound_nodes[0], what)
-        return tensors[0] if len(tensors) == 1 else tensors
+            raise AttributeError(
+                f"{self._label()} has no {what}: it was never called on a KerasTensor. Call it on what Input() returns."
+            )
+        return self._inbound_nodes[0]
+
+    def _label(self):
+        return f'Operation "{self.name}"'
 
     def get_config(self):
         return {"name": self.name, "function": self.function.__name__}

@@ -40,7 +40,7 @@ _KERNELS |= dict.fromkeys(("cubic", "bicubic", "tricubic"), _cubic)
 
 def _one_of(function, argument, value, choices):
     if value not in choices:
-        raise ValueError(f"{function}: unknown {argument} {value!r}.{backend.nearest_hint(str(value), list(choices))}")
+        raise ValueError(f"{function}: unknown {argument} {value!r}. {backend.nearest_hint(str(value), list(choices))}")
 
 
 def _weights(size, out, scale, translation, kernel, antialias):

@@ -167,7 +167,7 @@ def window_values(name, window, length, periodic=True):
         return values
     known = [*_COSINE_SUMS, "bartlett", "cosine"]
     if window not in known:
-        raise ValueError(f"{name}: unknown window {window!r}.{backend.nearest_hint(window, known)}")
+        raise ValueError(f"{name}: unknown window {window!r}. {backend.nearest_hint(window, known)}")
     if length == 1:
         return np.ones(1)
     points = length + 1 if periodic else length

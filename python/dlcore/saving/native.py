@@ -22,7 +22,7 @@ def export_model(model, filepath, format="dlcore", input_signature=None):
     """
     if format != "dlcore":
         raise ValueError(f"export writes format='dlcore', which C++ apps read. Received: format={format!r}")
-    if getattr(model._graph_of_inputs(), "_front", None) is not None:
+    if model._functional is not None and model._functional._front is not None:
         raise TypeError(
             f"{model._label()} takes strings or looks at values in Python, which no app without Python can. Export the "
             "part of the model behind them: Model(what the lookup returns, model.output)."

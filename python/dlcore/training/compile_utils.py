@@ -10,8 +10,8 @@ def _output_names(model, y_pred):
         return list(y_pred)
     if not isinstance(y_pred, (list, tuple)):
         return None
-    names = getattr(model, "output_names", None) if hasattr(model, "_graph") else None
-    if names and len(names) == len(y_pred) and len(set(names)) == len(names):
+    names = [] if model._functional is None else model._functional.output_names
+    if len(names) == len(y_pred) and len(set(names)) == len(names):
         return names
     return [f"output_{i}" for i in range(len(y_pred))]
 
@@ -155,25 +155,21 @@ class CompiledMetrics:
                 metric.update_state(true[i], predicted[i])
 
 
-def _per_output(y, names):
+def _per_output(y, names, losses=None):
+    """An entry of y for each output. With losses, the targets of outputs without one may be left out of y."""
     if names is None:
+        if isinstance(y, (list, tuple)) and len(y) > 1:
+            _mismatch(y, ["output"], "y")
         return [tree.flatten(y)[0] if isinstance(y, (list, tuple, dict)) else y]
     if isinstance(y, dict):
         return [y.get(name) for name in names]
     flat = list(y) if isinstance(y, (list, tuple)) else [y]
-    if len(flat) != len(names):
+    if len(flat) == len(names):
+        return flat
+    if losses is None or len(flat) != sum(loss is not None for loss in losses):
         _mismatch(flat, names, "y")
-    return flat
-
-
-def _targets(y, names, losses):
-    """A target per output; those without a loss may be left out of y."""
-    flat = list(y) if isinstance(y, (list, tuple)) else [y]
-    wanted = [loss is not None for loss in losses]
-    if names is not None and not isinstance(y, dict) and len(flat) != len(names) and len(flat) == sum(wanted):
-        found = iter(flat)
-        return [next(found) if has_loss else None for has_loss in wanted]
-    return _per_output(y, names)
+    targets = iter(flat)
+    return [None if loss is None else next(targets) for loss in losses]
 
 
 def _weights_per_output(sample_weight, names):
@@ -211,7 +207,7 @@ class CompiledLoss:
         else:
             given = [self._loss] * len(names)
             weights = [None] * len(names) if self._loss_weights is None else self._weights(names)
-        true, predicted = _targets(y_true, names, given), _per_output(y_pred, names)
+        true, predicted = _per_output(y_true, names, given), _per_output(y_pred, names)
         self._losses = [_get_loss(loss, t, p) for loss, t, p in zip(given, true, predicted)]
         self._weights_of_losses, self._names = weights, names
         if names is not None and len(names) > 1:
@@ -226,7 +222,7 @@ class CompiledLoss:
     def __call__(self, y_true, y_pred, sample_weight=None):
         if self._losses is None:
             self.build(y_true, y_pred)
-        true, predicted = _targets(y_true, self._names, self._losses), _per_output(y_pred, self._names)
+        true, predicted = _per_output(y_true, self._names, self._losses), _per_output(y_pred, self._names)
         sample_weights = _weights_per_output(sample_weight, self._names)
         total, trackers = None, iter(self.metrics)
         for loss, weight, t, p, w in zip(self._losses, self._weights_of_losses, true, predicted, sample_weights):

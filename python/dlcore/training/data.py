@@ -32,12 +32,12 @@ def pack_x_y_sample_weight(x, y=None, sample_weight=None):
 
 
 def make_source(
-    x, y=None, sample_weight=None, batch_size=None, shuffle=False, class_weight=None, steps=None, prepare=None
+    x, y=None, sample_weight=None, batch_size=None, shuffle=False, class_weight=None, steps=None, *, prepare
 ):
     """The source for what the user passed to fit, evaluate or predict; prepare turns x into what steps are given."""
     if is_array_like(x):
-        x = prepare(x) if prepare else x
-        return ArraySource(x, y, sample_weight, 32 if batch_size is None else batch_size, shuffle, class_weight)
+        batch_size = 32 if batch_size is None else batch_size
+        return ArraySource(prepare(x), y, sample_weight, batch_size, shuffle, class_weight)
     if y is not None or sample_weight is not None:
         raise ValueError(
             f"`y` and `sample_weight` go with arrays only: x is a {type(x).__name__}, which should yield "
@@ -45,7 +45,7 @@ def make_source(
         )
     if class_weight is not None and not hasattr(x, "__iter__") and not hasattr(x, "__getitem__"):
         raise ValueError("`class_weight` needs labels.")
-    return BatchSource(x, class_weight, steps, prepare)
+    return BatchSource(x, prepare, class_weight, steps)
 
 
 def make_batch(x, y=None, sample_weight=None, class_weight=None):
@@ -56,6 +56,13 @@ def make_batch(x, y=None, sample_weight=None, class_weight=None):
         sample_weight = weights_of_classes(y, class_weight, sample_weight)
     _count_rows(x, y, sample_weight)
     return pack_x_y_sample_weight(x, y, sample_weight)
+
+
+def arrays_of(structure):
+    """The arrays of a batch or source in the order in which the program of a step takes them."""
+    if type(structure) is np.ndarray:  # most often, and then in no time
+        return [structure]
+    return [a for a in tree.flatten(structure) if a is not None]
 
 
 def is_array_like(x):
@@ -83,20 +90,26 @@ def _is_nested_numbers(structure):
     return isinstance(first, (int, float, bool, np.generic))
 
 
+_ENCODE_TEXT = (
+    'Encode text as integers with TextVectorization or StringLookup, or begin the model with Input(dtype="string") and '
+    "one of these layers."
+)
+
+
 def to_array(x, what):
     if x is None or (type(x) is np.ndarray and x.dtype in _STORED and x.ndim and x.flags.c_contiguous):
         return x
-    array = x.to_numpy() if hasattr(x, "to_numpy") else backend.convert_to_numpy(x)
+    array = backend.convert_to_numpy(x)
     if array.dtype == object:
         try:
             array = array.astype(np.float32)
         except (TypeError, ValueError):
             raise ValueError(
                 f"`{what}` is an array of dtype object: its elements are no numbers, or its rows differ in length. "
-                "Pad sequences to one length with preprocessing.sequence.pad_sequences; encode text as integers."
+                f"Pad sequences to one length with preprocessing.sequence.pad_sequences. {_ENCODE_TEXT}"
             ) from None
     if array.dtype.kind in "SU":
-        raise ValueError(f"`{what}` holds text. Encode it as integers first, e.g. with preprocessing.text.Tokenizer.")
+        raise ValueError(f"`{what}` holds text. {_ENCODE_TEXT}")
     if array.dtype not in _STORED and array.dtype.name != "bfloat16":
         array = array.astype(backend.standardize_dtype(array.dtype))
     if array.ndim == 0:
@@ -121,7 +134,7 @@ class ArraySource:
         if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
             raise ValueError(f"`batch_size` should be a positive integer. Received: batch_size={batch_size!r}")
         self.structure = make_batch(x, y, sample_weight, class_weight)
-        self.arrays = [a for a in tree.flatten(self.structure) if a is not None]
+        self.arrays = arrays_of(self.structure)
         # As programs take them: a device may keep them from one call to the next.
         self.kept_arrays = [_core.Rows(a) for a in self.arrays]
         self.rows = len(self.arrays[0])
@@ -165,17 +178,20 @@ class ArraySource:
 
 def _count_rows(x, y, sample_weight):
     """Checks that all arrays have as many rows, and at least one; else a ValueError that lists the numbers."""
-    rows = {len(a) for a in tree.flatten((x, y, sample_weight)) if a is not None}
+    rows = {len(a) for part in (x, y, sample_weight) if part is not None for a in arrays_of(part)}
     if len(rows) == 1 and 0 not in rows:
         return
     if not rows or rows == {0}:
-        raise ValueError("Received empty data: there is not a single sample.")
+        raise ValueError("Received empty data: there is not a single sample. Pass arrays of at least one row.")
     counts = []
     for what, structure in (("x", x), ("y", y), ("sample_weight", sample_weight)):
-        sizes = [len(a) for a in tree.flatten(structure) if a is not None]
+        sizes = [len(a) for a in arrays_of(structure)]
         if sizes:
             counts.append(f"{what}: {sizes[0] if len(set(sizes)) == 1 else sizes}")
-    raise ValueError(f"All arrays should have the same number of samples (rows). Received: {', '.join(counts)}")
+    raise ValueError(
+        f"All arrays should have the same number of samples (rows). Received: {', '.join(counts)}. Pass a row of each "
+        "for every sample."
+    )
 
 
 def weights_of_classes(y, class_weight, sample_weight=None):
@@ -194,12 +210,12 @@ class BatchSource:
 
     Args:
         data: has `__getitem__` and `__len__` (or `num_batches`), or can be iterated.
+        prepare: x -> what steps are given.
         class_weight: dict from class to weight.
         steps: number of batches of an epoch, where the data does not say.
-        prepare: x -> what steps are given.
     """
 
-    def __init__(self, data, class_weight=None, steps=None, prepare=None):
+    def __init__(self, data, prepare, class_weight=None, steps=None):
         if not hasattr(data, "__iter__") and not hasattr(data, "__getitem__"):
             raise ValueError(
                 f"Unrecognized data: {data!r} (of type {type(data).__name__}). Expected arrays, a PyDataset, a "
@@ -207,7 +223,7 @@ class BatchSource:
             )
         self._data = data
         self._class_weight = class_weight
-        self._prepare_x = prepare or (lambda x: x)
+        self._prepare_x = prepare
         self._is_indexed = hasattr(data, "__getitem__") and (hasattr(data, "__len__") or hasattr(data, "num_batches"))
         self._is_one_way = not self._is_indexed and iter(data) is data
         self._iterator = iter(data) if self._is_one_way else None

@@ -1,7 +1,6 @@
 """explain: what runs for a step of a model, and where the time goes."""
 
-from dlcore import tree
-from dlcore.training.data import make_batch
+from dlcore.training.data import arrays_of, make_batch
 
 _STEPS = ("train", "test", "predict")
 
@@ -20,7 +19,7 @@ def explain(model, x, y=None, sample_weight=None, step="predict", runs=10):
         str.
 
     Raises:
-        ValueError: the step is unknown, or runs is negative.
+        ValueError: the step is unknown, runs is negative, or the model is not compiled for the step.
     """
     if step not in _STEPS:
         raise ValueError(f"explain: step must be one of {', '.join(map(repr, _STEPS))}. Received: step={step!r}")
@@ -32,7 +31,7 @@ def explain(model, x, y=None, sample_weight=None, step="predict", runs=10):
     program = model._step_programs(step).get(batch).program
     if not runs:
         return program.dump()
-    arrays = [a for a in tree.flatten(batch) if a is not None]
+    arrays = arrays_of(batch)
     variables = _state_of(model)
     before = [variable.numpy() for variable in variables]
     program.set_profiling(True)

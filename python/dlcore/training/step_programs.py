@@ -10,6 +10,7 @@ from dlcore import _core, tree
 from dlcore.backend import dtypes
 from dlcore.backend.tensors import Tensor, convert_to_tensor
 from dlcore.layers.layer import structure_revision
+from dlcore.training.data import arrays_of
 
 # Programs kept per step function; each holds the memory of its intermediate values.
 _KEPT = 64
@@ -78,7 +79,7 @@ class StepPrograms:
 
     def get(self, structure, rows=None):
         """The program for arrays like these; with rows, for batches of so many of their rows."""
-        arrays = [a for a in tree.flatten(structure) if a is not None]
+        arrays = arrays_of(structure)
         shapes = [(a.shape if rows is None else a.shape[1:], a.dtype) for a in arrays]
         key = (rows, structure_revision(), _core.placement(), *shapes)
         found = self._programs.get(key)

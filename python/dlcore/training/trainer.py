@@ -12,7 +12,7 @@ from dlcore.layers.call_spec import signature_of
 from dlcore.random.seed_generator import SeedGenerator
 from dlcore.training import processes
 from dlcore.training.compile_utils import CompiledLoss, CompiledMetrics, total_loss
-from dlcore.training.data import ArraySource, make_batch, make_source, unpack_x_y_sample_weight
+from dlcore.training.data import ArraySource, arrays_of, make_batch, make_source, unpack_x_y_sample_weight
 from dlcore.training.gradient_tape import GradientTape
 from dlcore.training.step_programs import ResultsProgram, StepPrograms, input_dtype
 from dlcore.utils.tracebacks import shortening
@@ -23,6 +23,9 @@ _STRETCH = 0.1
 
 class Trainer:
     """The training half of Model. A subclass may define train_step, test_step, predict_step or compute_loss."""
+
+    # The Functional model that knows the inputs: itself, or that inside a Sequential model; None where there is none.
+    _functional = None
 
     def __init__(self):
         self._programs = {}
@@ -79,8 +82,8 @@ class Trainer:
         compiled_metrics = CompiledMetrics(metrics, weighted_metrics, self) if has_metrics else None
         # All arguments are good: from here on nothing fails.
         self.optimizer = new_optimizer
-        # A model may have set a loss of its own, which its train_step or compute_loss uses.
-        self.loss = self.loss if loss is None else loss
+        if loss is not None:  # else the model may have set one itself, which its train_step or compute_loss uses
+            self.loss = loss
         self._compiled_loss, self._compiled_metrics = compiled_loss, compiled_metrics
         self._loss_tracker = Mean(name="loss") if loss is not None or self._uses_default_loss() else None
         self.run_eagerly = run_eagerly
@@ -285,22 +288,8 @@ class Trainer:
     def _input_dtypes(self, structure):
         """The dtypes of a step's inputs: those of the placeholders for x, else by the arrays."""
         x = unpack_x_y_sample_weight(structure)[0]
-        arrays = [a for a in tree.flatten(structure) if a is not None]
-        placeholders = self._placeholders_for(x)
-        wanted = {id(a): p.dtype for a, p in zip(_in_names_order(self, x), placeholders)} if placeholders else {}
-        return [input_dtype(a, wanted.get(id(a))) for a in arrays]
-
-    def _placeholders_for(self, x):
-        """The placeholders of a Functional or built Sequential model whose inputs are x; else none."""
-        graph = self._graph_of_inputs()
-        if graph is not self:
-            return graph._placeholders_for(x)
-        placeholders = getattr(self, "_inputs", None)
-        return placeholders if placeholders and len(tree.flatten(x)) == len(placeholders) else []
-
-    def _graph_of_inputs(self):
-        """The Functional model that knows the inputs: a Sequential model's own, else the model itself."""
-        return getattr(self, "_functional", None) or self
+        wanted = {} if self._functional is None else self._functional._dtypes_of_inputs(x)
+        return [input_dtype(a, wanted.get(id(a))) for a in arrays_of(structure)]
 
     def _prepared(self, x):
         """What steps are given for the user's x: of a model that takes strings, the numbers its first layers make."""
@@ -308,9 +297,8 @@ class Trainer:
 
     def _run_batch(self, kind, data):
         """One step of structures of arrays, in Python or as a program. Returns the logs that are no metrics."""
-        arrays = [a for a in tree.flatten(data) if a is not None]
         step = self._step_programs(kind).get(data)
-        step.program.run_batches(arrays)
+        step.program.run_batches(arrays_of(data))
         return step
 
     def _eager_batch(self, step, data):
@@ -367,7 +355,9 @@ class Trainer:
             A History: `history.history["loss"]` lists the loss of each epoch.
         """
         self._check_compiled("fit")
-        source = make_source(x, y, sample_weight, batch_size, shuffle, class_weight, steps_per_epoch, self._prepared)
+        source = make_source(
+            x, y, sample_weight, batch_size, shuffle, class_weight, steps_per_epoch, prepare=self._prepared
+        )
         source, validation = _with_validation(
             source,
             validation_split,
@@ -620,8 +610,7 @@ class Trainer:
     def _run_for_outputs(self, kind, batch):
         """Output tensors of one run, and their structure."""
         step = self._step_programs(kind).get(batch)
-        arrays = [a for a in tree.flatten(batch) if a is not None]
-        inputs = [_core.tensor(a, dtype) for a, (_, dtype) in zip(arrays, step.program.inputs)]
+        inputs = [_core.tensor(a, dtype) for a, (_, dtype) in zip(arrays_of(batch), step.program.inputs)]
         return step.program.run(inputs), step.structure
 
     # ---- single batches
@@ -665,14 +654,6 @@ def _with_validation(source, split, validation_data, batch_size, steps, prepare)
     if not isinstance(source, ArraySource) and batch_size is None:
         batch_size = 32
     return source, make_source(*unpack_x_y_sample_weight(validation_data), batch_size, prepare=prepare)
-
-
-def _in_names_order(model, x):
-    """The arrays of x in the order of the model's placeholders."""
-    graph = model._graph_of_inputs()
-    if isinstance(x, dict) and not (getattr(graph, "_front", None) and graph._front.is_prepared(x)):
-        return graph._in_order(x)
-    return tree.flatten(x)
 
 
 def _number(value):

@@ -1,8 +1,8 @@
-"""Small array helpers, in NumPy."""
+"""Small helpers for arrays, in NumPy, and for tensors."""
 
 import numpy as np
 
-from dlcore import backend
+from dlcore import backend, ops
 
 
 def to_categorical(x, num_classes=None):
@@ -15,14 +15,20 @@ def to_categorical(x, num_classes=None):
     Returns:
         float array (of a tensor: float32 tensor) x.shape + (num_classes,).
 
+    Raises:
+        ValueError: a label of an array is out of range, or num_classes is missing for a tensor.
+
     Example:
         >>> to_categorical([0, 2], num_classes=3)
         array([[1., 0., 0.],
                [0., 0., 1.]])
     """
     if backend.is_tensor(x):
-        from dlcore import ops
-
+        if num_classes is None:
+            raise ValueError(
+                "to_categorical: of a tensor the number of classes must be given. Received: num_classes=None. "
+                "Pass num_classes, or a NumPy array to find it in the labels."
+            )
         return ops.one_hot(ops.squeeze(x, -1) if x.ndim > 1 and x.shape[-1] == 1 else x, num_classes)
     labels = np.asarray(x)
     if labels.ndim > 1 and labels.shape[-1] == 1:
@@ -49,8 +55,6 @@ def normalize(x, axis=-1, order=2):
         order: of the norm: 2 Euclidean, 1 sum of absolute values, ...
     """
     if backend.is_tensor(x) or isinstance(x, backend.KerasTensor):
-        from dlcore import ops
-
         return ops.normalize(x, axis=axis, order=order)
     norm = np.linalg.norm(x, order, axis, keepdims=True)
     return x / np.where(norm == 0, 1, norm)

@@ -82,12 +82,17 @@ class Batches(PyDataset):
 
         def get(index):
             items = [self[i] for i in range(index * batch_size, min((index + 1) * batch_size, self._count))]
-            return tree.map_structure(lambda *leaves: _joined("stack", leaves), *items)
+            return tree.map_structure(lambda *leaves: _numpy_of(leaves[0]).stack(leaves), *items)
 
         return Batches(get, count, self._on_epoch_end)
 
     def rebatch(self, batch_size, drop_remainder=False):
-        """The same rows, so many in each batch. All batches but the last must be of one size."""
+        """The same rows, so many in each batch. All batches but the last must be of one size.
+
+        Args:
+            batch_size: int > 0.
+            drop_remainder: bool, default False: leave out the last rows where they are too few for a batch.
+        """
 
         def rows_of(batch):
             return len(tree.flatten(batch)[0])
@@ -99,13 +104,14 @@ class Batches(PyDataset):
             first, last = index * batch_size, min((index + 1) * batch_size, total)
             parts = [self[i] for i in range(first // size, (last - 1) // size + 1)]
             skipped = first // size * size
-            return tree.map_structure(
-                lambda *leaves: _joined("concatenate", leaves)[first - skipped : last - skipped], *parts
-            )
 
-        return Batches(
-            get, total // batch_size if drop_remainder else math.ceil(total / batch_size), self._on_epoch_end
-        )
+            def rows(*leaves):
+                return _numpy_of(leaves[0]).concatenate(leaves)[first - skipped : last - skipped]
+
+            return tree.map_structure(rows, *parts)
+
+        count = total // batch_size if drop_remainder else math.ceil(total / batch_size)
+        return Batches(get, count, self._on_epoch_end)
 
     def cache(self):
         """The batches of the first pass, kept in memory for all others."""
@@ -134,9 +140,9 @@ class Batches(PyDataset):
         return self
 
 
-def _joined(how, leaves):
-    """Tensors make a tensor, arrays an array."""
-    return getattr(ops if backend.is_tensor(leaves[0]) else np, how)(leaves)
+def _numpy_of(x):
+    """The namespace of NumPy's functions for x: tensors make tensors, arrays make arrays."""
+    return ops if backend.is_tensor(x) else np
 
 
 def batches_of_rows(load, rows, batch_size=32, shuffle=False, seed=None, **attributes):
@@ -201,7 +207,6 @@ def split_dataset(dataset, left_size=None, right_size=None, shuffle=False, seed=
 
 def _rows_of(dataset):
     """The rows of a data set as a structure of arrays, tuples for its parts."""
-    from dlcore import backend
     from dlcore.training.data import is_array_like
 
     if is_array_like(dataset):

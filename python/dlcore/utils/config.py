@@ -74,7 +74,7 @@ class Config:
         settings = object.__getattribute__(self, "_settings")
         if name in settings:
             return settings[name]
-        raise AttributeError(f"The Config has no setting {name!r}.{nearest_hint(name, list(settings))}")
+        raise AttributeError(f"The Config has no setting {name!r}. {nearest_hint(name, list(settings))}")
 
     def __setattr__(self, name, value):
         self._changeable()[name] = value

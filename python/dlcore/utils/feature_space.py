@@ -269,13 +269,11 @@ class FeatureSpace(LooksAtValues, Layer):
 
     # ---- placeholders for models
 
-    def _examples(self, arguments, size):
-        if not isinstance(arguments, tuple):
-            return arguments
-        (data,) = arguments
-        examples = super()._examples
-        makers = {name: getattr(layer, "_examples", examples) for name, layer in self.preprocessors.items()}
-        return ({name: makers.get(name, examples)(x, size) for name, x in data.items()},)
+    def _call_on_examples(self, args, kwargs, size):
+        # What a column's layer takes, such as a string of its vocabulary.
+        makers = {name: layer for name, layer in self.preprocessors.items() if layer.looks_at_values}
+        (columns,) = args
+        return self({name: makers.get(name, self)._example(x, size) for name, x in columns.items()}, **kwargs)
 
     def get_encoded_features(self):
         """What the call makes of `get_inputs()`, to build a model on: one, or a dict with `output_mode="dict"`."""

@@ -4,6 +4,8 @@ import html
 import os
 
 from dlcore import tree
+from dlcore.models import Functional, Sequential
+from dlcore.models.summary import class_name
 
 
 def _import_pydot():
@@ -77,15 +79,11 @@ def model_to_dot(
 
 
 def _is_expandable(layer):
-    from dlcore.models import Functional, Sequential
-
     return isinstance(layer, (Functional, Sequential))
 
 
 def _boxes(model):
     """The layers to draw."""
-    from dlcore.models import Functional, Sequential
-
     if isinstance(model, Sequential):
         return model.layers
     return model.operations if isinstance(model, Functional) else [model]
@@ -93,8 +91,6 @@ def _boxes(model):
 
 def _connections(model):
     """(source, number of its output, target, number of its input) of each line."""
-    from dlcore.models import Functional, Sequential
-
     if isinstance(model, Sequential):
         return [(source, 0, target, 0) for source, target in zip(model.layers, model.layers[1:])]
     if not isinstance(model, Functional):
@@ -116,8 +112,6 @@ def _last_inside(layer, output):
 
 def _first_inside(layer, place):
     """The layer that takes an input of a model inside."""
-    from dlcore.models import Sequential
-
     while _is_expandable(layer):
         if isinstance(layer, Sequential):
             layer, place = layer.layers[0], 0
@@ -129,8 +123,6 @@ def _first_inside(layer, place):
 
 def _label(layer, show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable):
     """A layer's box as an HTML table of Graphviz."""
-    from dlcore.models.summary import class_name
-
     name, kind = html.escape(layer.name), class_name(layer)
     cells = []
     if show_shapes:

@@ -33,6 +33,28 @@ TEST_F(Threads, EveryChunkRunsOnce) {
   }
 }
 
+TEST_F(Threads, WorkersHaveRoomsOfTheirOwn) {
+  for (int workers : {1, 2, 3, 8}) {
+    for (int round = 0; round < 50; ++round) {
+      std::vector<std::atomic<int>> inside(static_cast<std::size_t>(workers));
+      std::atomic<int> shared = 0, beyond = 0;
+      std::vector<std::atomic<int>> runs(200);
+      parallel_for_workers(200, kMuchWork, workers, [&](std::int64_t chunk, int worker) {
+        ++runs[static_cast<std::size_t>(chunk)];
+        if (worker < 0 || worker >= workers) {
+          ++beyond;
+          return;
+        }
+        if (++inside[static_cast<std::size_t>(worker)] > 1) ++shared;
+        --inside[static_cast<std::size_t>(worker)];
+      });
+      for (const auto& count : runs) ASSERT_EQ(count, 1);
+      ASSERT_EQ(beyond, 0);
+      ASSERT_EQ(shared, 0);
+    }
+  }
+}
+
 TEST_F(Threads, AllWritesAreSeenAfterwards) {
   std::vector<double> data(100000);
   for (int round = 0; round < 200; ++round) {

@@ -1,6 +1,5 @@
 """InputLayer and Input: where the data enters a Functional model."""
 
-from dlcore import backend
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.layers.layer import Layer
 from dlcore.ops.operation import Node
@@ -46,11 +45,12 @@ class InputLayer(Layer):
                 raise ValueError("You must pass a `shape` argument, the shape of one example without the batch.")
             batch_shape = (batch_size, *_as_shape(shape))
         self.batch_shape = _as_shape(batch_shape)
-        self._dtype = dtype if dtype == "string" else backend.standardize_dtype(dtype)
+        placeholder = KerasTensor(self.batch_shape, dtype, name=self.name)
+        self._dtype = placeholder.dtype
         self.optional = optional
         self.built = True
         self._called = True
-        Node(self, (), {}, KerasTensor(self.batch_shape, self._dtype, name=self.name))
+        Node(self, (), {}, placeholder)
 
     def call(self):
         return None

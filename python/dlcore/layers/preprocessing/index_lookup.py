@@ -433,7 +433,7 @@ class StringLookup(LooksAtValues, IndexLookup):
             **kwargs,
         )
 
-    def _example_of_strings(self, size):
+    def _example_text(self, size):
         # Strings out of the vocabulary may be an error.
         return self._vocabulary.tokens[0] if self._vocabulary.tokens else ""
 

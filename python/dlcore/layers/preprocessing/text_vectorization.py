@@ -139,6 +139,13 @@ class TextVectorization(LayerOfValues):
         """How many words there are, with the special tokens."""
         return self._lookup_layer.vocabulary_size()
 
+    def _known_size(self):
+        return self._lookup_layer._known_size()
+
+    @property
+    def _is_given(self):
+        return self._lookup_layer._is_given
+
     def set_vocabulary(self, vocabulary, idf_weights=None):
         """Sets the vocabulary; see `StringLookup`."""
         self._lookup_layer.set_vocabulary(vocabulary, idf_weights)

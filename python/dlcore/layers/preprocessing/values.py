@@ -35,21 +35,21 @@ class LooksAtValues:
 
     def compute_output_spec(self, *args, **kwargs):
         """KerasTensors like what the layer returns, found by calling it on two examples of different sizes."""
-        first, second = (self(*self._examples(args, size), **self._examples(kwargs, size)) for size in (1, 2))
+        first, second = (self._call_on_examples(args, kwargs, size) for size in (1, 2))
         return tree.map_structure(merged, first, second)
 
-    def _examples(self, arguments, size):
-        def example(x):
-            if not isinstance(x, KerasTensor):
-                return x
-            shape = tuple(size if length is None else length for length in x.shape)
-            if x.dtype == "string":
-                return np.full(shape, self._example_of_strings(size), object)
-            return np.zeros(shape, x.dtype)
+    def _call_on_examples(self, args, kwargs, size):
+        args, kwargs = tree.map_structure(lambda x: self._example(x, size), (args, kwargs))
+        return self(*args, **kwargs)
 
-        return tree.map_structure(example, arguments)
+    def _example(self, x, size):
+        """An array that may be there in the place of a KerasTensor, with so many elements where any number may be."""
+        if not isinstance(x, KerasTensor):
+            return x
+        shape = tuple(size if length is None else length for length in x.shape)
+        return np.full(shape, self._example_text(size), object) if x.dtype == "string" else np.zeros(shape, x.dtype)
 
-    def _example_of_strings(self, size):
+    def _example_text(self, size):
         return " ".join(["a"] * size)
 
 

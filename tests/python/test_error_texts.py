@@ -1,0 +1,384 @@
+"""Error texts of typical mistakes, word by word: what was received, what was expected, how to mend it."""
+
+import numpy as np
+import pytest
+
+import dlcore as keras
+from dlcore import layers, losses, ops
+
+
+def zeros(*shape):
+    return np.zeros(shape, "float32")
+
+
+def built(layer, *shape):
+    """The layer, called once on zeros of a shape."""
+    layer(zeros(*shape))
+    return layer
+
+
+def compiled(optimizer="sgd", loss="mse", metrics=None):
+    """A model of four numbers -> three."""
+    model = keras.Sequential([keras.Input((4,), name="numbers"), layers.Dense(3, name="head")], name="net")
+    model.compile(optimizer, loss, metrics=metrics)
+    return model
+
+
+def fit(x, y, loss="mse", **options):
+    compiled(loss=loss).fit(x, y, verbose=0, **options)
+
+
+def model_of_two():
+    a, b = keras.Input((2,), name="a"), keras.Input((2,), name="b")
+    model = keras.Model([a, b], layers.Dense(1)(layers.Add()([a, b])), name="two")
+    model.compile("sgd", "mse")
+    return model
+
+
+def built_attention():
+    layer = layers.MultiHeadAttention(2, 3, name="m")
+    layer(zeros(2, 5, 4), zeros(2, 5, 4))
+    return layer
+
+
+SHAPES_INTO_LAYERS = [
+    (
+        lambda: layers.Dense(3, name="d")(zeros(4)),
+        ValueError,
+        'Layer "d": input is incompatible with the layer: expected min_ndim=2, found ndim=1. Full shape '
+        "received: (4,). Add an axis: x[None] makes a batch of one example, x[..., None] one channel or "
+        "feature.",
+    ),
+    (
+        lambda: built(layers.Dense(3, name="d"), 2, 4)(zeros(2, 5)),
+        ValueError,
+        'Layer "d": input is incompatible with the layer: expected axis -1 of the input shape to have '
+        "size 4, but received an input with shape (2, 5). Pass inputs of that size, or make a new layer "
+        "for these.",
+    ),
+    (
+        lambda: layers.Conv2D(8, 3, name="c")(zeros(2, 8, 8)),
+        ValueError,
+        'Layer "c": input is incompatible with the layer: expected min_ndim=4, found ndim=3. Full shape '
+        "received: (2, 8, 8). Add an axis: x[None] makes a batch of one example, x[..., None] one channel"
+        " or feature.",
+    ),
+    (
+        lambda: built(layers.Conv2D(8, 3, name="c"), 2, 8, 8, 3)(zeros(2, 8, 8, 1)),
+        ValueError,
+        'Layer "c": input is incompatible with the layer: expected axis -1 of the input shape to have '
+        "size 3, but received an input with shape (2, 8, 8, 1). Pass inputs of that size, or make a new "
+        "layer for these.",
+    ),
+    (
+        lambda: layers.Conv2D(8, 5, name="c")(zeros(2, 4, 4, 1)),
+        ValueError,
+        "conv2d: the window does not fit: along the height it reaches over 5 pixels but the padded image "
+        "has 4 (window (5, 5), strides (1, 1), padding 'valid'). Use a larger image, a smaller window, or"
+        " padding='same'.",
+    ),
+    (
+        lambda: layers.MaxPooling2D(name="p")(zeros(2, 8, 8)),
+        ValueError,
+        'Layer "p": input is incompatible with the layer: expected ndim=4, found ndim=3. Full shape '
+        "received: (2, 8, 8). Add an axis: x[None] makes a batch of one example, x[..., None] one channel"
+        " or feature.",
+    ),
+    (
+        lambda: layers.LSTM(3, name="l")(zeros(2, 4)),
+        ValueError,
+        'Layer "l": input is incompatible with the layer: expected ndim=3, found ndim=2. Full shape '
+        "received: (2, 4). Add an axis: x[None] makes a batch of one example, x[..., None] one channel or"
+        " feature.",
+    ),
+    (
+        lambda: built(layers.LSTM(3, name="l"), 2, 5, 4)(zeros(2, 5, 6)),
+        ValueError,
+        'Layer "l": input is incompatible with the layer: expected axis -1 of the input shape to have '
+        "size 4, but received an input with shape (2, 5, 6). Pass inputs of that size, or make a new "
+        "layer for these.",
+    ),
+    (
+        lambda: layers.Embedding(5, 2, name="e")(np.array([[7]])),
+        IndexError,
+        "index 7 (element 0 of the indices) is out of range for axis 0 of size 5 of (5, 2); expected 0 <="
+        " index < 5 (negative: from the end). Check the ids, or enlarge the table.",
+    ),
+    (
+        lambda: layers.MultiHeadAttention(2, 3, name="m")(zeros(2, 5, 4)),
+        TypeError,
+        "MultiHeadAttention \"m\" is called with the arguments ['query', 'value']. Got ['query']: pass ['value'].",
+    ),
+    (
+        lambda: layers.MultiHeadAttention(2, 3, name="m")(zeros(2, 5, 4), zeros(3, 5, 4)),
+        ValueError,
+        "einsum: in 'aecd,abcd->acbe' the axis 'a' has the sizes 3 and 2, of operands of shapes [(3, 5, "
+        "2, 3), (2, 5, 2, 3)]. Axes of one letter must be equal, or 1.",
+    ),
+    (
+        lambda: built_attention()(zeros(2, 5, 6), zeros(2, 5, 4)),
+        ValueError,
+        "einsum: in 'abc,cyz->abyz' the axis 'c' has the sizes 6 and 4, of operands of shapes [(2, 5, 6),"
+        " (4, 2, 3)]. Axes of one letter must be equal, or 1.",
+    ),
+    (
+        lambda: layers.Concatenate(name="k")([zeros(2, 3), zeros(3, 3)]),
+        ValueError,
+        'Concatenate "k": all sizes but that of axis -1 must agree. Got shapes [(2, 3), (3, 3)].',
+    ),
+    (
+        lambda: layers.Reshape((5,), name="r")(zeros(2, 4)),
+        ValueError,
+        'Reshape "r": samples of shape (4,) with 4 elements cannot take the shape (5,). The number of '
+        "elements must stay the same.",
+    ),
+]
+
+NAMES = [
+    (
+        lambda: compiled(optimizer="adm"),
+        ValueError,
+        'Unknown optimizer: "adm". Nearest names: "Adam", "Nadam", "adamw".',
+    ),
+    (
+        lambda: compiled(loss="mean_square_error"),
+        ValueError,
+        'Unknown loss: "mean_square_error". Nearest names: "mean_squared_error", "MeanSquaredError", '
+        '"mean_squared_logarithmic_error".',
+    ),
+    (
+        lambda: compiled(metrics=["acuracy"]),
+        ValueError,
+        'Unknown metric: "acuracy". Nearest names: "Accuracy", "BinaryAccuracy", "binary_accuracy".',
+    ),
+    (
+        lambda: layers.Dense(3, activation="rellu"),
+        ValueError,
+        'Unknown activation: "rellu". Nearest names: "relu", "relu6", "elu".',
+    ),
+    (
+        lambda: layers.Dense(3, kernel_initializer="glorot_unifrom"),
+        ValueError,
+        'Unknown initializer: "glorot_unifrom". Nearest names: "glorot_uniform", "GlorotUniform", "glorot_normal".',
+    ),
+    (
+        lambda: layers.Conv2D(8, 3, padding="sam"),
+        ValueError,
+        "Conv2D: unknown padding: 'sam'. Nearest names: \"same\".",
+    ),
+    (
+        lambda: layers.Dense(3, unit=3),
+        ValueError,
+        "Unrecognized keyword arguments passed to Dense: 'unit'. Nearest names: \"units\".",
+    ),
+    (
+        lambda: compiled().get_layer("haed"),
+        ValueError,
+        "No such layer: 'haed'. Nearest names: \"head\".",
+    ),
+]
+
+NUMBERS = [
+    (
+        lambda: layers.Dense(0),
+        ValueError,
+        "Dense: units must be an int > 0. Got units=0.",
+    ),
+    (
+        lambda: layers.Dense(-3),
+        ValueError,
+        "Dense: units must be an int > 0. Got units=-3.",
+    ),
+    (
+        lambda: layers.LSTM(2.5),
+        ValueError,
+        "LSTMCell: units must be an int > 0. Got units=2.5.",
+    ),
+    (
+        lambda: layers.Conv2D(0, 3),
+        ValueError,
+        "Conv2D: filters must be an int > 0. Got filters=0.",
+    ),
+    (
+        lambda: layers.Conv2D(8, (3, 0)),
+        ValueError,
+        "Conv2D: kernel_size must be an int or 2 ints, each >= 1. Got kernel_size=(3, 0).",
+    ),
+    (
+        lambda: layers.MaxPooling2D(-2),
+        ValueError,
+        "MaxPooling2D: pool_size must be an int or 2 ints, each >= 1. Got pool_size=-2.",
+    ),
+    (
+        lambda: layers.Dropout(1.5),
+        ValueError,
+        "Dropout: rate must be a number in [0, 1]. Got rate=1.5.",
+    ),
+    (
+        lambda: layers.Embedding(0, 2),
+        ValueError,
+        "Embedding: input_dim must be an int > 0. Got input_dim=0.",
+    ),
+    (
+        lambda: layers.MultiHeadAttention(0, 3),
+        ValueError,
+        "MultiHeadAttention: num_heads must be an int > 0. Got num_heads=0.",
+    ),
+]
+
+DATA = [
+    (
+        lambda: fit(zeros(4, 4), zeros(3, 3)),
+        ValueError,
+        "All arrays should have the same number of samples (rows). Received: x: 4, y: 3. Pass a row of "
+        "each for every sample.",
+    ),
+    (
+        lambda: fit(zeros(0, 4), zeros(0, 3)),
+        ValueError,
+        "Received empty data: there is not a single sample. Pass arrays of at least one row.",
+    ),
+    (
+        lambda: compiled().predict([], verbose=0),
+        ValueError,
+        "Received empty data: there is not a single sample. Pass arrays of at least one row.",
+    ),
+    (
+        lambda: fit(zeros(4, 4), None),
+        ValueError,
+        'Sequential "net" has a loss but got no targets: pass `y` (the data yields only x).',
+    ),
+    (
+        lambda: fit(zeros(4, 5), zeros(4, 3)),
+        ValueError,
+        "Layer \"net\": input 0 with name 'numbers' is incompatible with the layer: expected shape=(None, 4), "
+        "found shape=(4, 5). Reshape the data, or begin the model with Input((5,)).",
+    ),
+    (
+        lambda: fit(zeros(4, 4), zeros(4, 2)),
+        ValueError,
+        "Targets of shape (4, 2) do not go with predictions of shape (4, 3): sizes must be equal, or 1. "
+        "Pass other targets, or change the units of the last layer.",
+    ),
+    (
+        lambda: losses.sparse_categorical_crossentropy(np.array([0, 5]), zeros(2, 3)),
+        IndexError,
+        "sparse_xent: label 5 at row 1 is not one of the 3 classes; labels are numbers from 0 to 2. Give "
+        "the last layer more units, or renumber the labels.",
+    ),
+    (
+        lambda: keras.utils.to_categorical([0, 3], 3),
+        ValueError,
+        "to_categorical: labels range over 0..3, expected 0..2. Pass a larger num_classes, or number the "
+        "classes from 0.",
+    ),
+    (
+        lambda: fit(zeros(4, 4), zeros(4, 3), batch_size=0),
+        ValueError,
+        "`batch_size` should be a positive integer. Received: batch_size=0",
+    ),
+    (
+        lambda: fit(zeros(4, 4), zeros(4, 3), validation_split=1.5),
+        ValueError,
+        "`validation_split` should lie between 0 and 1. Received: validation_split=1.5",
+    ),
+    (
+        lambda: fit(np.array([["a"] * 4] * 4), zeros(4, 3)),
+        ValueError,
+        "`x` holds text. Encode text as integers with TextVectorization or StringLookup, or begin the "
+        'model with Input(dtype="string") and one of these layers.',
+    ),
+    (
+        lambda: ops.convert_to_tensor(["text"]),
+        TypeError,
+        "Can't make a tensor of list ['text']: its elements are no numbers (NumPy dtype <U4). Nested "
+        "lists must have rows of equal lengths; encode text as integers, such as with the layers "
+        "StringLookup or TextVectorization.",
+    ),
+    (
+        lambda: keras.Sequential([layers.Dense(3)], name="net").fit(zeros(4, 4), zeros(4, 3)),
+        ValueError,
+        'Sequential "net": call compile() before fit(): it says what to train with.',
+    ),
+]
+
+WEIGHTS_AND_INPUTS = [
+    (
+        lambda: compiled().set_weights([zeros(4, 3)]),
+        ValueError,
+        'Sequential "net": set_weights() was given 1 arrays, but the layer has 2 weights, of shapes [(4, '
+        "3), (3,)]. Pass a list with an array for each.",
+    ),
+    (
+        lambda: compiled().set_weights([zeros(4, 2), zeros(3)]),
+        ValueError,
+        "Sequential \"net\": the weight 'net/head/kernel' has shape (4, 3); received an array of shape (4, "
+        "2). Pass arrays of the shapes of get_weights().",
+    ),
+    (
+        lambda: model_of_two().fit({"a": zeros(4, 2), "c": zeros(4, 2)}, zeros(4, 1), verbose=0),
+        ValueError,
+        "Functional \"two\": missing data for input \"b\". Received a dict with keys ['a', 'c'], expected the"
+        " keys ['a', 'b'].",
+    ),
+    (
+        lambda: model_of_two().predict([zeros(4, 2)], verbose=0),
+        ValueError,
+        'Layer "two" expects 2 input(s), but it received 1 input tensors. Inputs received: [<Tensor '
+        "shape=(4, 2), dtype=float32, traced>]. Pass a list with a tensor for each input, or a dict by "
+        "their names.",
+    ),
+    (
+        lambda: model_of_two().fit([zeros(4, 2)] * 2, [zeros(4, 1)] * 2, verbose=0),
+        ValueError,
+        "`y` has 2 entries, but the model has 1 outputs: ['output']. Pass a list with one entry per "
+        "output, or a dict by their names.",
+    ),
+    (
+        lambda: layers.Dense(3, name="d").set_weights([zeros(2, 3)]),
+        ValueError,
+        'Dense "d": set_weights() was given 1 arrays, but the layer has 0 weights, of shapes []. Build '
+        "the layer first: call it, or build().",
+    ),
+]
+
+
+@pytest.mark.parametrize("call, kind, text", [*SHAPES_INTO_LAYERS, *NAMES, *NUMBERS, *DATA, *WEIGHTS_AND_INPUTS])
+def test_text(call, kind, text):
+    with pytest.raises(kind) as error:
+        call()
+    assert str(error.value) == text
+
+
+def test_label_out_of_range_in_training():
+    with pytest.raises(IndexError, match="label 7 at row . is not one of the 3 classes; .* renumber the labels"):
+        fit(zeros(4, 4), np.array([0, 1, 2, 7]), loss="sparse_categorical_crossentropy")
+
+
+def test_rows_of_different_lengths():
+    text = (
+        r"Can't make an array of list \[\[1.0, 2.0\], \[1.0\]\]: .* Rows must have one length: pad them, such as with"
+    )
+    with pytest.raises(ValueError, match=text):
+        compiled().predict([[1.0, 2.0], [1.0]], verbose=0)
+    with pytest.raises(ValueError, match=text):
+        ops.convert_to_tensor([[1.0, 2.0], [1.0]])
+
+
+def test_weights_of_another_model(tmp_path):
+    path = tmp_path / "other.weights.h5"
+    keras.Sequential([keras.Input((5,)), layers.Dense(3)]).save_weights(path)
+    with pytest.raises(ValueError) as error:
+        compiled().load_weights(path)
+    assert str(error.value) == (
+        f"{path} does not fit the model; no weight was changed:\n"
+        '  layer "head" (at layers/dense): "kernel" has shape (4, 3), in the file (5, 3)\n'
+        "Build the model as it was saved, or pass skip_mismatch=True to load what fits."
+    )
+
+
+def test_weights_of_no_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError) as error:
+        compiled().load_weights("none.weights.h5")
+    assert str(error.value) == f"There is no file 'none.weights.h5'. The working directory is {str(tmp_path)!r}."
