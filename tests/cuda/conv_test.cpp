@@ -73,6 +73,13 @@ TEST(Convolution, InFrontOfMaxPooling) {
     const Attrs pool{{"window", Integers{2, 2}}, {"strides", Integers{2, 2}}, {"padding", std::string("valid")}};
     Attrs attrs = conv;
     for (const auto& [name, value] : pool.items()) attrs.set("pool_" + name, value);
+    for (const bool keeps_argmax : {true, false}) {
+      Attrs forward = attrs;
+      forward.set("activation", std::string("relu"));
+      forward.set("keeps_argmax", keeps_argmax);
+      const unsigned argmax = dtype == DType::F16 ? 1u << 1 : 0;  // half-precision sums tie
+      expect_same("conv2d_max_pool2d", {x, w, numbers(dtype, {8}, 10)}, forward, bound(dtype, 72), argmax);
+    }
     const std::vector<Tensor> y{apply("conv2d", {x, w}, conv)};
     const std::vector<Tensor> pooled = apply_all("max_pool2d", y, pool);
     const Tensor dp = numbers(dtype, pooled[0].shape(), 9);

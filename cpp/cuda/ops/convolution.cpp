@@ -169,15 +169,39 @@ Kernel plan_transpose(SpecSpan in, SpecSpan out, const Attrs& attrs, const Conte
   return plan_backward_input(in, out, convolution_behind(attrs, in[1].shape), context);
 }
 
-// ---- in front of max pooling: the gradient of the convolution's output is written out first
+// ---- in front of max pooling: the convolution's output, or its gradient, goes through scratch
+
+std::size_t output_bytes(const ConvShape& s, DType dtype) {
+  return static_cast<std::size_t>(s.n * s.oh * s.ow * s.cout) * size_of(dtype);
+}
+
+Kernel plan_max_pool(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
+  const DType dtype = in[0].dtype;
+  const PooledShape s = pooled_shape(in[0].shape, in[1].shape, out[0].shape, attrs);
+  Convolution conv = plan_any(ConvDirection::Forward, s.conv, dtype, context);
+  const bool keeps_argmax = attrs.boolean("keeps_argmax", true);
+  ScratchPlan scratch;
+  const std::size_t y = scratch.add(output_bytes(s.conv, dtype));
+  const std::size_t argmax = scratch.add(keeps_argmax ? 0 : static_cast<std::size_t>(out[0].shape.elements()));
+  const std::size_t inner = scratch.add(conv.scratch_bytes);
+  return {.run =
+              [=, run = std::move(conv.run), pool = s.pool, has_bias = in.size() == 3,
+               activation = activation_of(attrs), &context](const Buffers& b) {
+                run(b.in[0], b.in[1], has_bias ? b.in[2] : nullptr, activation, at(b, y), at(b, inner));
+                max_pool(context.stream, dtype, DType::U8, pool, at(b, y), b.out[0],
+                         keeps_argmax ? b.out[1] : at(b, argmax));
+              },
+          .scratch_bytes = scratch.bytes(),
+          .label = conv.label + "_max_pool2d",
+          .flops = s.conv.flops()};
+}
 
 /// dp, argmax: which inputs they are.
 Kernel plan_pooled(ConvDirection direction, const PooledShape& s, DType dtype, int dp, int argmax, int other,
                    const Context& context) {
   Convolution conv = plan_any(direction, s.conv, dtype, context);
   ScratchPlan scratch;
-  const std::size_t dy =
-      scratch.add(static_cast<std::size_t>(s.conv.n * s.conv.oh * s.conv.ow * s.conv.cout) * size_of(dtype));
+  const std::size_t dy = scratch.add(output_bytes(s.conv, dtype));
   const std::size_t inner = scratch.add(conv.scratch_bytes);
   return {.run =
               [=, run = std::move(conv.run), pool = s.pool, &context](const Buffers& b) {
@@ -198,6 +222,7 @@ void register_convolution() {
   register_kernel("conv2d_backward_input", plan_backward_input);
   register_kernel("conv2d_backward_weights", plan_backward_weights);
   register_kernel("conv2d_transpose", plan_transpose);
+  register_kernel("conv2d_max_pool2d", plan_max_pool);
   register_kernel("conv2d_pooled_backward_input",  // dp, argmax, w, like x
                   [](SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
                     return plan_pooled(ConvDirection::BackwardInput,

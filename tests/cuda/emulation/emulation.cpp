@@ -1,5 +1,6 @@
 #include "emulation.h"
 
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <memory>
@@ -14,9 +15,10 @@ namespace {
 
 constexpr std::size_t kStackBytes = 128 << 10;
 
+/// A stack that runs one thread of every block. jmp_buf switches without a system call, unlike swapcontext.
 struct Fiber {
-  ucontext_t context;
   std::unique_ptr<char[]> stack;
+  jmp_buf resume;
   Index thread;
   bool done;
 };
@@ -36,42 +38,48 @@ std::vector<Barrier> warps;
 std::vector<std::uint64_t> slots;
 std::vector<unsigned char> shared_bytes_;
 Barrier block_barrier;
-ucontext_t scheduler;
+jmp_buf scheduler;
 unsigned current;
 void (*thread_body)(void*);
 void* thread_argument;
 
-void run_thread() {
-  thread_body(thread_argument);
-  fibers[current].done = true;
-  Barrier& warp = warps[current / 32];
-  for (Barrier* barrier : {&block_barrier, &warp}) {
-    --barrier->running;
-    barrier->open_if_complete();
+void leave(Fiber& fiber) {
+  if (_setjmp(fiber.resume) == 0) _longjmp(scheduler, 1);
+}
+
+void run_threads() {
+  for (;;) {
+    thread_body(thread_argument);
+    Fiber& fiber = fibers[current];
+    fiber.done = true;
+    Barrier& warp = warps[current / 32];
+    for (Barrier* barrier : {&block_barrier, &warp}) {
+      --barrier->running;
+      barrier->open_if_complete();
+    }
+    leave(fiber);
   }
-  swapcontext(&fibers[current].context, &scheduler);
 }
 
 void wait_at(Barrier& barrier) {
   const unsigned generation = barrier.generation;
   ++barrier.arrived;
   barrier.open_if_complete();
-  while (barrier.generation == generation) {
-    const unsigned self = current;
-    swapcontext(&fibers[self].context, &scheduler);
-  }
+  while (barrier.generation == generation) leave(fibers[current]);
 }
 
-void start_fiber(unsigned i, dim3 block) {
-  Fiber& fiber = fibers[i];
-  if (!fiber.stack) fiber.stack.reset(new char[kStackBytes]);
-  fiber.thread = {i % block.x, i / block.x % block.y, i / (block.x * block.y)};
-  fiber.done = false;
-  getcontext(&fiber.context);
-  fiber.context.uc_stack.ss_sp = fiber.stack.get();
-  fiber.context.uc_stack.ss_size = kStackBytes;
-  fiber.context.uc_link = nullptr;
-  makecontext(&fiber.context, run_thread, 0);
+/// Runs the fiber until it leaves.
+void enter(Fiber& fiber) {
+  if (_setjmp(scheduler) != 0) return;
+  if (fiber.stack) _longjmp(fiber.resume, 1);
+  fiber.stack.reset(new char[kStackBytes]);
+  ucontext_t context;
+  getcontext(&context);
+  context.uc_stack.ss_sp = fiber.stack.get();
+  context.uc_stack.ss_size = kStackBytes;
+  context.uc_link = nullptr;
+  makecontext(&context, run_threads, 0);
+  setcontext(&context);
 }
 
 void run_block(dim3 block, std::size_t shared) {
@@ -82,13 +90,16 @@ void run_block(dim3 block, std::size_t shared) {
   warps.assign((threads + 31) / 32, {});
   for (unsigned i = 0; i < threads; ++i) ++warps[i / 32].running;
   slots.assign(warps.size() * 32, 0);
-  for (unsigned i = 0; i < threads; ++i) start_fiber(i, block);
+  for (unsigned i = 0; i < threads; ++i) {
+    fibers[i].thread = {i % block.x, i / block.x % block.y, i / (block.x * block.y)};
+    fibers[i].done = false;
+  }
   for (unsigned left = threads; left > 0;) {
     for (unsigned i = 0; i < threads; ++i) {
       if (fibers[i].done) continue;
       current = i;
       threadIdx = fibers[i].thread;
-      swapcontext(&scheduler, &fibers[i].context);
+      enter(fibers[i]);
       if (fibers[i].done) --left;
     }
   }
