@@ -1,6 +1,7 @@
 #include "dlcore/program.h"
 
 #include "bindings/bindings.h"
+#include "program/device.h"
 
 namespace dlcore::python {
 
@@ -17,15 +18,17 @@ Rows rows_of(const py::array& array, bool writable) {
           row_elements};
 }
 
-/// Rows of an array that the Rows keep alive: a device may keep a copy of them from one call to the next.
-Rows kept_rows_of(const py::array& array) {
+/// Rows that keep the array alive, as a device may keep a copy of them from one call to the next; on the host, which
+/// needs no copy, the array itself.
+py::object kept_rows_of(const py::array& array) {
+  if (current_device().is_host()) return array;
   Rows rows = rows_of(array, false);
   const std::shared_ptr<const void> owner(new py::array(array), [](const py::array* held) {
     const py::gil_scoped_acquire acquire;
     delete held;
   });
   rows.storage = std::make_shared<Storage>(rows.data, static_cast<std::size_t>(array.nbytes()), owner);
-  return rows;
+  return py::cast(std::move(rows));
 }
 
 std::vector<Rows> all_rows(const py::sequence& arrays, bool writable) {
@@ -62,8 +65,8 @@ py::list spec_list(const std::vector<TensorSpec>& specs) {
 }  // namespace
 
 void init_program(py::module_& module) {
-  py::class_<Rows>(module, "Rows", "An array as a source of batches, of which a device may keep a copy.")
-      .def(py::init(&kept_rows_of), py::arg("array"));
+  py::class_<Rows>(module, "Rows", "An array as a source of batches, of which a device may keep a copy.");
+  module.def("kept_rows", &kept_rows_of, py::arg("array"), "An array as the device in force takes it again and again.");
   py::class_<Program, std::shared_ptr<Program>>(module, "Program")
       .def_property_readonly("inputs", [](const Program& p) { return spec_list(p.inputs()); })
       .def_property_readonly("outputs", [](const Program& p) { return spec_list(p.outputs()); })

@@ -122,7 +122,8 @@ class Tape:
 class Rows:
     """An array as a source of batches, of which a device may keep a copy."""
 
-    def __init__(self, array: np.ndarray) -> None: ...
+def kept_rows(array: np.ndarray) -> np.ndarray | Rows:
+    """An array as the device in force takes it again and again."""
 
 class Program:
     @property

@@ -1,7 +1,8 @@
 """Devices: models on a test device, whose memory is not the host's, give the processor's bits; what is said without.
 
-The test device is a plug-in that the build leaves in build/*/tests/cpp/device, the one for GPUs in build/*/cpp/cuda. A
-plug-in is loaded once in a process, so each test runs in one of its own.
+Plug-ins are found where the build leaves them: the test device in build/*/tests/cpp/device, the GPU's kernels on an
+emulator in build/*/tests/cuda, the plug-in for GPUs in build/*/cpp/cuda. A plug-in is loaded once in a process, so each
+test runs in one of its own.
 """
 
 import glob
@@ -23,6 +24,7 @@ def _built(*path):
 
 
 PLUGIN = _built("tests", "cpp", "device", "dlcore_test_plugin.so")
+EMULATED_PLUGIN = _built("tests", "cuda", "dlcore_emulated_plugin.so")
 CUDA_PLUGIN = _built("cpp", "cuda", "libdlcore_cuda.so")
 needs_device = pytest.mark.skipif(PLUGIN is None, reason="the test device is not built")
 
@@ -129,14 +131,10 @@ same(all_ways("cpu"), all_ways("gpu"))
     )
 
 
-@needs_device
-def test_recurrent_and_attention_models():
-    on_device(
-        SETUP
-        + """
+SEQUENCES = """
 tokens, label = rng.integers(0, 50, (64, 12)), rng.integers(0, 2, (64, 1))
 
-def results(device):
+def of_sequences(device):
     with keras.device(device):
         keras.utils.set_random_seed(3)
         inputs = keras.Input((12,), dtype="int32")
@@ -149,9 +147,31 @@ def results(device):
         model.compile("rmsprop", "binary_crossentropy", metrics=["accuracy", keras.metrics.AUC(name="auc")])
         history = model.fit(tokens, label, epochs=2, verbose=0).history
         return history, model.get_weights()
-
-same(results("cpu"), results("gpu"))
 """
+
+
+@needs_device
+def test_recurrent_and_attention_models():
+    on_device(SETUP + SEQUENCES + 'same(of_sequences("cpu"), of_sequences("gpu"))')
+
+
+@pytest.mark.skipif(EMULATED_PLUGIN is None, reason="the emulated GPU is not built")
+def test_models_through_the_gpus_kernels():
+    """Sums in another order: the losses agree within rounding."""
+    run(
+        SETUP
+        + SEQUENCES
+        + """
+def agree(of_device):
+    (here, *_), (there, *_) = of_device("cpu"), of_device("gpu")
+    assert here.keys() == there.keys()
+    for name in here:
+        np.testing.assert_allclose(there[name], here[name], rtol=1e-4, err_msg=name)
+
+agree(lambda device: train(device)[1:])
+agree(of_sequences)
+""",
+        DLCORE_CUDA_PLUGIN=EMULATED_PLUGIN,
     )
 
 

@@ -136,7 +136,7 @@ class ArraySource:
         self.structure = make_batch(x, y, sample_weight, class_weight)
         self.arrays = arrays_of(self.structure)
         # As programs take them: a device may keep them from one call to the next.
-        self.kept_arrays = [_core.Rows(a) for a in self.arrays]
+        self.kept_arrays = [_core.kept_rows(a) for a in self.arrays]
         self.rows = len(self.arrays[0])
         self.batch_size = int(batch_size)
         self.shuffle = shuffle
