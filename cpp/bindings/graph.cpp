@@ -42,6 +42,16 @@ void set_python_gradient_function(const py::function& function) {
   });
 }
 
+/// A RematRegion while a `with` block runs.
+class RematScope {
+ public:
+  void enter() { region_.emplace(); }
+  void exit() { region_.reset(); }
+
+ private:
+  std::optional<RematRegion> region_;
+};
+
 }  // namespace
 
 void init_graph(py::module_& module) {
@@ -81,6 +91,11 @@ void init_graph(py::module_& module) {
       .def("dump", &Graph::dump)
       .def_static("current", &Graph::current);
 
+  py::class_<RematScope>(module, "RematRegion",
+                         "`with RematRegion():` what is recorded is computed again for gradients.")
+      .def(py::init<>())
+      .def("__enter__", &RematScope::enter)
+      .def("__exit__", [](RematScope& scope, const py::args&) { scope.exit(); });
   py::class_<Tape>(module, "Tape")
       .def(py::init<>())
       .def("start", &Tape::start)

@@ -732,6 +732,11 @@ void register_movement() {
   register_primitive({.name = "copy", .infer = infer_same, .plan = plan_copy, .vjp = [](const VjpContext& c) {
                         return std::vector<Tensor>{c.dout[0]};
                       }});
+  register_primitive({.name = "optimization_barrier",
+                      .infer = infer_same,
+                      .plan = nullptr,
+                      .vjp = [](const VjpContext& c) { return std::vector<Tensor>{c.dout[0]}; },
+                      .is_alias = true});
   register_primitive({.name = "stop_gradient", .infer = infer_same, .plan = nullptr, .is_alias = true});
   register_primitive(
       {.name = "full_like", .infer = infer_full_like, .plan = plan_full_like, .shape_only_inputs = kFirst});

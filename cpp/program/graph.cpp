@@ -1,6 +1,7 @@
 #include "program/graph.h"
 
 #include <algorithm>
+#include <atomic>
 
 namespace dlcore {
 
@@ -11,7 +12,15 @@ std::vector<std::shared_ptr<Graph>>& recording_stack() {
   return stack;
 }
 
+std::atomic<int> regions{0};
+thread_local int current_region = 0;
+
 }  // namespace
+
+RematRegion::RematRegion() : outer_(current_region) {
+  if (outer_ == 0) current_region = ++regions;
+}
+RematRegion::~RematRegion() { current_region = outer_; }
 
 std::shared_ptr<Graph> Graph::current() { return recording_stack().empty() ? nullptr : recording_stack().back(); }
 void Graph::begin_recording() { recording_stack().push_back(shared_from_this()); }
@@ -72,7 +81,7 @@ void Graph::set_outputs(std::span<const Tensor> tensors, std::vector<std::string
 
 std::vector<Tensor> Graph::append(const Primitive& op, std::span<const Tensor> inputs, const Attrs& attrs,
                                   const Specs& out) {
-  Node node{&op, {}, {}, attrs};
+  Node node{&op, {}, {}, attrs, current_region};
   for (const Tensor& input : inputs) node.in.push_back(input.is_symbolic() ? input.value() : constant(input).value());
   std::vector<Tensor> results;
   for (const TensorSpec& spec : out) {
@@ -90,7 +99,7 @@ std::vector<Tensor> Graph::gradient(std::span<const Tensor> targets, std::span<c
   records.reserve(static_cast<std::size_t>(std::max<std::ptrdiff_t>(0, last - first)));
   for (std::ptrdiff_t i = first; i < last; ++i) {
     const Node& node = nodes[i];
-    Record record{node.op, node.attrs, {}, {}};
+    Record record{node.op, node.attrs, {}, {}, node.region};
     for (int value : node.in) record.in.push_back(handle(value));
     for (int value : node.out) record.out.push_back(handle(value));
     records.push_back(std::move(record));

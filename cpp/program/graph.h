@@ -16,6 +16,20 @@ struct Node {
   const Primitive* op;
   std::vector<int> in, out;  // values
   Attrs attrs;
+  int region = 0;  // the RematRegion it was recorded in, or 0
+};
+
+/// While one lives, what this thread records is computed again where gradients need it, instead of being kept from the
+/// forward pass (rematerialisation, Chen et al. 2016). Inside of another it changes nothing.
+class RematRegion {
+ public:
+  RematRegion();
+  ~RematRegion();
+  RematRegion(const RematRegion&) = delete;
+  RematRegion& operator=(const RematRegion&) = delete;
+
+ private:
+  int outer_;
 };
 
 /// What a value is when no node makes it.

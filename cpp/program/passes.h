@@ -15,7 +15,7 @@ void remove_dead_nodes(Graph& graph);
 /// Shapes taken from other tensors become attributes, constants are computed, identities (x * 1, a cast to the same
 /// dtype, a broadcast that a pointwise op does anyway, ...) disappear.
 void simplify(Graph& graph);
-/// Nodes that compute the same from the same become one.
+/// Nodes that compute the same from the same become one; then the barriers that kept some apart are gone.
 void merge_common_nodes(Graph& graph);
 /// The gradient of a cross-entropy behind a softmax becomes one node of the logits' gradient.
 void fuse_softmax_cross_entropy(Graph& graph);

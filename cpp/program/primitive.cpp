@@ -277,6 +277,40 @@ TensorKey key_of(const Tensor& tensor) {
 using TensorMap = std::unordered_map<TensorKey, Tensor, TensorKeyHash>;
 using TensorSet = std::unordered_set<TensorKey, TensorKeyHash>;
 
+/// Second computations of regions, each made when it is first asked for.
+class Recomputation {
+ public:
+  explicit Recomputation(std::span<const Record> records) : records_(records) {}
+
+  /// The record with what its region, computed again, has in place of its inputs and outputs.
+  Record of(const Record& record) {
+    TensorMap& again = regions_[record.region];
+    if (again.empty()) compute(record.region, again);
+    Record result{record.op, {}, {}, {}};
+    for (const Tensor& tensor : record.in) result.in.push_back(again.at(key_of(tensor)));
+    for (const Tensor& tensor : record.out) result.out.push_back(again.at(key_of(tensor)));
+    return result;
+  }
+
+ private:
+  void compute(int region, TensorMap& again) const {
+    for (const Record& record : records_) {
+      if (record.region != region) continue;
+      std::vector<Tensor> in;
+      for (const Tensor& tensor : record.in) {
+        Tensor& mapped = again[key_of(tensor)];
+        if (!mapped) mapped = apply("optimization_barrier", {tensor});  // from outside of the region
+        in.push_back(mapped);
+      }
+      const std::vector<Tensor> out = apply_all(*record.op, in, record.attrs);
+      for (std::size_t i = 0; i < out.size(); ++i) again[key_of(record.out[i])] = out[i];
+    }
+  }
+
+  std::span<const Record> records_;
+  std::unordered_map<int, TensorMap> regions_;
+};
+
 }  // namespace
 
 std::vector<Tensor> gradient(std::span<const Record> records, std::span<const Tensor> targets,
@@ -302,6 +336,7 @@ std::vector<Tensor> gradient(std::span<const Record> records, std::span<const Te
   for (std::size_t i = 0; i < targets.size(); ++i)
     accumulate(targets[i], i < dtargets.size() && dtargets[i] ? dtargets[i] : ops::ones_like(targets[i]));
 
+  Recomputation recomputation(records);
   TensorSet source_keys;
   for (const Tensor& source : sources) source_keys.insert(key_of(source));
   for (auto record = records.rbegin(); record != records.rend(); ++record) {
@@ -320,8 +355,11 @@ std::vector<Tensor> gradient(std::span<const Record> records, std::span<const Te
     for (std::size_t i = 0; i < record->in.size(); ++i)
       any |= wanted[i] = is_float(record->in[i].dtype()) && dependent.contains(key_of(record->in[i]));
     if (!any) continue;
+    Record again;
+    if (record->region) again = recomputation.of(*record);
+    const Record& known = record->region ? again : *record;
     const std::vector<Tensor> din =
-        record->op->vjp({record->in, record->out, record->attrs, dout, {wanted.get(), record->in.size()}});
+        record->op->vjp({known.in, known.out, record->attrs, dout, {wanted.get(), record->in.size()}});
     for (std::size_t i = 0; i < din.size(); ++i)
       if (din[i] && wanted[i]) accumulate(record->in[i], din[i]);
   }

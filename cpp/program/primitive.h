@@ -127,6 +127,7 @@ struct Record {
   const Primitive* op;
   Attrs attrs;
   std::vector<Tensor> in, out;
+  int region = 0;  // what has one, other than 0, is computed again for the gradients of its region
 };
 
 /// Gradients of sum(target * dtarget) with respect to `sources`: walks the records backwards and applies each vjp.

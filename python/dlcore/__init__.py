@@ -64,6 +64,7 @@ _OBJECTS = {
     "Optimizer": "optimizers",
     "Quantizer": "quantizers",
     "Regularizer": "regularizers",
+    "RematScope": "layers.remat",
     "Sequential": "models",
     "StatelessScope": "backend",
     "SymbolicScope": "backend",
@@ -71,6 +72,7 @@ _OBJECTS = {
     "device": "distribution",
     "explain": "training.explain",
     "name_scope": "backend",
+    "remat": "layers.remat",
 }
 
 __all__ = ["Tensor", "num_threads", "set_num_threads", "show_config", "version", *_MODULES, *_OBJECTS]

@@ -104,6 +104,12 @@ class Graph:
     @staticmethod
     def current() -> Graph | None: ...
 
+class RematRegion:
+    """`with RematRegion():` what is recorded is computed again for gradients."""
+
+    def __enter__(self) -> None: ...
+    def __exit__(self, *args: object) -> None: ...
+
 def set_gradient_function(
     function: Callable[[int, list[Tensor], list[Tensor], list[Tensor | None]], Sequence[Tensor | None]],
 ) -> None:

@@ -1,7 +1,6 @@
-"""Every public name of Keras is here, or absent by design, or on the list of what is still to come.
+"""Every public name of Keras is here or absent by design.
 
-keras_api.json holds Keras's names (make_keras_api.py), docs/keras_api.md says what is absent by design and why,
-keras_api_to_come.txt lists the rest and must be exact: a name that appears is taken off it.
+keras_api.json holds Keras's names (make_keras_api.py), docs/keras_api.md says what is absent by design and why.
 """
 
 import functools
@@ -15,7 +14,6 @@ import dlcore
 
 ROOT = pathlib.Path(__file__).parents[2]
 KERAS = json.loads((ROOT / "tests/golden/keras_api.json").read_text())
-TO_COME = (ROOT / "tests/golden/keras_api_to_come.txt").read_text().split()
 # A row of the table: | `keras.layers.TFSMLayer`, `keras.layers.JaxLayer` | reason |
 ROWS = re.findall(r"^\| (`keras[^|]*) \| ([^|]+) \|$", (ROOT / "docs/keras_api.md").read_text(), re.MULTILINE)
 BY_DESIGN = {name: reason for names, reason in ROWS for name in re.findall(r"`([^`]+)`", names)}
@@ -43,15 +41,12 @@ def expected():
 @pytest.mark.parametrize("space", KERAS)
 def test_names(space):
     names = [f"{space}.{name}" for name in KERAS[space]]
-    missing = [name for name in names if not has(name) and not by_design(name)]
-    assert missing == [name for name in TO_COME if name in set(names)]
+    assert not [name for name in names if not has(name) and not by_design(name)]
 
 
-def test_lists_hold_names_of_keras_only():
+def test_the_list_holds_names_of_keras_only():
     known = {*KERAS, *(f"{space}.{name}" for space, names in KERAS.items() for name in names)}
-    assert set(TO_COME) <= known
     assert set(BY_DESIGN) <= known
-    assert not [name for name in TO_COME if by_design(name)]
 
 
 def test_absent_by_design_is_absent():

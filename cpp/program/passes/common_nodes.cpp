@@ -40,6 +40,15 @@ struct NodeEqual {
   bool operator()(const Node& a, const Node& b) const { return a.op == b.op && a.in == b.in && a.attrs == b.attrs; }
 };
 
+void remove_barriers(Graph& graph) {
+  Rewriter rewriter(graph);
+  rewriter.run([&](const Node& node) {
+    if (node.op->name != "optimization_barrier") return true;
+    rewriter.replace(node.out[0], node.in[0]);
+    return false;
+  });
+}
+
 }  // namespace
 
 // Every primitive is a pure function of its inputs (random numbers too: of their seed), so equal nodes are one.
@@ -53,6 +62,7 @@ void merge_common_nodes(Graph& graph) {
     for (std::size_t i = 0; i < node.out.size(); ++i) rewriter.replace(node.out[i], at->second[i]);
     return false;
   });
+  remove_barriers(graph);
 }
 
 }  // namespace dlcore

@@ -11,6 +11,9 @@ namespace dlcore {
 
 namespace {
 
+// Inputs of a chain live until its last node runs: a sum of many tensors, one made after another, should not keep all.
+constexpr int kMaxWholeInputs = 8;
+
 /// Nodes that will run as one loop, at the place of the last of them. Closed when a node outside has read one of its
 /// values: a later member would have to run before that reader and after it.
 struct Chain {
@@ -72,7 +75,10 @@ class PointwiseFuser {
       instructions += chains_[home].nodes.size();
       nodes.insert(nodes.end(), chains_[home].nodes.begin(), chains_[home].nodes.end());
     }
-    return instructions <= kMaxInstructions && inputs_of(nodes).size() + node.in.size() <= kMaxInputs;
+    const std::vector<int> inputs = inputs_of(nodes);
+    const auto is_whole = [&](int value) { return spec(value).shape == spec(node.out[0]).shape; };
+    return instructions <= kMaxInstructions && inputs.size() + node.in.size() <= kMaxInputs &&
+           std::count_if(inputs.begin(), inputs.end(), is_whole) < kMaxWholeInputs;
   }
 
   int merge(int into, int from) {

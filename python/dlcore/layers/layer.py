@@ -16,6 +16,7 @@ from dlcore.backend.tensors import Tensor, convert_to_tensor
 from dlcore.backend.variables import Variable, reading
 from dlcore.layers.call_spec import SignatureOfInit, call_build, is_tensor_structure, shapes_of, signature_of
 from dlcore.layers.input_spec import InputSpec, assert_input_compatibility
+from dlcore.layers.remat import current_scope
 from dlcore.ops.operation import Operation, any_keras_tensor, infer_outputs, symbolic_call
 from dlcore.utils.tracebacks import shortened
 
@@ -80,6 +81,7 @@ class Layer(Operation):
             "_programs",
             "_compile_arguments",
             "_metrics_of_fit",
+            "_remat_scope",
         )
     )
 
@@ -115,6 +117,7 @@ class Layer(Operation):
         self._losses = []
         self._build_shapes = None
         self._training_call = None
+        self._remat_scope = current_scope()
 
     # ---- variables and sublayers
 
@@ -458,13 +461,18 @@ class Layer(Operation):
     def _scoped_call(self, args, kwargs):
         """The call itself; the first one in the layer's name scope, for variables that are made there."""
         if self._called:
-            return self.call(*args, **kwargs)
+            return self._own_call(args, kwargs)
         with self._scope():
-            outputs = self.call(*args, **kwargs)
+            outputs = self._own_call(args, kwargs)
         self._called = True
         return outputs
 
     _called = False
+
+    def _own_call(self, args, kwargs):
+        if self._remat_scope is None:
+            return self.call(*args, **kwargs)
+        return self._remat_scope.call(self, args, kwargs)
 
     def _convert_arguments(self, args, kwargs):
         """Arrays to tensors, floats to the compute dtype; masks stay with their tensors."""

@@ -38,6 +38,9 @@ class Model(Trainer, Layer):
         else:
             Layer.__init__(self, *args, **kwargs)
 
+    def _own_call(self, args, kwargs):
+        return self.call(*args, **kwargs)  # a RematScope is for each of its layers by itself
+
     @property
     def layers(self):
         """The layers, without those inside them."""

@@ -1,11 +1,17 @@
 """Attention."""
 
 import math
+from typing import NamedTuple
 
 from dlcore import _core, backend
 from dlcore.ops import numpy as knp
-from dlcore.ops._common import as_float, own_names
+from dlcore.ops._common import as_float
 from dlcore.ops.operation import operation
+
+
+# Scores up to so many are kept for the gradient; of more, pieces of about so many are computed at a time, and of so many
+# queries at least, as each piece adds to the gradients of all keys and values.
+_KEPT_SCORES, _SCORES_OF_PIECE, _QUERIES_OF_PIECE = 1 << 22, 1 << 20, 256
 
 
 @operation
@@ -40,19 +46,88 @@ def dot_product_attention(
         key, value = knp.repeat(key, heads // shared, 2), knp.repeat(value, heads // shared, 2)
     scale = 1.0 / math.sqrt(key.shape[-1]) if scale is None else scale
     q, k, v = (knp.transpose(t, [0, 2, 1, 3]) for t in (query, key, value))
-    scores = knp.multiply(_core.apply("matmul", [q, k], transpose_b=True), scale)
-    if attn_logits_soft_cap is not None:
-        scores = knp.multiply(knp.tanh(knp.divide(scores, attn_logits_soft_cap)), attn_logits_soft_cap)
-    if bias is not None:
-        scores = knp.add(scores, bias)
-    if is_causal:
-        rows = _core.apply("iota_like", [scores], axis=2, dtype="int32")
-        columns = _core.apply("iota_like", [scores], axis=3, dtype="int32")
-        seen = knp.less_equal(columns, rows)
-        mask = seen if mask is None else knp.logical_and(mask, seen)
-    if mask is not None:
-        scores = knp.where(mask, scores, -6e4 if scores.dtype == "float16" else -1e30)
-    return knp.transpose(_core.apply("matmul", [_core.apply("softmax", [scores], axis=-1), v]), [0, 2, 1, 3])
+
+    def attend(q, k, v, part):
+        scores = knp.multiply(_core.apply("matmul", [q, k], transpose_b=True), scale)
+        if attn_logits_soft_cap is not None:
+            scores = knp.multiply(knp.tanh(knp.divide(scores, attn_logits_soft_cap)), attn_logits_soft_cap)
+        if bias is not None:
+            scores = knp.add(scores, part.of(bias))
+        seen = None if mask is None else part.of(mask)
+        if is_causal:
+            causal = causal_mask(scores, part.first_row)
+            seen = causal if seen is None else knp.logical_and(seen, causal)
+        if seen is not None:
+            scores = knp.where(seen, scores, -6e4 if scores.dtype == "float16" else -1e30)
+        return _core.apply("matmul", [_core.apply("softmax", [scores], axis=-1), v])
+
+    return knp.transpose(in_pieces(attend, q, k, v, heads, 2, is_causal), [0, 2, 1, 3])
 
 
-__all__ = own_names(globals())
+def causal_mask(scores, first=0):
+    """Bool, in the shape of scores (..., T, S): True where a key's position is not after the query's, first + row."""
+    rows = _core.apply("iota_like", [scores], axis=scores.ndim - 2, dtype="int32")
+    columns = _core.apply("iota_like", [scores], axis=scores.ndim - 1, dtype="int32")
+    return knp.less_equal(columns, knp.add(rows, first) if first else rows)
+
+
+class Part(NamedTuple):
+    """Which of the scores (batch, ..., T, S) are meant: slices, None for all."""
+
+    batches: slice | None = None
+    rows: slice | None = None
+    columns: slice | None = None
+
+    @property
+    def first_row(self):
+        return self.rows.start if self.rows else 0
+
+    def of(self, x):
+        """The part of what is broadcast to the scores."""
+        for axis, wanted in ((-4, self.batches), (-2, self.rows), (-1, self.columns)):
+            if wanted is not None and x.ndim >= -axis and x.shape[axis] != 1:
+                x = x[(..., wanted, *[slice(None)] * (-axis - 1))]
+        return x
+
+
+def in_pieces(attend, query, key, value, heads, axis, is_causal):
+    """attend(query, key, value, part) of (batch, ...) tensors: of all at once or, where there are many scores, of pieces
+    of them one after another, batches first, then queries.
+
+    What a piece computes is computed again for its gradients, so memory grows with T + S instead of their product (Rabe
+    and Staats 2021, "Self-attention does not need O(n^2) memory"). Causal pieces leave out the keys that none of their
+    queries sees.
+
+    Args:
+        heads: number of scores for each pair of a query and a key.
+        axis: of the queries and keys, T and S.
+    """
+    batch, queries, keys = query.shape[0], query.shape[axis], key.shape[axis]
+    if None in (batch, queries, keys) or batch * heads * queries * keys <= _KEPT_SCORES:
+        return attend(query, key, value, Part())
+    of_batches = _ranges(batch, _SCORES_OF_PIECE // (heads * queries * keys))
+    results = []
+    for batches, q, k, v in zip(of_batches, *(_split(x, of_batches, 0) for x in (query, key, value))):
+        rows_of_piece = _SCORES_OF_PIECE // ((batches.stop - batches.start) * heads * keys)
+        of_rows = _ranges(queries, max(_QUERIES_OF_PIECE, rows_of_piece))
+        pieces = []
+        for rows, q_piece in zip(of_rows, _split(q, of_rows, axis)):
+            columns = slice(0, min(rows.stop, keys)) if is_causal else None
+            index = (slice(None),) * axis + (columns,)
+            with _core.RematRegion():
+                seen = (k[index], v[index]) if is_causal else (k, v)
+                pieces.append(attend(q_piece, *seen, Part(batches, rows, columns)))
+        results.append(knp.concatenate(pieces, axis))
+    return knp.concatenate(results, 0)
+
+
+def _ranges(size, step):
+    step = max(1, step)
+    return [slice(first, min(first + step, size)) for first in range(0, size, step)]
+
+
+def _split(x, ranges, axis):
+    return [x] if len(ranges) == 1 else knp.split(x, [part.stop for part in ranges[:-1]], axis)
+
+
+__all__ = ["dot_product_attention"]

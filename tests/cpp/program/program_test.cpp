@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <functional>
+#include <optional>
 #include <random>
 
 #include "base/parallel.h"
@@ -180,6 +181,41 @@ TEST(Passes, ConstantsAreComputedOnce) {
   const Graph optimised = optimise(*graph);
   ASSERT_EQ(ops_of(optimised), std::vector<std::string>{"mul"});
   EXPECT_EQ(optimised.values[optimised.nodes[0].in[1]].constant.item(), 20);
+}
+
+TEST(Passes, ASumOfManyTensorsDoesNotKeepThemAll) {
+  constexpr int kTerms = 60;
+  const auto sum = [](const auto& x) {
+    Tensor result = x[0];
+    for (int i = 1; i < kTerms; ++i)
+      result = result + apply("cumsum", {x[0] * static_cast<double>(i)}, {{"axis", std::int64_t{0}}});
+    return std::vector{result};
+  };
+  const Tensor x = random_tensor({4096}, 1);
+  expect_same_as_eager(sum, {x}, 1e-2);
+  EXPECT_LT(Program::compile(*trace(sum, {x}))->arena_bytes(), 12 * x.spec().bytes());
+}
+
+/// The gradient of sum(f(...f(x))) where f, of many wide values, is computed again for it, or is not.
+Function gradient_of_blocks(bool again) {
+  return [again](const std::vector<Tensor>& x) {
+    Tensor y = x[0];
+    for (int block = 0; block < 8; ++block) {
+      std::optional<RematRegion> region;
+      if (again) region.emplace();
+      for (int i = 0; i < 4; ++i) y = apply("matmul", {unary("tanh", apply("matmul", {y, x[1]})), x[2]});
+    }
+    return Graph::current()->gradient(std::array{y}, {}, x);
+  };
+}
+
+TEST(RematRegion, KeepsLessAndGivesTheSameBits) {
+  const std::vector<Tensor> x{random_tensor({16, 8}, 1), random_tensor({8, 256}, 2), random_tensor({256, 8}, 3)};
+  const auto kept = Program::compile(*trace(gradient_of_blocks(false), x));
+  const auto again = Program::compile(*trace(gradient_of_blocks(true), x));
+  EXPECT_LT(again->arena_bytes(), 0.4 * static_cast<double>(kept->arena_bytes()));
+  const std::vector<Tensor> expected = kept->run(x), got = again->run(x);
+  for (std::size_t i = 0; i < x.size(); ++i) expect_near(got[i], expected[i], 0);
 }
 
 TEST(Variables, AreUpdatedInPlaceAndReadAfterwards) {

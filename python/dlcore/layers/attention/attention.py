@@ -3,6 +3,7 @@
 from dlcore import _core, ops, random
 from dlcore.layers.arguments import fraction, one_of
 from dlcore.layers.layer import Layer
+from dlcore.ops.attention import causal_mask
 
 
 class Attention(Layer):
@@ -114,10 +115,3 @@ class AdditiveAttention(Attention):
         config = super().get_config()
         del config["score_mode"]
         return config
-
-
-def causal_mask(scores):
-    """Bool, in the shape of scores (..., Tq, Tv): True where the value's position is not after the query's."""
-    rows = _core.apply("iota_like", [scores], axis=len(scores.shape) - 2, dtype="int32")
-    columns = _core.apply("iota_like", [scores], axis=len(scores.shape) - 1, dtype="int32")
-    return ops.less_equal(columns, rows)

@@ -3,11 +3,11 @@ import math
 from dlcore import _core, ops
 from dlcore.layers.activations.activation import Softmax
 from dlcore.layers.arguments import fraction, positive_int
-from dlcore.layers.attention.attention import causal_mask
 from dlcore.layers.attention.projections import combine_masks, keys_like_values, projection
 from dlcore.layers.layer import Layer
 from dlcore.layers.regularization.dropout import Dropout
 from dlcore.layers.weight_options import set_weight_options, weight_options_config
+from dlcore.ops.attention import causal_mask
 
 
 class GroupQueryAttention(Layer):

@@ -4,11 +4,11 @@ import string
 from dlcore import ops
 from dlcore.layers.activations.activation import Softmax
 from dlcore.layers.arguments import fraction, positive_int
-from dlcore.layers.attention.attention import causal_mask
 from dlcore.layers.attention.projections import combine_masks, keys_like_values, projection
 from dlcore.layers.layer import Layer
 from dlcore.layers.regularization.dropout import Dropout
 from dlcore.layers.weight_options import set_weight_options, weight_options_config
+from dlcore.ops.attention import Part, causal_mask, in_pieces
 
 
 class MultiHeadAttention(Layer):
@@ -143,17 +143,27 @@ class MultiHeadAttention(Layer):
         q = self._query_dense(query) * (1.0 / math.sqrt(self.key_dim))
         k = self._key_dense(key)
         v = self._value_dense(value)
-        scores = ops.einsum(self._scores_equation, k, q)
         mask = combine_masks(query_mask, value_mask, key_mask, attention_mask)
         if mask is not None:
-            for _ in range(len(scores.shape) - len(mask.shape)):
+            for _ in range(len(q.shape) + len(self._axes) - 1 - len(mask.shape)):
                 mask = ops.expand_dims(mask, -2 * len(self._axes) - 1)
-        if use_causal_mask:
-            causal = causal_mask(scores)
-            mask = causal if mask is None else ops.logical_and(mask, causal)
-        weights = self._softmax(scores, mask=mask)
-        kept = self._dropout_layer(weights, training=training)
-        outputs = self._output_dense(ops.einsum(self._values_equation, kept, v))
+
+        def attend(q, k, v, part):
+            """What a part of the queries gets from a part of the values, and the weights."""
+            seen = None if mask is None else part.of(mask)
+            scores = ops.einsum(self._scores_equation, k, q)
+            if use_causal_mask:
+                causal = causal_mask(scores, part.first_row)
+                seen = causal if seen is None else ops.logical_and(seen, causal)
+            weights = self._softmax(scores, mask=seen)
+            kept = self._dropout_layer(weights, training=training)
+            return ops.einsum(self._values_equation, kept, v), weights
+
+        if return_attention_scores or len(q.shape) != 4:  # pieces are of (batch, time, heads, size)
+            outputs, weights = attend(q, k, v, Part())
+        else:
+            outputs = in_pieces(lambda *of: attend(*of)[0], q, k, v, self.num_heads, 1, use_causal_mask)
+        outputs = self._output_dense(outputs)
         return (outputs, weights) if return_attention_scores else outputs
 
     def compute_output_shape(self, query_shape, value_shape, key_shape=None):

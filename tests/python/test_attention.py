@@ -1,0 +1,67 @@
+"""Attention with more scores than are kept: pieces of the queries, computed again for the gradients."""
+
+import math
+
+import numpy as np
+import pytest
+
+from dlcore import _core, layers, ops
+
+
+def attend_at_once(q, k, v, mask):
+    scores = ops.einsum("bthd,bshd->bhts", q, k) / math.sqrt(q.shape[-1])
+    return ops.einsum("bhts,bshd->bthd", ops.softmax(ops.where(mask, scores, -1e30)), v)
+
+
+def program(function, arrays):
+    """Of the output and the gradients of a weighted sum of it."""
+    with _core.Graph() as graph:
+        inputs = [graph.input(a.shape, str(a.dtype), f"x{i}") for i, a in enumerate(arrays)]
+        y = function(*inputs)
+        loss = ops.sum(y * ops.sin(ops.reshape(ops.arange(y.size, dtype=y.dtype), y.shape)))
+        program = graph.compile([y, *graph.gradient([loss], inputs)])
+    return program, program.run([ops.convert_to_tensor(a) for a in arrays])
+
+
+@pytest.mark.parametrize("sizes", [(3, 1100, 1100, 2), (1, 2300, 1000, 2), (70, 250, 250, 1)])
+@pytest.mark.parametrize("is_causal", [False, True])
+def test_agrees_with_all_at_once(sizes, is_causal):
+    batch, queries, keys, heads = sizes
+    rng = np.random.default_rng(0)
+    q, k, v = (rng.normal(size=(batch, t, heads, 3)) for t in (queries, keys, keys))
+    mask = rng.random((batch, 1, 1, keys)) < 0.8
+    mask[..., 0] = True
+    seen = mask & (np.tri(queries, keys, dtype=bool) if is_causal else np.ones((queries, keys), bool))
+    _, expected = program(lambda *x: attend_at_once(*x, seen), (q, k, v))
+    _, got = program(lambda *x: ops.dot_product_attention(*x, mask=mask, is_causal=is_causal), (q, k, v))
+    for a, b in zip(got, expected):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
+def test_memory_grows_with_the_length():
+    bytes_of = {}
+    for length in (1500, 3000, 6000):
+        arrays = [np.ones((1, length, 2, 16), "float32")] * 3
+        bytes_of[length] = program(ops.dot_product_attention, arrays)[0].arena_bytes
+    assert bytes_of[6000] < 5 * bytes_of[1500]
+    assert bytes_of[6000] < 6000 * 6000 * 2 * 4 / 5  # a fifth of one set of scores
+
+
+@pytest.mark.parametrize("is_causal", [False, True])
+def test_multi_head_attention(is_causal):
+    layer = layers.MultiHeadAttention(2, 4)
+    x = np.random.default_rng(0).normal(size=(2, 1200, 8)).astype("float32")
+    mask = np.random.default_rng(1).random((2, 1200, 1200)) < 0.5
+    mask[:, :, 0] = True
+    arguments = {"attention_mask": mask, "use_causal_mask": is_causal}
+    expected, scores = layer(x, x, return_attention_scores=True, **arguments)
+    assert scores.shape == (2, 2, 1200, 1200)
+    np.testing.assert_allclose(layer(x, x, **arguments), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_dropout_drops_in_each_piece():
+    """Queries that are all alike differ by what is dropped for them, in every piece anew."""
+    layer = layers.MultiHeadAttention(1, 4, dropout=0.5, seed=1)
+    query, value = np.ones((1, 2400, 8)), np.random.default_rng(0).normal(size=(1, 2400, 8))
+    assert np.ptp(layer(query, value), axis=1).max() < 1e-5
+    assert len(np.unique(layer(query, value, training=True)[0], axis=0)) == 2400
