@@ -16,7 +16,8 @@ class RematScope:
     """Layers that are made in the `with` block keep less for their gradients and compute it again: less memory for
     more time.
 
-    The layers of a model do so each for itself, a layer with layers of its own as a whole. It works where a model is trained by `fit` or another traced function; eager calls compute the same and keep all.
+    The layers of a model do so each for itself, a layer with layers of its own as a whole. It works where a model is
+    trained by `fit` or another traced function; eager calls compute the same and keep all.
 
     Args:
         mode: `"full"`: every layer; `"activations"`: the activations of layers that have one; `"larger_than"`: layers
@@ -30,7 +31,7 @@ class RematScope:
     Example:
 
     >>> with RematScope("larger_than", output_size_threshold=100_000):
-    ...     model = Sequential([Conv2D(64, 3, activation="gelu"), Conv2D(64, 3, activation="gelu"), Flatten(), Dense(10)])
+    ...     model = Sequential([Conv2D(64, 3, activation="gelu"), Conv2D(64, 3), Flatten(), Dense(10)])
     """
 
     def __init__(self, mode="full", output_size_threshold=1024, layer_names=None):
@@ -65,7 +66,11 @@ class RematScope:
 
 def _elements_of_outputs(layer, args, kwargs):
     """How many there are; those of unknown sizes not counted, as nothing is computed yet."""
-    args, kwargs = tree.map_structure(lambda x: KerasTensor(x.shape, x.dtype) if isinstance(x, Tensor) else x, (args, kwargs))
+
+    def placeholder(x):
+        return KerasTensor(x.shape, x.dtype) if isinstance(x, Tensor) else x
+
+    args, kwargs = tree.map_structure(placeholder, (args, kwargs))
     shapes = [x.shape for x in tree.flatten(infer_outputs(layer.call, args, kwargs))]
     return sum(math.prod(shape) for shape in shapes if None not in shape)
 

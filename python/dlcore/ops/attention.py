@@ -8,9 +8,8 @@ from dlcore.ops import numpy as knp
 from dlcore.ops._common import as_float
 from dlcore.ops.operation import operation
 
-
-# Scores up to so many are kept for the gradient; of more, pieces of about so many are computed at a time, and of so many
-# queries at least, as each piece adds to the gradients of all keys and values.
+# Scores up to so many are kept for the gradient. Of more, pieces of about so many are computed at a time, and of so
+# many queries at least, as each piece adds to the gradients of all keys and values.
 _KEPT_SCORES, _SCORES_OF_PIECE, _QUERIES_OF_PIECE = 1 << 22, 1 << 20, 256
 
 
@@ -91,8 +90,8 @@ class Part(NamedTuple):
 
 
 def in_pieces(attend, query, key, value, heads, axis, is_causal):
-    """attend(query, key, value, part) of (batch, ...) tensors: of all at once or, where there are many scores, of pieces
-    of them one after another, batches first, then queries.
+    """attend(query, key, value, part) of (batch, ...) tensors: of all at once or, where there are many scores, of
+    pieces of them one after another, batches first, then queries.
 
     What a piece computes is computed again for its gradients, so memory grows with T + S instead of their product (Rabe
     and Staats 2021, "Self-attention does not need O(n^2) memory"). Causal pieces leave out the keys that none of their

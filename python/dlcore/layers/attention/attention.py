@@ -1,6 +1,6 @@
 """Attention: averages of values, weighted by how well their keys match a query."""
 
-from dlcore import _core, ops, random
+from dlcore import ops, random
 from dlcore.layers.arguments import fraction, one_of
 from dlcore.layers.layer import Layer
 from dlcore.ops.attention import causal_mask
