@@ -320,6 +320,20 @@ TEST(Conv, DepthwiseIsExact) {
       }
 }
 
+TEST(Conv, DepthwiseTapsAndBordersAreExact) {
+  for (std::int64_t taps : {1, 2, 3, 5})
+    for (std::int64_t stride : {1, 2, 3})
+      for (std::int64_t dilation : {1, 2})
+        for (std::int64_t width : {1, 4, 9, 21})
+          for (std::int64_t pad : {0, 1, 4}) {
+            const std::int64_t height = 7, oh = out_size(height, taps, stride, dilation, {pad, pad}),
+                               ow = out_size(width, taps, stride, dilation, {pad, 1});
+            if (oh < 1 || ow < 1) continue;
+            check_exact<float>(
+                {2, height, width, 9, oh, ow, 9, taps, taps, stride, stride, dilation, dilation, pad, pad, 9});
+          }
+}
+
 TEST(Conv, NamedShapesAreExact) {
   for (const NamedShape& named : kNamedShapes) {
     NamedShape small = named;

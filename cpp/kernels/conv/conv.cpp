@@ -1,12 +1,14 @@
 #include "kernels/conv/conv.h"
 
 #include <algorithm>
+#include <optional>
 #include <type_traits>
 #include <vector>
 
 #include "base/cpu.h"
 #include "base/parallel.h"
 #include "kernels/conv/correlate.h"
+#include "kernels/conv/depthwise.h"
 #include "kernels/conv/gather.h"
 #include "kernels/conv/padding.h"
 #include "kernels/conv/patches.h"
@@ -24,7 +26,6 @@ ConvAxis rows_of(const ConvShape& s) { return {s.h, s.oh, s.kh, s.stride_h, s.di
 ConvAxis cols_of(const ConvShape& s) { return {s.w, s.ow, s.kw, s.stride_w, s.dilation_w, s.pad_left}; }
 
 bool is_depthwise(const ConvShape& s) { return choose_conv_algorithm(s) == ConvAlgorithm::Depthwise; }
-Product product_of(const ConvShape& s) { return is_depthwise(s) ? Product::Channelwise : Product::Matrix; }
 
 // ---- depthwise with several outputs per channel: the channels are repeated, so that each output has its own
 
@@ -126,7 +127,8 @@ struct ConvForward<T>::Plan {
   Panels panels;
   Packing packing;
   StridedCopy repeat;
-  Gather<T> gather;
+  std::optional<Depthwise<T>> depthwise;
+  std::optional<Gather<T>> gather;  // everything else
 
   static bool wants_packing(const ConvShape& s) {
     return !is_depthwise(s) && s.cout_per_group() > panel_width<T>(Product::Matrix, s.cout_per_group()) &&
@@ -138,19 +140,23 @@ struct ConvForward<T>::Plan {
   }
   static GatherWeights layout(const ConvShape& s) {
     if (wants_packing(s)) return panels_of(s).layout();
-    return {s.cout, panel_width<T>(product_of(s), is_depthwise(s) ? s.cout : s.cout_per_group()), s.cout_per_group()};
+    return {s.cout, panel_width<T>(Product::Matrix, s.cout_per_group()), s.cout_per_group()};
   }
   static GatherShape gather_shape(const ConvShape& s) {
-    if (is_depthwise(s)) return {Product::Channelwise, s.n, 1, s.h, s.w, s.cout, s.oh, s.ow, s.cout, s.kh, s.kw};
-    return {Product::Matrix, s.n, s.groups, s.h, s.w, s.cin_per_group(), s.oh, s.ow, s.cout_per_group(), s.kh, s.kw};
+    return {s.n, s.groups, s.h, s.w, s.cin_per_group(), s.oh, s.ow, s.cout_per_group(), s.kh, s.kw};
   }
   explicit Plan(const ConvShape& s)
       : shape(s),
         packed(wants_packing(s)),
         panels(panels_of(s)),
         packing(panels, {s.cout_per_group(), s.cin_per_group() * s.cout, s.cout, 1}, sizeof(T)),
-        repeat(repeat_channels(s.n * s.h * s.w, s.cin, multiplier(s), sizeof(T))),
-        gather(gather_shape(s), forward_taps(rows_of(s)), forward_taps(cols_of(s)), layout(s)) {}
+        repeat(repeat_channels(s.n * s.h * s.w, s.cin, multiplier(s), sizeof(T))) {
+    if (is_depthwise(s))
+      depthwise.emplace(DepthwiseShape{s.n, s.cout, s.h, s.w, s.oh, s.ow, s.kw}, forward_taps(rows_of(s)),
+                        forward_taps(cols_of(s)));
+    else
+      gather.emplace(gather_shape(s), forward_taps(rows_of(s)), forward_taps(cols_of(s)), layout(s));
+  }
 
   std::int64_t repeated() const { return multiplier(shape) > 1 ? shape.n * shape.h * shape.w * shape.cout : 0; }
 };
@@ -178,7 +184,10 @@ void ConvForward<T>::run(const T* x, const T* w, const T* bias, Activation activ
     movement_kernels().strided_copy(plan_->repeat, x, repeated);
     x = repeated;
   }
-  plan_->gather.run(x, w, bias, activation, y);
+  if (plan_->depthwise)
+    plan_->depthwise->run(x, w, bias, activation, y);
+  else
+    plan_->gather->run(x, w, bias, activation, y);
 }
 
 // ------------------------------------------------------------------------------------------------------ backward input
@@ -204,35 +213,35 @@ struct ConvBackwardInput<T>::Plan {
   ConvShape shape;
   bool by_patches;
   ConvShape inner;  // what the tiles compute: dx, or the patches that dx sums up
-  bool depthwise;
+  std::optional<Depthwise<T>> depthwise;
   Panels panels;  // c counts output channels, the columns are input channels
   Packing packing;
-  Gather<T> gather;
+  std::optional<Gather<T>> gather;  // everything else
   PatchSum<T> patch_sum;
 
   static Panels panels_of(const ConvShape& s) {
     return {s.groups, s.kh * s.kw, s.cout_per_group(), s.cin_per_group(),
             panel_width<T>(Product::Matrix, s.cin_per_group())};
   }
-  static GatherWeights layout(const ConvShape& s) {
-    if (!is_depthwise(s)) return panels_of(s).layout();
-    return {s.cout, panel_width<T>(Product::Channelwise, s.cout), 0};
-  }
   static GatherShape gather_shape(const ConvShape& s) {
-    if (is_depthwise(s)) return {Product::Channelwise, s.n, 1, s.oh, s.ow, s.cout, s.h, s.w, s.cout, s.kh, s.kw};
-    return {Product::Matrix, s.n, s.groups, s.oh, s.ow, s.cout_per_group(), s.h, s.w, s.cin_per_group(), s.kh, s.kw};
+    return {s.n, s.groups, s.oh, s.ow, s.cout_per_group(), s.h, s.w, s.cin_per_group(), s.kh, s.kw};
   }
   explicit Plan(const ConvShape& s)
       : shape(s),
         by_patches(wants_patches<T>(s)),
         inner(by_patches ? patches_of(s) : s),
-        depthwise(is_depthwise(s)),
         panels(panels_of(inner)),
         packing(panels, {s.cout_per_group(), inner.cin_per_group() * s.cout, 1, s.cout}, sizeof(T)),
-        gather(gather_shape(inner), backward_taps(rows_of(inner)), backward_taps(cols_of(inner)), layout(inner)),
-        patch_sum(s.n, s.cin, rows_of(s), cols_of(s)) {}
+        patch_sum(s.n, s.cin, rows_of(s), cols_of(s)) {
+    if (is_depthwise(s))
+      depthwise.emplace(DepthwiseShape{s.n, s.cout, s.oh, s.ow, s.h, s.w, s.kw}, backward_taps(rows_of(s)),
+                        backward_taps(cols_of(s)));
+    else
+      gather.emplace(gather_shape(inner), backward_taps(rows_of(inner)), backward_taps(cols_of(inner)),
+                     panels.layout());
+  }
 
-  std::int64_t packed() const { return depthwise ? 0 : panels.elements(); }
+  std::int64_t packed() const { return is_depthwise(shape) ? 0 : panels.elements(); }
   std::int64_t patches() const { return by_patches ? inner.n * inner.h * inner.w * inner.cin : 0; }
   std::int64_t repeated() const { return multiplier(shape) > 1 ? shape.n * shape.h * shape.w * shape.cout : 0; }
 };
@@ -251,7 +260,7 @@ template <class T>
 void ConvBackwardInput<T>::run(const T* dy, const T* w, T* dx, void* scratch) const {
   const ConvShape& s = plan_->shape;
   Scratch free(scratch);
-  if (!plan_->depthwise) {
+  if (!is_depthwise(s)) {
     T* const packed = free.take<T>(plan_->packed());
     plan_->packing.run(w, packed);
     w = packed;
@@ -259,7 +268,10 @@ void ConvBackwardInput<T>::run(const T* dy, const T* w, T* dx, void* scratch) co
   T* const patches = free.take<T>(plan_->patches());
   T* const repeated = free.take<T>(plan_->repeated());
   T* const target = plan_->by_patches ? patches : plan_->repeated() > 0 ? repeated : dx;
-  plan_->gather.run(dy, w, nullptr, Activation::None, target);
+  if (plan_->depthwise)
+    plan_->depthwise->run(dy, w, nullptr, Activation::None, target);
+  else
+    plan_->gather->run(dy, w, nullptr, Activation::None, target);
   if (plan_->by_patches) plan_->patch_sum.run(patches, dx);
   if (plan_->repeated() > 0) sum_repeated(target, s.n * s.h * s.w, s.cin, multiplier(s), dx);
 }

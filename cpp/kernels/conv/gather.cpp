@@ -79,10 +79,9 @@ template <class T>
 auto Gather<T>::cursor(const Task& task, const Operands& operands, std::int64_t column) const -> PixelCursor {
   const std::int64_t source_pixel = shape_.source_channels * shape_.groups;
   const std::int64_t target_pixel = shape_.target_channels * shape_.groups;
-  const std::int64_t first_channel = shape_.product == Product::Matrix ? task.group * shape_.source_channels : column;
   return {regions_[task.region],
           task,
-          operands.source + first_channel,
+          operands.source + task.group * shape_.source_channels,
           shape_.source_h * shape_.source_w * source_pixel,
           operands.target + task.group * shape_.target_channels + column,
           shape_.target_h * shape_.target_w * target_pixel};
@@ -93,8 +92,8 @@ Gather<T>::Gather(const GatherShape& shape, const std::vector<TapClass>& rows, c
                   const GatherWeights& weights)
     : shape_(shape),
       weights_(weights),
-      tiles_(tile_set<T>(shape.product)),
-      width_(panel_width<T>(shape.product, shape.target_channels)) {
+      tiles_(tile_set<T>(Product::Matrix)),
+      width_(panel_width<T>(Product::Matrix, shape.target_channels)) {
   double total = 0;
   for (const TapClass& row_class : rows) {
     for (const TapClass& col_class : cols) {
@@ -119,14 +118,13 @@ auto Gather<T>::make_region(const TapClass& rows, const TapClass& cols, const Ga
   const std::int64_t source_row = shape_.source_w * source_pixel;
   const std::int64_t target_pixel = shape_.target_channels * shape_.groups;
   const std::int64_t target_row = shape_.target_w * target_pixel;
-  const std::int64_t summed = shape_.product == Product::Matrix ? shape_.source_channels : 1;
   Region region;
   for (std::size_t i = 0; i < rows.taps.size(); ++i) {
     for (std::size_t j = 0; j < cols.taps.size(); ++j) {
       const std::int64_t tap = rows.taps[i] * shape_.taps_w + cols.taps[j];
-      for (std::int64_t c = 0; c < summed; ++c)
+      for (std::int64_t c = 0; c < shape_.source_channels; ++c)
         region.taps.add(rows.steps[i] * source_row + cols.steps[j] * source_pixel + c,
-                        (tap * summed + c) * weights.row_stride);
+                        (tap * shape_.source_channels + c) * weights.row_stride);
     }
   }
   for (std::int64_t row : rows.sources) region.source_rows.push_back(row * source_row);

@@ -2,8 +2,6 @@
 // the source image times rows of a weight matrix.
 //
 //   target[n, p, j] = act(bias[j] + sum over taps t of p, c of source[n, position(p, t), c] * weights[t, c, j])
-//
-// or, channel by channel,                          source[n, position(p, t), j] * weights[t, j].
 #pragma once
 
 #include <cstdint>
@@ -15,14 +13,13 @@
 namespace dlcore {
 
 struct GatherShape {
-  Product product;  // channel by channel: groups = 1
   std::int64_t images, groups;
   std::int64_t source_h, source_w, source_channels;  // channels: per group
   std::int64_t target_h, target_w, target_channels;
   std::int64_t taps_h, taps_w;
 };
 
-/// How the weight matrix of (taps * source_channels, or taps) rows and target_channels columns lies, per group.
+/// How the weight matrix of taps * source_channels rows and target_channels columns lies, per group.
 struct GatherWeights {
   std::int64_t row_stride;    // between rows
   std::int64_t panel_stride;  // between panels of panel_width columns

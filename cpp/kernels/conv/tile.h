@@ -7,8 +7,8 @@
 // is from there", so any stride, dilation and group is a matter of pointers and offsets, and no patch matrix is built.
 // The offsets a(k) and b(k) come in runs of equal steps: the channels of a pixel, the pixels of a row.
 //
-// Depthwise convolution is the same with a product channel by channel:  A[r, k, j] * B[k, j],  A[r, k, j] =
-// a_rows[r][a(k) + j].
+// The gradient of a depthwise convolution's weights is the same with a product channel by channel:
+// A[r, k, j] * B[k, j],  A[r, k, j] = a_rows[r][a(k) + j].
 #pragma once
 
 #include <cstdint>

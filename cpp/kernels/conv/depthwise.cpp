@@ -1,0 +1,137 @@
+#include "kernels/conv/depthwise.h"
+
+#include <algorithm>
+#include <iterator>
+#include <type_traits>
+
+#include "base/isa.h"
+#include "base/parallel.h"
+
+namespace dlcore {
+
+DLCORE_SELECT_KERNELS(DepthwiseKernels, depthwise_kernels)
+
+namespace {
+
+constexpr double kFlopsPerNs = 30;  // of one thread, roughly
+constexpr double kTaskFlops = 4e5;  // worth a visit to the task counter
+
+template <class T>
+const DepthwiseSet<T>& depthwise_set() {
+  if constexpr (std::is_same_v<T, float>)
+    return depthwise_kernels().f32;
+  else
+    return depthwise_kernels().f64;
+}
+
+}  // namespace
+
+// The taps of a class, and what they read, are at equal distances as well.
+template <class T>
+auto Depthwise<T>::lines_of(const std::vector<TapClass>& classes) -> std::vector<Line> {
+  std::vector<Line> lines;
+  for (const TapClass& c : classes) {
+    Line line{};
+    line.taps = static_cast<std::int64_t>(c.taps.size());
+    const bool backwards = line.taps > 1 && c.steps[1] < c.steps[0];
+    const std::int64_t first_read = line.taps == 0 ? 0 : backwards ? c.steps.back() : 0;
+    line.tap = line.taps == 0 ? 0 : backwards ? c.taps.back() : c.taps.front();
+    if (line.taps > 1) {
+      line.tap_step = (c.taps[1] - c.taps[0]) * (backwards ? -1 : 1);
+      line.reach = (c.steps[1] - c.steps[0]) * (backwards ? -1 : 1);
+    }
+    for (std::size_t i = 0; i < c.targets.size(); ++i) {
+      const std::int64_t source = line.taps == 0 ? 0 : c.sources[i] + first_read;
+      const bool continues = i > 0 && lines.back().count > 1 &&
+                             c.targets[i] == lines.back().target + lines.back().count * lines.back().target_step &&
+                             source == lines.back().source + lines.back().count * lines.back().source_step;
+      if (continues) {
+        ++lines.back().count;
+      } else if (i > 0 && lines.back().count == 1) {
+        lines.back().target_step = c.targets[i] - lines.back().target;
+        lines.back().source_step = source - lines.back().source;
+        lines.back().count = 2;
+      } else {
+        line.target = c.targets[i];
+        line.source = source;
+        line.count = 1;
+        lines.push_back(line);
+      }
+    }
+  }
+  return lines;
+}
+
+template <class T>
+Depthwise<T>::Depthwise(const DepthwiseShape& shape, const std::vector<TapClass>& rows,
+                        const std::vector<TapClass>& cols)
+    : shape_(shape), row_lines_(lines_of(rows)), col_lines_(lines_of(cols)), rows_(shape.target_h) {
+  for (std::size_t l = 0; l < row_lines_.size(); ++l) {
+    const Line& line = row_lines_[l];
+    for (std::int64_t i = 0; i < line.count; ++i)
+      rows_[line.target + i * line.target_step] = {line.source + i * line.source_step, l};
+  }
+}
+
+template <class T>
+struct Depthwise<T>::Operands {
+  const T *source, *w, *bias;
+  Activation activation;
+  T* target;
+};
+
+template <class T>
+void Depthwise<T>::run(const T* source, const T* w, const T* bias, Activation activation, T* target) const {
+  const std::int64_t rows = shape_.images * shape_.target_h;
+  std::int64_t taps = 1;  // of a pixel, on average
+  for (const Line& line : row_lines_) taps = std::max(taps, line.taps);
+  const double row_flops = 2.0 * static_cast<double>(shape_.target_w * shape_.channels * taps * taps);
+  const std::int64_t rows_per_task = std::max<std::int64_t>(1, static_cast<std::int64_t>(kTaskFlops / row_flops));
+  const Operands operands{source, w, bias, activation, target};
+  parallel_for((rows + rows_per_task - 1) / rows_per_task, static_cast<double>(rows) * row_flops / kFlopsPerNs,
+               [&](std::int64_t task) {
+                 const std::int64_t last = std::min(rows, (task + 1) * rows_per_task);
+                 for (std::int64_t row = task * rows_per_task; row < last; ++row) run_row(row, operands);
+               });
+}
+
+/// Row image * target_h + h of the targets.
+template <class T>
+void Depthwise<T>::run_row(std::int64_t row, const Operands& operands) const {
+  const DepthwiseSet<T>& kernels = depthwise_set<T>();
+  const std::int64_t channels = shape_.channels, source_row = shape_.source_w * channels;
+  const Row& plan = rows_[row % shape_.target_h];
+  const Line& rows = row_lines_[plan.line];
+  const T* const source = operands.source + (row / shape_.target_h * shape_.source_h + plan.source) * source_row;
+  T* const target = operands.target + row * shape_.target_w * channels;
+  for (const Line& cols : col_lines_) {
+    DepthwiseArgs<T> args{};
+    args.bias = operands.bias;
+    args.activation = operands.activation;
+    args.channels = channels;
+    args.tap_rows = rows.taps;
+    args.tap_cols = cols.taps;
+    args.tap_row_reach = rows.reach * source_row;
+    args.tap_col_reach = cols.reach * channels;
+    args.source_pixel = cols.source_step * channels;
+    args.w = operands.w + (rows.tap * shape_.taps_w + cols.tap) * channels;
+    args.w_tap_row = rows.tap_step * shape_.taps_w * channels;
+    args.w_tap_col = cols.tap_step * channels;
+    args.target_pixel = cols.target_step * channels;
+    const bool adjacent = cols.taps == 3 && cols.reach == cols.source_step;
+    const auto& kernel = adjacent ? kernels.three_adjacent : kernels.any;
+    std::int64_t pixel = 0;
+    for (std::size_t i = 0; i < std::size(kDepthwisePixels); ++i) {
+      for (; pixel + kDepthwisePixels[i] <= cols.count; pixel += kDepthwisePixels[i]) {
+        args.source = source + (cols.source + pixel * cols.source_step) * channels;
+        args.target = target + (cols.target + pixel * cols.target_step) * channels;
+        kernel[i](args);
+      }
+    }
+  }
+}
+
+template class Depthwise<float>;
+template class Depthwise<double>;
+
+}  // namespace dlcore

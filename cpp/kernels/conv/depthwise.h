@@ -1,0 +1,82 @@
+// Depthwise convolution, forward and backward to the input: each channel with its own filter, so vectors go over
+// channels.
+//
+//   target[n, p, c] = act(bias[c] + sum over taps t of p of source[n, position(p, t), c] * w[t, c])
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/activation.h"
+#include "kernels/conv/taps.h"
+
+namespace dlcore {
+
+struct DepthwiseShape {
+  std::int64_t images, channels;
+  std::int64_t source_h, source_w;
+  std::int64_t target_h, target_w;
+  std::int64_t taps_w;  // of a row of the filters
+};
+
+template <class T>
+class Depthwise {
+ public:
+  Depthwise(const DepthwiseShape& shape, const std::vector<TapClass>& rows, const std::vector<TapClass>& cols);
+  /// w [taps, channels]; bias may be null.
+  void run(const T* source, const T* w, const T* bias, Activation activation, T* target) const;
+
+ private:
+  /// Positions of a class along an axis at equal distances, and what they read.
+  struct Line {
+    std::int64_t target, target_step, source, source_step, count;
+    std::int64_t taps, tap, tap_step, reach;  // the first tap, from one to the next, and how much further that reads
+  };
+  struct Row {
+    std::int64_t source;  // where its first tap reads
+    std::size_t line;
+  };
+  struct Operands;
+
+  static std::vector<Line> lines_of(const std::vector<TapClass>& classes);
+  void run_row(std::int64_t row, const Operands& operands) const;
+
+  DepthwiseShape shape_;
+  std::vector<Line> row_lines_, col_lines_;
+  std::vector<Row> rows_;  // by target row
+};
+
+// ---- what one instruction set provides
+
+/// Some pixels. Steps are in elements, from a tap or a pixel to the next.
+template <class T>
+struct DepthwiseArgs {
+  const T* source;  // what the first tap reads for the first pixel
+  const T* w;       // of the first tap
+  T* target;
+  const T* bias;  // or null
+  Activation activation;
+  std::int64_t channels;
+  std::int64_t tap_rows, tap_cols;
+  std::int64_t tap_row_reach, tap_col_reach, source_pixel;
+  std::int64_t w_tap_row, w_tap_col;
+  std::int64_t target_pixel;
+};
+
+inline constexpr int kDepthwisePixels[] = {8, 4, 2, 1};
+
+template <class T>
+struct DepthwiseSet {
+  /// By the index of the number of pixels in kDepthwisePixels.
+  void (*any[4])(const DepthwiseArgs<T>& args);
+  /// tap_cols = 3 and tap_col_reach = source_pixel: neighbours share what they read.
+  void (*three_adjacent[4])(const DepthwiseArgs<T>& args);
+};
+
+struct DepthwiseKernels {
+  DepthwiseSet<float> f32;
+  DepthwiseSet<double> f64;
+};
+const DepthwiseKernels& depthwise_kernels();
+
+}  // namespace dlcore
