@@ -1,9 +1,10 @@
 """Single kernels of dlcore and its peers, side by side: `python -m bench.kernels [--peers PYTHON] [kernel ...]`.
 
-Microseconds of one call: products, convolutions and their gradients on the shapes of the workloads, normalisations,
-recurrent layers and attention forward and backward, an optimizer's step. Peers are PyTorch (oneDNN and MKL below it),
-NumPy (OpenBLAS) and JAX (XLA), where they have the kernel. Each contestant is a process; in each round they measure in
-turn, and the table shows medians. Kernels are chosen by the beginning of their names: `conv gemm/square`.
+Microseconds of one call: products, convolutions and their gradients on the shapes of the workloads, what is bound by
+memory, normalisations, recurrent layers and attention forward and backward, an optimizer's step. Peers are PyTorch
+(oneDNN and MKL below it), NumPy (OpenBLAS) and JAX (XLA), where they have the kernel. Each contestant is a process; in
+each round they measure in turn, and the table shows medians. Kernels are chosen by the beginning of their names:
+`conv/ gemm/square`.
 """
 
 import sys
@@ -23,6 +24,7 @@ class Gemm(NamedTuple):
     n: int
     k: int
     transposed: str = ""  # "a", "b" or neither
+    dtype: str = "float32"
 
 
 class Conv(NamedTuple):
@@ -38,6 +40,29 @@ class Conv(NamedTuple):
     stride: int = 1
     same: bool = False
     groups: int = 1
+
+
+class AnyConv(NamedTuple):
+    """The output and all gradients of a convolution over `dims` axes of `size`, or of a transposed one."""
+
+    dims: int
+    batch: int
+    size: int
+    inputs: int
+    filters: int
+    kernel: int = 3
+    stride: int = 1
+    dilation: int = 1
+    groups: int = 1
+    transposed: bool = False
+
+
+class Stream(NamedTuple):
+    """What is bound by memory, on (rows, cols), or (rows, 16, 16, cols) images: a name of _STREAMS."""
+
+    kind: str
+    rows: int
+    cols: int
 
 
 class Rows(NamedTuple):
@@ -67,7 +92,8 @@ class Attention(NamedTuple):
     width: int
 
 
-class Adam(NamedTuple):
+class Optimizer(NamedTuple):
+    kind: str
     tensors: int
     elements: int  # of each
 
@@ -93,6 +119,7 @@ KERNELS = {
     "gemm/imdb_x": Gemm(3200, 256, 128),
     "gemm/imdb_dw": Gemm(128, 256, 3200, "a"),
     "gemm/imdb_dx": Gemm(3200, 128, 256, "b"),
+    **{f"gemm_bf16/square_{n}": Gemm(n, n, n, dtype="bfloat16") for n in (256, 512, 1024)},
     **{f"conv/{n}_{of}": Conv(*s, of) for n, s in _CONVS.items() for of in ("forward", "input", "weights")},
     **{f"conv/speech_3_{of}": Conv(32, 7, 37, 64, 64, of, same=True) for of in ("forward", "input", "weights")},
     **{f"conv/resnet_56_{of}": Conv(8, 56, 56, 64, 64, of, same=True) for of in ("forward", "input", "weights")},
@@ -102,19 +129,56 @@ KERNELS = {
         f"conv/depthwise_{of}": Conv(8, 28, 28, 192, 192, of, same=True, groups=192)
         for of in ("forward", "input", "weights")
     },
+    "conv_all/1d": AnyConv(1, 32, 256, 64, 64),
+    "conv_all/1d_causal_dilated": AnyConv(1, 32, 256, 64, 64, dilation=4),
+    "conv_all/3d": AnyConv(3, 4, 16, 16, 32),
+    "conv_all/5x5": AnyConv(2, 32, 16, 32, 64, kernel=5),
+    "conv_all/7x7_stride_2": AnyConv(2, 8, 112, 3, 64, kernel=7, stride=2),
+    "conv_all/3x3_stride_2": AnyConv(2, 8, 56, 64, 128, stride=2),
+    "conv_all/3x3_dilated": AnyConv(2, 8, 28, 64, 64, dilation=2),
+    "conv_all/3x3_32_groups": AnyConv(2, 8, 28, 128, 128, groups=32),
+    "conv_all/transposed_stride_2": AnyConv(2, 8, 16, 128, 64, kernel=4, stride=2, transposed=True),
+    **{f"{kind}/in_cache": Stream(kind, 64, 1024) for kind in ("add", "gelu_chain", "sum_rows", "sum_columns")},
+    **{f"{kind}/64_MB": Stream(kind, 16384, 1024) for kind in ("add", "gelu_chain", "sum_rows", "sum_columns")},
+    **{f"{kind}/in_cache": Stream(kind, 8, 32) for kind in ("max_pool", "average_pool", "batch_norm")},
+    **{f"{kind}/64_MB": Stream(kind, 1024, 64) for kind in ("max_pool", "average_pool", "batch_norm")},
+    "embedding/32x100x128": Stream("embedding", 3200, 128),
+    "embedding/64_MB": Stream("embedding", 131072, 128),
     "softmax/128x10": Rows("softmax", 128, 10),
     "softmax/4096x4096": Rows("softmax", 4096, 4096),
     "layer_norm/2048x256": Rows("layer_norm", 2048, 256),
     "layer_norm/65536x256": Rows("layer_norm", 65536, 256),
-    "lstm/10x32x1x50": Recurrent("lstm", 10, 32, 1, 50),
-    "lstm/100x32x128x64": Recurrent("lstm", 100, 32, 128, 64),
-    "lstm/100x32x256x256": Recurrent("lstm", 100, 32, 256, 256),
-    "gru/50x32x64x128": Recurrent("gru", 50, 32, 64, 128),
+    **{
+        f"{kind}/{steps}x{batch}x{inputs}x{units}": Recurrent(kind, steps, batch, inputs, units)
+        for kind in ("lstm", "gru")
+        for steps, batch, inputs, units in (
+            (10, 32, 1, 50),
+            (10, 1, 32, 32),
+            (512, 1, 16, 64),
+            (100, 1, 128, 256),
+            (50, 32, 64, 128),
+            (100, 32, 128, 64),
+            (100, 32, 256, 256),
+            (32, 128, 512, 512),
+        )
+    },
     "attention/128x64": Attention(16, 4, 128, 64),
     "attention/1024x64": Attention(2, 4, 1024, 64),
-    "adam/8x10000": Adam(8, 10_000),
-    "adam/4x2500000": Adam(4, 2_500_000),
+    "attention/2048x64": Attention(1, 4, 2048, 64),
+    "attention/512x32": Attention(4, 8, 512, 32),
+    "attention/256x128": Attention(8, 4, 256, 128),
+    "attention/64x64": Attention(32, 8, 64, 64),
+    **{
+        f"{kind}/{tensors}x{elements}": Optimizer(kind, tensors, elements)
+        for kind in ("adam", "adamw", "sgd_momentum", "rmsprop")
+        for tensors, elements in ((1, 10_000), (500, 200), (8, 10_000), (10, 100_000), (4, 2_500_000), (4, 25_000_000))
+        if kind == "adam" or elements < 25_000_000
+    },
 }
+
+
+# Results of 64 MB cost more in fresh pages than in arithmetic: glibc keeps what is freed, for everybody.
+_KEEPS_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}
 
 
 def _numbers(*shape: int, seed: int = 0) -> np.ndarray:
@@ -125,6 +189,23 @@ def _factors(g: Gemm) -> tuple[np.ndarray, np.ndarray]:
     """As they are stored."""
     a = _numbers(*((g.k, g.m) if g.transposed == "a" else (g.m, g.k)))
     return a, _numbers(*((g.n, g.k) if g.transposed == "b" else (g.k, g.n)), seed=1)
+
+
+def _any_filters(c: AnyConv) -> np.ndarray:
+    return _numbers(*[c.kernel] * c.dims, c.inputs // c.groups, c.filters, seed=1)
+
+
+def _stream_inputs(s: Stream) -> list[np.ndarray]:
+    match s.kind:
+        case "add" | "gelu_chain":
+            return [_numbers(s.rows, s.cols), _numbers(s.rows, s.cols, seed=1)]
+        case "max_pool" | "average_pool":
+            return [_numbers(s.rows, 16, 16, s.cols)]
+        case "batch_norm":
+            return [_numbers(s.rows, 16, 16, s.cols), np.ones(s.cols, "float32"), np.zeros(s.cols, "float32")]
+        case "embedding":
+            return [_numbers(s.rows, s.cols), np.random.default_rng(1).integers(0, s.rows, s.rows)]
+    return [_numbers(s.rows, s.cols)]
 
 
 class Contestant:
@@ -155,7 +236,7 @@ class Dlcore(Contestant):
         with graph:
             symbols = [graph.input(a.shape, str(a.dtype), "x") for a in arrays]
             program = graph.compile(outputs(graph, symbols))
-        tensors = [self.core.tensor(a) for a in arrays]
+        tensors = [self.keras.ops.convert_to_tensor(a) for a in arrays]
         return lambda: program.run(tensors)
 
     def with_gradients(self, arrays: list[np.ndarray], function: Callable) -> Callable[[], object]:
@@ -167,9 +248,15 @@ class Dlcore(Contestant):
         match kernel:
             case Gemm():
                 how = {"transpose_a": kernel.transposed == "a", "transpose_b": kernel.transposed == "b"}
-                return self.program(list(_factors(kernel)), lambda _, x: [apply("matmul", x, **how)])
+                factors = [self.keras.ops.cast(x, kernel.dtype) for x in _factors(kernel)]
+                return self.program(factors, lambda _, x: [apply("matmul", x, **how)])
             case Conv():
                 return self._conv(kernel)
+            case AnyConv():
+                return self._any_conv(kernel)
+            case Stream():
+                arrays, function = _stream_inputs(kernel), getattr(self, f"_{kernel.kind}")
+                return self.program(arrays, lambda _, x: [function(*x)])
             case Rows("softmax", rows, cols):
                 return self.program([_numbers(rows, cols)], lambda _, x: [ops.softmax(x[0])])
             case Rows(_, rows, cols):
@@ -189,9 +276,15 @@ class Dlcore(Contestant):
             case Attention(batch, heads, steps, width):
                 arrays = [_numbers(batch, steps, heads, width, seed=i) for i in range(3)]
                 return self.with_gradients(arrays, ops.dot_product_attention)
-            case Adam(tensors, elements):
+            case Optimizer(kind, tensors, elements):
                 weights = [self.keras.Variable(_numbers(elements)) for _ in range(tensors)]
-                optimizer = self.keras.optimizers.Adam()
+                optimizers = self.keras.optimizers
+                optimizer = {
+                    "adam": optimizers.Adam,
+                    "adamw": optimizers.AdamW,
+                    "sgd_momentum": lambda: optimizers.SGD(0.01, momentum=0.9),
+                    "rmsprop": optimizers.RMSprop,
+                }[kind]()
                 optimizer.build(weights)
                 gradients = [_numbers(elements) for _ in weights]
 
@@ -200,6 +293,41 @@ class Dlcore(Contestant):
                     return []
 
                 return self.program(gradients, update)
+
+    def _any_conv(self, c: AnyConv):
+        ops = self.keras.ops
+        x, w = _numbers(c.batch, *[c.size] * c.dims, c.inputs), _any_filters(c)
+        if c.transposed:
+            w = np.swapaxes(w, -1, -2).copy()  # (..., filters, inputs)
+            function = lambda x, w: ops.conv_transpose(x, w, c.stride, "same")  # noqa: E731
+        else:
+            function = lambda x, w: ops.conv(x, w, c.stride, "same", dilation_rate=c.dilation)  # noqa: E731
+        return self.with_gradients([x, w], function)
+
+    def _add(self, x, y):
+        return x + y
+
+    def _gelu_chain(self, x, y):
+        return self.keras.ops.gelu(x * 0.5 + 1.0) * y
+
+    def _sum_rows(self, x):
+        return self.keras.ops.sum(x, axis=1)
+
+    def _sum_columns(self, x):
+        return self.keras.ops.sum(x, axis=0)
+
+    def _max_pool(self, x):
+        return self.keras.ops.max_pool(x, 2, 2)
+
+    def _average_pool(self, x):
+        return self.keras.ops.average_pool(x, 2, 2)
+
+    def _batch_norm(self, x, scale, offset):
+        mean, variance = self.keras.ops.moments(x, (0, 1, 2))
+        return self.keras.ops.batch_normalization(x, mean, variance, 3, offset, scale)
+
+    def _embedding(self, table, rows):
+        return self.keras.ops.take(table, rows, axis=0)
 
     def _conv(self, c: Conv):
         attrs = {
@@ -233,11 +361,15 @@ class Torch(Contestant):
         tensor = torch.from_numpy
         match kernel:
             case Gemm():
-                a, b = (tensor(x) for x in _factors(kernel))
+                a, b = (tensor(x).to(getattr(torch, kernel.dtype)) for x in _factors(kernel))
                 a, b = a.T if kernel.transposed == "a" else a, b.T if kernel.transposed == "b" else b
                 return lambda: torch.mm(a, b)
             case Conv():
                 return self._conv(kernel)
+            case AnyConv():
+                return self._any_conv(kernel)
+            case Stream():
+                return self._stream(kernel)
             case Rows("softmax", rows, cols):
                 x = tensor(_numbers(rows, cols))
                 return lambda: torch.softmax(x, -1)
@@ -252,11 +384,54 @@ class Torch(Contestant):
             case Attention(batch, heads, steps, width):
                 qkv = [tensor(_numbers(batch, heads, steps, width, seed=i)).requires_grad_() for i in range(3)]
                 return lambda: torch.autograd.grad(functional.scaled_dot_product_attention(*qkv).sum(), qkv)
-            case Adam(tensors, elements):
+            case Optimizer(kind, tensors, elements):
                 weights = [tensor(_numbers(elements)).requires_grad_() for _ in range(tensors)]
                 for weight in weights:
                     weight.grad = tensor(_numbers(elements))
-                return torch.optim.Adam(weights, fused=True).step
+                optimizer = {
+                    "adam": lambda: torch.optim.Adam(weights, fused=True),
+                    "adamw": lambda: torch.optim.AdamW(weights, fused=True),
+                    "sgd_momentum": lambda: torch.optim.SGD(weights, 0.01, momentum=0.9, fused=True),
+                    "rmsprop": lambda: torch.optim.RMSprop(weights, foreach=True),  # has no fused one
+                }[kind]()
+                return optimizer.step
+
+    def _any_conv(self, c: AnyConv):
+        torch, functional = self.torch, self.torch.nn.functional
+        filters = np.moveaxis(_any_filters(c), (-1, -2), (0, 1))  # (filters, inputs, ...)
+        name = f"conv{'_transpose' if c.transposed else ''}{c.dims}d"
+        convolve, pad = getattr(functional, name), (c.kernel - 1) * c.dilation // 2
+        if c.transposed:
+            filters, how = np.swapaxes(filters, 0, 1), (None, c.stride, (c.kernel - c.stride) // 2)
+        else:
+            how = (None, c.stride, pad, c.dilation, c.groups)
+        formats = [torch.contiguous_format]
+        if c.dims > 1:
+            formats.append(torch.channels_last if c.dims == 2 else torch.channels_last_3d)
+        calls = []
+        for memory_format in formats:
+            x = torch.from_numpy(_numbers(c.batch, c.inputs, *[c.size] * c.dims))
+            w = torch.from_numpy(filters.copy())
+            x, w = (t.contiguous(memory_format=memory_format).requires_grad_() for t in (x, w))
+            calls.append(lambda x=x, w=w: torch.autograd.grad(convolve(x, w, *how).sum(), (x, w)))
+        return min(calls, key=lambda call: seconds_per_call(call, 0.05))
+
+    def _stream(self, stream: Stream):
+        torch, functional = self.torch, self.torch.nn.functional
+        x, *others = (torch.from_numpy(a) for a in _stream_inputs(stream))
+        if x.ndim == 4:
+            x = x.permute(0, 3, 1, 2)  # the same bytes, channels last
+        y = others[0] if others else None
+        return {
+            "add": lambda: x + y,
+            "gelu_chain": lambda: functional.gelu(x * 0.5 + 1.0) * y,
+            "sum_rows": lambda: x.sum(1),
+            "sum_columns": lambda: x.sum(0),
+            "max_pool": lambda: functional.max_pool2d(x, 2),
+            "average_pool": lambda: functional.avg_pool2d(x, 2),
+            "batch_norm": lambda: functional.batch_norm(x, None, None, *others, training=True),
+            "embedding": lambda: functional.embedding(y, x),
+        }[stream.kind]
 
     def _conv(self, c: Conv):
         torch = self.torch
@@ -279,7 +454,7 @@ class NumPy(Contestant):
     version = np.__version__
 
     def call(self, kernel):
-        if not isinstance(kernel, Gemm):
+        if not isinstance(kernel, Gemm) or kernel.dtype != "float32":
             return None
         a, b = _factors(kernel)
         a, b = a.T if kernel.transposed == "a" else a, b.T if kernel.transposed == "b" else b
@@ -298,7 +473,7 @@ class Jax(Contestant):
         jax, jnp = self.jax, self.jax.numpy
         match kernel:
             case Gemm():
-                arrays = _factors(kernel)
+                arrays = [x.astype(jnp.dtype(kernel.dtype)) for x in _factors(kernel)]
                 ta, tb = kernel.transposed == "a", kernel.transposed == "b"
                 return self._compiled(lambda a, b: (a.T if ta else a) @ (b.T if tb else b), arrays)
             case Conv():
@@ -345,7 +520,7 @@ def main() -> None:
     parser = report.command_line(__doc__.splitlines()[0], KERNELS, CONTESTANTS)
     arguments = parser.parse_args()
     names = [name for name in KERNELS if name.startswith(tuple(arguments.rows))]
-    players = start_players(arguments.only, "bench.kernels", arguments.peers)
+    players = start_players(arguments.only, "bench.kernels", arguments.peers, _KEEPS_MEMORY)
     print(f"{report.machine(players)}; medians of {arguments.rounds} rounds\n")
     for group in dict.fromkeys(name.split("/")[0] for name in names):
         table = report.Comparison(f"{group}, us", players, arguments.markdown)
