@@ -131,16 +131,15 @@ struct ConvForward<T>::Plan {
   std::optional<Gather<T>> gather;  // everything else
 
   static bool wants_packing(const ConvShape& s) {
-    return !is_depthwise(s) && s.cout_per_group() > panel_width<T>(Product::Matrix, s.cout_per_group()) &&
+    return !is_depthwise(s) && s.cout_per_group() > panel_width<T>(s.cout_per_group()) &&
            s.n * s.oh * s.ow >= kPackedFrom;
   }
   static Panels panels_of(const ConvShape& s) {
-    return {s.groups, s.kh * s.kw, s.cin_per_group(), s.cout_per_group(),
-            panel_width<T>(Product::Matrix, s.cout_per_group())};
+    return {s.groups, s.kh * s.kw, s.cin_per_group(), s.cout_per_group(), panel_width<T>(s.cout_per_group())};
   }
   static GatherWeights layout(const ConvShape& s) {
     if (wants_packing(s)) return panels_of(s).layout();
-    return {s.cout, panel_width<T>(Product::Matrix, s.cout_per_group()), s.cout_per_group()};
+    return {s.cout, panel_width<T>(s.cout_per_group()), s.cout_per_group()};
   }
   static GatherShape gather_shape(const ConvShape& s) {
     return {s.n, s.groups, s.h, s.w, s.cin_per_group(), s.oh, s.ow, s.cout_per_group(), s.kh, s.kw};
@@ -200,7 +199,7 @@ ConvShape patches_of(const ConvShape& s) { return {s.n, s.oh, s.ow, s.kh * s.kw 
 // With few input channels a tile of dx has few columns. Patches have more, but take room, and time to be summed up.
 template <class T>
 bool wants_patches(const ConvShape& s) {
-  const TileSet<T>& tiles = tile_set<T>(Product::Matrix);
+  const TileSet<T>& tiles = tile_set<T>();
   const std::int64_t taps = s.kh * s.kw;
   return s.groups == 1 && taps * s.cin <= 2 * s.cout &&
          2 * tiles.vectors_of(taps * s.cin) <= taps * tiles.vectors_of(s.cin);
@@ -220,8 +219,7 @@ struct ConvBackwardInput<T>::Plan {
   PatchSum<T> patch_sum;
 
   static Panels panels_of(const ConvShape& s) {
-    return {s.groups, s.kh * s.kw, s.cout_per_group(), s.cin_per_group(),
-            panel_width<T>(Product::Matrix, s.cin_per_group())};
+    return {s.groups, s.kh * s.kw, s.cout_per_group(), s.cin_per_group(), panel_width<T>(s.cin_per_group())};
   }
   static GatherShape gather_shape(const ConvShape& s) {
     return {s.n, s.groups, s.oh, s.ow, s.cout_per_group(), s.h, s.w, s.cin_per_group(), s.kh, s.kw};
@@ -294,18 +292,20 @@ struct ConvBackwardWeights<T>::Plan {
   ConvShape shape, inner;
   bool padded;
   StridedCopy repeat;
-  Correlate<T> correlate;
+  std::optional<DepthwiseGradient<T>> depthwise;
+  std::optional<Correlate<T>> correlate;  // everything else
 
-  static CorrelateShape correlate_shape(const ConvShape& s) {
-    if (is_depthwise(s)) return {Product::Channelwise, s.n, 1, s.cout, s.cout, rows_of(s), cols_of(s)};
-    return {Product::Matrix, s.n, s.groups, s.cin_per_group(), s.cout_per_group(), rows_of(s), cols_of(s)};
-  }
   explicit Plan(const ConvShape& s)
       : shape(s),
         inner(wants_padded_input(s) ? without_padding(s) : s),
         padded(wants_padded_input(s)),
-        repeat(repeat_channels(s.n * s.h * s.w, s.cin, multiplier(s), sizeof(T))),
-        correlate(correlate_shape(inner)) {}
+        repeat(repeat_channels(s.n * s.h * s.w, s.cin, multiplier(s), sizeof(T))) {
+    if (is_depthwise(s))
+      depthwise.emplace(s.n, s.cout, rows_of(s), cols_of(s));
+    else
+      correlate.emplace(
+          CorrelateShape{s.n, s.groups, s.cin_per_group(), s.cout_per_group(), rows_of(inner), cols_of(inner)});
+  }
 
   std::int64_t padded_elements() const { return padded ? inner.n * inner.h * inner.w * inner.cin : 0; }
   std::int64_t repeated() const { return multiplier(shape) > 1 ? shape.n * shape.h * shape.w * shape.cout : 0; }
@@ -318,7 +318,8 @@ ConvBackwardWeights<T>::~ConvBackwardWeights() = default;
 
 template <class T>
 std::size_t ConvBackwardWeights<T>::scratch_bytes() const {
-  return bytes_of<T>(plan_->padded_elements()) + bytes_of<T>(plan_->repeated()) + plan_->correlate.scratch_bytes();
+  const std::size_t sums = plan_->depthwise ? plan_->depthwise->scratch_bytes() : plan_->correlate->scratch_bytes();
+  return bytes_of<T>(plan_->padded_elements()) + bytes_of<T>(plan_->repeated()) + sums;
 }
 
 template <class T>
@@ -335,7 +336,11 @@ void ConvBackwardWeights<T>::run(const T* x, const T* dy, T* dw, void* scratch) 
     movement_kernels().strided_copy(plan_->repeat, x, repeated);
     x = repeated;
   }
-  plan_->correlate.run(x, dy, dw, free.take<T>(0));
+  T* const sums = free.take<T>(0);
+  if (plan_->depthwise)
+    plan_->depthwise->run(x, dy, dw, sums);
+  else
+    plan_->correlate->run(x, dy, dw, sums);
 }
 
 template std::string conv_label<float>(const char*, const ConvShape&);

@@ -18,7 +18,7 @@ constexpr double kFlopsPerNs = 100;
 
 template <class T>
 Correlate<T>::Correlate(const CorrelateShape& shape)
-    : shape_(shape), tiles_set_(tile_set<T>(shape.product)), width_(panel_width<T>(shape.product, shape.dy_channels)) {
+    : shape_(shape), tiles_set_(tile_set<T>()), width_(panel_width<T>(shape.dy_channels)) {
   const ConvAxis &rows = shape.rows, &cols = shape.cols;
   std::vector<bool> done(static_cast<std::size_t>(rows.taps * cols.taps), false);
   for (std::int64_t tap = 0; tap < rows.taps * cols.taps; ++tap) {
@@ -52,10 +52,10 @@ void Correlate<T>::add_region(const TapRange& rows, const TapRange& cols, const 
   Region region{rows, cols, {}, {}, {}, 1, std::max<std::int64_t>(rows.last - rows.first, 1)};
   for (std::int64_t tap : taps) {
     const std::int64_t tap_h = tap / shape_.cols.taps, tap_w = tap % shape_.cols.taps;
-    for (std::int64_t c = 0; c < summed_channels(); ++c) {
+    for (std::int64_t c = 0; c < shape_.x_channels; ++c) {
       region.x_offsets.push_back((tap_h * shape_.rows.dilation - shape_.rows.pad) * x_row +
                                  (tap_w * shape_.cols.dilation - shape_.cols.pad) * x_pixel() + c);
-      region.dw_offsets.push_back((tap * summed_channels() + c) * dy_pixel());
+      region.dw_offsets.push_back((tap * shape_.x_channels + c) * dy_pixel());
     }
   }
   const std::int64_t pixels = std::max<std::int64_t>(region.pixels(), 1);
@@ -164,8 +164,8 @@ void Correlate<T>::run_tile(const Tile& tile, std::int64_t block, bool accumulat
     args.k = std::min(region.block_rows, region.rows.last - row) * (region.cols.last - region.cols.first);
   }
   args.b = dy + (image * shape_.rows.out + row) * dy_row + tile.group * shape_.dy_channels + tile.column;
-  const T* const origin = x + (image * shape_.rows.in + row * shape_.rows.stride) * x_row +
-                          (shape_.product == Product::Matrix ? tile.group * shape_.x_channels : tile.column);
+  const T* const origin =
+      x + (image * shape_.rows.in + row * shape_.rows.stride) * x_row + tile.group * shape_.x_channels;
   const T* a_rows[kMaxTileRows];
   T* c_rows[kMaxTileRows];
   args.a_rows = a_rows;

@@ -2,8 +2,6 @@
 // image.
 //
 //   dw[tap, c, j] = sum over n, p of x[n, position(p, tap), c] * dy[n, p, j]
-//
-// or, channel by channel,       x[n, position(p, tap), j] * dy[n, p, j]      as dw[tap, j].
 #pragma once
 
 #include <cstddef>
@@ -16,7 +14,6 @@
 namespace dlcore {
 
 struct CorrelateShape {
-  Product product;  // channel by channel: groups = 1
   std::int64_t images, groups;
   std::int64_t x_channels, dy_channels;  // per group
   ConvAxis rows, cols;
@@ -56,8 +53,7 @@ class Correlate {
 
   std::int64_t x_pixel() const { return shape_.x_channels * shape_.groups; }
   std::int64_t dy_pixel() const { return shape_.dy_channels * shape_.groups; }
-  std::int64_t summed_channels() const { return shape_.product == Product::Matrix ? shape_.x_channels : 1; }
-  std::int64_t weights() const { return shape_.rows.taps * shape_.cols.taps * summed_channels() * dy_pixel(); }
+  std::int64_t weights() const { return shape_.rows.taps * shape_.cols.taps * shape_.x_channels * dy_pixel(); }
   double flops() const;
 
   CorrelateShape shape_;

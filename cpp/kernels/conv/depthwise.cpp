@@ -6,6 +6,7 @@
 
 #include "base/isa.h"
 #include "base/parallel.h"
+#include "kernels/scratch.h"
 
 namespace dlcore {
 
@@ -16,12 +17,21 @@ namespace {
 constexpr double kFlopsPerNs = 30;  // of one thread, roughly
 constexpr double kTaskFlops = 4e5;  // worth a visit to the task counter
 
+constexpr std::int64_t kMostParts = 16;
+
 template <class T>
 const DepthwiseSet<T>& depthwise_set() {
   if constexpr (std::is_same_v<T, float>)
     return depthwise_kernels().f32;
   else
     return depthwise_kernels().f64;
+}
+template <class T>
+const DepthwiseGradientSet<T>& gradient_set() {
+  if constexpr (std::is_same_v<T, float>)
+    return depthwise_kernels().gradient_f32;
+  else
+    return depthwise_kernels().gradient_f64;
 }
 
 }  // namespace
@@ -131,7 +141,93 @@ void Depthwise<T>::run_row(std::int64_t row, const Operands& operands) const {
   }
 }
 
+// -------------------------------------------------------------------------------------------------- to the filters
+
+template <class T>
+DepthwiseGradient<T>::DepthwiseGradient(std::int64_t images, std::int64_t channels, const ConvAxis& rows,
+                                        const ConvAxis& cols)
+    : images_(images), channels_(channels), rows_(rows), cols_(cols) {
+  for (std::int64_t tap = 0; tap < cols.taps; ++tap) col_outputs_.push_back(valid_outputs(cols, tap));
+  // A part costs a copy of dw.
+  const std::int64_t elements = images * channels * (rows.in * cols.in + rows.out * cols.out);
+  parts_ = std::clamp<std::int64_t>(elements / (4 * std::max<std::int64_t>(weights(), 1)), 1, kMostParts);
+}
+
+template <class T>
+std::size_t DepthwiseGradient<T>::scratch_bytes() const {
+  return static_cast<std::size_t>(parts_) * bytes_of<T>(weights());
+}
+
+template <class T>
+void DepthwiseGradient<T>::run(const T* x, const T* dy, T* dw, void* scratch) const {
+  const std::int64_t rows = images_ * rows_.out;
+  const std::int64_t sum_step = static_cast<std::int64_t>(bytes_of<T>(weights()) / sizeof(T));
+  T* const sums = static_cast<T*>(scratch);
+  parallel_for(parts_, 2.0 * static_cast<double>(rows * cols_.out * weights()) / kFlopsPerNs, [&](std::int64_t part) {
+    T* const own = sums + part * sum_step;
+    std::fill_n(own, weights(), T{});
+    for (std::int64_t row = rows * part / parts_; row < rows * (part + 1) / parts_; ++row) add_row(row, x, dy, own);
+  });
+  std::copy_n(sums, weights(), dw);
+  for (std::int64_t part = 1; part < parts_; ++part)
+    for (std::int64_t i = 0; i < weights(); ++i) dw[i] += sums[part * sum_step + i];
+}
+
+/// Row n * OH + oh of dy. Taps go three at a time, over the pixels that all three count for, then each over its others.
+template <class T>
+void DepthwiseGradient<T>::add_row(std::int64_t row, const T* x, const T* dy, T* sums) const {
+  const std::int64_t image = row / rows_.out, oh = row % rows_.out;
+  dy += row * cols_.out * channels_;
+  for (std::int64_t tap_row = 0; tap_row < rows_.taps; ++tap_row) {
+    const std::int64_t h = oh * rows_.stride + tap_row * rows_.dilation - rows_.pad;
+    if (h < 0 || h >= rows_.in) continue;
+    const T* const x_row = x + (image * rows_.in + h) * cols_.in * channels_;
+    for (std::int64_t tap = 0; tap < cols_.taps;) {
+      const std::int64_t taps = cols_.taps - tap >= 3 ? 3 : 1;
+      TapRange shared = col_outputs_[tap];
+      for (std::int64_t t = tap + 1; t < tap + taps; ++t) {
+        const TapRange own = col_outputs_[t];
+        shared = {std::max(shared.first, own.first), std::min(shared.last, own.last)};
+      }
+      shared.last = std::max(shared.first, shared.last);
+      const auto add = [&](std::int64_t t, std::int64_t count, const TapRange& outputs) {
+        add_taps(count, outputs, x_row + (t * cols_.dilation - cols_.pad) * channels_, dy,
+                 sums + (tap_row * cols_.taps + t) * channels_);
+      };
+      add(tap, taps, shared);
+      for (std::int64_t t = tap; taps > 1 && t < tap + taps; ++t) {
+        const TapRange own = col_outputs_[t];
+        add(t, 1, {own.first, std::min(own.last, shared.first)});
+        add(t, 1, {std::max(own.first, shared.last), own.last});
+      }
+      tap += taps;
+    }
+  }
+}
+
+/// x: what the first tap reads for pixel 0, which may lie outside.
+template <class T>
+void DepthwiseGradient<T>::add_taps(std::int64_t taps, const TapRange& outputs, const T* x, const T* dy,
+                                    T* sums) const {
+  if (outputs.first >= outputs.last) return;
+  const std::int64_t x_pixel = cols_.stride * channels_;
+  const DepthwiseGradientArgs<T> args{x + outputs.first * x_pixel,
+                                      dy + outputs.first * channels_,
+                                      sums,
+                                      channels_,
+                                      outputs.last - outputs.first,
+                                      x_pixel,
+                                      cols_.dilation * channels_};
+  const DepthwiseGradientSet<T>& kernels = gradient_set<T>();
+  if (taps == 1)
+    kernels.one_tap(args);
+  else
+    (cols_.dilation == cols_.stride ? kernels.three_adjacent : kernels.three_taps)(args);
+}
+
 template class Depthwise<float>;
 template class Depthwise<double>;
+template class DepthwiseGradient<float>;
+template class DepthwiseGradient<double>;
 
 }  // namespace dlcore

@@ -1,9 +1,12 @@
-// Depthwise convolution, forward and backward to the input: each channel with its own filter, so vectors go over
-// channels.
+// Depthwise convolution: each channel has its own filter, so vectors go over channels. Forward and backward to the
+// input
 //
 //   target[n, p, c] = act(bias[c] + sum over taps t of p of source[n, position(p, t), c] * w[t, c])
+//
+// and backward to the filters, dw[t, c] = sum over n, p of x[n, position(p, t), c] * dy[n, p, c].
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -46,6 +49,24 @@ class Depthwise {
   std::vector<Row> rows_;  // by target row
 };
 
+template <class T>
+class DepthwiseGradient {
+ public:
+  DepthwiseGradient(std::int64_t images, std::int64_t channels, const ConvAxis& rows, const ConvAxis& cols);
+  std::size_t scratch_bytes() const;
+  void run(const T* x, const T* dy, T* dw, void* scratch) const;
+
+ private:
+  std::int64_t weights() const { return rows_.taps * cols_.taps * channels_; }
+  void add_row(std::int64_t row, const T* x, const T* dy, T* sums) const;
+  void add_taps(std::int64_t taps, const TapRange& outputs, const T* x, const T* dy, T* sums) const;
+
+  std::int64_t images_, channels_;
+  ConvAxis rows_, cols_;
+  std::vector<TapRange> col_outputs_;  // those that each tap of a row counts for
+  std::int64_t parts_;                 // of the rows, each with sums of its own
+};
+
 // ---- what one instruction set provides
 
 /// Some pixels. Steps are in elements, from a tap or a pixel to the next.
@@ -73,9 +94,28 @@ struct DepthwiseSet {
   void (*three_adjacent[4])(const DepthwiseArgs<T>& args);
 };
 
+/// Of a row of dy, for some taps of a row of the filters: sums[t, c] += over pixels p of x[p, t, c] * dy[p, c].
+template <class T>
+struct DepthwiseGradientArgs {
+  const T* x;   // what the first tap reads for the first pixel
+  const T* dy;  // of the first pixel
+  T* sums;      // of the first tap
+  std::int64_t channels, pixels;
+  std::int64_t x_pixel, tap_reach;  // in x, from a pixel or a tap to the next
+};
+
+template <class T>
+struct DepthwiseGradientSet {
+  void (*one_tap)(const DepthwiseGradientArgs<T>& args);
+  void (*three_taps)(const DepthwiseGradientArgs<T>& args);
+  void (*three_adjacent)(const DepthwiseGradientArgs<T>& args);  // tap_reach = x_pixel
+};
+
 struct DepthwiseKernels {
   DepthwiseSet<float> f32;
   DepthwiseSet<double> f64;
+  DepthwiseGradientSet<float> gradient_f32;
+  DepthwiseGradientSet<double> gradient_f64;
 };
 const DepthwiseKernels& depthwise_kernels();
 

@@ -81,9 +81,70 @@ constexpr DepthwiseSet<T> depthwise() {
            pixels<ThreeAdjacentTaps, T, 1>}};
 }
 
+// ---- the gradient to the filters
+
+constexpr int kChunk = 4;  // pixels that are multiplied together; they have two sums, so that one does not wait
+
+template <class T, int kTaps, bool kAdjacent, bool kPartial>
+DLCORE_INLINE void add_chunk(const DepthwiseGradientArgs<T>& args, const T* x, const T* dy,
+                             Channels<T, kPartial> channels, vec<T> (&sum)[2][kTaps]) {
+  if constexpr (kAdjacent) {
+    vec<T> read[kChunk + kTaps - 1];
+#pragma GCC unroll 8
+    for (int i = 0; i < kChunk + kTaps - 1; ++i, x += args.x_pixel) read[i] = channels.read(x);
+#pragma GCC unroll 4
+    for (int p = 0; p < kChunk; ++p, dy += args.channels) {
+      const vec<T> factor = channels.read(dy);
+#pragma GCC unroll 3
+      for (int t = 0; t < kTaps; ++t) sum[p & 1][t] = fma(read[p + t], factor, sum[p & 1][t]);
+    }
+  } else {
+#pragma GCC unroll 4
+    for (int p = 0; p < kChunk; ++p, x += args.x_pixel, dy += args.channels) {
+      const vec<T> factor = channels.read(dy);
+#pragma GCC unroll 3
+      for (int t = 0; t < kTaps; ++t) sum[p & 1][t] = fma(channels.read(x + t * args.tap_reach), factor, sum[p & 1][t]);
+    }
+  }
+}
+
+template <class T, int kTaps, bool kAdjacent, bool kPartial>
+DLCORE_INLINE void gradient_column(const DepthwiseGradientArgs<T>& args, std::int64_t c,
+                                   Channels<T, kPartial> channels) {
+  const T *x = args.x + c, *dy = args.dy + c;
+  vec<T> sum[2][kTaps]{};
+  std::int64_t left = args.pixels;
+  for (; left >= kChunk; left -= kChunk, x += kChunk * args.x_pixel, dy += kChunk * args.channels)
+    add_chunk<T, kTaps, kAdjacent, kPartial>(args, x, dy, channels, sum);
+  for (; left > 0; --left, x += args.x_pixel, dy += args.channels) {
+    const vec<T> factor = channels.read(dy);
+#pragma GCC unroll 3
+    for (int t = 0; t < kTaps; ++t) sum[0][t] = fma(channels.read(x + t * args.tap_reach), factor, sum[0][t]);
+  }
+#pragma GCC unroll 3
+  for (int t = 0; t < kTaps; ++t) {
+    T* const total = args.sums + t * args.channels + c;
+    channels.write(total, channels.read(total) + (sum[0][t] + sum[1][t]));
+  }
+}
+
+template <class T, int kTaps, bool kAdjacent>
+void gradient(const DepthwiseGradientArgs<T>& args) {
+  std::int64_t c = 0;
+  for (; c + kLanes<T> <= args.channels; c += kLanes<T>)
+    gradient_column<T, kTaps, kAdjacent, false>(args, c, {kLanes<T>});
+  if (c < args.channels) gradient_column<T, kTaps, kAdjacent, true>(args, c, {static_cast<int>(args.channels - c)});
+}
+
+template <class T>
+constexpr DepthwiseGradientSet<T> gradients() {
+  return {gradient<T, 1, false>, gradient<T, 3, false>, gradient<T, 3, true>};
+}
+
 }  // namespace
 
 extern const DepthwiseKernels depthwise_kernels_table;
-constexpr DepthwiseKernels depthwise_kernels_table{depthwise<float>(), depthwise<double>()};
+constexpr DepthwiseKernels depthwise_kernels_table{depthwise<float>(), depthwise<double>(), gradients<float>(),
+                                                   gradients<double>()};
 
 }  // namespace dlcore::DLCORE_ISA

@@ -18,15 +18,15 @@ std::int64_t round_up(std::int64_t x, std::int64_t step) { return (x + step - 1)
 }  // namespace
 
 template <class T>
-std::int64_t panel_width(Product product, std::int64_t cols) {
-  const TileSet<T>& tiles = tile_set<T>(product);
+std::int64_t panel_width(std::int64_t cols) {
+  const TileSet<T>& tiles = tile_set<T>();
   int vectors = std::min(tiles.vectors_of(cols), tiles.max_vectors);
   while (tiles.max_rows[vectors] == 0) --vectors;
   return vectors * tiles.lanes;
 }
 
-template std::int64_t panel_width<float>(Product, std::int64_t);
-template std::int64_t panel_width<double>(Product, std::int64_t);
+template std::int64_t panel_width<float>(std::int64_t);
+template std::int64_t panel_width<double>(std::int64_t);
 
 /// Walks over the pixels of a region in order (image, row, column).
 template <class T>
@@ -90,10 +90,7 @@ auto Gather<T>::cursor(const Task& task, const Operands& operands, std::int64_t 
 template <class T>
 Gather<T>::Gather(const GatherShape& shape, const std::vector<TapClass>& rows, const std::vector<TapClass>& cols,
                   const GatherWeights& weights)
-    : shape_(shape),
-      weights_(weights),
-      tiles_(tile_set<T>(Product::Matrix)),
-      width_(panel_width<T>(Product::Matrix, shape.target_channels)) {
+    : shape_(shape), weights_(weights), tiles_(tile_set<T>()), width_(panel_width<T>(shape.target_channels)) {
   double total = 0;
   for (const TapClass& row_class : rows) {
     for (const TapClass& col_class : cols) {

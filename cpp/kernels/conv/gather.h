@@ -28,7 +28,7 @@ struct GatherWeights {
 
 /// Columns of the register tiles that compute so many columns.
 template <class T>
-std::int64_t panel_width(Product product, std::int64_t cols);
+std::int64_t panel_width(std::int64_t cols);
 
 template <class T>
 class Gather {

@@ -6,9 +6,6 @@
 // The pixel that a filter tap reads for an output pixel lies at "where the output pixel begins" plus "how far the tap
 // is from there", so any stride, dilation and group is a matter of pointers and offsets, and no patch matrix is built.
 // The offsets a(k) and b(k) come in runs of equal steps: the channels of a pixel, the pixels of a row.
-//
-// The gradient of a depthwise convolution's weights is the same with a product channel by channel:
-// A[r, k, j] * B[k, j],  A[r, k, j] = a_rows[r][a(k) + j].
 #pragma once
 
 #include <cstdint>
@@ -53,9 +50,7 @@ struct TileArgs {
 inline constexpr int kMaxTileRows = 14;
 inline constexpr int kMaxTileVectors = 4;
 
-enum class Product { Matrix, Channelwise };
-
-/// The tiles of one product, type and instruction set.
+/// The tiles of one type and instruction set.
 template <class T>
 struct TileSet {
   int lanes;                          // of one vector
@@ -68,21 +63,21 @@ struct TileSet {
 };
 
 struct TileKernels {
-  TileSet<float> f32[2];  // by Product
-  TileSet<double> f64[2];
+  TileSet<float> f32;
+  TileSet<double> f64;
 };
 
 const TileKernels& tile_kernels();
 
 template <class T>
-const TileSet<T>& tile_set(Product product);
+const TileSet<T>& tile_set();
 template <>
-inline const TileSet<float>& tile_set(Product product) {
-  return tile_kernels().f32[static_cast<int>(product)];
+inline const TileSet<float>& tile_set() {
+  return tile_kernels().f32;
 }
 template <>
-inline const TileSet<double>& tile_set(Product product) {
-  return tile_kernels().f64[static_cast<int>(product)];
+inline const TileSet<double>& tile_set() {
+  return tile_kernels().f64;
 }
 
 }  // namespace dlcore

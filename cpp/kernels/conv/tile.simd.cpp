@@ -30,18 +30,7 @@ DLCORE_INLINE void store_row(T* p, int last, const vec<T> (&row)[kVectors]) {
     store(end, row[kVectors - 1]);
 }
 
-template <Product kProduct, class T, int kVectors, bool kPartial>
-DLCORE_INLINE void load_left(const T* a, int last, vec<T> (&x)[kVectors]) {
-  if constexpr (kProduct == Product::Channelwise) {
-    load_row<T, kVectors, kPartial>(a, last, x);
-  } else {
-    const vec<T> number = broadcast<T>(*a);
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) x[v] = number;
-  }
-}
-
-template <Product kProduct, class T, int kRows, int kVectors, bool kPartial>
+template <class T, int kRows, int kVectors, bool kPartial>
 DLCORE_INLINE void multiply(const TileArgs<T>& args, int last, vec<T> (&sum)[kRows][kVectors]) {
   // Volatile: read one by one, not as a vector that would wait until the caller's single stores have left their queue.
   const T* const volatile* const table = args.a_rows;
@@ -58,16 +47,15 @@ DLCORE_INLINE void multiply(const TileArgs<T>& args, int last, vec<T> (&sum)[kRo
       load_row<T, kVectors, kPartial>(b, last, row);
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
-        vec<T> x[kVectors];
-        load_left<kProduct, T, kVectors, kPartial>((r < kRowsInRegisters ? a[r] : table[r]) + offset, last, x);
+        const vec<T> x = broadcast<T>((r < kRowsInRegisters ? a[r] : table[r])[offset]);
 #pragma GCC unroll 4
-        for (int v = 0; v < kVectors; ++v) sum[r][v] = fma(x[v], row[v], sum[r][v]);
+        for (int v = 0; v < kVectors; ++v) sum[r][v] = fma(x, row[v], sum[r][v]);
       }
     }
   }
 }
 
-template <Product kProduct, class T, int kRows, int kVectors, bool kPartial>
+template <class T, int kRows, int kVectors, bool kPartial>
 void tile(const TileArgs<T>& args) {
   const int last = static_cast<int>(args.cols) - (kVectors - 1) * kLanes<T>;
   vec<T> sum[kRows][kVectors];
@@ -80,7 +68,7 @@ void tile(const TileArgs<T>& args) {
       for (int v = 0; v < kVectors; ++v) sum[r][v] = vec<T>{};
     }
   }
-  multiply<kProduct, T, kRows, kVectors, kPartial>(args, last, sum);
+  multiply<T, kRows, kVectors, kPartial>(args, last, sum);
 
   vec<T> bias[kVectors]{};
   if (args.bias) load_row<T, kVectors, kPartial>(args.bias, last, bias);
@@ -99,54 +87,53 @@ __attribute__((noinline)) void activate_rows(const TileArgs<T>& args, int rows) 
   for (int r = 0; r < rows; ++r) apply_epilogue<T>(args.c_rows[r], 0, 1, args.cols, nullptr, args.activation);
 }
 
-template <Product kProduct, class T, int kRows, int kVectors>
+template <class T, int kRows, int kVectors>
 void tile_of(const TileArgs<T>& args) {
   if (args.cols == kVectors * kLanes<T>)
-    tile<kProduct, T, kRows, kVectors, false>(args);
+    tile<T, kRows, kVectors, false>(args);
   else
-    tile<kProduct, T, kRows, kVectors, true>(args);
+    tile<T, kRows, kVectors, true>(args);
   if (args.activation > Activation::Relu) activate_rows(args, kRows);
 }
 
-// Rows of a tile, by product and number of vectors: as many accumulators as the registers hold beside a row of B and
-// one vector of A. A channel-wise product waits for its loads of A, and needs only enough sums to hide the latency.
+// Rows of a tile, by the number of vectors: as many accumulators as the registers hold beside a row of B and one vector
+// of A.
 #if defined(__AVX512F__) || defined(__aarch64__)
-constexpr int kTileRows[2][kMaxTileVectors + 1] = {{0, 14, 12, 8, 6}, {0, 12, 8, 0, 0}};
+constexpr int kTileRows[kMaxTileVectors + 1] = {0, 14, 12, 8, 6};
 #else
-constexpr int kTileRows[2][kMaxTileVectors + 1] = {{0, 8, 6, 0, 0}, {0, 8, 4, 0, 0}};
+constexpr int kTileRows[kMaxTileVectors + 1] = {0, 8, 6, 0, 0};
 #endif
 
-template <Product kProduct, class T, int kVectors, int kRows>
+template <class T, int kVectors, int kRows>
 constexpr void add_tiles(TileSet<T>& set) {
   if constexpr (kRows > 0) {
-    set.tile[kVectors][kRows] = tile_of<kProduct, T, kRows, kVectors>;
-    add_tiles<kProduct, T, kVectors, kRows - 1>(set);
+    set.tile[kVectors][kRows] = tile_of<T, kRows, kVectors>;
+    add_tiles<T, kVectors, kRows - 1>(set);
   }
 }
 
-template <Product kProduct, class T, int kVectors>
+template <class T, int kVectors>
 constexpr void add_vectors(TileSet<T>& set) {
   if constexpr (kVectors > 0) {
-    constexpr int kRows = kTileRows[static_cast<int>(kProduct)][kVectors];
+    constexpr int kRows = kTileRows[kVectors];
     set.max_rows[kVectors] = kRows;
     if (kRows > 0 && set.max_vectors == 0) set.max_vectors = kVectors;
-    add_tiles<kProduct, T, kVectors, kRows>(set);
-    add_vectors<kProduct, T, kVectors - 1>(set);
+    add_tiles<T, kVectors, kRows>(set);
+    add_vectors<T, kVectors - 1>(set);
   }
 }
 
-template <Product kProduct, class T>
+template <class T>
 constexpr TileSet<T> tiles() {
   TileSet<T> set{};
   set.lanes = kLanes<T>;
-  add_vectors<kProduct, T, kMaxTileVectors>(set);
+  add_vectors<T, kMaxTileVectors>(set);
   return set;
 }
 
 }  // namespace
 
 extern const TileKernels tile_kernels_table;
-constexpr TileKernels tile_kernels_table{{tiles<Product::Matrix, float>(), tiles<Product::Channelwise, float>()},
-                                         {tiles<Product::Matrix, double>(), tiles<Product::Channelwise, double>()}};
+constexpr TileKernels tile_kernels_table{tiles<float>(), tiles<double>()};
 
 }  // namespace dlcore::DLCORE_ISA
