@@ -91,9 +91,10 @@ def main() -> None:
     players = []
     for threads in (1, THREADS):
         (player,) = start_players(["dlcore"], "bench.growth", sys.executable, {"OMP_NUM_THREADS": str(threads)})
-        player.name = str(threads)
         players.append(player)
     print(f"{report.machine(players[1:])}; medians of {arguments.rounds} rounds\n")
+    for player, threads in zip(players, (1, THREADS)):
+        player.name = str(threads)
     for kind in arguments.series:
         series, first = SERIES[kind], None
         columns = [f"{kind}, ms a step", "1 thread", f"{THREADS} threads", "speed-up", f"time per {series.unit}"]
