@@ -54,6 +54,44 @@ def test_layers_learn_the_same_bits(scope):
         np.testing.assert_array_equal(a, b)
 
 
+def model_of_sequences():
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((9,), dtype="int32"), layers.Embedding(50, 8, mask_zero=True)])
+    model.add(layers.Bidirectional(layers.LSTM(6, return_sequences=True, dropout=0.2, seed=1)))
+    model.add(layers.GRU(5, activity_regularizer="l2"))
+    model.add(layers.Dense(3, activation="softmax"))
+    return model
+
+
+def model_of_images():
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((9,)), layers.Reshape((3, 3, 1))])
+    model.add(layers.Conv2D(4, 3, padding="same", use_bias=False))
+    model.add(layers.BatchNormalization())
+    model.add(layers.Activation("relu"))
+    model.add(layers.DepthwiseConv2D(3, padding="same", activation="silu"))
+    model.add(layers.GlobalAveragePooling2D())
+    model.add(layers.Dense(3, activation="softmax"))
+    return model
+
+
+@pytest.mark.parametrize("mode", ["full", "activations"])
+@pytest.mark.parametrize("build", [model_of_sequences, model_of_images])
+def test_layers_with_state_and_masks(build, mode):
+    """Moving averages, losses of activities, masks and dropout are as without."""
+    tokens = RNG.integers(0, 50, (64, 9))
+
+    def results(scope):
+        with scope:
+            model = build()
+        model.compile("adam", "sparse_categorical_crossentropy")
+        history = model.fit(tokens, Y, batch_size=16, epochs=2, verbose=0).history
+        return [history["loss"], *model.get_weights(), model.predict(tokens, verbose=0)]
+
+    for a, b in zip(results(keras.RematScope(mode)), results(keras.RematScope(None))):
+        np.testing.assert_array_equal(a, b)
+
+
 class Block(layers.Layer):
     """A few wide steps between narrow ends."""
 

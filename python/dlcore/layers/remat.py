@@ -50,7 +50,7 @@ class RematScope:
 
     def call(self, layer, args, kwargs):
         """A call of the layer as the mode wants it."""
-        if self.mode == "activations" and getattr(layer, "activation", None) is not None:
+        if self.mode == "activations" and vars(layer).get("activation") is not None:
             activation, layer.activation = layer.activation, remat(layer.activation)
             try:
                 return layer.call(*args, **kwargs)
