@@ -20,9 +20,9 @@ class RematScope:
     trained by `fit` or another traced function; eager calls compute the same and keep all.
 
     Args:
-        mode: `"full"`: every layer; `"activations"`: the activations of layers that have one; `"larger_than"`: layers
-            whose outputs have more than `output_size_threshold` elements, the batch included; `"list_of_layers"`: those
-            named in `layer_names`; None: none, inside of another scope.
+        mode: `"full"`: every layer; `"activations"`: what functions given as a layer's activation have inside;
+            `"larger_than"`: layers whose outputs have more than `output_size_threshold` elements, the batch included;
+            `"list_of_layers"`: those named in `layer_names`; None: none, inside of another scope.
         output_size_threshold: int, default 1024.
         layer_names: list of names, default empty.
 
