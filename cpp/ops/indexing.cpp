@@ -1,8 +1,10 @@
 // gather (the embedding lookup), scatter_add (its gradient), one_hot, and element-wise lookups along an axis.
 #include <array>
 #include <cstring>
+#include <type_traits>
 
 #include "dlcore/ops.h"
+#include "kernels/element_type.h"
 #include "ops/axis.h"
 #include "ops/checks.h"
 #include "ops/families.h"
@@ -59,29 +61,15 @@ void with_index(DType dtype, const Buffers& buffers, int input, const Body& body
     body(buffers.input<std::int64_t>(input));
 }
 
-/// Calls body(T{}) with the type that sums of `dtype` are made in.
+/// Calls body(T{}) with the element type, in which sums of `dtype` are made.
 template <class Body>
 void with_sum_type(DType dtype, const Body& body) {
-  switch (dtype) {
-    case DType::U8:
-      return body(std::uint8_t{});
-    case DType::I8:
-      return body(std::int8_t{});
-    case DType::I32:
-      return body(std::int32_t{});
-    case DType::I64:
-      return body(std::int64_t{});
-    case DType::F16:
-      return body(Half{});
-    case DType::BF16:
-      return body(Bfloat{});
-    case DType::F32:
-      return body(float{});
-    case DType::F64:
-      return body(double{});
-    case DType::Bool:
+  with_type(dtype, [&]<class T>(T zero) {
+    if constexpr (std::is_same_v<T, bool>)
       throw type_error("bool can't be added up; cast to int32 first.");
-  }
+    else
+      body(zero);
+  });
 }
 
 /// Throws for the first index that mode "raise" does not allow.

@@ -1,5 +1,6 @@
 // Order: sort, argsort, top_k, searchsorted; running sums and products.
 #include "dlcore/ops.h"
+#include "kernels/element_type.h"
 #include "kernels/sort/sort.h"
 #include "ops/axis.h"
 #include "ops/checks.h"
@@ -9,31 +10,6 @@
 namespace dlcore {
 
 namespace {
-
-/// Calls body(T{}) with the element type.
-template <class Body>
-void with_type(DType dtype, const Body& body) {
-  switch (dtype) {
-    case DType::Bool:
-      return body(bool{});
-    case DType::U8:
-      return body(std::uint8_t{});
-    case DType::I8:
-      return body(std::int8_t{});
-    case DType::I32:
-      return body(std::int32_t{});
-    case DType::I64:
-      return body(std::int64_t{});
-    case DType::F16:
-      return body(Half{});
-    case DType::BF16:
-      return body(Bfloat{});
-    case DType::F32:
-      return body(float{});
-    case DType::F64:
-      return body(double{});
-  }
-}
 
 int axis_of(const TensorSpec& x, const Attrs& attrs) { return resolve_axis(attrs.integer("axis", -1), x.shape.rank()); }
 

@@ -15,26 +15,21 @@ __global__ void forward_kernel(ConvShape s, std::int64_t n, const T* x, const T*
   using M = math_t<T>;
   const std::int64_t at = thread_index();
   if (at >= n) return;
-  std::int64_t rest = at;
-  const std::int64_t co = rest % s.cout;
-  rest /= s.cout;
-  const std::int64_t ow = rest % s.ow;
-  rest /= s.ow;
-  const std::int64_t oh = rest % s.oh, image = rest / s.oh;
-  const std::int64_t in = s.cin / s.groups, group = co / (s.cout / s.groups);
+  const Element e(at, s.oh, s.ow, s.cout);
+  const std::int64_t in = s.cin / s.groups, group = e.c / (s.cout / s.groups);
   M sum = 0;
   for (std::int64_t kh = 0; kh < s.kh; ++kh) {
-    const std::int64_t h = oh * s.stride_h + kh * s.dilation_h - s.pad_top;
-    if (h < 0 || h >= s.h) continue;
+    const std::int64_t row = e.h * s.stride_h + kh * s.dilation_h - s.pad_top;
+    if (row < 0 || row >= s.h) continue;
     for (std::int64_t kw = 0; kw < s.kw; ++kw) {
-      const std::int64_t col = ow * s.stride_w + kw * s.dilation_w - s.pad_left;
+      const std::int64_t col = e.w * s.stride_w + kw * s.dilation_w - s.pad_left;
       if (col < 0 || col >= s.w) continue;
-      const T* pixel = x + ((image * s.h + h) * s.w + col) * s.cin + group * in;
-      const T* tap = w + (kh * s.kw + kw) * in * s.cout + co;
+      const T* pixel = x + ((e.n * s.h + row) * s.w + col) * s.cin + group * in;
+      const T* tap = w + (kh * s.kw + kw) * in * s.cout + e.c;
       for (std::int64_t ci = 0; ci < in; ++ci) sum = fma(to_math(pixel[ci]), to_math(tap[ci * s.cout]), sum);
     }
   }
-  y[at] = from_math<T>(activate(bias ? sum + to_math(bias[co]) : sum, activation));
+  y[at] = from_math<T>(activate(bias ? sum + to_math(bias[e.c]) : sum, activation));
 }
 
 template <class T>
@@ -42,22 +37,17 @@ __global__ void backward_input_kernel(ConvShape s, std::int64_t n, const T* dy, 
   using M = math_t<T>;
   const std::int64_t at = thread_index();
   if (at >= n) return;
-  std::int64_t rest = at;
-  const std::int64_t c = rest % s.cin;
-  rest /= s.cin;
-  const std::int64_t col = rest % s.w;
-  rest /= s.w;
-  const std::int64_t h = rest % s.h, image = rest / s.h;
-  const std::int64_t in = s.cin / s.groups, out = s.cout / s.groups, group = c / in;
+  const Element e(at, s.h, s.w, s.cin);
+  const std::int64_t in = s.cin / s.groups, out = s.cout / s.groups, group = e.c / in;
   M sum = 0;
   for (std::int64_t kh = 0; kh < s.kh; ++kh) {
-    const std::int64_t oh = h + s.pad_top - kh * s.dilation_h;
+    const std::int64_t oh = e.h + s.pad_top - kh * s.dilation_h;
     if (oh < 0 || oh % s.stride_h != 0 || oh / s.stride_h >= s.oh) continue;
     for (std::int64_t kw = 0; kw < s.kw; ++kw) {
-      const std::int64_t ow = col + s.pad_left - kw * s.dilation_w;
+      const std::int64_t ow = e.w + s.pad_left - kw * s.dilation_w;
       if (ow < 0 || ow % s.stride_w != 0 || ow / s.stride_w >= s.ow) continue;
-      const T* pixel = dy + ((image * s.oh + oh / s.stride_h) * s.ow + ow / s.stride_w) * s.cout + group * out;
-      const T* tap = w + ((kh * s.kw + kw) * in + c % in) * s.cout + group * out;
+      const T* pixel = dy + ((e.n * s.oh + oh / s.stride_h) * s.ow + ow / s.stride_w) * s.cout + group * out;
+      const T* tap = w + ((kh * s.kw + kw) * in + e.c % in) * s.cout + group * out;
       for (std::int64_t j = 0; j < out; ++j) sum = fma(to_math(pixel[j]), to_math(tap[j]), sum);
     }
   }

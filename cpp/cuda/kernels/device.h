@@ -56,6 +56,19 @@ __device__ inline std::int64_t thread_index() {
   return static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
 }
 
+/// Image, pixel and channel of element i of [N, height, width, C].
+struct Element {
+  std::int64_t n, h, w, c;
+  __device__ Element(std::int64_t i, std::int64_t height, std::int64_t width, std::int64_t channels) {
+    c = i % channels;
+    i /= channels;
+    w = i % width;
+    i /= width;
+    h = i % height;
+    n = i / height;
+  }
+};
+
 // ---- element types
 
 /// What elements are computed in: float for the 16-bit floats.

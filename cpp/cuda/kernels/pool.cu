@@ -6,19 +6,6 @@ namespace dlcore::cuda {
 
 namespace {
 
-/// Image, pixel and channel of element i of [N, height, width, C].
-struct Element {
-  std::int64_t n, h, w, c;
-  __device__ Element(std::int64_t i, std::int64_t height, std::int64_t width, std::int64_t channels) {
-    c = i % channels;
-    i /= channels;
-    w = i % width;
-    i /= width;
-    h = i % height;
-    n = i / height;
-  }
-};
-
 /// Positions [first, last) of an axis.
 struct Span {
   std::int64_t first, last;

@@ -36,6 +36,25 @@ const DepthwiseGradientSet<T>& gradient_set() {
 
 }  // namespace
 
+/// Adds the next position, if it lies at the same distance as those before.
+template <class T>
+bool Depthwise<T>::Line::append(std::int64_t next_target, std::int64_t next_source) {
+  if (count == 1) {
+    target_step = next_target - target;
+    source_step = next_source - source;
+  }
+  if (next_target != target + count * target_step || next_source != source + count * source_step) return false;
+  ++count;
+  return true;
+}
+
+template <class T>
+std::int64_t Depthwise<T>::most_taps(const std::vector<Line>& lines) {
+  std::int64_t taps = 1;
+  for (const Line& line : lines) taps = std::max(taps, line.taps);
+  return taps;
+}
+
 // The taps of a class, and what they read, are at equal distances as well.
 template <class T>
 auto Depthwise<T>::lines_of(const std::vector<TapClass>& classes) -> std::vector<Line> {
@@ -52,16 +71,7 @@ auto Depthwise<T>::lines_of(const std::vector<TapClass>& classes) -> std::vector
     }
     for (std::size_t i = 0; i < c.targets.size(); ++i) {
       const std::int64_t source = line.taps == 0 ? 0 : c.sources[i] + first_read;
-      const bool continues = i > 0 && lines.back().count > 1 &&
-                             c.targets[i] == lines.back().target + lines.back().count * lines.back().target_step &&
-                             source == lines.back().source + lines.back().count * lines.back().source_step;
-      if (continues) {
-        ++lines.back().count;
-      } else if (i > 0 && lines.back().count == 1) {
-        lines.back().target_step = c.targets[i] - lines.back().target;
-        lines.back().source_step = source - lines.back().source;
-        lines.back().count = 2;
-      } else {
+      if (i == 0 || !lines.back().append(c.targets[i], source)) {
         line.target = c.targets[i];
         line.source = source;
         line.count = 1;
@@ -93,9 +103,8 @@ struct Depthwise<T>::Operands {
 template <class T>
 void Depthwise<T>::run(const T* source, const T* w, const T* bias, Activation activation, T* target) const {
   const std::int64_t rows = shape_.images * shape_.target_h;
-  std::int64_t taps = 1;  // of a pixel, on average
-  for (const Line& line : row_lines_) taps = std::max(taps, line.taps);
-  const double row_flops = 2.0 * static_cast<double>(shape_.target_w * shape_.channels * taps * taps);
+  const std::int64_t taps = most_taps(row_lines_) * most_taps(col_lines_);
+  const double row_flops = 2.0 * static_cast<double>(shape_.target_w * shape_.channels * taps);
   const std::int64_t rows_per_task = std::max<std::int64_t>(1, static_cast<std::int64_t>(kTaskFlops / row_flops));
   const Operands operands{source, w, bias, activation, target};
   parallel_for((rows + rows_per_task - 1) / rows_per_task, static_cast<double>(rows) * row_flops / kFlopsPerNs,

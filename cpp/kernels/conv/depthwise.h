@@ -34,6 +34,8 @@ class Depthwise {
   struct Line {
     std::int64_t target, target_step, source, source_step, count;
     std::int64_t taps, tap, tap_step, reach;  // the first tap, from one to the next, and how much further that reads
+
+    bool append(std::int64_t next_target, std::int64_t next_source);
   };
   struct Row {
     std::int64_t source;  // where its first tap reads
@@ -42,6 +44,7 @@ class Depthwise {
   struct Operands;
 
   static std::vector<Line> lines_of(const std::vector<TapClass>& classes);
+  static std::int64_t most_taps(const std::vector<Line>& lines);
   void run_row(std::int64_t row, const Operands& operands) const;
 
   DepthwiseShape shape_;

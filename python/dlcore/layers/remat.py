@@ -84,7 +84,14 @@ def remat(f):
     """The function f, such that gradients compute anew what it computed: nothing inside of it is kept.
 
     Args:
-        f: function of tensors.
+        f: function of tensors, or a layer.
+
+    Returns:
+        A function of the same arguments, with the same outputs.
+
+    Example:
+
+    >>> block = remat(lambda x, w: ops.tanh(ops.matmul(x, w)))
     """
 
     @functools.wraps(f)
