@@ -8,11 +8,15 @@ import time
 from collections.abc import Callable
 
 from .players import THREADS, fastest, serve
-from .workloads import Workload, data, workload
+from .workloads import ACCELERATED, Workload, data, workload
 
 NAMES = ("dlcore", "keras-tf", "keras-jax", "keras-torch", "torch", "torch-channels_last", "torch-compiled")
 # Where they compute: dlcore and Keras's backends choose by themselves where BENCH_DEVICE is cuda.
 DEVICE = os.environ.get("BENCH_DEVICE", "cpu")
+# What a GPU's products are computed in: "float32", "tf32", or "bfloat16" with float32 weights.
+PRECISION = os.environ.get("BENCH_PRECISION", "float32")
+# The least steps of an epoch, so that what an epoch costs besides is small beside them.
+LEAST_STEPS = 1 if DEVICE == "cpu" else 32
 
 
 class Contestant:
@@ -40,12 +44,13 @@ class Contestant:
         w = workload(name)
         if not self.takes(w):
             return None
+        steps = w.steps if w in ACCELERATED else max(w.steps, LEAST_STEPS)
         if getattr(self, "_running", (None,))[0] != w.name:
             self._running = None  # frees the last workload's memory
-            ways = [self.epochs(w, w.steps, **settings) for settings in self.settings()]
+            ways = [self.epochs(w, steps, **settings) for settings in self.settings()]
             self._running = w.name, fastest([lambda way=way: way(1) for way in ways])
             self._running[1]()
-        return 1e3 * self._running[1]() / w.steps
+        return 1e3 * self._running[1]() / steps
 
     def first_step_ms(self, name: str) -> float | None:
         """Milliseconds of a new model's first step: tracing, compiling and planning, where the library does so."""
@@ -78,6 +83,10 @@ class KerasStyle(Contestant):
         if module == "keras":
             self.version += f" on {backend} {importlib.import_module(backend).__version__}"
         self.compiles = module == "keras" and backend == "tensorflow"
+        if PRECISION == "bfloat16":
+            self.keras.config.set_dtype_policy("mixed_bfloat16")
+        elif module == "dlcore":
+            self.keras.config.set_float32_precision(PRECISION.replace("float32", "highest"))
 
     def settings(self) -> list[dict]:
         # XLA is faster for some workloads and slower for others.
@@ -116,6 +125,7 @@ class Torch(Contestant):
         self.torch, self.models, self.channels_last, self.compiled = torch, torch_models, channels_last, compiled
         self.version = torch.__version__
         torch.set_num_threads(THREADS)
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = PRECISION == "tf32"
 
     def takes(self, w: Workload) -> bool:
         return w.is_image or not self.channels_last
@@ -148,7 +158,9 @@ class Torch(Contestant):
             total = torch.zeros((), device=DEVICE)
             for i in range(0, len(x), w.batch):
                 optimizer.zero_grad(set_to_none=True)
-                loss = loss_of(forward(x[i : i + w.batch]), y[i : i + w.batch])
+                with torch.autocast(DEVICE, torch.bfloat16, enabled=PRECISION == "bfloat16"):
+                    outputs = forward(x[i : i + w.batch])
+                loss = loss_of(outputs.float(), y[i : i + w.batch])
                 loss.backward()
                 optimizer.step()
                 total += loss.detach()
@@ -164,6 +176,8 @@ def contestant(name: str) -> Contestant:
     if name.startswith("keras-"):
         backend = name.removeprefix("keras-")
         os.environ["KERAS_BACKEND"] = {"tf": "tensorflow"}.get(backend, backend)
+        if DEVICE != "cpu":
+            os.environ["JAX_DEFAULT_MATMUL_PRECISION"] = "tensorfloat32" if PRECISION == "tf32" else "highest"
         return KerasStyle("keras")
     return Torch(channels_last=name.endswith("channels_last"), compiled=name.endswith("compiled"))
 

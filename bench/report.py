@@ -14,11 +14,13 @@ from .players import THREADS, Player
 RATIO = "best peer / dlcore"
 
 
-def command_line(description: str, rows: Iterable[str], names: Iterable[str]) -> argparse.ArgumentParser:
-    """Which rows, which contestants, how many rounds, and how the tables look."""
+def command_line(
+    description: str, rows: Iterable[str], names: Iterable[str], more: Iterable[str] = ()
+) -> argparse.ArgumentParser:
+    """Which rows, which contestants, how many rounds, and how the tables look; `more` are rows that must be named."""
     parser = argparse.ArgumentParser(description=description)
-    rows = list(rows)
-    parser.add_argument("rows", nargs="*", metavar="row", default=rows, help=f"default: all of {', '.join(rows)}")
+    rows, known = list(rows), f"default: all of {', '.join(rows)}" + (f"; others: {', '.join(more)}" if more else "")
+    parser.add_argument("rows", nargs="*", metavar="row", default=rows, help=known)
     parser.add_argument("--peers", default=sys.executable, help="Python interpreter with the peers (default: this one)")
     parser.add_argument("--only", nargs="*", choices=names, default=list(names), help="contestants")
     parser.add_argument("--rounds", type=int, default=5)

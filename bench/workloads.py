@@ -135,6 +135,18 @@ def _resnet18(classes: int = 10) -> tuple:
     return (*layers, GlobalAveragePool(), Dense(classes, "softmax"))
 
 
+def _resnet50(classes: int = 1000) -> tuple:
+    """He et al. 2015, with the stride in the 3x3 convolution of a stage's first block."""
+    relu = Activation("relu")
+    layers = [*_conv_norm(64, 7, 2), relu, MaxPool(2)]
+    for filters, blocks in ((64, 3), (128, 4), (256, 6), (512, 3)):
+        for block in range(blocks):
+            stride = 2 if block == 0 and filters > 64 else 1
+            main = (*_conv_norm(filters, 1), relu, *_conv_norm(filters, 3, stride), relu, *_conv_norm(4 * filters, 1))
+            layers += [Residual(main, _conv_norm(4 * filters, 1, stride) if block == 0 else ()), relu]
+    return (*layers, GlobalAveragePool(), Dense(classes, "softmax"))
+
+
 def _mobilenet(classes: int = 10) -> tuple:
     """Howard et al. 2017: a convolution, then thirteen pairs of depthwise and pointwise convolutions."""
     norm, relu = BatchNorm(), Activation("relu")
@@ -217,7 +229,14 @@ LARGER = (
     Workload("resnet18", (32, 32, 3), _resnet18(), "sparse", "adam", 64, steps=2),
 )
 
-WORKLOADS = NINE + LARGER
+# For GPUs alone: seconds a step on a processor.
+ACCELERATED = (
+    Workload("resnet50", (224, 224, 3), _resnet50(), "sparse", "sgd", 128, steps=8),
+    Workload("lstm512", (128, 512), (Recurrent("lstm", 512), Dense(10, "softmax")), "sparse", "adam", 64),
+    Workload("transformer12", (512, 768), _transformer(12, 768, 12), "sparse", "adam", 16, steps=8),
+)
+
+WORKLOADS = NINE + LARGER + ACCELERATED
 
 
 def workload(name: str) -> Workload:
