@@ -24,6 +24,7 @@ struct Context {
   /// For the libraries, of any kernel: free again when the next one starts. Device memory, 256-byte aligned.
   void* workspace;
   std::size_t workspace_bytes;
+  std::size_t column_bytes;  // of a convolution's windows (im2col) that are laid out at a time
   /// A word in device memory. A kernel that finds an index or a label out of range writes 1 + Fault into it, and the
   /// next synchronisation throws the Index error.
   int* fault;

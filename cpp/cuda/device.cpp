@@ -14,6 +14,8 @@ namespace {
 
 // The libraries' heuristics leave out algorithms that need more; cuBLAS asks for 32 MiB, convolutions for more.
 constexpr std::size_t kMostWorkspaceBytes = 256 << 20;
+// Much of it stays in the cache between the kernel that lays it out and the product that reads it.
+constexpr std::size_t kColumnBytes = 64 << 20;
 
 /// Two host buffers that the GPU can read by itself, and two on the GPU: a batch is copied while the one before it is
 /// computed.
@@ -124,6 +126,7 @@ void CudaDevice::set_up() {
   DLCORE_CUDA_CHECK(cudaMemGetInfo(&free, &total));
   context_.workspace_bytes = std::min(kMostWorkspaceBytes, total / 64);
   DLCORE_CUDA_CHECK(cudaMalloc(&context_.workspace, context_.workspace_bytes));
+  context_.column_bytes = kColumnBytes;
   // In host memory that the GPU can write, so that looking at it costs nothing.
   void *host = nullptr, *there = nullptr;
   DLCORE_CUDA_CHECK(cudaHostAlloc(&host, sizeof(int), cudaHostAllocMapped));
