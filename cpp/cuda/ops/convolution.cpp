@@ -300,7 +300,7 @@ bool suits_tensor_cores(const ConvShape& s, DType dtype, const Context& context)
 Convolution plan_any(ConvDirection direction, const ConvShape& s, DType dtype, const Epilogue& epilogue,
                      const Context& context) {
   constexpr std::int64_t kMostElements = (std::int64_t{1} << 31) - 1;
-  const bool empty = s.n * s.oh * s.ow * s.cin == 0, depthwise = s.groups > 1 && s.cin_per_group() == 1;
+  const bool empty = s.n * s.oh * s.ow * s.cin * s.cout == 0, depthwise = s.groups > 1 && s.cin_per_group() == 1;
   if (empty || depthwise || (s.groups > 1 && dtype == DType::F64))
     return by_definition(direction, s, dtype, epilogue, context);
   if (s.groups > 1 || suits_tensor_cores(s, dtype, context))
