@@ -29,6 +29,7 @@ struct Context {
   /// next synchronisation throws the Index error.
   int* fault;
   int sm_count;
+  std::size_t shared_bytes;  // that a block may have
   Precision precision;  // of float32 matmul and convolution
 };
 

@@ -27,7 +27,7 @@ const cuda::Context& device_context() {
   static char workspace[1 << 20];
   // Few multiprocessors and columns: work is cut into pieces where shapes of tests are small, too.
   static const cuda::Context context{nullptr, nullptr, nullptr, workspace, sizeof workspace,
-                                     4096,    &fault,  2,       cuda::Context::Precision::highest};
+                                     4096,    &fault,  2,       160 << 10, cuda::Context::Precision::highest};
   static const bool registered = (cuda::register_all(), true);
   (void)registered;
   return context;
