@@ -57,8 +57,9 @@ TEST(Norm, Batch) {
 }
 
 TEST(Norm, Layer) {
-  const std::vector<std::pair<Shape, std::int64_t>> cases{{{5, 3}, -1},    {{3, 4, 40}, -1}, {{4, 6, 7}, 1},
-                                                          {{2, 1500}, -1}, {{400, 64}, -1},  {{1, 1}, -1}};
+  const std::vector<std::pair<Shape, std::int64_t>> cases{
+      {{5, 3}, -1},   {{3, 4, 40}, -1}, {{4, 6, 7}, 1},  {{2, 1500}, -1}, {{400, 64}, -1}, {{1, 1}, -1},
+      {{9, 512}, -1}, {{2, 513}, -1},   {{1, 4097}, -1}, {{1, 8192}, -1}, {{1, 8196}, -1}};
   for (const auto& [shape, axis] : cases)
     for (DType dtype : kFloats) {
       const Attrs attrs{{"axis", axis}, {"epsilon", 1e-2}};

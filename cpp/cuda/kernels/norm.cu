@@ -197,37 +197,35 @@ __global__ void batch_grad_apply(ChannelShape s, std::int64_t n, const T* x, con
 
 // ---- layer_norm
 
-template <class T>
-__global__ void layer_norm_kernel(LineShape s, math_t<T> epsilon, const T* x, const T* gamma, const T* beta, T* y,
-                                  T* mean, T* rstd) {
+template <class T, int W, int N>
+__global__ void __launch_bounds__(kMostLineThreads, 2)
+    layer_norm_kernel(LineShape s, math_t<T> epsilon, const T* x, const T* gamma, const T* beta, T* y, T* mean,
+                      T* rstd) {
   using M = math_t<T>;
-  const Line line(s);
-  const M n = static_cast<M>(s.size);
-  const M m = line.sum<M>([&](std::int64_t i) { return to_math(x[line.at(i)]); }) / n;
-  const M v = line.sum<M>([&](std::int64_t i) {
-    const M d = to_math(x[line.at(i)]) - m;
-    return d * d;
-  }) / n;
-  const M r = 1 / sqrt(v + epsilon);
-  line.each([&](std::int64_t i) {
-    y[line.at(i)] = from_math<T>((to_math(x[line.at(i)]) - m) * r * to_math(gamma[i]) + to_math(beta[i]));
-  });
+  const Line<T, W, N> line(s);
+  const auto from = line.load(x);
+  const M n = static_cast<M>(s.size), m = line.sum(from) / n;
+  const auto d = line.map([=](M x) { return x - m; }, from);
+  const M v = line.sum(line.map([](M d) { return d * d; }, d)) / n, r = 1 / sqrt(v + epsilon);
+  const auto scaled = line.map([=](M d, M gamma) { return d * r * gamma; }, d, line.load_same(gamma));
+  line.store(y, line.map([](M a, M beta) { return a + beta; }, scaled, line.load_same(beta)));
   if (!line.leads()) return;
   mean[line.number] = from_math<T>(m);
   rstd[line.number] = from_math<T>(r);
 }
 
-template <class T>
-__global__ void layer_norm_grad_kernel(LineShape s, const T* x, const T* gamma, const T* mean, const T* rstd,
-                                       const T* dy, T* dx) {
+template <class T, int W, int N>
+__global__ void __launch_bounds__(kMostLineThreads)
+    layer_norm_grad_kernel(LineShape s, const T* x, const T* gamma, const T* mean, const T* rstd, const T* dy, T* dx) {
   using M = math_t<T>;
-  const Line line(s);
+  const Line<T, W, N> line(s);
   const M n = static_cast<M>(s.size), m = line.exists ? to_math(mean[line.number]) : M(0);
   const M r = line.exists ? to_math(rstd[line.number]) : M(0);
-  const auto g = [&](std::int64_t i) { return to_math(dy[line.at(i)]) * to_math(gamma[i]); };
-  const auto z = [&](std::int64_t i) { return (to_math(x[line.at(i)]) - m) * r; };
-  const M sum_g = line.sum<M>(g) / n, sum_gz = line.sum<M>([&](std::int64_t i) { return g(i) * z(i); }) / n;
-  line.each([&](std::int64_t i) { dx[line.at(i)] = from_math<T>(r * (g(i) - sum_g - z(i) * sum_gz)); });
+  const auto times = [](M a, M b) { return a * b; };
+  const auto g = line.map(times, line.load(dy), line.load_same(gamma));
+  const auto z = line.map([=](M x) { return (x - m) * r; }, line.load(x));
+  const M sum_g = line.sum(g) / n, sum_gz = line.sum(line.map(times, g, z)) / n;
+  line.store(dx, line.map([=](M g, M z) { return r * (g - sum_g - z * sum_gz); }, g, z));
 }
 
 template <class T>
@@ -294,18 +292,18 @@ void batch_norm_grad(cudaStream_t stream, DType dtype, const ChannelShape& s, co
 
 void layer_norm(cudaStream_t stream, DType dtype, std::int64_t rows, std::int64_t size, double epsilon, const void* x,
                 const void* gamma, const void* beta, void* y, void* mean, void* rstd) {
-  const LineShape s(rows, size, 1);
   with_float(dtype, [&]<class T>(T) {
-    launch(layer_norm_kernel<T>, s.grid(), s.block(), 0, stream, s, static_cast<math_t<T>>(epsilon),
-           static_cast<const T*>(x), static_cast<const T*>(gamma), static_cast<const T*>(beta), static_cast<T*>(y),
-           static_cast<T*>(mean), static_cast<T*>(rstd));
+    with_lines<T>(rows, size, 1, {x, gamma, beta, y}, [&]<class, int W, int N>(const LineShape& s) {
+      launch_lines(layer_norm_kernel<T, W, N>, stream, s, static_cast<math_t<T>>(epsilon), static_cast<const T*>(x),
+                   static_cast<const T*>(gamma), static_cast<const T*>(beta), static_cast<T*>(y), static_cast<T*>(mean),
+                   static_cast<T*>(rstd));
+    });
   });
 }
 
 void layer_norm_grad(cudaStream_t stream, DType dtype, const ChannelShape& shape, const void* x, const void* gamma,
                      const void* mean, const void* rstd, const void* dy, void* dx, void* dgamma, void* dbeta,
                      void* scratch) {
-  const LineShape s(shape.outer, shape.channels, 1);
   with_float(dtype, [&]<class T>(T) {
     const auto *from = static_cast<const T*>(x), *m = static_cast<const T*>(mean), *r = static_cast<const T*>(rstd),
                *d = static_cast<const T*>(dy);
@@ -313,8 +311,10 @@ void layer_norm_grad(cudaStream_t stream, DType dtype, const ChannelShape& shape
     sum_channels(stream, shape, TakeRowGradient<T>{from, m, r, d}, part);
     launch(store_gradient_sums<T>, blocks_for(shape.channels, kThreads), kThreads, 0, stream, shape, part,
            static_cast<T*>(dgamma), static_cast<T*>(dbeta));
-    launch(layer_norm_grad_kernel<T>, s.grid(), s.block(), 0, stream, s, from, static_cast<const T*>(gamma), m, r, d,
-           static_cast<T*>(dx));
+    with_lines<T>(shape.outer, shape.channels, 1, {x, gamma, dy, dx}, [&]<class, int W, int N>(const LineShape& s) {
+      launch_lines(layer_norm_grad_kernel<T, W, N>, stream, s, from, static_cast<const T*>(gamma), m, r, d,
+                   static_cast<T*>(dx));
+    });
   });
 }
 

@@ -3,7 +3,8 @@
 //
 // batch_norm: a first pass gives mean and sum of squared deviations of pieces of each channel (Welford 1962), a second
 // joins the pieces in order (Chan, Golub & LeVeque 1983), a third normalises: x is read twice and y written once, the
-// floor without a grid-wide barrier. layer_norm: a warp or a block per row, x is read once and again from the caches.
+// floor without a grid-wide barrier. layer_norm: a warp or a block per row, x is read once, unless a row is too long
+// for the registers.
 #pragma once
 
 #include <cuda_runtime_api.h>
