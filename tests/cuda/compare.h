@@ -24,6 +24,9 @@ Tolerance ulps(double count, DType dtype, double absolute_ulps = 0);
 void expect_same(const char* primitive, const std::vector<Tensor>& in, const Attrs& attrs = {},
                  Tolerance tolerance = {}, unsigned skipped = 0);
 
+/// A kernel gives the same bits where no tensor is aligned to more than its elements.
+void expect_same_unaligned(const char* primitive, const std::vector<Tensor>& in, const Attrs& attrs = {});
+
 /// Cases of expect_same, planned before the first of them runs: kernels made at run time are compiled together.
 class Cases {
  public:

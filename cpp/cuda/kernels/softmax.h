@@ -1,5 +1,5 @@
 // Softmax and cross-entropies: the formulas and conventions of kernels/softmax/softmax.h. A line is read from memory
-// once and again from the caches. 16-bit floats compute in float.
+// once, unless it is too long for the registers (lines.h). 16-bit floats compute in float.
 #pragma once
 
 #include <cuda_runtime_api.h>

@@ -16,6 +16,7 @@
 #define __forceinline__ inline
 #define __shared__ static
 #define __launch_bounds__(...)
+#define __grid_constant__ &  // after a parameter's type: one for all threads
 
 namespace dlcore::emulation {
 
