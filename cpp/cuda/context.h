@@ -10,6 +10,7 @@
 #include <span>
 #include <string_view>
 
+#include "cuda/faults.h"
 #include "program/primitive.h"
 
 namespace dlcore::cuda {
@@ -25,15 +26,11 @@ struct Context {
   void* workspace;
   std::size_t workspace_bytes;
   std::size_t column_bytes;  // of a convolution's windows (im2col) that are laid out at a time
-  /// A word in device memory. A kernel that finds an index or a label out of range writes 1 + Fault into it, and the
-  /// next synchronisation throws the Index error.
-  int* fault;
+  Faults* faults;
   int sm_count;
   std::size_t shared_bytes;  // that a block may have
-  Precision precision;  // of float32 matmul and convolution
+  Precision precision;       // of float32 matmul and convolution
 };
-
-enum class Fault : int { index_out_of_range, label_out_of_range };
 
 /// Plans the kernel of one node for known shapes, as Primitive::plan does for the CPU. The kernel's buffers and scratch
 /// are device memory; its run only enqueues on context.stream: it neither synchronises nor allocates, so that it can be

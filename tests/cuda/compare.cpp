@@ -149,14 +149,32 @@ Tensor numbers(DType dtype, const Shape& shape, unsigned seed, double low, doubl
   return as(x, dtype);
 }
 
+std::string error_on_cpu(const char* primitive_name, const std::vector<Tensor>& in) {
+  try {
+    apply_all(primitive_name, in, {});
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "none";
+}
+
+/// What the device reports, if it does.
+std::string error_on_device() {
+  try {
+    device_context().faults->check();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
 std::vector<Tensor> run_on_device(const char* primitive_name, const std::vector<Tensor>& in, const Attrs& attrs,
-                                  int* fault) {
+                                  std::string* fault) {
   const Primitive& op = primitive(primitive_name);
   const Specs specs = specs_of(in), out_specs = infer_specs(op, specs, attrs);
-  const int none = 0;
-  upload(device_context().fault, &none, sizeof none);
-  std::vector<Tensor> out = run_planned(plan_for_device(primitive_name, specs, out_specs, attrs), op, in, out_specs);
-  if (fault) download(fault, device_context().fault, sizeof *fault);
+  const auto planned = plan_for_device(primitive_name, specs, out_specs, attrs);
+  std::vector<Tensor> out = run_planned(planned, op, in, out_specs);
+  if (fault) *fault = error_on_device();
   return out;
 }
 

@@ -43,9 +43,12 @@ class Cases {
   std::vector<Case> cases_;
 };
 
-/// The device's outputs alone. fault: what the kernel left in the context's word.
+/// The device's outputs alone. fault: what a kernel has reported, or empty.
 std::vector<Tensor> run_on_device(const char* primitive, const std::vector<Tensor>& in, const Attrs& attrs = {},
-                                  int* fault = nullptr);
+                                  std::string* fault = nullptr);
+
+/// The text of the error that the CPU raises.
+std::string error_on_cpu(const char* primitive, const std::vector<Tensor>& in);
 
 /// Numbers in [low, high), converted to dtype; whole numbers for integers.
 Tensor numbers(DType dtype, const Shape& shape, unsigned seed, double low = -3, double high = 3);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "cuda/fault_site.h"
 #include "dlcore/dtype.h"
 #include "kernels/float16.h"
 
@@ -78,6 +79,13 @@ struct Element {
     n = i / height;
   }
 };
+
+/// Writes down a value that can't be computed with, unless another has been already.
+__device__ inline void report(const FaultSite& fault, std::int64_t value, std::int64_t position) {
+  if (atomicCAS(&fault.record->site, 0, fault.site) != 0) return;
+  fault.record->value = value;
+  fault.record->position = position;
+}
 
 // ---- element types
 

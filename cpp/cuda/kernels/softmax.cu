@@ -107,7 +107,7 @@ __device__ Class class_of(const L& line, const LabelRows& rows, std::int64_t siz
                                          : static_cast<const std::int32_t*>(labels.data)[line.number];
   if (labels.has_ignored && label == labels.ignored) return {0, false};
   if (label >= 0 && label < size) return {label, true};
-  *rows.fault = rows.fault_code;
+  report(rows.fault, label, line.number);
   return {0, false};
 }
 
