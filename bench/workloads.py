@@ -231,7 +231,7 @@ LARGER = (
 
 # For GPUs alone: seconds a step on a processor.
 ACCELERATED = (
-    Workload("resnet50", (224, 224, 3), _resnet50(), "sparse", "sgd", 128, steps=8),
+    Workload("resnet50", (224, 224, 3), _resnet50(), "sparse", "sgd", 128, steps=4),
     Workload("lstm512", (128, 512), (Recurrent("lstm", 512), Dense(10, "softmax")), "sparse", "adam", 64),
     Workload("transformer12", (512, 768), _transformer(12, 768, 12), "sparse", "adam", 16, steps=8),
 )

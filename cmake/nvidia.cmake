@@ -3,8 +3,8 @@
 set(DLCORE_NVIDIA_ROOT "" CACHE PATH "The folder `nvidia` of NVIDIA's Python packages; empty: ask Python")
 
 set(nvidia_roots "${DLCORE_NVIDIA_ROOT}")
+find_package(Python 3.10 COMPONENTS Interpreter)
 if(NOT nvidia_roots)
-  find_package(Python 3.10 COMPONENTS Interpreter)
   if(Python_FOUND)
     execute_process(COMMAND "${Python_EXECUTABLE}" -c "import nvidia; print(*nvidia.__path__, sep=';')"
                     OUTPUT_VARIABLE nvidia_roots OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
@@ -38,3 +38,17 @@ dlcore_find_nvidia(cublasLt cublasLt.h 13 nvidia-cublas)
 dlcore_find_nvidia(cudnn cudnn.h 9 nvidia-cudnn-cu13)
 dlcore_find_nvidia(nvrtc nvrtc.h 13 nvidia-cuda-nvrtc)
 dlcore_find_nvidia(nccl nccl.h 2 nvidia-nccl-cu13)
+
+# cuDNN's graphs from C++: headers alone, beside the Python module cudnn.
+set(nvidia_frontend "")
+if(Python_FOUND)
+  execute_process(COMMAND "${Python_EXECUTABLE}" -c "import importlib.util as u; print(u.find_spec('cudnn').origin)"
+                  OUTPUT_VARIABLE nvidia_frontend OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+endif()
+find_path(DLCORE_cudnn_frontend_INCLUDE cudnn_frontend.h HINTS "${nvidia_frontend}/../../include")
+if(NOT DLCORE_cudnn_frontend_INCLUDE)
+  message(FATAL_ERROR "cudnn_frontend.h is missing: pip install nvidia-cudnn-frontend.")
+endif()
+add_library(nvidia::cudnn_frontend INTERFACE IMPORTED)
+set_target_properties(nvidia::cudnn_frontend PROPERTIES INTERFACE_INCLUDE_DIRECTORIES
+                                                        "${DLCORE_cudnn_frontend_INCLUDE}")

@@ -44,6 +44,7 @@ install() {
 }
 packages() {
   install numpy h5py ml_dtypes matplotlib pytest pybind11 nlohmann_json=nlohmann-json cmake ninja nvidia.cudnn=nvidia-cudnn-cu13 \
+    cudnn=nvidia-cudnn-frontend xdist=pytest-xdist \
     nvidia.nccl=nvidia-nccl-cu13 nvidia.cu13=nvidia-cublas && install nvidia.cu13=nvidia-cuda-nvrtc
 }
 build() {
@@ -62,9 +63,17 @@ kernel_tests() {
 }
 sanitizer() {
   command -v compute-sanitizer >/dev/null || { echo "compute-sanitizer is not installed"; return 1; }
-  compute-sanitizer --error-exitcode 9 python3 -m bench.cuda.checks --short
+  compute-sanitizer --error-exitcode 9 "$work/build/cpp/cuda/dlcore_cuda_device_tests" --gtest_brief=1
 }
-export -f install packages build kernel_tests sanitizer  # for the shells that run them under a limit
+# Keras, which some tests ask about their files, stays on the processor.
+python_tests() {
+  JAX_PLATFORMS=cpu OMP_NUM_THREADS=1 python3 -m pytest -n "$(($(nproc) / 2 + 1))" --maxfail=40 -p no:cacheprovider \
+    tests/python --deselect tests/python/test_device.py
+}
+steps() {  # precision, rounds, contestants, rows
+  BENCH_PRECISION=$1 python3 -m bench.train_step --tables step --rounds "$2" --peers "$peers" --only dlcore $3 -- $4
+}
+export -f install packages build kernel_tests sanitizer python_tests steps  # for the shells that run them under a limit
 
 stage packages 120 packages && stage build 240 build || stop "there is nothing to test: see $work/packages.log, build.log."
 export DLCORE_DEVICE=cuda BENCH_DEVICE=cuda BENCH_VERBOSE=1
@@ -73,21 +82,25 @@ grep -q "^gpu:0" "$work/info.log" || stop "the plug-in gives no device. $(grep "
 grep -h "without kernels" "$work/info.log" | tee -a "$summary"
 stage checks 60 python3 -m bench.cuda.checks
 stage kernel_tests 120 kernel_tests
-stage tests 150 python3 -m pytest --maxfail=40 -p no:cacheprovider tests/python --deselect tests/python/test_device.py
-stage sanitizer 60 sanitizer
-others=()
+stage sanitizer 180 sanitizer &  # beside the tests: nothing is measured yet
+stage tests 180 python_tests
+wait
+compiled="" jax=""
 if [ "$peers" != none ] && "$peers" -c "import torch" 2>/dev/null; then
-  others=(torch torch-compiled)
-  "$peers" -c "import keras, jax" 2>/dev/null && others+=(keras-jax)
+  eager="torch torch-channels_last" compiled="torch-compiled"
+  "$peers" -c "import keras, jax" 2>/dev/null && jax="keras-jax"
 else
-  peers=python3
+  peers=python3 eager=""
 fi
+export peers
 stage kernels 60 python3 -m bench.cuda.kernels --peers "$peers"
-stage steps 200 python3 -m bench.train_step --tables step --rounds 3 --peers "$peers" --only dlcore "${others[@]}" -- \
-  mlp cnn cnn3 cifar conv1 mlp512 lstm imdb speech resnet18 transformer
+stage float32 260 steps float32 3 "${eager%% *} $compiled $jax" "mlp cnn cnn3 cifar conv1 mlp512 lstm imdb speech"
+for precision in tf32 bfloat16; do
+  stage $precision 80 steps $precision 1 "$eager" "resnet18 transformer lstm512 transformer12 resnet50"
+done
 
 echo
-cat "$work/kernels.log" "$work/steps.log"
+cat "$work"/{kernels,float32,tf32,bfloat16}.log
 echo
 echo "=== after $SECONDS s; all logs: $work"
 cat "$summary"

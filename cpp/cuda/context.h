@@ -10,6 +10,7 @@
 #include <span>
 #include <string_view>
 
+#include "cuda/faults.h"
 #include "program/primitive.h"
 
 namespace dlcore::cuda {
@@ -24,14 +25,12 @@ struct Context {
   /// For the libraries, of any kernel: free again when the next one starts. Device memory, 256-byte aligned.
   void* workspace;
   std::size_t workspace_bytes;
-  /// A word in device memory. A kernel that finds an index or a label out of range writes 1 + Fault into it, and the
-  /// next synchronisation throws the Index error.
-  int* fault;
+  std::size_t column_bytes;  // of a convolution's windows (im2col) that are laid out at a time
+  Faults* faults;
   int sm_count;
-  Precision precision;  // of float32 matmul and convolution
+  std::size_t shared_bytes;  // that a block may have
+  Precision precision;       // of float32 matmul and convolution
 };
-
-enum class Fault : int { index_out_of_range, label_out_of_range };
 
 /// Plans the kernel of one node for known shapes, as Primitive::plan does for the CPU. The kernel's buffers and scratch
 /// are device memory; its run only enqueues on context.stream: it neither synchronises nor allocates, so that it can be

@@ -14,6 +14,8 @@ namespace {
 
 // The libraries' heuristics leave out algorithms that need more; cuBLAS asks for 32 MiB, convolutions for more.
 constexpr std::size_t kMostWorkspaceBytes = 256 << 20;
+// Much of it stays in the cache between the kernel that lays it out and the product that reads it.
+constexpr std::size_t kColumnBytes = 64 << 20;
 
 /// Two host buffers that the GPU can read by itself, and two on the GPU: a batch is copied while the one before it is
 /// computed.
@@ -124,14 +126,16 @@ void CudaDevice::set_up() {
   DLCORE_CUDA_CHECK(cudaMemGetInfo(&free, &total));
   context_.workspace_bytes = std::min(kMostWorkspaceBytes, total / 64);
   DLCORE_CUDA_CHECK(cudaMalloc(&context_.workspace, context_.workspace_bytes));
-  // In host memory that the GPU can write, so that looking at it costs nothing.
+  context_.column_bytes = kColumnBytes;
   void *host = nullptr, *there = nullptr;
-  DLCORE_CUDA_CHECK(cudaHostAlloc(&host, sizeof(int), cudaHostAllocMapped));
+  DLCORE_CUDA_CHECK(cudaHostAlloc(&host, sizeof(FaultRecord), cudaHostAllocMapped));
   DLCORE_CUDA_CHECK(cudaHostGetDevicePointer(&there, host, 0));
-  fault_ = static_cast<int*>(host);
-  *fault_ = 0;
-  context_.fault = static_cast<int*>(there);
+  faults_.use(static_cast<FaultRecord*>(host), static_cast<FaultRecord*>(there));
+  context_.faults = &faults_;
   DLCORE_CUDA_CHECK(cudaDeviceGetAttribute(&context_.sm_count, cudaDevAttrMultiProcessorCount, index_));
+  int shared_bytes = 0;
+  DLCORE_CUDA_CHECK(cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, index_));
+  context_.shared_bytes = static_cast<std::size_t>(shared_bytes);
 }
 
 const Context& CudaDevice::use() {
@@ -209,17 +213,7 @@ void CudaDevice::copy(std::byte* to, const std::byte* from, std::size_t bytes) {
 void CudaDevice::synchronize() {
   const cudaStream_t stream = use().stream;
   DLCORE_CUDA_CHECK(cudaStreamSynchronize(stream));
-  check_fault();
-}
-
-void CudaDevice::check_fault() {
-  const int code = *static_cast<volatile int*>(fault_);
-  if (code == 0) return;
-  *static_cast<volatile int*>(fault_) = 0;
-  const bool label = code - 1 == static_cast<int>(Fault::label_out_of_range);
-  throw index_error(label ? "A class label" : "An index", " was out of range on ", name(),
-                    " in a step since the host last waited; weights may have been updated with it. Run it with "
-                    "dlcore.device(\"cpu\") to see which.");
+  faults_.check();
 }
 
 // ---- kernels

@@ -42,14 +42,13 @@ class CudaDevice final : public Device {
 
  private:
   void set_up();
-  void check_fault();
 
   int index_;
   std::once_flag is_set_up_;
   Context context_{};
   cudaStream_t copy_stream_ = nullptr;
   cudaMemPool_t pool_ = nullptr;
-  int* fault_ = nullptr;  // Context::fault as the host sees it
+  Faults faults_;
   std::atomic<cudaError_t> noted_{cudaSuccess};
 };
 

@@ -11,7 +11,8 @@
 namespace dlcore::cuda {
 
 /// C[m,n] (+)= op(A)[m,k] op(B)[k,n] for `batch` products; A stored [m,k] or [k,m] with rows lda apart, and so on.
-/// float32, float64, float16 or bfloat16; 16-bit types add up in float32. A later run gives the same bits.
+/// float32, float64, float16 or bfloat16; 16-bit types add up in float32 and are rounded once. A later run gives the
+/// same bits.
 struct GemmCall {
   std::int64_t m, n, k;
   bool transpose_a = false, transpose_b = false;
@@ -20,6 +21,7 @@ struct GemmCall {
   std::int64_t alignment = 64;  // bytes that the place of every operand is a multiple of
   bool accumulate = false;
   DType dtype = DType::F32;
+  DType result = DType::F32;                 // of C: dtype, or float32
   bool bias = false;                         // [n], added to every row
   Activation activation = Activation::None;  // only those that gemm_fuses
 };

@@ -7,6 +7,7 @@
 #include "kernels/element_type.h"
 #include "ops/axis.h"
 #include "ops/checks.h"
+#include "ops/data_errors.h"
 #include "ops/families.h"
 #include "ops/indexing.h"
 
@@ -77,10 +78,7 @@ template <class Index>
 void check_indices(const Index* index, std::int64_t count, const Lookup& lookup, const std::string& axis_text) {
   if (lookup.mode != IndexMode::Raise) return;
   const std::int64_t at = first_bad_index(index, count, lookup.rows);
-  if (at >= 0)
-    throw index_error("index ", index[at], " (element ", at, " of the indices) is out of range for ", axis_text,
-                      "; expected 0 <= index < ", lookup.rows,
-                      " (negative: from the end). Check the ids, or enlarge the table.");
+  if (at >= 0) throw index_out_of_range(index[at], at, lookup.rows, axis_text);
 }
 
 std::string axis_text(const Shape& shape, int axis) {
@@ -295,6 +293,14 @@ Lookup lookup_of(std::string_view primitive, std::span<const TensorSpec> in, con
                      attrs);
   const bool last = primitive == "gather_last" || primitive == "scatter_last";
   return lookup_along(last ? Along::Last : Along::Axis, in[0].shape, in[1].shape, attrs);
+}
+
+std::string axis_text_of(std::string_view primitive, std::span<const TensorSpec> in, const Attrs& attrs) {
+  const Shape& x = in[0].shape;
+  if (primitive == "gather" || primitive == "scatter_add")
+    return axis_text(x, resolve_axis(attrs.integer("axis", 0), x.rank()));
+  const bool last = primitive == "gather_last" || primitive == "scatter_last";
+  return axis_text(x, along_axis(last ? Along::Last : Along::Axis, x, attrs));
 }
 
 void register_indexing() {

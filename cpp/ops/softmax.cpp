@@ -6,6 +6,7 @@
 #include "dlcore/ops.h"
 #include "ops/axis.h"
 #include "ops/checks.h"
+#include "ops/data_errors.h"
 #include "ops/families.h"
 #include "ops/float_types.h"
 #include "program/primitive.h"
@@ -233,10 +234,7 @@ struct LabelAttrs {
   Labels check(const void* data, const Rows& rows) const {
     const Labels labels{data, wide, has_ignored, ignored};
     const std::int64_t row = first_bad_label(labels, rows.count, rows.size);
-    if (row >= 0)
-      throw index_error(name, ": label ", labels.at(row), " at row ", row, " is not one of the ", rows.size,
-                        " classes; labels are numbers from 0 to ", rows.size - 1,
-                        ". Give the last layer more units, or renumber the labels.");
+    if (row >= 0) throw label_out_of_range(name, labels.at(row), row, rows.size);
     return labels;
   }
 };

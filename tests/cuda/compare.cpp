@@ -1,5 +1,6 @@
 #include "compare.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -11,35 +12,38 @@ namespace {
 constexpr std::size_t kGuard = 256;
 constexpr unsigned char kGuardByte = 0xa5;
 
-/// Device memory between two guards, NaN at first.
+/// Device memory between two guards, NaN at first; `shift` bytes off its alignment.
 class DeviceBuffer {
  public:
-  explicit DeviceBuffer(std::size_t bytes) : bytes_(bytes) {
-    whole_ = static_cast<std::byte*>(device_allocate(bytes + 2 * kGuard));
-    std::vector<unsigned char> start(bytes + 2 * kGuard, kGuardByte);
-    std::memset(start.data() + kGuard, 0xff, bytes);
+  explicit DeviceBuffer(std::size_t bytes, std::size_t shift = 0) : before_(kGuard + shift), bytes_(bytes) {
+    std::vector<unsigned char> start(before_ + bytes + kGuard, kGuardByte);
+    std::memset(start.data() + before_, 0xff, bytes);
+    whole_ = static_cast<std::byte*>(device_allocate(start.size()));
     upload(whole_, start.data(), start.size());
   }
-  explicit DeviceBuffer(const Tensor& x) : DeviceBuffer(x.spec().bytes()) { upload(data(), x.bytes(), bytes_); }
-  DeviceBuffer(DeviceBuffer&& other) noexcept : whole_(std::exchange(other.whole_, nullptr)), bytes_(other.bytes_) {}
+  explicit DeviceBuffer(const Tensor& x, std::size_t shift = 0) : DeviceBuffer(x.spec().bytes(), shift) {
+    upload(data(), x.bytes(), bytes_);
+  }
+  DeviceBuffer(DeviceBuffer&& other) noexcept
+      : whole_(std::exchange(other.whole_, nullptr)), before_(other.before_), bytes_(other.bytes_) {}
   ~DeviceBuffer() { device_free(whole_); }
-  void* data() const { return whole_ + kGuard; }
+  void* data() const { return whole_ + before_; }
   Tensor read(const TensorSpec& spec) const {
     Tensor x = Tensor::empty(spec.dtype, spec.shape);
     download(x.bytes(), data(), bytes_);
     return x;
   }
   bool untouched() const {
-    std::vector<unsigned char> now(bytes_ + 2 * kGuard);
+    std::vector<unsigned char> now(before_ + bytes_ + kGuard);
     download(now.data(), whole_, now.size());
-    for (std::size_t i = 0; i < kGuard; ++i)
-      if (now[i] != kGuardByte || now[now.size() - 1 - i] != kGuardByte) return false;
-    return true;
+    const auto is_guard = [](unsigned char byte) { return byte == kGuardByte; };
+    return std::all_of(now.begin(), now.begin() + before_, is_guard) &&
+           std::all_of(now.end() - kGuard, now.end(), is_guard);
   }
 
  private:
   std::byte* whole_;
-  std::size_t bytes_;
+  std::size_t before_, bytes_;
 };
 
 Specs specs_of(const std::vector<Tensor>& in) {
@@ -62,17 +66,18 @@ std::vector<Tensor> run_on_cpu(const Primitive& op, const std::vector<Tensor>& i
   return out;
 }
 
-/// One run; in_place: output `first` is the buffer of input `second`.
+/// One run; in_place: output `first` is the buffer of input `second`. Tensors lie `shift` bytes off their alignment.
 std::vector<Tensor> run_planned(const Kernel& kernel, const Primitive& op, const std::vector<Tensor>& in,
-                                const Specs& out_specs, const std::pair<int, int>* in_place = nullptr) {
+                                const Specs& out_specs, const std::pair<int, int>* in_place = nullptr,
+                                std::size_t shift = 0) {
   std::vector<DeviceBuffer> inputs, outputs;
   std::vector<const void*> from;
   std::vector<void*> to;
   for (std::size_t i = 0; i < in.size(); ++i) {
-    inputs.emplace_back(in[i]);
+    inputs.emplace_back(in[i], shift);
     from.push_back(reads_bytes(op, i) ? inputs.back().data() : nullptr);
   }
-  for (const TensorSpec& spec : out_specs) outputs.emplace_back(spec.bytes());
+  for (const TensorSpec& spec : out_specs) outputs.emplace_back(spec.bytes(), shift);
   for (const DeviceBuffer& y : outputs) to.push_back(y.data());
   if (in_place) to[in_place->first] = const_cast<void*>(from[in_place->second]);
   DeviceBuffer scratch(kernel.scratch_bytes);
@@ -144,14 +149,32 @@ Tensor numbers(DType dtype, const Shape& shape, unsigned seed, double low, doubl
   return as(x, dtype);
 }
 
+std::string error_on_cpu(const char* primitive_name, const std::vector<Tensor>& in) {
+  try {
+    apply_all(primitive_name, in, {});
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "none";
+}
+
+/// What the device reports, if it does.
+std::string error_on_device() {
+  try {
+    device_context().faults->check();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
 std::vector<Tensor> run_on_device(const char* primitive_name, const std::vector<Tensor>& in, const Attrs& attrs,
-                                  int* fault) {
+                                  std::string* fault) {
   const Primitive& op = primitive(primitive_name);
   const Specs specs = specs_of(in), out_specs = infer_specs(op, specs, attrs);
-  const int none = 0;
-  upload(device_context().fault, &none, sizeof none);
-  std::vector<Tensor> out = run_planned(plan_for_device(primitive_name, specs, out_specs, attrs), op, in, out_specs);
-  if (fault) download(fault, device_context().fault, sizeof *fault);
+  const auto planned = plan_for_device(primitive_name, specs, out_specs, attrs);
+  std::vector<Tensor> out = run_planned(planned, op, in, out_specs);
+  if (fault) *fault = error_on_device();
   return out;
 }
 
@@ -162,6 +185,16 @@ void Cases::add(std::string name, std::vector<Tensor> in, Attrs attrs, Tolerance
 }
 Cases::~Cases() {
   for (const Case& c : cases_) expect_same(c.primitive.c_str(), c.in, c.attrs, c.tolerance);
+}
+
+void expect_same_unaligned(const char* primitive_name, const std::vector<Tensor>& in, const Attrs& attrs) {
+  const Primitive& op = primitive(primitive_name);
+  const Specs specs = specs_of(in), out_specs = infer_specs(op, specs, attrs);
+  const Kernel kernel = plan_for_device(primitive_name, specs, out_specs, attrs);
+  const std::vector<Tensor> aligned = run_planned(kernel, op, in, out_specs);
+  const std::vector<Tensor> unaligned = run_planned(kernel, op, in, out_specs, nullptr, size_of(in[0].dtype()));
+  for (std::size_t j = 0; j < aligned.size(); ++j)
+    EXPECT_TRUE(same_bits(aligned[j], unaligned[j])) << primitive_name << " " << specs[0] << ", output " << j;
 }
 
 void expect_same(const char* primitive_name, const std::vector<Tensor>& in, const Attrs& attrs, Tolerance tolerance,

@@ -24,6 +24,9 @@ Tolerance ulps(double count, DType dtype, double absolute_ulps = 0);
 void expect_same(const char* primitive, const std::vector<Tensor>& in, const Attrs& attrs = {},
                  Tolerance tolerance = {}, unsigned skipped = 0);
 
+/// A kernel gives the same bits where no tensor is aligned to more than its elements.
+void expect_same_unaligned(const char* primitive, const std::vector<Tensor>& in, const Attrs& attrs = {});
+
 /// Cases of expect_same, planned before the first of them runs: kernels made at run time are compiled together.
 class Cases {
  public:
@@ -40,9 +43,12 @@ class Cases {
   std::vector<Case> cases_;
 };
 
-/// The device's outputs alone. fault: what the kernel left in the context's word.
+/// The device's outputs alone. fault: what a kernel has reported, or empty.
 std::vector<Tensor> run_on_device(const char* primitive, const std::vector<Tensor>& in, const Attrs& attrs = {},
-                                  int* fault = nullptr);
+                                  std::string* fault = nullptr);
+
+/// The text of the error that the CPU raises.
+std::string error_on_cpu(const char* primitive, const std::vector<Tensor>& in);
 
 /// Numbers in [low, high), converted to dtype; whole numbers for integers.
 Tensor numbers(DType dtype, const Shape& shape, unsigned seed, double low = -3, double high = 3);

@@ -32,7 +32,14 @@ const std::vector<Case>& cases() {
       {{1, 6, 5, 2}, {3, 3, 2, 3}, conv_attrs({1, 1}, {1, 1}, "explicit", 1, {1, 2, 0, 3})},
       {{1, 6, 6, 2}, {3, 3, 2, 3}, conv_attrs({1, 1}, {1, 1}, "explicit", 1, {-1, 0, 1, -1})},
       {{1, 12, 12, 2}, {3, 3, 2, 3}, conv_attrs({1, 1}, {3, 3}, "valid")},  // declined by the library
-      {{20, 9, 9, 2}, {3, 3, 2, 3}, conv_attrs({1, 1}, {3, 3}, "same")}};
+      {{20, 9, 9, 2}, {3, 3, 2, 3}, conv_attrs({1, 1}, {3, 3}, "same")},
+      // Channels for tensor cores.
+      {{2, 5, 6, 8}, {3, 3, 8, 16}, conv_attrs({1, 1}, {1, 1}, "same")},
+      {{1, 8, 8, 8}, {3, 3, 8, 8}, conv_attrs({2, 2}, {1, 1}, "same")},
+      {{1, 8, 8, 8}, {3, 3, 8, 8}, conv_attrs({1, 1}, {3, 3}, "same")},
+      {{2, 5, 5, 8}, {1, 1, 8, 16}, conv_attrs({1, 1}, {1, 1}, "valid")},
+      {{1, 5, 5, 8}, {1, 1, 8, 8}, conv_attrs({2, 2}, {1, 1}, "valid")},
+      {{1, 5, 5, 4}, {1, 1, 4, 3}, conv_attrs({1, 1}, {1, 1}, "explicit", 1, {1, -1, 0, 0})}};
   return list;
 }
 

@@ -38,7 +38,7 @@ std::vector<Tensor> inputs(const Optimizer& optimizer, DType dtype, const std::v
 }
 
 TEST(Optimizers, ManyTensors) {
-  std::vector<Shape> shapes{{1}, {3, 5}, {4097}, {0}, {16, 16}, {8195}};
+  std::vector<Shape> shapes{{1}, {3, 5}, {4097}, {0}, {16, 16}, {2048}, {8195}};
   std::vector<Shape> many(26, Shape{7});
   for (const Optimizer& optimizer : optimizers())
     for (DType dtype : kFloats)
@@ -53,6 +53,19 @@ TEST(Optimizers, ManyTensors) {
                     : adam                                      ? ulps(2, dtype, 2)
                                                                 : kExact);
       }
+}
+
+TEST(Optimizers, ManyLaunches) {
+  for (const Optimizer& optimizer : optimizers()) {
+    const std::vector<Shape> shapes(1000, Shape{3});
+    Attrs attrs = optimizer.attrs;
+    attrs.set("n", static_cast<std::int64_t>(shapes.size()));
+    const std::vector<Tensor> in = inputs(optimizer, DType::F32, shapes);
+    const std::vector<Tensor> got = run_on_device(optimizer.name, in, attrs),
+                              expected = apply_all(optimizer.name, in, attrs);
+    for (std::size_t i = 0; i < got.size(); ++i)
+      for (int k = 0; k < 3; ++k) EXPECT_FLOAT_EQ(got[i].data<float>()[k], expected[i].data<float>()[k]);
+  }
 }
 
 TEST(Optimizers, GradientsAsProducts) {

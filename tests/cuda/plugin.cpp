@@ -2,8 +2,6 @@
 // models run through the kernels' sources, slowly, where there is no GPU.
 #include <dlfcn.h>
 
-#include <utility>
-
 #include "device.h"
 #include "device/test_device.h"
 #include "dlcore/version.h"
@@ -23,10 +21,7 @@ class EmulatedDevice : public TestDevice {
                      const Attrs& attrs) override {
     return (*device_kernel(op.name))(in, out, attrs, device_context());
   }
-  void check_faults() override {
-    const int code = std::exchange(*device_context().fault, 0);
-    if (code) throw index_error("An index or a label was out of range on ", name(), ", code ", code - 1, ".");
-  }
+  void check_faults() override { device_context().faults->check(); }
 };
 
 }  // namespace

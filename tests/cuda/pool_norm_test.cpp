@@ -40,9 +40,9 @@ Tolerance bound(DType dtype) {
 }
 
 TEST(Norm, Batch) {
-  const std::vector<std::pair<Shape, std::int64_t>> cases{{{5, 3}, -1},      {{600, 40}, -1}, {{4, 6, 7, 33}, -1},
-                                                          {{4, 3, 6, 7}, 1}, {{1, 1}, -1},    {{2000, 2}, -1},
-                                                          {{3, 2, 400}, 1}};
+  const std::vector<std::pair<Shape, std::int64_t>> cases{
+      {{5, 3}, -1},    {{600, 40}, -1},  {{4, 6, 7, 33}, -1}, {{4, 3, 6, 7}, 1}, {{1, 1}, -1},
+      {{2000, 2}, -1}, {{3, 2, 400}, 1}, {{5000, 8}, -1},     {{90, 132}, -1},   {{3, 260}, -1}};
   for (const auto& [shape, axis] : cases)
     for (DType dtype : kFloats) {
       const Attrs attrs{{"axis", axis}, {"epsilon", 1e-2}};
@@ -56,9 +56,32 @@ TEST(Norm, Batch) {
     }
 }
 
+TEST(Norm, BatchWithLargeMean) {
+  for (const auto& [shape, axis] : {std::pair{Shape{3000, 8}, -1}, {Shape{3000, 3}, -1}, {Shape{30, 3, 100}, 1}})
+    for (DType dtype : {DType::F32, DType::F64}) {
+      const std::int64_t channels = shape[axis < 0 ? 1 : axis];
+      const Tensor x = numbers(dtype, shape, 5, 998, 1002);
+      const Tensor one = numbers(dtype, {channels}, 6, 1, 1.5), zero = numbers(dtype, {channels}, 7, 0, 0.1);
+      // A unit in the last place of the mean is 512 of y.
+      expect_same("batch_norm", {x, one, zero}, {{"axis", std::int64_t{axis}}}, ulps(200, dtype, 2000));
+    }
+}
+
+TEST(Norm, UnalignedTensors) {
+  for (DType dtype : kFloats) {
+    const Tensor x = numbers(dtype, {600, 8}, 5), dy = numbers(dtype, {600, 8}, 6),
+                 by_channel = numbers(dtype, {8}, 7, 0.5, 2), by_row = numbers(dtype, {600}, 8, 0.5, 2);
+    expect_same_unaligned("batch_norm", {x, by_channel, by_channel});
+    expect_same_unaligned("batch_norm_grad", {x, by_channel, by_channel, by_channel, dy});
+    expect_same_unaligned("layer_norm", {x, by_channel, by_channel});
+    expect_same_unaligned("layer_norm_grad", {x, by_channel, by_row, by_row, dy});
+  }
+}
+
 TEST(Norm, Layer) {
-  const std::vector<std::pair<Shape, std::int64_t>> cases{{{5, 3}, -1},    {{3, 4, 40}, -1}, {{4, 6, 7}, 1},
-                                                          {{2, 1500}, -1}, {{400, 64}, -1},  {{1, 1}, -1}};
+  const std::vector<std::pair<Shape, std::int64_t>> cases{
+      {{5, 3}, -1},   {{3, 4, 40}, -1}, {{4, 6, 7}, 1},  {{2, 1500}, -1}, {{400, 64}, -1}, {{1, 1}, -1},
+      {{9, 512}, -1}, {{2, 513}, -1},   {{1, 4097}, -1}, {{1, 8192}, -1}, {{1, 8196}, -1}};
   for (const auto& [shape, axis] : cases)
     for (DType dtype : kFloats) {
       const Attrs attrs{{"axis", axis}, {"epsilon", 1e-2}};

@@ -39,7 +39,7 @@ TEST(Recurrent, ForwardAndGradients) {
     std::int64_t batch, steps, channels, units;
   };
   for (const Cell& cell : cells())
-    for (const Size& s : {Size{3, 4, 5, 6}, Size{1, 3, 2, 33}, Size{2, 1, 3, 4}})
+    for (const Size& s : {Size{3, 4, 5, 6}, Size{1, 3, 2, 33}, Size{2, 1, 3, 4}, Size{7, 2, 2, 67}, Size{1, 2, 1, 129}})
       for (DType dtype : {DType::F32, DType::F64})
         for (bool masked : {false, true})
           for (bool reverse : {false, true}) {

@@ -19,7 +19,15 @@ const std::vector<std::pair<Shape, Integers>> kCases{{{1}, {0}},
                                                      {{3, 4, 5, 6}, {0, 2}},
                                                      {{2, 3}, {0, 1}},
                                                      {{64, 1, 3}, {1}},
-                                                     {{9000}, {0}}};
+                                                     {{9000}, {0}},
+                                                     {{9001}, {0}},
+                                                     {{9, 127}, {1}},
+                                                     {{9, 128}, {1}},
+                                                     {{3, 516}, {1}},
+                                                     {{2, 1024}, {1}},
+                                                     {{2, 1028}, {1}},
+                                                     {{70, 33}, {0}},
+                                                     {{1, 4096}, {1}}};
 
 TEST(Reduce, SumsAndExtrema) {
   for (const auto& [shape, axes] : kCases)
@@ -37,6 +45,13 @@ TEST(Reduce, SumsAndExtrema) {
         expect_same("reduce_min", {x}, attrs);
         if (is_float(dtype)) expect_same("reduce_mean", {x}, attrs, ulps(2, dtype, 4));
       }
+}
+
+TEST(Reduce, UnalignedRows) {
+  for (std::int64_t size : {8, 516, 1028, 9000})
+    for (DType dtype : kAll)
+      if (dtype != DType::Bool)
+        expect_same_unaligned("reduce_sum", {numbers(dtype, {2, size}, 10)}, {{"axes", Integers{1}}});
 }
 
 TEST(Reduce, ProductsAndCentred) {

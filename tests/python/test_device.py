@@ -175,6 +175,45 @@ agree(of_sequences)
     )
 
 
+@pytest.mark.skipif(EMULATED_PLUGIN is None, reason="the emulated GPU is not built")
+def test_errors_of_data_are_the_processors():
+    """Also when they are found while nothing waits."""
+    run(
+        SETUP
+        + """
+ops = keras.ops
+
+def error_of(device, call):
+    with keras.device(device):
+        try:
+            call()
+        except IndexError as error:
+            return str(error)
+
+def fit(labels):
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(3)])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(np.ones((4, 2)), np.array(labels), shuffle=False, verbose=0)
+    return model
+
+table = np.ones((5, 2), "float32")
+for call, part in {
+    lambda: ops.take(table, [1, 7], axis=0): "index 7 (element 1 of the indices) is out of range for axis 0 of size 5",
+    lambda: ops.take_along_axis(table, np.array([[0, 0], [-6, 0]]), axis=0): "index -6",
+    lambda: layers.Embedding(4, 2)(np.array([[0, 4]])): "index 4",
+    lambda: keras.losses.sparse_categorical_crossentropy(np.array([0, 16777217]), np.ones((2, 3), "float32") / 3):
+        "label 16777217 at row 1",
+    lambda: fit([0, 1, 2, 3]): "label 3 at row 3",
+}.items():
+    here, there = (error_of(device, call) for device in ("cpu", "gpu"))
+    assert part in here and there == here, (here, there)
+with keras.device("gpu"):
+    fit([0, 1, 2, 0])  # an error is raised once
+""",
+        DLCORE_CUDA_PLUGIN=EMULATED_PLUGIN,
+    )
+
+
 @needs_device
 def test_saved_on_a_device_loaded_without(tmp_path):
     path = str(tmp_path / "model.keras")

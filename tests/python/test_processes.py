@@ -80,9 +80,10 @@ def train(folder, processes):
     program = folder / "program.py"
     program.write_text(PROGRAM)
     path = os.pathsep.join([os.path.dirname(os.path.dirname(keras.__file__)), os.environ.get("PYTHONPATH", "")])
+    as_root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}  # Open MPI, in a container
     done = subprocess.run(
         [MPIEXEC, "-n", str(processes), sys.executable, "-W", "error", str(program), str(folder)],
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "DLCORE_DEVICE": "cpu"},
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "DLCORE_DEVICE": "cpu", **as_root},
         capture_output=True,
         text=True,
     )

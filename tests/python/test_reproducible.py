@@ -76,7 +76,7 @@ def test_every_instruction_set_trains_alike(isa, tmp_path):
 
 
 def test_an_unknown_instruction_set_is_an_error_that_names_the_known():
-    environment = dict(os.environ, DLCORE_MAX_ISA="sse9")
+    environment = dict(os.environ, DLCORE_MAX_ISA="sse9", DLCORE_DEVICE="cpu")
     command = [sys.executable, "-c", "import dlcore as k; k.ops.add(k.ops.ones((3,)), 1)"]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode != 0 and "baseline, avx2, avx512" in result.stderr

@@ -118,7 +118,9 @@ def test_optimizer(name, traced, golden_steps):
     states = sorted(key for key in golden_steps if key.startswith(f"{name}/state/"))
     assert len(states) == len(optimizer.variables)
     for i, variable in enumerate(optimizer.variables):
-        close(variable.numpy(), golden_steps[f"{name}/state/{i}"])
+        expected = golden_steps[f"{name}/state/{i}"]
+        # Where large numbers cancel, what is left has their rounding errors.
+        close(variable.numpy(), expected, atol=max(1e-6, 2e-7 * np.abs(expected).max(initial=0)))
 
 
 @pytest.mark.parametrize("name", cases.OPTIMIZERS)

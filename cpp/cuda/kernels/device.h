@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "cuda/fault_site.h"
 #include "dlcore/dtype.h"
 #include "kernels/float16.h"
 
@@ -31,6 +32,16 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t sh
 #else
   (void)stream;
   emulation::run(grid, block, shared_bytes, [&] { kernel(static_cast<Parameters>(args)...); });
+#endif
+}
+
+/// Before a launch that asks for more than 48 KiB of shared memory.
+template <class... Parameters>
+void allow_shared([[maybe_unused]] void (*kernel)(Parameters...), [[maybe_unused]] std::size_t bytes) {
+#if defined(__CUDACC__)
+  if (bytes > (48 << 10))
+    DLCORE_CUDA_CHECK(
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)));
 #endif
 }
 
@@ -68,6 +79,13 @@ struct Element {
     n = i / height;
   }
 };
+
+/// Writes down a value that can't be computed with, unless another has been already.
+__device__ inline void report(const FaultSite& fault, std::int64_t value, std::int64_t position) {
+  if (atomicCAS(&fault.record->site, 0, fault.site) != 0) return;
+  fault.record->value = value;
+  fault.record->position = position;
+}
 
 // ---- element types
 

@@ -8,35 +8,35 @@ namespace dlcore::cuda {
 
 namespace {
 
-/// The row of an index, or -1 for none.
-__device__ std::int64_t row_of(std::int64_t index, const Lookup& lookup, const IndexFault& fault) {
+/// The row of an index, element `at` of the indices, or -1 for none.
+__device__ std::int64_t row_of(std::int64_t index, std::int64_t at, const Lookup& lookup, const FaultSite& fault) {
   const std::int64_t rows = lookup.rows;
   if (lookup.mode == IndexMode::Clip) return index < 0 ? 0 : index < rows ? index : rows - 1;
   if (lookup.mode == IndexMode::Wrap) return (index % rows + rows) % rows;
-  if (index < 0) index += rows;
-  if (index >= 0 && index < rows) return index;
-  if (lookup.mode == IndexMode::Raise) *fault.word = fault.code;
+  const std::int64_t row = index < 0 ? index + rows : index;
+  if (row >= 0 && row < rows) return row;
+  if (lookup.mode == IndexMode::Raise) report(fault, index, at);
   return -1;
 }
 
 /// Count: wide enough to count the words of y; divisions of 32 bits are several times as fast as those of 64.
 template <class Word, class Index, class Count>
-__global__ void gather_kernel(Lookup lookup, Count n, const Word* x, const Index* index, Word* y, IndexFault fault) {
+__global__ void gather_kernel(Lookup lookup, Count n, const Word* x, const Index* index, Word* y, FaultSite fault) {
   const Count at = static_cast<Count>(thread_index());
   if (at >= n) return;
   const Count inner = static_cast<Count>(lookup.inner), count = static_cast<Count>(lookup.count);
   const Count line = at / inner, c = at - line * inner, o = line / count, i = line - o * count;
-  const std::int64_t row = row_of(index[i], lookup, fault);
+  const std::int64_t row = row_of(index[i], static_cast<std::int64_t>(i), lookup, fault);
   y[at] = row >= 0 ? x[(static_cast<std::int64_t>(o) * lookup.rows + row) * lookup.inner + c] : Word{};
 }
 
 template <class Word, class Index>
 __global__ void gather_along_kernel(Lookup lookup, std::int64_t n, const Word* x, const Index* index, Word* y,
-                                    IndexFault fault) {
+                                    FaultSite fault) {
   const std::int64_t at = thread_index();
   if (at >= n) return;
   const std::int64_t c = at % lookup.inner, o = at / lookup.inner / lookup.count;
-  const std::int64_t row = row_of(index[at], lookup, fault);
+  const std::int64_t row = row_of(index[at], at, lookup, fault);
   y[at] = row >= 0 ? x[(o * lookup.rows + row) * lookup.inner + c] : Word{};
 }
 
@@ -45,10 +45,10 @@ __global__ void gather_along_kernel(Lookup lookup, std::int64_t n, const Word* x
 constexpr std::uint64_t kNoRow = 0xffffffffu;
 
 template <class Index>
-__global__ void index_items(Lookup lookup, const Index* index, std::uint64_t* items, IndexFault fault) {
+__global__ void index_items(Lookup lookup, const Index* index, std::uint64_t* items, FaultSite fault) {
   const std::int64_t i = thread_index();
   if (i >= lookup.count) return;
-  const std::int64_t row = row_of(index[i], lookup, fault);
+  const std::int64_t row = row_of(index[i], static_cast<std::int64_t>(i), lookup, fault);
   items[i] = (row >= 0 ? static_cast<std::uint64_t>(row) : kNoRow) << 32 | static_cast<std::uint64_t>(i);
 }
 
@@ -88,12 +88,12 @@ __global__ void add_rows(Lookup lookup, const std::uint64_t* items, const T* u, 
 
 /// A line per thread: [count] indices into [rows]; in their order. For scatter_along.
 template <class T, class Index>
-__global__ void add_along(Lookup lookup, const Index* index, const T* u, T* d, IndexFault fault) {
+__global__ void add_along(Lookup lookup, const Index* index, const T* u, T* d, FaultSite fault) {
   const std::int64_t line = thread_index();
   if (line >= lookup.outer * lookup.inner) return;
   const std::int64_t c = line % lookup.inner, o = line / lookup.inner;
   for (std::int64_t i = 0; i < lookup.count; ++i) {
-    const std::int64_t from = (o * lookup.count + i) * lookup.inner + c, row = row_of(index[from], lookup, fault);
+    const std::int64_t from = (o * lookup.count + i) * lookup.inner + c, row = row_of(index[from], from, lookup, fault);
     if (row < 0) continue;
     T& to = d[(o * lookup.rows + row) * lookup.inner + c];
     to = sum_of(to, u[from]);
@@ -122,7 +122,7 @@ Words in_words(Lookup lookup, std::size_t element_bytes, const void* x, const vo
 }  // namespace
 
 void gather(cudaStream_t stream, const Lookup& elements, DType index_dtype, std::size_t element_bytes, const void* x,
-            const void* index, void* y, IndexFault fault) {
+            const void* index, void* y, const FaultSite& fault) {
   const auto [bytes, lookup] = in_words(elements, element_bytes, x, y);
   const std::int64_t n = lookup.outer * lookup.count * lookup.inner;
   with_word(bytes, [&, &lookup = lookup]<class Word>(Word) {
@@ -141,7 +141,7 @@ void gather(cudaStream_t stream, const Lookup& elements, DType index_dtype, std:
 }
 
 void gather_along(cudaStream_t stream, const Lookup& lookup, DType index_dtype, std::size_t element_bytes,
-                  const void* x, const void* index, void* y, IndexFault fault) {
+                  const void* x, const void* index, void* y, const FaultSite& fault) {
   const std::int64_t n = lookup.outer * lookup.count * lookup.inner;
   with_word(element_bytes, [&]<class Word>(Word) {
     with_index(index_dtype, [&]<class Index>(Index) {
@@ -156,7 +156,7 @@ std::size_t scatter_add_scratch_bytes(const Lookup& lookup) {
 }
 
 void scatter_add(cudaStream_t stream, const Lookup& lookup, DType index_dtype, DType dtype, const void* index,
-                 const void* u, void* d, void* scratch, IndexFault fault) {
+                 const void* u, void* d, void* scratch, const FaultSite& fault) {
   zero_bytes(stream, d, static_cast<std::size_t>(lookup.outer * lookup.rows * lookup.inner) * size_of(dtype));
   auto* items = static_cast<std::uint64_t*>(scratch);
   with_index(index_dtype, [&]<class Index>(Index) {
@@ -175,7 +175,7 @@ void scatter_add(cudaStream_t stream, const Lookup& lookup, DType index_dtype, D
 }
 
 void scatter_along(cudaStream_t stream, const Lookup& lookup, DType index_dtype, DType dtype, const void* index,
-                   const void* u, void* d, IndexFault fault) {
+                   const void* u, void* d, const FaultSite& fault) {
   zero_bytes(stream, d, static_cast<std::size_t>(lookup.outer * lookup.rows * lookup.inner) * size_of(dtype));
   with_index(index_dtype, [&]<class Index>(Index) {
     with_number(dtype, [&]<class T>(T) {

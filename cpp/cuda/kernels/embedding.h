@@ -6,29 +6,25 @@
 
 #include <cuda_runtime_api.h>
 
+#include "cuda/fault_site.h"
 #include "dlcore/dtype.h"
 #include "kernels/embedding/embedding.h"
 
 namespace dlcore::cuda {
 
-/// Where kernels report an index that mode Raise does not allow; it is then as Fill has it.
-struct IndexFault {
-  int* word;
-  int code;
-};
-
+// An index that mode Raise does not allow is reported, and is then as Fill has it.
 void gather(cudaStream_t stream, const Lookup& lookup, DType index_dtype, std::size_t element_bytes, const void* x,
-            const void* index, void* y, IndexFault fault);
+            const void* index, void* y, const FaultSite& fault);
 void gather_along(cudaStream_t stream, const Lookup& lookup, DType index_dtype, std::size_t element_bytes,
-                  const void* x, const void* index, void* y, IndexFault fault);
+                  const void* x, const void* index, void* y, const FaultSite& fault);
 
 std::size_t scatter_add_scratch_bytes(const Lookup& lookup);
 void scatter_add(cudaStream_t stream, const Lookup& lookup, DType index_dtype, DType dtype, const void* index,
-                 const void* u, void* d, void* scratch, IndexFault fault);
+                 const void* u, void* d, void* scratch, const FaultSite& fault);
 
 /// One thread adds up a line.
 void scatter_along(cudaStream_t stream, const Lookup& lookup, DType index_dtype, DType dtype, const void* index,
-                   const void* u, void* d, IndexFault fault);
+                   const void* u, void* d, const FaultSite& fault);
 
 /// y [count, depth]; one: the bytes of 1.
 void one_hot(cudaStream_t stream, std::int64_t count, std::int64_t depth, DType index_dtype, const void* index,

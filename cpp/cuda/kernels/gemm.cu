@@ -24,6 +24,12 @@ __global__ void bias_activation_kernel(std::int64_t n, std::int64_t cols, const 
 
 /// A thread per element of C. T is unsigned.
 template <class T>
+__global__ void round_sums_kernel(std::int64_t n, const math_t<T>* sums, T* c) {
+  const std::int64_t i = thread_index();
+  if (i < n) c[i] = from_math<T>(sums[i]);
+}
+
+template <class T>
 __global__ void integer_product_kernel(std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_a,
                                        bool transpose_b, const T* a, const T* b, const T* bias, T* c) {
   const std::int64_t at = thread_index();
@@ -49,6 +55,13 @@ void bias_activation(cudaStream_t stream, DType dtype, std::int64_t rows, std::i
     else
       launch(bias_activation_kernel<T, 1>, blocks_for(n, kThreads), kThreads, 0, stream, n, cols,
              static_cast<const T*>(bias), activation, static_cast<T*>(c));
+  });
+}
+
+void round_sums(cudaStream_t stream, DType dtype, std::int64_t n, const void* sums, void* c) {
+  with_float(dtype, [&]<class T>(T) {
+    launch(round_sums_kernel<T>, blocks_for(n, kThreads), kThreads, 0, stream, n, static_cast<const math_t<T>*>(sums),
+           static_cast<T*>(c));
   });
 }
 

@@ -9,21 +9,46 @@ namespace dlcore::cuda {
 
 namespace {
 
-constexpr int kChannels = 32, kLanes = 8;  // of a block where channels are the last axis
+constexpr int kPack = 4;                   // neighbouring channels of a thread, where their number allows it
+constexpr int kLoads = 4;                  // rows of a thread that are loaded together
 constexpr std::int64_t kLeastPiece = 256;  // elements of a channel
 
-// ---- sums over channels: what a channel's elements are joined to
+template <class T, int V>
+__device__ Pack<T, V> load_pack(const T* from, bool wide) {
+  if (wide) return *reinterpret_cast<const Pack<T, V>*>(from);
+  Pack<T, V> pack;
+#pragma unroll
+  for (int w = 0; w < V; ++w) pack.v[w] = from[w];
+  return pack;
+}
+
+/// a / b and the rest, by 32-bit division where that is enough.
+struct Quotient {
+  std::int64_t quotient, rest;
+  __device__ Quotient(std::int64_t a, std::int64_t b) {
+    quotient = (a | b) >> 32 == 0 ? static_cast<unsigned>(a) / static_cast<unsigned>(b) : a / b;
+    rest = a - quotient * b;
+  }
+};
+
+// ---- sums over channels. Two sums of each channel are added up over a piece of its elements, and pieces are joined
+
+template <class M>
+struct TwoSums {
+  M a, b;
+  __device__ void operator+=(const TwoSums& other) {
+    a += other.a;
+    b += other.b;
+  }
+};
 
 /// Mean and sum of squared deviations of `count` numbers.
 template <class M>
 struct Moments {
   M count, mean, squares;
   static __device__ Moments none() { return {0, 0, 0}; }
-  __device__ void add(M x) {
-    count += 1;
-    const M d = x - mean;
-    mean += d / count;
-    squares += d * (x - mean);
+  __device__ Moments of_lane(int lanes) const {
+    return {shuffle_xor(count, lanes), shuffle_xor(mean, lanes), shuffle_xor(squares, lanes)};
   }
   __device__ void join(const Moments& b) {
     if (b.count == 0) return;
@@ -39,282 +64,450 @@ template <class M>
 struct GradientSums {
   M dy, dyx;
   static __device__ GradientSums none() { return {0, 0}; }
+  __device__ GradientSums of_lane(int lanes) const { return {shuffle_xor(dy, lanes), shuffle_xor(dyx, lanes)}; }
   __device__ void join(const GradientSums& b) {
     dy += b.dy;
     dyx += b.dyx;
   }
 };
 
-/// What takes an element: moments of x.
+// What is summed of the elements v of the inputs. center: a number near the channel's; row: what add needs of a row.
+
+/// Moments of x, by sums of x - center and its square; center is an element of the piece, so little cancels.
 template <class T>
 struct TakeMoments {
+  using Element = T;
   using M = math_t<T>;
-  using Sum = Moments<M>;
-  const T* x;
-  __device__ void operator()(Sum& sum, std::int64_t at, std::int64_t, std::int64_t) const { sum.add(to_math(x[at])); }
+  using Part = Moments<M>;
+  struct Row {};
+  static constexpr int inputs = 1;
+  const T* input[inputs];
+  __device__ M center(std::int64_t, std::int64_t at) const { return to_math(input[0][at]); }
+  __device__ Row row(std::int64_t) const { return {}; }
+  __device__ void add(TwoSums<M>& sums, const M* v, M center, Row) const {
+    const M d = v[0] - center;
+    sums += {d, d * d};
+  }
+  __device__ Part part(const TwoSums<M>& sums, M count, M center) const {
+    const M d = sums.a / count, squares = sums.b - sums.a * d;
+    return {count, center + d, squares > 0 ? squares : squares * 0};  // NaN stays
+  }
 };
 /// The gradient's sums with the mean of the channel (batch_norm).
 template <class T>
 struct TakeChannelGradient {
+  using Element = T;
   using M = math_t<T>;
-  using Sum = GradientSums<M>;
-  const T *x, *mean, *dy;
-  __device__ void operator()(Sum& sum, std::int64_t at, std::int64_t channel, std::int64_t) const {
-    const M d = to_math(dy[at]);
-    sum.dy += d;
-    sum.dyx += d * (to_math(x[at]) - to_math(mean[channel]));
-  }
+  using Part = GradientSums<M>;
+  struct Row {};
+  static constexpr int inputs = 2;
+  const T *input[inputs], *mean;  // x, dy
+  __device__ M center(std::int64_t channel, std::int64_t) const { return to_math(mean[channel]); }
+  __device__ Row row(std::int64_t) const { return {}; }
+  __device__ void add(TwoSums<M>& sums, const M* v, M center, Row) const { sums += {v[1], v[1] * (v[0] - center)}; }
+  __device__ Part part(const TwoSums<M>& sums, M, M) const { return {sums.a, sums.b}; }
 };
 /// With mean and rstd of the row (layer_norm).
 template <class T>
 struct TakeRowGradient {
+  using Element = T;
   using M = math_t<T>;
-  using Sum = GradientSums<M>;
-  const T *x, *mean, *rstd, *dy;
-  __device__ void operator()(Sum& sum, std::int64_t at, std::int64_t, std::int64_t row) const {
-    const M d = to_math(dy[at]);
-    sum.dy += d;
-    sum.dyx += d * (to_math(x[at]) - to_math(mean[row])) * to_math(rstd[row]);
+  using Part = GradientSums<M>;
+  struct Row {
+    M mean, rstd;
+  };
+  static constexpr int inputs = 2;
+  const T *input[inputs], *mean, *rstd;  // x, dy
+  __device__ M center(std::int64_t, std::int64_t) const { return 0; }
+  __device__ Row row(std::int64_t i) const { return {to_math(mean[i]), to_math(rstd[i])}; }
+  __device__ void add(TwoSums<M>& sums, const M* v, M, Row row) const {
+    sums += {v[1], v[1] * (v[0] - row.mean) * row.rstd};
   }
+  __device__ Part part(const TwoSums<M>& sums, M, M) const { return {sums.a, sums.b}; }
 };
 
-/// inner = 1: a block sums kChannels channels over one piece of the rows. part [pieces, channels].
-template <class Take>
-__global__ void sum_last_axis(ChannelShape s, std::int64_t piece, Take take, typename Take::Sum* part) {
-  using Sum = typename Take::Sum;
-  __shared__ Sum lanes[kLanes][kChannels];
-  const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * kChannels + threadIdx.x;
+/// Adds `count` rows, `step` apart, of V channels to sums.
+template <int count, int V, class Take, class M = typename Take::M>
+__device__ void add_rows(const ChannelShape& s, const Take& take, bool wide, std::int64_t row, int step, std::int64_t c,
+                         const M* center, TwoSums<M>* sums) {
+  Pack<typename Take::Element, V> packs[count][Take::inputs];
+  typename Take::Row rows[count];
+#pragma unroll
+  for (int k = 0; k < count; ++k) {
+#pragma unroll
+    for (int j = 0; j < Take::inputs; ++j)
+      packs[k][j] = load_pack<typename Take::Element, V>(take.input[j] + (row + k * step) * s.channels + c, wide);
+    rows[k] = take.row(row + k * step);
+  }
+#pragma unroll
+  for (int k = 0; k < count; ++k)
+#pragma unroll
+    for (int w = 0; w < V; ++w) {
+      M v[Take::inputs];
+#pragma unroll
+      for (int j = 0; j < Take::inputs; ++j) v[j] = to_math(packs[k][j].v[w]);
+      take.add(sums[w], v, center[w], rows[k]);
+    }
+}
+
+/// inner = 1: a block sums blockDim.x * V channels over one piece of the rows. part [pieces, channels].
+template <class Take, int V>
+__global__ void __launch_bounds__(kThreads, 4)
+    sum_last_axis(ChannelShape s, std::int64_t piece, bool wide, Take take, typename Take::Part* part) {
+  using M = typename Take::M;
+  __shared__ TwoSums<M> of_thread[V][kThreads];
+  const std::int64_t c = (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * V;
   const std::int64_t first = blockIdx.y * piece, last = first + piece < s.outer ? first + piece : s.outer;
-  Sum sum = Sum::none();
-  if (c < s.channels)
-    for (std::int64_t row = first + threadIdx.y; row < last; row += kLanes) take(sum, row * s.channels + c, c, row);
-  lanes[threadIdx.y][threadIdx.x] = sum;
+  const int columns = static_cast<int>(blockDim.x), lanes = static_cast<int>(blockDim.y);
+  const int lane = static_cast<int>(threadIdx.y), thread = lane * columns + static_cast<int>(threadIdx.x);
+  TwoSums<M> sums[V] = {};
+  M center[V] = {};
+  if (c < s.channels && first < last) {
+#pragma unroll
+    for (int w = 0; w < V; ++w) center[w] = take.center(c + w, first * s.channels + c + w);
+    std::int64_t row = first + lane;
+    for (; row + (kLoads - 1) * lanes < last; row += kLoads * lanes)
+      add_rows<kLoads, V>(s, take, wide, row, lanes, c, center, sums);
+    for (; row < last; row += lanes) add_rows<1, V>(s, take, wide, row, lanes, c, center, sums);
+  }
+#pragma unroll
+  for (int w = 0; w < V; ++w) of_thread[w][thread] = sums[w];
   __syncthreads();
-  if (threadIdx.y != 0 || c >= s.channels) return;
-  for (int lane = 1; lane < kLanes; ++lane) sum.join(lanes[lane][threadIdx.x]);
-  part[blockIdx.y * s.channels + c] = sum;
+  for (int half = lanes / 2; half > 0; half /= 2) {
+    if (lane < half)
+      for (int w = 0; w < V; ++w) of_thread[w][thread] += of_thread[w][thread + half * columns];
+    __syncthreads();
+  }
+  if (lane == 0 && c < s.channels)
+    for (int w = 0; w < V; ++w)
+      part[blockIdx.y * s.channels + c + w] = take.part(of_thread[w][thread], static_cast<M>(last - first), center[w]);
 }
 
 /// inner > 1: a block sums one piece of one channel, whose elements are counted through all outer.
 template <class Take>
-__global__ void sum_inner_axis(ChannelShape s, std::int64_t piece, Take take, typename Take::Sum* part) {
-  using Sum = typename Take::Sum;
-  __shared__ Sum of_thread[kThreads];
+__global__ void sum_inner_axis(ChannelShape s, std::int64_t piece, Take take, typename Take::Part* part) {
+  using M = typename Take::M;
+  __shared__ TwoSums<M> of_thread[kThreads];
   const std::int64_t c = blockIdx.x, all = s.outer * s.inner;
   const std::int64_t first = blockIdx.y * piece, last = first + piece < all ? first + piece : all;
-  Sum sum = Sum::none();
+  const auto at = [&](const Quotient& k) { return (k.quotient * s.channels + c) * s.inner + k.rest; };
+  const M center = first < last ? take.center(c, at({first, s.inner})) : M(0);
+  TwoSums<M> sums{};
+#pragma unroll 4
   for (std::int64_t k = first + threadIdx.x; k < last; k += kThreads) {
-    const std::int64_t o = k / s.inner, i = k % s.inner;
-    take(sum, (o * s.channels + c) * s.inner + i, c, o);
+    const Quotient place(k, s.inner);
+    M v[Take::inputs];
+    for (int j = 0; j < Take::inputs; ++j) v[j] = to_math(take.input[j][at(place)]);
+    take.add(sums, v, center, {});
   }
-  of_thread[threadIdx.x] = sum;
+  of_thread[threadIdx.x] = sums;
   __syncthreads();
   for (int half = kThreads / 2; half > 0; half /= 2) {
-    if (static_cast<int>(threadIdx.x) < half) of_thread[threadIdx.x].join(of_thread[threadIdx.x + half]);
+    if (static_cast<int>(threadIdx.x) < half) of_thread[threadIdx.x] += of_thread[threadIdx.x + half];
     __syncthreads();
   }
-  if (threadIdx.x == 0) part[blockIdx.y * s.channels + c] = of_thread[0];
+  if (threadIdx.x == 0)
+    part[blockIdx.y * s.channels + c] = take.part(of_thread[0], static_cast<M>(last - first), center);
+}
+
+/// Of a block along channels, each with the pack's channels; a power of two.
+int columns_of(std::int64_t channels, int pack) {
+  int columns = 1;
+  while (columns < kWarp && columns * pack < channels) columns *= 2;
+  return columns;
+}
+int pack_of(std::int64_t channels) { return channels % kPack == 0 ? kPack : 1; }
+
+/// Calls body(V as a constant) with the number of channels that are taken together; of double it is 1.
+template <class T, class Body>
+void with_pack(std::int64_t channels, const Body& body) {
+  if constexpr (sizeof(T) <= 4)
+    if (pack_of(channels) == kPack) return body(std::integral_constant<int, kPack>());
+  body(std::integral_constant<int, 1>());
 }
 
 template <class Take>
-void sum_channels(cudaStream_t stream, const ChannelShape& s, const Take& take, typename Take::Sum* part) {
-  const auto pieces = static_cast<unsigned>(s.pieces);
-  if (s.inner == 1)
-    launch(sum_last_axis<Take>, dim3(blocks_for(s.channels, kChannels), pieces), dim3(kChannels, kLanes), 0, stream, s,
-           ceil_div(s.outer, s.pieces), take, part);
-  else
-    launch(sum_inner_axis<Take>, dim3(static_cast<unsigned>(s.channels), pieces), kThreads, 0, stream, s,
-           ceil_div(s.outer * s.inner, s.pieces), take, part);
+void sum_last(cudaStream_t stream, const ChannelShape& s, const Take& take, typename Take::Part* part) {
+  using T = typename Take::Element;
+  with_pack<T>(s.channels, [&]<int V>(std::integral_constant<int, V>) {
+    bool wide = true;
+    for (const T* input : take.input) wide = wide && is_aligned(input, sizeof(Pack<T, V>));
+    const int columns = columns_of(s.channels, V);
+    launch(sum_last_axis<Take, V>, dim3(blocks_for(s.channels, columns * V), static_cast<unsigned>(s.pieces)),
+           dim3(columns, kThreads / columns), 0, stream, s, ceil_div(s.outer, s.pieces), wide, take, part);
+  });
+}
+template <class Take>
+void sum_channels(cudaStream_t stream, const ChannelShape& s, const Take& take, typename Take::Part* part) {
+  if (s.inner == 1) return sum_last(stream, s, take, part);
+  launch(sum_inner_axis<Take>, dim3(static_cast<unsigned>(s.channels), static_cast<unsigned>(s.pieces)), kThreads, 0,
+         stream, s, ceil_div(s.outer * s.inner, s.pieces), take, part);
 }
 
-template <class Sum>
-__device__ Sum join_pieces(const ChannelShape& s, const Sum* part, std::int64_t c) {
-  Sum sum = Sum::none();
-  for (std::int64_t p = 0; p < s.pieces; ++p) sum.join(part[p * s.channels + c]);
-  return sum;
+// A warp joins the pieces of a channel, or a thread where they are few. Its first thread has the result.
+template <class Part>
+__device__ Part join_pieces(const ChannelShape& s, const Part* part, std::int64_t c) {
+  Part all = Part::none();
+  for (std::int64_t p = threadIdx.x; p < s.pieces; p += blockDim.x) all.join(part[p * s.channels + c]);
+  for (int lanes = static_cast<int>(blockDim.x) / 2; lanes > 0; lanes /= 2) all.join(all.of_lane(lanes));
+  return all;
+}
+__device__ std::int64_t joined_channel() { return static_cast<std::int64_t>(blockIdx.x) * blockDim.y + threadIdx.y; }
+
+template <class... Parameters, class... Args>
+void launch_join(void (*kernel)(ChannelShape, Parameters...), cudaStream_t stream, const ChannelShape& s,
+                 const Args&... args) {
+  const int threads = s.pieces < kWarp ? 1 : kWarp;
+  launch(kernel, blocks_for(s.channels, kThreads / threads), dim3(threads, kThreads / threads), 0, stream, s, args...);
 }
 
-// ---- batch_norm
-
-/// y = x * scale + shift by channel.
-template <class M>
-struct Affine {
-  M scale, shift;
-};
+// ---- batch_norm: the factors f of a channel, f[k] in factors[k * channels + channel], and a pass over all elements
 
 template <class T>
 __global__ void batch_statistics(ChannelShape s, math_t<T> epsilon, const Moments<math_t<T>>* part, const T* gamma,
-                                 T* mean, T* var, T* rstd, Affine<math_t<T>>* statistics) {
+                                 const T* beta, T* mean, T* var, T* rstd, math_t<T>* factors) {
   using M = math_t<T>;
-  const std::int64_t c = thread_index();
+  const std::int64_t c = joined_channel();
   if (c >= s.channels) return;
   const Moments<M> all = join_pieces(s, part, c);
+  if (threadIdx.x != 0) return;
   const M v = all.squares / static_cast<M>(s.outer * s.inner), r = 1 / sqrt(v + epsilon);
   mean[c] = from_math<T>(all.mean);
   var[c] = from_math<T>(v);
   rstd[c] = from_math<T>(r);
-  statistics[c] = {r * to_math(gamma[c]), all.mean};
+  factors[c] = r * to_math(gamma[c]);
+  factors[s.channels + c] = all.mean;
+  factors[2 * s.channels + c] = to_math(beta[c]);
 }
-
-template <class T>
-__global__ void batch_apply(ChannelShape s, std::int64_t n, const T* x, const T* beta,
-                            const Affine<math_t<T>>* statistics, T* y) {
-  const std::int64_t i = thread_index();
-  if (i >= n) return;
-  const std::int64_t c = i / s.inner % s.channels;
-  const Affine<math_t<T>> a = statistics[c];
-  y[i] = from_math<T>((to_math(x[i]) - a.shift) * a.scale + to_math(beta[c]));
-}
-
-/// dx = a * dy + b * (x - mean) + c
-template <class M>
-struct GradientFactors {
-  M dy, x, shift;
+struct Normalise {
+  static constexpr int inputs = 1, factors = 3;
+  template <class M>
+  static __device__ M of(const M* v, const M* f) {
+    return (v[0] - f[1]) * f[0] + f[2];
+  }
 };
 
 template <class T>
-__global__ void batch_grad_factors(ChannelShape s, const GradientSums<math_t<T>>* part, const T* gamma, const T* rstd,
-                                   T* dgamma, T* dbeta, GradientFactors<math_t<T>>* factors) {
+__global__ void batch_grad_factors(ChannelShape s, const GradientSums<math_t<T>>* part, const T* gamma, const T* mean,
+                                   const T* rstd, T* dgamma, T* dbeta, math_t<T>* factors) {
   using M = math_t<T>;
-  const std::int64_t c = thread_index();
+  const std::int64_t c = joined_channel();
   if (c >= s.channels) return;
   const GradientSums<M> all = join_pieces(s, part, c);
+  if (threadIdx.x != 0) return;
   const M r = to_math(rstd[c]), g = to_math(gamma[c]) * r, n = static_cast<M>(s.outer * s.inner);
   dgamma[c] = from_math<T>(all.dyx * r);
   dbeta[c] = from_math<T>(all.dy);
-  factors[c] = {g, -g * r * r * all.dyx / n, -g * all.dy / n};
+  factors[c] = g;
+  factors[s.channels + c] = -g * r * r * all.dyx / n;
+  factors[2 * s.channels + c] = -g * all.dy / n;
+  factors[3 * s.channels + c] = to_math(mean[c]);
+}
+struct BatchGradient {
+  static constexpr int inputs = 2, factors = 4;  // x, dy
+  template <class M>
+  static __device__ M of(const M* v, const M* f) {
+    return f[0] * v[1] + f[1] * (v[0] - f[3]) + f[2];
+  }
+};
+
+template <class T, int count>
+struct Inputs {
+  const T* p[count];
+};
+
+/// inner = 1: kLoads rows of V channels per thread.
+template <class T, class Formula, int V>
+__global__ void __launch_bounds__(kThreads, 4)
+    apply_last_axis(ChannelShape s, bool wide, Inputs<T, Formula::inputs> in, const math_t<T>* factors, T* y) {
+  using M = math_t<T>;
+  const std::int64_t c = (static_cast<std::int64_t>(blockIdx.y) * blockDim.x + threadIdx.x) * V;
+  const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * blockDim.y * kLoads + threadIdx.y;
+  if (c >= s.channels) return;
+  Pack<T, V> packs[kLoads][Formula::inputs];
+#pragma unroll
+  for (int k = 0; k < kLoads; ++k)
+    if (first + k * blockDim.y < s.outer)
+#pragma unroll
+      for (int j = 0; j < Formula::inputs; ++j)
+        packs[k][j] = load_pack<T, V>(in.p[j] + (first + k * blockDim.y) * s.channels + c, wide);
+  Pack<M, V> f[Formula::factors];
+#pragma unroll
+  for (int j = 0; j < Formula::factors; ++j) f[j] = load_pack<M, V>(factors + j * s.channels + c, true);
+#pragma unroll
+  for (int k = 0; k < kLoads; ++k) {
+    if (first + k * blockDim.y >= s.outer) return;
+    Pack<T, V> result;
+#pragma unroll
+    for (int w = 0; w < V; ++w) {
+      M v[Formula::inputs], of_channel[Formula::factors];
+#pragma unroll
+      for (int j = 0; j < Formula::inputs; ++j) v[j] = to_math(packs[k][j].v[w]);
+#pragma unroll
+      for (int j = 0; j < Formula::factors; ++j) of_channel[j] = f[j].v[w];
+      result.v[w] = from_math<T>(Formula::of(v, of_channel));
+    }
+    T* to = y + (first + k * blockDim.y) * s.channels + c;
+    if (wide) {
+      *reinterpret_cast<Pack<T, V>*>(to) = result;
+    } else {
+#pragma unroll
+      for (int w = 0; w < V; ++w) to[w] = result.v[w];
+    }
+  }
 }
 
-template <class T>
-__global__ void batch_grad_apply(ChannelShape s, std::int64_t n, const T* x, const T* mean, const T* dy,
-                                 const GradientFactors<math_t<T>>* factors, T* dx) {
+template <class T, class Formula>
+__global__ void apply_inner_axis(ChannelShape s, std::int64_t n, Inputs<T, Formula::inputs> in,
+                                 const math_t<T>* factors, T* y) {
+  using M = math_t<T>;
   const std::int64_t i = thread_index();
   if (i >= n) return;
-  const std::int64_t c = i / s.inner % s.channels;
-  const GradientFactors<math_t<T>> f = factors[c];
-  dx[i] = from_math<T>(f.dy * to_math(dy[i]) + f.x * (to_math(x[i]) - to_math(mean[c])) + f.shift);
+  const std::int64_t c = Quotient(Quotient(i, s.inner).quotient, s.channels).rest;
+  M v[Formula::inputs], f[Formula::factors];
+#pragma unroll
+  for (int j = 0; j < Formula::inputs; ++j) v[j] = to_math(in.p[j][i]);
+#pragma unroll
+  for (int j = 0; j < Formula::factors; ++j) f[j] = factors[j * s.channels + c];
+  y[i] = from_math<T>(Formula::of(v, f));
+}
+
+template <class Formula, class T>
+void apply_factors(cudaStream_t stream, const ChannelShape& s, const Inputs<T, Formula::inputs>& in,
+                   const math_t<T>* factors, T* y) {
+  const std::int64_t n = s.outer * s.channels * s.inner;
+  if (s.inner > 1)
+    return launch(apply_inner_axis<T, Formula>, blocks_for(n, kThreads), kThreads, 0, stream, s, n, in, factors, y);
+  with_pack<T>(s.channels, [&]<int V>(std::integral_constant<int, V>) {
+    bool wide = is_aligned(y, sizeof(Pack<T, V>));
+    for (const T* p : in.p) wide = wide && is_aligned(p, sizeof(Pack<T, V>));
+    const int columns = columns_of(s.channels, V), lanes = kThreads / columns;
+    launch(apply_last_axis<T, Formula, V>,
+           dim3(blocks_for(s.outer, lanes * kLoads), blocks_for(s.channels, columns * V)), dim3(columns, lanes), 0,
+           stream, s, wide, in, factors, y);
+  });
 }
 
 // ---- layer_norm
 
-template <class T>
-__global__ void layer_norm_kernel(LineShape s, math_t<T> epsilon, const T* x, const T* gamma, const T* beta, T* y,
-                                  T* mean, T* rstd) {
+template <class T, int W, int N>
+__global__ void __launch_bounds__(kMostLineThreads, 2)
+    layer_norm_kernel(LineShape s, math_t<T> epsilon, const T* x, const T* gamma, const T* beta, T* y, T* mean,
+                      T* rstd) {
   using M = math_t<T>;
-  const Line line(s);
-  const M n = static_cast<M>(s.size);
-  const M m = line.sum<M>([&](std::int64_t i) { return to_math(x[line.at(i)]); }) / n;
-  const M v = line.sum<M>([&](std::int64_t i) {
-    const M d = to_math(x[line.at(i)]) - m;
-    return d * d;
-  }) / n;
-  const M r = 1 / sqrt(v + epsilon);
-  line.each([&](std::int64_t i) {
-    y[line.at(i)] = from_math<T>((to_math(x[line.at(i)]) - m) * r * to_math(gamma[i]) + to_math(beta[i]));
-  });
+  const Line<T, W, N> line(s);
+  const auto from = line.load(x);
+  const M n = static_cast<M>(s.size), m = line.sum(from) / n;
+  const auto d = line.map([=](M x) { return x - m; }, from);
+  const M v = line.sum(line.map([](M d) { return d * d; }, d)) / n, r = 1 / sqrt(v + epsilon);
+  const auto scaled = line.map([=](M d, M gamma) { return d * r * gamma; }, d, line.load_same(gamma));
+  line.store(y, line.map([](M a, M beta) { return a + beta; }, scaled, line.load_same(beta)));
   if (!line.leads()) return;
   mean[line.number] = from_math<T>(m);
   rstd[line.number] = from_math<T>(r);
 }
 
-template <class T>
-__global__ void layer_norm_grad_kernel(LineShape s, const T* x, const T* gamma, const T* mean, const T* rstd,
-                                       const T* dy, T* dx) {
+template <class T, int W, int N>
+__global__ void __launch_bounds__(kMostLineThreads)
+    layer_norm_grad_kernel(LineShape s, const T* x, const T* gamma, const T* mean, const T* rstd, const T* dy, T* dx) {
   using M = math_t<T>;
-  const Line line(s);
+  const Line<T, W, N> line(s);
   const M n = static_cast<M>(s.size), m = line.exists ? to_math(mean[line.number]) : M(0);
   const M r = line.exists ? to_math(rstd[line.number]) : M(0);
-  const auto g = [&](std::int64_t i) { return to_math(dy[line.at(i)]) * to_math(gamma[i]); };
-  const auto z = [&](std::int64_t i) { return (to_math(x[line.at(i)]) - m) * r; };
-  const M sum_g = line.sum<M>(g) / n, sum_gz = line.sum<M>([&](std::int64_t i) { return g(i) * z(i); }) / n;
-  line.each([&](std::int64_t i) { dx[line.at(i)] = from_math<T>(r * (g(i) - sum_g - z(i) * sum_gz)); });
+  const auto times = [](M a, M b) { return a * b; };
+  const auto g = line.map(times, line.load(dy), line.load_same(gamma));
+  const auto z = line.map([=](M x) { return (x - m) * r; }, line.load(x));
+  const M sum_g = line.sum(g) / n, sum_gz = line.sum(line.map(times, g, z)) / n;
+  line.store(dx, line.map([=](M g, M z) { return r * (g - sum_g - z * sum_gz); }, g, z));
 }
 
 template <class T>
 __global__ void store_gradient_sums(ChannelShape s, const GradientSums<math_t<T>>* part, T* dgamma, T* dbeta) {
-  const std::int64_t c = thread_index();
+  const std::int64_t c = joined_channel();
   if (c >= s.channels) return;
   const GradientSums<math_t<T>> all = join_pieces(s, part, c);
+  if (threadIdx.x != 0) return;
   dgamma[c] = from_math<T>(all.dyx);
   dbeta[c] = from_math<T>(all.dy);
 }
 
-/// Scratch: the pieces' sums, then three numbers per channel.
+// Scratch: the pieces' sums, of up to three numbers, then up to four factors per channel.
+constexpr int kPartNumbers = 3, kFactors = 4;
+
 template <class M>
-M* behind_parts(const ChannelShape& s, void* scratch) {
-  return static_cast<M*>(scratch) + 3 * s.pieces * s.channels;
+M* factors_in(const ChannelShape& s, void* scratch) {
+  return static_cast<M*>(scratch) + kPartNumbers * s.pieces * s.channels;
 }
 
 }  // namespace
 
 ChannelShape::ChannelShape(std::int64_t outer, std::int64_t channels, std::int64_t inner, int sm_count)
     : outer(outer), channels(channels), inner(inner), pieces(1) {
-  const std::int64_t blocks = inner == 1 ? ceil_div(channels, kChannels) : channels;
+  const int pack = pack_of(channels);
+  const std::int64_t blocks = inner == 1 ? ceil_div(channels, columns_of(channels, pack) * pack) : channels;
   const std::int64_t wanted = ceil_div(4 * std::max(sm_count, 1), std::max<std::int64_t>(blocks, 1));
-  pieces = std::clamp<std::int64_t>(std::min(wanted, outer * inner / kLeastPiece), 1, 512);
+  pieces = std::clamp<std::int64_t>(std::min(wanted, outer * inner / kLeastPiece), 1, 1024);
+  if (pieces > 1) pieces = ceil_div(outer * inner, ceil_div(outer * inner, pieces));  // none is empty
 }
 
 std::size_t ChannelShape::scratch_bytes() const {
-  return static_cast<std::size_t>(3 * (pieces + 1) * channels) * sizeof(double);
+  return static_cast<std::size_t>((kPartNumbers * pieces + kFactors) * channels) * sizeof(double);
 }
 
 void batch_norm(cudaStream_t stream, DType dtype, const ChannelShape& s, double epsilon, const void* x,
                 const void* gamma, const void* beta, void* y, void* mean, void* var, void* rstd, void* scratch) {
-  const std::int64_t n = s.outer * s.channels * s.inner;
   with_float(dtype, [&]<class T>(T) {
     using M = math_t<T>;
+    const T* from = static_cast<const T*>(x);
     auto* part = static_cast<Moments<M>*>(scratch);
-    auto* statistics = reinterpret_cast<Affine<M>*>(behind_parts<M>(s, scratch));
-    sum_channels(stream, s, TakeMoments<T>{static_cast<const T*>(x)}, part);
-    launch(batch_statistics<T>, blocks_for(s.channels, kThreads), kThreads, 0, stream, s, static_cast<M>(epsilon), part,
-           static_cast<const T*>(gamma), static_cast<T*>(mean), static_cast<T*>(var), static_cast<T*>(rstd),
-           statistics);
-    launch(batch_apply<T>, blocks_for(n, kThreads), kThreads, 0, stream, s, n, static_cast<const T*>(x),
-           static_cast<const T*>(beta), statistics, static_cast<T*>(y));
+    M* factors = factors_in<M>(s, scratch);
+    sum_channels(stream, s, TakeMoments<T>{{from}}, part);
+    launch_join(batch_statistics<T>, stream, s, static_cast<M>(epsilon), part, static_cast<const T*>(gamma),
+                static_cast<const T*>(beta), static_cast<T*>(mean), static_cast<T*>(var), static_cast<T*>(rstd),
+                factors);
+    apply_factors<Normalise, T>(stream, s, {{from}}, factors, static_cast<T*>(y));
   });
 }
 
 void batch_norm_grad(cudaStream_t stream, DType dtype, const ChannelShape& s, const void* x, const void* gamma,
                      const void* mean, const void* rstd, const void* dy, void* dx, void* dgamma, void* dbeta,
                      void* scratch) {
-  const std::int64_t n = s.outer * s.channels * s.inner;
   with_float(dtype, [&]<class T>(T) {
     using M = math_t<T>;
-    auto* part = static_cast<GradientSums<M>*>(scratch);
-    auto* factors = reinterpret_cast<GradientFactors<M>*>(behind_parts<M>(s, scratch));
     const auto *from = static_cast<const T*>(x), *middle = static_cast<const T*>(mean), *d = static_cast<const T*>(dy);
-    sum_channels(stream, s, TakeChannelGradient<T>{from, middle, d}, part);
-    launch(batch_grad_factors<T>, blocks_for(s.channels, kThreads), kThreads, 0, stream, s, part,
-           static_cast<const T*>(gamma), static_cast<const T*>(rstd), static_cast<T*>(dgamma), static_cast<T*>(dbeta),
-           factors);
-    launch(batch_grad_apply<T>, blocks_for(n, kThreads), kThreads, 0, stream, s, n, from, middle, d, factors,
-           static_cast<T*>(dx));
+    auto* part = static_cast<GradientSums<M>*>(scratch);
+    M* factors = factors_in<M>(s, scratch);
+    sum_channels(stream, s, TakeChannelGradient<T>{{from, d}, middle}, part);
+    launch_join(batch_grad_factors<T>, stream, s, part, static_cast<const T*>(gamma), middle,
+                static_cast<const T*>(rstd), static_cast<T*>(dgamma), static_cast<T*>(dbeta), factors);
+    apply_factors<BatchGradient, T>(stream, s, {{from, d}}, factors, static_cast<T*>(dx));
   });
 }
 
 void layer_norm(cudaStream_t stream, DType dtype, std::int64_t rows, std::int64_t size, double epsilon, const void* x,
                 const void* gamma, const void* beta, void* y, void* mean, void* rstd) {
-  const LineShape s(rows, size, 1);
   with_float(dtype, [&]<class T>(T) {
-    launch(layer_norm_kernel<T>, s.grid(), s.block(), 0, stream, s, static_cast<math_t<T>>(epsilon),
-           static_cast<const T*>(x), static_cast<const T*>(gamma), static_cast<const T*>(beta), static_cast<T*>(y),
-           static_cast<T*>(mean), static_cast<T*>(rstd));
+    with_lines<T>(rows, size, 1, {x, gamma, beta, y}, [&]<class, int W, int N>(const LineShape& s) {
+      launch_lines(layer_norm_kernel<T, W, N>, stream, s, static_cast<math_t<T>>(epsilon), static_cast<const T*>(x),
+                   static_cast<const T*>(gamma), static_cast<const T*>(beta), static_cast<T*>(y), static_cast<T*>(mean),
+                   static_cast<T*>(rstd));
+    });
   });
 }
 
 void layer_norm_grad(cudaStream_t stream, DType dtype, const ChannelShape& shape, const void* x, const void* gamma,
                      const void* mean, const void* rstd, const void* dy, void* dx, void* dgamma, void* dbeta,
                      void* scratch) {
-  const LineShape s(shape.outer, shape.channels, 1);
   with_float(dtype, [&]<class T>(T) {
     const auto *from = static_cast<const T*>(x), *m = static_cast<const T*>(mean), *r = static_cast<const T*>(rstd),
                *d = static_cast<const T*>(dy);
     auto* part = static_cast<GradientSums<math_t<T>>*>(scratch);
-    sum_channels(stream, shape, TakeRowGradient<T>{from, m, r, d}, part);
-    launch(store_gradient_sums<T>, blocks_for(shape.channels, kThreads), kThreads, 0, stream, shape, part,
-           static_cast<T*>(dgamma), static_cast<T*>(dbeta));
-    launch(layer_norm_grad_kernel<T>, s.grid(), s.block(), 0, stream, s, from, static_cast<const T*>(gamma), m, r, d,
-           static_cast<T*>(dx));
+    sum_last(stream, shape, TakeRowGradient<T>{{from, d}, m, r}, part);
+    launch_join(store_gradient_sums<T>, stream, shape, part, static_cast<T*>(dgamma), static_cast<T*>(dbeta));
+    with_lines<T>(shape.outer, shape.channels, 1, {x, gamma, dy, dx}, [&]<class, int W, int N>(const LineShape& s) {
+      launch_lines(layer_norm_grad_kernel<T, W, N>, stream, s, from, static_cast<const T*>(gamma), m, r, d,
+                   static_cast<T*>(dx));
+    });
   });
 }
 

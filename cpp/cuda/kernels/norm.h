@@ -1,9 +1,10 @@
 // Batch and layer normalisation: the formulas of kernels/norm/norm.h. Statistics are of the computed type (float for
 // 16-bit floats) until they are stored.
 //
-// batch_norm: a first pass gives mean and sum of squared deviations of pieces of each channel (Welford 1962), a second
-// joins the pieces in order (Chan, Golub & LeVeque 1983), a third normalises: x is read twice and y written once, the
-// floor without a grid-wide barrier. layer_norm: a warp or a block per row, x is read once and again from the caches.
+// batch_norm: a first pass gives mean and sum of squared deviations of pieces of each channel, by sums around the
+// piece's first element; a second joins the pieces in order (Chan, Golub & LeVeque 1983), a third normalises: x is read
+// twice and y written once, the floor without a grid-wide barrier. layer_norm: a warp or a block per row, x is read
+// once, unless a row is too long for the registers.
 #pragma once
 
 #include <cuda_runtime_api.h>

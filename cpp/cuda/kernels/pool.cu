@@ -1,6 +1,7 @@
 #include "cuda/kernels/pool.h"
 
 #include "cuda/kernels/dispatch.h"
+#include "cuda/kernels/divisor.h"
 
 namespace dlcore::cuda {
 
@@ -77,6 +78,75 @@ __global__ void max_pool_take_kernel(PoolShape s, std::int64_t count, const T* x
   y[i] = x[((e.n * s.h + h) * s.w + w) * s.c + e.c];
 }
 
+// ---- windows side by side: each pixel lies in one, or beyond the last
+
+/// Windows, and what is left of the image beyond the last of them, as cells of a grid with a channel each.
+struct Cells {
+  Divisor c, columns, rows;
+  unsigned count;
+  Cells(const PoolShape& s, std::int64_t rows, std::int64_t columns)
+      : c(s.c), columns(columns), rows(rows), count(static_cast<unsigned>(s.n * rows * columns * s.c)) {}
+};
+struct Cell {
+  std::int64_t n, row, column, c;
+  __device__ Cell(const Cells& cells, unsigned i) {
+    c = cells.c.split(i);
+    column = cells.columns.split(i);
+    row = cells.rows.split(i);
+    n = i;
+  }
+  __device__ std::int64_t first_pixel(const PoolShape& s) const {
+    return ((n * s.h + row * s.pool_h) * s.w + column * s.pool_w) * s.c + c;
+  }
+};
+
+bool is_side_by_side(const PoolShape& s) {
+  return s.n * s.oh * s.ow * s.c > 0 && s.stride_h == s.pool_h && s.stride_w == s.pool_w && s.pad_top == 0 &&
+         s.pad_left == 0 && s.oh * s.pool_h <= s.h && s.ow * s.pool_w <= s.w &&
+         s.n * s.h * s.w * s.c < (std::int64_t{1} << 31);
+}
+
+template <class T, class Argmax>
+__global__ void max_pool_cells_kernel(PoolShape s, Cells cells, const T* x, T* y, Argmax* argmax) {
+  const auto i = static_cast<unsigned>(thread_index());
+  if (i >= cells.count) return;
+  const T* window = x + Cell(cells, i).first_pixel(s);
+  T best = window[0];
+  math_t<T> greatest = to_math(best);
+  std::int64_t position = 0;
+  for (std::int64_t r = 0; r < s.pool_h; ++r)
+    for (std::int64_t q = 0; q < s.pool_w; ++q) {
+      const T candidate = window[(r * s.w + q) * s.c];
+      const math_t<T> v = to_math(candidate);
+      if (greatest != greatest || !(v > greatest || v != v)) continue;
+      best = candidate;
+      greatest = v;
+      position = r * s.pool_w + q;
+    }
+  y[i] = best;
+  argmax[i] = static_cast<Argmax>(position);
+}
+
+/// The cells cover the whole image.
+template <class T, class Argmax>
+__global__ void max_pool_grad_cells_kernel(PoolShape s, Cells cells, const T* dy, const Argmax* argmax, T* dx) {
+  const auto i = static_cast<unsigned>(thread_index());
+  if (i >= cells.count) return;
+  const Cell cell(cells, i);
+  T d{};
+  std::int64_t position = -1;
+  if (cell.row < s.oh && cell.column < s.ow) {
+    const std::int64_t out = ((cell.n * s.oh + cell.row) * s.ow + cell.column) * s.c + cell.c;
+    d = dy[out];
+    position = static_cast<std::int64_t>(argmax[out]);
+  }
+  T* to = dx + cell.first_pixel(s);
+  const std::int64_t rows = s.h - cell.row * s.pool_h, columns = s.w - cell.column * s.pool_w;
+  for (std::int64_t r = 0; r < s.pool_h && r < rows; ++r)
+    for (std::int64_t q = 0; q < s.pool_w && q < columns; ++q)
+      to[(r * s.w + q) * s.c] = r * s.pool_w + q == position ? d : T{};
+}
+
 template <class T>
 __global__ void average_pool_kernel(PoolShape s, std::int64_t count, const T* x, T* y) {
   const std::int64_t i = thread_index();
@@ -131,6 +201,10 @@ void max_pool(cudaStream_t stream, DType dtype, DType argmax_dtype, const PoolSh
               void* argmax) {
   const std::int64_t n = out_elements(shape);
   with_types(dtype, argmax_dtype, [&]<class T, class A>(T, A) {
+    if (is_side_by_side(shape))
+      return launch(max_pool_cells_kernel<T, A>, blocks_for(n, kThreads), kThreads, 0, stream, shape,
+                    Cells(shape, shape.oh, shape.ow), static_cast<const T*>(x), static_cast<T*>(y),
+                    static_cast<A*>(argmax));
     launch(max_pool_kernel<T, A>, blocks_for(n, kThreads), kThreads, 0, stream, shape, n, static_cast<const T*>(x),
            static_cast<T*>(y), static_cast<A*>(argmax));
   });
@@ -139,6 +213,11 @@ void max_pool_grad(cudaStream_t stream, DType dtype, DType argmax_dtype, const P
                    const void* argmax, void* dx) {
   const std::int64_t n = in_elements(shape);
   with_types(dtype, argmax_dtype, [&]<class T, class A>(T, A) {
+    if (is_side_by_side(shape)) {
+      const Cells cells(shape, ceil_div(shape.h, shape.pool_h), ceil_div(shape.w, shape.pool_w));
+      return launch(max_pool_grad_cells_kernel<T, A>, blocks_for(cells.count, kThreads), kThreads, 0, stream, shape,
+                    cells, static_cast<const T*>(dy), static_cast<const A*>(argmax), static_cast<T*>(dx));
+    }
     launch(max_pool_grad_kernel<T, A>, blocks_for(n, kThreads), kThreads, 0, stream, shape, n,
            static_cast<const T*>(dy), static_cast<const A*>(argmax), static_cast<T*>(dx));
   });

@@ -10,6 +10,8 @@ namespace dlcore::cuda {
 namespace {
 
 constexpr int kColumns = 32, kRowLanes = 8;      // of a block of columns
+constexpr int kRowLoads = 4, kColumnLoads = 8;   // of a thread at a time, each with an accumulator of its own
+constexpr int kPack = kRowLoads;                 // elements of a row that are loaded together
 constexpr std::int64_t kShortRow = 1024;         // one warp reduces it
 constexpr std::int64_t kLeastPiece = 2048;       // elements of a row that are worth a block of their own
 constexpr std::int64_t kLeastColumnPiece = 128;  // likewise rows of a block of columns
@@ -69,43 +71,88 @@ struct Finish {
   }
 };
 
+/// Of a multiprocessor: what leaves registers enough for a thread's loads and accumulators.
+template <class M>
+constexpr int kBlocks = sizeof(M) > 4 ? 2 : 4;
+
+/// The accumulators of a thread as one, in order.
+template <class Op, int N, class M>
+__device__ M join(const M (&v)[N]) {
+  M all = v[0];
+#pragma unroll
+  for (int k = 1; k < N; ++k) all = Op()(all, v[k]);
+  return all;
+}
+
 /// Row blockIdx.x * blockDim.y + threadIdx.y, piece blockIdx.y of it; blockDim.x threads, a warp or a block.
-/// y[row, piece].
+/// y[row, piece]. A thread takes packs where rows and pieces are whole packs; wide: memory is aligned for them.
 template <class In, class Out, class Op, class M>
-__global__ void reduce_rows(std::int64_t rows, std::int64_t n, std::int64_t piece, const In* x, const M* center,
-                            Finish<M> finish, Out* y) {
+__global__ void __launch_bounds__(kThreads, kBlocks<M>)
+    reduce_rows(std::int64_t rows, std::int64_t n, std::int64_t piece, bool wide, const In* x, const M* center,
+                Finish<M> finish, Out* y) {
   const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
-  const bool exists = row < rows;
-  const std::int64_t first = blockIdx.y * piece, last = first + piece < n ? first + piece : n;
+  const bool exists = row < rows, packed = n % kPack == 0;
+  const std::int64_t first = blockIdx.y * piece, last = !exists ? 0 : first + piece < n ? first + piece : n;
   const M middle = exists && center ? center[row] : M(0);
-  M v = Op::neutral();
+  const int threads = static_cast<int>(blockDim.x), step = kPack * threads, apart = packed ? 1 : threads;
+  const int own = static_cast<int>(threadIdx.x) * (packed ? kPack : 1);
+  const In* from = x + row * n + own;
   const Op op;
-  if (exists) {
-#pragma unroll 4
-    for (std::int64_t i = first + threadIdx.x; i < last; i += blockDim.x)
-      v = op(v, Op::map(to_math(x[row * n + i]), middle));
+  M v[kRowLoads];
+#pragma unroll
+  for (int k = 0; k < kRowLoads; ++k) v[k] = Op::neutral();
+  std::int64_t i = first;
+  for (; i + kRowLoads * step <= last; i += kRowLoads * step) {
+    Pack<In, kPack> packs[kRowLoads];
+    if (packed && wide) {
+#pragma unroll
+      for (int k = 0; k < kRowLoads; ++k) packs[k] = *reinterpret_cast<const Pack<In, kPack>*>(from + i + k * step);
+    } else {
+#pragma unroll
+      for (int k = 0; k < kRowLoads; ++k)
+#pragma unroll
+        for (int w = 0; w < kPack; ++w) packs[k].v[w] = from[i + k * step + w * apart];
+    }
+#pragma unroll
+    for (int k = 0; k < kRowLoads; ++k)
+#pragma unroll
+      for (int w = 0; w < kPack; ++w) v[k] = op(v[k], Op::map(to_math(packs[k].v[w]), middle));
   }
-  v = blockDim.x == kWarp ? warp_reduce(v, op) : block_reduce(v, op);
-  if (exists && threadIdx.x == 0) y[row * gridDim.y + blockIdx.y] = from_math<Out>(finish(v, row));
+  for (; i < last; i += step)
+#pragma unroll
+    for (int w = 0; w < kPack; ++w)
+      if (i + own + w * apart < last) v[w] = op(v[w], Op::map(to_math(from[i + w * apart]), middle));
+  const M joined = join<Op>(v), all = threads == kWarp ? warp_reduce(joined, op) : block_reduce(joined, op);
+  if (exists && threadIdx.x == 0) y[row * gridDim.y + blockIdx.y] = from_math<Out>(finish(all, row));
 }
 
 /// Columns of x[outer, n, inner]: a block takes kColumns of one outer, and piece blockIdx.y. y[outer, piece, inner].
 template <class In, class Out, class Op, class M>
-__global__ void reduce_columns(std::int64_t n, std::int64_t inner, std::int64_t piece, const In* x, const M* center,
-                               Finish<M> finish, Out* y) {
+__global__ void __launch_bounds__(kThreads, kBlocks<M>)
+    reduce_columns(std::int64_t n, std::int64_t inner, std::int64_t piece, const In* x, const M* center,
+                   Finish<M> finish, Out* y) {
   __shared__ M part[kRowLanes][kColumns];
   const std::int64_t groups = (inner + kColumns - 1) / kColumns;
   const std::int64_t outer = blockIdx.x / groups, column = blockIdx.x % groups * kColumns + threadIdx.x;
   const std::int64_t first = blockIdx.y * piece, last = first + piece < n ? first + piece : n;
   const Op op;
-  M v = Op::neutral();
+  M sums[kColumnLoads];
+#pragma unroll
+  for (int k = 0; k < kColumnLoads; ++k) sums[k] = Op::neutral();
   if (column < inner) {
     const M middle = center ? center[outer * inner + column] : M(0);
-    const In* from = x + outer * n * inner + column;
-#pragma unroll 4
-    for (std::int64_t i = first + threadIdx.y; i < last; i += kRowLanes)
-      v = op(v, Op::map(to_math(from[i * inner]), middle));
+    std::int64_t i = first + threadIdx.y;
+    const In* from = x + (outer * n + i) * inner + column;
+    for (; i + (kColumnLoads - 1) * kRowLanes < last; i += kColumnLoads * kRowLanes) {
+      In loaded[kColumnLoads];
+#pragma unroll
+      for (int k = 0; k < kColumnLoads; ++k, from += kRowLanes * inner) loaded[k] = *from;
+#pragma unroll
+      for (int k = 0; k < kColumnLoads; ++k) sums[k] = op(sums[k], Op::map(to_math(loaded[k]), middle));
+    }
+    for (; i < last; i += kRowLanes, from += kRowLanes * inner) sums[0] = op(sums[0], Op::map(to_math(*from), middle));
   }
+  M v = join<Op>(sums);
   part[threadIdx.y][threadIdx.x] = v;
   __syncthreads();
   if (threadIdx.y != 0 || column >= inner) return;
@@ -113,21 +160,24 @@ __global__ void reduce_columns(std::int64_t n, std::int64_t inner, std::int64_t 
   y[(outer * gridDim.y + blockIdx.y) * inner + column] = from_math<Out>(finish(v, outer * inner + column));
 }
 
+/// Elements of a piece: whole packs, of rows that are.
+std::int64_t piece_of(std::int64_t n, std::int64_t pieces) { return ceil_div(ceil_div(n, pieces), kPack) * kPack; }
+
 /// One pass: y[outer, pieces, inner].
 template <class In, class Out, class Op, class M>
 void reduce_pass(cudaStream_t stream, std::int64_t outer, std::int64_t n, std::int64_t inner, std::int64_t pieces,
                  const In* x, const M* center, const Finish<M>& finish, Out* y) {
-  const std::int64_t piece = ceil_div(std::max<std::int64_t>(n, 1), pieces);
+  const std::int64_t piece = piece_of(std::max<std::int64_t>(n, 1), pieces);
   const auto grid_y = static_cast<unsigned>(pieces);
   if (inner > 1)
-    launch(reduce_columns<In, Out, Op, M>, dim3(static_cast<unsigned>(outer * ceil_div(inner, kColumns)), grid_y),
-           dim3(kColumns, kRowLanes), 0, stream, n, inner, piece, x, center, finish, y);
-  else if (piece <= kShortRow)
-    launch(reduce_rows<In, Out, Op, M>, dim3(blocks_for(outer, kThreads / kWarp), grid_y),
-           dim3(kWarp, kThreads / kWarp), 0, stream, outer, n, piece, x, center, finish, y);
-  else
-    launch(reduce_rows<In, Out, Op, M>, dim3(static_cast<unsigned>(outer), grid_y), kThreads, 0, stream, outer, n,
-           piece, x, center, finish, y);
+    return launch(reduce_columns<In, Out, Op, M>,
+                  dim3(static_cast<unsigned>(outer * ceil_div(inner, kColumns)), grid_y), dim3(kColumns, kRowLanes), 0,
+                  stream, n, inner, piece, x, center, finish, y);
+  const bool warps = piece <= kShortRow;
+  launch(reduce_rows<In, Out, Op, M>,
+         dim3(warps ? blocks_for(outer, kThreads / kWarp) : static_cast<unsigned>(outer), grid_y),
+         warps ? dim3(kWarp, kThreads / kWarp) : dim3(kThreads), 0, stream, outer, n, piece,
+         is_aligned(x, sizeof(Pack<In, kPack>)), x, center, finish, y);
 }
 
 template <template <class> class Op, class T, class Out>
@@ -212,12 +262,12 @@ __global__ void make_finite_elements(std::int64_t n, M* center) {
 
 ReduceShape::ReduceShape(std::int64_t outer, std::int64_t reduce, std::int64_t inner, int sm_count)
     : outer(outer), reduce(reduce), inner(inner), pieces(1) {
-  // Enough blocks to fill the device four times over, none with too little to do.
+  // Enough blocks to fill the device with loads, none with too little to do.
   const std::int64_t blocks = inner > 1 ? outer * ceil_div(inner, kColumns) : outer;
-  const std::int64_t wanted = ceil_div(4 * std::max(sm_count, 1), std::max<std::int64_t>(blocks, 1));
+  const std::int64_t wanted = ceil_div((inner > 1 ? 8 : 4) * std::max(sm_count, 1), std::max<std::int64_t>(blocks, 1));
   const std::int64_t most = reduce / (inner > 1 ? kLeastColumnPiece : kLeastPiece);
   pieces = std::clamp<std::int64_t>(std::min(wanted, most), 1, 1024);
-  if (pieces > 1) pieces = ceil_div(reduce, ceil_div(reduce, pieces));  // none is empty
+  if (pieces > 1) pieces = ceil_div(reduce, piece_of(reduce, pieces));  // none is empty
 }
 
 std::size_t ReduceShape::scratch_bytes() const {

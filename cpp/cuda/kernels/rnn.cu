@@ -1,84 +1,11 @@
 #include "cuda/kernels/rnn.h"
 
 #include "cuda/kernels/dispatch.h"
-#include "cuda/kernels/pointwise_math.cuh"
-#include "kernels/rnn/rows.h"
+#include "cuda/kernels/rnn_cells.cuh"
 
 namespace dlcore::cuda {
 
 namespace {
-
-constexpr double kSeluScale = 1.0507009873554805, kSeluAlpha = 1.6732632423543772;
-
-template <class T>
-__device__ T activate(RnnActivation activation, T x) {
-  const T zero = 0, one = 1;
-  const auto between = [](T v, T low, T high) { return v < low ? low : v > high ? high : v; };
-  switch (activation) {
-    case RnnActivation::Linear:
-      return x;
-    case RnnActivation::Relu:
-      return dlcore_math::op_relu(x);
-    case RnnActivation::Relu6:
-      return between(x, zero, T(6));
-    case RnnActivation::LeakyRelu:
-      return x > zero ? x : x * T(0.2);
-    case RnnActivation::Tanh:
-      return tanh(x);
-    case RnnActivation::HardTanh:
-      return between(x, -one, one);
-    case RnnActivation::Sigmoid:
-      return dlcore_math::op_sigmoid(x);
-    case RnnActivation::HardSigmoid:
-      return between(x / T(6) + T(0.5), zero, one);
-    case RnnActivation::Softplus:
-      return dlcore_math::op_softplus(x);
-    case RnnActivation::Softsign:
-      return x / (fabs(x) + one);
-    case RnnActivation::Elu:
-      return x > zero ? x : expm1(x);
-    case RnnActivation::Selu:
-      return T(kSeluScale) * (x > zero ? x : T(kSeluAlpha) * expm1(x));
-    case RnnActivation::Exponential:
-      return exp(x);
-  }
-  return x;
-}
-
-/// f'(x) where y = f(x).
-template <class T>
-__device__ T slope(RnnActivation activation, T y) {
-  const T zero = 0, one = 1;
-  switch (activation) {
-    case RnnActivation::Linear:
-      return one;
-    case RnnActivation::Relu:
-      return y > zero ? one : zero;
-    case RnnActivation::Relu6:
-      return y > zero && y < T(6) ? one : zero;
-    case RnnActivation::LeakyRelu:
-      return y > zero ? one : T(0.2);
-    case RnnActivation::Tanh:
-      return one - y * y;
-    case RnnActivation::HardTanh:
-      return fabs(y) < one ? one : zero;
-    case RnnActivation::Sigmoid:
-      return y * (one - y);
-    case RnnActivation::HardSigmoid:
-      return y > zero && y < one ? one / T(6) : zero;
-    case RnnActivation::Softplus:
-      return one - exp(-y);
-    case RnnActivation::Softsign:
-      return (one - fabs(y)) * (one - fabs(y));
-    case RnnActivation::Elu:
-      return y > zero ? one : y + one;
-    case RnnActivation::Selu:
-      return y > zero ? T(kSeluScale) : y + T(kSeluScale * kSeluAlpha);
-    case RnnActivation::Exponential:
-      return y;
-  }
-  return one;
-}
 
 /// A row and a unit, and the columns of the arrays that are theirs.
 struct Cell {
@@ -110,7 +37,7 @@ struct Forward {
   const Sizes& sizes;
   Cell at;
   const T *z, *zh, *b;
-  T *h, *c, *saved, *y;
+  T *h, *c, *saved_at, *y;
 
   __device__ Forward(const RnnShape& s, const RnnStep& io, const Sizes& sizes)
       : s(s),
@@ -122,7 +49,7 @@ struct Forward {
         b(static_cast<const T*>(io.b)),
         h(static_cast<T*>(io.h)),
         c(static_cast<T*>(io.c)),
-        saved(static_cast<T*>(io.saved)),
+        saved_at(static_cast<T*>(io.saved)),
         y(static_cast<T*>(io.y)) {}
   __device__ T input(int gate) const {
     return z[((at.row * s.steps + io.time) * sizes.gates + gate) * at.units + at.unit] + b[gate * at.units + at.unit];
@@ -131,11 +58,14 @@ struct Forward {
   __device__ T second_bias(int gate) const {
     return s.bias_rows == 2 ? b[(sizes.gates + gate) * at.units + at.unit] : T(0);
   }
+  __device__ T h_before() const { return h[at.in(1, 0)]; }
+  __device__ T c_before() const { return c[at.in(1, 0)]; }
+  __device__ void put_c(T value) const { c[at.in(1, 0)] = value; }
   __device__ T sum(int gate) const { return input(gate) + recurrent(gate); }
   __device__ void save(int k, T v) const {
-    if (saved) saved[at.in(sizes.saved, k)] = v;
+    if (saved_at) saved_at[at.in(sizes.saved, k)] = v;
   }
-  __device__ T state(T x) const { return activate(s.activation, x); }
+  __device__ T saved(int k) const { return saved_at[at.in(sizes.saved, k)]; }
   __device__ T gate(T x) const { return activate(s.recurrent_activation, x); }
   __device__ bool masked() const { return io.mask && !io.mask[at.row * s.steps + io.time]; }
   __device__ T* output() const { return y + (at.row * s.steps + io.step) * at.units + at.unit; }
@@ -149,7 +79,7 @@ template <class T>
 __global__ void gates_forward_kernel(RnnShape s, RnnStep io, Sizes sizes) {
   const Forward<T> f(s, io, sizes);
   if (!f.at.exists) return;
-  const T h_before = f.h[f.at.in(1, 0)];
+  const T h_before = f.h_before();
   const T z = f.gate(f.sum(0)), r = f.gate(f.sum(1));
   static_cast<T*>(io.reset)[f.at.in(1, 0)] = r * h_before;
   f.save(sizes.h_before, h_before);
@@ -162,38 +92,12 @@ template <class T>
 __global__ void step_forward_kernel(RnnShape s, RnnStep io, Sizes sizes) {
   const Forward<T> f(s, io, sizes);
   if (!f.at.exists) return;
-  const T h_before = f.h[f.at.in(1, 0)];
-  if (s.cell != RnnCell::GruResetBefore) f.save(sizes.h_before, h_before);
+  if (s.cell != RnnCell::GruResetBefore) f.save(sizes.h_before, f.h_before());
   if (f.masked()) {  // the states stay and the output is repeated
     *f.output() = io.step > 0 ? *(f.output() - f.at.units) : T(0);
     return;
   }
-  switch (s.cell) {
-    case RnnCell::Lstm: {
-      const T i = f.gate(f.sum(0)), g_f = f.gate(f.sum(1)), g = f.state(f.sum(2)), o = f.gate(f.sum(3));
-      const T c_before = f.c[f.at.in(1, 0)], c = fma(g_f, c_before, i * g), squashed = f.state(c);
-      f.save(0, i), f.save(1, g_f), f.save(2, g), f.save(3, o), f.save(4, c_before), f.save(5, squashed);
-      f.c[f.at.in(1, 0)] = c;
-      return f.put(o * squashed);
-    }
-    case RnnCell::GruResetAfter: {
-      const T z = f.gate(f.input(0) + (f.recurrent(0) + f.second_bias(0)));
-      const T r = f.gate(f.input(1) + (f.recurrent(1) + f.second_bias(1)));
-      const T n_h = f.recurrent(2) + f.second_bias(2), n = f.state(fma(r, n_h, f.input(2)));
-      f.save(0, z), f.save(1, r), f.save(2, n), f.save(3, n_h);
-      return f.put(fma(z, h_before - n, n));
-    }
-    case RnnCell::GruResetBefore: {
-      const T z = f.saved[f.at.in(sizes.saved, 0)], n = f.state(f.sum(2));
-      f.save(2, n);
-      return f.put(fma(z, h_before - n, n));
-    }
-    case RnnCell::Simple: {
-      const T h = f.state(f.sum(0));
-      f.save(0, h);
-      return f.put(h);
-    }
-  }
+  cell_forward<T>(s.cell, f);
 }
 
 template <class T>
@@ -203,7 +107,7 @@ struct Backward {
   const Sizes& sizes;
   Cell at;
   const T* saved_at;
-  T *dh, *dc, *deltas;
+  T *dh, *dc_at, *deltas;
 
   __device__ Backward(const RnnShape& s, const RnnBackStep& io, const Sizes& sizes)
       : s(s),
@@ -212,11 +116,14 @@ struct Backward {
         at(s, sizes.gates),
         saved_at(static_cast<const T*>(io.saved)),
         dh(static_cast<T*>(io.dh)),
-        dc(static_cast<T*>(io.dc)),
+        dc_at(static_cast<T*>(io.dc)),
         deltas(static_cast<T*>(io.deltas)) {}
   __device__ T saved(int k) const { return saved_at[at.in(sizes.saved, k)]; }
   __device__ void leave(int k, T d) const { deltas[at.in(sizes.deltas, k)] = d; }
-  __device__ T state_slope(T y) const { return slope(s.activation, y); }
+  __device__ T h_before() const { return saved(sizes.h_before); }
+  __device__ T dc() const { return dc_at[at.in(1, 0)]; }
+  __device__ void put_dc(T d) const { dc_at[at.in(1, 0)] = d; }
+  __device__ void put_rest(T d) const { dh[at.in(1, 0)] = d; }
   __device__ T gate_slope(T y) const { return slope(s.recurrent_activation, y); }
   __device__ bool masked() const { return io.mask && !io.mask[at.row * s.steps + io.time]; }
   __device__ T dy() const {
@@ -243,43 +150,7 @@ __global__ void step_backward_kernel(RnnShape s, RnnBackStep io, Sizes sizes) {
     static_cast<T*>(io.carried)[f.at.in(1, 0)] += f.dy();
     return;
   }
-  const T dh = f.take_dh();
-  T& rest = f.dh[f.at.in(1, 0)];
-  switch (s.cell) {
-    case RnnCell::Lstm: {
-      const T i = f.saved(0), g_f = f.saved(1), g = f.saved(2), o = f.saved(3), squashed = f.saved(5);
-      T& dc_at = f.dc[f.at.in(1, 0)];
-      const T dc = fma(dh * o, f.state_slope(squashed), dc_at);
-      f.leave(0, dc * g * f.gate_slope(i));
-      f.leave(1, dc * f.saved(4) * f.gate_slope(g_f));
-      f.leave(2, dc * i * f.state_slope(g));
-      f.leave(3, dh * squashed * f.gate_slope(o));
-      dc_at = dc * g_f;
-      rest = 0;
-      return;
-    }
-    case RnnCell::GruResetAfter: {
-      const T z = f.saved(0), r = f.saved(1), n = f.saved(2), n_h = f.saved(3), h_before = f.saved(sizes.h_before);
-      const T dn = (dh - dh * z) * f.state_slope(n);
-      f.leave(0, dh * (h_before - n) * f.gate_slope(z));
-      f.leave(1, dn * n_h * f.gate_slope(r));
-      f.leave(2, dn);
-      f.leave(3, dn * r);
-      rest = dh * z;
-      return;
-    }
-    case RnnCell::GruResetBefore: {
-      const T z = f.saved(0), n = f.saved(2), h_before = f.saved(sizes.h_before);
-      f.leave(0, dh * (h_before - n) * f.gate_slope(z));
-      f.leave(2, (dh - dh * z) * f.state_slope(n));
-      rest = dh * z;
-      return;
-    }
-    case RnnCell::Simple:
-      f.leave(0, dh * f.state_slope(f.saved(0)));
-      rest = 0;
-      return;
-  }
+  cell_backward<T>(s.cell, f, f.take_dh());
 }
 
 template <class T>
@@ -287,7 +158,7 @@ __global__ void gates_backward_kernel(RnnShape s, RnnBackStep io, Sizes sizes) {
   const Backward<T> f(s, io, sizes);
   if (!f.at.exists || f.masked()) return;
   const T r = f.saved(1), d = static_cast<const T*>(io.dreset)[f.at.in(1, 0)];
-  f.leave(1, d * f.saved(sizes.h_before) * f.gate_slope(r));
+  f.leave(1, d * f.h_before() * f.gate_slope(r));
   T& dh = f.dh[f.at.in(1, 0)];
   dh = fma(d, r, dh);
 }

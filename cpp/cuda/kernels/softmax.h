@@ -1,9 +1,10 @@
 // Softmax and cross-entropies: the formulas and conventions of kernels/softmax/softmax.h. A line is read from memory
-// once and again from the caches. 16-bit floats compute in float.
+// once, unless it is too long for the registers (lines.h). 16-bit floats compute in float.
 #pragma once
 
 #include <cuda_runtime_api.h>
 
+#include "cuda/fault_site.h"
 #include "dlcore/dtype.h"
 #include "kernels/softmax/softmax.h"
 
@@ -20,11 +21,10 @@ void softmax_xent(cudaStream_t stream, DType dtype, std::int64_t rows, std::int6
 void softmax_xent_grad(cudaStream_t stream, DType dtype, std::int64_t rows, std::int64_t size, const void* dloss,
                        const void* logits, const void* target, void* dlogits);
 
-// With class numbers. A label that counts and is no class makes *fault = fault_code; its row gives 0.
+// With class numbers. A label that counts and is no class is reported; its row gives 0.
 struct LabelRows {
   Labels labels;
-  int* fault;
-  int fault_code;
+  FaultSite fault;
 };
 void sparse_softmax_xent(cudaStream_t stream, DType dtype, std::int64_t rows, std::int64_t size, const void* logits,
                          const LabelRows& labels, void* loss);

@@ -74,7 +74,7 @@ class Plan {
               call.batch, call.stride_b),
         right_(data_type(call.dtype), call.transpose_a ? call.m : call.k, call.transpose_a ? call.k : call.m, call.lda,
                call.batch, call.stride_a),
-        result_(data_type(call.dtype), call.n, call.m, call.ldc, call.batch, call.stride_c) {
+        result_(data_type(call.result), call.n, call.m, call.ldc, call.batch, call.stride_c) {
     const cudaDataType_t scale = call.dtype == DType::F64 ? CUDA_R_64F : CUDA_R_32F;
     DLCORE_CUDA_CHECK(cublasLtMatmulDescCreate(&operation_, compute_type(call.dtype, context.precision), scale));
     try {

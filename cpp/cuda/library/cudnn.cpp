@@ -1,8 +1,13 @@
-// Convolutions by cuDNN: NHWC images and filters [Cout, KH, KW, Cin/groups]. The first algorithm of its heuristics that
-// is deterministic and fits the workspace.
-#include <cudnn.h>
+// Convolutions by cuDNN's graphs: NHWC images and filters [Cout, KH, KW, Cin/groups]. The first engine of its
+// heuristics that is deterministic, compiled already, exact where float32 is to be, and fits the workspace.
+#include <cuda_runtime_api.h>
 
+#define CUDNN_FRONTEND_SKIP_JSON_LIB
+#include <cudnn_frontend.h>
+
+#include <map>
 #include <memory>
+#include <mutex>
 
 #include "cuda/check.h"
 #include "cuda/library.h"
@@ -11,136 +16,130 @@ namespace dlcore::cuda {
 
 namespace {
 
-template <class Handle>
-using Owned = std::unique_ptr<std::remove_pointer_t<Handle>, cudnnStatus_t (*)(Handle)>;
+namespace fe = cudnn_frontend;
+using Tensor = std::shared_ptr<fe::graph::Tensor_attributes>;
 
-cudnnDataType_t data_type(DType dtype) {
-  return dtype == DType::F16 ? CUDNN_DATA_HALF : dtype == DType::BF16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
+fe::DataType_t data_type(DType dtype) {
+  return dtype == DType::F16    ? fe::DataType_t::HALF
+         : dtype == DType::BF16 ? fe::DataType_t::BFLOAT16
+                                : fe::DataType_t::FLOAT;
 }
 
-cudnnMathType_t math_type(DType dtype, Context::Precision precision) {
-  if (dtype != DType::F32) return CUDNN_TENSOR_OP_MATH;
-  return precision == Context::Precision::tf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH;
-}
+/// What the operands are called when a graph runs.
+enum Operand : std::int64_t { kFirst = 1, kSecond, kResult };
 
-Owned<cudnnTensorDescriptor_t> images(DType dtype, std::int64_t n, std::int64_t h, std::int64_t w, std::int64_t c) {
-  cudnnTensorDescriptor_t made;
-  DLCORE_CUDA_CHECK(cudnnCreateTensorDescriptor(&made));
-  Owned<cudnnTensorDescriptor_t> owned(made, cudnnDestroyTensorDescriptor);
-  DLCORE_CUDA_CHECK(cudnnSetTensor4dDescriptor(made, CUDNN_TENSOR_NHWC, data_type(dtype), static_cast<int>(n),
-                                               static_cast<int>(c), static_cast<int>(h), static_cast<int>(w)));
-  return owned;
-}
-
-Owned<cudnnFilterDescriptor_t> filters(DType dtype, const ConvShape& s) {
-  cudnnFilterDescriptor_t made;
-  DLCORE_CUDA_CHECK(cudnnCreateFilterDescriptor(&made));
-  Owned<cudnnFilterDescriptor_t> owned(made, cudnnDestroyFilterDescriptor);
-  DLCORE_CUDA_CHECK(cudnnSetFilter4dDescriptor(made, data_type(dtype), CUDNN_TENSOR_NHWC, static_cast<int>(s.cout),
-                                               static_cast<int>(s.cin_per_group()), static_cast<int>(s.kh),
-                                               static_cast<int>(s.kw)));
-  return owned;
-}
-
-Owned<cudnnConvolutionDescriptor_t> convolution(DType dtype, const ConvShape& s, Context::Precision precision) {
-  cudnnConvolutionDescriptor_t made;
-  DLCORE_CUDA_CHECK(cudnnCreateConvolutionDescriptor(&made));
-  Owned<cudnnConvolutionDescriptor_t> owned(made, cudnnDestroyConvolutionDescriptor);
-  DLCORE_CUDA_CHECK(cudnnSetConvolution2dDescriptor(made, static_cast<int>(s.pad_top), static_cast<int>(s.pad_left),
-                                                    static_cast<int>(s.stride_h), static_cast<int>(s.stride_w),
-                                                    static_cast<int>(s.dilation_h), static_cast<int>(s.dilation_w),
-                                                    CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT));
-  DLCORE_CUDA_CHECK(cudnnSetConvolutionGroupCount(made, static_cast<int>(s.groups)));
-  DLCORE_CUDA_CHECK(cudnnSetConvolutionMathType(made, math_type(dtype, precision)));
-  return owned;
-}
-
-constexpr int kCandidates = 10;
-
-/// The first that will do; null: none.
-template <class Performance>
-const Performance* usable(const Performance* found, int count, const Context& context) {
-  for (int i = 0; i < count; ++i)
-    if (found[i].status == CUDNN_STATUS_SUCCESS && found[i].determinism == CUDNN_DETERMINISTIC &&
-        found[i].memory <= context.workspace_bytes)
-      return &found[i];
-  return nullptr;
-}
-
-/// What all runs of a convolution share.
-struct Plan {
-  Owned<cudnnTensorDescriptor_t> x, y;
-  Owned<cudnnFilterDescriptor_t> w;
-  Owned<cudnnConvolutionDescriptor_t> conv;
-  const Context& context;
-
-  Plan(const ConvShape& s, DType dtype, const Context& context)
-      : x(images(dtype, s.n, s.h, s.w, s.cin)),
-        y(images(dtype, s.n, s.oh, s.ow, s.cout)),
-        w(filters(dtype, s)),
-        conv(convolution(dtype, s, context.precision)),
-        context(context) {}
+/// NCHW as cuDNN names sizes, NHWC as they lie.
+struct Layout {
+  std::vector<std::int64_t> sizes, strides;
+  Layout(std::int64_t n, std::int64_t h, std::int64_t w, std::int64_t c)
+      : sizes{n, c, h, w}, strides{h * w * c, 1, w * c, c} {}
 };
 
-constexpr float kOne = 1, kZero = 0;
+class Plan {
+ public:
+  /// usable() tells whether there is an engine.
+  Plan(ConvDirection direction, const ConvShape& s, DType dtype, const Context& context) : context_(context) {
+    graph_.set_io_data_type(data_type(dtype))
+        .set_compute_data_type(fe::DataType_t::FLOAT)
+        .set_intermediate_data_type(fe::DataType_t::FLOAT);
+    const Layout x(s.n, s.h, s.w, s.cin), y(s.n, s.oh, s.ow, s.cout), w(s.cout, s.kh, s.kw, s.cin_per_group());
+    switch (direction) {
+      case ConvDirection::Forward:
+        finish(graph_.conv_fprop(input(x, kFirst), input(w, kSecond), of<fe::graph::Conv_fprop_attributes>(s)), y);
+        break;
+      case ConvDirection::BackwardInput:
+        finish(graph_.conv_dgrad(input(y, kFirst), input(w, kSecond), of<fe::graph::Conv_dgrad_attributes>(s)), x);
+        break;
+      case ConvDirection::BackwardWeights:
+        finish(graph_.conv_wgrad(input(y, kSecond), input(x, kFirst), of<fe::graph::Conv_wgrad_attributes>(s)), w);
+        break;
+    }
+    is_usable_ = choose(dtype == DType::F32 && context.precision == Context::Precision::highest);
+  }
 
-RunConvolution plan_forward(std::shared_ptr<const Plan> p) {
-  cudnnConvolutionFwdAlgoPerf_t found[kCandidates];
-  int count = 0;
-  DLCORE_CUDA_CHECK(cudnnGetConvolutionForwardAlgorithm_v7(p->context.cudnn, p->x.get(), p->w.get(), p->conv.get(),
-                                                           p->y.get(), kCandidates, &count, found));
-  const auto* chosen = usable(found, count, p->context);
-  if (!chosen) return nullptr;
-  DLCORE_CUDA_CHECK(cudnnSetConvolutionMathType(p->conv.get(), chosen->mathType));
-  return [p, algorithm = chosen->algo](const void* x, const void* w, void* y) {
-    DLCORE_CUDA_CHECK(cudnnConvolutionForward(p->context.cudnn, &kOne, p->x.get(), x, p->w.get(), w, p->conv.get(),
-                                              algorithm, p->context.workspace, p->context.workspace_bytes, &kZero,
-                                              p->y.get(), y));
-  };
-}
+  bool is_usable() const { return is_usable_; }
 
-RunConvolution plan_backward_input(std::shared_ptr<const Plan> p) {
-  cudnnConvolutionBwdDataAlgoPerf_t found[kCandidates];
-  int count = 0;
-  DLCORE_CUDA_CHECK(cudnnGetConvolutionBackwardDataAlgorithm_v7(p->context.cudnn, p->w.get(), p->y.get(), p->conv.get(),
-                                                                p->x.get(), kCandidates, &count, found));
-  const auto* chosen = usable(found, count, p->context);
-  if (!chosen) return nullptr;
-  DLCORE_CUDA_CHECK(cudnnSetConvolutionMathType(p->conv.get(), chosen->mathType));
-  return [p, algorithm = chosen->algo](const void* dy, const void* w, void* dx) {
-    DLCORE_CUDA_CHECK(cudnnConvolutionBackwardData(p->context.cudnn, &kOne, p->w.get(), w, p->y.get(), dy,
-                                                   p->conv.get(), algorithm, p->context.workspace,
-                                                   p->context.workspace_bytes, &kZero, p->x.get(), dx));
-  };
-}
+  void run(const void* first, const void* second, void* result) const {
+    std::unordered_map<std::int64_t, void*> operands{
+        {kFirst, const_cast<void*>(first)}, {kSecond, const_cast<void*>(second)}, {kResult, result}};
+    fe::error_t error = graph_.execute(context_.cudnn, operands, context_.workspace);
+    if (error.is_bad()) throw Error(ErrorKind::Runtime, "cuDNN: " + error.get_message());
+  }
 
-RunConvolution plan_backward_weights(std::shared_ptr<const Plan> p) {
-  cudnnConvolutionBwdFilterAlgoPerf_t found[kCandidates];
-  int count = 0;
-  DLCORE_CUDA_CHECK(cudnnGetConvolutionBackwardFilterAlgorithm_v7(
-      p->context.cudnn, p->x.get(), p->y.get(), p->conv.get(), p->w.get(), kCandidates, &count, found));
-  const auto* chosen = usable(found, count, p->context);
-  if (!chosen) return nullptr;
-  DLCORE_CUDA_CHECK(cudnnSetConvolutionMathType(p->conv.get(), chosen->mathType));
-  return [p, algorithm = chosen->algo](const void* x, const void* dy, void* dw) {
-    DLCORE_CUDA_CHECK(cudnnConvolutionBackwardFilter(p->context.cudnn, &kOne, p->x.get(), x, p->y.get(), dy,
-                                                     p->conv.get(), algorithm, p->context.workspace,
-                                                     p->context.workspace_bytes, &kZero, p->w.get(), dw));
-  };
+ private:
+  Tensor input(const Layout& layout, Operand operand) {
+    return graph_.tensor(
+        fe::graph::Tensor_attributes().set_uid(operand).set_dim(layout.sizes).set_stride(layout.strides));
+  }
+  static void finish(const Tensor& result, const Layout& layout) {
+    result->set_output(true).set_uid(kResult).set_dim(layout.sizes).set_stride(layout.strides);
+  }
+  template <class Attributes>
+  static Attributes of(const ConvShape& s) {
+    Attributes attributes;
+    attributes.set_padding({s.pad_top, s.pad_left})
+        .set_stride({s.stride_h, s.stride_w})
+        .set_dilation({s.dilation_h, s.dilation_w});
+    return attributes;
+  }
+
+  bool choose(bool exact) {
+    if (graph_.validate().is_bad() || graph_.build_operation_graph(context_.cudnn).is_bad() ||
+        graph_.create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK}).is_bad())
+      return false;
+    std::vector<fe::NumericalNote_t> unwanted{fe::NumericalNote_t::NONDETERMINISTIC};
+    if (exact) unwanted.push_back(fe::NumericalNote_t::TENSOR_CORE);
+    graph_.deselect_numeric_notes(unwanted);
+    graph_.deselect_behavior_notes({fe::BehaviorNote_t::RUNTIME_COMPILATION});
+    graph_.deselect_workspace_greater_than(static_cast<std::int64_t>(context_.workspace_bytes));
+    return graph_.check_support().is_good() && graph_.build_plans(fe::BuildPlanPolicy_t::HEURISTICS_CHOICE).is_good();
+  }
+
+  const Context& context_;
+  fe::graph::Graph graph_;
+  bool is_usable_ = false;
+};
+
+/// Layers of the same shape share a plan while one of them lives.
+std::shared_ptr<const Plan> plan_of(ConvDirection direction, const ConvShape& s, DType dtype, const Context& context) {
+  static std::mutex mutex;
+  static std::map<std::vector<std::int64_t>, std::weak_ptr<const Plan>> plans;
+  const std::vector<std::int64_t> key{reinterpret_cast<std::intptr_t>(&context),
+                                      static_cast<std::int64_t>(context.precision),
+                                      static_cast<std::int64_t>(direction),
+                                      static_cast<std::int64_t>(dtype),
+                                      s.n,
+                                      s.h,
+                                      s.w,
+                                      s.cin,
+                                      s.oh,
+                                      s.ow,
+                                      s.cout,
+                                      s.kh,
+                                      s.kw,
+                                      s.stride_h,
+                                      s.stride_w,
+                                      s.dilation_h,
+                                      s.dilation_w,
+                                      s.pad_top,
+                                      s.pad_left,
+                                      s.groups};
+  const std::lock_guard lock(mutex);
+  std::weak_ptr<const Plan>& known = plans[key];
+  std::shared_ptr<const Plan> plan = known.lock();
+  if (!plan) {
+    plan = std::make_shared<const Plan>(direction, s, dtype, context);
+    known = plan;
+  }
+  return plan;
 }
 
 }  // namespace
 
 RunConvolution plan_convolution(ConvDirection direction, const ConvShape& shape, DType dtype, const Context& context) {
-  const auto plan = std::make_shared<const Plan>(shape, dtype, context);
-  switch (direction) {
-    case ConvDirection::Forward:
-      return plan_forward(plan);
-    case ConvDirection::BackwardInput:
-      return plan_backward_input(plan);
-    default:
-      return plan_backward_weights(plan);
-  }
+  const std::shared_ptr<const Plan> plan = plan_of(direction, shape, dtype, context);
+  if (!plan->is_usable()) return nullptr;
+  return [plan](const void* first, const void* second, void* result) { plan->run(first, second, result); };
 }
 
 }  // namespace dlcore::cuda

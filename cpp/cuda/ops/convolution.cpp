@@ -1,9 +1,13 @@
-// Convolution and its gradients. The library's kernels take filters as [Cout, KH, KW, Cin] and images padded alike on
-// both sides, so filters are transposed (they are small) and, where one side has more padding, images are padded first.
+// Convolution and its gradients, each in one of three ways: by cuDNN where it has kernels for tensor cores, as a matrix
+// product of the windows where not, and by definition for depthwise filters and groups that cuDNN declines.
 #include "ops/convolution.h"
+
+#include <algorithm>
+#include <optional>
 
 #include "cuda/kernels/conv.h"
 #include "cuda/kernels/gemm.h"
+#include "cuda/kernels/im2col.h"
 #include "cuda/kernels/movement.h"
 #include "cuda/kernels/pool.h"
 #include "cuda/library.h"
@@ -60,23 +64,34 @@ StridedCopy transposition(std::int64_t rows, std::int64_t cols, DType dtype) {
   return simplify(copy);
 }
 
-/// One of the three computations: run(first, second, result, bias, activation, scratch) as ops have them, filters HWIO.
+/// What a forward convolution does with its sums.
+struct Epilogue {
+  bool bias = false;
+  Activation activation = Activation::None;
+};
+
+/// One of the three computations: run(first, second, bias, result, scratch) as ops have them, filters HWIO.
 struct Convolution {
-  std::function<void(const void* first, const void* second, const void* bias, Activation, void* result, void* scratch)>
-      run;
+  std::function<void(const void* first, const void* second, const void* bias, void* result, void* scratch)> run;
   std::size_t scratch_bytes;
   std::string label;
 };
 
-Convolution direct(ConvDirection direction, const ConvShape& s, DType dtype, const Context& context) {
+const void* moved(const void* pointer, std::size_t bytes) { return static_cast<const std::byte*>(pointer) + bytes; }
+void* moved(void* pointer, std::size_t bytes) { return static_cast<std::byte*>(pointer) + bytes; }
+
+// ---- by definition
+
+Convolution by_definition(ConvDirection direction, const ConvShape& s, DType dtype, const Epilogue& epilogue,
+                          const Context& context) {
   switch (direction) {
     case ConvDirection::Forward:
-      return {[=, &context](const void* x, const void* w, const void* bias, Activation act, void* y, void*) {
-                conv_forward(context.stream, dtype, s, x, w, bias, act, y);
+      return {[=, &context](const void* x, const void* w, const void* bias, void* y, void*) {
+                conv_forward(context.stream, dtype, s, x, w, bias, epilogue.activation, y);
               },
               0, "conv2d_direct"};
     case ConvDirection::BackwardInput:
-      return {[=, &context](const void* dy, const void* w, const void*, Activation, void* dx, void*) {
+      return {[=, &context](const void* dy, const void* w, const void*, void* dx, void*) {
                 conv_backward_input(context.stream, dtype, s, dy, w, dx);
               },
               0, "conv2d_backward_input_direct"};
@@ -84,20 +99,154 @@ Convolution direct(ConvDirection direction, const ConvShape& s, DType dtype, con
       break;
   }
   const ConvWeightsShape shape(s, context.sm_count);
-  return {[=, &context](const void* x, const void* dy, const void*, Activation, void* dw, void* scratch) {
+  return {[=, &context](const void* x, const void* dy, const void*, void* dw, void* scratch) {
             conv_backward_weights(context.stream, dtype, shape, x, dy, dw, scratch);
           },
           shape.scratch_bytes(), "conv2d_backward_weights_direct"};
 }
 
-Convolution plan_any(ConvDirection direction, const ConvShape& s, DType dtype, const Context& context) {
-  const bool empty = s.n * s.oh * s.ow * s.cin == 0, depthwise = s.groups > 1 && s.cin_per_group() == 1;
-  if (empty || depthwise || dtype == DType::F64) return cuda::direct(direction, s, dtype, context);
+// ---- as a matrix product
+
+/// Some images at a time, whose windows are the rows of one matrix.
+class ColumnConvolution {
+ public:
+  ColumnConvolution(ConvDirection direction, const ConvShape& s, DType dtype, const Epilogue& epilogue,
+                    const Context& context)
+      : direction_(direction),
+        shape_(s),
+        dtype_(dtype),
+        epilogue_(epilogue),
+        context_(context),
+        taps_(s.kh * s.kw * s.cin),
+        in_place_(s.kh * s.kw * s.stride_h * s.stride_w == 1 && s.oh == s.h && s.ow == s.w && s.pad_top == 0 &&
+                  s.pad_left == 0),
+        element_(static_cast<std::int64_t>(size_of(dtype))),
+        sums_(dtype) {
+    const bool adds_columns = direction == ConvDirection::BackwardInput && !in_place_;
+    const std::int64_t column_element = adds_columns ? std::max<std::int64_t>(element_, 4) : element_;
+    const std::int64_t pack = 16 / column_element;
+    ld_ = in_place_ ? taps_ : (taps_ + pack - 1) / pack * pack;
+    const std::int64_t image_bytes = std::max(s.oh * s.ow * ld_, s.h * s.w * s.cin) * column_element;
+    const auto most = static_cast<std::int64_t>(context.column_bytes);
+    images_ = in_place_ ? s.n : std::clamp<std::int64_t>(most / image_bytes, 1, s.n);
+    scratch_.add(in_place_ ? 0 : static_cast<std::size_t>(images_ * s.oh * s.ow * ld_ * column_element));
+    const bool adds_products = direction == ConvDirection::BackwardWeights && images_ < s.n;
+    if (element_ < 4 && (adds_columns || adds_products)) sums_ = DType::F32;
+    if (sums_ != dtype && adds_products)
+      wide_weights_ = scratch_.add(static_cast<std::size_t>(taps_ * s.cout) * sizeof(float));
+    fused_ = direction == ConvDirection::Forward && gemm_fuses(dtype, epilogue.bias, epilogue.activation);
+    for (std::int64_t first = 0; first < s.n; first += images_) {
+      const std::int64_t images = std::min(images_, s.n - first);
+      if (first < 2 * images_ || images < images_) products_.push_back(plan_gemm(call_of(images, first > 0), context));
+      numbers_.push_back(products_.size() - 1);
+    }
+  }
+
+  std::size_t scratch_bytes() const { return scratch_.bytes(); }
+
+  /// The scratch begins with the columns.
+  void run(const void* first, const void* second, const void* bias, void* result, void* columns) const {
+    void* weights = wide_weights_ ? moved(columns, *wide_weights_) : result;
+    ConvShape s = shape_;
+    const auto in_bytes = static_cast<std::size_t>(s.h * s.w * s.cin * element_);
+    const auto out_bytes = static_cast<std::size_t>(s.oh * s.ow * s.cout * element_);
+    std::size_t image = 0;
+    for (const std::size_t number : numbers_) {
+      s.n = std::min(images_, shape_.n - static_cast<std::int64_t>(image));
+      const RunGemm& product = products_[number];
+      switch (direction_) {
+        case ConvDirection::Forward:
+          product(windows(s, moved(first, image * in_bytes), columns), second, bias, moved(result, image * out_bytes));
+          break;
+        case ConvDirection::BackwardInput: {
+          void* dx = moved(result, image * in_bytes);
+          product(moved(first, image * out_bytes), second, nullptr, in_place_ ? dx : columns);
+          if (!in_place_) col2im(context_.stream, dtype_, s, ld_, columns, dx);
+          break;
+        }
+        case ConvDirection::BackwardWeights:
+          product(windows(s, moved(first, image * in_bytes), columns), moved(second, image * out_bytes), nullptr,
+                  weights);
+          break;
+      }
+      image += static_cast<std::size_t>(s.n);
+    }
+    if (wide_weights_) round_sums(context_.stream, dtype_, taps_ * s.cout, weights, result);
+    if (direction_ == ConvDirection::Forward && !fused_)
+      bias_activation(context_.stream, dtype_, shape_.n * s.oh * s.ow, s.cout, bias, epilogue_.activation, result);
+  }
+
+ private:
+  const void* windows(const ConvShape& s, const void* x, void* columns) const {
+    if (in_place_) return x;
+    im2col(context_.stream, dtype_, s, ld_, x, columns);
+    return columns;
+  }
+
+  GemmCall call_of(std::int64_t images, bool accumulate) const {
+    const std::int64_t rows = images * shape_.oh * shape_.ow, cout = shape_.cout;
+    GemmCall call;
+    switch (direction_) {
+      case ConvDirection::Forward:
+        call = dense_call(dtype_, rows, cout, taps_);
+        call.lda = ld_;
+        if (fused_) call.bias = epilogue_.bias, call.activation = epilogue_.activation;
+        break;
+      case ConvDirection::BackwardInput:
+        call = dense_call(dtype_, rows, taps_, cout, false, true);
+        call.ldc = ld_;
+        break;
+      case ConvDirection::BackwardWeights:
+        call = dense_call(dtype_, taps_, cout, rows, true, false);
+        call.lda = ld_;
+        call.accumulate = accumulate;
+        break;
+    }
+    call.result = sums_;
+    for (const std::int64_t elements : {shape_.h * shape_.w * shape_.cin, shape_.oh * shape_.ow * cout})
+      call.alignment = common_alignment(call.alignment, images_ * elements * element_);
+    return call;
+  }
+
+  ConvDirection direction_;
+  ConvShape shape_;
+  DType dtype_;
+  Epilogue epilogue_;
+  const Context& context_;
+  std::int64_t taps_;     // elements of a window
+  bool in_place_;         // windows are pixels: the images are the matrix
+  std::int64_t element_;  // bytes
+  DType sums_;            // of products: float32 where 16-bit floats are added up further
+  ScratchPlan scratch_;
+  std::optional<std::size_t> wide_weights_;  // the place in scratch of the weights' gradient as float32
+  std::int64_t ld_;                          // from window to window, elements
+  std::int64_t images_;                      // at a time
+  bool fused_;
+  std::vector<RunGemm> products_;
+  std::vector<std::size_t> numbers_;  // which product is run for each group of images
+};
+
+Convolution by_product(ConvDirection direction, const ConvShape& s, DType dtype, const Epilogue& epilogue,
+                       const Context& context) {
+  constexpr const char* kLabels[] = {"conv2d_gemm", "conv2d_backward_input_gemm", "conv2d_backward_weights_gemm"};
+  auto conv = std::make_shared<const ColumnConvolution>(direction, s, dtype, epilogue, context);
+  return {[conv](const void* first, const void* second, const void* bias, void* result, void* scratch) {
+            conv->run(first, second, bias, result, scratch);
+          },
+          conv->scratch_bytes(), kLabels[static_cast<int>(direction)]};
+}
+
+// ---- by cuDNN: filters [Cout, KH, KW, Cin], images padded alike on both sides. Filters are transposed (they are
+// small) and, where one side has more padding, images are padded first.
+
+/// Nothing where it declines.
+std::optional<Convolution> by_cudnn(ConvDirection direction, const ConvShape& s, DType dtype, const Epilogue& epilogue,
+                                    const Context& context) {
   const bool even = is_even(s.h, s.oh, s.kh, s.stride_h, s.dilation_h, s.pad_top) &&
                     is_even(s.w, s.ow, s.kw, s.stride_w, s.dilation_w, s.pad_left);
   const ConvShape inner = even ? s : on_padded_images(s);
   const RunConvolution run = plan_convolution(direction, inner, dtype, context);
-  if (!run) return cuda::direct(direction, s, dtype, context);
+  if (!run) return std::nullopt;
 
   const Padding padding = padding_of(s, inner, dtype);
   const std::int64_t rows = s.kh * s.kw * s.cin_per_group();
@@ -106,64 +255,83 @@ Convolution plan_any(ConvDirection direction, const ConvShape& s, DType dtype, c
   const std::size_t filters = scratch.add(static_cast<std::size_t>(rows * s.cout) * size_of(dtype));
   const std::size_t images = even ? 0 : scratch.add(padding.bytes);
   const int element = static_cast<int>(size_of(dtype));
-  const auto place = [](void* bytes, std::size_t offset) {
-    return static_cast<void*>(static_cast<std::byte*>(bytes) + offset);
-  };
   const auto padded = [=, &context](const void* x, void* bytes) -> const void* {
     if (even) return x;
-    pad(context.stream, padding.to_padded, element, 0, x, place(bytes, images));
-    return place(bytes, images);
+    pad(context.stream, padding.to_padded, element, 0, x, moved(bytes, images));
+    return moved(bytes, images);
   };
   const auto transposed = [=, &context](const void* w, void* bytes) -> const void* {
-    strided_copy(context.stream, to_filters, w, place(bytes, filters));
-    return place(bytes, filters);
+    strided_copy(context.stream, to_filters, w, moved(bytes, filters));
+    return moved(bytes, filters);
   };
   switch (direction) {
     case ConvDirection::Forward:
-      return {[=, &context](const void* x, const void* w, const void* bias, Activation act, void* y, void* bytes) {
-                run(padded(x, bytes), transposed(w, bytes), y);
-                bias_activation(context.stream, dtype, s.n * s.oh * s.ow, s.cout, bias, act, y);
-              },
-              scratch.bytes(), "conv2d"};
+      return Convolution{[=, &context](const void* x, const void* w, const void* bias, void* y, void* bytes) {
+                           run(padded(x, bytes), transposed(w, bytes), y);
+                           bias_activation(context.stream, dtype, s.n * s.oh * s.ow, s.cout, bias, epilogue.activation,
+                                           y);
+                         },
+                         scratch.bytes(), "conv2d"};
     case ConvDirection::BackwardInput:
-      return {[=, &context](const void* dy, const void* w, const void*, Activation, void* dx, void* bytes) {
-                run(dy, transposed(w, bytes), even ? dx : place(bytes, images));
-                if (!even) pad(context.stream, padding.from_padded, element, 0, place(bytes, images), dx);
-              },
-              scratch.bytes(), "conv2d_backward_input"};
+      return Convolution{[=, &context](const void* dy, const void* w, const void*, void* dx, void* bytes) {
+                           run(dy, transposed(w, bytes), even ? dx : moved(bytes, images));
+                           if (!even) pad(context.stream, padding.from_padded, element, 0, moved(bytes, images), dx);
+                         },
+                         scratch.bytes(), "conv2d_backward_input"};
     default:
       break;
   }
-  return {[=, &context](const void* x, const void* dy, const void*, Activation, void* dw, void* bytes) {
-            run(padded(x, bytes), dy, place(bytes, filters));
-            strided_copy(context.stream, from_filters, place(bytes, filters), dw);
-          },
-          scratch.bytes(), "conv2d_backward_weights"};
+  return Convolution{[=, &context](const void* x, const void* dy, const void*, void* dw, void* bytes) {
+                       run(padded(x, bytes), dy, moved(bytes, filters));
+                       strided_copy(context.stream, from_filters, moved(bytes, filters), dw);
+                     },
+                     scratch.bytes(), "conv2d_backward_weights"};
 }
 
-Kernel kernel_of(ConvDirection direction, const ConvShape& shape, DType dtype, bool has_bias, Activation activation,
+/// Whether cuDNN's kernels for tensor cores take it: rows of channels of whole 16 bytes, numbers that they compute
+/// with.
+bool suits_tensor_cores(const ConvShape& s, DType dtype, const Context& context) {
+  const std::int64_t pack = 16 / static_cast<std::int64_t>(size_of(dtype));
+  const bool precision = dtype == DType::F16 || dtype == DType::BF16 ||
+                         (dtype == DType::F32 && context.precision == Context::Precision::tf32);
+  return precision && s.cin % pack == 0 && s.cout % pack == 0;
+}
+
+Convolution plan_any(ConvDirection direction, const ConvShape& s, DType dtype, const Epilogue& epilogue,
+                     const Context& context) {
+  constexpr std::int64_t kMostElements = (std::int64_t{1} << 31) - 1;
+  const bool empty = s.n * s.oh * s.ow * s.cin * s.cout == 0, depthwise = s.groups > 1 && s.cin_per_group() == 1;
+  if (empty || depthwise || (s.groups > 1 && dtype == DType::F64))
+    return by_definition(direction, s, dtype, epilogue, context);
+  if (s.groups > 1 || suits_tensor_cores(s, dtype, context))
+    if (std::optional<Convolution> conv = by_cudnn(direction, s, dtype, epilogue, context)) return *std::move(conv);
+  const std::int64_t window = s.kh * s.kw * s.cin + 16, image = std::max(s.oh * s.ow * window, s.h * s.w * s.cin);
+  if (s.groups > 1 || image > kMostElements) return by_definition(direction, s, dtype, epilogue, context);
+  return by_product(direction, s, dtype, epilogue, context);
+}
+
+Kernel kernel_of(ConvDirection direction, const ConvShape& shape, DType dtype, const Epilogue& epilogue,
                  const Context& context) {
-  Convolution conv = plan_any(direction, shape, dtype, context);
-  return {.run =
-              [run = std::move(conv.run), has_bias, activation](const Buffers& b) {
-                run(b.in[0], b.in[1], has_bias ? b.in[2] : nullptr, activation, b.out[0], b.scratch);
-              },
-          .scratch_bytes = conv.scratch_bytes,
-          .label = conv.label,
-          .flops = shape.flops()};
+  Convolution conv = plan_any(direction, shape, dtype, epilogue, context);
+  return {
+      .run = [run = std::move(conv.run), epilogue](
+                 const Buffers& b) { run(b.in[0], b.in[1], epilogue.bias ? b.in[2] : nullptr, b.out[0], b.scratch); },
+      .scratch_bytes = conv.scratch_bytes,
+      .label = conv.label,
+      .flops = shape.flops()};
 }
 
 Kernel plan_conv2d(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
   return kernel_of(ConvDirection::Forward, conv_shape(in[0].shape, in[1].shape, out[0].shape, attrs), in[0].dtype,
-                   in.size() == 3, activation_of(attrs), context);
+                   {in.size() == 3, activation_of(attrs)}, context);
 }
 Kernel plan_backward_input(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
   return kernel_of(ConvDirection::BackwardInput, conv_shape(out[0].shape, in[1].shape, in[0].shape, attrs), in[0].dtype,
-                   false, Activation::None, context);
+                   {}, context);
 }
 Kernel plan_backward_weights(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
   return kernel_of(ConvDirection::BackwardWeights, conv_shape(in[0].shape, out[0].shape, in[1].shape, attrs),
-                   in[0].dtype, false, Activation::None, context);
+                   in[0].dtype, {}, context);
 }
 Kernel plan_transpose(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
   return plan_backward_input(in, out, convolution_behind(attrs, in[1].shape), context);
@@ -178,16 +346,16 @@ std::size_t output_bytes(const ConvShape& s, DType dtype) {
 Kernel plan_max_pool(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
   const DType dtype = in[0].dtype;
   const PooledShape s = pooled_shape(in[0].shape, in[1].shape, out[0].shape, attrs);
-  Convolution conv = plan_any(ConvDirection::Forward, s.conv, dtype, context);
+  const Epilogue epilogue{in.size() == 3, activation_of(attrs)};
+  Convolution conv = plan_any(ConvDirection::Forward, s.conv, dtype, epilogue, context);
   const bool keeps_argmax = attrs.boolean("keeps_argmax", true);
   ScratchPlan scratch;
   const std::size_t y = scratch.add(output_bytes(s.conv, dtype));
   const std::size_t argmax = scratch.add(keeps_argmax ? 0 : static_cast<std::size_t>(out[0].shape.elements()));
   const std::size_t inner = scratch.add(conv.scratch_bytes);
   return {.run =
-              [=, run = std::move(conv.run), pool = s.pool, has_bias = in.size() == 3,
-               activation = activation_of(attrs), &context](const Buffers& b) {
-                run(b.in[0], b.in[1], has_bias ? b.in[2] : nullptr, activation, at(b, y), at(b, inner));
+              [=, run = std::move(conv.run), pool = s.pool, &context](const Buffers& b) {
+                run(b.in[0], b.in[1], epilogue.bias ? b.in[2] : nullptr, at(b, y), at(b, inner));
                 max_pool(context.stream, dtype, DType::U8, pool, at(b, y), b.out[0],
                          keeps_argmax ? b.out[1] : at(b, argmax));
               },
@@ -199,7 +367,7 @@ Kernel plan_max_pool(SpecSpan in, SpecSpan out, const Attrs& attrs, const Contex
 /// dp, argmax: which inputs they are.
 Kernel plan_pooled(ConvDirection direction, const PooledShape& s, DType dtype, int dp, int argmax, int other,
                    const Context& context) {
-  Convolution conv = plan_any(direction, s.conv, dtype, context);
+  Convolution conv = plan_any(direction, s.conv, dtype, {}, context);
   ScratchPlan scratch;
   const std::size_t dy = scratch.add(output_bytes(s.conv, dtype));
   const std::size_t inner = scratch.add(conv.scratch_bytes);
@@ -207,8 +375,8 @@ Kernel plan_pooled(ConvDirection direction, const PooledShape& s, DType dtype, i
               [=, run = std::move(conv.run), pool = s.pool, &context](const Buffers& b) {
                 max_pool_grad(context.stream, dtype, DType::U8, pool, b.in[dp], b.in[argmax], at(b, dy));
                 const bool to_input = direction == ConvDirection::BackwardInput;
-                run(to_input ? at(b, dy) : b.in[other], to_input ? b.in[other] : at(b, dy), nullptr, Activation::None,
-                    b.out[0], at(b, inner));
+                run(to_input ? at(b, dy) : b.in[other], to_input ? b.in[other] : at(b, dy), nullptr, b.out[0],
+                    at(b, inner));
               },
           .scratch_bytes = scratch.bytes(),
           .label = "pooled_" + conv.label,

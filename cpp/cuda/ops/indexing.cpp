@@ -5,6 +5,7 @@
 
 #include "cuda/kernels/embedding.h"
 #include "cuda/ops/families.h"
+#include "ops/data_errors.h"
 
 namespace dlcore::cuda {
 
@@ -12,16 +13,22 @@ namespace {
 
 using SpecSpan = std::span<const TensorSpec>;
 
-IndexFault fault_of(const Context& context) { return {context.fault, 1 + static_cast<int>(Fault::index_out_of_range)}; }
+std::shared_ptr<const FaultSite> fault_of(const char* name, SpecSpan in, const Attrs& attrs, const Lookup& lookup,
+                                          const Context& context) {
+  return context.faults->site([rows = lookup.rows, axis = axis_text_of(name, in, attrs)](auto index, auto position) {
+    return index_out_of_range(index, position, rows, axis);
+  });
+}
 
 using Gather = void (*)(cudaStream_t, const Lookup&, DType index, std::size_t element_bytes, const void* x,
-                        const void* indices, void* y, IndexFault);
+                        const void* indices, void* y, const FaultSite&);
 void add_gather(const char* name, Gather kernel) {
   register_kernel(name, [=](SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) -> Kernel {
     const Lookup lookup = lookup_of(name, in, attrs);
     return {.run =
-                [=, bytes = size_of(in[0].dtype), index = in[1].dtype, &context](const Buffers& b) {
-                  kernel(context.stream, lookup, index, bytes, b.in[0], b.in[1], b.out[0], fault_of(context));
+                [=, bytes = size_of(in[0].dtype), index = in[1].dtype,
+                 fault = fault_of(name, in, attrs, lookup, context), &context](const Buffers& b) {
+                  kernel(context.stream, lookup, index, bytes, b.in[0], b.in[1], b.out[0], *fault);
                 },
             .label = name,
             .may_fail = lookup.mode == IndexMode::Raise};
@@ -31,9 +38,9 @@ void add_gather(const char* name, Gather kernel) {
 Kernel plan_scatter_add(SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) {
   const Lookup lookup = lookup_of("scatter_add", in, attrs);
   return {.run =
-              [=, dtype = in[2].dtype, index = in[1].dtype, &context](const Buffers& b) {
-                scatter_add(context.stream, lookup, index, dtype, b.in[1], b.in[2], b.out[0], b.scratch,
-                            fault_of(context));
+              [=, dtype = in[2].dtype, index = in[1].dtype, fault = fault_of("scatter_add", in, attrs, lookup, context),
+               &context](const Buffers& b) {
+                scatter_add(context.stream, lookup, index, dtype, b.in[1], b.in[2], b.out[0], b.scratch, *fault);
               },
           .scratch_bytes = scatter_add_scratch_bytes(lookup),
           .label = "scatter_add",
@@ -44,8 +51,9 @@ void add_scatter_along(const char* name) {
   register_kernel(name, [=](SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) -> Kernel {
     const Lookup lookup = lookup_of(name, in, attrs);
     return {.run =
-                [=, dtype = in[2].dtype, index = in[1].dtype, &context](const Buffers& b) {
-                  scatter_along(context.stream, lookup, index, dtype, b.in[1], b.in[2], b.out[0], fault_of(context));
+                [=, dtype = in[2].dtype, index = in[1].dtype, fault = fault_of(name, in, attrs, lookup, context),
+                 &context](const Buffers& b) {
+                  scatter_along(context.stream, lookup, index, dtype, b.in[1], b.in[2], b.out[0], *fault);
                 },
             .label = name,
             .may_fail = lookup.mode == IndexMode::Raise};

@@ -16,7 +16,7 @@ GemmCall dense_call(DType dtype, std::int64_t m, std::int64_t n, std::int64_t k,
   call.m = m, call.n = n, call.k = k;
   call.transpose_a = transpose_a, call.transpose_b = transpose_b;
   call.lda = transpose_a ? m : k, call.ldb = transpose_b ? k : n, call.ldc = n;
-  call.dtype = dtype;
+  call.dtype = call.result = dtype;
   return call;
 }
 

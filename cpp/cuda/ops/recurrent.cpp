@@ -1,6 +1,7 @@
-// LSTM, GRU and the simple recurrent network over whole sequences. The inputs of all steps are one product; each step
-// is a product with h and one kernel. Backward, the steps leave the gradients of the sums in their gates ("deltas")
-// behind, and those of all steps together give the weights' and the inputs' gradients as a few large products.
+// LSTM, GRU and the simple recurrent network over whole sequences. The inputs of all steps are one product; the steps
+// are one kernel where the recurrent weights fit on a multiprocessor, else each is a product with h and a kernel.
+// Backward, the steps leave the gradients of the sums in their gates ("deltas") behind, and those of all steps together
+// give the weights' and the inputs' gradients as a few large products.
 #include "ops/recurrent.h"
 
 #include "cuda/kernels/movement.h"
@@ -91,10 +92,24 @@ Kernel plan_forward(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context
   }
   ScratchPlan scratch;
   const std::size_t z = scratch.add(elements.bytes(s.batch * s.steps * cols));
+  const RunGemm project = plan_gemm(dense_call(dtype, s.batch * s.steps, cols, s.channels), context);
+  if (rnn_fits_one_kernel(s, dtype, context.shared_bytes, context.sm_count)) {
+    kernel.scratch_bytes = scratch.bytes();
+    kernel.run = [=, &context](const Buffers& b) {
+      project(b.in[0], b.in[1], nullptr, at(b, z));
+      rnn_forward(
+          context.stream,
+          {s, at<float>(b, z), b.input<float>(2), b.input<float>(3), has_mask ? b.input<bool>(4 + states) : nullptr,
+           b.input<float>(4), states == 2 ? b.input<float>(5) : nullptr, b.output<float>(1),
+           states == 2 ? b.output<float>(2) : nullptr, b.output<float>(0),
+           keeps ? b.output<float>(1 + states) : nullptr},
+          context.sm_count);
+    };
+    return kernel;
+  }
   const std::size_t zh = scratch.add(elements.bytes(s.batch * cols));
   const std::size_t reset = scratch.add(before ? elements.bytes(state) : 0);
   const std::size_t saved = scratch.add(before && !keeps ? elements.bytes(saved_size) : 0);
-  const RunGemm project = plan_gemm(dense_call(dtype, s.batch * s.steps, cols, s.channels), context);
   const std::int64_t units = s.units, gate_cols = before ? 2 * units : cols;
   const RunGemm recur =
       product(dtype, units, s.batch, gate_cols, units, false, false, units, cols, cols, false, context);
@@ -181,6 +196,7 @@ Kernel plan_grad(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& c
   const std::size_t partials = scratch.add(sum_rows.scratch_bytes());
 
   const std::vector<Part> parts = parts_of(s.cell);
+  const bool one_kernel = rnn_fits_one_kernel(s, dtype, context.shared_bytes, context.sm_count);
   std::vector<RunGemm> back, weights;  // by part: into dh (GruResetBefore's second: dreset), into dw_h
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const std::int64_t n = parts[i].vectors * units;
@@ -195,10 +211,16 @@ Kernel plan_grad(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& c
                : nullptr;
   const StridedCopy to_steps = step_order(s, dtype, false), from_steps = step_order(s, dtype, true);
 
-  kernel.scratch_bytes = scratch.bytes();
-  kernel.run = [=, &context](const Buffers& b) {
+  const auto all_steps = [=, &context](const Buffers& b) {
+    const auto given = [&](int input) { return input < 0 ? nullptr : b.input<float>(input); };
+    rnn_backward(context.stream,
+                 {s, b.input<float>(2), b.input<float>(3), inputs.mask < 0 ? nullptr : b.input<bool>(inputs.mask),
+                  given(inputs.dy), given(inputs.dh_T), given(inputs.dc_T), b.output<float>(4),
+                  states == 2 ? b.output<float>(5) : nullptr, at<float>(b, deltas)},
+                 context.sm_count);
+  };
+  const auto step_by_step = [=, &context](const Buffers& b) {
     start(b);
-    const void *w_h = b.in[2], *workspace = b.in[3];
     if (inputs.mask >= 0) zero_bytes(context.stream, at(b, carried), elements.bytes(state));
     RnnBackStep step{};
     step.mask = inputs.mask < 0 ? nullptr : b.input<bool>(inputs.mask);
@@ -208,11 +230,12 @@ Kernel plan_grad(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& c
     step.carried = at(b, carried);
     step.dreset = at(b, dreset);
     const auto multiply = [&](std::size_t i, void* to) {
-      back[i](elements.at(step.deltas, parts[i].from * units), elements.at(w_h, parts[i].into * units), nullptr, to);
+      back[i](elements.at(step.deltas, parts[i].from * units), elements.at(b.in[2], parts[i].into * units), nullptr,
+              to);
     };
     for (step.step = s.steps - 1; step.step >= 0; --step.step) {
       step.time = time_of(s, step.step);
-      step.saved = elements.at(workspace, step.step * s.batch * saved);
+      step.saved = elements.at(b.in[3], step.step * s.batch * saved);
       step.deltas = elements.at(at(b, deltas), step.step * s.batch * wide);
       rnn_step_backward(context.stream, dtype, s, step);
       if (before) {
@@ -223,11 +246,15 @@ Kernel plan_grad(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& c
       }
       multiply(0, step.dh);
     }
+  };
 
+  kernel.scratch_bytes = scratch.bytes();
+  kernel.run = [=, &context](const Buffers& b) {
+    one_kernel ? all_steps(b) : step_by_step(b);
     strided_copy(context.stream, to_steps, b.in[0], at(b, ordered));
     dw_x(at(b, ordered), at(b, deltas), nullptr, b.out[1]);
     for (std::size_t i = 0; i < parts.size(); ++i)
-      weights[i](elements.at(workspace, parts[i].saved * units), elements.at(at(b, deltas), parts[i].from * units),
+      weights[i](elements.at(b.in[3], parts[i].saved * units), elements.at(at(b, deltas), parts[i].from * units),
                  nullptr, elements.at(b.out[2], parts[i].into * units));
     if (needs_dx) {
       dx(at(b, deltas), b.in[1], nullptr, at(b, ordered));

@@ -3,6 +3,7 @@
 
 #include "cuda/ops/families.h"
 #include "ops/axis.h"
+#include "ops/data_errors.h"
 
 namespace dlcore::cuda {
 
@@ -42,16 +43,25 @@ void add(const char* name, TwoInputs kernel) {
   });
 }
 
-/// Labels as the kernels take them; their data is known when they run.
-LabelRows label_rows(const TensorSpec& labels, const Attrs& attrs, const Context& context) {
-  return {{nullptr, labels.dtype == DType::I64, attrs.has("ignore_class"), attrs.integer("ignore_class", 0)},
-          context.fault,
-          1 + static_cast<int>(Fault::label_out_of_range)};
-}
-LabelRows with_data(LabelRows rows, const void* data) {
-  rows.labels.data = data;
-  return rows;
-}
+/// Labels as the kernels take them, and whom they report to; their data is known when they run.
+class PlannedLabels {
+ public:
+  PlannedLabels(const char* op, const TensorSpec& labels, std::int64_t classes, const Attrs& attrs,
+                const Context& context)
+      : labels_{nullptr, labels.dtype == DType::I64, attrs.has("ignore_class"), attrs.integer("ignore_class", 0)},
+        fault_(context.faults->site([op, classes](std::int64_t label, std::int64_t row) {
+          return label_out_of_range(op, label, row, classes);
+        })) {}
+  LabelRows at(const void* data) const {
+    LabelRows rows{labels_, *fault_};
+    rows.labels.data = data;
+    return rows;
+  }
+
+ private:
+  Labels labels_;
+  std::shared_ptr<const FaultSite> fault_;
+};
 
 void register_dense() {
   register_kernel("softmax_xent", [](SpecSpan in, SpecSpan, const Attrs&, const Context& context) -> Kernel {
@@ -88,20 +98,22 @@ void register_dense() {
 void register_sparse() {
   register_kernel("sparse_softmax_xent", [](SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) {
     return Kernel{.run =
-                      [rows = rows_of(in[0]), dtype = in[0].dtype, labels = label_rows(in[1], attrs, context),
+                      [rows = rows_of(in[0]), dtype = in[0].dtype,
+                       labels = PlannedLabels("sparse_softmax_xent", in[1], in[0].shape.back(), attrs, context),
                        &context](const Buffers& b) {
-                        sparse_softmax_xent(context.stream, dtype, rows.count, rows.size, b.in[0],
-                                            with_data(labels, b.in[1]), b.out[0]);
+                        sparse_softmax_xent(context.stream, dtype, rows.count, rows.size, b.in[0], labels.at(b.in[1]),
+                                            b.out[0]);
                       },
                   .label = "sparse_softmax_xent",
                   .may_fail = true};
   });
   register_kernel("sparse_softmax_xent_grad", [](SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) {
     return Kernel{.run =
-                      [rows = rows_of(in[1]), dtype = in[1].dtype, labels = label_rows(in[2], attrs, context),
+                      [rows = rows_of(in[1]), dtype = in[1].dtype,
+                       labels = PlannedLabels("sparse_softmax_xent_grad", in[2], in[1].shape.back(), attrs, context),
                        &context](const Buffers& b) {
                         sparse_softmax_xent_grad(context.stream, dtype, rows.count, rows.size, b.in[0], b.in[1],
-                                                 with_data(labels, b.in[2]), b.out[0]);
+                                                 labels.at(b.in[2]), b.out[0]);
                       },
                   .label = "sparse_softmax_xent_grad",
                   .in_place = {{0, 1}},
@@ -109,20 +121,22 @@ void register_sparse() {
   });
   register_kernel("sparse_xent", [](SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) {
     return Kernel{.run =
-                      [rows = rows_of(in[0]), dtype = in[0].dtype, labels = label_rows(in[1], attrs, context),
+                      [rows = rows_of(in[0]), dtype = in[0].dtype,
+                       labels = PlannedLabels("sparse_xent", in[1], in[0].shape.back(), attrs, context),
                        epsilon = attrs.number("epsilon", 1e-7), &context](const Buffers& b) {
-                        sparse_xent(context.stream, dtype, rows.count, rows.size, epsilon, b.in[0],
-                                    with_data(labels, b.in[1]), b.out[0]);
+                        sparse_xent(context.stream, dtype, rows.count, rows.size, epsilon, b.in[0], labels.at(b.in[1]),
+                                    b.out[0]);
                       },
                   .label = "sparse_xent",
                   .may_fail = true};
   });
   register_kernel("sparse_xent_grad", [](SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) {
     return Kernel{.run =
-                      [rows = rows_of(in[1]), dtype = in[1].dtype, labels = label_rows(in[2], attrs, context),
+                      [rows = rows_of(in[1]), dtype = in[1].dtype,
+                       labels = PlannedLabels("sparse_xent_grad", in[2], in[1].shape.back(), attrs, context),
                        epsilon = attrs.number("epsilon", 1e-7), &context](const Buffers& b) {
                         sparse_xent_grad(context.stream, dtype, rows.count, rows.size, epsilon, b.in[0], b.in[1],
-                                         with_data(labels, b.in[2]), b.out[0]);
+                                         labels.at(b.in[2]), b.out[0]);
                       },
                   .label = "sparse_xent_grad",
                   .may_fail = true};

@@ -8,9 +8,18 @@ from dlcore.ops import numpy as knp
 from dlcore.ops._common import as_float
 from dlcore.ops.operation import operation
 
-# Scores up to so many are kept for the gradient. Of more, pieces of about so many are computed at a time, and of so
-# many queries at least, as each piece adds to the gradients of all keys and values.
-_KEPT_SCORES, _SCORES_OF_PIECE, _QUERIES_OF_PIECE = 1 << 22, 1 << 20, 256
+
+class _Limits(NamedTuple):
+    """Scores up to so many are kept for the gradient. Of more, pieces of about so many are computed at a time, and of
+    so many queries at least, as each piece adds to the gradients of all keys and values."""
+
+    kept_scores: int
+    scores_of_piece: int
+    queries_of_piece: int
+
+
+# What a processor's caches hold, and what fills a GPU.
+_ON_CPU, _ON_GPU = _Limits(1 << 22, 1 << 20, 256), _Limits(1 << 26, 1 << 24, 1024)
 
 
 @operation
@@ -102,13 +111,14 @@ def in_pieces(attend, query, key, value, heads, axis, is_causal):
         axis: of the queries and keys, T and S.
     """
     batch, queries, keys = query.shape[0], query.shape[axis], key.shape[axis]
-    if None in (batch, queries, keys) or batch * heads * queries * keys <= _KEPT_SCORES:
+    limits = _ON_CPU if _core.current_device().startswith("cpu") else _ON_GPU
+    if None in (batch, queries, keys) or batch * heads * queries * keys <= limits.kept_scores:
         return attend(query, key, value, Part())
-    of_batches = _ranges(batch, _SCORES_OF_PIECE // (heads * queries * keys))
+    of_batches = _ranges(batch, limits.scores_of_piece // (heads * queries * keys))
     results = []
     for batches, q, k, v in zip(of_batches, *(_split(x, of_batches, 0) for x in (query, key, value))):
-        rows_of_piece = _SCORES_OF_PIECE // ((batches.stop - batches.start) * heads * keys)
-        of_rows = _ranges(queries, max(_QUERIES_OF_PIECE, rows_of_piece))
+        rows_of_piece = limits.scores_of_piece // ((batches.stop - batches.start) * heads * keys)
+        of_rows = _ranges(queries, max(limits.queries_of_piece, rows_of_piece))
         pieces = []
         for rows, q_piece in zip(of_rows, _split(q, of_rows, axis)):
             columns = slice(0, min(rows.stop, keys)) if is_causal else None

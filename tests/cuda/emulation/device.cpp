@@ -23,13 +23,15 @@ void cuda::register_kernel(std::string_view primitive, PlanKernel plan) {
 namespace testing {
 
 const cuda::Context& device_context() {
-  static int fault = 0;
+  static cuda::FaultRecord record;
+  static cuda::Faults faults;
+  static const bool used = (faults.use(&record, &record), true);
   static char workspace[1 << 20];
-  // Few multiprocessors: reductions are cut where shapes of tests are small, too.
-  static const cuda::Context context{nullptr,          nullptr, nullptr, workspace,
-                                     sizeof workspace, &fault,  2,       cuda::Context::Precision::highest};
+  // Few multiprocessors and columns: work is cut into pieces where shapes of tests are small, too.
+  static const cuda::Context context{nullptr, nullptr, nullptr, workspace, sizeof workspace,
+                                     4096,    &faults, 2,       160 << 10, cuda::Context::Precision::highest};
   static const bool registered = (cuda::register_all(), true);
-  (void)registered;
+  (void)registered, (void)used;
   return context;
 }
 

@@ -16,6 +16,7 @@
 #define __forceinline__ inline
 #define __shared__ static
 #define __launch_bounds__(...)
+#define __grid_constant__ &  // after a parameter's type: one for all threads
 
 namespace dlcore::emulation {
 
@@ -78,6 +79,11 @@ template <class T>
 T atomicAdd(T* at, T value) {
   const T before = *at;
   *at = before + value;
+  return before;
+}
+inline int atomicCAS(int* at, int expected, int value) {
+  const int before = *at;
+  if (before == expected) *at = value;
   return before;
 }
 inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {

@@ -55,12 +55,12 @@ RunGemm plan_gemm(const GemmCall& s, const Context&) {
       for (std::int64_t i = 0; i < s.m; ++i)
         for (std::int64_t j = 0; j < s.n; ++j) {
           const std::int64_t at = p * s.stride_c + i * s.ldc + j;
-          double sum = s.accumulate ? read(s.dtype, c, at) : 0;
+          double sum = s.accumulate ? read(s.result, c, at) : 0;
           for (std::int64_t q = 0; q < s.k; ++q)
             sum += read(s.dtype, a, p * s.stride_a + (s.transpose_a ? q * s.lda + i : i * s.lda + q)) *
                    read(s.dtype, b, p * s.stride_b + (s.transpose_b ? j * s.ldb + q : q * s.ldb + j));
           if (s.bias) sum += read(s.dtype, bias, j);
-          write(s.dtype, c, at, activate_ref(sum, s.activation));
+          write(s.result, c, at, activate_ref(sum, s.activation));
         }
   };
 }

@@ -1,0 +1,35 @@
+// Errors that only data can show. A kernel writes down the first that it meets, in host memory that the GPU can write,
+// so that nothing waits for it; the host throws it when it next waits.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "cuda/fault_site.h"
+#include "dlcore/error.h"
+
+namespace dlcore::cuda {
+
+class Faults {
+ public:
+  /// The error for a value at a position.
+  using Describe = std::function<Error(std::int64_t value, std::int64_t position)>;
+
+  /// The record as the host and as the device see it.
+  void use(FaultRecord* on_host, FaultRecord* on_device);
+  /// A site of a planned kernel, while it is held.
+  std::shared_ptr<const FaultSite> site(Describe describe);
+  /// Throws what has been reported. Nothing that reports is running.
+  void check();
+
+ private:
+  std::mutex mutex_;
+  std::map<int, Describe> sites_;
+  int last_site_ = 0;
+  FaultRecord* on_host_ = nullptr;
+  FaultRecord* on_device_ = nullptr;
+};
+
+}  // namespace dlcore::cuda

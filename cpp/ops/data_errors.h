@@ -1,0 +1,25 @@
+// Errors that only data can show, worded alike on every device.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "dlcore/error.h"
+
+namespace dlcore {
+
+/// index: element `position` of the indices. axis: "axis 0 of size 5 of (5, 2)", whose size is `rows`.
+inline Error index_out_of_range(std::int64_t index, std::int64_t position, std::int64_t rows, const std::string& axis) {
+  return index_error("index ", index, " (element ", position, " of the indices) is out of range for ", axis,
+                     "; expected 0 <= index < ", rows,
+                     " (negative: from the end). Check the ids, or enlarge the table.");
+}
+
+inline Error label_out_of_range(std::string_view op, std::int64_t label, std::int64_t row, std::int64_t classes) {
+  return index_error(op, ": label ", label, " at row ", row, " is not one of the ", classes,
+                     " classes; labels are numbers from 0 to ", classes - 1,
+                     ". Give the last layer more units, or renumber the labels.");
+}
+
+}  // namespace dlcore
