@@ -28,10 +28,12 @@ class Column {
  public:
   /// Number p is from[p * step], p < units; this thread's column of `columns`.
   __device__ Column(const float* from, std::int64_t step, int units, int columns, bool exists, float* shared)
-      : rest_(shared + threadIdx.x), columns_(columns), rest_count_(units > kHeld ? (units - kHeld + 3) / 4 * 4 : 0) {
+      : rest_(shared + threadIdx.x),
+        columns_(columns),
+        rest_count_(exists && units > kHeld ? (units - kHeld + 3) / 4 * 4 : 0) {
 #pragma unroll
     for (int p = 0; p < kHeld; ++p) held_[p] = exists && p < units ? from[p * step] : 0.0f;
-    for (int p = 0; p < rest_count_ && exists; ++p)
+    for (int p = 0; p < rest_count_; ++p)
       rest_[p * columns_] = kHeld + p < units ? from[(kHeld + p) * step] : 0.0f;
   }
   /// sums[r] of row r, whose vector begins at vectors + r * distance and ends in zeros.

@@ -1,9 +1,12 @@
 #include "emulation.h"
 
 #include <setjmp.h>
+#include <sys/mman.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include <memory>
+#include <new>
 #include <vector>
 
 dlcore::emulation::Index threadIdx, blockIdx;
@@ -33,10 +36,33 @@ struct Barrier {
   }
 };
 
+/// Memory that ends where no page is, so that reading beyond it ends the test, as it may end a kernel.
+class GuardedBytes {
+ public:
+  /// `bytes` of 0xff, 16-byte aligned.
+  unsigned char* fresh(std::size_t bytes) {
+    if (bytes > room_) {
+      const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+      room_ = (bytes + page - 1) / page * page;
+      void* pages = mmap(nullptr, room_ + page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (pages == MAP_FAILED || mprotect(pages, room_, PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
+      end_ = static_cast<unsigned char*>(pages) + room_;  // the pages before are left: a few in all
+    }
+    begin_ = end_ - (bytes + 15) / 16 * 16;
+    if (bytes) std::memset(begin_, 0xff, bytes);
+    return begin_;
+  }
+  unsigned char* begin() const { return begin_; }
+
+ private:
+  std::size_t room_ = 0;
+  unsigned char *begin_ = nullptr, *end_ = nullptr;
+};
+
 std::vector<Fiber> fibers;
 std::vector<Barrier> warps;
 std::vector<std::uint64_t> slots;
-std::vector<unsigned char> shared_bytes_;
+GuardedBytes shared_bytes;
 Barrier block_barrier;
 jmp_buf scheduler;
 unsigned current;
@@ -85,7 +111,7 @@ void enter(Fiber& fiber) {
 void run_block(dim3 block, std::size_t shared) {
   const unsigned threads = block.x * block.y * block.z;
   if (fibers.size() < threads) fibers.resize(threads);
-  shared_bytes_.assign(shared, 0xff);
+  shared_bytes.fresh(shared);
   block_barrier = {threads, 0, 0};
   warps.assign((threads + 31) / 32, {});
   for (unsigned i = 0; i < threads; ++i) ++warps[i / 32].running;
@@ -120,7 +146,7 @@ void run(dim3 grid, dim3 block, std::size_t shared, void (*body)(void*), void* a
       }
 }
 
-void* shared() { return shared_bytes_.data(); }
+void* shared() { return shared_bytes.begin(); }
 void wait_for_block() { wait_at(block_barrier); }
 void wait_for_warp() { wait_at(warps[current / 32]); }
 std::uint64_t* lane_slots() { return &slots[current / 32 * 32]; }
