@@ -28,7 +28,8 @@ struct Context {
   /// next synchronisation throws the Index error.
   int* fault;
   int sm_count;
-  Precision precision;  // of float32 matmul and convolution
+  std::size_t shared_bytes;  // that a block may ask for
+  Precision precision;       // of float32 matmul and convolution
 };
 
 enum class Fault : int { index_out_of_range, label_out_of_range };

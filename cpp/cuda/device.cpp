@@ -132,6 +132,9 @@ void CudaDevice::set_up() {
   *fault_ = 0;
   context_.fault = static_cast<int*>(there);
   DLCORE_CUDA_CHECK(cudaDeviceGetAttribute(&context_.sm_count, cudaDevAttrMultiProcessorCount, index_));
+  int shared_bytes = 0;
+  DLCORE_CUDA_CHECK(cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, index_));
+  context_.shared_bytes = static_cast<std::size_t>(shared_bytes);
 }
 
 const Context& CudaDevice::use() {

@@ -26,8 +26,8 @@ const cuda::Context& device_context() {
   static int fault = 0;
   static char workspace[1 << 20];
   // Few multiprocessors: reductions are cut where shapes of tests are small, too.
-  static const cuda::Context context{nullptr,          nullptr, nullptr, workspace,
-                                     sizeof workspace, &fault,  2,       cuda::Context::Precision::highest};
+  static const cuda::Context context{
+      nullptr, nullptr, nullptr, workspace, sizeof workspace, &fault, 2, 160 << 10, cuda::Context::Precision::highest};
   static const bool registered = (cuda::register_all(), true);
   (void)registered;
   return context;
