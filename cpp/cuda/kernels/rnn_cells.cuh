@@ -23,22 +23,19 @@ constexpr double kSeluScale = 1.0507009873554805, kSeluAlpha = 1.673263242354377
 template <class T>
 __device__ T activate(RnnActivation activation, T x) {
   const T zero = 0, one = 1;
+  // Those of most models are decided without a jump table, which takes longer than they do.
+  if (activation == RnnActivation::Tanh) return tanh(x);
+  if (activation == RnnActivation::Sigmoid) return dlcore_math::op_sigmoid(x);
   const auto between = [](T v, T low, T high) { return v < low ? low : v > high ? high : v; };
   switch (activation) {
-    case RnnActivation::Linear:
-      return x;
     case RnnActivation::Relu:
       return dlcore_math::op_relu(x);
     case RnnActivation::Relu6:
       return between(x, zero, T(6));
     case RnnActivation::LeakyRelu:
       return x > zero ? x : x * T(0.2);
-    case RnnActivation::Tanh:
-      return tanh(x);
     case RnnActivation::HardTanh:
       return between(x, -one, one);
-    case RnnActivation::Sigmoid:
-      return dlcore_math::op_sigmoid(x);
     case RnnActivation::HardSigmoid:
       return between(x / T(6) + T(0.5), zero, one);
     case RnnActivation::Softplus:
@@ -51,29 +48,26 @@ __device__ T activate(RnnActivation activation, T x) {
       return T(kSeluScale) * (x > zero ? x : T(kSeluAlpha) * expm1(x));
     case RnnActivation::Exponential:
       return exp(x);
+    default:
+      return x;
   }
-  return x;
 }
 
 /// f'(x) where y = f(x).
 template <class T>
 __device__ T slope(RnnActivation activation, T y) {
   const T zero = 0, one = 1;
+  const bool is_tanh = activation == RnnActivation::Tanh;
+  if (is_tanh || activation == RnnActivation::Sigmoid) return is_tanh ? one - y * y : y * (one - y);
   switch (activation) {
-    case RnnActivation::Linear:
-      return one;
     case RnnActivation::Relu:
       return y > zero ? one : zero;
     case RnnActivation::Relu6:
       return y > zero && y < T(6) ? one : zero;
     case RnnActivation::LeakyRelu:
       return y > zero ? one : T(0.2);
-    case RnnActivation::Tanh:
-      return one - y * y;
     case RnnActivation::HardTanh:
       return fabs(y) < one ? one : zero;
-    case RnnActivation::Sigmoid:
-      return y * (one - y);
     case RnnActivation::HardSigmoid:
       return y > zero && y < one ? one / T(6) : zero;
     case RnnActivation::Softplus:
@@ -86,8 +80,9 @@ __device__ T slope(RnnActivation activation, T y) {
       return y > zero ? T(kSeluScale) : y + T(kSeluScale * kSeluAlpha);
     case RnnActivation::Exponential:
       return y;
+    default:
+      return one;
   }
-  return one;
 }
 
 /// What the formulas take of gate k: its activated sum. GruResetAfter has z, r, n_h and, as a fourth, n_x.

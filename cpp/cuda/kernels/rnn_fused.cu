@@ -122,6 +122,7 @@ __global__ void __launch_bounds__(kMostThreads) forward_kernel(RnnShape s, RnnSe
   constexpr RnnSizes sizes = kSizes<cell>;
   constexpr int gates = sizes.gates;
   constexpr bool before = cell == RnnCell::GruResetBefore;
+  constexpr int first_gates = before ? 2 : gates;  // those that are products of h; the last one may be of r * h
   const Place at(s, Rows);
   const int units = static_cast<int>(s.units), stride = stride_of(units), lane = at.lane;
   float* h_now = dynamic_shared<float>();  // [Rows] vectors of h; threads read these while others write h_next
@@ -142,14 +143,22 @@ __global__ void __launch_bounds__(kMostThreads) forward_kernel(RnnShape s, RnnSe
   // A lane has one gate of all rows, GruResetAfter's last n_x beside n_h, and all gates where it has a state.
   const int column = min(lane, gates - 1) * units + min(at.unit, units - 1);
   const float bias = io.b[column], recurrent_bias = s.bias_rows == 2 ? io.b[gates * units + column] : 0.0f;
-  float z[Rows];
-  const auto load = [&](std::int64_t step) {
+  const std::int64_t forth = s.reverse ? -1 : 1;  // in time
+  std::int64_t time_row = at.row * s.steps + time_of(s, 0), saved_at = at.row * (sizes.saved * units) + at.unit;
+  const float* z_at[Rows];
 #pragma unroll
-    for (int r = 0; r < Rows; ++r) {
-      const std::int64_t row = min(static_cast<std::int64_t>(blockIdx.x) * Rows + r, s.batch - 1);
-      z[r] = io.z[(row * s.steps + time_of(s, step)) * (gates * units) + column];
-    }
+  for (int r = 0; r < Rows; ++r) {
+    const std::int64_t row = min(static_cast<std::int64_t>(blockIdx.x) * Rows + r, s.batch - 1);
+    z_at[r] = io.z + (row * s.steps + time_of(s, 0)) * (gates * units) + column;
+  }
+  float z[Rows];
+  std::uint8_t present = 1;  // what mask has; a bool would be waited for where it is loaded
+  const auto load = [&] {
+#pragma unroll
+    for (int r = 0; r < Rows; ++r) z[r] = *z_at[r];
+    if (io.mask) present = io.mask[time_row];
   };
+  float* y_at = io.y + at.row * s.steps * units + at.unit;
   float gate[4], h = 0, c = 0, y = 0;
   /// gate[first...] from the product of [Rows] vectors.
   const auto compute_gates = [&](auto first, auto count, const float* x) {
@@ -172,7 +181,7 @@ __global__ void __launch_bounds__(kMostThreads) forward_kernel(RnnShape s, RnnSe
         if (r == 0 || r == at.slot) gate[k] = v;
       }
   };
-  load(0);
+  load();
   __syncthreads();
   if (at.exists) {
     h = io.h0[at.row * units + at.unit];
@@ -182,26 +191,30 @@ __global__ void __launch_bounds__(kMostThreads) forward_kernel(RnnShape s, RnnSe
   __syncthreads();
 
   for (std::int64_t step = 0; step < s.steps; ++step) {
-    const bool masked = io.mask && !io.mask[at.row * s.steps + time_of(s, step)];
     float saved[sizes.saved] = {};
     const auto save = [&](int k, float v) { saved[k] = v; };
-    compute_gates(constant<0>{}, constant < before ? 2 : gates > {}, h_now);
+    compute_gates(constant<0>{}, constant<first_gates>{}, h_now);
     if constexpr (before) {
       if (at.exists) reset[at.slot * stride + at.unit] = reset_forward(sizes, gate, h, save);
       __syncthreads();
       compute_gates(constant<2>{}, constant<1>{}, reset);
     }
-    if (step + 1 < s.steps) load(step + 1);
+    const bool masked = !present;
+    time_row += forth;
+#pragma unroll
+    for (int r = 0; r < Rows; ++r) z_at[r] += forth * (gates * units);
+    if (step + 1 < s.steps) load();  // to be there after the next product
     if (at.exists) {
       saved[sizes.h_before] = h;
       if (!masked) y = h = step_forward(s, sizes, gate, h, c, save);
       h_next[at.slot * stride + at.unit] = h;
-      io.y[(at.row * s.steps + step) * units + at.unit] = y;
+      *y_at = y;
       if (io.saved)
 #pragma unroll
-        for (int k = 0; k < sizes.saved; ++k)
-          io.saved[((step * s.batch + at.row) * sizes.saved + k) * units + at.unit] = saved[k];
+        for (int k = 0; k < sizes.saved; ++k) io.saved[saved_at + k * units] = saved[k];
     }
+    y_at += units;
+    saved_at += s.batch * (sizes.saved * units);
     float* other = h_now;
     h_now = h_next;
     h_next = other;
@@ -248,37 +261,40 @@ __global__ void __launch_bounds__(kMostThreads) backward_kernel(RnnShape s, RnnB
 
   const std::int64_t state = at.row * units + at.unit;
   float dh = 0, dc = 0, carried = 0;
+  const std::int64_t last = s.steps - 1, step_row = last * s.batch + at.row, forth = s.reverse ? -1 : 1;
+  std::int64_t time_row = at.row * s.steps + time_of(s, last);
+  const float* saved_at = io.saved + step_row * (sizes.saved * units) + at.unit;
+  std::int64_t dy_at = (at.row * s.steps + last) * units + at.unit;
+  float* deltas = io.deltas + step_row * (sizes.deltas * units) + at.unit;
+  float* deltas_as_x = io.deltas_as_x + time_row * (sizes.deltas * units) + at.unit;
   float saved[sizes.saved] = {}, dy = 0;
-  bool masked = false;
-  const auto load = [&](std::int64_t step) {
+  std::uint8_t present = 1;
+  const auto load = [&] {
 #pragma unroll
-    for (int k = 0; k < sizes.saved; ++k)
-      saved[k] = io.saved[((step * s.batch + at.row) * sizes.saved + k) * units + at.unit];
-    if (io.mask) masked = !io.mask[at.row * s.steps + time_of(s, step)];
-    if (io.dy) dy = io.dy[(at.row * s.steps + step) * units + at.unit];
+    for (int k = 0; k < sizes.saved; ++k) saved[k] = saved_at[k * units];
+    if (io.mask) present = io.mask[time_row];
+    if (io.dy) dy = io.dy[dy_at];
   };
-  const auto saved_at = [&](int k) { return saved[k]; };
+  const auto saved_of = [&](int k) { return saved[k]; };
   if (at.exists) {
     if (io.dh_T) dh = io.dh_T[state];
     if (io.dc_T) dc = io.dc_T[state];
-    load(s.steps - 1);
+    load();
   }
   __syncthreads();
 
   for (std::int64_t step = s.steps - 1; step >= 0; --step) {
-    const bool works = at.exists && !masked;
-    float* deltas = io.deltas + (step * s.batch + at.row) * (sizes.deltas * units) + at.unit;
-    float* as_x = io.deltas_as_x + (at.row * s.steps + time_of(s, step)) * (sizes.deltas * units) + at.unit;
+    const bool works = at.exists && present;
     const auto leave = [&](int k, float d) {
       deltas[k * units] = d;
-      as_x[k * units] = d;
+      deltas_as_x[k * units] = d;
       // GruResetAfter's n_x has no recurrent weights, n_h has those of its place.
       if (cell == RnnCell::GruResetAfter && k == 2) return;
       const int of = cell == RnnCell::GruResetAfter && k == 3 ? 2 : k;
       deltas_now[(at.slot * 4 + of) * stride + at.unit] = d;
     };
     if (works) {
-      dh = step_backward(s, sizes, saved_at, dh + dy + carried, dc, leave);
+      dh = step_backward(s, sizes, saved_of, dh + dy + carried, dc, leave);
       carried = 0;
     } else if (at.exists) {  // states and output are those before, no gate has a gradient
       carried += dy;
@@ -287,9 +303,14 @@ __global__ void __launch_bounds__(kMostThreads) backward_kernel(RnnShape s, RnnB
     if constexpr (before) {
       __syncthreads();
       const float dreset = product(gate == 2);
-      if (works) dh = reset_backward(s, sizes, saved_at, dreset, dh, leave);
+      if (works) dh = reset_backward(s, sizes, saved_of, dreset, dh, leave);
     }
-    if (at.exists && step > 0) load(step - 1);
+    saved_at -= s.batch * (sizes.saved * units);
+    dy_at -= units;
+    time_row -= forth;
+    deltas -= s.batch * (sizes.deltas * units);
+    deltas_as_x -= forth * (sizes.deltas * units);
+    if (at.exists && step > 0) load();  // to be there after the product
     __syncthreads();
     dh += product(!before || gate < 2);
     float* other = deltas_now;

@@ -19,7 +19,7 @@ bool rnn_is_fused(const RnnShape& shape, DType dtype, std::size_t shared_bytes);
 struct RnnSequence {
   const float *z, *w_h, *b;  // z [B,T,G*U] products of the inputs, as x lies
   const float *h0, *c0;
-  const bool* mask;
+  const std::uint8_t* mask;  // [B,T] of bools or null
   float *y, *h_T, *c_T;
   float* saved;  // [T,B,saved*U] or null
 };
@@ -27,7 +27,7 @@ void rnn_fused_forward(cudaStream_t stream, const RnnShape& shape, int sm_count,
 
 struct RnnBackSequence {
   const float *w_h, *saved;
-  const bool* mask;
+  const std::uint8_t* mask;
   const float *dy, *dh_T, *dc_T;  // each may be null
   float* deltas;                  // [T,B,deltas*U], overwritten
   float* deltas_as_x;             // [B,T,deltas*U], the same as x lies
