@@ -28,7 +28,7 @@ struct Context {
   std::size_t column_bytes;  // of a convolution's windows (im2col) that are laid out at a time
   Faults* faults;
   int sm_count;
-  std::size_t shared_bytes;  // that a block may have
+  std::size_t shared_bytes;  // that a block may ask for
   Precision precision;       // of float32 matmul and convolution
 };
 

@@ -20,6 +20,8 @@
 
 namespace dlcore::cuda {
 
+inline constexpr std::size_t kSharedBytes = 48 << 10;  // of a block that has not asked for more
+
 /// kernel<<<grid, block, shared, stream>>>(args...). A grid without blocks launches nothing.
 template <class... Parameters, class... Args>
 void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes, cudaStream_t stream,
@@ -27,21 +29,14 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t sh
   static_assert(sizeof...(Parameters) == sizeof...(Args));
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
 #if defined(__CUDACC__)
+  if (shared_bytes > kSharedBytes)
+    DLCORE_CUDA_CHECK(
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)));
   kernel<<<grid, block, shared_bytes, stream>>>(static_cast<Parameters>(args)...);
   DLCORE_CUDA_CHECK(cudaGetLastError());
 #else
   (void)stream;
   emulation::run(grid, block, shared_bytes, [&] { kernel(static_cast<Parameters>(args)...); });
-#endif
-}
-
-/// Before a launch that asks for more than 48 KiB of shared memory.
-template <class... Parameters>
-void allow_shared([[maybe_unused]] void (*kernel)(Parameters...), [[maybe_unused]] std::size_t bytes) {
-#if defined(__CUDACC__)
-  if (bytes > (48 << 10))
-    DLCORE_CUDA_CHECK(
-        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)));
 #endif
 }
 

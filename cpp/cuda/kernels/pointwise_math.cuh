@@ -197,9 +197,8 @@ __device__ inline T op_relu(T x) {
 }
 template <class T>
 __device__ inline T op_sigmoid(T x) {
-  if (x >= T(0)) return T(1) / (T(1) + exp(-x));
-  const T e = exp(x);
-  return e / (T(1) + e);
+  const T e = exp(-fabs(x));
+  return (x >= T(0) ? T(1) : e) / (T(1) + e);
 }
 template <class T>
 __device__ inline T op_softplus(T x) {

@@ -1,6 +1,6 @@
-// Recurrent layers: a step of all rows at a time between the library's products (a thread per row and unit; float or
-// double), or all steps at once where the recurrent weights fit on a multiprocessor. Formulas, masks and the workspace
-// are those of kernels/rnn/rnn.h and rows.h.
+// The arithmetic in the gates of recurrent cells for one step of all rows; the products around it are the library's.
+// Formulas, masks and the workspace are those of kernels/rnn/rnn.h and rows.h. A thread per row and unit. T = float or
+// double.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -41,28 +41,5 @@ struct RnnBackStep {
 void rnn_step_backward(cudaStream_t stream, DType dtype, const RnnShape& shape, const RnnBackStep& step);
 /// That gate.
 void rnn_gates_backward(cudaStream_t stream, DType dtype, const RnnShape& shape, const RnnBackStep& step);
-
-// ---- all steps in one kernel
-
-/// Arrays as kernels/rnn/rnn.h has them; float32.
-struct RnnSequence {
-  RnnShape shape;
-  const float *z, *w_h, *b;  // z [B,T,G*U]: products of the inputs
-  const bool* mask;
-  const float *h0, *c0;
-  float *h, *c, *y;  // h, c: after the last step
-  float* workspace;  // null: not kept
-};
-struct RnnSequenceGradient {
-  RnnShape shape;
-  const float *w_h, *workspace;
-  const bool* mask;
-  const float *dy, *dh_T, *dc_T;  // each may be null
-  float *dh, *dc;                 // of h0 and c0
-  float* deltas;                  // [T,B,deltas*U], steps in the order they were computed in
-};
-bool rnn_fits_one_kernel(const RnnShape& shape, DType dtype, std::size_t most_shared_bytes, int sm_count);
-void rnn_forward(cudaStream_t stream, const RnnSequence& sequence, int sm_count);
-void rnn_backward(cudaStream_t stream, const RnnSequenceGradient& gradient, int sm_count);
 
 }  // namespace dlcore::cuda

@@ -1,5 +1,5 @@
-// The arithmetic of recurrent cells: one row and unit at one step, for kernels that keep its values in different
-// places. Only for kernels.
+// The formulas of recurrent cells for one row and unit, with what the products before them gave. Every kernel that
+// computes steps has them from here. T = float or double.
 #pragma once
 
 #include "cuda/kernels/device.h"
@@ -8,27 +8,34 @@
 
 namespace dlcore::cuda {
 
-inline constexpr double kSeluScale = 1.0507009873554805, kSeluAlpha = 1.6732632423543772;
+/// How many vectors of U a cell has of what, and where some are among those that it saves (RnnLayout).
+struct RnnSizes {
+  RnnCell cell;
+  int gates, saved, h_before, reset, deltas;
+};
+constexpr RnnSizes rnn_sizes(RnnCell cell) {
+  const RnnLayout layout = rnn_layout(cell);
+  return {cell, rnn_gates(cell), layout.saved, layout.h_before, layout.reset, layout.deltas};
+}
+
+constexpr double kSeluScale = 1.0507009873554805, kSeluAlpha = 1.6732632423543772;
 
 template <class T>
 __device__ T activate(RnnActivation activation, T x) {
   const T zero = 0, one = 1;
+  // Those of most models are decided without a jump table, which takes longer than they do.
+  if (activation == RnnActivation::Tanh) return tanh(x);
+  if (activation == RnnActivation::Sigmoid) return dlcore_math::op_sigmoid(x);
   const auto between = [](T v, T low, T high) { return v < low ? low : v > high ? high : v; };
   switch (activation) {
-    case RnnActivation::Linear:
-      return x;
     case RnnActivation::Relu:
       return dlcore_math::op_relu(x);
     case RnnActivation::Relu6:
       return between(x, zero, T(6));
     case RnnActivation::LeakyRelu:
       return x > zero ? x : x * T(0.2);
-    case RnnActivation::Tanh:
-      return tanh(x);
     case RnnActivation::HardTanh:
       return between(x, -one, one);
-    case RnnActivation::Sigmoid:
-      return dlcore_math::op_sigmoid(x);
     case RnnActivation::HardSigmoid:
       return between(x / T(6) + T(0.5), zero, one);
     case RnnActivation::Softplus:
@@ -41,29 +48,26 @@ __device__ T activate(RnnActivation activation, T x) {
       return T(kSeluScale) * (x > zero ? x : T(kSeluAlpha) * expm1(x));
     case RnnActivation::Exponential:
       return exp(x);
+    default:
+      return x;
   }
-  return x;
 }
 
 /// f'(x) where y = f(x).
 template <class T>
 __device__ T slope(RnnActivation activation, T y) {
   const T zero = 0, one = 1;
+  const bool is_tanh = activation == RnnActivation::Tanh;
+  if (is_tanh || activation == RnnActivation::Sigmoid) return is_tanh ? one - y * y : y * (one - y);
   switch (activation) {
-    case RnnActivation::Linear:
-      return one;
     case RnnActivation::Relu:
       return y > zero ? one : zero;
     case RnnActivation::Relu6:
       return y > zero && y < T(6) ? one : zero;
     case RnnActivation::LeakyRelu:
       return y > zero ? one : T(0.2);
-    case RnnActivation::Tanh:
-      return one - y * y;
     case RnnActivation::HardTanh:
       return fabs(y) < one ? one : zero;
-    case RnnActivation::Sigmoid:
-      return y * (one - y);
     case RnnActivation::HardSigmoid:
       return y > zero && y < one ? one / T(6) : zero;
     case RnnActivation::Softplus:
@@ -76,84 +80,101 @@ __device__ T slope(RnnActivation activation, T y) {
       return y > zero ? T(kSeluScale) : y + T(kSeluScale * kSeluAlpha);
     case RnnActivation::Exponential:
       return y;
-  }
-  return one;
-}
-
-/// A step of f.s. At gives and takes its values: input(gate), recurrent(gate) and, for GruResetAfter, second_bias(gate)
-/// are summed in a gate; h_before(), c_before(); save(k, v) for the gradient; put_c(c) and put(h) last. GruResetBefore
-/// has its gates saved already: saved(0).
-template <class T, class At>
-__device__ void cell_forward(RnnCell cell, const At& f) {
-  const T h_before = f.h_before();
-  const auto state = [&](T x) { return activate(f.s.activation, x); };
-  const auto gate = [&](T x) { return activate(f.s.recurrent_activation, x); };
-  const auto sum = [&](int k) { return f.input(k) + f.recurrent(k); };
-  switch (cell) {
-    case RnnCell::Lstm: {
-      const T i = gate(sum(0)), g_f = gate(sum(1)), g = state(sum(2)), o = gate(sum(3));
-      const T c_before = f.c_before(), c = fma(g_f, c_before, i * g), squashed = state(c);
-      f.save(0, i), f.save(1, g_f), f.save(2, g), f.save(3, o), f.save(4, c_before), f.save(5, squashed);
-      f.put_c(c);
-      return f.put(o * squashed);
-    }
-    case RnnCell::GruResetAfter: {
-      const T z = gate(f.input(0) + (f.recurrent(0) + f.second_bias(0)));
-      const T r = gate(f.input(1) + (f.recurrent(1) + f.second_bias(1)));
-      const T n_h = f.recurrent(2) + f.second_bias(2), n = state(fma(r, n_h, f.input(2)));
-      f.save(0, z), f.save(1, r), f.save(2, n), f.save(3, n_h);
-      return f.put(fma(z, h_before - n, n));
-    }
-    case RnnCell::GruResetBefore: {
-      const T z = f.saved(0), n = state(sum(2));
-      f.save(2, n);
-      return f.put(fma(z, h_before - n, n));
-    }
-    case RnnCell::Simple: {
-      const T h = state(sum(0));
-      f.save(0, h);
-      return f.put(h);
-    }
+    default:
+      return one;
   }
 }
 
-/// The gradient of such a step. At: dh and dc() are those of its states; saved(k) is what it saved, h_before() among
-/// it; leave(k, d) takes the gradients of the sums in the gates, put_dc(dc) and put_rest(dh) what flows past the
-/// product with w_h. GruResetBefore: all but the reset gate.
-template <class T, class At>
-__device__ void cell_backward(RnnCell cell, const At& f, T dh) {
-  const auto state_slope = [&](T y) { return slope(f.s.activation, y); };
-  const auto gate_slope = [&](T y) { return slope(f.s.recurrent_activation, y); };
-  switch (cell) {
+/// What the formulas take of gate k: its activated sum. GruResetAfter has z, r, n_h and, as a fourth, n_x.
+template <class T>
+__device__ T gate_value(const RnnShape& s, RnnCell cell, int k, T input, T recurrent) {
+  if (cell == RnnCell::GruResetAfter && k >= 2) return k == 2 ? recurrent : input;
+  const int candidate = cell == RnnCell::Simple ? 0 : 2;
+  return activate(k == candidate ? s.activation : s.recurrent_activation, input + recurrent);
+}
+
+/// GruResetBefore, as soon as it has z and r: what the candidate's product takes in h's place.
+template <class T, class Save>
+__device__ T reset_forward(const RnnSizes& sizes, const T* gate, T h_before, const Save& save) {
+  const T reset = gate[1] * h_before;
+  save(0, gate[0]), save(1, gate[1]), save(sizes.reset, reset);
+  return reset;
+}
+
+/// h after the step, from gate_value of every gate; replaces c. save(k, value) is called for what the step saves but
+/// for h before it.
+template <class T, class Save>
+__device__ T step_forward(const RnnShape& s, const RnnSizes& sizes, const T* gate, T h_before, T& c, const Save& save) {
+  switch (sizes.cell) {
     case RnnCell::Lstm: {
-      const T i = f.saved(0), g_f = f.saved(1), g = f.saved(2), o = f.saved(3), squashed = f.saved(5);
-      const T dc = fma(dh * o, state_slope(squashed), f.dc());
-      f.leave(0, dc * g * gate_slope(i));
-      f.leave(1, dc * f.saved(4) * gate_slope(g_f));
-      f.leave(2, dc * i * state_slope(g));
-      f.leave(3, dh * squashed * gate_slope(o));
-      f.put_dc(dc * g_f);
-      return f.put_rest(T(0));
+      const T c_before = c;
+      c = fma(gate[1], c_before, gate[0] * gate[2]);
+      const T squashed = activate(s.activation, c);
+      save(0, gate[0]), save(1, gate[1]), save(2, gate[2]), save(3, gate[3]), save(4, c_before), save(5, squashed);
+      return gate[3] * squashed;
     }
     case RnnCell::GruResetAfter: {
-      const T z = f.saved(0), r = f.saved(1), n = f.saved(2), n_h = f.saved(3);
+      const T n = activate(s.activation, fma(gate[1], gate[2], gate[3]));
+      save(0, gate[0]), save(1, gate[1]), save(2, n), save(3, gate[2]);
+      return fma(gate[0], h_before - n, n);
+    }
+    case RnnCell::GruResetBefore:
+      save(2, gate[2]);
+      return fma(gate[0], h_before - gate[2], gate[2]);
+    case RnnCell::Simple:
+      save(0, gate[0]);
+      return gate[0];
+  }
+  return h_before;
+}
+
+/// From dh after the step to what of it flows past the products; replaces dc. leave(k, delta) is called for all but the
+/// reset gate of GruResetBefore.
+template <class T, class Saved, class Leave>
+__device__ T step_backward(const RnnShape& s, const RnnSizes& sizes, const Saved& saved, T dh, T& dc,
+                           const Leave& leave) {
+  const auto state_slope = [&](T y) { return slope(s.activation, y); };
+  const auto gate_slope = [&](T y) { return slope(s.recurrent_activation, y); };
+  switch (sizes.cell) {
+    case RnnCell::Lstm: {
+      const T i = saved(0), f = saved(1), g = saved(2), o = saved(3), c_before = saved(4), squashed = saved(5);
+      const T d = fma(dh * o, state_slope(squashed), dc);
+      leave(0, d * g * gate_slope(i));
+      leave(1, d * c_before * gate_slope(f));
+      leave(2, d * i * state_slope(g));
+      leave(3, dh * squashed * gate_slope(o));
+      dc = d * f;
+      return T(0);
+    }
+    case RnnCell::GruResetAfter: {
+      const T z = saved(0), r = saved(1), n = saved(2), n_h = saved(3), h_before = saved(sizes.h_before);
       const T dn = (dh - dh * z) * state_slope(n);
-      f.leave(0, dh * (f.h_before() - n) * gate_slope(z));
-      f.leave(1, dn * n_h * gate_slope(r));
-      f.leave(2, dn);
-      f.leave(3, dn * r);
-      return f.put_rest(dh * z);
+      leave(0, dh * (h_before - n) * gate_slope(z));
+      leave(1, dn * n_h * gate_slope(r));
+      leave(2, dn);
+      leave(3, dn * r);
+      return dh * z;
     }
     case RnnCell::GruResetBefore: {
-      const T z = f.saved(0), n = f.saved(2);
-      f.leave(0, dh * (f.h_before() - n) * gate_slope(z));
-      f.leave(2, (dh - dh * z) * state_slope(n));
-      return f.put_rest(dh * z);
+      const T z = saved(0), n = saved(2), h_before = saved(sizes.h_before);
+      leave(0, dh * (h_before - n) * gate_slope(z));
+      leave(2, (dh - dh * z) * state_slope(n));
+      return dh * z;
     }
     case RnnCell::Simple:
-      f.leave(0, dh * state_slope(f.saved(0)));
-      return f.put_rest(T(0));
+      leave(0, dh * state_slope(saved(0)));
+      return T(0);
   }
+  return dh;
+}
+
+/// The reset gate of GruResetBefore, with the gradient of r * h; returns dh with what r lets through.
+template <class T, class Saved, class Leave>
+__device__ T reset_backward(const RnnShape& s, const RnnSizes& sizes, const Saved& saved, T dreset, T dh,
+                            const Leave& leave) {
+  const T r = saved(1);
+  leave(1, dreset * saved(sizes.h_before) * slope(s.recurrent_activation, r));
+  return fma(dreset, r, dh);
 }
 
 }  // namespace dlcore::cuda

@@ -1,325 +1,381 @@
-// Whole sequences in one kernel, where w_h fits on a multiprocessor: float32. A block takes some rows of the batch
-// through all steps, a thread has one column of the recurrent weights: its first kHeld numbers in registers, the rest
-// in shared memory. Two barriers a step: after the products, and after the cells, each of which is one thread's.
-#include <algorithm>
-#include <type_traits>
+#include "cuda/kernels/rnn_fused.h"
 
-#include "cuda/kernels/dispatch.h"
-#include "cuda/kernels/rnn.h"
+#include <algorithm>
+
 #include "cuda/kernels/rnn_cells.cuh"
 
 namespace dlcore::cuda {
 
 namespace {
 
-constexpr int kMostUnits = 128, kMostColumns = 512;
-using Quad = Pack<float, 4>;
+constexpr int kQuad = 4;    // lanes of a unit
+constexpr int kChunk = 16;  // entries of a vector that a quad multiplies in one go, 4 in each lane
+constexpr int kHeld = 4;    // chunks whose weights are in registers
+constexpr int kMostUnits = 128, kMostThreads = kQuad * kMostUnits;
+constexpr int kMostRows = 2;  // of a block
 
 template <RnnCell cell>
-struct Layout {  // as constants of the device
-  static constexpr int gates = rnn_gates(cell);
-  static constexpr int saved = rnn_layout(cell).saved, h_before = rnn_layout(cell).h_before;
-  static constexpr int deltas = rnn_layout(cell).deltas;
-};
+constexpr RnnSizes kSizes = rnn_sizes(cell);
+using Four = Pack<float, 4>;
+template <auto v>
+using constant = std::integral_constant<decltype(v), v>;
 
-/// One column of weights against the vectors of some rows.
-template <int kHeld, int kRows>
-class Column {
+__host__ __device__ constexpr int more_chunks(int units) {
+  return units > kHeld * kChunk ? (units + kChunk - 1) / kChunk - kHeld : 0;
+}
+/// Distance between vectors of U in shared memory: whole chunks, an odd number of them so that neighbours begin in
+/// other banks.
+__host__ __device__ constexpr int stride_of(int units) { return ((kHeld + more_chunks(units)) | 1) * kChunk; }
+
+/// The weights that a thread multiplies with its four entries of each chunk of a vector, for V sums.
+template <int V>
+class Weights {
  public:
-  /// Number p is from[p * step], p < units; this thread's column of `columns`.
-  __device__ Column(const float* from, std::int64_t step, int units, int columns, bool exists, float* shared)
-      : rest_(shared + threadIdx.x),
-        columns_(columns),
-        rest_count_(exists && units > kHeld ? (units - kHeld + 3) / 4 * 4 : 0) {
+  /// of(chunk, v) gives four; shared has shared_fours(units, threads) for all threads.
+  template <class Of>
+  __device__ Weights(int units, Four* shared, const Of& of) : more_(more_chunks(units)), shared_(shared + threadIdx.x) {
 #pragma unroll
-    for (int p = 0; p < kHeld; ++p) held_[p] = exists && p < units ? from[p * step] : 0.0f;
-    for (int p = 0; p < rest_count_; ++p)
-      rest_[p * columns_] = kHeld + p < units ? from[(kHeld + p) * step] : 0.0f;
+    for (int chunk = 0; chunk < kHeld; ++chunk)
+#pragma unroll
+      for (int v = 0; v < V; ++v) held_[chunk][v] = of(chunk, v);
+#pragma unroll 1
+    for (int chunk = 0; chunk < more_; ++chunk)
+      for (int v = 0; v < V; ++v) shared_[(chunk * V + v) * blockDim.x] = of(kHeld + chunk, v);
   }
-  /// sums[r] of row r, whose vector begins at vectors + r * distance and ends in zeros.
-  __device__ __forceinline__ void multiply(const float* vectors, int distance, float* sums) const {
-    float part[kRows][4] = {};
+  static int shared_fours(int units, int threads) { return more_chunks(units) * V * threads; }
+
+  /// sums[r][v] = what this thread's entries of row r's vector give for sum first + v. x: the entries of the first
+  /// chunk and row; rows are `stride` apart.
+  template <int first, int Rows, int N>
+  __device__ void multiply(const float* x, int stride, float (&sums)[Rows][N]) const {
 #pragma unroll
-    for (int p = 0; p < kHeld; p += 4) add(vectors + p, distance, held_ + p, part);
-    for (int p = 0; p < rest_count_; p += 4) {
-      float w[4];
+    for (int r = 0; r < Rows; ++r)
 #pragma unroll
-      for (int q = 0; q < 4; ++q) w[q] = rest_[(p + q) * columns_];
-      add(vectors + kHeld + p, distance, w, part);
+      for (int v = 0; v < N; ++v) sums[r][v] = 0;
+#pragma unroll
+    for (int chunk = 0; chunk < kHeld; ++chunk) add(x + chunk * kChunk, stride, held_[chunk] + first, sums);
+#pragma unroll 1
+    for (int chunk = 0; chunk < more_; ++chunk) {
+      Four weights[N];
+#pragma unroll
+      for (int v = 0; v < N; ++v) weights[v] = shared_[(chunk * V + first + v) * blockDim.x];
+      add(x + (kHeld + chunk) * kChunk, stride, weights, sums);
     }
-#pragma unroll
-    for (int r = 0; r < kRows; ++r) sums[r] = (part[r][0] + part[r][1]) + (part[r][2] + part[r][3]);
   }
 
  private:
-  static __device__ __forceinline__ void add(const float* vectors, int distance, const float* w,
-                                             float (&part)[kRows][4]) {
+  template <int Rows, int N>
+  __device__ static void add(const float* x, int stride, const Four* weights, float (&sums)[Rows][N]) {
 #pragma unroll
-    for (int r = 0; r < kRows; ++r) {
-      const Quad x = *reinterpret_cast<const Quad*>(vectors + r * distance);
+    for (int r = 0; r < Rows; ++r) {
+      const Four entries = *reinterpret_cast<const Four*>(x + r * stride);
 #pragma unroll
-      for (int q = 0; q < 4; ++q) part[r][q] = fmaf(w[q], x.v[q], part[r][q]);
+      for (int e = 0; e < 4; ++e)
+#pragma unroll
+        for (int v = 0; v < N; ++v) sums[r][v] = fma(entries.v[e], weights[v].v[e], sums[r][v]);
     }
   }
 
-  float held_[kHeld];
-  float* rest_;
-  int columns_, rest_count_;
+  Four held_[kHeld][V];
+  int more_;
+  Four* shared_;
 };
 
-__device__ inline std::int64_t time_of(const RnnShape& s, std::int64_t step) {
-  return s.reverse ? s.steps - 1 - step : step;
-}
-
-/// The row of the block and the unit whose cell is this thread's.
-struct Owned {
-  int r, unit;
-  std::int64_t row;
-  bool exists;
-  __device__ Owned(const RnnShape& s, int rows)
-      : r(static_cast<int>(threadIdx.x) / static_cast<int>(s.units)),
-        unit(static_cast<int>(threadIdx.x) % static_cast<int>(s.units)),
-        row(static_cast<std::int64_t>(blockIdx.x) * rows + r),
-        exists(r < rows && row < s.batch) {}
-  /// In [B, vectors*U].
-  __device__ std::int64_t in(const RnnShape& s, int vectors, int k) const {
-    return (row * vectors + k) * s.units + unit;
-  }
-};
-
-// ---- forward
-
-/// What the cell of a thread has at a step.
-template <RnnCell cell>
-struct ForwardCell {
-  static constexpr int gates = Layout<cell>::gates;
-  const RnnShape& s;
-  const float *z, *zh, *bias;  // zh: the products of the row, units apart by gate
-  float *h, *c, *y;
-  float* saved_at;  // null: not kept
-
-  __device__ float input(int gate) const { return z[gate] + bias[gate]; }
-  __device__ float recurrent(int gate) const { return zh[gate * s.units]; }
-  __device__ float second_bias(int gate) const { return cell == RnnCell::GruResetAfter ? bias[gates + gate] : 0.0f; }
-  __device__ float h_before() const { return *h; }
-  __device__ float c_before() const { return *c; }
-  __device__ float saved(int) const { return 0; }
-  __device__ void save(int k, float v) const {
-    if (saved_at) saved_at[k * s.units] = v;
-  }
-  __device__ void put_c(float value) const { *c = value; }
-  __device__ void put(float value) const { *h = *y = value; }
-};
-
-template <RnnCell cell, int kHeld, int kRows>
-__global__ void __launch_bounds__(kMostColumns) forward_kernel(RnnSequence io) {
-  using L = Layout<cell>;
-  const RnnShape& s = io.shape;
-  alignas(16) __shared__ float h_of[kRows * kMostUnits];
-  __shared__ float products[kRows * kMostColumns];
-  const int thread = static_cast<int>(threadIdx.x), units = static_cast<int>(s.units), columns = L::gates * units;
-  const bool has_column = thread < columns;
-  const Column<kHeld, kRows> column(io.w_h + thread, columns, units, columns, has_column, dynamic_shared<float>());
-  for (int i = thread; i < kRows * kMostUnits; i += static_cast<int>(blockDim.x)) h_of[i] = 0;
-
-  const Owned own(s, kRows);
-  float h = 0, c = 0, y = 0, bias[2 * L::gates] = {}, z[L::gates] = {};
-  const auto load_inputs = [&](std::int64_t step, float* to) {
-    const std::int64_t at = own.row * s.steps + time_of(s, step);
+/// Adds up over 2 * bit lanes. N values are dealt to them: the higher bits of a lane's number say which of the sums it
+/// gets, and lanes that these do not tell apart get the same.
+template <int bit, int N>
+__device__ float sum_over_lanes(const float (&values)[N]) {
+  if constexpr (bit == 0) {
+    return values[0];
+  } else {
+    constexpr int half = N > 1 ? N / 2 : 1;
+    const bool upper = N > 1 && (threadIdx.x & bit);
+    float kept[half];
 #pragma unroll
-    for (int gate = 0; gate < L::gates; ++gate) to[gate] = io.z[(at * L::gates + gate) * units + own.unit];
-  };
-  if (own.exists) {
-    h = io.h0[own.in(s, 1, 0)];
-    if (cell == RnnCell::Lstm) c = io.c0[own.in(s, 1, 0)];
-#pragma unroll
-    for (int k = 0; k < L::gates * 2; ++k)
-      if (k < L::gates * s.bias_rows) bias[k] = io.b[k * units + own.unit];
-    load_inputs(0, z);
-  }
-  __syncthreads();
-  if (own.exists) h_of[own.r * kMostUnits + own.unit] = h;
-  __syncthreads();
-  for (std::int64_t step = 0; step < s.steps; ++step) {
-    float next[L::gates] = {};
-    if (own.exists && step + 1 < s.steps) load_inputs(step + 1, next);
-    float sums[kRows];
-    column.multiply(h_of, kMostUnits, sums);
-    if (has_column)
-#pragma unroll
-      for (int r = 0; r < kRows; ++r) products[r * kMostColumns + thread] = sums[r];
-    __syncthreads();
-    if (own.exists) {
-      float* saved = io.workspace ? io.workspace + step * s.batch * L::saved * units + own.in(s, L::saved, 0) : nullptr;
-      if (saved) saved[L::h_before * units] = h;
-      // Masked: the states stay and the output is repeated.
-      if (!io.mask || io.mask[own.row * s.steps + time_of(s, step)])
-        cell_forward<float>(
-            cell, ForwardCell<cell>{s, z, products + own.r * kMostColumns + own.unit, bias, &h, &c, &y, saved});
-      io.y[(own.row * s.steps + step) * units + own.unit] = y;
-      h_of[own.r * kMostUnits + own.unit] = h;
+    for (int i = 0; i < half; ++i) {
+      const float low = values[i], high = values[N - half + i];
+      kept[i] = (upper ? high : low) + shuffle_xor(upper ? low : high, bit);
     }
-#pragma unroll
-    for (int gate = 0; gate < L::gates; ++gate) z[gate] = next[gate];
-    __syncthreads();
+    return sum_over_lanes<bit / 2>(kept);
   }
-  if (!own.exists) return;
-  io.h[own.in(s, 1, 0)] = h;
-  if (cell == RnnCell::Lstm) io.c[own.in(s, 1, 0)] = c;
 }
 
-// ---- backward
-
-template <RnnCell cell>
-struct BackwardCell {
-  const RnnShape& s;
-  const float* saved_values;
-  float *dc_at, *rest;
-  float *shared_deltas, *deltas;  // kMostUnits apart, units apart
-
-  __device__ float saved(int k) const { return saved_values[k]; }
-  __device__ float h_before() const { return saved_values[Layout<cell>::h_before]; }
-  __device__ float dc() const { return *dc_at; }
-  __device__ void leave(int k, float d) const { shared_deltas[k * kMostUnits] = deltas[k * s.units] = d; }
-  __device__ void put_dc(float d) const { *dc_at = d; }
-  __device__ void put_rest(float d) const { *rest = d; }
+/// What a thread has the state of: a unit and one of the block's rows, which lanes of the quad share.
+struct Place {
+  std::int64_t row;  // in the batch; the last one for rows beyond
+  int unit, lane, slot;
+  bool exists;  // and is this lane's to store
+  __device__ Place(const RnnShape& s, int rows)
+      : unit(static_cast<int>(threadIdx.x) / kQuad), lane(static_cast<int>(threadIdx.x) % kQuad) {
+    const int sharing = kQuad / rows;
+    slot = lane / sharing;
+    row = static_cast<std::int64_t>(blockIdx.x) * rows + slot;
+    exists = lane % sharing == 0 && row < s.batch && unit < s.units;
+    row = min(row, s.batch - 1);
+  }
 };
 
-/// A thread's column: the weights between a unit and all columns of one gate.
-template <RnnCell cell, int kHeld, int kRows>
-__global__ void __launch_bounds__(kMostColumns) backward_kernel(RnnSequenceGradient io) {
-  using L = Layout<cell>;
-  const RnnShape& s = io.shape;
-  alignas(16) __shared__ float deltas_of[kRows * L::deltas * kMostUnits];
-  __shared__ float products[kRows * kMostColumns];
-  const int thread = static_cast<int>(threadIdx.x), units = static_cast<int>(s.units), columns = L::gates * units;
-  const bool has_column = thread < columns;
-  const int gate = has_column ? thread / units : 0, unit = thread % units;
-  const Column<kHeld, kRows> column(io.w_h + unit * columns + gate * units, 1, units, columns, has_column,
-                                    dynamic_shared<float>());
-  // GruResetAfter: the candidate's recurrent sum has a delta of its own, the last.
-  const int delta = cell == RnnCell::GruResetAfter && gate == 2 ? 3 : gate;
-  for (int i = thread; i < kRows * L::deltas * kMostUnits; i += static_cast<int>(blockDim.x)) deltas_of[i] = 0;
-  for (int i = thread; i < kRows * kMostColumns; i += static_cast<int>(blockDim.x)) products[i] = 0;
+__device__ std::int64_t time_of(const RnnShape& s, std::int64_t step) { return s.reverse ? s.steps - 1 - step : step; }
 
-  const Owned own(s, kRows);
-  float rest = 0, dc = 0, carried = 0, dy = 0, saved[L::saved] = {};
-  const auto load = [&](std::int64_t step, float* to, float& dy_to) {
-    const float* from = io.workspace + step * s.batch * L::saved * units + own.in(s, L::saved, 0);
+template <RnnCell cell, int Rows>
+__global__ void __launch_bounds__(kMostThreads) forward_kernel(RnnShape s, RnnSequence io) {
+  constexpr RnnSizes sizes = kSizes<cell>;
+  constexpr int gates = sizes.gates;
+  constexpr bool before = cell == RnnCell::GruResetBefore;
+  constexpr int first_gates = before ? 2 : gates;  // those that are products of h; the last one may be of r * h
+  const Place at(s, Rows);
+  const int units = static_cast<int>(s.units), stride = stride_of(units), lane = at.lane;
+  float* h_now = dynamic_shared<float>();  // [Rows] vectors of h; threads read these while others write h_next
+  float* h_next = h_now + Rows * stride;
+  float* reset = h_next + Rows * stride;  // r * h, for GruResetBefore
+  float* end = before ? reset + Rows * stride : reset;
+  for (float* p = h_now + threadIdx.x; p < end; p += blockDim.x) *p = 0;
+  const Weights<gates> weights(units, reinterpret_cast<Four*>(end), [&](int chunk, int gate) {
+    Four w;
 #pragma unroll
-    for (int k = 0; k < L::saved; ++k) to[k] = from[k * units];
-    if (io.dy) dy_to = io.dy[(own.row * s.steps + step) * units + own.unit];
-  };
-  const auto from_gates = [&] {
-    float sum = 0;
+    for (int e = 0; e < 4; ++e) {
+      const int k = chunk * kChunk + lane * 4 + e;
+      w.v[e] = k < units && at.unit < units ? io.w_h[(k * gates + gate) * units + at.unit] : 0.0f;
+    }
+    return w;
+  });
+
+  // A lane has one gate of all rows, GruResetAfter's last n_x beside n_h, and all gates where it has a state.
+  const int column = min(lane, gates - 1) * units + min(at.unit, units - 1);
+  const float bias = io.b[column], recurrent_bias = s.bias_rows == 2 ? io.b[gates * units + column] : 0.0f;
+  const std::int64_t forth = s.reverse ? -1 : 1;  // in time
+  std::int64_t time_row = at.row * s.steps + time_of(s, 0), saved_at = at.row * (sizes.saved * units) + at.unit;
+  const float* z_at[Rows];
 #pragma unroll
-    for (int k = 0; k < L::gates; ++k) sum += products[own.r * kMostColumns + k * units + own.unit];
-    return sum;
-  };
-  if (own.exists) {
-    if (io.dh_T) rest = io.dh_T[own.in(s, 1, 0)];
-    if (cell == RnnCell::Lstm && io.dc_T) dc = io.dc_T[own.in(s, 1, 0)];
-    load(s.steps - 1, saved, dy);
+  for (int r = 0; r < Rows; ++r) {
+    const std::int64_t row = min(static_cast<std::int64_t>(blockIdx.x) * Rows + r, s.batch - 1);
+    z_at[r] = io.z + (row * s.steps + time_of(s, 0)) * (gates * units) + column;
   }
-  __syncthreads();
-  for (std::int64_t step = s.steps - 1; step >= 0; --step) {
-    float next[L::saved] = {}, next_dy = 0;
-    if (own.exists) {
-      if (step > 0) load(step - 1, next, next_dy);
-      rest += from_gates();
-      const BackwardCell<cell> at{s,
-                                  saved,
-                                  &dc,
-                                  &rest,
-                                  deltas_of + own.r * L::deltas * kMostUnits + own.unit,
-                                  io.deltas + step * s.batch * L::deltas * units + own.in(s, L::deltas, 0)};
-      if (io.mask && !io.mask[own.row * s.steps + time_of(s, step)]) {  // the states and the output are those before
-        for (int k = 0; k < L::deltas; ++k) at.leave(k, 0);
-        carried += dy;
-      } else {
-        const float dh = rest + dy + carried;
-        carried = 0;
-        cell_backward<float>(cell, at, dh);
+  float z[Rows];
+  std::uint8_t present = 1;  // what mask has; a bool would be waited for where it is loaded
+  const auto load = [&] {
+#pragma unroll
+    for (int r = 0; r < Rows; ++r) z[r] = *z_at[r];
+    if (io.mask) present = io.mask[time_row];
+  };
+  float* y_at = io.y + at.row * s.steps * units + at.unit;
+  float gate[4], h = 0, c = 0, y = 0;
+  /// gate[first...] from the product of [Rows] vectors.
+  const auto compute_gates = [&](auto first, auto count, const float* x) {
+    float sums[Rows][count.value], value[Rows];
+    weights.template multiply<first.value>(x + lane * 4, stride, sums);
+#pragma unroll
+    for (int r = 0; r < Rows; ++r) {
+      float padded[count.value == 1 ? 1 : kQuad] = {};
+#pragma unroll
+      for (int k = 0; k < count.value; ++k) padded[k] = sums[r][k];
+      value[r] = gate_value(s, cell, lane, z[r] + bias, sum_over_lanes<kQuad / 2>(padded) + recurrent_bias);
+    }
+    const int quad = static_cast<int>(threadIdx.x) % kWarp / kQuad * kQuad;
+    constexpr int last = cell == RnnCell::GruResetAfter ? 4 : first.value + count.value;
+#pragma unroll
+    for (int k = first.value; k < last; ++k)
+#pragma unroll
+      for (int r = 0; r < Rows; ++r) {
+        const float v = __shfl_sync(0xffffffffu, value[r], quad + k);
+        if (r == 0 || r == at.slot) gate[k] = v;
       }
+  };
+  load();
+  __syncthreads();
+  if (at.exists) {
+    h = io.h0[at.row * units + at.unit];
+    if (cell == RnnCell::Lstm) c = io.c0[at.row * units + at.unit];
+    h_now[at.slot * stride + at.unit] = h;
+  }
+  __syncthreads();
+
+  for (std::int64_t step = 0; step < s.steps; ++step) {
+    float saved[sizes.saved] = {};
+    const auto save = [&](int k, float v) { saved[k] = v; };
+    compute_gates(constant<0>{}, constant<first_gates>{}, h_now);
+    if constexpr (before) {
+      if (at.exists) reset[at.slot * stride + at.unit] = reset_forward(sizes, gate, h, save);
+      __syncthreads();
+      compute_gates(constant<2>{}, constant<1>{}, reset);
     }
-    __syncthreads();
-    float sums[kRows];
-    column.multiply(deltas_of + delta * kMostUnits, L::deltas * kMostUnits, sums);
-    if (has_column)
+    const bool masked = !present;
+    time_row += forth;
 #pragma unroll
-      for (int r = 0; r < kRows; ++r) products[r * kMostColumns + thread] = sums[r];
+    for (int r = 0; r < Rows; ++r) z_at[r] += forth * (gates * units);
+    if (step + 1 < s.steps) load();  // to be there after the next product
+    if (at.exists) {
+      saved[sizes.h_before] = h;
+      if (!masked) y = h = step_forward(s, sizes, gate, h, c, save);
+      h_next[at.slot * stride + at.unit] = h;
+      *y_at = y;
+      if (io.saved)
 #pragma unroll
-    for (int k = 0; k < L::saved; ++k) saved[k] = next[k];
-    dy = next_dy;
+        for (int k = 0; k < sizes.saved; ++k) io.saved[saved_at + k * units] = saved[k];
+    }
+    y_at += units;
+    saved_at += s.batch * (sizes.saved * units);
+    float* other = h_now;
+    h_now = h_next;
+    h_next = other;
     __syncthreads();
   }
-  if (!own.exists) return;
-  io.dh[own.in(s, 1, 0)] = rest + from_gates();
-  if (cell == RnnCell::Lstm) io.dc[own.in(s, 1, 0)] = dc;
+  if (!at.exists) return;
+  io.h_T[at.row * units + at.unit] = h;
+  if (cell == RnnCell::Lstm) io.c_T[at.row * units + at.unit] = c;
 }
 
-// ---- which kernel
+template <RnnCell cell, int Rows>
+__global__ void __launch_bounds__(kMostThreads) backward_kernel(RnnShape s, RnnBackSequence io) {
+  constexpr RnnSizes sizes = kSizes<cell>;
+  constexpr int gates = sizes.gates;
+  constexpr bool before = cell == RnnCell::GruResetBefore;
+  const Place at(s, Rows);
+  const int units = static_cast<int>(s.units), stride = stride_of(units), lane = at.lane;
+  float* deltas_now = dynamic_shared<float>();  // [Rows][4] vectors, a gate's each; and those of the step after
+  float* deltas_next = deltas_now + Rows * 4 * stride;
+  float* end = deltas_next + Rows * 4 * stride;
+  for (float* p = deltas_now + threadIdx.x; p < end; p += blockDim.x) *p = 0;
+  // Four quads multiply their quarters of one gate each, for the units of all four.
+  const int gate = static_cast<int>(threadIdx.x) / kQuad % 4, first_unit = at.unit - gate;
+  const Weights<4> weights(units, reinterpret_cast<Four*>(end), [&](int chunk, int v) {
+    const int u = first_unit + v;
+    Four w;
+#pragma unroll
+    for (int e = 0; e < 4; ++e) {
+      const int k = chunk * kChunk + lane * 4 + e;
+      w.v[e] = k < units && u < units && gate < gates ? io.w_h[(u * gates + gate) * units + k] : 0.0f;
+    }
+    return w;
+  });
+  /// Of the lane's row and unit: the sum over the gates that take part.
+  const auto product = [&](bool takes_part) {
+    float sums[Rows][4] = {}, dealt[4 * Rows];
+    if (takes_part) weights.template multiply<0>(deltas_now + gate * stride + lane * 4, 4 * stride, sums);
+#pragma unroll
+    for (int v = 0; v < 4; ++v)
+#pragma unroll
+      for (int r = 0; r < Rows; ++r) dealt[v * Rows + r] = sums[r][v];
+    return sum_over_lanes<2 * kQuad>(dealt);
+  };
 
-constexpr int kFewHeld = 32, kManyHeld = 64;
+  const std::int64_t state = at.row * units + at.unit;
+  float dh = 0, dc = 0, carried = 0;
+  const std::int64_t last = s.steps - 1, step_row = last * s.batch + at.row, forth = s.reverse ? -1 : 1;
+  std::int64_t time_row = at.row * s.steps + time_of(s, last);
+  const float* saved_at = io.saved + step_row * (sizes.saved * units) + at.unit;
+  std::int64_t dy_at = (at.row * s.steps + last) * units + at.unit;
+  float* deltas = io.deltas + step_row * (sizes.deltas * units) + at.unit;
+  float* deltas_as_x = io.deltas_as_x + time_row * (sizes.deltas * units) + at.unit;
+  float saved[sizes.saved] = {}, dy = 0;
+  std::uint8_t present = 1;
+  const auto load = [&] {
+#pragma unroll
+    for (int k = 0; k < sizes.saved; ++k) saved[k] = saved_at[k * units];
+    if (io.mask) present = io.mask[time_row];
+    if (io.dy) dy = io.dy[dy_at];
+  };
+  const auto saved_of = [&](int k) { return saved[k]; };
+  if (at.exists) {
+    if (io.dh_T) dh = io.dh_T[state];
+    if (io.dc_T) dc = io.dc_T[state];
+    load();
+  }
+  __syncthreads();
 
-int held_of(const RnnShape& s) { return s.units <= kFewHeld ? kFewHeld : kManyHeld; }
-std::size_t shared_bytes(const RnnShape& s) {
-  const std::int64_t rest = std::max<std::int64_t>(0, (s.units - held_of(s) + 3) / 4 * 4);
-  return static_cast<std::size_t>(rest * rnn_gates(s.cell) * s.units) * sizeof(float);
+  for (std::int64_t step = s.steps - 1; step >= 0; --step) {
+    const bool works = at.exists && present;
+    const auto leave = [&](int k, float d) {
+      deltas[k * units] = d;
+      deltas_as_x[k * units] = d;
+      // GruResetAfter's n_x has no recurrent weights, n_h has those of its place.
+      if (cell == RnnCell::GruResetAfter && k == 2) return;
+      const int of = cell == RnnCell::GruResetAfter && k == 3 ? 2 : k;
+      deltas_now[(at.slot * 4 + of) * stride + at.unit] = d;
+    };
+    if (works) {
+      dh = step_backward(s, sizes, saved_of, dh + dy + carried, dc, leave);
+      carried = 0;
+    } else if (at.exists) {  // states and output are those before, no gate has a gradient
+      carried += dy;
+      for (int k = 0; k < sizes.deltas; ++k) leave(k, 0.0f);
+    }
+    if constexpr (before) {
+      __syncthreads();
+      const float dreset = product(gate == 2);
+      if (works) dh = reset_backward(s, sizes, saved_of, dreset, dh, leave);
+    }
+    saved_at -= s.batch * (sizes.saved * units);
+    dy_at -= units;
+    time_row -= forth;
+    deltas -= s.batch * (sizes.deltas * units);
+    deltas_as_x -= forth * (sizes.deltas * units);
+    if (at.exists && step > 0) load();  // to be there after the product
+    __syncthreads();
+    dh += product(!before || gate < 2);
+    float* other = deltas_now;
+    deltas_now = deltas_next;
+    deltas_next = other;
+  }
+  if (!at.exists) return;
+  io.dh0[state] = dh;
+  if (cell == RnnCell::Lstm) io.dc0[state] = dc;
 }
-/// Rows of a block: more where the batch would need more blocks than there are multiprocessors; a cell is a thread.
-int most_rows(RnnCell cell) { return cell == RnnCell::Lstm ? 4 : cell == RnnCell::GruResetAfter ? 2 : 1; }
-bool takes_most_rows(const RnnShape& s, int sm_count) { return s.batch > sm_count; }
 
-template <RnnCell cell, int kHeld, int kRows, class Sequence>
-void launch_sequence(cudaStream_t stream, const Sequence& io) {
-  const auto kernel = [] {
-    if constexpr (std::is_same_v<Sequence, RnnSequence>)
-      return &forward_kernel<cell, kHeld, kRows>;
+int threads_of(const RnnShape& s) { return static_cast<int>(ceil_div(s.units * kQuad, kWarp)) * kWarp; }
+
+std::size_t forward_bytes(const RnnShape& s, int rows) {
+  const int units = static_cast<int>(s.units), vectors = s.cell == RnnCell::GruResetBefore ? 3 : 2;
+  const int fours = rnn_gates(s.cell) * Weights<1>::shared_fours(units, threads_of(s));
+  return vectors * rows * stride_of(units) * sizeof(float) + fours * sizeof(Four);
+}
+std::size_t backward_bytes(const RnnShape& s, int rows) {
+  const int units = static_cast<int>(s.units);
+  return 2 * 4 * rows * stride_of(units) * sizeof(float) +
+         Weights<4>::shared_fours(units, threads_of(s)) * sizeof(Four);
+}
+
+/// Calls body(cell, rows) with both as constants. A block has one row while all blocks run at once.
+template <class Body>
+void with_constants(const RnnShape& s, int sm_count, const Body& body) {
+  const int blocks_at_once = s.units <= kHeld * kChunk ? 2 : 1;  // on a multiprocessor, for registers and shared memory
+  const auto with_rows = [&](auto cell) {
+    if (s.batch <= blocks_at_once * sm_count)
+      body(cell, constant<1>{});
     else
-      return &backward_kernel<cell, kHeld, kRows>;
-  }();
-  const std::size_t bytes = shared_bytes(io.shape);
-  allow_shared(kernel, bytes);
-  const auto threads = static_cast<unsigned>(ceil_div(rnn_gates(cell) * io.shape.units, kWarp) * kWarp);
-  launch(kernel, blocks_for(io.shape.batch, kRows), threads, bytes, stream, io);
-}
-
-template <RnnCell cell, int kMostRows, class Sequence>
-void run_cell(cudaStream_t stream, const Sequence& io, int sm_count) {
-  const bool many = takes_most_rows(io.shape, sm_count);
-  if (held_of(io.shape) == kFewHeld)
-    many ? launch_sequence<cell, kFewHeld, kMostRows>(stream, io) : launch_sequence<cell, kFewHeld, 1>(stream, io);
-  else
-    many ? launch_sequence<cell, kManyHeld, kMostRows>(stream, io) : launch_sequence<cell, kManyHeld, 1>(stream, io);
-}
-
-template <class Sequence>
-void run_sequence(cudaStream_t stream, const Sequence& io, int sm_count) {
-  switch (io.shape.cell) {
+      body(cell, constant<kMostRows>{});
+  };
+  switch (s.cell) {
     case RnnCell::Lstm:
-      return run_cell<RnnCell::Lstm, 4>(stream, io, sm_count);
+      return with_rows(constant<RnnCell::Lstm>{});
     case RnnCell::GruResetAfter:
-      return run_cell<RnnCell::GruResetAfter, 2>(stream, io, sm_count);
-    default:
-      return run_cell<RnnCell::Simple, 1>(stream, io, sm_count);
+      return with_rows(constant<RnnCell::GruResetAfter>{});
+    case RnnCell::GruResetBefore:
+      return with_rows(constant<RnnCell::GruResetBefore>{});
+    case RnnCell::Simple:
+      return with_rows(constant<RnnCell::Simple>{});
   }
 }
 
 }  // namespace
 
-bool rnn_fits_one_kernel(const RnnShape& s, DType dtype, std::size_t most_shared_bytes, int sm_count) {
-  // Beyond a few blocks for each multiprocessor, the library's products are faster.
-  const std::int64_t most_batch = std::int64_t{4} * most_rows(s.cell) * sm_count;
-  const std::size_t fixed = 2 * 4 * kMostColumns * sizeof(float);  // of the kernels' own arrays
-  return dtype == DType::F32 && s.cell != RnnCell::GruResetBefore && s.units <= kMostUnits && s.batch <= most_batch &&
-         shared_bytes(s) + fixed <= most_shared_bytes;
+bool rnn_is_fused(const RnnShape& s, DType dtype, std::size_t shared_bytes) {
+  return dtype == DType::F32 && s.units <= kMostUnits &&
+         std::max(forward_bytes(s, kMostRows), backward_bytes(s, kMostRows)) <= shared_bytes;
 }
-void rnn_forward(cudaStream_t stream, const RnnSequence& sequence, int sm_count) {
-  run_sequence(stream, sequence, sm_count);
+
+void rnn_fused_forward(cudaStream_t stream, const RnnShape& s, int sm_count, const RnnSequence& io) {
+  with_constants(s, sm_count, [&](auto cell, auto rows) {
+    launch(forward_kernel<cell.value, rows.value>, blocks_for(s.batch, rows.value), threads_of(s),
+           forward_bytes(s, rows.value), stream, s, io);
+  });
 }
-void rnn_backward(cudaStream_t stream, const RnnSequenceGradient& gradient, int sm_count) {
-  run_sequence(stream, gradient, sm_count);
+
+void rnn_fused_backward(cudaStream_t stream, const RnnShape& s, int sm_count, const RnnBackSequence& io) {
+  with_constants(s, sm_count, [&](auto cell, auto rows) {
+    launch(backward_kernel<cell.value, rows.value>, blocks_for(s.batch, rows.value), threads_of(s),
+           backward_bytes(s, rows.value), stream, s, io);
+  });
 }
 
 }  // namespace dlcore::cuda

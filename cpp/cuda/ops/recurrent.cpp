@@ -1,5 +1,5 @@
-// LSTM, GRU and the simple recurrent network over whole sequences. The inputs of all steps are one product; the steps
-// are one kernel where the recurrent weights fit on a multiprocessor, else each is a product with h and a kernel.
+// LSTM, GRU and the simple recurrent network over whole sequences. The inputs of all steps are one product. The steps
+// are one kernel where the recurrent weights fit into a multiprocessor, else each is a product with h and a kernel.
 // Backward, the steps leave the gradients of the sums in their gates ("deltas") behind, and those of all steps together
 // give the weights' and the inputs' gradients as a few large products.
 #include "ops/recurrent.h"
@@ -7,6 +7,7 @@
 #include "cuda/kernels/movement.h"
 #include "cuda/kernels/reduce.h"
 #include "cuda/kernels/rnn.h"
+#include "cuda/kernels/rnn_fused.h"
 #include "cuda/library.h"
 #include "cuda/ops/families.h"
 #include "cuda/ops/scratch.h"
@@ -93,17 +94,21 @@ Kernel plan_forward(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context
   ScratchPlan scratch;
   const std::size_t z = scratch.add(elements.bytes(s.batch * s.steps * cols));
   const RunGemm project = plan_gemm(dense_call(dtype, s.batch * s.steps, cols, s.channels), context);
-  if (rnn_fits_one_kernel(s, dtype, context.shared_bytes, context.sm_count)) {
+  if (rnn_is_fused(s, dtype, context.shared_bytes)) {
     kernel.scratch_bytes = scratch.bytes();
     kernel.run = [=, &context](const Buffers& b) {
       project(b.in[0], b.in[1], nullptr, at(b, z));
-      rnn_forward(
-          context.stream,
-          {s, at<float>(b, z), b.input<float>(2), b.input<float>(3), has_mask ? b.input<bool>(4 + states) : nullptr,
-           b.input<float>(4), states == 2 ? b.input<float>(5) : nullptr, b.output<float>(1),
-           states == 2 ? b.output<float>(2) : nullptr, b.output<float>(0),
-           keeps ? b.output<float>(1 + states) : nullptr},
-          context.sm_count);
+      rnn_fused_forward(context.stream, s, context.sm_count,
+                        {.z = at<float>(b, z),
+                         .w_h = b.input<float>(2),
+                         .b = b.input<float>(3),
+                         .h0 = b.input<float>(4),
+                         .c0 = states == 2 ? b.input<float>(5) : nullptr,
+                         .mask = has_mask ? b.input<std::uint8_t>(4 + states) : nullptr,
+                         .y = b.output<float>(0),
+                         .h_T = b.output<float>(1),
+                         .c_T = states == 2 ? b.output<float>(2) : nullptr,
+                         .saved = keeps ? b.output<float>(1 + states) : nullptr});
     };
     return kernel;
   }
@@ -157,70 +162,40 @@ StridedCopy step_order(const RnnShape& s, DType dtype, bool back) {
   return simplify(copy);
 }
 
-template <RnnFamily family>
-Kernel plan_grad(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
-  const RnnShape s = rnn_grad_shape(family, in, attrs);
-  const RnnGradInputs inputs = rnn_grad_inputs(family, attrs);
-  const DType dtype = in[0].dtype;
+/// What flows in from behind the last step.
+void start_backward(const RnnShape& s, const RnnGradInputs& inputs, int states, const Elements& elements,
+                    const Context& context, const Buffers& b) {
+  const std::size_t bytes = elements.bytes(s.batch * s.units);
+  const int given[] = {inputs.dh_T, inputs.dc_T};
+  for (int i = 0; i < states; ++i)
+    if (given[i] >= 0)
+      copy_bytes(context.stream, b.in[given[i]], b.out[4 + i], bytes);
+    else
+      zero_bytes(context.stream, b.out[4 + i], bytes);
+}
+
+/// Leaves the deltas of all steps at `deltas`, in their order, and dh0 and dc0.
+using RunSteps = std::function<void(const Buffers&)>;
+
+RunSteps plan_steps_back(const RnnShape& s, const RnnGradInputs& inputs, DType dtype, std::size_t deltas,
+                         ScratchPlan& scratch, const Context& context) {
   const Elements elements(dtype);
   const RnnLayout layout = rnn_layout(s.cell);
   const std::int64_t units = s.units, cols = rnn_gates(s.cell) * units, wide = layout.deltas * units;
-  const std::int64_t state = s.batch * units, rows = s.steps * s.batch, saved = layout.saved * units;
-  const bool needs_dx = attrs.boolean("needs_dx", true), before = s.cell == RnnCell::GruResetBefore;
-  const int states = rnn_state_count(family);
-  Kernel kernel{.run = {}, .label = name_of(family, true), .flops = rnn_backward_flops(s)};
-  const auto start = [=, &context](const Buffers& b) {
-    const int given[] = {inputs.dh_T, inputs.dc_T};
-    for (int i = 0; i < states; ++i)
-      if (given[i] >= 0)
-        copy_bytes(context.stream, b.in[given[i]], b.out[4 + i], elements.bytes(state));
-      else
-        zero_bytes(context.stream, b.out[4 + i], elements.bytes(state));
-  };
-  if (rows == 0) {
-    std::vector<std::size_t> bytes;
-    for (int i = 0; i < 4; ++i) bytes.push_back(out[i].bytes());
-    kernel.run = [=, &context](const Buffers& b) {
-      start(b);
-      for (int i = 0; i < 4; ++i) zero_bytes(context.stream, b.out[i], bytes[i]);
-    };
-    return kernel;
-  }
-  ScratchPlan scratch;
-  const std::size_t deltas = scratch.add(elements.bytes(rows * wide));
-  const std::size_t ordered = scratch.add(elements.bytes(rows * s.channels));  // x, then dx
+  const std::int64_t state = s.batch * units, saved = layout.saved * units;
+  const bool before = s.cell == RnnCell::GruResetBefore;
+  const int states = s.cell == RnnCell::Lstm ? 2 : 1;
   const std::size_t carried = scratch.add(inputs.mask >= 0 ? elements.bytes(state) : 0);
   const std::size_t dreset = scratch.add(before ? elements.bytes(state) : 0);
-  const ReduceShape sum_rows(1, rows, wide, context.sm_count);
-  const std::size_t bias = scratch.add(elements.bytes(wide));
-  const std::size_t partials = scratch.add(sum_rows.scratch_bytes());
-
   const std::vector<Part> parts = parts_of(s.cell);
-  const bool one_kernel = rnn_fits_one_kernel(s, dtype, context.shared_bytes, context.sm_count);
-  std::vector<RunGemm> back, weights;  // by part: into dh (GruResetBefore's second: dreset), into dw_h
+  std::vector<RunGemm> back;  // by part: into dh (GruResetBefore's second: dreset)
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    const std::int64_t n = parts[i].vectors * units;
     const bool into_reset = before && i == 1;
-    back.push_back(product(dtype, units, s.batch, units, n, false, true, wide, cols, units, !into_reset, context));
-    weights.push_back(product(dtype, units, units, n, rows, true, false, saved, wide, cols, false, context));
+    back.push_back(product(dtype, units, s.batch, units, parts[i].vectors * units, false, true, wide, cols, units,
+                           !into_reset, context));
   }
-  const RunGemm dw_x =
-      product(dtype, units, s.channels, cols, rows, true, false, s.channels, wide, cols, false, context);
-  const RunGemm dx =
-      needs_dx ? product(dtype, units, rows, s.channels, cols, false, true, wide, cols, s.channels, false, context)
-               : nullptr;
-  const StridedCopy to_steps = step_order(s, dtype, false), from_steps = step_order(s, dtype, true);
-
-  const auto all_steps = [=, &context](const Buffers& b) {
-    const auto given = [&](int input) { return input < 0 ? nullptr : b.input<float>(input); };
-    rnn_backward(context.stream,
-                 {s, b.input<float>(2), b.input<float>(3), inputs.mask < 0 ? nullptr : b.input<bool>(inputs.mask),
-                  given(inputs.dy), given(inputs.dh_T), given(inputs.dc_T), b.output<float>(4),
-                  states == 2 ? b.output<float>(5) : nullptr, at<float>(b, deltas)},
-                 context.sm_count);
-  };
-  const auto step_by_step = [=, &context](const Buffers& b) {
-    start(b);
+  return [=, &context](const Buffers& b) {
+    start_backward(s, inputs, states, elements, context, b);
     if (inputs.mask >= 0) zero_bytes(context.stream, at(b, carried), elements.bytes(state));
     RnnBackStep step{};
     step.mask = inputs.mask < 0 ? nullptr : b.input<bool>(inputs.mask);
@@ -247,22 +222,87 @@ Kernel plan_grad(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& c
       multiply(0, step.dh);
     }
   };
+}
+
+/// Also leaves the deltas at `as_x`, in x's order.
+RunSteps plan_fused_steps_back(const RnnShape& s, const RnnGradInputs& inputs, std::size_t deltas, std::size_t as_x,
+                               const Context& context) {
+  return [=, &context](const Buffers& b) {
+    const auto given = [&](int input) { return input < 0 ? nullptr : b.input<float>(input); };
+    rnn_fused_backward(context.stream, s, context.sm_count,
+                       {.w_h = b.input<float>(2),
+                        .saved = b.input<float>(3),
+                        .mask = inputs.mask < 0 ? nullptr : b.input<std::uint8_t>(inputs.mask),
+                        .dy = given(inputs.dy),
+                        .dh_T = given(inputs.dh_T),
+                        .dc_T = given(inputs.dc_T),
+                        .deltas = at<float>(b, deltas),
+                        .deltas_as_x = at<float>(b, as_x),
+                        .dh0 = b.output<float>(4),
+                        .dc0 = s.cell == RnnCell::Lstm ? b.output<float>(5) : nullptr});
+  };
+}
+
+template <RnnFamily family>
+Kernel plan_grad(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
+  const RnnShape s = rnn_grad_shape(family, in, attrs);
+  const RnnGradInputs inputs = rnn_grad_inputs(family, attrs);
+  const DType dtype = in[0].dtype;
+  const Elements elements(dtype);
+  const RnnLayout layout = rnn_layout(s.cell);
+  const std::int64_t units = s.units, cols = rnn_gates(s.cell) * units, wide = layout.deltas * units;
+  const std::int64_t rows = s.steps * s.batch, saved = layout.saved * units;
+  const bool needs_dx = attrs.boolean("needs_dx", true);
+  Kernel kernel{.run = {}, .label = name_of(family, true), .flops = rnn_backward_flops(s)};
+  if (rows == 0) {
+    std::vector<std::size_t> bytes;
+    for (int i = 0; i < 4; ++i) bytes.push_back(out[i].bytes());
+    kernel.run = [=, &context](const Buffers& b) {
+      start_backward(s, inputs, rnn_state_count(family), elements, context, b);
+      for (int i = 0; i < 4; ++i) zero_bytes(context.stream, b.out[i], bytes[i]);
+    };
+    return kernel;
+  }
+  // Workspace and deltas have the steps' order. Where deltas meet x, either is needed in the other's order.
+  const bool fused = rnn_is_fused(s, dtype, context.shared_bytes);
+  ScratchPlan scratch;
+  const std::size_t deltas = scratch.add(elements.bytes(rows * wide));
+  const std::size_t as_x = fused ? scratch.add(elements.bytes(rows * wide)) : deltas;
+  const std::size_t ordered = scratch.add(fused ? 0 : elements.bytes(rows * s.channels));  // x, then dx
+  const ReduceShape sum_rows(1, rows, wide, context.sm_count);
+  const std::size_t bias = scratch.add(elements.bytes(wide));
+  const std::size_t partials = scratch.add(sum_rows.scratch_bytes());
+  const RunSteps steps = fused ? plan_fused_steps_back(s, inputs, deltas, as_x, context)
+                               : plan_steps_back(s, inputs, dtype, deltas, scratch, context);
+
+  const std::vector<Part> parts = parts_of(s.cell);
+  std::vector<RunGemm> dw_h;
+  for (const Part& part : parts)
+    dw_h.push_back(
+        product(dtype, units, units, part.vectors * units, rows, true, false, saved, wide, cols, false, context));
+  const RunGemm dw_x =
+      product(dtype, units, s.channels, cols, rows, true, false, s.channels, wide, cols, false, context);
+  const RunGemm dx =
+      needs_dx ? product(dtype, units, rows, s.channels, cols, false, true, wide, cols, s.channels, false, context)
+               : nullptr;
+  const StridedCopy to_steps = step_order(s, dtype, false), from_steps = step_order(s, dtype, true);
 
   kernel.scratch_bytes = scratch.bytes();
   kernel.run = [=, &context](const Buffers& b) {
-    one_kernel ? all_steps(b) : step_by_step(b);
-    strided_copy(context.stream, to_steps, b.in[0], at(b, ordered));
-    dw_x(at(b, ordered), at(b, deltas), nullptr, b.out[1]);
+    steps(b);
+    const void* x = fused ? b.in[0] : at(b, ordered);
+    if (!fused) strided_copy(context.stream, to_steps, b.in[0], at(b, ordered));
+    dw_x(x, at(b, as_x), nullptr, b.out[1]);
     for (std::size_t i = 0; i < parts.size(); ++i)
-      weights[i](elements.at(b.in[3], parts[i].saved * units), elements.at(at(b, deltas), parts[i].from * units),
-                 nullptr, elements.at(b.out[2], parts[i].into * units));
-    if (needs_dx) {
-      dx(at(b, deltas), b.in[1], nullptr, at(b, ordered));
-      strided_copy(context.stream, from_steps, at(b, ordered), b.out[0]);
-    }
+      dw_h[i](elements.at(b.in[3], parts[i].saved * units), elements.at(at(b, deltas), parts[i].from * units), nullptr,
+              elements.at(b.out[2], parts[i].into * units));
+    if (needs_dx) dx(at(b, as_x), b.in[1], nullptr, fused ? b.out[0] : at(b, ordered));
+    if (needs_dx && !fused) strided_copy(context.stream, from_steps, at(b, ordered), b.out[0]);
     // db [bias_rows, G*U] has the deltas of the inputs' sums, then those of the recurrent ones.
+    const bool direct = wide == cols;
     reduce(context.stream, ReduceOp::Sum, dtype, sum_rows, ReduceFinish::None, false, at(b, deltas), nullptr,
-           at(b, bias), at(b, partials));
+           direct ? b.out[3] : at(b, bias), at(b, partials));
+    if (direct) return;
     copy_bytes(context.stream, at(b, bias), b.out[3], elements.bytes(cols));
     if (s.bias_rows == 1) return;
     copy_bytes(context.stream, at(b, bias), elements.at(b.out[3], cols), elements.bytes(2 * units));

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -53,6 +54,9 @@ T exchange(T value, int from) {
 }
 
 }  // namespace dlcore::emulation
+
+using std::max;
+using std::min;
 
 extern dlcore::emulation::Index threadIdx, blockIdx;
 extern dim3 blockDim, gridDim;
