@@ -5,6 +5,7 @@
 #include "cuda/kernels/movement.h"
 #include "cuda/library.h"
 #include "cuda/ops/families.h"
+#include "cuda/ops/scratch.h"
 #include "ops/activation.h"
 
 namespace dlcore::cuda {
@@ -50,9 +51,6 @@ std::vector<StridedRun> strided_runs(const MatmulBatch& batch, GemmCall call, co
   }
   return runs;
 }
-
-const void* moved(const void* pointer, std::int64_t bytes) { return static_cast<const std::byte*>(pointer) + bytes; }
-void* moved(void* pointer, std::int64_t bytes) { return static_cast<std::byte*>(pointer) + bytes; }
 
 Kernel plan_float(const MatmulBatch& batch, const TensorSpec& out, bool has_bias, Activation activation,
                   const Context& context) {

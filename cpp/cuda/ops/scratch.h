@@ -7,6 +7,11 @@
 
 namespace dlcore::cuda {
 
+inline const void* moved(const void* pointer, std::size_t bytes) {
+  return static_cast<const std::byte*>(pointer) + bytes;
+}
+inline void* moved(void* pointer, std::size_t bytes) { return static_cast<std::byte*>(pointer) + bytes; }
+
 class ScratchPlan {
  public:
   std::size_t add(std::size_t bytes) {
@@ -22,7 +27,7 @@ class ScratchPlan {
 
 template <class T = void>
 T* at(const Buffers& buffers, std::size_t offset) {
-  return static_cast<T*>(static_cast<void*>(static_cast<std::byte*>(buffers.scratch) + offset));
+  return static_cast<T*>(moved(buffers.scratch, offset));
 }
 
 }  // namespace dlcore::cuda
