@@ -25,6 +25,21 @@ __device__ inline Span windows_over(std::int64_t at, std::int64_t stride, std::i
   return {from <= 0 ? 0 : (from + stride - 1) / stride, last < outputs ? last : outputs};
 }
 
+/// The first of the greatest that it has taken, or the first NaN.
+template <class T>
+struct Greatest {
+  T element{};
+  math_t<T> value = 0;
+  std::int64_t position = -1;
+  __device__ void take(T candidate, std::int64_t at) {
+    const math_t<T> v = to_math(candidate);
+    if (position >= 0 && (value != value || !(v > value || v != v))) return;
+    element = candidate;
+    value = v;
+    position = at;
+  }
+};
+
 template <class T, class Argmax>
 __global__ void max_pool_kernel(PoolShape s, std::int64_t count, const T* x, T* y, Argmax* argmax) {
   const std::int64_t i = thread_index();
@@ -33,21 +48,14 @@ __global__ void max_pool_kernel(PoolShape s, std::int64_t count, const T* x, T* 
   const Span rows = window_part(e.h, s.stride_h, s.pad_top, s.pool_h, s.h);
   const Span cols = window_part(e.w, s.stride_w, s.pad_left, s.pool_w, s.w);
   const T* image = x + e.n * s.h * s.w * s.c + e.c;
-  T best{};
-  math_t<T> greatest = 0;
-  std::int64_t position = -1;
+  Greatest<T> best;
   for (std::int64_t r = rows.first; r < rows.last; ++r)
     for (std::int64_t q = cols.first; q < cols.last; ++q) {
       const std::int64_t h = e.h * s.stride_h - s.pad_top + r, w = e.w * s.stride_w - s.pad_left + q;
-      const T candidate = image[(h * s.w + w) * s.c];
-      const math_t<T> v = to_math(candidate);
-      if (position >= 0 && (greatest != greatest || !(v > greatest || v != v))) continue;
-      best = candidate;
-      greatest = v;
-      position = r * s.pool_w + q;
+      best.take(image[(h * s.w + w) * s.c], r * s.pool_w + q);
     }
-  y[i] = best;
-  argmax[i] = static_cast<Argmax>(position);
+  y[i] = best.element;
+  argmax[i] = static_cast<Argmax>(best.position);
 }
 
 template <class T, class Argmax>
@@ -111,20 +119,11 @@ __global__ void max_pool_cells_kernel(PoolShape s, Cells cells, const T* x, T* y
   const auto i = static_cast<unsigned>(thread_index());
   if (i >= cells.count) return;
   const T* window = x + Cell(cells, i).first_pixel(s);
-  T best = window[0];
-  math_t<T> greatest = to_math(best);
-  std::int64_t position = 0;
+  Greatest<T> best;
   for (std::int64_t r = 0; r < s.pool_h; ++r)
-    for (std::int64_t q = 0; q < s.pool_w; ++q) {
-      const T candidate = window[(r * s.w + q) * s.c];
-      const math_t<T> v = to_math(candidate);
-      if (greatest != greatest || !(v > greatest || v != v)) continue;
-      best = candidate;
-      greatest = v;
-      position = r * s.pool_w + q;
-    }
-  y[i] = best;
-  argmax[i] = static_cast<Argmax>(position);
+    for (std::int64_t q = 0; q < s.pool_w; ++q) best.take(window[(r * s.w + q) * s.c], r * s.pool_w + q);
+  y[i] = best.element;
+  argmax[i] = static_cast<Argmax>(best.position);
 }
 
 /// The cells cover the whole image.
