@@ -118,9 +118,12 @@ def test_optimizer(name, traced, golden_steps):
     states = sorted(key for key in golden_steps if key.startswith(f"{name}/state/"))
     assert len(states) == len(optimizer.variables)
     for i, variable in enumerate(optimizer.variables):
-        expected = golden_steps[f"{name}/state/{i}"]
-        # Where large numbers cancel, what is left has their rounding errors.
-        close(variable.numpy(), expected, atol=max(1e-6, 2e-7 * np.abs(expected).max(initial=0)))
+        expected, atol = golden_steps[f"{name}/state/{i}"], 1e-6
+        if not _core.current_device().startswith(
+            "cpu"
+        ):  # other roundings, and where large numbers cancel, theirs is what is left
+            atol = max(atol, 2e-7 * np.abs(expected).max(initial=0))
+        close(variable.numpy(), expected, atol=atol)
 
 
 @pytest.mark.parametrize("name", cases.OPTIMIZERS)
