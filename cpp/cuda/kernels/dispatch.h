@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cuda/kernels/device.h"
+#include "kernels/element_type.h"
 
 namespace dlcore::cuda {
 
@@ -23,19 +24,12 @@ void with_float(DType dtype, const Body& body) {
 /// Calls body(T{}) with the element type of a number; bool counts as a byte.
 template <class Body>
 void with_number(DType dtype, const Body& body) {
-  switch (dtype) {
-    case DType::Bool:
-    case DType::U8:
-      return body(std::uint8_t{});
-    case DType::I8:
-      return body(std::int8_t{});
-    case DType::I32:
-      return body(std::int32_t{});
-    case DType::I64:
-      return body(std::int64_t{});
-    default:
-      return with_float(dtype, body);
-  }
+  with_type(dtype, [&]<class T>(T zero) {
+    if constexpr (std::is_same_v<T, bool>)
+      body(std::uint8_t{});
+    else
+      body(zero);
+  });
 }
 
 /// Calls body(Index{}) for int32 or int64.

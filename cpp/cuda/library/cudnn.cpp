@@ -125,6 +125,7 @@ std::shared_ptr<const Plan> plan_of(ConvDirection direction, const ConvShape& s,
                                       s.pad_left,
                                       s.groups};
   const std::lock_guard lock(mutex);
+  std::erase_if(plans, [](const auto& entry) { return entry.second.expired(); });
   std::weak_ptr<const Plan>& known = plans[key];
   std::shared_ptr<const Plan> plan = known.lock();
   if (!plan) {
