@@ -21,13 +21,12 @@ constexpr std::int64_t kSplitLength = 512;   // k of a partial product at least
 struct Tile {
   int mr, nr;
   double flops_per_ns;
-  int panel_part = 2;  // a panel of B takes L1 divided by this; a wide tile has time to read it from L2 again
 };
 Tile tile_of(Isa isa, std::size_t element_bytes) {
   const int size = static_cast<int>(element_bytes);
   switch (isa) {
     case Isa::Avx512:
-      return {14, 128 / size, 640.0 / size, 1};
+      return {14, 128 / size, 640.0 / size};
     case Isa::Avx2:
       return {6, 64 / size, 320.0 / size};
     case Isa::Baseline:
@@ -129,16 +128,30 @@ void choose_packing(GemmPlan& plan, std::size_t size, const CacheSizes& caches) 
     plan.pack_b = PackB::No;
 }
 
-// kc: a panel of B fills a part of L1. mc: what these rows read of A and write of C fills a third of L2; or one
-// register tile, when all of the task's B stays in half of L1: then C is written row by row.
-void choose_register_blocks(GemmPlan& plan, const Tile& tile, std::size_t size, const CacheSizes& caches) {
+// mc: what these rows read of A and write of C fills a third of L2.
+std::int64_t rows_in_l2(const GemmPlan& plan, std::size_t size, const CacheSizes& caches) {
+  return even_part(plan.block_m, static_cast<std::int64_t>(caches.l2 / 3 / size) / (plan.kc + plan.block_n), plan.mr);
+}
+
+// kc: what the tiles read of B fills a sixteenth of L2, from where rows that are read in order come as fast as from L1.
+// When all of the task's B stays in half of L1, mc is one register tile: then C is written row by row.
+void choose_register_blocks(GemmPlan& plan, std::size_t size, const CacheSizes& caches) {
   const auto l1 = static_cast<std::int64_t>(caches.l1d / size), l2 = static_cast<std::int64_t>(caches.l2 / size);
   const std::int64_t k = std::max<std::int64_t>(plan.k_split, 1);
   plan.kc = even_part(k, l1 / 2 / plan.nr, 1);
   const bool row_by_row = plan.kc * plan.block_n <= l1 / 2;
-  if (!row_by_row) plan.kc = even_part(k, l1 / tile.panel_part / plan.nr, 1);
-  plan.mc = row_by_row ? plan.mr : even_part(plan.block_m, l2 / 3 / (plan.kc + plan.block_n), plan.mr);
+  if (!row_by_row) plan.kc = even_part(k, std::max(l1 / 2, l2 / 16) / plan.nr, 1);
+  plan.mc = row_by_row ? plan.mr : rows_in_l2(plan, size, caches);
   plan.fetch_ahead = row_by_row && plan.shape.m * (plan.k_split + plan.shape.n) > l2;
+}
+
+// A panel may be twice as long, so that C is read and written for fewer passes.
+void lengthen_panels(GemmPlan& plan, std::size_t size, const CacheSizes& caches) {
+  const bool row_by_row = plan.mc == plan.mr, panels = plan.shape.packed_b || plan.pack_b != PackB::No;
+  if (row_by_row || !panels) return;
+  plan.kc =
+      even_part(std::max<std::int64_t>(plan.k_split, 1), static_cast<std::int64_t>(caches.l2 / 8 / size) / plan.nr, 1);
+  plan.mc = rows_in_l2(plan, size, caches);
 }
 
 void choose_cache_blocks(GemmPlan& plan, std::size_t size, const CacheSizes& caches) {
@@ -205,8 +218,9 @@ GemmPlan plan_gemm(const GemmShape& shape, std::size_t element_bytes, Isa isa, c
   plan.nr = tile.nr;
   plan.cost = cost_of(shape, element_bytes, tile.flops_per_ns);
   choose_tasks(plan);
-  choose_register_blocks(plan, tile, element_bytes, caches);
+  choose_register_blocks(plan, element_bytes, caches);
   choose_packing(plan, element_bytes, caches);
+  lengthen_panels(plan, element_bytes, caches);
   choose_cache_blocks(plan, element_bytes, caches);
   lay_out_scratch(plan, element_bytes);
   return plan;

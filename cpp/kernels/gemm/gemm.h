@@ -56,8 +56,8 @@ struct GemmPlan {
   bool swapped;                     // the result is transposed into C
   std::int64_t ldc;                 // of C
   int mr, nr;                       // register tile: mr rows (at most the instruction set's), nr columns
-  std::int64_t kc;                  // k of one pass over the register tiles: a panel of B stays in L1
-  std::int64_t mc;                  // rows of one pass: what they read of A stays in L2
+  std::int64_t kc;                  // k of one pass over the register tiles
+  std::int64_t mc;                  // rows of one pass: what they read of A stays in L2, beside a panel of B
   std::int64_t k_packed;            // k that is packed at a time: a multiple of kc, or all of it
   std::int64_t m_packed, n_packed;  // rows of A and columns of B that are packed at a time
   std::int64_t block_m, block_n;    // one task's part of C

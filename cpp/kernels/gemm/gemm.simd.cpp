@@ -95,16 +95,24 @@ void pack(const Product<T>& x, const Part& part) {
   });
 }
 
-// One register tile, columns [j, j1) at most.
+// Loop ir: rows [i0, i1) of A by columns [j, j + cols) of B, which `b` shows. next_b: the panel read after it, or null.
 template <class T>
-DLCORE_INLINE void compute_tile(const Product<T>& x, const Part& part, std::int64_t i, std::int64_t i1,
-                                const View<T>& b, std::int64_t j, int cols, std::int64_t p, std::int64_t kc) {
-  const int rows = static_cast<int>(min_of<std::int64_t>(x.plan.mr, i1 - i));
-  const View<T> a = a_view(x, part, i, p);
-  T* c = x.c + i * x.ldc + j;
-  gemm_ukernel<T>(rows, cols, kc, a.data, a.step, a.k_step, b.data, b.k_step, c, x.ldc, x.accumulate || p > x.k0);
-  if (p + kc == x.k1)
-    apply_epilogue<T>(c, x.ldc, rows, cols, x.epilogue.bias ? x.epilogue.bias + j : nullptr, x.epilogue.activation);
+void compute_rows(const Product<T>& x, const Part& part, std::int64_t i0, std::int64_t i1, const View<T>& b,
+                  std::int64_t j, int cols, std::int64_t p, std::int64_t kc, const T* next_b) {
+  const int mr = x.plan.mr;
+  const std::int64_t tiles = parts(i1 - i0, mr), fetches = kc * (kNr<T> / kFetched<T>);
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    const std::int64_t i = i0 + t * mr;
+    const int rows = static_cast<int>(min_of<std::int64_t>(mr, i1 - i));
+    const View<T> a = a_view(x, part, i, p);
+    T* c = x.c + i * x.ldc + j;
+    const Ahead<T> ahead{a_view(x, part, t + 1 < tiles ? i + mr : i0, p).data,
+                         next_b ? next_b + min_of(t * fetches / tiles, fetches - kc) * kFetched<T> : nullptr};
+    gemm_ukernel<T>(rows, cols, kc, a.data, a.step, a.k_step, b.data, b.k_step, c, x.ldc, x.accumulate || p > x.k0,
+                    ahead);
+    if (p + kc == x.k1)
+      apply_epilogue<T>(c, x.ldc, rows, cols, x.epilogue.bias ? x.epilogue.bias + j : nullptr, x.epilogue.activation);
+  }
 }
 
 // Rows [i0, i1) and columns [j0, j1) of C, half open.
@@ -134,7 +142,7 @@ DLCORE_INLINE void fetch_rows(const Product<T>& x, std::int64_t i, const Block& 
   }
 }
 
-// Loops ic, jr and ir over tiles whose columns of B are ready to read: mc rows of A stay in L2, a panel of B in L1.
+// Loops ic and jr over tiles whose columns of B are ready to read: mc rows of A and a panel of B stay in L2.
 template <class T>
 void compute_tiles(const Product<T>& x, const Part& part, const Block& block, std::int64_t p, std::int64_t kc) {
   for (std::int64_t ic = block.i0; ic < block.i1; ic += x.plan.mc) {
@@ -143,8 +151,9 @@ void compute_tiles(const Product<T>& x, const Part& part, const Block& block, st
       const int cols = next_columns<T>(x.plan, block.j1 - j);
       const View<T> b = b_view(x, part, p, j);
       if (x.plan.fetch_ahead) fetch_rows(x, ic, block, j, p, kc);
-      for (std::int64_t i = ic; i < end; i += x.plan.mr) compute_tile(x, part, i, end, b, j, cols, p, kc);
-      j += cols;
+      const std::int64_t next = j + cols;
+      compute_rows(x, part, ic, end, b, j, cols, p, kc, next < block.j1 ? b_view(x, part, p, next).data : nullptr);
+      j = next;
     }
   }
 }
@@ -173,8 +182,7 @@ void compute_block(const Product<T>& x, const Part& part, const Block& block, T*
     for (std::int64_t j = own; j < block.j1; j += kNr<T>) {
       const int cols = static_cast<int>(min_of<std::int64_t>(kNr<T>, block.j1 - j));
       pack_b_panel(x.plan.shape, x.b, panel, j, p, p + kc);
-      for (std::int64_t i = block.i0; i < block.i1; i += x.plan.mr)
-        compute_tile(x, part, i, block.i1, View<T>{panel, 1, kNr<T>}, j, cols, p, kc);
+      compute_rows<T>(x, part, block.i0, block.i1, {panel, 1, kNr<T>}, j, cols, p, kc, nullptr);
     }
     p += kc;
   } while (p < part.p1);

@@ -6,7 +6,8 @@
 /// panel has a_row = 1 and a_col = its height, rows where they are stored have a_row = lda and a_col = 1. B is read as
 /// whole vectors at b[p * b_row + j]: a packed panel has b_row = kNr<T>; columns from `cols` up to the next whole
 /// vector are read too and must be there (their values do not matter). C is overwritten, or added to when `accumulate`;
-/// nothing beside the tile is written. pack_panel: brings a part of a matrix into that form.
+/// nothing beside the tile is written. What comes from beyond L2 is fetched while the sums of others are computed: the
+/// tile of C, and what `ahead` names. pack_panel: brings a part of a matrix into that form.
 #pragma once
 
 #include <utility>
@@ -38,21 +39,34 @@ inline constexpr bool kMaskedLoads = true;
 inline constexpr bool kMaskedLoads = false;
 #endif
 
+/// What the tiles after this one read, null where nothing is known. Looked at by tiles of packed panels with a_row = 1:
+/// rows read where they are stored are streams that the hardware knows how to fetch.
+template <class T>
+struct Ahead {
+  const T* a = nullptr;  // the next rows, at steps of a_col
+  const T* b = nullptr;  // a part of the next panel: kFetched elements for each step of k
+};
+inline constexpr int kCacheLine = 64;
+template <class T>
+inline constexpr int kFetched = kNr<T> < int{kCacheLine / sizeof(T)} ? kNr<T> : int{kCacheLine / sizeof(T)};
+
 template <class T>
 using GemmUkernel = void (*)(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_col, const T* b,
-                             std::int64_t b_row, T* c, std::int64_t ldc, int last_lanes, bool accumulate);
+                             std::int64_t b_row, T* c, std::int64_t ldc, int last_lanes, bool accumulate,
+                             Ahead<T> ahead);
 
 /// Steps of k by which rows of B are fetched ahead: rows read where they are stored jump too far for the hardware's own
 /// prefetcher.
 inline constexpr int kPrefetchedSteps = 32;
-inline constexpr int kCacheLine = 64;
+/// To where __builtin_prefetch brings what is read soon, and what is read later.
+inline constexpr int kIntoL1 = 3, kIntoL2 = 2;
 
 /// One register tile of kRows x kVectors; last_lanes: columns of the last vector (1 ... lanes). kUnitRows: a_row is 1.
 /// kPanel: B is a packed panel, its rows kNr<T> apart.
 template <class T, int kRows, int kVectors, bool kUnitRows, bool kPanel>
 void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_col, const T* b, std::int64_t b_row,
-               T* c, std::int64_t ldc, int last_lanes, bool accumulate) {
-  constexpr int kWidth = kLanes<T>;
+               T* c, std::int64_t ldc, int last_lanes, bool accumulate, Ahead<T> ahead) {
+  constexpr int kWidth = kLanes<T>, kLine = kCacheLine / sizeof(T);
   if constexpr (kUnitRows)
     a_row = 1;
   else
@@ -63,6 +77,14 @@ void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_c
   const T* a_group[kGroups];
 #pragma GCC unroll 8
   for (int g = 0; g < kGroups; ++g) a_group[g] = a + 3 * g * a_row;
+  if constexpr (kUnitRows && kPanel) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 8
+      for (int j = 0; j < kVectors * kWidth; j += kLine) __builtin_prefetch(c + i * ldc + j, 0, kIntoL2);
+  }
+  if (!ahead.a) ahead.a = a;
+  if (!ahead.b) ahead.b = b;
   vec<T> sum[kRows][kVectors] = {};
 #pragma GCC unroll 4
   for (std::int64_t p = 0; p < kc; ++p) {
@@ -72,6 +94,12 @@ void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_c
       b_row_p[j] = kMaskedLoads && j + 1 == kVectors ? load_partial(b + j * kWidth, last_lanes) : load(b + j * kWidth);
       if (!kPanel && j * kWidth * sizeof(T) % kCacheLine == 0)
         __builtin_prefetch(b + kPrefetchedSteps * b_row + j * kWidth);
+    }
+    if constexpr (kUnitRows && kPanel) {
+      __builtin_prefetch(ahead.a, 0, kIntoL1);
+      __builtin_prefetch(ahead.b, 0, kIntoL2);
+      ahead.a += a_col;
+      ahead.b += kFetched<T>;
     }
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
@@ -131,13 +159,14 @@ DLCORE_INLINE int tile_columns(int rows, std::int64_t cols) {
 /// rows <= kMr<T>, cols <= tile_columns(rows, cols).
 template <class T>
 DLCORE_INLINE void gemm_ukernel(int rows, int cols, std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_col,
-                                const T* b, std::int64_t b_row, T* c, std::int64_t ldc, bool accumulate) {
+                                const T* b, std::int64_t b_row, T* c, std::int64_t ldc, bool accumulate,
+                                const Ahead<T>& ahead = {}) {
   const int vectors = (cols + kLanes<T> - 1) / kLanes<T>;
   const int last_lanes = cols - (vectors - 1) * kLanes<T>;
   const bool panel = b_row == kNr<T>;
   const GemmUkernel<T> tile =
       a_row == 1 ? gemm_tile_of<T, true>(rows, vectors, panel) : gemm_tile_of<T, false>(rows, vectors, panel);
-  tile(kc, a, a_row, a_col, b, b_row, c, ldc, last_lanes, accumulate);
+  tile(kc, a, a_row, a_col, b, b_row, c, ldc, last_lanes, accumulate, ahead);
 }
 
 /// Steps from p on (at most `most`) at which a whole vector stored at column i of a panel [kc][height] ends inside of
