@@ -13,7 +13,7 @@ DLCORE_SELECT_KERNELS(WinogradKernels, winograd_kernels)
 namespace {
 
 constexpr std::int64_t kProducts = 36;
-constexpr std::int64_t kLeastBlock = 12, kMostBlock = 24;  // tiles: multiples of the register tile's rows
+constexpr std::int64_t kLeastBlock = 12, kMostBlock = 28;  // tiles, roughly
 constexpr std::int64_t kPairBytes = 2 << 20;               // of transformed patches and tiles at a time
 constexpr std::int64_t kPairsPerChunk = 8;
 constexpr std::int64_t kChannelsPerChunk = 16;  // whose filters are transformed by one thread
@@ -28,10 +28,11 @@ std::int64_t weight_elements(const WinogradShape& s) {
 }
 double products(const WinogradShape& s) { return static_cast<double>(s.tiles() * kProducts * s.cin * s.cout); }
 
-/// Tiles whose transformed patches fill half of L2.
+/// Tiles whose transformed patches fill half of L2: a multiple of a register tile's rows.
 std::int64_t choose_block(const WinogradShape& s) {
+  const std::int64_t rows = winograd_kernels().rows;
   const auto room = static_cast<std::int64_t>(cache_sizes().l2 / 2 / sizeof(float)) / (kProducts * s.cin);
-  return std::clamp<std::int64_t>(room / kLeastBlock * kLeastBlock, kLeastBlock, kMostBlock);
+  return std::clamp(room / rows, (kLeastBlock + rows - 1) / rows, kMostBlock / rows) * rows;
 }
 
 /// To [3,3,Cin,Cout].

@@ -104,7 +104,7 @@ struct WinogradPairs {
 };
 
 struct WinogradKernels {
-  int width;  // of a panel of output channels
+  int rows, width;  // of a register tile: tiles of the image, output channels of a panel
   /// Transformed weights [panels, 36, Cin, width], the last panel filled up with zeros: those of one panel and the
   /// input channels [first, last).
   void (*transform_weights)(const WinogradShape& shape, const float* w, std::int64_t panel, std::int64_t first,

@@ -298,7 +298,7 @@ void store_weights(const WinogradShape& s, const float* sums, std::int64_t cin, 
 }  // namespace
 
 extern const WinogradKernels winograd_kernels_table;
-const WinogradKernels winograd_kernels_table = {kWidth,         transform_weights, run_block,
-                                                transform_pair, add_pairs,         store_weights};
+const WinogradKernels winograd_kernels_table = {kMr<float>,     kWidth,    transform_weights, run_block,
+                                                transform_pair, add_pairs, store_weights};
 
 }  // namespace dlcore::DLCORE_ISA
