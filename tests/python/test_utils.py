@@ -1,16 +1,21 @@
 """Small helpers: arrays, seeds, progress, files, pictures."""
 
+import contextlib
+import functools
 import hashlib
 import io
 import os
+import re
 import sys
 import tarfile
+import types
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import dlcore as keras
 from dlcore import backend, ops
 from dlcore.utils import Progbar, PyDataset, Sequence, get_file, normalize, pad_sequences, to_categorical
 from dlcore.utils.files import replacing
@@ -63,7 +68,7 @@ def test_py_dataset():
 
 
 class Screen(io.StringIO):
-    """Standard output that is a terminal or a file."""
+    """Standard output that is a terminal, a file or a notebook's cell."""
 
     def __init__(self, is_terminal, encoding="utf-8"):
         super().__init__()
@@ -78,14 +83,30 @@ class Screen(io.StringIO):
 
 @pytest.fixture
 def screen(monkeypatch):
-    def replace(is_terminal, encoding="utf-8"):
-        monkeypatch.setattr(sys, "stdout", Screen(is_terminal, encoding))
+    def replace(is_terminal=False, encoding="utf-8", is_notebook=False):
+        kind = type("OutStream", (Screen,), {"__module__": "ipykernel.iostream"}) if is_notebook else Screen
+        monkeypatch.setattr(sys, "stdout", kind(is_terminal, encoding))
+        monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("ipykernel"))  # a kernel may write to a file
         monkeypatch.setenv("COLUMNS", "70")
-        monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+        monkeypatch.setenv("TERM", "xterm-256color")
         monkeypatch.delenv("PYCHARM_HOSTED", raising=False)
-        return sys.stdout
 
     return replace
+
+
+def plain(text):
+    return re.sub("\x1b\\[[0-9]+m", "", text)
+
+
+def shown(text):
+    """The lines on a screen after `text`: a carriage return goes back, and what follows is written over the line."""
+    lines = []
+    for line in plain(text).split("\n"):
+        cells = ""
+        for part in line.split("\r"):
+            cells = part + cells[len(part) :]
+        lines.append(cells.rstrip())
+    return lines
 
 
 def run_bar(target=4, **arguments):
@@ -107,11 +128,86 @@ def test_progbar_in_a_terminal_redraws_one_line(screen):
     screen(is_terminal=True)
     text = run_bar()
     assert text.count("\r") == 4 and text.count("\n") == 1 and text.endswith("\n")
-    plain = text.replace("\x1b[1m", "").replace("\x1b[32m", "").replace("\x1b[37m", "").replace("\x1b[0m", "")
-    lines = plain.split("\r")[1:]
+    lines = plain(text).split("\r")[1:]
     assert lines[0].startswith("1/4 " + "━" * 20 + " 0s ") and "accuracy: 0.9000" in lines[0]
     assert all(len(line) < 70 for line in lines[:-1])  # a longer one would wrap
+    assert shown(text) == [lines[-1].rstrip(), ""]
     assert "\x1b[32m" + "━" * 10 + "\x1b[0m\x1b[37m" + "━" * 10 in text
+
+
+def test_progbar_in_a_narrow_terminal_shows_the_metrics_that_fit(screen, monkeypatch):
+    screen(is_terminal=True)
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = plain(run_bar()).split("\r")[1:]
+    assert all(line.rstrip().endswith("accuracy: 0.9000") for line in lines[:-1])  # no part of the loss
+    assert lines[-1].endswith("accuracy: 0.9000 - loss: 1.0000\n")
+
+
+def test_progbar_in_a_notebook_redraws_one_line_of_any_length(screen, monkeypatch):
+    screen(is_notebook=True)
+    monkeypatch.setenv("COLUMNS", "40")  # of the terminal that the server was started in
+    text = run_bar()
+    assert text.count("\r") == 4 and text.count("\n") == 1 and text.endswith("\n")
+    assert all("accuracy: 0.9000 - loss: " in line for line in plain(text).split("\r")[1:])
+    with contextlib.redirect_stdout(io.StringIO()) as captured:  # not shown in the cell
+        bar = Progbar(2, interval=0)
+        bar.update(1)
+        bar.update(2)
+    assert captured.getvalue().startswith("2/2 " + "━" * 20) and not set(captured.getvalue()) & {"\r", "\x1b"}
+
+
+def test_progbar_in_a_dumb_terminal_is_one_plain_line(screen, monkeypatch):
+    screen(is_terminal=True)
+    monkeypatch.setenv("TERM", "dumb")
+    text = run_bar()
+    assert text.count("\n") == 1 and not set(text) & {"\r", "\x1b"}
+
+
+def small_fit(**arguments):
+    x, y = np.ones((10, 3), "float32"), np.arange(10) % 2
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    plateau = keras.callbacks.ReduceLROnPlateau()
+    model.fit(x, y, 2, epochs=2, validation_data=(x, y), callbacks=[plateau], **arguments)
+    return model, x, y
+
+
+METRICS = r" - accuracy: \S+ - loss: \S+ - val_accuracy: \S+ - val_loss: \S+ - learning_rate: \S+"
+
+
+@pytest.mark.parametrize("place", ["terminal", "file", "notebook"])
+def test_what_fit_evaluate_and_predict_show(place, screen):
+    screen(is_terminal=place == "terminal", is_notebook=place == "notebook")
+    model, x, y = small_fit()
+    model.evaluate(x, y, 4)
+    model.predict(x, verbose=1)
+    model.predict(x, 4)  # says nothing, as it takes no time
+    expected = ["Epoch 1/2", f"5/5 ━+ 0s .*{METRICS}", "Epoch 2/2", f"5/5 ━+ 0s .*{METRICS}"]
+    expected += [r"3/3 ━+ 0s \S+/step - accuracy: \S+ - loss: \S+", r"1/1 ━+ 0s \S+/step", ""]
+    lines = shown(sys.stdout.getvalue())
+    assert len(lines) == len(expected)
+    for line, pattern in zip(lines, expected):
+        assert re.fullmatch(pattern, line), line
+    assert place != "file" or not set(sys.stdout.getvalue()) & {"\r", "\x1b"}
+
+
+def test_fit_with_a_line_per_epoch(screen):
+    screen(is_terminal=True)
+    small_fit(verbose=2)
+    lines = sys.stdout.getvalue().split("\n")
+    assert len(lines) == 5 and lines[0] == "Epoch 1/2" and lines[2] == "Epoch 2/2" and lines[4] == ""
+    assert re.fullmatch(r"5/5 - 0s - \S+/step" + METRICS, lines[1]) and lines[3].startswith("5/5 - 0s - ")
+
+
+def test_a_long_predict_shows_how_long_it_takes(screen, monkeypatch):
+    monkeypatch.setattr("dlcore.training.trainer._STRETCH", 1e-9)  # a batch is a long time
+    monkeypatch.setattr("dlcore.utils.Progbar", functools.partial(Progbar, interval=0))
+    screen(is_terminal=True)
+    keras.Sequential([keras.Input((256,)), keras.layers.Dense(256)]).predict(np.zeros((100, 256), "float32"))
+    lines = plain(sys.stdout.getvalue()).split("\r")[1:]
+    assert [line.split()[0] for line in lines] == ["1/4", "2/4", "3/4", "4/4"] and lines[-1].endswith("\n")
+    for line in lines:
+        assert re.search(r" [1-9][0-9]*(us|ms)/step", line), line  # counted from the beginning
 
 
 def test_progbar_averages_over_steps(screen):

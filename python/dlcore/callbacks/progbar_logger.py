@@ -34,7 +34,7 @@ class ProgbarLogger(Callback):
     def _finish(self, logs):
         if self._target is None:
             self._target = self._progbar.target = self._seen
-        self._progbar.update(self._target, sorted((logs or {}).items()), finalize=True)
+        self._progbar.update(self._target, list((logs or {}).items()), finalize=True)
 
     def on_train_begin(self, logs=None):
         self._in_fit = True
@@ -63,7 +63,7 @@ class ProgbarLogger(Callback):
 
     def on_test_end(self, logs=None):
         if not self._in_fit:
-            self._finish(logs)
+            self._finish(dict(sorted(logs.items())))
 
     def on_predict_begin(self, logs=None):
         self._start()

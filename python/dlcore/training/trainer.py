@@ -386,7 +386,7 @@ class Trainer:
                 self._metrics_of_fit = self._metrics_of_fit or self.metrics
                 if validation is not None and _is_due(epoch, validation_freq):
                     val_logs = self._evaluate(validation, callbacks, validation_steps)
-                    logs.update({f"val_{name}": value for name, value in val_logs.items()})
+                    logs.update({f"val_{name}": value for name, value in sorted(val_logs.items())})
                 callbacks.on_epoch_end(epoch, logs)
                 if self.stop_training:
                     break
@@ -444,7 +444,7 @@ class Trainer:
             logs = self._run_arrays("train", source, callbacks, steps)
         else:
             logs = self._run_stream("train", source, callbacks, steps)
-        return dict(logs)
+        return dict(sorted(logs.items()))  # the order of History and of the progress bar
 
     def _run_arrays(self, kind, source, callbacks, steps=None):
         """An epoch over rows of arrays: many batches in one call."""
@@ -571,9 +571,10 @@ class Trainer:
 
     def _predict_arrays(self, source, verbose):
         """The outputs of all rows, written by the program straight into the result."""
-        results, done, progress = None, 0, None
+        results, done = None, 0
         batch, total = source.batch_size, source.num_batches
         whole = source.rows // batch
+        progress, is_shown = _progress(total) if verbose and whole > 1 else None, False
         while done < total:
             rows, count = (batch, whole - done) if done < whole else (source.rows - whole * batch, 1)
             step = self._step_programs("predict").get(source.structure, rows)
@@ -582,8 +583,8 @@ class Trainer:
             if results is None:
                 results = [np.empty((source.rows, *shape[1:]), _numpy_dtype(dtype)) for shape, dtype in step.outputs]
             done += step.program.run_batches(source.kept_arrays, None, done * batch, count, _STRETCH, results)
-            if verbose and (progress or done < total):
-                progress = progress or _progress(total)
+            is_shown = is_shown or done < whole
+            if progress and is_shown:
                 progress.update(done)
         if type(step.structure) is int:
             return results[step.structure]

@@ -15,7 +15,7 @@ class Progbar:
     """A line that shows steps done, time and metrics.
 
     In a terminal or notebook the line is drawn anew in place; in a log file only the finished line is written, without
-    control characters.
+    control characters. While it moves in a terminal, it shows the metrics that fit on one line.
 
     Args:
         target: number of steps, or None if unknown.
@@ -109,9 +109,12 @@ class Progbar:
         self._last_draw = now
         bar, bar_length = self._bar(current)
         seconds = now - self._start if finalize or not self.target else step_seconds * (self.target - current)
-        info = f" {_duration(seconds)} {self._speed(step_seconds)}{self._metrics()}"
-        if not finalize:  # a line that wraps could not be drawn over
-            info = info[: max(0, shutil.get_terminal_size().columns - 1 - bar_length)]
+        info = f" {_duration(seconds)} {self._speed(step_seconds)}"
+        width = math.inf
+        if not finalize and _is_terminal():  # a line that wraps could not be drawn over
+            width = shutil.get_terminal_size().columns - 1 - bar_length
+            info = info[: max(0, width)]
+        info += self._metrics(width - len(info))
         length = bar_length + len(info)
         blanks = " " * (self._drawn_length - length)
         self._drawn_length = length
@@ -139,9 +142,16 @@ class Progbar:
             return f"{seconds * 1e3:.0f}ms/{self.unit_name}"
         return f"{seconds * 1e6:.0f}us/{self.unit_name}"
 
-    def _metrics(self):
-        means = ((name, total / max(1, steps)) for name, (total, steps) in self._values.items())
-        return "".join(f" - {name}: {mean:{'.4f' if abs(mean) > 1e-3 else '.4e'}}" for name, mean in means)
+    def _metrics(self, width=math.inf):
+        """The metrics in order, as long as `width` characters hold them whole."""
+        text = ""
+        for name, (total, steps) in self._values.items():
+            mean = total / max(1, steps)
+            metric = f" - {name}: {mean:{'.4f' if abs(mean) > 1e-3 else '.4e'}}"
+            if len(text) + len(metric) > width:
+                break
+            text += metric
+        return text
 
 
 def _duration(seconds):
@@ -157,8 +167,13 @@ def _can_redraw():
     """Whether standard output shows a carriage return as one: a terminal, a notebook, PyCharm's console."""
     if not is_interactive_logging_enabled():
         return False
-    is_terminal = hasattr(sys.stdout, "isatty") and sys.stdout.isatty()
-    return is_terminal or "ipykernel" in sys.modules or "PYCHARM_HOSTED" in os.environ
+    is_notebook = any(base.__module__.startswith("ipykernel") for base in type(sys.stdout).__mro__)
+    return is_notebook or "PYCHARM_HOSTED" in os.environ or _is_terminal()
+
+
+def _is_terminal():
+    """Whether standard output is a terminal that knows control characters."""
+    return hasattr(sys.stdout, "isatty") and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _line_character():
