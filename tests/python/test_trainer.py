@@ -327,12 +327,35 @@ def test_bad_data_leaves_the_model(change, message):
     model.fit(x, y, verbose=0)
 
 
-def test_labels_out_of_range():
+BAD_VALIDATION = [
+    (lambda x, y: (x[:, :1], y), r"expected shape=\(None, 2\), found shape=\(32, 1\)"),
+    (lambda x, y: (x, y[:4]), "same number of samples.*x: 50, y: 4"),
+    (lambda x, y: (x, None), "no targets"),
+]
+
+
+@pytest.mark.parametrize("change, message", BAD_VALIDATION)
+def test_bad_validation_data_is_found_before_training(change, message):
     x, y = blobs(50)
     model = classifier()
-    y[7] = 5
-    with pytest.raises((ValueError, IndexError), match="5"):
-        model.fit(x, y, verbose=0)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=message):
+        model.fit(x, y, validation_data=change(x, y), verbose=0)
+    for a, b in zip(before, model.get_weights()):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_labels_out_of_range_in_a_later_batch():
+    x, y = blobs(50)
+    keras.utils.set_random_seed(1)
+    model, expected = classifier(), classifier()
+    expected.set_weights(model.get_weights())
+    y[43] = 5
+    with pytest.raises(IndexError, match="label 5 at row 3 is not one of the 3 classes"):
+        model.fit(x, y, batch_size=20, shuffle=False, verbose=0)
+    expected.fit(x[:40], y[:40], batch_size=20, shuffle=False, verbose=0)
+    for a, b in zip(expected.get_weights(), model.get_weights()):
+        np.testing.assert_array_equal(a, b)  # the batches before it have trained, nothing of its own has
 
 
 @pytest.mark.skipif(
@@ -377,6 +400,12 @@ def test_bad_options():
         model.fit(x, y, batch_size=0)
     with pytest.raises(ValueError, match="between 0 and 1"):
         model.fit(x, y, validation_split=1.5)
+    for name, count in {"epochs": -1, "steps_per_epoch": 0, "validation_steps": 2.5, "validation_freq": 0}.items():
+        with pytest.raises(ValueError, match=f"`{name}` should be an integer of at least [01]. Received: {name}={count}"):
+            model.fit(x, y, **{name: count})
+    for method in (model.evaluate, model.predict):
+        with pytest.raises(ValueError, match="`steps` should be an integer of at least 1. Received: steps=0"):
+            method(x, steps=0)
     with pytest.raises(ValueError, match="no loss to compute"):
         model.compile("adam")
         model.fit(x, y, verbose=0)

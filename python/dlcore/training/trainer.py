@@ -355,6 +355,10 @@ class Trainer:
             A History: `history.history["loss"]` lists the loss of each epoch.
         """
         self._check_compiled("fit")
+        _check_counts(0, epochs=epochs, initial_epoch=initial_epoch)
+        _check_counts(1, steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
+        if not isinstance(validation_freq, (list, tuple)):
+            _check_counts(1, validation_freq=validation_freq)
         source = make_source(
             x, y, sample_weight, batch_size, shuffle, class_weight, steps_per_epoch, prepare=self._prepared
         )
@@ -368,6 +372,7 @@ class Trainer:
         )
         source, validation = processes.part_of(source), processes.part_of(validation, whole=True)
         self._share_weights(source)
+        self._check_validation(validation)
         epochs = limited(epochs, max_epochs())
         steps_per_epoch, validation_steps = (
             _within_limit(source, steps_per_epoch),
@@ -396,6 +401,11 @@ class Trainer:
             self.optimizer.finalize_variable_values(self.trainable_weights)
         callbacks.on_train_end(logs)
         return self.history
+
+    def _check_validation(self, validation):
+        """Traces the step of validation now, so that arrays of wrong shapes are found before an epoch has trained."""
+        if isinstance(validation, ArraySource) and self.built and not self.run_eagerly:
+            self._step_programs("test").get(validation.structure, min(validation.batch_size, validation.rows))
 
     def _share_weights(self, source):
         """Where processes train together, they begin with the same weights and state."""
@@ -530,6 +540,7 @@ class Trainer:
             The loss, or a list of the loss and the metrics, or a dict of them.
         """
         self._check_compiled("evaluate")
+        _check_counts(1, steps=steps)
         source = make_source(x, y, sample_weight, batch_size, steps=steps, prepare=self._prepared)
         source = processes.part_of(source, whole=True)
         steps = _within_limit(source, steps)
@@ -558,6 +569,7 @@ class Trainer:
             batch_size: rows per step, default 32.
             verbose: 0 silent, 1 progress bar, "auto": a bar when it takes more than a moment.
         """
+        _check_counts(1, steps=steps)
         source = make_source(x, batch_size=batch_size, steps=steps, prepare=self._prepared)
         steps = _within_limit(source, steps)
         is_plain = isinstance(source, ArraySource) and not self.run_eagerly and steps is None
@@ -666,6 +678,12 @@ def _number(value):
 def _values(logs):
     values = list(logs.values())
     return values[0] if len(values) == 1 else values
+
+
+def _check_counts(least, **counts):
+    for name, count in counts.items():
+        if count is not None and (not isinstance(count, (int, np.integer)) or count < least):
+            raise ValueError(f"`{name}` should be an integer of at least {least}. Received: {name}={count!r}")
 
 
 def _steps(source, steps):
