@@ -25,10 +25,11 @@ void check_index_dtype(const TensorSpec& indices) {
 IndexMode mode_of(const Attrs& attrs) {
   const std::string mode = attrs.text("mode", "raise");
   if (mode == "raise") return IndexMode::Raise;
+  if (mode == "strict") return IndexMode::Strict;
   if (mode == "clip") return IndexMode::Clip;
   if (mode == "wrap") return IndexMode::Wrap;
   if (mode == "fill") return IndexMode::Fill;
-  throw value_error("mode '", mode, "' is not known; expected 'raise', 'clip', 'wrap' or 'fill'.");
+  throw value_error("mode '", mode, "' is not known; expected 'raise', 'strict', 'clip', 'wrap' or 'fill'.");
 }
 
 /// No row can be read of an axis of size 0.
@@ -73,12 +74,13 @@ void with_sum_type(DType dtype, const Body& body) {
   });
 }
 
-/// Throws for the first index that mode "raise" does not allow.
+/// Throws for the first index that the mode does not allow.
 template <class Index>
 void check_indices(const Index* index, std::int64_t count, const Lookup& lookup, const std::string& axis_text) {
-  if (lookup.mode != IndexMode::Raise) return;
-  const std::int64_t at = first_bad_index(index, count, lookup.rows);
-  if (at >= 0) throw index_out_of_range(index[at], at, lookup.rows, axis_text);
+  if (!raises(lookup.mode)) return;
+  const bool strict = lookup.mode == IndexMode::Strict;
+  const std::int64_t at = first_bad_index(index, count, strict ? 0 : -lookup.rows, lookup.rows);
+  if (at >= 0) throw index_out_of_range(index[at], at, lookup.rows, axis_text, strict);
 }
 
 std::string axis_text(const Shape& shape, int axis) {
@@ -120,7 +122,7 @@ Kernel plan_gather(std::span<const TensorSpec> in, std::span<const TensorSpec>, 
       gather(lookup, bytes, buffers.in[0], index, buffers.out[0]);
     });
   };
-  return {.run = run, .label = "gather", .may_fail = mode_of(attrs) == IndexMode::Raise};
+  return {.run = run, .label = "gather", .may_fail = raises(mode_of(attrs))};
 }
 
 std::vector<Tensor> gather_vjp(const VjpContext& context) {
@@ -152,7 +154,7 @@ Kernel plan_scatter_add(std::span<const TensorSpec> in, std::span<const TensorSp
       with_sum_type(dtype, [&]<class T>(T) { scatter_add(lookup, index, buffers.input<T>(2), buffers.output<T>(0)); });
     });
   };
-  return {.run = run, .label = "scatter_add", .may_fail = mode_of(attrs) == IndexMode::Raise};
+  return {.run = run, .label = "scatter_add", .may_fail = raises(mode_of(attrs))};
 }
 
 std::vector<Tensor> scatter_add_vjp(const VjpContext& context) {
@@ -216,7 +218,7 @@ Kernel plan_gather_along(std::span<const TensorSpec> in, std::span<const TensorS
       gather_along(lookup, bytes, buffers.in[0], index, buffers.out[0]);
     });
   };
-  return {.run = run, .label = "gather_along", .may_fail = mode_of(attrs) == IndexMode::Raise};
+  return {.run = run, .label = "gather_along", .may_fail = raises(mode_of(attrs))};
 }
 
 template <Along along>
@@ -241,7 +243,7 @@ Kernel plan_scatter_along(std::span<const TensorSpec> in, std::span<const Tensor
                     [&]<class T>(T) { scatter_along(lookup, index, buffers.input<T>(2), buffers.output<T>(0)); });
     });
   };
-  return {.run = run, .label = "scatter_along", .may_fail = mode_of(attrs) == IndexMode::Raise};
+  return {.run = run, .label = "scatter_along", .may_fail = raises(mode_of(attrs))};
 }
 
 template <Along along>

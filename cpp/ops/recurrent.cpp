@@ -274,13 +274,23 @@ std::vector<Tensor> vjp(const VjpContext& context) {
 }
 
 template <Family family>
+std::vector<Tensor> no_second_derivative(const VjpContext&) {
+  const char* layer = family == Family::Lstm ? "LSTM" : family == Family::Gru ? "GRU" : "SimpleRNN";
+  throw Error(ErrorKind::NotImplemented, str("the gradient of ", layer,
+                                             "'s gradient is not implemented: its steps are one kernel. For second "
+                                             "derivatives step the cell, RNN(",
+                                             layer, "Cell(units)), which has the same weights."));
+}
+
+template <Family family>
 void register_cell(const char* name, const char* grad_name) {
   register_primitive({.name = name,
                       .infer = infer_forward<family>,
                       .plan = plan_forward<family>,
                       .vjp = vjp<family>,
                       .last_output_wanted = kKeepsWorkspace});
-  register_primitive({.name = grad_name, .infer = infer_grad<family>, .plan = plan_grad<family>});
+  register_primitive(
+      {.name = grad_name, .infer = infer_grad<family>, .plan = plan_grad<family>, .vjp = no_second_derivative<family>});
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 
 #include <cmath>
 #include <functional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "dlcore/tensor.h"
@@ -24,11 +26,18 @@ inline double weighted_sum(const std::vector<Tensor>& outputs, const std::vector
   return sum;
 }
 
+/// The primitives that check_gradient has been asked about.
+inline std::set<std::string>& checked_gradients() {
+  static std::set<std::string> names;
+  return names;
+}
+
 /// Compares d sum(outputs * weights) / d input for every float64 input of `op` with central differences; no gradient
-/// counts as zero. Outputs beyond
-/// the first `differentiable` carry no gradient (indices, workspaces). Weights are fixed and uneven.
+/// counts as zero. Outputs beyond the first `differentiable` carry no gradient (indices, workspaces). Weights are fixed
+/// and uneven.
 inline void check_gradient(const char* op, const Inputs& inputs, const Attrs& attrs = {},
                            std::size_t differentiable = 99, double tolerance = 1e-7) {
+  checked_gradients().insert(op);
   std::vector<Tensor> sources;
   for (const Tensor& input : inputs)
     if (input.dtype() == DType::F64) sources.push_back(input);

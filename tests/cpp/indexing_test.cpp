@@ -85,8 +85,21 @@ TEST(Gather, RaisesNamingIndexAndRange) {
       EXPECT_EQ(error.kind(), ErrorKind::Index);
       const std::string text = error.what();
       EXPECT_NE(text.find("index " + std::to_string(bad) + " (element 1"), std::string::npos) << text;
-      EXPECT_NE(text.find("0 <= index < 100"), std::string::npos) << text;
+      EXPECT_NE(text.find("0 <= index < 100 (negative: from the end)"), std::string::npos) << text;
     }
+  }
+}
+
+TEST(Gather, StrictlyRefusesNegativeIndices) {
+  const Tensor x = tensor<float>({3}, {1, 2, 3});
+  const Attrs strict{{"mode", std::string("strict")}};
+  EXPECT_EQ(numbers<float>(apply("gather", {x, tensor<std::int32_t>({3}, {2, 0, 1})}, strict)),
+            (std::vector<float>{3, 1, 2}));
+  for (std::int32_t bad : {-1, 3}) {
+    const Tensor ids = tensor<std::int32_t>({2}, {0, bad});
+    const std::string text = error_text([&] { apply("gather", {x, ids}, strict); });
+    EXPECT_NE(text.find("expected 0 <= index < 3. Check"), std::string::npos) << text;
+    EXPECT_EQ(error_text([&] { apply("scatter_add", {x, ids, tensor<float>({2}, {1, 1})}, strict); }), text);
   }
 }
 
@@ -99,7 +112,7 @@ TEST(Gather, ErrorsOfTheShapeRule) {
             std::string::npos);
   EXPECT_NE(error_text([&] {
               apply("gather", {x, ids}, {{"mode", std::string("skip")}});
-            }).find("'raise', 'clip'"),
+            }).find("'raise', 'strict', 'clip'"),
             std::string::npos);
   EXPECT_NE(error_text([&] {
               apply("gather", {Tensor::zeros(DType::F32, {0, 2}), ids});
@@ -116,7 +129,7 @@ TEST(Gather, ShapeRuleKeepsUnknownSizes) {
 
 TEST(Gather, Gradient) {
   for (std::int64_t axis : {0, 1, -1})
-    for (const char* mode : {"raise", "fill"})
+    for (const char* mode : {"raise", "strict", "fill"})
       check_gradient("gather", {random_tensor({4, 3, 4}, 1), random_ids({2, 3}, 3, 2)},
                      {{"axis", axis}, {"mode", std::string(mode)}});
 }

@@ -149,9 +149,9 @@ Tensor numbers(DType dtype, const Shape& shape, unsigned seed, double low, doubl
   return as(x, dtype);
 }
 
-std::string error_on_cpu(const char* primitive_name, const std::vector<Tensor>& in) {
+std::string error_on_cpu(const char* primitive_name, const std::vector<Tensor>& in, const Attrs& attrs) {
   try {
-    apply_all(primitive_name, in, {});
+    apply_all(primitive_name, in, attrs);
   } catch (const Error& error) {
     return error.what();
   }

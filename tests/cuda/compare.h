@@ -48,7 +48,7 @@ std::vector<Tensor> run_on_device(const char* primitive, const std::vector<Tenso
                                   std::string* fault = nullptr);
 
 /// The text of the error that the CPU raises.
-std::string error_on_cpu(const char* primitive, const std::vector<Tensor>& in);
+std::string error_on_cpu(const char* primitive, const std::vector<Tensor>& in, const Attrs& attrs = {});
 
 /// Numbers in [low, high), converted to dtype; whole numbers for integers.
 Tensor numbers(DType dtype, const Shape& shape, unsigned seed, double low = -3, double high = 3);

@@ -5,12 +5,12 @@ namespace {
 
 using namespace testing;
 
-const char* const kModes[] = {"raise", "clip", "wrap", "fill"};
+const char* const kModes[] = {"raise", "strict", "clip", "wrap", "fill"};
 
-/// Indices in [-rows, rows), or beyond where the mode allows it.
+/// Indices in [-rows, rows), or in [0, rows), or beyond, as the mode allows it.
 Tensor indices(DType dtype, const Shape& shape, unsigned seed, std::int64_t rows, const std::string& mode) {
-  const double reach = static_cast<double>(mode == "raise" ? rows : 3 * rows);
-  return numbers(dtype, shape, seed, -reach, reach);
+  const double reach = static_cast<double>(mode == "raise" || mode == "strict" ? rows : 3 * rows);
+  return numbers(dtype, shape, seed, mode == "strict" ? 0 : -reach, reach);
 }
 
 TEST(Indexing, GatherAndScatter) {
@@ -77,6 +77,11 @@ TEST(Indexing, WrongIndicesAreReported) {
   EXPECT_EQ(fault, error_on_cpu("scatter_add", {x, at, updates}));
   run_on_device("gather", {x, at}, {{"mode", std::string("fill")}}, &fault);
   EXPECT_EQ(fault, "");
+  const Attrs strict{{"mode", std::string("strict")}};
+  const std::vector<std::int32_t> last{0, -1};
+  const Tensor negative = Tensor::from<std::int32_t>(last, {2});
+  run_on_device("gather", {x, negative}, strict, &fault);
+  EXPECT_EQ(fault, error_on_cpu("gather", {x, negative}, strict));
 }
 
 }  // namespace

@@ -102,7 +102,13 @@ SHAPES_INTO_LAYERS = [
         lambda: layers.Embedding(5, 2, name="e")(np.array([[7]])),
         IndexError,
         "index 7 (element 0 of the indices) is out of range for axis 0 of size 5 of (5, 2); expected 0 <="
-        " index < 5 (negative: from the end). Check the ids, or enlarge the table.",
+        " index < 5. Check the ids, or enlarge the table.",
+    ),
+    (
+        lambda: layers.Embedding(5, 2, name="e")(np.array([[0, -1]])),
+        IndexError,
+        "index -1 (element 1 of the indices) is out of range for axis 0 of size 5 of (5, 2); expected 0 <="
+        " index < 5. Check the ids, or enlarge the table.",
     ),
     (
         lambda: layers.MultiHeadAttention(2, 3, name="m")(zeros(2, 5, 4)),
@@ -131,6 +137,34 @@ SHAPES_INTO_LAYERS = [
         ValueError,
         'Reshape "r": samples of shape (4,) with 4 elements cannot take the shape (5,). The number of '
         "elements must stay the same.",
+    ),
+]
+
+AXES = [
+    (
+        lambda: layers.BatchNormalization(axis=7, name="b")(zeros(2, 3)),
+        ValueError,
+        'BatchNormalization "b": axis 7 is out of range for inputs of shape (2, 3); expected -2 <= axis < 2.',
+    ),
+    (
+        lambda: layers.GroupNormalization(3, axis=-4, name="g")(zeros(2, 3)),
+        ValueError,
+        'GroupNormalization "g": axis -4 is out of range for inputs of shape (2, 3); expected -2 <= axis < 2.',
+    ),
+    (
+        lambda: layers.PReLU(shared_axes=[3], name="p")(zeros(2, 3)),
+        ValueError,
+        'PReLU "p": axis 3 is out of range for inputs of shape (2, 3); expected -2 <= axis < 2.',
+    ),
+    (
+        lambda: layers.Dot(axes=5, name="d")([zeros(2, 3), zeros(2, 3)]),
+        ValueError,
+        'Dot "d": axis 5 is out of range for inputs of shape (2, 3); expected -2 <= axis < 2.',
+    ),
+    (
+        lambda: layers.Softmax(axis=2)(zeros(2, 3)),
+        ValueError,
+        "softmax: axis 2 is out of range for 2 axes; expected -2 <= axis < 2.",
     ),
 ]
 
@@ -179,6 +213,21 @@ NAMES = [
 ]
 
 NUMBERS = [
+    (
+        lambda: keras.Input((-3,)),
+        ValueError,
+        "Sizes of a shape can't be negative; use None for any size. Received: shape=(-3,)",
+    ),
+    (
+        lambda: keras.Input("8"),
+        ValueError,
+        "A shape should be a tuple, such as (8,). Received: shape='8'",
+    ),
+    (
+        lambda: ops.arange(0, 5, 0),
+        ValueError,
+        "arange: step must not be 0. Received: start=0, stop=5, step=0",
+    ),
     (
         lambda: layers.Dense(0),
         ValueError,
@@ -343,7 +392,7 @@ WEIGHTS_AND_INPUTS = [
 ]
 
 
-@pytest.mark.parametrize("call, kind, text", [*SHAPES_INTO_LAYERS, *NAMES, *NUMBERS, *DATA, *WEIGHTS_AND_INPUTS])
+@pytest.mark.parametrize("call, kind, text", [*SHAPES_INTO_LAYERS, *AXES, *NAMES, *NUMBERS, *DATA, *WEIGHTS_AND_INPUTS])
 def test_text(call, kind, text):
     with pytest.raises(kind) as error:
         call()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import dlcore as keras
 from dlcore import GradientTape, Sequential, Variable, _core, layers, ops
 
 
@@ -83,6 +84,73 @@ def test_gradient_penalty():
     s = xv @ wv
     expected = 8 * s * xv * (wv @ wv) + 8 * s**2 * wv
     np.testing.assert_allclose(outer.gradient(penalty, w).numpy()[:, 0], expected)
+
+
+def small_network(kind):
+    images = keras.Input((6, 6, 2)) if kind in ("convolution", "max pooling") else None
+    vectors, sequences = keras.Input((6,)), keras.Input((4, 3))
+    hidden = layers.Dense(5, activation="tanh")
+    return {
+        "dense": lambda: Sequential([vectors, hidden]),
+        "batch norm": lambda: Sequential([vectors, hidden, layers.BatchNormalization()]),
+        "layer norm": lambda: Sequential([vectors, hidden, layers.LayerNormalization()]),
+        "convolution": lambda: Sequential([images, layers.Conv2D(3, 3, activation="tanh")]),
+        "max pooling": lambda: Sequential([images, layers.Conv2D(3, 3), layers.MaxPooling2D(2)]),
+        "attention": lambda: keras.Model(sequences, layers.MultiHeadAttention(2, 3)(sequences, sequences)),
+        "stepped LSTM": lambda: Sequential([sequences, layers.RNN(layers.LSTMCell(4))]),
+        "stepped GRU": lambda: Sequential([sequences, layers.RNN(layers.GRUCell(4))]),
+        "LSTM": lambda: Sequential([sequences, layers.LSTM(4)]),
+        "GRU": lambda: Sequential([sequences, layers.GRU(4)]),
+        "SimpleRNN": lambda: Sequential([sequences, layers.SimpleRNN(4)]),
+    }[kind]()
+
+
+@pytest.fixture
+def in_float64():
+    keras.config.set_floatx("float64")
+    yield
+    keras.config.set_floatx("float32")
+
+
+def penalty(model, x):
+    """sum (d sum y^2 / dx)^2"""
+    with GradientTape() as tape:
+        tape.watch(x)
+        y = ops.sum(ops.square(model(x, training=True)))
+    return ops.sum(ops.square(tape.gradient(y, x)))
+
+
+KINDS = ["dense", "batch norm", "layer norm", "convolution", "max pooling", "attention", "stepped LSTM", "stepped GRU"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradient_penalty_of_layers(kind, in_float64):
+    keras.utils.set_random_seed(1)
+    model = small_network(kind)
+    x = ops.convert_to_tensor(np.random.default_rng(0).normal(size=(2, *model.input_shape[1:])))
+    for variable in model.trainable_variables[:2]:
+        with GradientTape() as tape:
+            value = penalty(model, x)
+        gradient = tape.gradient(value, variable).numpy()
+        start = variable.numpy()
+        for place in list(np.ndindex(start.shape))[:: max(1, start.size // 4)]:
+            step = np.zeros_like(start)
+            step[place] = 1e-5
+            variable.assign(start + step)
+            above = float(penalty(model, x))
+            variable.assign(start - step)
+            below = float(penalty(model, x))
+            variable.assign(start)
+            assert gradient[place] == pytest.approx((above - below) / 2e-5, rel=1e-5, abs=1e-7)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "SimpleRNN"])
+def test_second_derivatives_of_fused_sequences_are_refused(kind):
+    model = small_network(kind)
+    with GradientTape() as tape:
+        value = penalty(model, ops.ones((2, 4, 3)))
+    with pytest.raises(NotImplementedError, match=rf"step the cell, RNN\({kind}Cell\(units\)\)"):
+        tape.gradient(value, model.trainable_variables[0])
 
 
 def test_jacobian():

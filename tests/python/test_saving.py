@@ -8,6 +8,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -530,7 +531,7 @@ def test_full_disk_leaves_the_old_file(tmp_path, ending):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))  # writes beyond this fail as on a full disk
     try:
-        with pytest.raises(OSError):
+        with pytest.raises(OSError, match=re.escape(str(path))):
             save(path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

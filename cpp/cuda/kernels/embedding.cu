@@ -13,9 +13,10 @@ __device__ std::int64_t row_of(std::int64_t index, std::int64_t at, const Lookup
   const std::int64_t rows = lookup.rows;
   if (lookup.mode == IndexMode::Clip) return index < 0 ? 0 : index < rows ? index : rows - 1;
   if (lookup.mode == IndexMode::Wrap) return (index % rows + rows) % rows;
-  const std::int64_t row = index < 0 ? index + rows : index;
+  const bool strict = lookup.mode == IndexMode::Strict;
+  const std::int64_t row = index < 0 && !strict ? index + rows : index;
   if (row >= 0 && row < rows) return row;
-  if (lookup.mode == IndexMode::Raise) report(fault, index, at);
+  if (strict || lookup.mode == IndexMode::Raise) report(fault, index, at);
   return -1;
 }
 

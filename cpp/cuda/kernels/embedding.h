@@ -12,7 +12,7 @@
 
 namespace dlcore::cuda {
 
-// An index that mode Raise does not allow is reported, and is then as Fill has it.
+// An index that modes Raise and Strict do not allow is reported, and is then as Fill has it.
 void gather(cudaStream_t stream, const Lookup& lookup, DType index_dtype, std::size_t element_bytes, const void* x,
             const void* index, void* y, const FaultSite& fault);
 void gather_along(cudaStream_t stream, const Lookup& lookup, DType index_dtype, std::size_t element_bytes,

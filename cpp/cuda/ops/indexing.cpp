@@ -15,8 +15,8 @@ using SpecSpan = std::span<const TensorSpec>;
 
 std::shared_ptr<const FaultSite> fault_of(const char* name, SpecSpan in, const Attrs& attrs, const Lookup& lookup,
                                           const Context& context) {
-  return context.faults->site([rows = lookup.rows, axis = axis_text_of(name, in, attrs)](auto index, auto position) {
-    return index_out_of_range(index, position, rows, axis);
+  return context.faults->site([lookup, axis = axis_text_of(name, in, attrs)](auto index, auto position) {
+    return index_out_of_range(index, position, lookup.rows, axis, lookup.mode == IndexMode::Strict);
   });
 }
 
@@ -31,7 +31,7 @@ void add_gather(const char* name, Gather kernel) {
                   kernel(context.stream, lookup, index, bytes, b.in[0], b.in[1], b.out[0], *fault);
                 },
             .label = name,
-            .may_fail = lookup.mode == IndexMode::Raise};
+            .may_fail = raises(lookup.mode)};
   });
 }
 
@@ -44,7 +44,7 @@ Kernel plan_scatter_add(SpecSpan in, SpecSpan, const Attrs& attrs, const Context
               },
           .scratch_bytes = scatter_add_scratch_bytes(lookup),
           .label = "scatter_add",
-          .may_fail = lookup.mode == IndexMode::Raise};
+          .may_fail = raises(lookup.mode)};
 }
 
 void add_scatter_along(const char* name) {
@@ -56,7 +56,7 @@ void add_scatter_along(const char* name) {
                   scatter_along(context.stream, lookup, index, dtype, b.in[1], b.in[2], b.out[0], *fault);
                 },
             .label = name,
-            .may_fail = lookup.mode == IndexMode::Raise};
+            .may_fail = raises(lookup.mode)};
   });
 }
 

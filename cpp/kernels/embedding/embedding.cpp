@@ -117,9 +117,9 @@ void gather_along_words(const Lookup& lookup, const void* x, const Index* index,
 }  // namespace
 
 template <class Index>
-std::int64_t first_bad_index(const Index* index, std::int64_t n, std::int64_t rows) {
+std::int64_t first_bad_index(const Index* index, std::int64_t n, std::int64_t least, std::int64_t rows) {
   for (std::int64_t i = 0; i < n; ++i)
-    if (index[i] < -rows || index[i] >= rows) return i;
+    if (index[i] < least || index[i] >= rows) return i;
   return -1;
 }
 
@@ -187,7 +187,7 @@ void one_hot(std::int64_t count, std::int64_t depth, const Index* index, const v
   template void scatter_along(const Lookup&, const std::int32_t*, const T*, T*); \
   template void scatter_along(const Lookup&, const std::int64_t*, const T*, T*);
 #define DLCORE_INSTANTIATE_INDEX(Index)                                                     \
-  template std::int64_t first_bad_index(const Index*, std::int64_t, std::int64_t);          \
+  template std::int64_t first_bad_index(const Index*, std::int64_t, std::int64_t, std::int64_t); \
   template void gather(const Lookup&, std::size_t, const void*, const Index*, void*);       \
   template void gather_along(const Lookup&, std::size_t, const void*, const Index*, void*); \
   template void one_hot(std::int64_t, std::int64_t, const Index*, const void*, std::size_t, void*);

@@ -19,20 +19,23 @@ namespace dlcore {
 
 /// What an index outside [0, rows) means. Raise and Fill count a negative one from the end, as Python does.
 enum class IndexMode {
-  Raise,  // the caller checks first (first_bad_index)
-  Clip,   // the nearest row
-  Wrap,   // modulo rows
-  Fill,   // gather gives zeros, scatter_add leaves it out
+  Raise,   // the caller checks first (first_bad_index)
+  Strict,  // likewise, and negative ones are wrong too
+  Clip,    // the nearest row
+  Wrap,    // modulo rows
+  Fill,    // gather gives zeros, scatter_add leaves it out
 };
+
+inline bool raises(IndexMode mode) { return mode == IndexMode::Raise || mode == IndexMode::Strict; }
 
 struct Lookup {
   std::int64_t outer, rows, inner, count;
   IndexMode mode = IndexMode::Raise;
 };
 
-/// Position of the first of `n` indices outside [-rows, rows), or -1.
+/// Position of the first of `n` indices outside [least, rows), or -1.
 template <class Index>
-std::int64_t first_bad_index(const Index* index, std::int64_t n, std::int64_t rows);
+std::int64_t first_bad_index(const Index* index, std::int64_t n, std::int64_t least, std::int64_t rows);
 
 template <class Index>
 void gather(const Lookup& lookup, std::size_t element_bytes, const void* x, const Index* index, void* y);

@@ -29,7 +29,8 @@ class GradientFuser {
  private:
   /// Whether a gather or scatter_add goes by the rows of a matrix, and no index lies outside of it.
   static bool raises_along_rows(const Node& node) {
-    return node.attrs.integer("axis", 0) == 0 && node.attrs.text("mode", "raise") == "raise";
+    const std::string mode = node.attrs.text("mode", "raise");
+    return node.attrs.integer("axis", 0) == 0 && (mode == "raise" || mode == "strict");
   }
 
   /// The node that makes the gradient for this one reader, if it is such an op.

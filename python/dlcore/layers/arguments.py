@@ -43,3 +43,14 @@ def fraction(layer_type, name, value):
     if not isinstance(value, (int, float, np.number)) or not 0 <= value <= 1:
         raise ValueError(f"{layer_type}: {name} must be a number in [0, 1]. Got {name}={value!r}.")
     return value
+
+
+def axis_of(layer, axis, input_shape):
+    """The axis counted from 0, else a ValueError where inputs of the shape have no such axis."""
+    rank = len(input_shape)
+    if not -rank <= axis < rank:
+        raise ValueError(
+            f'{type(layer).__name__} "{layer.name}": axis {axis} is out of range for inputs of shape '
+            f"{tuple(input_shape)}; expected {-rank} <= axis < {rank}."
+        )
+    return axis % rank

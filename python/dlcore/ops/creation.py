@@ -77,6 +77,8 @@ def empty_like(x, dtype=None):
 def arange(start, stop=None, step=None, dtype=None):
     """start, start + step, ... below stop; with start alone, 0, 1, ... below it. int32 for ints, else `floatx()`."""
     start, stop, step = (v if v is None else backend.convert_to_numpy(v).item() for v in (start, stop, step))
+    if step == 0:
+        raise ValueError(f"arange: step must not be 0. Received: start={start}, stop={stop}, step={step}")
     if stop is None and inference.sizes_are_unknown and (start is None or start <= 1):
         # A lone number is the end of the range; 0 or 1 is rather the start of one up to a size that is not known.
         # infer_outputs then tries with numbers.

@@ -19,6 +19,11 @@ def take(x, indices, axis=None):
     return _core.apply("gather", [x, as_indices(indices)], axis=resolve_axis(axis, x.ndim), mode="raise")
 
 
+def rows_of(table, indices):
+    """The rows of a table, as `take` along axis 0 but that a negative index is an error."""
+    return _core.apply("gather", [tensor(table), as_indices(indices)], axis=0, mode="strict")
+
+
 @operation
 def take_along_axis(x, indices, axis=None):
     """The elements at the indices, which have x's shape but along the axis."""

@@ -3,6 +3,7 @@
 import math
 
 from dlcore import ops
+from dlcore.ops.indexing import rows_of
 from dlcore.quantizers.configs import QuantizationConfig, resolve
 from dlcore.quantizers.quantizers import (
     AbsMaxQuantizer,
@@ -114,7 +115,7 @@ class IntegerWeight:
         integers, scale, *zero = self._integer_variables()
         axes, block = [axis % len(self._weight_shape) for axis in self.scale_axes()], self._block()
         if rows is not None:
-            integers, scale, *zero = (ops.take(x, rows, axis=0) for x in (integers, scale, *zero))
+            integers, scale, *zero = (rows_of(x, rows) for x in (integers, scale, *zero))
             axes = [integers.ndim - len(self._weight_shape) + axis for axis in axes]
         if self.quantization_mode == "int4":
             integers = unpack_int4(integers, self._weight_shape[-1], axis=-1)

@@ -1,6 +1,7 @@
 """Activations as layers."""
 
 from dlcore import activations, backend, ops
+from dlcore.layers.arguments import axis_of
 from dlcore.layers.layer import Layer
 from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
 
@@ -142,6 +143,7 @@ class PReLU(_Elementwise):
     def build(self, input_shape):
         shape = list(input_shape[1:])
         for axis in self.shared_axes or ():
+            axis_of(self, axis, input_shape)
             shape[axis - 1] = 1
         if None in shape:
             raise ValueError(

@@ -2,6 +2,7 @@ from dlcore import ops
 from dlcore.layers.arguments import positive_int
 from dlcore.layers.layer import Layer
 from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
+from dlcore.ops.indexing import rows_of
 from dlcore.quantizers.integer_weight import IntegerWeight
 
 
@@ -82,7 +83,7 @@ class Embedding(IntegerWeight, Layer):
         if indices.dtype not in ("int32", "int64"):
             indices = ops.cast(indices, "int32")
         if self.quantization_mode is None:
-            return ops.take(self.embeddings, indices, axis=0)
+            return rows_of(self.embeddings, indices)
         return self.float_weight(rows=indices)
 
     def compute_mask(self, inputs, mask=None):

@@ -71,8 +71,9 @@ class InputLayer(Layer):
 
 
 def _as_shape(shape):
-    if isinstance(shape, int):
-        raise ValueError(f"A shape should be a tuple, such as ({shape},). Received: shape={shape}")
+    if isinstance(shape, (int, str)):
+        example = 8 if isinstance(shape, str) else shape
+        raise ValueError(f"A shape should be a tuple, such as ({example},). Received: shape={shape!r}")
     sizes = tuple(None if size is None else int(size) for size in shape)
     if any(size is not None and size < 0 for size in sizes):
         raise ValueError(f"Sizes of a shape can't be negative; use None for any size. Received: shape={sizes}")

@@ -1,6 +1,7 @@
 import math
 
 from dlcore import ops
+from dlcore.layers.arguments import axis_of
 from dlcore.layers.layer import Layer
 from dlcore.layers.merging.merge import check_shapes
 
@@ -32,7 +33,7 @@ class Dot(Layer):
 
     def _axes(self, shape1, shape2):
         pair = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
-        return pair[0] % len(shape1), pair[1] % len(shape2)
+        return axis_of(self, pair[0], shape1), axis_of(self, pair[1], shape2)
 
     def build(self, input_shape):
         check_shapes(self, input_shape, count=2)

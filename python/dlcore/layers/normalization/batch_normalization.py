@@ -1,4 +1,5 @@
 from dlcore import _core, backend, ops
+from dlcore.layers.arguments import axis_of
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.layers.normalization.shared import add_gamma_and_beta
@@ -67,7 +68,8 @@ class BatchNormalization(Layer):
         self.supports_masking = True
 
     def build(self, input_shape):
-        channels = input_shape[self.axis]
+        axis = axis_of(self, self.axis, input_shape)
+        channels = input_shape[axis]
         if channels is None:
             raise ValueError(
                 f'BatchNormalization "{self.name}": the size of axis {self.axis} must be known. Got input shape '
@@ -78,7 +80,7 @@ class BatchNormalization(Layer):
         self.moving_variance = add_weight_with_options(
             self, "moving_variance", (channels,), trainable=False, autocast=False
         )
-        self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis % len(input_shape): channels})
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: channels})
         self.built = True
 
     def call(self, inputs, training=None, mask=None):

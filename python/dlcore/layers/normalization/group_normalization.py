@@ -1,4 +1,5 @@
 from dlcore import ops
+from dlcore.layers.arguments import axis_of
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.layers.normalization.shared import add_gamma_and_beta
@@ -66,7 +67,7 @@ class GroupNormalization(Layer):
         self.supports_masking = True
 
     def build(self, input_shape):
-        channels = input_shape[self.axis]
+        channels = input_shape[axis_of(self, self.axis, input_shape)]
         groups = channels if self.groups == -1 else self.groups
         if channels is None or groups < 1 or channels % groups:
             raise ValueError(
