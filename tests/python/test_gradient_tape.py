@@ -87,8 +87,7 @@ def test_gradient_penalty():
 
 
 def small_network(kind):
-    images = keras.Input((6, 6, 2)) if kind in ("convolution", "max pooling") else None
-    vectors, sequences = keras.Input((6,)), keras.Input((4, 3))
+    vectors, images, sequences = keras.Input((6,)), keras.Input((6, 6, 2)), keras.Input((4, 3))
     hidden = layers.Dense(5, activation="tanh")
     return {
         "dense": lambda: Sequential([vectors, hidden]),
