@@ -9,8 +9,8 @@
 
 namespace dlcore {
 
-/// index: element `position` of the indices. axis: "axis 0 of size 5 of (5, 2)", whose size is `rows`. strict: a negative
-/// one does not count from the end.
+/// index: element `position` of the indices. axis: "axis 0 of size 5 of (5, 2)", whose size is `rows`. strict: a
+/// negative one does not count from the end.
 inline Error index_out_of_range(std::int64_t index, std::int64_t position, std::int64_t rows, const std::string& axis,
                                 bool strict) {
   return index_error("index ", index, " (element ", position, " of the indices) is out of range for ", axis,

@@ -7,13 +7,16 @@
 
 #include "base/parallel.h"
 #include "dlcore/ops.h"
+#include "gradient_check.h"
 #include "kernels/movement/movement.h"
 #include "program/graph.h"
 #include "program/primitive.h"
+#include "testing.h"
 
 namespace dlcore {
 namespace {
 
+using testing::check_gradient;
 using Integers = std::vector<std::int64_t>;
 constexpr std::int64_t kEnd = std::numeric_limits<std::int64_t>::max();
 const std::vector<DType> kOneDTypePerSize{DType::I8, DType::BF16, DType::F32, DType::F64};
@@ -85,35 +88,9 @@ Specs infer(const char* op, std::vector<TensorSpec> in, const Attrs& attrs = {})
   return primitive(op).infer(in, attrs);
 }
 
-/// The op is linear: <dy, f(x)> = <vjp(dy), x>, exactly on small integers.
-void expect_adjoint(const char* op, const Attrs& attrs, std::vector<Shape> shapes) {
-  auto integers = [](const Shape& shape, int seed) {
-    Tensor x = Tensor::empty(DType::F64, shape);
-    for (std::int64_t i = 0; i < shape.elements(); ++i)
-      x.data<double>()[i] = static_cast<double>((i * 7 + seed * 5) % 19 - 9);
-    return x;
-  };
-  auto inner = [](const Tensor& a, const Tensor& b) {
-    EXPECT_EQ(a.spec(), b.spec());
-    double sum = 0;
-    for (std::int64_t i = 0; i < a.shape().elements(); ++i) sum += a.data<double>()[i] * b.data<double>()[i];
-    return sum;
-  };
-  std::vector<Tensor> x;
-  for (const Shape& shape : shapes) x.push_back(integers(shape, static_cast<int>(x.size())));
-  Tape tape;
-  for (const Tensor& t : x) tape.watch(t);
-  tape.start();
-  const std::vector<Tensor> y = apply_all(op, x, attrs);
-  tape.stop();
-  std::vector<Tensor> dy;
-  for (const Tensor& t : y) dy.push_back(integers(t.shape(), 3 + static_cast<int>(dy.size())));
-  const std::vector<Tensor> dx = gradient(tape.records(), y, dy, x);
-  double left = 0, right = 0;
-  for (std::size_t i = 0; i < y.size(); ++i) left += inner(dy[i], y[i]);
-  for (std::size_t i = 0; i < x.size(); ++i)
-    if (dx[i]) right += inner(dx[i], x[i]);
-  EXPECT_EQ(left, right) << op;
+Tensor reals(const Shape& shape, unsigned seed) {
+  const std::vector<double> numbers = testing::random_reals<double>(shape.elements(), seed);
+  return Tensor::from<double>(numbers, shape);
 }
 
 // ---- reshape
@@ -471,21 +448,26 @@ TEST(Constants, IotaCountsAlongTheAxis) {
 
 // ---- gradients
 
-TEST(MovementGradients, AreAdjoint) {
-  expect_adjoint("reshape", {{"shape", Integers{3, 8}}}, {{4, 6}});
-  expect_adjoint("transpose", {{"permutation", Integers{2, 0, 1}}}, {{2, 3, 4}});
-  expect_adjoint("concat", {{"axis", 1}}, {{2, 3, 2}, {2, 1, 2}, {2, 4, 2}});
-  expect_adjoint("split", {{"axis", 1}, {"sizes", Integers{1, 3, 2}}}, {{2, 6, 2}});
-  expect_adjoint("slice", {{"starts", Integers{-1, 1}}, {"stops", Integers{kEnd, 5}}, {"strides", Integers{-2, 2}}},
-                 {{5, 7}});
-  expect_adjoint("pad", {{"low", Integers{1, 2}}, {"high", Integers{0, 3}}}, {{4, 5}});
-  expect_adjoint("pad", {{"low", Integers{3, 2}}, {"high", Integers{1, 4}}, {"mode", "reflect"}}, {{4, 5}});
-  expect_adjoint("pad", {{"low", Integers{4, 0}}, {"high", Integers{2, 5}}, {"mode", "symmetric"}}, {{4, 5}});
-  expect_adjoint("tile", {{"repeats", Integers{2, 1, 3}}}, {{2, 3, 4}});
-  expect_adjoint("broadcast_to", {{"shape", Integers{3, 2, 5}}}, {{2, 1}});
-  expect_adjoint("slice_grad", {{"starts", Integers{1, 0}}, {"stops", Integers{3, 4}}}, {{2, 4}, {5, 7}});
-  expect_adjoint("flip", {{"axes", Integers{1}}}, {{4, 5}});
-  expect_adjoint("copy", {}, {{4, 5}});
+TEST(MovementGradients, AreThoseOfDifferences) {
+  const Tensor x = reals({4, 5}, 1), cube = reals({2, 3, 4}, 2);
+  check_gradient("reshape", {x}, {{"shape", Integers{2, 10}}});
+  check_gradient("reshape_like", {x, reals({10, 2}, 3)});
+  check_gradient("transpose", {cube}, {{"permutation", Integers{2, 0, 1}}});
+  check_gradient("concat", {cube, reals({2, 1, 4}, 3), reals({2, 2, 4}, 4)}, {{"axis", 1}});
+  check_gradient("split", {cube}, {{"axis", 2}, {"sizes", Integers{1, 0, 3}}});
+  check_gradient("split_like", {cube, reals({2, 1, 4}, 3), reals({2, 2, 4}, 4)}, {{"axis", 1}});
+  const Attrs slice{{"starts", Integers{-1, 1}}, {"stops", Integers{kEnd, 5}}, {"strides", Integers{-2, 2}}};
+  check_gradient("slice", {x}, slice);
+  check_gradient("slice_grad", {reals({2, 4}, 3), x}, {{"starts", Integers{1, 0}}, {"stops", Integers{3, 4}}});
+  check_gradient("pad", {x}, {{"low", Integers{1, 2}}, {"high", Integers{0, 3}}});
+  check_gradient("pad", {x}, {{"low", Integers{3, 2}}, {"high", Integers{1, 4}}, {"mode", "reflect"}});
+  check_gradient("pad", {x}, {{"low", Integers{4, 0}}, {"high", Integers{2, 5}}, {"mode", "symmetric"}});
+  check_gradient("tile", {cube}, {{"repeats", Integers{2, 1, 3}}});
+  check_gradient("broadcast_to", {reals({2, 1}, 3)}, {{"shape", Integers{3, 2, 5}}});
+  check_gradient("broadcast_like", {reals({4, 1}, 3), x});
+  check_gradient("flip", {x}, {{"axes", Integers{1}}});
+  check_gradient("copy", {x});
+  check_gradient("optimization_barrier", {x});
 }
 
 TEST(MovementGradients, StopGradientStops) {

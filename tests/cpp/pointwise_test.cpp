@@ -405,6 +405,19 @@ TEST(Pointwise, BroadcastGradients) {
   }
 }
 
+TEST(Pointwise, CastGradient) {
+  check_gradient("cast", {random_tensor(DType::F64, {5}, -2, 2, 1)}, {{"dtype", "float64"}});
+  const Tensor x = vector_of<double>({1, 2}), dy = vector_of<float>({0.5f, -3});
+  Tape tape;
+  tape.watch(x);
+  tape.start();
+  const Tensor y = apply("cast", {x}, {{"dtype", "float32"}});
+  tape.stop();
+  const Tensor targets[] = {y}, dtargets[] = {dy}, sources[] = {x};
+  const Tensor dx = gradient(tape.records(), targets, dtargets, sources)[0];
+  EXPECT_EQ(numbers_of<double>(dx), (std::vector<double>{0.5, -3}));
+}
+
 TEST(Pointwise, EqualOperandsShareTheGradientOfTheirMaximum) {
   const Tensor a = vector_of<double>({1, 2}), b = vector_of<double>({1, 3});
   Tape tape;

@@ -186,10 +186,10 @@ void one_hot(std::int64_t count, std::int64_t depth, const Index* index, const v
   template void scatter_add(const Lookup&, const std::int64_t*, const T*, T*);   \
   template void scatter_along(const Lookup&, const std::int32_t*, const T*, T*); \
   template void scatter_along(const Lookup&, const std::int64_t*, const T*, T*);
-#define DLCORE_INSTANTIATE_INDEX(Index)                                                     \
+#define DLCORE_INSTANTIATE_INDEX(Index)                                                          \
   template std::int64_t first_bad_index(const Index*, std::int64_t, std::int64_t, std::int64_t); \
-  template void gather(const Lookup&, std::size_t, const void*, const Index*, void*);       \
-  template void gather_along(const Lookup&, std::size_t, const void*, const Index*, void*); \
+  template void gather(const Lookup&, std::size_t, const void*, const Index*, void*);            \
+  template void gather_along(const Lookup&, std::size_t, const void*, const Index*, void*);      \
   template void one_hot(std::int64_t, std::int64_t, const Index*, const void*, std::size_t, void*);
 DLCORE_INSTANTIATE_INDEX(std::int32_t)
 DLCORE_INSTANTIATE_INDEX(std::int64_t)
