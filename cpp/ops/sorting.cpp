@@ -161,6 +161,12 @@ std::vector<Tensor> cumprod_vjp(const VjpContext& context) {
   return {apply("cumprod_grad", {context.dout[0], context.in[0]}, context.attrs)};
 }
 
+std::vector<Tensor> no_second_derivative(const VjpContext&) {
+  throw Error(ErrorKind::NotImplemented,
+              "the gradient of cumprod's gradient is not implemented. For second derivatives of positive numbers write "
+              "exp(cumsum(log(x))).");
+}
+
 // -------------------------------------------------------------------------------------------------------- searchsorted
 
 Specs infer_searchsorted(std::span<const TensorSpec> in, const Attrs& attrs) {
@@ -191,7 +197,8 @@ void register_sorting() {
   register_primitive({.name = "top_k", .infer = infer_top_k, .plan = plan_top_k, .vjp = top_k_vjp});
   register_primitive({.name = "cumsum", .infer = infer_scan, .plan = plan_cumsum, .vjp = cumsum_vjp});
   register_primitive({.name = "cumprod", .infer = infer_scan, .plan = plan_cumprod, .vjp = cumprod_vjp});
-  register_primitive({.name = "cumprod_grad", .infer = infer_cumprod_grad, .plan = plan_cumprod_grad});
+  register_primitive(
+      {.name = "cumprod_grad", .infer = infer_cumprod_grad, .plan = plan_cumprod_grad, .vjp = no_second_derivative});
   register_primitive({.name = "searchsorted", .infer = infer_searchsorted, .plan = plan_searchsorted});
 }
 

@@ -152,6 +152,17 @@ def test_second_derivatives_of_fused_sequences_are_refused(kind):
         tape.gradient(value, model.trainable_variables[0])
 
 
+def test_the_second_derivative_of_cumprod_is_refused():
+    x = Variable(np.array([1.0, 2.0, 3.0]))
+    with GradientTape() as outer:
+        with GradientTape() as inner:
+            y = ops.sum(ops.cumprod(x))
+        dx = inner.gradient(y, x)
+    np.testing.assert_allclose(dx, [9.0, 4.0, 2.0])
+    with pytest.raises(NotImplementedError, match=r"write exp\(cumsum\(log\(x\)\)\)"):
+        outer.gradient(dx, x)
+
+
 def test_jacobian():
     x = Variable(np.array([1.0, 2.0]))
     with GradientTape(persistent=True) as tape:
