@@ -483,8 +483,12 @@ class Layer(Operation):
         if isinstance(x, Variable):
             x = x.value
         elif isinstance(x, np.ndarray):
+            if backend.is_text(x):
+                return x  # for the layers that look at strings
             floats = self.autocast and x.dtype.kind == "f"
             return convert_to_tensor(x, self.compute_dtype if floats else None)
+        elif not isinstance(x, (Tensor, KerasTensor)) and hasattr(x, "__array__"):
+            x = convert_to_tensor(x)  # of another library
         if not isinstance(x, Tensor) or not self.autocast:
             return x
         if x.dtype == self.compute_dtype or not backend.is_float_dtype(x.dtype):

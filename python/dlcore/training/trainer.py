@@ -12,7 +12,7 @@ from dlcore.layers.call_spec import signature_of
 from dlcore.random.seed_generator import SeedGenerator
 from dlcore.training import processes
 from dlcore.training.compile_utils import CompiledLoss, CompiledMetrics, total_loss
-from dlcore.training.data import ArraySource, arrays_of, make_batch, make_source, unpack_x_y_sample_weight
+from dlcore.training.data import ArraySource, arrays_of, make_batch, make_source, to_arrays, unpack_x_y_sample_weight
 from dlcore.training.gradient_tape import GradientTape
 from dlcore.training.step_programs import ResultsProgram, StepPrograms, input_dtype
 from dlcore.utils.tracebacks import shortening
@@ -292,13 +292,17 @@ class Trainer:
         return [input_dtype(a, wanted.get(id(a))) for a in arrays_of(structure)]
 
     def _prepared(self, x):
-        """What steps are given for the user's x: of a model that takes strings, the numbers its first layers make."""
-        return x
+        """The arrays that steps are given for the user's x; where first layers look at it, the numbers they make."""
+        return to_arrays(x, "x", strings=self._takes_strings())
+
+    def _takes_strings(self):
+        """Whether steps are given strings, which a layer of the model's turns into numbers."""
+        return any(layer.looks_at_values for layer in self._flatten_layers())
 
     def _run_batch(self, kind, data):
-        """One step of structures of arrays, in Python or as a program. Returns the logs that are no metrics."""
-        step = self._step_programs(kind).get(data)
-        step.program.run_batches(arrays_of(data))
+        """One step of structures of arrays as a program. Returns the program, with its logs that are no metrics."""
+        step, arrays = self._step_programs(kind).with_arrays(data)
+        step.program.run_batches(arrays)
         return step
 
     def _eager_batch(self, step, data):
@@ -308,7 +312,10 @@ class Trainer:
 
     def _as_tensors(self, data):
         dtypes_of_inputs = iter(self._input_dtypes(data))
-        leaves = [None if a is None else convert_to_tensor(a, next(dtypes_of_inputs)) for a in tree.flatten(data)]
+        leaves = []
+        for a in tree.flatten(data):
+            dtype = None if a is None else next(dtypes_of_inputs)
+            leaves.append(a if a is None or backend.is_text(a) else convert_to_tensor(a, dtype))
         return tree.pack_sequence_as(data, leaves)
 
     # ---- fit
@@ -401,7 +408,7 @@ class Trainer:
         """Where processes train together, they begin with the same weights and state."""
         if processes.together() is None:
             return
-        if isinstance(source, ArraySource):
+        if isinstance(source, ArraySource) and source.feeds_programs:
             self._step_programs("train").get(source.structure, min(source.batch_size, source.rows))  # makes them all
         elif not self.built:
             raise ValueError(f"{self._label()}: build the model before processes train it together on batches.")
@@ -440,11 +447,15 @@ class Trainer:
     def _train_epoch(self, source, callbacks, epoch, steps):
         self.reset_metrics()
         callbacks.on_epoch_begin(epoch)
-        if isinstance(source, ArraySource) and not self.run_eagerly:
+        if self._runs_from_memory(source):
             logs = self._run_arrays("train", source, callbacks, steps)
         else:
             logs = self._run_stream("train", source, callbacks, steps)
         return dict(logs)
+
+    def _runs_from_memory(self, source):
+        """Whether programs gather the rows of batches from the user's arrays themselves."""
+        return isinstance(source, ArraySource) and source.feeds_programs and not self.run_eagerly
 
     def _run_arrays(self, kind, source, callbacks, steps=None):
         """An epoch over rows of arrays: many batches in one call."""
@@ -541,7 +552,7 @@ class Trainer:
         was_stopped, self.stop_training = self.stop_training, False
         self.reset_metrics()
         callbacks.on_test_begin()
-        if isinstance(source, ArraySource) and not self.run_eagerly:
+        if self._runs_from_memory(source):
             logs = self._run_arrays("test", source, callbacks, steps)
         else:
             logs = self._run_stream("test", source, callbacks, steps)
@@ -560,8 +571,7 @@ class Trainer:
         """
         source = make_source(x, batch_size=batch_size, steps=steps, prepare=self._prepared)
         steps = _within_limit(source, steps)
-        is_plain = isinstance(source, ArraySource) and not self.run_eagerly and steps is None
-        if is_plain and callbacks is None and verbose in (0, "auto"):
+        if self._runs_from_memory(source) and steps is None and callbacks is None and verbose in (0, "auto"):
             return self._predict_arrays(source, None if verbose == 0 else "auto")
         callbacks = self._callback_list(callbacks, verbose, 1, _steps(source, steps))
         callbacks.on_predict_begin()
@@ -609,8 +619,8 @@ class Trainer:
 
     def _run_for_outputs(self, kind, batch):
         """Output tensors of one run, and their structure."""
-        step = self._step_programs(kind).get(batch)
-        inputs = [_core.tensor(a, dtype) for a, (_, dtype) in zip(arrays_of(batch), step.program.inputs)]
+        step, arrays = self._step_programs(kind).with_arrays(batch)
+        inputs = [_core.tensor(a, dtype) for a, (_, dtype) in zip(arrays, step.program.inputs)]
         return step.program.run(inputs), step.structure
 
     # ---- single batches

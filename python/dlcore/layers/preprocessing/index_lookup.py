@@ -433,6 +433,14 @@ class StringLookup(LooksAtValues, IndexLookup):
             **kwargs,
         )
 
+    def __call__(self, inputs):
+        if self.invert and (backend.is_keras_tensor(inputs) or (backend.is_tensor(inputs) and inputs.is_symbolic)):
+            raise TypeError(
+                f"{self._label()}: invert=True returns strings, of which there are no tensors, so it can't be part of "
+                "a model. Call it on what the model predicts."
+            )
+        return super().__call__(inputs)
+
     def _example_text(self, size):
         # Strings out of the vocabulary may be an error.
         return self._vocabulary.tokens[0] if self._vocabulary.tokens else ""
