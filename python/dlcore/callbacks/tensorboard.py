@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 
 from dlcore import backend
+from dlcore.backend.arguments import int_from, positive_int
 from dlcore.callbacks.callback import Callback
 
 
@@ -27,6 +28,8 @@ class TensorBoard(Callback):
         ImportError: tensorboard is not installed.
     """
 
+    _may_be_strings = ("profile_batch",)
+
     def __init__(
         self,
         log_dir="logs",
@@ -40,9 +43,14 @@ class TensorBoard(Callback):
         embeddings_metadata=None,
     ):
         super().__init__()
+        int_from("TensorBoard", "histogram_freq", histogram_freq or 0, 0)
+        int_from("TensorBoard", "embeddings_freq", embeddings_freq or 0, 0)
+        if update_freq not in ("epoch", "batch"):
+            positive_int("TensorBoard", "update_freq", update_freq)
         if profile_batch:
-            raise ValueError(
-                f"TensorBoard: there is no profile to write. Got profile_batch={profile_batch!r}; leave it 0."
+            warnings.warn(
+                f"TensorBoard: there is no profile to write; profile_batch={profile_batch!r} is ignored.",
+                stacklevel=2,
             )
         self.log_dir = os.fspath(log_dir)
         self.histogram_freq = histogram_freq

@@ -1,6 +1,7 @@
 """InputSpec: what a layer expects of its inputs, checked at every call."""
 
 from dlcore import backend, tree
+from dlcore.backend.arguments import sequence
 
 
 class InputSpec:
@@ -30,7 +31,9 @@ class InputSpec:
         optional=False,
     ):
         self.dtype = None if dtype is None else backend.standardize_dtype(dtype)
-        self.shape = None if shape is None else tuple(shape)
+        self.shape = None if shape is None else tuple(sequence("InputSpec", "shape", shape, "sizes"))
+        if axes is not None and not isinstance(axes, dict):
+            raise ValueError(f"InputSpec: axes must be a dict from axis to size. Got axes={axes!r}.")
         self.ndim = ndim if shape is None else len(self.shape)
         self.max_ndim = max_ndim
         self.min_ndim = min_ndim

@@ -10,6 +10,7 @@ import numpy as np
 
 from dlcore import backend, tree
 from dlcore.backend import dtype_policy, names
+from dlcore.backend.arguments import refuse_strings_for_numbers
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.scopes import StatelessScope, get_stateless_scope
 from dlcore.backend.tensors import Tensor, convert_to_tensor
@@ -88,6 +89,7 @@ class Layer(Operation):
     __signature__ = SignatureOfInit()
 
     def __new__(cls, *args, **kwargs):
+        refuse_strings_for_numbers(cls, args, kwargs)
         layer = super().__new__(cls)
         layer._init_arguments = (args, kwargs)
         return layer

@@ -4,6 +4,7 @@ import functools
 
 from dlcore import backend, initializers, ops
 from dlcore.backend import Variable
+from dlcore.backend.arguments import TakesNumbers
 
 
 @functools.lru_cache(maxsize=64)
@@ -12,7 +13,7 @@ def _zeros(shape, dtype):
     return ops.zeros(shape, dtype=dtype)
 
 
-class Metric:
+class Metric(TakesNumbers):
     """Base of all metrics: implement `update_state(...)` and `result()`; make state with `add_variable`.
 
     Args:
@@ -34,6 +35,8 @@ class Metric:
     """
 
     def __init__(self, dtype=None, name=None):
+        if name is not None and not isinstance(name, str):
+            raise ValueError(f"{type(self).__name__}: name must be a string. Got name={name!r}.")
         self.name = name or backend.auto_name(type(self).__name__)
         self._dtype = backend.standardize_dtype(getattr(dtype, "compute_dtype", dtype))
         self._variables = []

@@ -5,12 +5,13 @@ import warnings
 
 from dlcore import _core, backend, initializers, ops
 from dlcore.backend import Variable
+from dlcore.backend.arguments import TakesNumbers
 from dlcore.optimizers import schedules
 from dlcore.optimizers.schedules import LearningRateSchedule
 from dlcore.training.processes import mean_gradients
 
 
-class Optimizer:
+class Optimizer(TakesNumbers):
     """Base of all optimizers.
 
     A subclass makes its state in `build(variables)` with `add_optimizer_variables` and implements
@@ -39,6 +40,8 @@ class Optimizer:
     >>> weight.numpy()
     array([0.8], dtype=float32)
     """
+
+    _may_be_strings = ("learning_rate",)  # which has a check of its own
 
     def __init__(
         self,

@@ -2,8 +2,8 @@ import math
 import string
 
 from dlcore import ops
+from dlcore.backend.arguments import axes, fraction, positive_int
 from dlcore.layers.activations.activation import Softmax
-from dlcore.layers.arguments import fraction, positive_int
 from dlcore.layers.attention.projections import combine_masks, keys_like_values, projection
 from dlcore.layers.layer import Layer
 from dlcore.layers.regularization.dropout import Dropout
@@ -71,6 +71,9 @@ class MultiHeadAttention(Layer):
         self.value_dim = self.key_dim if value_dim is None else positive_int(kind, "value_dim", value_dim)
         self.dropout = fraction(kind, "dropout", dropout)
         self.use_bias = use_bias
+        for name, value in (("output_shape", output_shape), ("attention_axes", attention_axes)):
+            if value is not None:
+                axes(kind, name, value)
         self._output_sizes = _as_tuple(output_shape)
         self.attention_axes = _as_tuple(attention_axes)
         self.seed = seed

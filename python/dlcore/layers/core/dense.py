@@ -1,5 +1,5 @@
 from dlcore import activations, ops
-from dlcore.layers.arguments import positive_int
+from dlcore.backend.arguments import positive_int
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config

@@ -1,5 +1,5 @@
 from dlcore import ops
-from dlcore.layers.arguments import positive_int
+from dlcore.backend.arguments import positive_int
 from dlcore.layers.layer import Layer
 from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
 from dlcore.quantizers.integer_weight import IntegerWeight
@@ -59,6 +59,8 @@ class Embedding(IntegerWeight, Layer):
         self.take_quantization_config(quantization_config)
         self.mask_zero = mask_zero
         self.supports_masking = mask_zero
+        if weights is not None and not isinstance(weights, (list, tuple)) and not hasattr(weights, "shape"):
+            raise ValueError(f"Embedding: weights must be an array of the embeddings. Got weights={weights!r}.")
         self._initial_weights = weights
 
     quantized_weight = "embeddings"

@@ -1,5 +1,5 @@
 from dlcore import ops
-from dlcore.layers.rnn.gated import GatedCell, GatedRNN, of_cell, weight_options
+from dlcore.layers.rnn.gated import GatedCell, GatedRNN, check_use_cudnn, of_cell, weight_options
 
 
 class GRUCell(GatedCell):
@@ -123,6 +123,7 @@ class GRU(GatedRNN):
         **kwargs,
     ):
         kwargs.pop("implementation", None)
+        check_use_cudnn("GRU", use_cudnn)
         cell = GRUCell(
             units,
             activation=activation,

@@ -1,5 +1,5 @@
 from dlcore import initializers, ops
-from dlcore.layers.rnn.gated import GatedCell, GatedRNN, of_cell, weight_options
+from dlcore.layers.rnn.gated import GatedCell, GatedRNN, check_use_cudnn, of_cell, weight_options
 from dlcore.layers.weight_options import add_weight_with_options
 
 
@@ -140,6 +140,7 @@ class LSTM(GatedRNN):
         **kwargs,
     ):
         kwargs.pop("implementation", None)
+        check_use_cudnn("LSTM", use_cudnn)
         cell = LSTMCell(
             units,
             activation=activation,
