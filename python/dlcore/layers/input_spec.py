@@ -116,11 +116,13 @@ def _problem(x, spec):
                 f"{shape}. Pass inputs of that size, or make a new layer for these."
             )
     if spec.shape is not None and not _fits(shape, spec):
-        return (
-            f"expected shape={spec.shape}, found shape={shape}. Reshape the data, or begin the model with "
-            f"Input({shape[1:]})."
+        return f"expected shape={spec.shape}, found shape={shape}. " + (
+            f"Reshape the data, or begin the model with Input({shape[1:]})." if rank > 1 else _BATCH_OF_ONE
         )
     return None
+
+
+_BATCH_OF_ONE = "A batch of one example is x[None]."
 
 
 def _wrong_rank(what, expected, shape):
@@ -134,12 +136,13 @@ def _wrong_rank(what, expected, shape):
 def _fits(shape, spec):
     if _agree(shape, spec.shape):
         return True
-    return spec.allow_last_axis_squeeze and _agree(_without_last_one(shape), _without_last_one(spec.shape))
+    # A last axis of size 1 may be missing, or be one too many.
+    if not spec.allow_last_axis_squeeze:
+        return False
+    return (spec.shape[-1:] == (1,) and _agree(shape, spec.shape[:-1])) or (
+        shape[-1:] == (1,) and _agree(shape[:-1], spec.shape)
+    )
 
 
 def _agree(shape, expected):
     return len(shape) == len(expected) and all(a is None or b is None or a == b for a, b in zip(shape, expected))
-
-
-def _without_last_one(shape):
-    return shape[:-1] if shape and shape[-1] == 1 else shape

@@ -6,7 +6,9 @@ import warnings
 import numpy as np
 
 from dlcore import _core, backend, tree
+from dlcore.backend.arguments import int_from, one_of
 from dlcore.backend.config import limited, max_epochs, max_steps_per_epoch
+from dlcore.backend.scopes import run_stateless
 from dlcore.backend.tensors import Tensor, convert_to_tensor
 from dlcore.layers.call_spec import signature_of
 from dlcore.random.seed_generator import SeedGenerator
@@ -194,6 +196,73 @@ class Trainer:
             raise ValueError(f"{self._label()} has a loss but got no targets: pass `y` (the data yields only x).")
         return total_loss(losses)
 
+    def stateless_compute_loss(
+        self,
+        trainable_variables,
+        non_trainable_variables,
+        metrics_variables,
+        x=None,
+        y=None,
+        y_pred=None,
+        sample_weight=None,
+        training=True,
+    ):
+        """`compute_loss` with given values of the variables, in the order of the properties of these names.
+
+        Returns:
+            The loss, and (trainable_variables, non_trainable_variables, metrics_variables) as it leaves them.
+        """
+        names = ("trainable_variables", "non_trainable_variables", "metrics_variables")
+        values = dict(zip(names, (trainable_variables, non_trainable_variables, metrics_variables)))
+        loss, written = run_stateless(
+            self._label(),
+            {name: getattr(self, name) for name in names},
+            values,
+            lambda: self._loss_of_step(x, y, y_pred, sample_weight, training),
+        )
+        return loss, tuple(written)
+
+    def get_state_tree(self, value_format="tensor"):
+        """All variables' values, by kind and then in nested dicts by the parts of their paths.
+
+        Args:
+            value_format: `"tensor"` (default; Keras's name `"backend_tensor"` is taken too) or `"numpy_array"`.
+
+        Returns:
+            dict with the keys `"trainable_variables"`, `"non_trainable_variables"`, `"optimizer_variables"` and
+            `"metrics_variables"`.
+        """
+        one_of("get_state_tree", "value_format", value_format, ("tensor", "backend_tensor", "numpy_array"))
+        tree = {}
+        for kind, variables in self._variables_by_kind().items():
+            tree[kind] = {}
+            for path, variable in variables.items():
+                *parents, name = path.split("/")
+                place = tree[kind]
+                for parent in parents:
+                    place = place.setdefault(parent, {})
+                place[name] = variable.numpy() if value_format == "numpy_array" else variable.value
+        return tree
+
+    def set_state_tree(self, state_tree):
+        """Sets the variables from what `get_state_tree` returned, or some kinds of it."""
+        known = self._variables_by_kind()
+        for kind, values in state_tree.items():
+            one_of("set_state_tree", "kind of variables", kind, tuple(known))
+            for path, value in _leaves_by_path(values):
+                if path not in known[kind]:
+                    raise ValueError(f"{self._label()}: no variable of the {kind} has the path {path!r}.")
+                known[kind][path].assign(value)
+
+    def _variables_by_kind(self):
+        kinds = {
+            "trainable_variables": self.trainable_variables,
+            "non_trainable_variables": self.non_trainable_variables,
+            "optimizer_variables": [] if self.optimizer is None else self.optimizer.variables,
+            "metrics_variables": self.metrics_variables,
+        }
+        return {kind: {v.path: v for v in variables} for kind, variables in kinds.items()}
+
     def _loss_of_step(self, x, y, y_pred, sample_weight, training):
         """compute_loss(), which a subclass may define without the argument `training`."""
         signature = signature_of(type(self).compute_loss)
@@ -362,6 +431,8 @@ class Trainer:
             A History: `history.history["loss"]` lists the loss of each epoch.
         """
         self._check_compiled("fit")
+        for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
+            int_from("fit", name, value, 0)
         source = make_source(
             x, y, sample_weight, batch_size, shuffle, class_weight, steps_per_epoch, prepare=self._prepared
         )
@@ -664,6 +735,16 @@ def _with_validation(source, split, validation_data, batch_size, steps, prepare)
     if not isinstance(source, ArraySource) and batch_size is None:
         batch_size = 32
     return source, make_source(*unpack_x_y_sample_weight(validation_data), batch_size, prepare=prepare)
+
+
+def _leaves_by_path(tree, path=""):
+    """(path, value) for each leaf of nested dicts."""
+    for name, value in tree.items():
+        whole = f"{path}/{name}" if path else name
+        if isinstance(value, dict):
+            yield from _leaves_by_path(value, whole)
+        else:
+            yield whole, value
 
 
 def _number(value):
