@@ -20,7 +20,7 @@ class TensorBoard(Callback):
         write_images: bool, default False: with the histograms, weights as pictures (needs Pillow).
         write_steps_per_second: bool, default False.
         update_freq: `"epoch"` (default), `"batch"`, or an int: results every so many batches too.
-        profile_batch: 0: there is no profile of single operations to write.
+        profile_batch: ignored, with a warning: there is no profile of single operations to write.
         embeddings_freq: int, default 0: the embeddings for the projector every so many epochs.
         embeddings_metadata: path of their labels, or dict layer name -> path.
 
