@@ -1,5 +1,8 @@
 """What fit, evaluate, predict and convert_to_tensor take besides NumPy arrays: other libraries' arrays and sources."""
 
+import os
+import sys
+
 import numpy as np
 import pytest
 
@@ -178,3 +181,24 @@ def test_input_that_is_sparse():
     assert layer.get_config()["sparse"] and type(layer).from_config(layer.get_config()).sparse
     with pytest.raises(ValueError, match='InputLayer "rows": there are no ragged tensors. Got ragged=True'):
         keras.Input((None,), ragged=True, name="rows")
+
+
+class OfProcesses(keras.utils.PyDataset):
+    """Batch i holds i and the number of the process that made it."""
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, i):
+        return np.full((2, 3), [i, os.getpid(), 0]), np.zeros((2, 1))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+def test_batches_made_by_processes():
+    first_two = keras.Sequential([keras.Input((3,), dtype="int64"), layers.Lambda(lambda x: x[:, :2])])
+    made = first_two.predict(OfProcesses(workers=2, use_multiprocessing=True), verbose=0)
+    np.testing.assert_array_equal(made[::2, 0], np.arange(6))
+    assert os.getpid() not in made[:, 1]
+    here = first_two.predict(OfProcesses(workers=2), verbose=0)
+    assert set(here[:, 1]) == {os.getpid()}

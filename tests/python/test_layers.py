@@ -492,3 +492,12 @@ def test_the_activation_may_be_taken_away(layer):
     expected = layer(x).numpy()
     layer.activation = None
     np.testing.assert_array_equal(layer(x), expected)
+
+
+@pytest.mark.parametrize("kind", [layers.LSTM, layers.GRU, layers.SimpleRNN])
+def test_recurrent_layers_tell_the_options_of_their_weights(kind):
+    layer = kind(3, recurrent_initializer="zeros", kernel_constraint="non_neg", bias_regularizer="l2")
+    assert isinstance(layer.recurrent_initializer, keras.initializers.Zeros)
+    assert isinstance(layer.kernel_constraint, keras.constraints.NonNeg)
+    assert isinstance(layer.bias_regularizer, keras.regularizers.L2)
+    assert layer.kernel_regularizer is None

@@ -288,11 +288,12 @@ class BatchSource:
             yield self._prepare(batch)
 
     def _made_ahead(self):
-        """Batches in order, some of them being made by other threads meanwhile."""
-        from concurrent.futures import ThreadPoolExecutor
+        """Batches in order, some of them being made by other threads or processes meanwhile."""
+        from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
+        in_processes = getattr(self._data, "use_multiprocessing", False)
         ahead = max(self._data.max_queue_size, 1)
-        with ThreadPoolExecutor(self._data.workers) as pool:
+        with (ProcessPoolExecutor if in_processes else ThreadPoolExecutor)(self._data.workers) as pool:
             waiting = [pool.submit(self._data.__getitem__, i) for i in range(min(ahead, self.num_batches))]
             for i in range(self.num_batches):
                 batch = waiting.pop(0).result()
