@@ -5,6 +5,9 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <optional>
+#include <string>
+
 #include "dlcore/tensor.h"
 #include "program/primitive.h"
 
@@ -14,6 +17,7 @@ namespace py = pybind11;
 
 void init_errors(py::module_& module);
 void init_tensor(py::module_& module);
+void init_dlpack(py::module_& module);
 void init_ops(py::module_& module);
 void init_graph(py::module_& module);
 void init_program(py::module_& module);
@@ -27,6 +31,8 @@ py::tuple tuple_of(const Shape& shape);
 Shape shape_of(const py::handle& sizes);
 /// The dtype of an array; a Type error for what dlcore does not store.
 DType dtype_of_array(const py::array& array);
+/// A tensor with a copy of the array's elements, converted to dtype (default: the array's).
+Tensor tensor_of(const py::array& array, const std::optional<std::string>& dtype_name = {});
 /// A copy of the tensor as a NumPy array.
 py::array array_of(const Tensor& tensor);
 /// NumPy's dtype object (ml_dtypes for bfloat16).

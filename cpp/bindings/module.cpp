@@ -7,6 +7,7 @@ PYBIND11_MODULE(_core, module) {
   init_config(module);
   init_device(module);
   init_tensor(module);
+  init_dlpack(module);
   init_ops(module);
   init_program(module);
   init_graph(module);

@@ -60,8 +60,6 @@ py::array array_of(const Tensor& tensor) {
   return array;
 }
 
-namespace {
-
 Tensor tensor_of(const py::array& array, const std::optional<std::string>& dtype_name) {
   const DType from = dtype_of_array(array);
   const py::array contiguous = py::array::ensure(array, py::array::c_style);
@@ -72,6 +70,8 @@ Tensor tensor_of(const py::array& array, const std::optional<std::string>& dtype
   gather_rows(all, nullptr, 0, 1, tensor.dtype(), tensor.bytes());
   return tensor;
 }
+
+namespace {
 
 VariablePtr new_variable(const Tensor& value, std::string name) {
   if (value.is_symbolic()) throw type_error("Variable '", name, "': its first value must be concrete, not traced.");

@@ -183,6 +183,10 @@ Tensor Tensor::symbolic(std::shared_ptr<Graph> graph, int value, const TensorSpe
   return Tensor(Impl{spec, nullptr, std::move(graph), value});
 }
 
+Tensor Tensor::borrowed(const TensorSpec& spec, std::byte* host, std::shared_ptr<const void> owner) {
+  return Tensor(Impl{spec, std::make_shared<Storage>(host, spec.bytes(), std::move(owner)), nullptr, -1});
+}
+
 Tensor Tensor::alias(const Tensor& source, const TensorSpec& spec) {
   return Tensor(Impl{spec, source.storage(), nullptr, -1});
 }
@@ -236,7 +240,9 @@ void Variable::assign(const Tensor& value) {
   }
 }
 
-bool Variable::shared() const { return value_.storage().use_count() > 1 || value_.shared(); }
+bool Variable::shared() const {
+  return value_.storage().use_count() > 1 || value_.shared() || value_.storage()->borrowed();
+}
 
 std::byte* Variable::writable() { return writable(cpu()); }
 

@@ -1,10 +1,11 @@
 """Projections applied to weights after each optimizer step."""
 
 from dlcore import backend, ops
+from dlcore.backend.arguments import TakesNumbers
 from dlcore.registry import Catalogue
 
 
-class Constraint:
+class Constraint(TakesNumbers):
     """Base of all constraints: implement `__call__(w)` returning the projected weight."""
 
     def __call__(self, w):

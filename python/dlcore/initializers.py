@@ -5,12 +5,13 @@ import math
 import numpy as np
 
 from dlcore import backend, ops, random
+from dlcore.backend.arguments import TakesNumbers, number
 from dlcore.ops import signal
 from dlcore.random.seed_generator import make_default_seed
 from dlcore.registry import Catalogue
 
 
-class Initializer:
+class Initializer(TakesNumbers):
     """Base of all initializers: implement `__call__(shape, dtype=None)` and, to be saved, `get_config()`."""
 
     def __call__(self, shape, dtype=None):
@@ -116,8 +117,8 @@ class RandomNormal(RandomInitializer):
     """Normal values with the given `mean` (default 0.0) and `stddev` (default 0.05)."""
 
     def __init__(self, mean=0.0, stddev=0.05, seed=None):
-        self.mean = mean
-        self.stddev = stddev
+        self.mean = number(type(self).__name__, "mean", mean)
+        self.stddev = number(type(self).__name__, "stddev", stddev)
         super().__init__(seed=seed)
 
     def __call__(self, shape, dtype=None):
@@ -131,8 +132,8 @@ class TruncatedNormal(RandomInitializer):
     """Normal values, redrawn where they lie more than two `stddev` from `mean`."""
 
     def __init__(self, mean=0.0, stddev=0.05, seed=None):
-        self.mean = mean
-        self.stddev = stddev
+        self.mean = number(type(self).__name__, "mean", mean)
+        self.stddev = number(type(self).__name__, "stddev", stddev)
         super().__init__(seed=seed)
 
     def __call__(self, shape, dtype=None):
@@ -146,8 +147,8 @@ class RandomUniform(RandomInitializer):
     """Uniform values in [minval, maxval), by default [-0.05, 0.05)."""
 
     def __init__(self, minval=-0.05, maxval=0.05, seed=None):
-        self.minval = minval
-        self.maxval = maxval
+        self.minval = number(type(self).__name__, "minval", minval)
+        self.maxval = number(type(self).__name__, "maxval", maxval)
         super().__init__(seed=seed)
 
     def __call__(self, shape, dtype=None):
@@ -190,7 +191,7 @@ class VarianceScaling(RandomInitializer):
         input_axes=None,
         output_axes=None,
     ):
-        if scale <= 0.0:
+        if number("VarianceScaling", "scale", scale) <= 0:
             raise ValueError(f"scale must be a positive float. Got scale={scale}.")
         if mode not in ("fan_in", "fan_out", "fan_avg"):
             raise ValueError(f'mode must be "fan_in", "fan_out" or "fan_avg". Got mode={mode!r}.')

@@ -65,3 +65,26 @@ def test_dropout_drops_in_each_piece():
     query, value = np.ones((1, 2400, 8)), np.random.default_rng(0).normal(size=(1, 2400, 8))
     assert np.ptp(layer(query, value), axis=1).max() < 1e-5
     assert len(np.unique(layer(query, value, training=True)[0], axis=0)) == 2400
+
+
+def test_sliding_window_and_gate():
+    x = np.random.default_rng(0).random((2, 7, 6), dtype="float32")
+    plain, near = layers.MultiHeadAttention(2, 4), layers.MultiHeadAttention(2, 4, sliding_window=3)
+    plain(x, x), near(x, x)
+    near.set_weights(plain.get_weights())
+    places = np.arange(7)
+    band = np.abs(places[:, None] - places) < 3
+    for causal in (False, True):
+        expected = plain(x, x, attention_mask=np.broadcast_to(band, (2, 7, 7)), use_causal_mask=causal)
+        np.testing.assert_allclose(near(x, x, use_causal_mask=causal), expected, rtol=1e-4, atol=1e-6)
+    gated = layers.MultiHeadAttention(2, 4, use_gate=True)
+    gated(x, x)
+    assert [v.path.split("/")[-2] for v in gated.weights[::2]] == ["query", "key", "gate", "value", "attention_output"]
+    weights = plain.get_weights()
+    # sigmoid(0) = 1/2 of what each head gets
+    gated.set_weights([*weights[:4], np.zeros((6, 2, 4)), np.zeros((2, 4)), *weights[4:6], 2 * weights[6], weights[7]])
+    np.testing.assert_allclose(gated(x, x), plain(x, x), rtol=1e-4, atol=1e-6)
+    copy = layers.MultiHeadAttention.from_config(gated.get_config())
+    assert copy.use_gate and layers.MultiHeadAttention.from_config(near.get_config()).sliding_window == 3
+    with pytest.raises(ValueError, match="sliding_window must be an int > 0. Got sliding_window=0"):
+        layers.MultiHeadAttention(2, 4, sliding_window=0)

@@ -182,3 +182,56 @@ def test_tree_traverse():
     order = []
     tree.traverse(order.append, structure, top_down=False)
     assert order == [1, 2, 3, None, (3, None), {"a": 2, "b": (3, None)}, structure]
+
+
+def test_stateless_metric():
+    metric = keras.metrics.Mean()
+    metric.update_state([5.0])
+    state = metric.stateless_reset_state()
+    state = metric.stateless_update_state(state, [1.0, 3.0])
+    state = metric.stateless_update_state(state, [8.0])
+    assert (float(metric.stateless_result(state)), float(metric.result())) == (4.0, 5.0)
+    with pytest.raises(ValueError, match='Mean "mean": got 1 metric_variables, but there are 2'):
+        metric.stateless_result(state[:1])
+
+
+@pytest.mark.parametrize("make", [keras.optimizers.SGD, keras.optimizers.Adam, keras.optimizers.Lion])
+def test_stateless_optimizer(make):
+    values, gradients = np.array([1.0, 2.0], "float32"), [np.array([0.5, -1.0], "float32") * (i + 1) for i in range(3)]
+    optimizer, weight = make(0.1, clipvalue=0.8), keras.Variable(values)
+    optimizer.build([weight])
+    weights, state = [weight.value], [v.value for v in optimizer.variables]
+    for gradient in gradients:
+        weights, state = optimizer.stateless_apply(state, [ops.convert_to_tensor(gradient)], weights)
+    np.testing.assert_array_equal(weight, values)
+    assert int(optimizer.iterations) == 0 and int(state[0]) == 3
+    for gradient in gradients:
+        optimizer.apply([ops.convert_to_tensor(gradient)], [weight])
+    np.testing.assert_array_equal(weights[0], weight)
+    with pytest.raises(ValueError, match=r"build\(variables\) must come before stateless_apply"):
+        make(0.1).stateless_apply([], [], [])
+
+
+def test_state_tree_and_stateless_loss():
+    inputs = keras.Input((3,), name="in")
+    outputs = layers.Dense(2, name="head")(layers.BatchNormalization(name="norm")(inputs))
+    model = keras.Model(inputs, outputs)
+    model.compile(keras.optimizers.SGD(0.1, name="sgd"), "mse")
+    model.fit(X[:, :3], X[:, :2], verbose=0)
+    state = model.get_state_tree(value_format="numpy_array")
+    assert set(state["trainable_variables"]["head"]) == {"kernel", "bias"}
+    assert set(state["non_trainable_variables"]["norm"]) == {"moving_mean", "moving_variance"}
+    assert set(state["optimizer_variables"]["sgd"]) == {"iteration", "learning_rate"}
+    assert set(state["metrics_variables"]["loss"]) == {"total", "count"}
+    expected = model.predict(X[:, :3], verbose=0)
+    model.layers[-1].kernel.assign(np.zeros((3, 2)))
+    model.set_state_tree(state)
+    np.testing.assert_array_equal(model.predict(X[:, :3], verbose=0), expected)
+    with pytest.raises(ValueError, match="no variable of the trainable_variables has the path 'tail/bias'"):
+        model.set_state_tree({"trainable_variables": {"tail": {"bias": np.zeros(2)}}})
+    variables = (model.trainable_variables, model.non_trainable_variables, model.metrics_variables)
+    trainable, others, metrics = ([v.value for v in kind] for kind in variables)
+    y, others = model.stateless_call(trainable, others, X[:, :3], training=True)
+    loss, written = model.stateless_compute_loss(trainable, others, metrics, y=X[:, :2], y_pred=y)
+    np.testing.assert_allclose(loss, np.mean((y.numpy() - X[:, :2]) ** 2), rtol=1e-5)
+    assert [len(kind) for kind in written] == [4, 2, 2]

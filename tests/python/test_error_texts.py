@@ -1,5 +1,7 @@
 """Error texts of typical mistakes, word by word: what was received, what was expected, how to mend it."""
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -273,6 +275,167 @@ NUMBERS = [
         ValueError,
         "MultiHeadAttention: num_heads must be an int > 0. Got num_heads=0.",
     ),
+    (
+        lambda: layers.MultiHeadAttention(2, 3, attention_axes=2.5),
+        ValueError,
+        "MultiHeadAttention: attention_axes must be an int or a list of ints. Got attention_axes=2.5.",
+    ),
+    (
+        lambda: layers.Dropout(0.5, noise_shape=3),
+        ValueError,
+        "Dropout: noise_shape must be a list of sizes. Got noise_shape=3.",
+    ),
+    (
+        lambda: layers.GaussianNoise(1.5),
+        ValueError,
+        "GaussianNoise: stddev must be a number in [0, 1]. Got stddev=1.5.",
+    ),
+    (
+        lambda: layers.GaussianDropout(None),
+        ValueError,
+        "GaussianDropout: rate must be a number in [0, 1]. Got rate=None.",
+    ),
+    (
+        lambda: layers.GroupNormalization(0),
+        ValueError,
+        "GroupNormalization: groups must be an int > 0. Got groups=0.",
+    ),
+    (
+        lambda: layers.BatchNormalization(momentum=None),
+        ValueError,
+        "BatchNormalization: momentum must be a number. Got momentum=None.",
+    ),
+    (
+        lambda: layers.LayerNormalization(epsilon=[1e-3]),
+        ValueError,
+        "LayerNormalization: epsilon must be a number. Got epsilon=[0.001].",
+    ),
+    (
+        lambda: layers.ReLU(max_value=-1),
+        ValueError,
+        "ReLU: max_value must be a number >= 0. Got max_value=-1.",
+    ),
+    (
+        lambda: layers.Softmax(axis=1.5),
+        ValueError,
+        "Softmax: axis must be an int or a list of ints. Got axis=1.5.",
+    ),
+    (
+        lambda: layers.Permute(2),
+        ValueError,
+        "Permute: dims must be a list of axes. Got dims=2.",
+    ),
+    (
+        lambda: layers.LSTM(2, use_cudnn="yes"),
+        ValueError,
+        "LSTM: use_cudnn must be \"auto\", True or False. Got use_cudnn='yes'.",
+    ),
+    (
+        lambda: layers.StackedRNNCells(layers.LSTMCell(2, name="cell")),
+        ValueError,
+        "StackedRNNCells: cells must be a list of cells. Got cells=<LSTMCell name=cell, built=False>.",
+    ),
+    (
+        lambda: layers.SpectralNormalization(layers.Dense(2), power_iterations=None),
+        ValueError,
+        "SpectralNormalization: power_iterations must be an int > 0. Got power_iterations=None.",
+    ),
+    (
+        lambda: layers.IntegerLookup(mask_token="none"),
+        ValueError,
+        "IntegerLookup: mask_token must be an int or None. Got mask_token='none'.",
+    ),
+    (
+        lambda: layers.StringLookup(num_oov_indices=None),
+        ValueError,
+        "StringLookup: num_oov_indices must be an int >= 0. Got num_oov_indices=None.",
+    ),
+    (
+        lambda: layers.RandomShear(-0.5),
+        ValueError,
+        "RandomShear: x_factor must be a number in [0, 1]. Got x_factor=-0.5.",
+    ),
+    (
+        lambda: layers.Lambda(abs, arguments=3),
+        ValueError,
+        "Lambda: arguments must be a dict of keyword arguments. Got arguments=3.",
+    ),
+    (
+        lambda: keras.Input((None,), ragged=True, name="rows"),
+        ValueError,
+        'InputLayer "rows": there are no ragged tensors. Got ragged=True; leave it False, and pad the rows to one '
+        "length, such as with utils.pad_sequences.",
+    ),
+    (
+        lambda: keras.optimizers.Adam(beta_1="0.9"),
+        ValueError,
+        "Adam: beta_1 must be a number. Got beta_1='0.9'.",
+    ),
+    (
+        lambda: keras.optimizers.SGD(momentum=None),
+        ValueError,
+        "SGD: momentum must be a number in [0, 1]. Got momentum=None.",
+    ),
+    (
+        lambda: keras.optimizers.Adam("fast"),
+        ValueError,
+        "learning_rate must be a float, a LearningRateSchedule or a callable. Got 'fast'.",
+    ),
+    (
+        lambda: keras.optimizers.LossScaleOptimizer("sgd"),
+        ValueError,
+        "LossScaleOptimizer: inner_optimizer must be an Optimizer. Got 'sgd'.",
+    ),
+    (
+        lambda: keras.optimizers.schedules.ExponentialDecay(0.1, 0, 0.9),
+        ValueError,
+        "decay_steps must be a number > 0. Got decay_steps=0.",
+    ),
+    (
+        lambda: keras.optimizers.schedules.ExponentialDecay(0.1, 10, None),
+        ValueError,
+        "ExponentialDecay: decay_rate must be a number. Got decay_rate=None.",
+    ),
+    (
+        lambda: losses.CategoricalCrossentropy(label_smoothing=-0.1),
+        ValueError,
+        "CategoricalCrossentropy: label_smoothing must be a number in [0, 1]. Got label_smoothing=-0.1.",
+    ),
+    (
+        lambda: keras.metrics.MeanIoU(2.5),
+        ValueError,
+        "MeanIoU: num_classes must be an int > 0. Got num_classes=2.5.",
+    ),
+    (
+        lambda: keras.metrics.Precision(thresholds="half"),
+        ValueError,
+        "thresholds must be numbers in [0, 1]. Got ['half'].",
+    ),
+    (
+        lambda: keras.metrics.Mean(name=3),
+        ValueError,
+        "Mean: name must be a string. Got name=3.",
+    ),
+    (
+        lambda: keras.callbacks.EarlyStopping(patience=None),
+        ValueError,
+        "EarlyStopping: patience must be a number. Got patience=None.",
+    ),
+    (
+        lambda: keras.callbacks.TensorBoard(update_freq="step"),
+        ValueError,
+        "TensorBoard: update_freq must be an int > 0. Got update_freq='step'.",
+    ),
+    (
+        lambda: keras.initializers.VarianceScaling(scale=None),
+        ValueError,
+        "VarianceScaling: scale must be a number. Got scale=None.",
+    ),
+    (
+        lambda: keras.constraints.NonNeg(2),
+        TypeError,
+        "NonNeg() takes no arguments. Got [2].",
+    ),
 ]
 
 DATA = [
@@ -397,6 +560,51 @@ def test_text(call, kind, text):
     with pytest.raises(kind) as error:
         call()
     assert str(error.value) == text
+
+
+NAMESPACES = (
+    layers,
+    losses,
+    keras.metrics,
+    keras.optimizers,
+    keras.optimizers.schedules,
+    keras.initializers,
+    keras.regularizers,
+    keras.constraints,
+    keras.callbacks,
+)
+# What constructors cannot do without, where another argument is to be wrong.
+NEEDED = {
+    "PiecewiseConstantDecay": {"boundaries": [1], "values": [0.1, 0.2]},
+    "LossScaleOptimizer": {"inner_optimizer": keras.optimizers.SGD()},
+    "Bidirectional": {"layer": layers.LSTM(2)},
+    "RNN": {"cell": layers.LSTMCell(2)},
+    "CSVLogger": {"filename": "log.csv"},
+    "BackupAndRestore": {"backup_dir": "backup"},
+    "ModelCheckpoint": {"filepath": "model.keras"},
+}
+
+
+def numeric_arguments():
+    """(class, argument) for each argument of a public constructor that is a number by default."""
+    classes = {cls for names in NAMESPACES for cls in vars(names).values() if inspect.isclass(cls)}
+    for cls in sorted(classes, key=lambda cls: cls.__module__ + cls.__name__):
+        for name, parameter in inspect.signature(cls.__init__).parameters.items():
+            number = isinstance(parameter.default, (int, float)) and not isinstance(parameter.default, bool)
+            if number and (cls.__name__, name) != ("TensorBoard", "profile_batch"):
+                yield cls, name
+
+
+@pytest.mark.parametrize("cls, name", list(numeric_arguments()))
+def test_strings_for_numbers(cls, name):
+    required = [
+        p.name
+        for p in list(inspect.signature(cls.__init__).parameters.values())[1:]
+        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+    arguments = {key: NEEDED.get(cls.__name__, {}).get(key, 2) for key in required}
+    with pytest.raises(ValueError, match=rf"{name} must be .*[Gg]ot .*'many'"):
+        cls(**{**arguments, name: "many"})
 
 
 def test_label_out_of_range_in_training():

@@ -222,6 +222,57 @@ def test_summary():
     assert len({len(line) for line in lines if line.startswith(("│", "├"))}) <= 2
 
 
+# As Keras 3.15 prints them on a terminal of 80 columns.
+CONNECTED = """\
+Model: "two"
+┏━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━┓
+┃ Layer (type)        ┃ Output Shape      ┃    Param # ┃ Connected to      ┃
+┡━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━┩
+│ a (InputLayer)      │ (None, 5, 8)      │          0 │ -                 │
+├─────────────────────┼───────────────────┼────────────┼───────────────────┤
+│ mha                 │ (None, 5, 8)      │        288 │ a[0][0], a[0][0]  │
+│ (MultiHeadAttentio… │                   │            │                   │
+├─────────────────────┼───────────────────┼────────────┼───────────────────┤
+│ cat (Concatenate)   │ (None, 5, 16)     │          0 │ a[0][0],          │
+│                     │                   │            │ mha[0][0]         │
+└─────────────────────┴───────────────────┴────────────┴───────────────────┘
+ Total params: 288 (1.12 KB)
+ Trainable params: 288 (1.12 KB)
+ Non-trainable params: 0 (0.00 B)"""
+NESTED = """\
+Model: "nest"
+┏━━━━━━━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━━━━━━━━┳━━━━━━━━━━━━┳━━━━━━━┓
+┃ Layer (type)                ┃ Output Shape          ┃    Param # ┃ Trai… ┃
+┡━━━━━━━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━━━━━━━━╇━━━━━━━━━━━━╇━━━━━━━┩
+│ in (InputLayer)             │ (None, 4)             │          0 │   -   │
+├─────────────────────────────┼───────────────────────┼────────────┼───────┤
+│ inner (Sequential)          │ (None, 2)             │         23 │   N   │
+├─────────────────────────────┼───────────────────────┼────────────┼───────┤
+│    └ i1 (Dense)             │ (None, 3)             │         15 │   N   │
+├─────────────────────────────┼───────────────────────┼────────────┼───────┤
+│    └ i2 (Dense)             │ (None, 2)             │          8 │   N   │
+├─────────────────────────────┼───────────────────────┼────────────┼───────┤
+│ out (Dense)                 │ (None, 1)             │          3 │   Y   │
+└─────────────────────────────┴───────────────────────┴────────────┴───────┘
+ Total params: 26 (104.00 B)
+ Trainable params: 3 (12.00 B)
+ Non-trainable params: 23 (92.00 B)"""
+
+
+def test_summary_is_the_table_of_keras(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    printed = []
+    a = keras.Input((5, 8), name="a")
+    attended = layers.MultiHeadAttention(2, 4, name="mha")(a, a)
+    keras.Model(a, layers.Concatenate(name="cat")([a, attended]), name="two").summary(print_fn=printed.append)
+    inner = keras.Sequential([keras.Input((4,)), layers.Dense(3, name="i1"), layers.Dense(2, name="i2")], name="inner")
+    inputs = keras.Input((4,), name="in")
+    model = keras.Model(inputs, layers.Dense(1, name="out")(inner(inputs)), name="nest")
+    inner.trainable = False
+    model.summary(print_fn=printed.append, expand_nested=True, show_trainable=True)
+    assert printed == [CONNECTED, NESTED]
+
+
 def test_program_and_layers_agree():
     model = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="tanh"), layers.Dense(2)])
     data = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")

@@ -343,7 +343,7 @@ def test_training_with_augmentation():
         ),
         (lambda: layers.RandomContrast(-0.1), r"in \[0, 1\]. Got factor=-0.1"),
         (lambda: layers.RandomPosterization(9), r"in \[1, 8\]. Got factor=9"),
-        (lambda: layers.RandomShear(1.5), "x_factor must be a number or a pair of numbers"),
+        (lambda: layers.RandomShear(1.5), r"x_factor must be a number in \[0, 1\]. Got x_factor=1.5"),
         (lambda: layers.RandomPerspective(scale=2.0), r"scale must be a number in \[0, 1\]. Got scale=2.0"),
         (lambda: layers.RandomGaussianBlur(kernel_size=4), "kernel_size must be an odd int or a pair of them. Got 4"),
         (lambda: layers.RandomErasing(fill_value=[1, 2]), r"a number, three numbers or None. Got \[1, 2\]"),

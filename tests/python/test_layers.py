@@ -376,7 +376,7 @@ def test_merging_functions_and_masks():
         (lambda: layers.Bidirectional(layers.LSTM(3), merge_mode="cat"), "merge_mode='cat'"),
         (lambda: layers.Permute((1, 3)), r"a permutation of 1, ..., 2"),
         (lambda: layers.Reshape((-1, -1)), "of which one may be -1"),
-        (lambda: layers.ReLU(max_value=-1), "max_value must be a float >= 0"),
+        (lambda: layers.ReLU(max_value=-1), "max_value must be a number >= 0"),
         (lambda: layers.UpSampling2D(interpolation="linear"), "unknown interpolation: 'linear'.*bilinear"),
         (lambda: layers.MultiHeadAttention(0, 4), "num_heads must be an int > 0"),
         (lambda: layers.Normalization(mean=1.0), "give both mean and variance"),
@@ -492,3 +492,12 @@ def test_the_activation_may_be_taken_away(layer):
     expected = layer(x).numpy()
     layer.activation = None
     np.testing.assert_array_equal(layer(x), expected)
+
+
+@pytest.mark.parametrize("kind", [layers.LSTM, layers.GRU, layers.SimpleRNN])
+def test_recurrent_layers_tell_the_options_of_their_weights(kind):
+    layer = kind(3, recurrent_initializer="zeros", kernel_constraint="non_neg", bias_regularizer="l2")
+    assert isinstance(layer.recurrent_initializer, keras.initializers.Zeros)
+    assert isinstance(layer.kernel_constraint, keras.constraints.NonNeg)
+    assert isinstance(layer.bias_regularizer, keras.regularizers.L2)
+    assert layer.kernel_regularizer is None

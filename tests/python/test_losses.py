@@ -71,7 +71,7 @@ def test_a_softmax_output_gives_the_stable_loss():
     "make, message",
     [
         (lambda: losses.MeanSquaredError(reduction="avg"), "Unknown loss reduction 'avg'"),
-        (lambda: losses.BinaryCrossentropy(label_smoothing=2), r"must lie in \[0, 1\]. Got label_smoothing=2"),
+        (lambda: losses.BinaryCrossentropy(label_smoothing=2), r"must be a number in \[0, 1\]. Got label_smoothing=2"),
         (lambda: losses.get(3), "Cannot interpret 3 as a loss"),
         (lambda: losses.deserialize({"config": {}}), 'a dict with "class_name" and "config"'),
     ],

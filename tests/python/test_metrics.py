@@ -78,9 +78,9 @@ def test_masked_steps_do_not_count():
     "make, message",
     [
         (lambda: metrics.AUC(curve="RC"), "Unknown curve: 'RC'"),
-        (lambda: metrics.AUC(num_thresholds=1), "num_thresholds must be an int > 1. Got num_thresholds=1"),
+        (lambda: metrics.AUC(num_thresholds=1), "num_thresholds must be an int >= 2. Got num_thresholds=1"),
         (lambda: metrics.AUC(num_labels=3), "num_labels is needed only with multi_label=True"),
-        (lambda: metrics.Precision(thresholds=[0.5, 2]), r"thresholds must lie in \[0, 1\]. Got \[2\]"),
+        (lambda: metrics.Precision(thresholds=[0.5, 2]), r"thresholds must be numbers in \[0, 1\]. Got \[2\]"),
         (lambda: metrics.F1Score(average="mean"), "average='mean'"),
         (lambda: metrics.FBetaScore(beta=-1.0), "beta must be a float > 0. Got beta=-1.0"),
         (lambda: metrics.F1Score()(np.ones((3,)), np.ones((3,))), r"shape \(batch, classes\)"),

@@ -512,3 +512,22 @@ def test_segments_leave_out_ids_that_are_none():
     data, ids = np.array([1.0, 2.0, 4.0, 8.0], "float32"), np.array([-1, 1, 0, 5])
     assert ops.segment_sum(data, ids, 3).numpy().tolist() == [4, 2, 0]
     assert ops.segment_max(data, ids, 2).numpy().tolist() == [4, 2]
+
+
+def test_slices_at_places_of_tensors():
+    x = np.arange(24, dtype="float32").reshape(4, 6)
+    row, column = dlcore.Input((), dtype="int32", batch_size=1), dlcore.Input((), dtype="int32", batch_size=1)
+    data = dlcore.Input((6,), batch_size=4)
+    starts = [ops.squeeze(row), ops.squeeze(column)]
+    outputs = [ops.slice(data, starts, (2, 3)), ops.slice_update(data, starts, ops.zeros((2, 3)))]
+    model = dlcore.Model([data, row, column], outputs)
+    for r, c in ((0, 0), (1, 2), (2, 3)):
+        piece, updated = model([x, np.array([r], "int32"), np.array([c], "int32")])
+        np.testing.assert_array_equal(piece, x[r : r + 2, c : c + 3])
+        expected = x.copy()
+        expected[r : r + 2, c : c + 3] = 0
+        np.testing.assert_array_equal(updated, expected)
+    with pytest.raises(IndexError, match="along axis 0 a part of 2 from 3 on does not lie within the 4 elements"):
+        ops.slice(x, (3, 0), (2, 3))
+    with pytest.raises(TypeError, match=r"x\[start:stop\]: the bounds say how large the result is.*ops.slice"):
+        data[:, : starts[0]]

@@ -178,12 +178,12 @@ def test_optimizer_map_finds_one_optimizer_per_weight():
     "make, message",
     [
         (lambda: optimizers.SGD(0.1, clipnorm=1.0, clipvalue=1.0), "Only one of clipnorm, clipvalue"),
-        (lambda: optimizers.SGD(0.1, momentum=2), r"momentum must lie in \[0, 1\]. Got momentum=2"),
+        (lambda: optimizers.SGD(0.1, momentum=2), r"momentum must be a number in \[0, 1\]. Got momentum=2"),
         (lambda: optimizers.SGD("fast"), "learning_rate must be a float.*'fast'"),
         (lambda: optimizers.Adam(beta1=0.9), r"Adam got unknown arguments \['beta1'\]"),
         (lambda: optimizers.AdamW(weight_decay=None), "AdamW needs a float weight_decay"),
         (lambda: optimizers.Adam(gradient_accumulation_steps=1), "must be an int >= 2. Got 1"),
-        (lambda: schedules.ExponentialDecay(0.1, 0, 0.9), "decay_steps must be > 0. Got decay_steps=0"),
+        (lambda: schedules.ExponentialDecay(0.1, 0, 0.9), "decay_steps must be a number > 0. Got decay_steps=0"),
         (lambda: schedules.PiecewiseConstantDecay([1, 2], [1.0]), "2 boundaries .* and 1 values"),
     ],
 )

@@ -221,9 +221,13 @@ def test_fingerprints():
 @pytest.mark.parametrize(
     "call, error, message",
     [
-        (lambda: layers.StringLookup(max_tokens=1), ValueError, "max_tokens must be greater than 1 or None. Got max_t"),
+        (lambda: layers.StringLookup(max_tokens=1), ValueError, "max_tokens must be an int > 1 or None. Got max_t"),
         (lambda: layers.StringLookup(pad_to_max_tokens=True), ValueError, "pad_to_max_tokens=True needs max_tokens"),
-        (lambda: layers.StringLookup(num_oov_indices=-1), ValueError, "num_oov_indices must not be negative. Got -1"),
+        (
+            lambda: layers.StringLookup(num_oov_indices=-1),
+            ValueError,
+            "num_oov_indices must be an int >= 0. Got num_oov_indices=-1",
+        ),
         (lambda: layers.StringLookup(sparse=True), ValueError, "StringLookup: there are no sparse tensors"),
         (lambda: layers.StringLookup(output_mode="ont_hot"), ValueError, "unknown output_mode.*one_hot"),
         (

@@ -401,12 +401,10 @@ def test_bad_options():
     with pytest.raises(ValueError, match="between 0 and 1"):
         model.fit(x, y, validation_split=1.5)
     for name, count in {"epochs": -1, "steps_per_epoch": 0, "validation_steps": 2.5, "validation_freq": 0}.items():
-        with pytest.raises(
-            ValueError, match=f"`{name}` should be an integer of at least [01]. Received: {name}={count}"
-        ):
+        with pytest.raises(ValueError, match=f"fit: {name} must be an int >= [01]. Got {name}={count}"):
             model.fit(x, y, **{name: count})
     for method in (model.evaluate, model.predict):
-        with pytest.raises(ValueError, match="`steps` should be an integer of at least 1. Received: steps=0"):
+        with pytest.raises(ValueError, match="steps must be an int >= 1. Got steps=0"):
             method(x, steps=0)
     with pytest.raises(ValueError, match="no loss to compute"):
         model.compile("adam")

@@ -53,6 +53,8 @@ class Storage {
   /// The device that has the bytes, or null: only the host.
   Device* device() const { return device_; }
   std::size_t bytes() const { return bytes_; }
+  /// Whether the host memory is someone else's.
+  bool borrowed() const { return borrowed_; }
 
  private:
   std::byte* download();
@@ -64,7 +66,7 @@ class Storage {
   std::byte* on_device_ = nullptr;
   Device* device_ = nullptr;
   std::size_t bytes_;
-  bool borrowed_ = false;  // whether the host memory is someone else's
+  bool borrowed_ = false;
   std::shared_ptr<const void> owner_;
   std::mutex mutex_;  // one thread copies
 };
@@ -86,6 +88,8 @@ class Tensor {
   static Tensor from(std::span<const T> numbers, const Shape& shape);
   /// The value `value` of a graph under recording.
   static Tensor symbolic(std::shared_ptr<Graph> graph, int value, const TensorSpec& spec);
+  /// Of row-major memory on the host, 64-byte aligned, that the owner keeps alive and nobody changes.
+  static Tensor borrowed(const TensorSpec& spec, std::byte* host, std::shared_ptr<const void> owner);
   /// The same bytes under another shape of as many elements.
   static Tensor alias(const Tensor& source, const TensorSpec& spec);
 

@@ -16,12 +16,14 @@ from dlcore.backend.keras_tensor import KerasTensor, is_keras_tensor
 from dlcore.backend.masking import get_keras_mask, set_keras_mask
 from dlcore.backend.names import auto_name, get_uid, name_scope, nearest_hint, to_snake_case
 from dlcore.backend.scopes import StatelessScope, SymbolicScope
+from dlcore.backend.strings import Strings, is_text
 from dlcore.backend.tensors import Tensor, convert_to_numpy, convert_to_tensor, is_tensor, promote
 from dlcore.backend.variables import Variable, is_variable
 
 __all__ = [
     "KerasTensor",
     "StatelessScope",
+    "Strings",
     "SymbolicScope",
     "Tensor",
     "Variable",
@@ -40,6 +42,7 @@ __all__ = [
     "is_int_dtype",
     "is_keras_tensor",
     "is_tensor",
+    "is_text",
     "is_variable",
     "name_scope",
     "nearest_hint",

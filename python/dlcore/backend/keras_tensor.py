@@ -11,6 +11,9 @@ class KerasTensor:
         self.shape = tuple(None if size is None else int(size) for size in shape)
         # Models may take strings, though there are no tensors of them.
         self.dtype = dtype if dtype == "string" else dtypes.standardize_dtype(dtype)
+        # Whether the data may come so; tensors themselves are dense.
+        self.sparse = bool(sparse)
+        self.ragged = bool(ragged)
         self.name = name or names.auto_name(type(self).__name__)
         # (operation, index of the node, index of the output)
         self.history = None

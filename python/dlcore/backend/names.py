@@ -61,10 +61,16 @@ def current_path():
     return "/".join(get_global_attribute("name_scopes", list))
 
 
+# As many names are listed where none is near.
+_LISTED = 40
+
+
 def nearest_hint(name, names):
-    """The names most like `name`, or all of them, as a sentence for an error message."""
+    """The names most like `name`, or all where they are not too many, as a sentence for an error message."""
     lowered = {known.lower(): known for known in names}
     near = difflib.get_close_matches(str(name).lower(), lowered, n=3, cutoff=0.5)
     if near:
         return "Nearest names: " + ", ".join(f'"{lowered[n]}"' for n in near) + "."
+    if len(lowered) > _LISTED:
+        return f"None of the {len(lowered)} known names is like it."
     return "Known names: " + ", ".join(f'"{n}"' for n in sorted(set(names))) + "."

@@ -69,6 +69,27 @@ def get_stateless_scope():
     return get_global_attribute("stateless_scope")
 
 
+def run_stateless(owner, variables, values, function):
+    """function() with given values of the variables. Returns (what it returns, the values that it leaves).
+
+    Args:
+        owner: who the variables belong to, for messages.
+        variables: dict of what they are -> list of variables.
+        values: likewise, the values.
+    """
+    state = []
+    for what, of_kind in variables.items():
+        given = list(values[what])
+        if len(given) != len(of_kind):
+            raise ValueError(
+                f"{owner}: got {len(given)} {what}, but there are {len(of_kind)}. Pass a value for each, in order."
+            )
+        state += zip(of_kind, given)
+    with StatelessScope(state) as scope:
+        result = function()
+    return result, [[scope.get_current_value(v) for v in of_kind] for of_kind in variables.values()]
+
+
 class SymbolicScope:
     """Says that what runs inside stands for later computing: `in_symbolic_scope()` is then true."""
 

@@ -15,9 +15,10 @@ def is_tensor(x):
 
 
 def convert_to_tensor(x, dtype=None):
-    """A tensor of x: a tensor, variable, number, NumPy array or (nested) list of these.
+    """A tensor of x: a tensor, variable, number, array or (nested) list of these.
 
-    Python floats become the default float type, Python integers int32; NumPy arrays keep their dtype.
+    Python floats become the default float type, Python integers int32; arrays keep their dtype. NumPy arrays are
+    copied; tensors of other libraries, through DLPack, share their memory where it is row-major and 64-byte aligned.
     """
     if dtype is not None:
         dtype = dtypes.standardize_dtype(dtype)
@@ -59,6 +60,8 @@ def _stack(items, dtype):
 
 
 def _from_array(x, dtype):
+    if hasattr(x, "__dlpack__") and not isinstance(x, (np.ndarray, np.generic)):
+        return convert_to_tensor(_core.from_dlpack(x.__dlpack__()), dtype)
     array = _as_array(x)
     if array.dtype.kind in "OSU":
         raise TypeError(
@@ -113,6 +116,8 @@ def convert_to_numpy(x):
 
 
 def _as_array(x):
+    if hasattr(x, "toarray"):  # SciPy's sparse matrices
+        return x.toarray()
     try:
         return np.asarray(x)
     except ValueError as error:

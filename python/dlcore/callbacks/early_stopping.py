@@ -1,3 +1,4 @@
+from dlcore.backend.arguments import number
 from dlcore.callbacks.monitor import MonitorCallback
 from dlcore.utils.console import print_message
 
@@ -33,7 +34,7 @@ class EarlyStopping(MonitorCallback):
         start_from_epoch=0,
     ):
         super().__init__(monitor, mode, min_delta)
-        self.patience = patience
+        self.patience = number("EarlyStopping", "patience", patience)
         self.verbose = verbose
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights

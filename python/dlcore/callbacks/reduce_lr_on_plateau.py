@@ -1,4 +1,5 @@
 from dlcore import backend
+from dlcore.backend.arguments import number
 from dlcore.callbacks.monitor import MonitorCallback
 from dlcore.utils.console import print_message
 
@@ -30,10 +31,10 @@ class ReduceLROnPlateau(MonitorCallback):
         **kwargs,
     ):
         super().__init__(monitor, mode, min_delta)
-        if factor >= 1.0:
+        if number("ReduceLROnPlateau", "factor", factor) >= 1.0:
             raise ValueError(f"ReduceLROnPlateau: factor must be smaller than 1. Got factor={factor}.")
         self.factor = factor
-        self.patience = patience
+        self.patience = number("ReduceLROnPlateau", "patience", patience)
         self.verbose = verbose
         self.cooldown = cooldown
         self.min_lr = min_lr

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 
 from dlcore import backend
+from dlcore.backend.arguments import int_from, positive_int
 from dlcore.callbacks.callback import Callback
 
 
@@ -19,13 +20,15 @@ class TensorBoard(Callback):
         write_images: bool, default False: with the histograms, weights as pictures (needs Pillow).
         write_steps_per_second: bool, default False.
         update_freq: `"epoch"` (default), `"batch"`, or an int: results every so many batches too.
-        profile_batch: 0: there is no profile of single operations to write.
+        profile_batch: ignored, with a warning: there is no profile of single operations to write.
         embeddings_freq: int, default 0: the embeddings for the projector every so many epochs.
         embeddings_metadata: path of their labels, or dict layer name -> path.
 
     Raises:
         ImportError: tensorboard is not installed.
     """
+
+    _may_be_strings = ("profile_batch",)
 
     def __init__(
         self,
@@ -40,9 +43,14 @@ class TensorBoard(Callback):
         embeddings_metadata=None,
     ):
         super().__init__()
+        int_from("TensorBoard", "histogram_freq", histogram_freq or 0, 0)
+        int_from("TensorBoard", "embeddings_freq", embeddings_freq or 0, 0)
+        if update_freq not in ("epoch", "batch"):
+            positive_int("TensorBoard", "update_freq", update_freq)
         if profile_batch:
-            raise ValueError(
-                f"TensorBoard: there is no profile to write. Got profile_batch={profile_batch!r}; leave it 0."
+            warnings.warn(
+                f"TensorBoard: there is no profile to write; profile_batch={profile_batch!r} is ignored.",
+                stacklevel=2,
             )
         self.log_dir = os.fspath(log_dir)
         self.histogram_freq = histogram_freq

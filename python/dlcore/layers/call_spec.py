@@ -5,6 +5,7 @@ import inspect
 
 from dlcore import tree
 from dlcore.backend.keras_tensor import KerasTensor
+from dlcore.backend.strings import Strings, is_text
 from dlcore.backend.tensors import Tensor
 
 
@@ -46,13 +47,17 @@ def signature_of(function):
 
 
 def is_tensor_structure(x):
-    """Whether x is a tensor or a nested structure of tensors."""
-    if isinstance(x, (Tensor, KerasTensor)):
+    """Whether x is a tensor, or strings in its place, or a nested structure of these."""
+    if _is_tensor(x):
         return True
     if not isinstance(x, (list, tuple, dict)):
         return False
     leaves = tree.flatten(x)
-    return bool(leaves) and all(leaf is None or isinstance(leaf, (Tensor, KerasTensor)) for leaf in leaves)
+    return bool(leaves) and all(leaf is None or _is_tensor(leaf) for leaf in leaves)
+
+
+def _is_tensor(x):
+    return isinstance(x, (Tensor, KerasTensor, Strings)) or is_text(x)
 
 
 def shapes_of(x):

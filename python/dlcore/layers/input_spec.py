@@ -1,6 +1,7 @@
 """InputSpec: what a layer expects of its inputs, checked at every call."""
 
 from dlcore import backend, tree
+from dlcore.backend.arguments import sequence
 
 
 class InputSpec:
@@ -30,7 +31,9 @@ class InputSpec:
         optional=False,
     ):
         self.dtype = None if dtype is None else backend.standardize_dtype(dtype)
-        self.shape = None if shape is None else tuple(shape)
+        self.shape = None if shape is None else tuple(sequence("InputSpec", "shape", shape, "sizes"))
+        if axes is not None and not isinstance(axes, dict):
+            raise ValueError(f"InputSpec: axes must be a dict from axis to size. Got axes={axes!r}.")
         self.ndim = ndim if shape is None else len(self.shape)
         self.max_ndim = max_ndim
         self.min_ndim = min_ndim
@@ -113,11 +116,13 @@ def _problem(x, spec):
                 f"{shape}. Pass inputs of that size, or make a new layer for these."
             )
     if spec.shape is not None and not _fits(shape, spec):
-        return (
-            f"expected shape={spec.shape}, found shape={shape}. Reshape the data, or begin the model with "
-            f"Input({shape[1:]})."
+        return f"expected shape={spec.shape}, found shape={shape}. " + (
+            f"Reshape the data, or begin the model with Input({shape[1:]})." if rank > 1 else _BATCH_OF_ONE
         )
     return None
+
+
+_BATCH_OF_ONE = "A batch of one example is x[None]."
 
 
 def _wrong_rank(what, expected, shape):
@@ -131,12 +136,13 @@ def _wrong_rank(what, expected, shape):
 def _fits(shape, spec):
     if _agree(shape, spec.shape):
         return True
-    return spec.allow_last_axis_squeeze and _agree(_without_last_one(shape), _without_last_one(spec.shape))
+    # A last axis of size 1 may be missing, or be one too many.
+    if not spec.allow_last_axis_squeeze:
+        return False
+    return (spec.shape[-1:] == (1,) and _agree(shape, spec.shape[:-1])) or (
+        shape[-1:] == (1,) and _agree(shape[:-1], spec.shape)
+    )
 
 
 def _agree(shape, expected):
     return len(shape) == len(expected) and all(a is None or b is None or a == b for a, b in zip(shape, expected))
-
-
-def _without_last_one(shape):
-    return shape[:-1] if shape and shape[-1] == 1 else shape

@@ -10,8 +10,9 @@ import numpy as np
 
 from dlcore import backend, tree
 from dlcore.backend import dtype_policy, names
+from dlcore.backend.arguments import refuse_strings_for_numbers
 from dlcore.backend.keras_tensor import KerasTensor
-from dlcore.backend.scopes import StatelessScope, get_stateless_scope
+from dlcore.backend.scopes import get_stateless_scope, run_stateless
 from dlcore.backend.tensors import Tensor, convert_to_tensor
 from dlcore.backend.variables import Variable, reading
 from dlcore.layers.call_spec import SignatureOfInit, call_build, is_tensor_structure, shapes_of, signature_of
@@ -88,6 +89,7 @@ class Layer(Operation):
     __signature__ = SignatureOfInit()
 
     def __new__(cls, *args, **kwargs):
+        refuse_strings_for_numbers(cls, args, kwargs)
         layer = super().__new__(cls)
         layer._init_arguments = (args, kwargs)
         return layer
@@ -403,18 +405,14 @@ class Layer(Operation):
         """
         if not self.built:
             raise ValueError(f"{self._label()}: build it before stateless_call(), which needs its variables.")
-        state = []
-        for name, values in (("trainable", trainable_variables), ("non_trainable", non_trainable_variables)):
-            variables = getattr(self, f"{name}_variables")
-            if len(variables) != len(values):
-                raise ValueError(
-                    f"{self._label()}: got {len(values)} {name}_variables, but the layer has {len(variables)}."
-                )
-            state += zip(variables, values)
-        with StatelessScope(state) as scope:
-            outputs = self(*args, **kwargs)
-            losses = self.losses if return_losses else None
-        written = [scope.get_current_value(variable) for variable in self.non_trainable_variables]
+        variables = {
+            "trainable_variables": self.trainable_variables,
+            "non_trainable_variables": self.non_trainable_variables,
+        }
+        values = {"trainable_variables": trainable_variables, "non_trainable_variables": non_trainable_variables}
+        (outputs, losses), (_, written) = run_stateless(
+            self._label(), variables, values, lambda: (self(*args, **kwargs), self.losses if return_losses else None)
+        )
         return (outputs, written, losses) if return_losses else (outputs, written)
 
     def _symbolic_call(self, args, kwargs):
@@ -483,8 +481,12 @@ class Layer(Operation):
         if isinstance(x, Variable):
             x = x.value
         elif isinstance(x, np.ndarray):
+            if backend.is_text(x):
+                return x  # for the layers that look at strings
             floats = self.autocast and x.dtype.kind == "f"
             return convert_to_tensor(x, self.compute_dtype if floats else None)
+        elif not isinstance(x, (Tensor, KerasTensor)) and hasattr(x, "__array__"):
+            x = convert_to_tensor(x)  # of another library
         if not isinstance(x, Tensor) or not self.autocast:
             return x
         if x.dtype == self.compute_dtype or not backend.is_float_dtype(x.dtype):
@@ -596,6 +598,13 @@ class Layer(Operation):
             if scope is not None and scope.collect_losses:
                 scope.add_loss(value)
         _layers_with_losses.add(self)
+
+    def add_metric(self, *args, **kwargs):
+        """Not there, as in Keras 3: a NotImplementedError that says what to do instead."""
+        raise NotImplementedError(
+            f"{self._label()}: there is no add_metric(). Pass the metric to compile(metrics=[...]), or keep a metric "
+            "as an attribute and call its update_state() in call()."
+        )
 
     def _add_activity_loss(self, outputs):
         for output in tree.flatten(outputs):

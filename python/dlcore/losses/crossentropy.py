@@ -1,6 +1,7 @@
 """Losses for class labels and probabilities."""
 
 from dlcore import backend, ops
+from dlcore.backend.arguments import fraction
 from dlcore.losses.loss import ConfiguredLoss
 
 _MEAN = "sum_over_batch_size"
@@ -123,7 +124,7 @@ class BinaryCrossentropy(ConfiguredLoss):
             reduction,
             dtype,
             from_logits=from_logits,
-            label_smoothing=_fraction(label_smoothing),
+            label_smoothing=fraction(type(self).__name__, "label_smoothing", label_smoothing),
             axis=axis,
         )
 
@@ -159,7 +160,7 @@ class BinaryFocalCrossentropy(ConfiguredLoss):
             alpha=alpha,
             gamma=gamma,
             from_logits=from_logits,
-            label_smoothing=_fraction(label_smoothing),
+            label_smoothing=fraction(type(self).__name__, "label_smoothing", label_smoothing),
             axis=axis,
         )
 
@@ -191,7 +192,7 @@ class CategoricalCrossentropy(ConfiguredLoss):
             reduction,
             dtype,
             from_logits=from_logits,
-            label_smoothing=_fraction(label_smoothing),
+            label_smoothing=fraction(type(self).__name__, "label_smoothing", label_smoothing),
             axis=axis,
         )
 
@@ -224,7 +225,7 @@ class CategoricalFocalCrossentropy(ConfiguredLoss):
             alpha=alpha,
             gamma=gamma,
             from_logits=from_logits,
-            label_smoothing=_fraction(label_smoothing),
+            label_smoothing=fraction(type(self).__name__, "label_smoothing", label_smoothing),
             axis=axis,
         )
 
@@ -287,7 +288,7 @@ class CategoricalGeneralizedCrossEntropy(ConfiguredLoss):
     """
 
     def __init__(self, q=0.5, reduction=_MEAN, name="categorical_generalized_cross_entropy", dtype=None):
-        if not 0 < q < 1:
+        if fraction("CategoricalGeneralizedCrossEntropy", "q", q) in (0, 1):
             raise ValueError(f"CategoricalGeneralizedCrossEntropy: q must lie between 0 and 1. Got q={q}.")
         super().__init__(categorical_generalized_cross_entropy, name, reduction, dtype, q=q)
 
@@ -306,9 +307,3 @@ def _smooth_categorical(y_true, y_pred, smoothing):
     if smoothing:
         y_true = y_true * (1.0 - smoothing) + smoothing / y_true.shape[-1]
     return y_true, y_pred
-
-
-def _fraction(label_smoothing):
-    if not 0.0 <= label_smoothing <= 1.0:
-        raise ValueError(f"label_smoothing must lie in [0, 1]. Got label_smoothing={label_smoothing}.")
-    return label_smoothing

@@ -3,11 +3,12 @@
 import math
 
 from dlcore import backend, ops
+from dlcore.backend.arguments import TakesNumbers
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
 
-class Loss:
+class Loss(TakesNumbers):
     """Base of all losses: implement `call(y_true, y_pred)` returning one value per sample.
 
     Args:

@@ -1,6 +1,7 @@
 """How often predictions are right."""
 
 from dlcore import backend, ops
+from dlcore.backend.arguments import fraction
 from dlcore.losses.loss import squeeze_or_expand_to_same_rank
 from dlcore.metrics.reduction import NamedMean
 
@@ -83,8 +84,8 @@ class BinaryAccuracy(NamedMean):
     """How often `y_pred > threshold` (float, default 0.5) agrees with labels 0 and 1."""
 
     def __init__(self, name="binary_accuracy", dtype=None, threshold=0.5):
-        if threshold is not None and not 0 <= threshold <= 1:
-            raise ValueError(f"threshold must lie in [0, 1]. Got threshold={threshold}.")
+        if threshold is not None:
+            fraction("BinaryAccuracy", "threshold", threshold)
         super().__init__(binary_accuracy, name, dtype, threshold=threshold)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from dlcore import backend, ops
+from dlcore.backend.arguments import fraction, int_from, is_number, positive_int, sequence
 from dlcore.losses.loss import squeeze_or_expand_to_same_rank
 from dlcore.metrics.metric import Metric
 
@@ -115,9 +116,9 @@ def _parse_thresholds(thresholds, default):
     if thresholds is None:
         return [default]
     thresholds = list(thresholds) if isinstance(thresholds, (list, tuple, np.ndarray)) else [thresholds]
-    invalid = [t for t in thresholds if t is None or not 0 <= t <= 1]
+    invalid = [t for t in thresholds if not is_number(t) or not 0 <= t <= 1]
     if invalid:
-        raise ValueError(f"thresholds must lie in [0, 1]. Got {invalid}.")
+        raise ValueError(f"thresholds must be numbers in [0, 1]. Got {invalid}.")
     return thresholds
 
 
@@ -242,10 +243,8 @@ class _BestUnderConstraint(_ConfusionMetric):
     _rates = (None, None)  # constrained, maximised: names of methods
 
     def __init__(self, value, num_thresholds=200, class_id=None, name=None, dtype=None):
-        if not 0 <= value <= 1:
-            raise ValueError(f"{self._argument} must lie in [0, 1]. Got {self._argument}={value}.")
-        if num_thresholds <= 0:
-            raise ValueError(f"num_thresholds must be an int > 0. Got num_thresholds={num_thresholds}.")
+        fraction(type(self).__name__, self._argument, value)
+        num_thresholds = positive_int(type(self).__name__, "num_thresholds", num_thresholds)
         self.value = value
         setattr(self, self._argument, value)
         self.num_thresholds = num_thresholds
@@ -383,8 +382,8 @@ class AUC(Metric):
         self.summation_method = _one_of(
             "summation_method", str(summation_method).lower(), ("interpolation", "minoring", "majoring")
         )
-        if thresholds is None and num_thresholds <= 1:
-            raise ValueError(f"num_thresholds must be an int > 1. Got num_thresholds={num_thresholds}.")
+        if thresholds is None:
+            num_thresholds = int_from("AUC", "num_thresholds", num_thresholds, 2)
         if num_labels and not multi_label:
             raise ValueError("num_labels is needed only with multi_label=True. Got multi_label=False.")
         self._init_from_thresholds = thresholds is not None
@@ -396,6 +395,8 @@ class AUC(Metric):
         self.num_thresholds = len(self.thresholds)
         self.multi_label = multi_label
         self.num_labels = num_labels
+        if label_weights is not None:
+            sequence("AUC", "label_weights", label_weights, "numbers")
         self.label_weights = None if label_weights is None else np.asarray(label_weights, self.dtype)
         self.from_logits = from_logits
         self._built = False

@@ -3,6 +3,7 @@
 import warnings
 
 from dlcore import backend, ops
+from dlcore.backend.arguments import is_int, positive_int, sequence
 from dlcore.metrics.metric import Metric
 
 
@@ -22,7 +23,7 @@ class _ConfusionMatrix(Metric):
         self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_true=True, sparse_y_pred=True, axis=-1
     ):
         super().__init__(name=name, dtype=dtype or "int32")
-        self.num_classes = num_classes
+        num_classes = self.num_classes = positive_int(type(self).__name__, "num_classes", num_classes)
         self.ignore_class = ignore_class
         self.sparse_y_true = sparse_y_true
         self.sparse_y_pred = sparse_y_pred
@@ -106,7 +107,8 @@ class IoU(_ConfusionMatrix):
         axis=-1,
     ):
         super().__init__(num_classes, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
-        if max(target_class_ids) >= num_classes or min(target_class_ids) < 0:
+        target_class_ids = sequence(type(self).__name__, "target_class_ids", target_class_ids, "ints")
+        if not all(is_int(i) and 0 <= i < num_classes for i in target_class_ids):
             raise ValueError(
                 f"{type(self).__name__}: target_class_ids must lie in [0, {num_classes}). "
                 f"Got target_class_ids={list(target_class_ids)}."
@@ -172,6 +174,7 @@ class MeanIoU(IoU):
     def __init__(
         self, num_classes, name=None, dtype=None, ignore_class=None, sparse_y_true=True, sparse_y_pred=True, axis=-1
     ):
+        num_classes = positive_int(type(self).__name__, "num_classes", num_classes)
         super().__init__(num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
 
     def get_config(self):

@@ -4,6 +4,8 @@ import functools
 
 from dlcore import backend, initializers, ops
 from dlcore.backend import Variable
+from dlcore.backend.arguments import TakesNumbers
+from dlcore.backend.scopes import run_stateless
 
 
 @functools.lru_cache(maxsize=64)
@@ -12,7 +14,7 @@ def _zeros(shape, dtype):
     return ops.zeros(shape, dtype=dtype)
 
 
-class Metric:
+class Metric(TakesNumbers):
     """Base of all metrics: implement `update_state(...)` and `result()`; make state with `add_variable`.
 
     Args:
@@ -34,6 +36,8 @@ class Metric:
     """
 
     def __init__(self, dtype=None, name=None):
+        if name is not None and not isinstance(name, str):
+            raise ValueError(f"{type(self).__name__}: name must be a string. Got name={name!r}.")
         self.name = name or backend.auto_name(type(self).__name__)
         self._dtype = backend.standardize_dtype(getattr(dtype, "compute_dtype", dtype))
         self._variables = []
@@ -80,6 +84,25 @@ class Metric:
     def result(self):
         """The metric's value now: a scalar tensor, or a dict of them."""
         raise NotImplementedError(f"{type(self).__name__} must implement result().")
+
+    def stateless_update_state(self, metric_variables, *args, **kwargs):
+        """The values of `variables` after an update from given values; the variables themselves stay as they are."""
+        return self._stateless(metric_variables, lambda: self.update_state(*args, **kwargs))[1]
+
+    def stateless_result(self, metric_variables):
+        """The result for given values of `variables`."""
+        return self._stateless(metric_variables, self.result)[0]
+
+    def stateless_reset_state(self):
+        """The values of `variables` after `reset_state()`."""
+        return self._stateless([v.value for v in self.variables], self.reset_state)[1]
+
+    def _stateless(self, values, function):
+        label = f'{type(self).__name__} "{self.name}"'
+        result, (values,) = run_stateless(
+            label, {"metric_variables": self.variables}, {"metric_variables": values}, function
+        )
+        return result, values
 
     def __call__(self, *args, **kwargs):
         self._check_super_called()

@@ -3,6 +3,7 @@
 import warnings
 
 from dlcore import losses, ops
+from dlcore.backend.arguments import int_from
 from dlcore.losses.loss import element_count, squeeze_or_expand_to_same_rank
 from dlcore.metrics.metric import Metric
 from dlcore.metrics.reduction import Mean, NamedMean
@@ -94,8 +95,7 @@ class R2Score(Metric):
                 'class_aggregation must be "uniform_average", "variance_weighted_average" or None. '
                 f"Got class_aggregation={class_aggregation!r}."
             )
-        if num_regressors < 0:
-            raise ValueError(f"num_regressors must be an int >= 0. Got num_regressors={num_regressors}.")
+        int_from("R2Score", "num_regressors", num_regressors, 0)
         self.class_aggregation = class_aggregation
         self.num_regressors = num_regressors
         self.num_samples = self.add_variable((), "zeros", name="num_samples")

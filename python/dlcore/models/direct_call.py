@@ -28,6 +28,8 @@ class DirectCall:
             return False
         if type(x) is not np.ndarray and type(x) is not Tensor:
             return False
+        if type(x) is np.ndarray and x.dtype.kind in "OSU":
+            return False
         if type(x) is Tensor and hasattr(x, "_keras_mask"):
             return False
         if self._plain_revision != structure_revision():

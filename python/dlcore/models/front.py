@@ -4,6 +4,7 @@ There are no tensors of strings, so this part runs in Python on the data, and th
 """
 
 from dlcore import backend, tree
+from dlcore.backend.strings import fitted
 from dlcore.layers.layer import Layer
 
 
@@ -52,7 +53,7 @@ class Front:
 
     def prepare(self, arrays):
         """What the program takes, as a dict of arrays, for arrays in the order of the inputs."""
-        values = {id(placeholder): _fitted(x, placeholder) for x, placeholder in zip(arrays, self._inputs)}
+        values = {id(p): fitted(array_of_values(x), p.shape) for x, p in zip(arrays, self._inputs)}
         for node in self.nodes:
             for placeholder, output in zip(node.outputs, tree.flatten(node.replay(values))):
                 values[id(placeholder)] = output
@@ -63,11 +64,3 @@ def array_of_values(x):
     """An array, tensor, data frame or list as a NumPy array, of objects where it holds strings."""
     array = backend.convert_to_numpy(x)
     return array.astype(object) if array.dtype.kind in "SU" else array
-
-
-def _fitted(x, placeholder):
-    """The array with as many axes as the placeholder: an axis of size 1 at the end comes or goes."""
-    x, rank = array_of_values(x), len(placeholder.shape)
-    if x.ndim == rank - 1 and placeholder.shape[-1] == 1:
-        return x[..., None]
-    return x[..., 0] if x.ndim == rank + 1 and x.shape[-1] == 1 else x

@@ -4,12 +4,13 @@ import copy
 
 from dlcore import backend, tree
 from dlcore.backend.keras_tensor import KerasTensor
+from dlcore.backend.strings import Strings, fitted
 from dlcore.layers.core.input_layer import Input, InputLayer
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.models import functional_config
 from dlcore.models.direct_call import DirectCall
-from dlcore.models.front import Front
+from dlcore.models.front import Front, array_of_values
 from dlcore.models.graph_of_layers import GraphOfLayers
 from dlcore.models.model import Model
 from dlcore.ops import numpy as knp
@@ -44,13 +45,18 @@ class Functional(DirectCall, Model):
         self._check_inputs_have_layers()
         self._graph = GraphOfLayers(self._inputs, self._outputs)
         self._operations = self._graph.operations
-        has_front = any(operation.looks_at_values for operation in self._operations)
-        self._front = Front(self._graph, self._inputs, self._outputs) if has_front else None
+        self._front = Front(self._graph, self._inputs, self._outputs) if self._has_front() else None
         self._check_unique_names()
         self.built = True
         self.supports_masking = True
         if trainable is not None:
             self.trainable = trainable
+
+    def _has_front(self):
+        """Whether layers look at values; where layers of other kinds take strings too, they are looked up in steps."""
+        takers = [n.operation for n in self._graph.nodes if any(x.dtype == "string" for x in n.inputs)]
+        looking = [operation for operation in self._operations if operation.looks_at_values]
+        return bool(looking) and all(operation.looks_at_values for operation in takers)
 
     def _check_inputs_have_layers(self):
         for x in self._inputs:
@@ -140,7 +146,7 @@ class Functional(DirectCall, Model):
 
     def call(self, inputs, training=None, mask=None):
         done = ()
-        if self._front is not None:
+        if self._front is not None and not any(isinstance(x, Strings) for x in tree.flatten(inputs)):
             prepared = self._prepared(inputs).values()
             values = {id(p): backend.convert_to_tensor(x) for p, x in zip(self._front.passed_on, prepared)}
             done = self._front.node_set
@@ -160,9 +166,14 @@ class Functional(DirectCall, Model):
         return tree.map_structure(lambda x: values[id(x)], self._outputs_struct)
 
     def _prepared(self, x):
-        if self._front is None or self._front.is_prepared(x):
+        if self._front is None:
+            return super()._prepared(x)
+        if self._front.is_prepared(x):
             return x
         return self._front.prepare(self._in_order(x) if len(self._inputs) > 1 or isinstance(x, dict) else [x])
+
+    def _takes_strings(self):
+        return any(x.dtype == "string" for x in self._inputs)
 
     def _dtypes_of_inputs(self, x):
         """{id(array): the dtype of its placeholder} for the arrays of x; empty where they are not as many."""
@@ -200,6 +211,10 @@ class Functional(DirectCall, Model):
     def _fit(self, x, placeholder):
         if x is None:
             return x
+        if placeholder.dtype == "string":
+            return (
+                x.fitted(placeholder.shape) if isinstance(x, Strings) else fitted(array_of_values(x), placeholder.shape)
+            )
         mask = getattr(x, "_keras_mask", None)
         y = backend.convert_to_tensor(x, placeholder.dtype)
         rank, expected = y.ndim, len(placeholder.shape)

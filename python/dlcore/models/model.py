@@ -201,14 +201,8 @@ def _unpickle(content, custom_objects):
 
 def _is_functional(args, kwargs):
     """Whether the arguments are the inputs and outputs of a Functional model."""
-    from dlcore import tree
-    from dlcore.backend.keras_tensor import KerasTensor
-
     given = len(args) + ("inputs" in kwargs) + ("outputs" in kwargs)
-    if given < 2 or len(args) > 3:
-        return False
-    inputs = args[0] if args else kwargs["inputs"]
-    return any(isinstance(x, KerasTensor) for x in tree.flatten(inputs)) or "outputs" in kwargs
+    return given >= 2 and len(args) <= 3
 
 
 def _put_into_bases(cls, functional):

@@ -1,6 +1,7 @@
 """Sequential: a model of layers one after another."""
 
 from dlcore.backend.keras_tensor import KerasTensor
+from dlcore.backend.strings import Strings, is_text
 from dlcore.layers.core.input_layer import Input, InputLayer
 from dlcore.layers.layer import Layer
 from dlcore.models.direct_call import DirectCall
@@ -104,14 +105,19 @@ class Sequential(DirectCall, Model):
 
     def _prepared(self, x):
         self._begin_with_values(x)
-        return x if self._functional is None else self._functional._prepared(x)
+        return super()._prepared(x) if self._functional is None else self._functional._prepared(x)
+
+    def _takes_strings(self):
+        return super()._takes_strings() if self._functional is None else self._functional._takes_strings()
 
     def _begin_with_values(self, x):
-        """Puts an Input for values like x first where the first layer looks at them."""
-        if self._functional is None and self._sequence and self._sequence[0].looks_at_values:
-            array = array_of_values(x)
-            dtype = "string" if array.dtype == object else array.dtype
-            self._sequence.insert(0, InputLayer(batch_shape=(None, *array.shape[1:]), dtype=dtype))
+        """Puts an Input for values like x first where they are strings, or the first layer looks at them."""
+        if self._functional is not None or not self._sequence:
+            return
+        if isinstance(x, Strings) or is_text(x) or self._sequence[0].looks_at_values:
+            values = x if isinstance(x, Strings) else array_of_values(x)
+            dtype = "string" if values.dtype == object else values.dtype
+            self._sequence.insert(0, InputLayer(batch_shape=(None, *values.shape[1:]), dtype=dtype))
             self._rebuild()
 
     def _build_for(self, arguments):

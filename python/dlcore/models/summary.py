@@ -10,6 +10,15 @@ from dlcore.layers.layer import Layer
 _BYTES = {"bool": 1, "uint8": 1, "int8": 1, "float16": 2, "bfloat16": 2, "int32": 4, "float32": 4}
 
 
+def _centred(text, width):
+    left = (width - len(text)) // 2
+    return " " * left + text + " " * (width - len(text) - left)
+
+
+# How the texts of columns are placed that do not begin at the left.
+_PLACES = {"Param #": str.rjust, "Trainable": _centred}
+
+
 def summary_text(model, line_length=None, expand_nested=False, show_trainable=False, layer_range=None, positions=None):
     """The summary as text."""
     connected = _is_connected(model)
@@ -106,25 +115,31 @@ def _connections(model, layer):
 
 
 def _widths(header, line_length, connected, show_trainable, positions):
-    """Widths of the columns, borders excluded."""
+    """Widths of the columns, borders excluded, such that the table is line_length wide."""
     room = shutil.get_terminal_size().columns - 4
-    total = line_length or min((108 if connected else 88) + (12 if show_trainable else 0), room)
+    total = line_length or min(108 if connected else 88, room)
     places = positions or ([0.3, 0.56, 0.74, 1.0] if connected else [0.45, 0.80, 1.0])
     if show_trainable and not positions:
         places = [p * 0.90 for p in places] + [1.0]
-    space = total - len(header) - 1
-    edges = [0] + [int(p * space) for p in places]
-    return [max(4, b - a) for a, b in zip(edges, edges[1:])]
+    edges = [0] + [int(p * total) for p in places]
+    widths = [max(4, b - a) + 2 for a, b in zip(edges, edges[1:])]
+    # What is too much, the borders included, is taken from all evenly, as in Keras's tables.
+    excess = sum(widths) + len(header) + 1 - total
+    for i, width in enumerate(widths):
+        share = round(excess / (len(widths) - i))
+        widths[i] = max(4, width - share)
+        excess -= share
+    return widths
 
 
 def _table(header, rows, widths):
-    rights = {i for i, name in enumerate(header) if name == "Param #"}
-    lines = [_border("┏", "━", "┳", "┓", widths), *_lines(header, widths, rights, "┃")]
+    place = [_PLACES.get(name, str.ljust) for name in header]
+    lines = [_border("┏", "━", "┳", "┓", widths), *_lines(header, widths, place, "┃")]
     lines.append(_border("┡", "━", "╇", "┩", widths))
     for i, row in enumerate(rows):
         if i:
             lines.append(_border("├", "─", "┼", "┤", widths))
-        lines += _lines(row, widths, rights, "│")
+        lines += _lines(row, widths, place, "│")
     return "\n".join([*lines, _border("└", "─", "┴", "┘", widths)])
 
 
@@ -132,28 +147,28 @@ def _border(left, line, middle, right, widths):
     return left + middle.join(line * width for width in widths) + right
 
 
-def _lines(cells, widths, rights, bar):
+def _lines(cells, widths, place, bar):
     """The cells side by side, long ones over several lines."""
     parts = [_wrap(cell, width - 2) for cell, width in zip(cells, widths)]
     lines = []
     for i in range(max(map(len, parts))):
         texts = []
         for column, (part, width) in enumerate(zip(parts, widths)):
-            text = part[i] if i < len(part) else ""
-            texts.append(" " + (text.rjust(width - 2) if column in rights else text.ljust(width - 2)) + " ")
+            texts.append(f" {place[column](part[i] if i < len(part) else '', width - 2)} ")
         lines.append(bar + bar.join(texts) + bar)
     return lines
 
 
 def _wrap(text, width):
-    """Lines of at most `width` characters, cut at spaces where there are some."""
+    """Lines of at most `width` characters, cut at spaces; words that are longer end in an ellipsis."""
     lines = []
     while len(text) > width:
         cut = text.rfind(" ", 1, width + 1)
-        cut = cut if cut > 0 else width
-        lines.append(text[:cut])
-        text = text[cut:].lstrip(" ")
-    return [*lines, text]
+        if cut < 0:
+            cut = text.find(" ", 1)
+        line, text = (text, "") if cut < 0 else (text[:cut], text[cut:].lstrip(" "))
+        lines.append(line if len(line) <= width else line[: width - 1] + "…")
+    return [*lines, text] if text or not lines else lines
 
 
 def _totals(model):

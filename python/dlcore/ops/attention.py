@@ -74,9 +74,21 @@ def dot_product_attention(
 
 def causal_mask(scores, first=0):
     """Bool, in the shape of scores (..., T, S): True where a key's position is not after the query's, first + row."""
+    rows, columns = _places(scores, first)
+    return knp.less_equal(columns, rows)
+
+
+def window_mask(scores, window, first=0):
+    """Bool, in the shape of scores (..., T, S): True where a key lies less than `window` positions from the query."""
+    rows, columns = _places(scores, first)
+    return knp.less(knp.absolute(knp.subtract(rows, columns)), window)
+
+
+def _places(scores, first):
+    """The positions of the queries, first + row, and of the keys, in the shape of scores."""
     rows = _core.apply("iota_like", [scores], axis=scores.ndim - 2, dtype="int32")
     columns = _core.apply("iota_like", [scores], axis=scores.ndim - 1, dtype="int32")
-    return knp.less_equal(columns, knp.add(rows, first) if first else rows)
+    return knp.add(rows, first) if first else rows, columns
 
 
 class Part(NamedTuple):

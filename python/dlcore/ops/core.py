@@ -8,13 +8,21 @@ from dlcore import _core, backend, tree
 from dlcore.backend.keras_tensor import KerasTensor, is_keras_tensor
 from dlcore.backend.tensors import Tensor, convert_to_numpy, is_tensor
 from dlcore.ops._common import TO_THE_END
+from dlcore.ops.arithmetic import add, clip, negative
 from dlcore.ops.arrangement import flip
+from dlcore.ops.creation import arange
+from dlcore.ops.indexing import take
+from dlcore.ops.logic import greater_equal, less, logical_and, where
 from dlcore.ops.operation import operation
 from dlcore.ops.shapes import concatenate, reshape, squeeze, stack
 
 
 def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
-    """A tensor of a number, list, NumPy array or variable."""
+    """A tensor of a number, list, array or variable.
+
+    A tensor of another library comes through DLPack: without a copy where it is row-major and 64-byte aligned, then
+    neither should be changed in place any more. `torch.from_dlpack(tensor)` and its like are the way back.
+    """
     if isinstance(x, KerasTensor):
         return x if dtype is None or x.dtype == backend.standardize_dtype(dtype) else cast(x, dtype)
     return backend.convert_to_tensor(x, dtype)
@@ -61,23 +69,66 @@ def stop_gradient(variable):
 
 @operation
 def slice(inputs, start_indices, shape):
-    """The part of the given shape that begins at start_indices; a size of -1 reaches to the end."""
+    """The part of the given shape that begins at start_indices.
+
+    Args:
+        start_indices: an int or an integer scalar for each axis, or a tensor of them. In a trace they may be unknown;
+            then the whole part must lie within, else the program raises an IndexError.
+        shape: ints; -1 reaches to the end, from a start that is a number.
+    """
     x = backend.convert_to_tensor(inputs)
-    starts = [int(i) for i in start_indices]
+    starts = list(start_indices)
+    for axis, start in enumerate(starts):
+        if _is_traced(start):
+            size = shape[axis]
+            if size in (-1, None):
+                raise ValueError(f"slice: the size of axis {axis} must be a number where its start is not. Got {size}.")
+            x = _core.apply("gather", [x, _places(start, int(size))], axis=axis, mode="raise")
+            starts[axis] = 0
+    starts = [int(i) for i in starts]
+    for axis, (start, size, there) in enumerate(zip(starts, shape, x.shape)):
+        if there is not None and not 0 <= start <= start + max(size or 0, 0) <= there:
+            raise IndexError(
+                f"slice: along axis {axis} a part of {size} from {start} on does not lie within the {there} elements "
+                f"of a tensor of shape {x.shape}."
+            )
     stops = [TO_THE_END if size in (-1, None) else start + int(size) for start, size in zip(starts, shape)]
     return _core.apply("slice", [x], starts=starts, stops=stops, strides=[1] * len(starts))
 
 
 @operation
 def slice_update(inputs, start_indices, updates):
-    """A copy of inputs with updates written from start_indices on."""
+    """A copy of inputs with updates written from start_indices on; these as of `slice`."""
     x, updates = backend.promote(inputs, updates)
-    starts = [int(i) for i in start_indices]
+    starts = list(start_indices)
+    if any(_is_traced(start) for start in starts):
+        return _update_at_places(x, starts, updates)
+    starts = [int(i) for i in starts]
     stops = [start + size for start, size in zip(starts, updates.shape)]
     attrs = {"starts": starts, "stops": stops, "strides": [1] * len(starts)}
     ones = _core.apply("full_like", [updates], value=1.0, dtype=x.dtype)
     inside = _core.apply("cast", [_core.apply("slice_grad", [ones, x], **attrs)], dtype="bool")
     return _core.apply("where", [inside, _core.apply("slice_grad", [updates, x], **attrs), x])
+
+
+def _is_traced(index):
+    return backend.is_tensor(index) and index.is_symbolic
+
+
+def _places(start, size):
+    """start, start + 1, ..., start + size - 1."""
+    return add(reshape(cast(start, "int32"), (1,)), arange(size, dtype="int32"))
+
+
+def _update_at_places(x, starts, updates):
+    inside = None
+    for axis, (start, size) in enumerate(zip(starts, updates.shape)):
+        places = _places(negative(start), x.shape[axis])  # in updates, for each place of x
+        hit = logical_and(greater_equal(places, 0), less(places, size))
+        updates = take(updates, clip(places, 0, size - 1), axis=axis)
+        hit = reshape(hit, [-1 if a == axis else 1 for a in range(x.ndim)])
+        inside = hit if inside is None else logical_and(inside, hit)
+    return where(inside, updates, x)
 
 
 def _flat_rows(indices, sizes):

@@ -126,9 +126,13 @@ def _agree(shape, other):
 
 def _check_same_shape(name, target, output):
     if not _agree(target.shape, output.shape):
+        are_labels = tuple(target.shape) in (output.shape[:-1], (*output.shape[:-1], 1))
+        hint = ""
+        if are_labels and name == "categorical_crossentropy":
+            hint = ". For integer labels use the loss 'sparse_categorical_crossentropy'."
         raise ValueError(
             f"{name}: target and output must have the same shape. "
-            f"Received: target.shape={target.shape}, output.shape={output.shape}"
+            f"Received: target.shape={target.shape}, output.shape={output.shape}{hint}"
         )
 
 

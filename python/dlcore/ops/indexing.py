@@ -3,6 +3,7 @@
 import numpy as np
 
 from dlcore import _core, backend
+from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.tensors import Tensor
 from dlcore.ops._common import TO_THE_END, as_indices, own_names, resolve_axis, tensor
 from dlcore.ops.arithmetic import floor_divide, mod
@@ -144,8 +145,18 @@ def _range(key, size):
     stride = 1 if key.step is None else int(key.step)
     if stride == 0:
         raise ValueError("The step of a slice can't be zero.")
-    start = (0 if stride > 0 else -1) if key.start is None else int(key.start)
-    return start, TO_THE_END if key.stop is None else int(key.stop), stride
+    start = (0 if stride > 0 else -1) if key.start is None else _bound(key.start)
+    return start, TO_THE_END if key.stop is None else _bound(key.stop), stride
+
+
+def _bound(value):
+    if isinstance(value, KerasTensor) or (type(value) is Tensor and value.is_symbolic):
+        raise TypeError(
+            f"x[start:stop]: the bounds say how large the result is, so they must be numbers. Got {value!r}, which is "
+            "not known while the model is built or traced. Take a piece of a fixed size with ops.slice(x, "
+            "start_indices, shape), whose start may be a tensor, or choose elements by a mask, such as with ops.where."
+        )
+    return int(value)
 
 
 def _advanced(x, keys):

@@ -11,6 +11,7 @@ from dlcore import _core, tree
 from dlcore.backend import names
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.masking import get_keras_mask
+from dlcore.backend.strings import Strings
 from dlcore.backend.tensors import Tensor
 
 # Two stand-ins for an unknown size, with many divisors; a size of the output that differs between them is unknown too.
@@ -182,10 +183,7 @@ def _trace(function, args, kwargs, unknown):
             if not isinstance(x, KerasTensor):
                 return x
             if x.dtype == "string":
-                raise TypeError(
-                    f"{x} stands for strings, which only StringLookup, TextVectorization, Hashing and HashedCrossing "
-                    "take. Turn them into numbers with one of these layers."
-                )
+                return Strings(sizes(x))
             tensor = graph.input(sizes(x), x.dtype, x.name)
             if x._mask is not None:
                 tensor._keras_mask = graph.input(sizes(x._mask), x._mask.dtype, x._mask.name)

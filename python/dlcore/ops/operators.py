@@ -1,5 +1,6 @@
 """Python's operators on Tensor, Variable and KerasTensor."""
 
+from dlcore import _core
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.tensors import Tensor
 from dlcore.backend.variables import Variable
@@ -119,6 +120,16 @@ def _index(self):
     return int(self)
 
 
+def _dlpack(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+    if dl_device not in (None, _HOST):
+        raise BufferError(f"A tensor's memory is shared on the host, {_HOST}. Received: dl_device={dl_device!r}")
+    return _core.to_dlpack(_core.tensor(self.numpy()) if copy else self)
+
+
+# DLPack's (kDLCPU, 0)
+_HOST = (1, 0)
+
+
 def attach():
     """Gives the three classes their operators."""
     for cls in (Tensor, Variable, KerasTensor):
@@ -127,7 +138,10 @@ def attach():
         _attach_conversions(cls)
         cls.__index__ = _index
     Tensor.__array__ = _array
+    Tensor.__dlpack__ = _dlpack
+    Tensor.__dlpack_device__ = lambda self: _HOST
     Tensor.__repr__ = _repr
     Tensor.__format__ = lambda self, spec: format(self.numpy().item(), spec) if spec else repr(self)
     Tensor.__deepcopy__ = lambda self, memo: self
+    KerasTensor.squeeze = lambda self: knp.squeeze(self)
     KerasTensor.reshape = lambda self, *shape: knp.reshape(self, shape[0] if len(shape) == 1 else shape)

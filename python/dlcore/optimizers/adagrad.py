@@ -1,4 +1,5 @@
 from dlcore import initializers, ops
+from dlcore.backend.arguments import number
 from dlcore.optimizers.optimizer import Optimizer
 
 
@@ -16,8 +17,7 @@ class Adagrad(Optimizer):
 
     def __init__(self, learning_rate=0.001, initial_accumulator_value=0.1, epsilon=1e-7, **kwargs):
         super().__init__(learning_rate, **kwargs)
-        if initial_accumulator_value < 0:
-            raise ValueError(f"initial_accumulator_value must be >= 0. Got {initial_accumulator_value}.")
+        number("Adagrad", "initial_accumulator_value", initial_accumulator_value, 0)
         self.initial_accumulator_value = initial_accumulator_value
         self.epsilon = epsilon
 

@@ -1,6 +1,7 @@
 """Optimizers whose update is composed of ops, weight by weight."""
 
 from dlcore import initializers, ops
+from dlcore.backend.arguments import fraction
 from dlcore.optimizers.optimizer import Optimizer
 
 
@@ -149,7 +150,7 @@ class Lion(Optimizer):
 
     def __init__(self, learning_rate=0.001, beta_1=0.9, beta_2=0.99, **kwargs):
         super().__init__(learning_rate, **kwargs)
-        if not 0 < beta_1 <= 1:
+        if fraction("Lion", "beta_1", beta_1) == 0:
             raise ValueError(f"beta_1 must lie in (0, 1], else Lion is sign descent. Got beta_1={beta_1}.")
         self.beta_1 = beta_1
         self.beta_2 = beta_2

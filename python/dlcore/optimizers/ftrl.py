@@ -1,4 +1,5 @@
 from dlcore import initializers, ops
+from dlcore.backend.arguments import number
 from dlcore.optimizers.optimizer import Optimizer
 
 
@@ -42,13 +43,12 @@ class Ftrl(Optimizer):
         self.l2_regularization_strength = l2_regularization_strength
         self.l2_shrinkage_regularization_strength = l2_shrinkage_regularization_strength
         self.beta = beta
-        if learning_rate_power > 0:
+        if number("Ftrl", "learning_rate_power", learning_rate_power) > 0:
             raise ValueError(
                 f"Ftrl: learning_rate_power must not be positive. Got learning_rate_power={learning_rate_power}."
             )
         for name in ("initial_accumulator_value", *(f"{n}_regularization_strength" for n in _STRENGTHS)):
-            if getattr(self, name) < 0:
-                raise ValueError(f"Ftrl: {name} must not be negative. Got {name}={getattr(self, name)}.")
+            number("Ftrl", name, getattr(self, name), 0)
 
     def build(self, variables):
         if self.built:

@@ -27,6 +27,8 @@ class LossScaleOptimizer(Optimizer):
         if given:
             raise ValueError(f"LossScaleOptimizer does not take {sorted(given)}. Set them on its inner_optimizer.")
         super().__init__(learning_rate=0.0, name=name)
+        if not isinstance(inner_optimizer, Optimizer):
+            raise ValueError(f"LossScaleOptimizer: inner_optimizer must be an Optimizer. Got {inner_optimizer!r}.")
         self.inner_optimizer = inner_optimizer
         self.initial_scale = initial_scale
         self.dynamic_growth_steps = dynamic_growth_steps

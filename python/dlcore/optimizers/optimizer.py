@@ -5,12 +5,14 @@ import warnings
 
 from dlcore import _core, backend, initializers, ops
 from dlcore.backend import Variable
+from dlcore.backend.arguments import TakesNumbers
+from dlcore.backend.scopes import run_stateless
 from dlcore.optimizers import schedules
 from dlcore.optimizers.schedules import LearningRateSchedule
 from dlcore.training.processes import mean_gradients
 
 
-class Optimizer:
+class Optimizer(TakesNumbers):
     """Base of all optimizers.
 
     A subclass makes its state in `build(variables)` with `add_optimizer_variables` and implements
@@ -39,6 +41,8 @@ class Optimizer:
     >>> weight.numpy()
     array([0.8], dtype=float32)
     """
+
+    _may_be_strings = ("learning_rate",)  # which has a check of its own
 
     def __init__(
         self,
@@ -196,6 +200,27 @@ class Optimizer:
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable))
         self._iterations.assign_add(1)
+
+    def stateless_apply(self, optimizer_variables, grads, trainable_variables):
+        """One step from given values, which leaves the variables themselves as they are.
+
+        Args:
+            optimizer_variables: values in the order of `variables`.
+            grads, trainable_variables: gradients and values of the weights that the optimizer was built with.
+
+        Returns:
+            The new values of the weights, and those of the optimizer's variables.
+        """
+        if not self.built:
+            raise ValueError(f'Optimizer "{self.name}": build(variables) must come before stateless_apply().')
+        grads = list(grads)
+        _, (weights, state) = run_stateless(
+            f'Optimizer "{self.name}"',
+            {"trainable_variables": self._trainable_variables, "optimizer_variables": self.variables},
+            {"trainable_variables": trainable_variables, "optimizer_variables": optimizer_variables},
+            lambda: self.apply(grads, self._trainable_variables),
+        )
+        return weights, state
 
     def _known_variables(self, grads, variables):
         if variables is None:

@@ -1,4 +1,5 @@
 from dlcore import ops
+from dlcore.backend.arguments import fraction
 from dlcore.optimizers.optimizer import Optimizer
 
 
@@ -23,8 +24,7 @@ class SGD(Optimizer):
 
     def __init__(self, learning_rate=0.01, momentum=0.0, nesterov=False, **kwargs):
         super().__init__(learning_rate, **kwargs)
-        if not 0 <= momentum <= 1:
-            raise ValueError(f"momentum must lie in [0, 1]. Got momentum={momentum}.")
+        fraction("SGD", "momentum", momentum)
         self.momentum = float(momentum)
         self.nesterov = nesterov
 

@@ -45,6 +45,8 @@ class IntegerWeight:
             raise ValueError(f"{self._label()} must be built before it is quantized. Call it on data first.")
         if self.quantization_mode is not None:
             raise ValueError(f"{self._label()} has weights in {self.quantization_mode} already.")
+        if self.lora_enabled:
+            self.merge_adapters()
         weight = getattr(self, self.quantized_weight)
         block = getattr(config, "block_size", None) or -1
         if len(weight.shape) != 2 or len(self.scale_axes()) != 1:

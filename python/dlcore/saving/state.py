@@ -191,8 +191,11 @@ def mismatch(variable, array):
 
 
 def _overrides(obj, method):
-    """Whether the user's class stores its state in its own way."""
+    """Whether the layer stores its state in its own way."""
     from dlcore.layers import Layer
+    from dlcore.layers.lora import LowRankAdapter
 
     own = getattr(type(obj), method, None)
+    if own is getattr(LowRankAdapter, method):
+        return obj.lora_enabled
     return own is not None and _is_layer(obj) and own is not getattr(Layer, method, None)

@@ -34,7 +34,7 @@ def pack_x_y_sample_weight(x, y=None, sample_weight=None):
 def make_source(
     x, y=None, sample_weight=None, batch_size=None, shuffle=False, class_weight=None, steps=None, *, prepare
 ):
-    """The source for what the user passed to fit, evaluate or predict; prepare turns x into what steps are given."""
+    """The source for what the user passed to fit, evaluate or predict; prepare turns x into the arrays of steps."""
     if is_array_like(x):
         batch_size = 32 if batch_size is None else batch_size
         return ArraySource(prepare(x), y, sample_weight, batch_size, shuffle, class_weight)
@@ -49,8 +49,12 @@ def make_source(
 
 
 def make_batch(x, y=None, sample_weight=None, class_weight=None):
-    """One batch of arrays as the structure that steps take."""
-    x, y = to_arrays(x, "x"), None if y is None else to_arrays(y, "y")
+    """One batch as the structure of arrays that steps take; x is made of arrays already."""
+    return tree.map_structure(_dense, _structure_of_rows(x, y, sample_weight, class_weight))
+
+
+def _structure_of_rows(x, y, sample_weight, class_weight):
+    y = None if y is None else to_arrays(y, "y")
     sample_weight = None if sample_weight is None else to_arrays(sample_weight, "sample_weight")
     if class_weight:
         sample_weight = weights_of_classes(y, class_weight, sample_weight)
@@ -71,23 +75,37 @@ def is_array_like(x):
         return all(is_array_like(value) for value in x.values())
     if isinstance(x, (list, tuple)):
         return True
-    return isinstance(x, (np.ndarray, Tensor, Variable)) or hasattr(x, "to_numpy") or hasattr(x, "__array__")
+    kinds = ("to_numpy", "__array__", "toarray")
+    return isinstance(x, (np.ndarray, Tensor, Variable)) or any(hasattr(x, name) for name in kinds)
 
 
-def to_arrays(structure, what):
-    """Tensors, data frames and lists of numbers as C-contiguous NumPy arrays with at least one axis."""
+def to_arrays(structure, what, strings=False):
+    """Tensors, data frames and lists of numbers as C-contiguous NumPy arrays with at least one axis.
+
+    SciPy's sparse matrices become such whose rows can be taken.
+
+    Args:
+        what: the argument that it is, for messages.
+        strings: whether arrays may hold strings, which then are of dtype object.
+    """
     if isinstance(structure, dict):
-        return {key: to_arrays(value, f"{what}[{key!r}]") for key, value in structure.items()}
-    if isinstance(structure, (list, tuple)) and structure and not _is_nested_numbers(structure):
-        return type(structure)(to_arrays(value, f"{what}[{i}]") for i, value in enumerate(structure))
-    return to_array(structure, what)
+        return {key: to_arrays(value, f"{what}[{key!r}]", strings) for key, value in structure.items()}
+    if isinstance(structure, (list, tuple)) and structure and not _is_nested_values(structure):
+        return type(structure)(to_arrays(value, f"{what}[{i}]", strings) for i, value in enumerate(structure))
+    if hasattr(structure, "tocsr") and len(structure.shape) == 2:
+        return structure.tocsr()
+    return to_array(structure, what, strings)
 
 
-def _is_nested_numbers(structure):
+def _is_nested_values(structure):
     first = structure[0]
     while isinstance(first, (list, tuple)) and first:
         first = first[0]
-    return isinstance(first, (int, float, bool, np.generic))
+    return isinstance(first, (int, float, bool, np.generic, str, bytes))
+
+
+def _dense(array):
+    return array.toarray() if hasattr(array, "toarray") else array
 
 
 _ENCODE_TEXT = (
@@ -96,10 +114,12 @@ _ENCODE_TEXT = (
 )
 
 
-def to_array(x, what):
+def to_array(x, what, strings=False):
     if x is None or (type(x) is np.ndarray and x.dtype in _STORED and x.ndim and x.flags.c_contiguous):
         return x
     array = backend.convert_to_numpy(x)
+    if strings and array.ndim and backend.is_text(array):
+        return array.astype(object, copy=False)
     if array.dtype == object:
         try:
             array = array.astype(np.float32)
@@ -124,7 +144,7 @@ class ArraySource:
     """Batches of rows of arrays that lie in memory.
 
     Args:
-        x, y, sample_weight: arrays or structures of arrays, all with as many rows.
+        x, y, sample_weight: arrays or structures of arrays, all with as many rows; x is made of arrays already.
         batch_size: rows of each batch but the last.
         shuffle: whether each epoch takes the rows in a new random order.
         class_weight: dict from class to weight, turned into sample weights.
@@ -133,11 +153,13 @@ class ArraySource:
     def __init__(self, x, y=None, sample_weight=None, batch_size=32, shuffle=False, class_weight=None):
         if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
             raise ValueError(f"`batch_size` should be a positive integer. Received: batch_size={batch_size!r}")
-        self.structure = make_batch(x, y, sample_weight, class_weight)
+        self.structure = _structure_of_rows(x, y, sample_weight, class_weight)
         self.arrays = arrays_of(self.structure)
+        # Else batches are made in Python: of sparse matrices, and of strings.
+        self.feeds_programs = all(type(a) is np.ndarray and a.dtype != object for a in self.arrays)
         # As programs take them: a device may keep them from one call to the next.
-        self.kept_arrays = [_core.kept_rows(a) for a in self.arrays]
-        self.rows = len(self.arrays[0])
+        self.kept_arrays = [_core.kept_rows(a) for a in self.arrays] if self.feeds_programs else []
+        self.rows = self.arrays[0].shape[0]
         self.batch_size = int(batch_size)
         self.shuffle = shuffle
 
@@ -159,7 +181,7 @@ class ArraySource:
         order = self.order()
         for start in range(0, self.rows, self.batch_size):
             rows = slice(start, start + self.batch_size) if order is None else order[start : start + self.batch_size]
-            yield tree.map_structure(lambda a, rows=rows: None if a is None else a[rows], self.structure)
+            yield tree.map_structure(lambda a, rows=rows: None if a is None else _dense(a[rows]), self.structure)
 
     def split(self, fraction):
         """(the first rows, the last rows) as two tuples (x, y, sample_weight)."""
@@ -178,14 +200,14 @@ class ArraySource:
 
 def _count_rows(x, y, sample_weight):
     """Checks that all arrays have as many rows, and at least one; else a ValueError that lists the numbers."""
-    rows = {len(a) for part in (x, y, sample_weight) if part is not None for a in arrays_of(part)}
+    rows = {a.shape[0] for part in (x, y, sample_weight) if part is not None for a in arrays_of(part)}
     if len(rows) == 1 and 0 not in rows:
         return
     if not rows or rows == {0}:
         raise ValueError("Received empty data: there is not a single sample. Pass arrays of at least one row.")
     counts = []
     for what, structure in (("x", x), ("y", y), ("sample_weight", sample_weight)):
-        sizes = [len(a) for a in arrays_of(structure)]
+        sizes = [a.shape[0] for a in arrays_of(structure)]
         if sizes:
             counts.append(f"{what}: {sizes[0] if len(set(sizes)) == 1 else sizes}")
     raise ValueError(
@@ -210,7 +232,7 @@ class BatchSource:
 
     Args:
         data: has `__getitem__` and `__len__` (or `num_batches`), or can be iterated.
-        prepare: x -> what steps are given.
+        prepare: x -> the arrays that steps are given.
         class_weight: dict from class to weight.
         steps: number of batches of an epoch, where the data does not say.
     """
@@ -266,11 +288,12 @@ class BatchSource:
             yield self._prepare(batch)
 
     def _made_ahead(self):
-        """Batches in order, some of them being made by other threads meanwhile."""
-        from concurrent.futures import ThreadPoolExecutor
+        """Batches in order, some of them being made by other threads or processes meanwhile."""
+        from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
+        in_processes = getattr(self._data, "use_multiprocessing", False)
         ahead = max(self._data.max_queue_size, 1)
-        with ThreadPoolExecutor(self._data.workers) as pool:
+        with (ProcessPoolExecutor if in_processes else ThreadPoolExecutor)(self._data.workers) as pool:
             waiting = [pool.submit(self._data.__getitem__, i) for i in range(min(ahead, self.num_batches))]
             for i in range(self.num_batches):
                 batch = waiting.pop(0).result()

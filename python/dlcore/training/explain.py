@@ -1,6 +1,6 @@
 """explain: what runs for a step of a model, and where the time goes."""
 
-from dlcore.training.data import arrays_of, make_batch
+from dlcore.training.data import make_batch
 
 _STEPS = ("train", "test", "predict")
 
@@ -28,10 +28,10 @@ def explain(model, x, y=None, sample_weight=None, step="predict", runs=10):
     if step != "predict":
         model._check_compiled("explain")
     batch = make_batch(model._prepared(x), y, sample_weight)
-    program = model._step_programs(step).get(batch).program
+    step_program, arrays = model._step_programs(step).with_arrays(batch)
+    program = step_program.program
     if not runs:
         return program.dump()
-    arrays = arrays_of(batch)
     variables = _state_of(model)
     before = [variable.numpy() for variable in variables]
     program.set_profiling(True)

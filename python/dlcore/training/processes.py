@@ -177,6 +177,7 @@ class _Part(ArraySource):
             )
         self._source, self._group = source, group
         self.structure, self.arrays, self.kept_arrays = source.structure, source.arrays, source.kept_arrays
+        self.feeds_programs = source.feeds_programs
         self.batch_size = source.batch_size // group.size
         self._full, rest = divmod(source.rows, source.batch_size)
         counts = [rest // group.size + (whole and rank < rest % group.size) for rank in range(group.size)]

@@ -1,6 +1,7 @@
 """Steps as programs: a step function is traced once for each signature of its data and then runs without Python."""
 
 import gc
+import itertools
 import math
 from collections import OrderedDict
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from dlcore import _core, tree
 from dlcore.backend import dtypes
+from dlcore.backend.strings import Strings, is_text
 from dlcore.backend.tensors import Tensor, convert_to_tensor
 from dlcore.layers.layer import structure_revision
 from dlcore.training.data import arrays_of
@@ -76,36 +78,43 @@ class StepPrograms:
         self._input_dtypes = input_dtypes
         self._programs = OrderedDict()
         self._revision = structure_revision()
+        # Functions (arrays of a batch) -> array: what programs take in the place of strings; None: not known yet.
+        self._lookups = None
 
-    def get(self, structure, rows=None):
-        """The program for arrays like these; with rows, for batches of so many of their rows."""
+    def with_arrays(self, structure):
+        """The program for a batch, and the arrays it takes: the numbers, then what layers make of the strings."""
         arrays = arrays_of(structure)
-        shapes = [(a.shape if rows is None else a.shape[1:], a.dtype) for a in arrays]
+        numbers = [a for a in arrays if not is_text(a)]
+        if len(numbers) == len(arrays):
+            return self.get(structure), arrays
+        self._forget_stale()
+        if self._lookups is None:
+            self._lookups = []
+            self._traced(structure, None, self._lookups)
+        looked_up = [lookup(arrays) for lookup in self._lookups]
+        return self.get(structure, looked_up=looked_up), numbers + looked_up
+
+    def get(self, structure, rows=None, looked_up=()):
+        """The program for arrays like these; with rows, for batches of so many of their rows."""
+        shapes = [(a.shape if rows is None else a.shape[1:], a.dtype) for a in (*arrays_of(structure), *looked_up)]
         key = (rows, structure_revision(), _core.placement(), *shapes)
         found = self._programs.get(key)
         if found is None:
-            if self._revision != structure_revision():
-                self._programs.clear()
-                self._revision = structure_revision()
-            found = self._make(structure, arrays, rows)
+            self._forget_stale()
+            found = self._make(structure, rows)
             self._programs[key] = found
             if len(self._programs) > _KEPT:
                 self._programs.popitem(last=False)
         return found
 
-    def _make(self, structure, arrays, rows):
-        dtypes_of_inputs = iter(self._input_dtypes(structure))
-        graph = _core.Graph()
-        with graph:
+    def _forget_stale(self):
+        if self._revision != structure_revision():
+            self._programs.clear()
+            self._lookups = None
+            self._revision = structure_revision()
 
-            def symbol(a):
-                if a is None:
-                    return None
-                shape = a.shape if rows is None else (rows, *a.shape[1:])
-                return graph.input(shape, next(dtypes_of_inputs), "data")
-
-            results, logs = self._trace(_map_in_order(symbol, structure))
-            variables = {name: _store(value, name) for name, value in logs.items()}
+    def _make(self, structure, rows):
+        graph, results, variables = self._traced(structure, rows, [])
         tensors = [x for x in tree.flatten(results) if isinstance(x, Tensor)]
         numbers = iter(range(len(tensors)))
         places = tree.map_structure(lambda x: next(numbers) if isinstance(x, Tensor) else None, results)
@@ -113,6 +122,26 @@ class StepPrograms:
         state = sum(math.prod(variable.shape) for variable in graph.assigned_variables())
         _note_allocation(program.arena_bytes + 4 * state)
         return StepProgram(program, places, variables)
+
+    def _traced(self, structure, rows, lookups):
+        """The graph of the step, its results and the variables of its logs."""
+        dtypes_of_inputs = iter(self._input_dtypes(structure))
+        places = itertools.count()
+        graph = _core.Graph()
+        with graph:
+
+            def symbol(a):
+                if a is None:
+                    return None
+                place, dtype = next(places), next(dtypes_of_inputs)
+                if is_text(a):
+                    return Strings(a.shape, a, lambda arrays: arrays[place], lookups)
+                shape = a.shape if rows is None else (rows, *a.shape[1:])
+                return graph.input(shape, dtype, "data")
+
+            results, logs = self._trace(_map_in_order(symbol, structure))
+            variables = {name: _store(value, name) for name, value in logs.items()}
+        return graph, results, variables
 
 
 def _note_allocation(size):

@@ -6,13 +6,15 @@ import warnings
 import numpy as np
 
 from dlcore import _core, backend, tree
+from dlcore.backend.arguments import int_from, one_of
 from dlcore.backend.config import limited, max_epochs, max_steps_per_epoch
+from dlcore.backend.scopes import run_stateless
 from dlcore.backend.tensors import Tensor, convert_to_tensor
 from dlcore.layers.call_spec import signature_of
 from dlcore.random.seed_generator import SeedGenerator
 from dlcore.training import processes
 from dlcore.training.compile_utils import CompiledLoss, CompiledMetrics, total_loss
-from dlcore.training.data import ArraySource, arrays_of, make_batch, make_source, unpack_x_y_sample_weight
+from dlcore.training.data import ArraySource, arrays_of, make_batch, make_source, to_arrays, unpack_x_y_sample_weight
 from dlcore.training.gradient_tape import GradientTape
 from dlcore.training.step_programs import ResultsProgram, StepPrograms, input_dtype
 from dlcore.utils.tracebacks import shortening
@@ -194,6 +196,73 @@ class Trainer:
             raise ValueError(f"{self._label()} has a loss but got no targets: pass `y` (the data yields only x).")
         return total_loss(losses)
 
+    def stateless_compute_loss(
+        self,
+        trainable_variables,
+        non_trainable_variables,
+        metrics_variables,
+        x=None,
+        y=None,
+        y_pred=None,
+        sample_weight=None,
+        training=True,
+    ):
+        """`compute_loss` with given values of the variables, in the order of the properties of these names.
+
+        Returns:
+            The loss, and (trainable_variables, non_trainable_variables, metrics_variables) as it leaves them.
+        """
+        names = ("trainable_variables", "non_trainable_variables", "metrics_variables")
+        values = dict(zip(names, (trainable_variables, non_trainable_variables, metrics_variables)))
+        loss, written = run_stateless(
+            self._label(),
+            {name: getattr(self, name) for name in names},
+            values,
+            lambda: self._loss_of_step(x, y, y_pred, sample_weight, training),
+        )
+        return loss, tuple(written)
+
+    def get_state_tree(self, value_format="tensor"):
+        """All variables' values, by kind and then in nested dicts by the parts of their paths.
+
+        Args:
+            value_format: `"tensor"` (default; Keras's name `"backend_tensor"` is taken too) or `"numpy_array"`.
+
+        Returns:
+            dict with the keys `"trainable_variables"`, `"non_trainable_variables"`, `"optimizer_variables"` and
+            `"metrics_variables"`.
+        """
+        one_of("get_state_tree", "value_format", value_format, ("tensor", "backend_tensor", "numpy_array"))
+        tree = {}
+        for kind, variables in self._variables_by_kind().items():
+            tree[kind] = {}
+            for path, variable in variables.items():
+                *parents, name = path.split("/")
+                place = tree[kind]
+                for parent in parents:
+                    place = place.setdefault(parent, {})
+                place[name] = variable.numpy() if value_format == "numpy_array" else variable.value
+        return tree
+
+    def set_state_tree(self, state_tree):
+        """Sets the variables from what `get_state_tree` returned, or some kinds of it."""
+        known = self._variables_by_kind()
+        for kind, values in state_tree.items():
+            one_of("set_state_tree", "kind of variables", kind, tuple(known))
+            for path, value in _leaves_by_path(values):
+                if path not in known[kind]:
+                    raise ValueError(f"{self._label()}: no variable of the {kind} has the path {path!r}.")
+                known[kind][path].assign(value)
+
+    def _variables_by_kind(self):
+        kinds = {
+            "trainable_variables": self.trainable_variables,
+            "non_trainable_variables": self.non_trainable_variables,
+            "optimizer_variables": [] if self.optimizer is None else self.optimizer.variables,
+            "metrics_variables": self.metrics_variables,
+        }
+        return {kind: {v.path: v for v in variables} for kind, variables in kinds.items()}
+
     def _loss_of_step(self, x, y, y_pred, sample_weight, training):
         """compute_loss(), which a subclass may define without the argument `training`."""
         signature = signature_of(type(self).compute_loss)
@@ -292,13 +361,17 @@ class Trainer:
         return [input_dtype(a, wanted.get(id(a))) for a in arrays_of(structure)]
 
     def _prepared(self, x):
-        """What steps are given for the user's x: of a model that takes strings, the numbers its first layers make."""
-        return x
+        """The arrays that steps are given for the user's x; where first layers look at it, the numbers they make."""
+        return to_arrays(x, "x", strings=self._takes_strings())
+
+    def _takes_strings(self):
+        """Whether steps are given strings, which a layer of the model's turns into numbers."""
+        return any(layer.looks_at_values for layer in self._flatten_layers())
 
     def _run_batch(self, kind, data):
-        """One step of structures of arrays, in Python or as a program. Returns the logs that are no metrics."""
-        step = self._step_programs(kind).get(data)
-        step.program.run_batches(arrays_of(data))
+        """One step of structures of arrays as a program. Returns the program, with its logs that are no metrics."""
+        step, arrays = self._step_programs(kind).with_arrays(data)
+        step.program.run_batches(arrays)
         return step
 
     def _eager_batch(self, step, data):
@@ -308,7 +381,10 @@ class Trainer:
 
     def _as_tensors(self, data):
         dtypes_of_inputs = iter(self._input_dtypes(data))
-        leaves = [None if a is None else convert_to_tensor(a, next(dtypes_of_inputs)) for a in tree.flatten(data)]
+        leaves = []
+        for a in tree.flatten(data):
+            dtype = None if a is None else next(dtypes_of_inputs)
+            leaves.append(a if a is None or backend.is_text(a) else convert_to_tensor(a, dtype))
         return tree.pack_sequence_as(data, leaves)
 
     # ---- fit
@@ -355,10 +431,10 @@ class Trainer:
             A History: `history.history["loss"]` lists the loss of each epoch.
         """
         self._check_compiled("fit")
-        _check_counts(0, epochs=epochs, initial_epoch=initial_epoch)
-        _check_counts(1, steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
+        _check_counts("fit", 0, epochs=epochs, initial_epoch=initial_epoch)
+        _check_counts("fit", 1, steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
         if not isinstance(validation_freq, (list, tuple)):
-            _check_counts(1, validation_freq=validation_freq)
+            _check_counts("fit", 1, validation_freq=validation_freq)
         source = make_source(
             x, y, sample_weight, batch_size, shuffle, class_weight, steps_per_epoch, prepare=self._prepared
         )
@@ -411,7 +487,7 @@ class Trainer:
         """Where processes train together, they begin with the same weights and state."""
         if processes.together() is None:
             return
-        if isinstance(source, ArraySource):
+        if isinstance(source, ArraySource) and source.feeds_programs:
             self._step_programs("train").get(source.structure, min(source.batch_size, source.rows))  # makes them all
         elif not self.built:
             raise ValueError(f"{self._label()}: build the model before processes train it together on batches.")
@@ -450,11 +526,15 @@ class Trainer:
     def _train_epoch(self, source, callbacks, epoch, steps):
         self.reset_metrics()
         callbacks.on_epoch_begin(epoch)
-        if isinstance(source, ArraySource) and not self.run_eagerly:
+        if self._runs_from_memory(source):
             logs = self._run_arrays("train", source, callbacks, steps)
         else:
             logs = self._run_stream("train", source, callbacks, steps)
         return dict(sorted(logs.items()))  # the order of History and of the progress bar
+
+    def _runs_from_memory(self, source):
+        """Whether programs gather the rows of batches from the user's arrays themselves."""
+        return isinstance(source, ArraySource) and source.feeds_programs and not self.run_eagerly
 
     def _run_arrays(self, kind, source, callbacks, steps=None):
         """An epoch over rows of arrays: many batches in one call."""
@@ -540,7 +620,7 @@ class Trainer:
             The loss, or a list of the loss and the metrics, or a dict of them.
         """
         self._check_compiled("evaluate")
-        _check_counts(1, steps=steps)
+        _check_counts("evaluate", 1, steps=steps)
         source = make_source(x, y, sample_weight, batch_size, steps=steps, prepare=self._prepared)
         source = processes.part_of(source, whole=True)
         steps = _within_limit(source, steps)
@@ -552,7 +632,7 @@ class Trainer:
         was_stopped, self.stop_training = self.stop_training, False
         self.reset_metrics()
         callbacks.on_test_begin()
-        if isinstance(source, ArraySource) and not self.run_eagerly:
+        if self._runs_from_memory(source):
             logs = self._run_arrays("test", source, callbacks, steps)
         else:
             logs = self._run_stream("test", source, callbacks, steps)
@@ -569,11 +649,10 @@ class Trainer:
             batch_size: rows per step, default 32.
             verbose: 0 silent, 1 progress bar, "auto": a bar when it takes more than a moment.
         """
-        _check_counts(1, steps=steps)
+        _check_counts("predict", 1, steps=steps)
         source = make_source(x, batch_size=batch_size, steps=steps, prepare=self._prepared)
         steps = _within_limit(source, steps)
-        is_plain = isinstance(source, ArraySource) and not self.run_eagerly and steps is None
-        if is_plain and callbacks is None and verbose in (0, "auto"):
+        if self._runs_from_memory(source) and steps is None and callbacks is None and verbose in (0, "auto"):
             return self._predict_arrays(source, None if verbose == 0 else "auto")
         callbacks = self._callback_list(callbacks, verbose, 1, _steps(source, steps))
         callbacks.on_predict_begin()
@@ -622,8 +701,8 @@ class Trainer:
 
     def _run_for_outputs(self, kind, batch):
         """Output tensors of one run, and their structure."""
-        step = self._step_programs(kind).get(batch)
-        inputs = [_core.tensor(a, dtype) for a, (_, dtype) in zip(arrays_of(batch), step.program.inputs)]
+        step, arrays = self._step_programs(kind).with_arrays(batch)
+        inputs = [_core.tensor(a, dtype) for a, (_, dtype) in zip(arrays, step.program.inputs)]
         return step.program.run(inputs), step.structure
 
     # ---- single batches
@@ -669,6 +748,16 @@ def _with_validation(source, split, validation_data, batch_size, steps, prepare)
     return source, make_source(*unpack_x_y_sample_weight(validation_data), batch_size, prepare=prepare)
 
 
+def _leaves_by_path(tree, path=""):
+    """(path, value) for each leaf of nested dicts."""
+    for name, value in tree.items():
+        whole = f"{path}/{name}" if path else name
+        if isinstance(value, dict):
+            yield from _leaves_by_path(value, whole)
+        else:
+            yield whole, value
+
+
 def _number(value):
     """A float of a scalar; an array of anything else."""
     array = np.asarray(backend.convert_to_numpy(value))
@@ -680,10 +769,10 @@ def _values(logs):
     return values[0] if len(values) == 1 else values
 
 
-def _check_counts(least, **counts):
+def _check_counts(method, least, **counts):
     for name, count in counts.items():
-        if count is not None and (not isinstance(count, (int, np.integer)) or count < least):
-            raise ValueError(f"`{name}` should be an integer of at least {least}. Received: {name}={count!r}")
+        if count is not None:
+            int_from(method, name, count, least)
 
 
 def _steps(source, steps):

@@ -1,7 +1,7 @@
 """Attention: averages of values, weighted by how well their keys match a query."""
 
 from dlcore import ops, random
-from dlcore.layers.arguments import fraction, one_of
+from dlcore.backend.arguments import fraction, one_of
 from dlcore.layers.layer import Layer
 from dlcore.ops.attention import causal_mask
 

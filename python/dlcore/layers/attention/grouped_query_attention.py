@@ -1,8 +1,8 @@
 import math
 
 from dlcore import _core, ops
+from dlcore.backend.arguments import fraction, positive_int
 from dlcore.layers.activations.activation import Softmax
-from dlcore.layers.arguments import fraction, positive_int
 from dlcore.layers.attention.projections import combine_masks, keys_like_values, projection
 from dlcore.layers.layer import Layer
 from dlcore.layers.regularization.dropout import Dropout

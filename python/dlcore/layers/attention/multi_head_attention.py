@@ -2,13 +2,13 @@ import math
 import string
 
 from dlcore import ops
+from dlcore.backend.arguments import axes, fraction, positive_int
 from dlcore.layers.activations.activation import Softmax
-from dlcore.layers.arguments import fraction, positive_int
 from dlcore.layers.attention.projections import combine_masks, keys_like_values, projection
 from dlcore.layers.layer import Layer
 from dlcore.layers.regularization.dropout import Dropout
 from dlcore.layers.weight_options import set_weight_options, weight_options_config
-from dlcore.ops.attention import Part, causal_mask, in_pieces
+from dlcore.ops.attention import Part, causal_mask, in_pieces, window_mask
 
 
 class MultiHeadAttention(Layer):
@@ -27,7 +27,9 @@ class MultiHeadAttention(Layer):
         attention_axes: int or tuple: the axes attended over; default None: all but batch and features.
         kernel_initializer, bias_initializer: Glorot uniform, zeros.
         kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint: default None.
+        use_gate: bool, default False: what each head gets is multiplied by sigmoid(query @ gate + bias).
         seed: int or None: of the dropout.
+        sliding_window: int > 0 or None (default): keys are seen from less than so many positions away only.
 
     The call takes `query`, `value`, and optionally `key` (default: value); `query_mask`, `value_mask`, `key_mask`
     (batch, time); `attention_mask` (batch, T, S), True where attention is allowed; `use_causal_mask`: position i sees
@@ -36,7 +38,7 @@ class MultiHeadAttention(Layer):
     Input shapes: query (batch, T, dim), value and key (batch, S, dim).
     Output shape: (batch, T, dim); with return_attention_scores also (batch, heads, T, S).
 
-    Reference: Vaswani et al. 2017.
+    Reference: Vaswani et al. 2017; the gate: Qiu et al. 2025.
 
     Example:
 
@@ -60,7 +62,9 @@ class MultiHeadAttention(Layer):
         activity_regularizer=None,
         kernel_constraint=None,
         bias_constraint=None,
+        use_gate=False,
         seed=None,
+        sliding_window=None,
         **kwargs,
     ):
         kwargs.pop("flash_attention", None)
@@ -71,9 +75,14 @@ class MultiHeadAttention(Layer):
         self.value_dim = self.key_dim if value_dim is None else positive_int(kind, "value_dim", value_dim)
         self.dropout = fraction(kind, "dropout", dropout)
         self.use_bias = use_bias
+        for name, value in (("output_shape", output_shape), ("attention_axes", attention_axes)):
+            if value is not None:
+                axes(kind, name, value)
         self._output_sizes = _as_tuple(output_shape)
         self.attention_axes = _as_tuple(attention_axes)
+        self.use_gate = use_gate
         self.seed = seed
+        self.sliding_window = None if sliding_window is None else positive_int(kind, "sliding_window", sliding_window)
         set_weight_options(
             self,
             kernel_initializer=kernel_initializer,
@@ -92,6 +101,8 @@ class MultiHeadAttention(Layer):
         self._axes = tuple(axis % rank for axis in axes)
         self._query_dense = self._projection("query", query_shape, self.key_dim)
         self._key_dense = self._projection("key", key_shape, self.key_dim)
+        if self.use_gate:
+            self._gate_dense = self._projection("gate", query_shape, self.value_dim)
         self._value_dense = self._projection("value", value_shape, self.value_dim)
         self._scores_equation, self._values_equation = _attention_equations(rank, self._axes)
         self._softmax = Softmax(axis=tuple(range(-len(self._axes), 0)), dtype=self.dtype_policy)
@@ -155,6 +166,9 @@ class MultiHeadAttention(Layer):
             if use_causal_mask:
                 causal = causal_mask(scores, part.first_row)
                 seen = causal if seen is None else ops.logical_and(seen, causal)
+            if self.sliding_window is not None:
+                near = window_mask(scores, self.sliding_window, part.first_row)
+                seen = near if seen is None else ops.logical_and(seen, near)
             weights = self._softmax(scores, mask=seen)
             kept = self._dropout_layer(weights, training=training)
             return ops.einsum(self._values_equation, kept, v), weights
@@ -163,6 +177,8 @@ class MultiHeadAttention(Layer):
             outputs, weights = attend(q, k, v, Part())
         else:
             outputs = in_pieces(lambda *of: attend(*of)[0], q, k, v, self.num_heads, 1, use_causal_mask)
+        if self.use_gate:
+            outputs = ops.multiply(outputs, ops.sigmoid(self._gate_dense(query)))
         outputs = self._output_dense(outputs)
         return (outputs, weights) if return_attention_scores else outputs
 
@@ -199,7 +215,9 @@ class MultiHeadAttention(Layer):
             "output_shape": self._output_sizes,
             "attention_axes": self.attention_axes,
             **weight_options_config(self),
+            "use_gate": self.use_gate,
             "seed": self.seed,
+            "sliding_window": self.sliding_window,
         }
 
 

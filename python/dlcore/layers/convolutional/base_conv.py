@@ -1,7 +1,7 @@
 """What the convolution layers share: their arguments, checked, and how bias and activation follow the product."""
 
 from dlcore import activations, backend, ops
-from dlcore.layers.arguments import int_tuple, one_of, positive_int
+from dlcore.backend.arguments import int_tuple, one_of, positive_int
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config

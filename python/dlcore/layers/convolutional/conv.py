@@ -1,12 +1,13 @@
 """Convolution over one, two and three spatial axes."""
 
 from dlcore import ops
-from dlcore.layers.arguments import positive_int
+from dlcore.backend.arguments import positive_int
 from dlcore.layers.convolutional.base_conv import BaseConv
+from dlcore.layers.lora import LowRankAdapter
 from dlcore.layers.weight_options import add_weight_with_options
 
 
-class _Conv(BaseConv):
+class _Conv(LowRankAdapter, BaseConv):
     def __init__(
         self,
         filters,
@@ -25,6 +26,8 @@ class _Conv(BaseConv):
         activity_regularizer=None,
         kernel_constraint=None,
         bias_constraint=None,
+        lora_rank=None,
+        lora_alpha=None,
         **kwargs,
     ):
         options = {
@@ -51,8 +54,13 @@ class _Conv(BaseConv):
         kind = type(self).__name__
         self.filters = positive_int(kind, "filters", filters)
         self.groups = positive_int(kind, "groups", groups)
+        self.take_lora(lora_rank, lora_alpha)
         if self.filters % self.groups:
             raise ValueError(f"{kind}: filters must be a multiple of groups. Got filters={filters}, groups={groups}.")
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.add_adapters_if_asked()
 
     def build_kernels(self, channels):
         if channels % self.groups:
@@ -78,7 +86,7 @@ class _Conv(BaseConv):
         )
 
     def get_config(self):
-        return {**super().get_config(), "groups": self.groups}
+        return {**super().get_config(), "groups": self.groups, **self.lora_entries()}
 
 
 class Conv1D(_Conv):
@@ -97,6 +105,7 @@ class Conv1D(_Conv):
         use_bias: bool, default True.
         kernel_initializer: default `"glorot_uniform"`; bias_initializer: default `"zeros"`.
         kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint: default None.
+        lora_rank, lora_alpha: default None; a rank: the kernel has adapters from the start, see `enable_lora`.
 
     Input shape: (batch, steps, channels).
     Output shape: (batch, new_steps, filters).

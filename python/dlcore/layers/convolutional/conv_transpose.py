@@ -1,7 +1,7 @@
 """Transposed convolution: the gradient of a convolution, used to enlarge."""
 
 from dlcore import ops
-from dlcore.layers.arguments import int_tuple, positive_int
+from dlcore.backend.arguments import int_tuple, positive_int
 from dlcore.layers.convolutional.base_conv import BaseConv
 from dlcore.layers.weight_options import add_weight_with_options
 

@@ -1,7 +1,7 @@
 """Separable convolution: a depthwise convolution, then one that mixes the channels."""
 
 from dlcore import ops
-from dlcore.layers.arguments import positive_int
+from dlcore.backend.arguments import positive_int
 from dlcore.layers.convolutional.base_conv import BaseConv
 from dlcore.layers.weight_options import add_weight_with_options
 

@@ -1,12 +1,13 @@
 from dlcore import activations, ops
-from dlcore.layers.arguments import positive_int
+from dlcore.backend.arguments import positive_int
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
+from dlcore.layers.lora import LowRankAdapter
 from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
 from dlcore.quantizers.integer_weight import IntegerWeight
 
 
-class Dense(IntegerWeight, Layer):
+class Dense(LowRankAdapter, IntegerWeight, Layer):
     """Fully connected layer: y = activation(x @ kernel + bias).
 
     Args:
@@ -17,6 +18,7 @@ class Dense(IntegerWeight, Layer):
         bias_initializer: default `"zeros"`.
         kernel_regularizer, bias_regularizer, activity_regularizer: default None.
         kernel_constraint, bias_constraint: default None.
+        lora_rank, lora_alpha: default None; a rank: the kernel has adapters from the start, see `enable_lora`.
         quantization_config: of a layer whose dtype is quantized, see `quantize`.
 
     Input shape: (batch, ..., channels).
@@ -43,6 +45,8 @@ class Dense(IntegerWeight, Layer):
         activity_regularizer=None,
         kernel_constraint=None,
         bias_constraint=None,
+        lora_rank=None,
+        lora_alpha=None,
         quantization_config=None,
         **kwargs,
     ):
@@ -59,6 +63,7 @@ class Dense(IntegerWeight, Layer):
             kernel_constraint=kernel_constraint,
             bias_constraint=bias_constraint,
         )
+        self.take_lora(lora_rank, lora_alpha)
         self.take_quantization_config(quantization_config)
         self.input_spec = InputSpec(min_ndim=2)
         self.supports_masking = True
@@ -76,6 +81,7 @@ class Dense(IntegerWeight, Layer):
             self.build_integers((channels, self.units))
         self.bias = add_weight_with_options(self, "bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: channels})
+        self.add_adapters_if_asked()
         self.built = True
 
     def call(self, inputs, training=None):
@@ -97,5 +103,6 @@ class Dense(IntegerWeight, Layer):
             "activation": activations.serialize(self.activation),
             "use_bias": self.use_bias,
             **weight_options_config(self),
+            **self.lora_entries(),
             **self.quantization_entries(),
         }

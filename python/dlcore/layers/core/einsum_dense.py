@@ -2,11 +2,12 @@ import re
 
 from dlcore import activations, ops
 from dlcore.layers.layer import Layer
+from dlcore.layers.lora import LowRankAdapter
 from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
 from dlcore.quantizers.integer_weight import IntegerWeight
 
 
-class EinsumDense(IntegerWeight, Layer):
+class EinsumDense(LowRankAdapter, IntegerWeight, Layer):
     """Dense layer over any axes: y = activation(einsum(equation, x, kernel) + bias).
 
     Args:
@@ -16,6 +17,7 @@ class EinsumDense(IntegerWeight, Layer):
         bias_axes: str with the output letters the bias has axes for, or None (default): no bias.
         kernel_initializer, bias_initializer: Glorot uniform, zeros.
         kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint: default None.
+        lora_rank, lora_alpha: default None; a rank: the kernel has adapters from the start, see `enable_lora`.
         quantization_config: of a layer whose dtype is quantized, see `quantize`.
 
     Example:
@@ -37,6 +39,8 @@ class EinsumDense(IntegerWeight, Layer):
         activity_regularizer=None,
         kernel_constraint=None,
         bias_constraint=None,
+        lora_rank=None,
+        lora_alpha=None,
         quantization_config=None,
         **kwargs,
     ):
@@ -47,6 +51,7 @@ class EinsumDense(IntegerWeight, Layer):
         self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
         self.activation = activations.get(activation)
         self.bias_axes = bias_axes
+        self.take_lora(lora_rank, lora_alpha)
         self.take_quantization_config(quantization_config)
         self.supports_masking = True
         set_weight_options(
@@ -88,6 +93,7 @@ class EinsumDense(IntegerWeight, Layer):
             first = min(result.index(letter) for letter in self.bias_axes)
             shape = tuple(sizes[letter] if letter in self.bias_axes else 1 for letter in result[first:])
             self.bias = add_weight_with_options(self, "bias", shape)
+        self.add_adapters_if_asked()
         self.built = True
 
     def _summed(self, operand):
@@ -115,5 +121,6 @@ class EinsumDense(IntegerWeight, Layer):
             "activation": activations.serialize(self.activation),
             "bias_axes": self.bias_axes,
             **weight_options_config(self),
+            **self.lora_entries(),
             **self.quantization_entries(),
         }

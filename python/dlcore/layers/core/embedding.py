@@ -1,12 +1,13 @@
 from dlcore import ops
-from dlcore.layers.arguments import positive_int
+from dlcore.backend.arguments import positive_int
 from dlcore.layers.layer import Layer
+from dlcore.layers.lora import LowRankAdapter
 from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
 from dlcore.ops.indexing import rows_of
 from dlcore.quantizers.integer_weight import IntegerWeight
 
 
-class Embedding(IntegerWeight, Layer):
+class Embedding(LowRankAdapter, IntegerWeight, Layer):
     """Turns integers into dense vectors: y = embeddings[x].
 
     Args:
@@ -16,6 +17,7 @@ class Embedding(IntegerWeight, Layer):
         embeddings_regularizer, embeddings_constraint: default None.
         mask_zero: bool, default False: 0 is padding, which later layers that use masks leave out.
         weights: list with the initial embeddings of shape (input_dim, output_dim), or None (default).
+        lora_rank, lora_alpha: default None; a rank: the table has adapters from the start, see `enable_lora`.
         quantization_config: of a layer whose dtype is quantized, see `quantize`.
         input_length: kept for older programs: the length of the sequences.
 
@@ -40,6 +42,8 @@ class Embedding(IntegerWeight, Layer):
         embeddings_constraint=None,
         mask_zero=False,
         weights=None,
+        lora_rank=None,
+        lora_alpha=None,
         quantization_config=None,
         **kwargs,
     ):
@@ -57,12 +61,15 @@ class Embedding(IntegerWeight, Layer):
             embeddings_regularizer=embeddings_regularizer,
             embeddings_constraint=embeddings_constraint,
         )
+        self.take_lora(lora_rank, lora_alpha)
         self.take_quantization_config(quantization_config)
         self.mask_zero = mask_zero
         self.supports_masking = mask_zero
+        if weights is not None and not isinstance(weights, (list, tuple)) and not hasattr(weights, "shape"):
+            raise ValueError(f"Embedding: weights must be an array of the embeddings. Got weights={weights!r}.")
         self._initial_weights = weights
 
-    quantized_weight = "embeddings"
+    quantized_weight = adapted_weight = "embeddings"
 
     def scale_axes(self):
         return (-1,)
@@ -77,11 +84,14 @@ class Embedding(IntegerWeight, Layer):
             weights = self._initial_weights
             self.set_weights(weights if isinstance(weights, (list, tuple)) else [weights])
             self._initial_weights = None
+        self.add_adapters_if_asked()
 
     def call(self, inputs):
         indices = ops.convert_to_tensor(inputs)
         if indices.dtype not in ("int32", "int64"):
             indices = ops.cast(indices, "int32")
+        if self.lora_enabled:  # the sum for the rows that occur
+            return ops.add(ops.take(self._frozen_weight(), indices, axis=0), self.adapter_product(indices))
         if self.quantization_mode is None:
             return rows_of(self.embeddings, indices)
         return self.float_weight(rows=indices)
@@ -98,6 +108,7 @@ class Embedding(IntegerWeight, Layer):
             "input_dim": self.input_dim,
             "output_dim": self.output_dim,
             **weight_options_config(self),
+            **self.lora_entries(),
             **self.quantization_entries(),
             "mask_zero": self.mask_zero,
         }

@@ -12,6 +12,8 @@ class InputLayer(Layer):
         shape: shape of one example, None for any size.
         batch_size: number of examples of each batch, default any.
         dtype: default the default float.
+        sparse: whether the data comes as SciPy's sparse matrices, as it may anyway: batch by batch they become dense.
+        ragged: False.
         batch_shape: the whole shape instead of shape and batch_size.
         input_tensor: a KerasTensor to take shape and dtype from.
         optional: whether None may be passed.
@@ -32,8 +34,11 @@ class InputLayer(Layer):
         **kwargs,
     ):
         super().__init__(name=name)
-        if sparse or ragged:
-            raise NotImplementedError("Sparse and ragged inputs are not supported.")
+        if ragged:
+            raise ValueError(
+                f"{self._label()}: there are no ragged tensors. Got ragged=True; leave it False, and pad the rows to "
+                "one length, such as with utils.pad_sequences."
+            )
         if kwargs.get("input_shape") is not None:
             shape = kwargs.pop("input_shape")
         if kwargs.get("batch_input_shape") is not None:
@@ -45,7 +50,8 @@ class InputLayer(Layer):
                 raise ValueError("You must pass a `shape` argument, the shape of one example without the batch.")
             batch_shape = (batch_size, *_as_shape(shape))
         self.batch_shape = _as_shape(batch_shape)
-        placeholder = KerasTensor(self.batch_shape, dtype, name=self.name)
+        self.sparse = bool(sparse)
+        placeholder = KerasTensor(self.batch_shape, dtype, sparse=self.sparse, name=self.name)
         self._dtype = placeholder.dtype
         self.optional = optional
         self.built = True
@@ -63,7 +69,7 @@ class InputLayer(Layer):
         return {
             "batch_shape": self.batch_shape,
             "dtype": self.dtype,
-            "sparse": False,
+            "sparse": self.sparse,
             "ragged": False,
             "name": self.name,
             "optional": self.optional,
@@ -97,6 +103,8 @@ def Input(  # noqa: N802
         shape: shape of one example without the batch, None for any size.
         batch_size: number of examples of each batch, default any.
         dtype: default the default float; `"string"` for layers that take strings, such as TextVectorization.
+        sparse: whether the data comes as SciPy's sparse matrices, as it may anyway: batch by batch they become dense.
+        ragged: False, there are no ragged tensors.
         batch_shape: the whole shape instead of shape and batch_size.
         name: default "input_layer", made unique.
 

@@ -30,6 +30,8 @@ class Lambda(Layer):
         if not callable(function):
             raise TypeError(f"Lambda: function must be callable. Got {function!r} of type {type(function).__name__}.")
         self.function = function
+        if arguments is not None and not isinstance(arguments, dict):
+            raise ValueError(f"Lambda: arguments must be a dict of keyword arguments. Got arguments={arguments!r}.")
         self.arguments = dict(arguments or {})
         self._output_shape = output_shape
         self.mask = mask

@@ -1,4 +1,5 @@
 from dlcore import backend, ops
+from dlcore.backend.arguments import is_number
 from dlcore.layers.core.embedding import Embedding
 
 
@@ -52,8 +53,11 @@ class ReversibleEmbedding(Embedding):
         self.tie_weights = tie_weights
         self.reverse_dtype = reverse_dtype
         self.logit_soft_cap = logit_soft_cap
-        if logit_soft_cap is not None and logit_soft_cap <= 0:
-            raise ValueError(f"ReversibleEmbedding: logit_soft_cap must be a number > 0 or None. Got {logit_soft_cap}.")
+        if logit_soft_cap is not None and (not is_number(logit_soft_cap) or logit_soft_cap <= 0):
+            raise ValueError(
+                "ReversibleEmbedding: logit_soft_cap must be a number > 0 or None. Got "
+                f"logit_soft_cap={logit_soft_cap!r}."
+            )
 
     def build(self, input_shape=None):
         super().build(input_shape)

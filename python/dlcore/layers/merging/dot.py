@@ -1,7 +1,7 @@
 import math
 
 from dlcore import ops
-from dlcore.layers.arguments import axis_of
+from dlcore.backend.arguments import axis_of
 from dlcore.layers.layer import Layer
 from dlcore.layers.merging.merge import check_shapes
 

@@ -1,5 +1,5 @@
 from dlcore import _core, backend, ops
-from dlcore.layers.arguments import axis_of
+from dlcore.backend.arguments import axis_of, number
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.layers.normalization.shared import add_gamma_and_beta
@@ -49,9 +49,9 @@ class BatchNormalization(Layer):
         super().__init__(**kwargs)
         if synchronized:
             raise ValueError("BatchNormalization: synchronized=True is for several machines. Got one; leave it out.")
-        self.axis = int(axis)
-        self.momentum = float(momentum)
-        self.epsilon = float(epsilon)
+        self.axis = int(number("BatchNormalization", "axis", axis))
+        self.momentum = float(number("BatchNormalization", "momentum", momentum))
+        self.epsilon = float(number("BatchNormalization", "epsilon", epsilon))
         self.center = center
         self.scale = scale
         set_weight_options(

@@ -1,5 +1,7 @@
+import math
+
 from dlcore import ops
-from dlcore.layers.arguments import axis_of
+from dlcore.backend.arguments import axis_of, int_from, number, positive_int
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.layers.normalization.shared import add_gamma_and_beta
@@ -50,9 +52,11 @@ class GroupNormalization(Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if groups != -1:
+            positive_int("GroupNormalization", "groups", groups)
         self.groups = groups
-        self.axis = axis
-        self.epsilon = epsilon
+        self.axis = int_from("GroupNormalization", "axis", axis, -math.inf)
+        self.epsilon = number("GroupNormalization", "epsilon", epsilon)
         self.center = center
         self.scale = scale
         set_weight_options(

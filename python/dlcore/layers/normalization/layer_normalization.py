@@ -1,4 +1,5 @@
 from dlcore import backend, ops
+from dlcore.backend.arguments import number
 from dlcore.layers.layer import Layer
 from dlcore.layers.normalization.shared import add_gamma_and_beta, feature_axes
 from dlcore.layers.weight_options import set_weight_options, weight_options_config
@@ -40,7 +41,7 @@ class LayerNormalization(Layer):
         if not isinstance(axis, (int, list, tuple)):
             raise TypeError(f"LayerNormalization: axis must be an int or a list of ints. Got axis={axis!r}.")
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
-        self.epsilon = float(epsilon)
+        self.epsilon = float(number("LayerNormalization", "epsilon", epsilon))
         self.center = center
         self.scale = scale
         set_weight_options(

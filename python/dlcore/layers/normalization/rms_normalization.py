@@ -1,4 +1,5 @@
 from dlcore import ops
+from dlcore.backend.arguments import number
 from dlcore.layers.layer import Layer
 from dlcore.layers.normalization.shared import feature_axes
 
@@ -25,7 +26,7 @@ class RMSNormalization(Layer):
         if not isinstance(axis, (int, list, tuple)):
             raise TypeError(f"RMSNormalization: axis must be an int or a list of ints. Got axis={axis!r}.")
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
-        self.epsilon = epsilon
+        self.epsilon = number("RMSNormalization", "epsilon", epsilon)
         self.supports_masking = True
 
     def build(self, input_shape):

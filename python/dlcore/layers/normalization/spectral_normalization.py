@@ -1,4 +1,5 @@
 from dlcore import ops
+from dlcore.backend.arguments import positive_int
 from dlcore.initializers import TruncatedNormal
 from dlcore.layers.core.wrapper import Wrapper
 from dlcore.layers.input_spec import InputSpec
@@ -29,11 +30,7 @@ class SpectralNormalization(Wrapper):
 
     def __init__(self, layer, power_iterations=1, **kwargs):
         super().__init__(layer, **kwargs)
-        if power_iterations <= 0:
-            raise ValueError(
-                f"SpectralNormalization: power_iterations must be an int > 0. Got power_iterations={power_iterations}."
-            )
-        self.power_iterations = power_iterations
+        self.power_iterations = positive_int("SpectralNormalization", "power_iterations", power_iterations)
 
     def build(self, input_shape):
         super().build(input_shape)

@@ -1,7 +1,7 @@
 """Pooling into a given number of windows, whatever the size of the input."""
 
 from dlcore import backend, ops
-from dlcore.layers.arguments import int_tuple
+from dlcore.backend.arguments import int_tuple
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 

@@ -1,7 +1,7 @@
 """Pooling: each output is the maximum or the mean of a window of inputs."""
 
 from dlcore import backend, ops
-from dlcore.layers.arguments import int_tuple, one_of
+from dlcore.backend.arguments import int_tuple, one_of
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 

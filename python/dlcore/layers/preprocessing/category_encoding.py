@@ -1,5 +1,5 @@
 from dlcore import _core, ops
-from dlcore.layers.arguments import one_of, positive_int
+from dlcore.backend.arguments import one_of, positive_int
 from dlcore.layers.layer import Layer
 from dlcore.layers.preprocessing.values import no_sparse
 

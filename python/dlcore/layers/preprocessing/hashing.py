@@ -3,7 +3,7 @@
 import numpy as np
 
 from dlcore import backend, ops
-from dlcore.layers.arguments import one_of, positive_int
+from dlcore.backend.arguments import one_of, positive_int
 from dlcore.layers.preprocessing.category_encoding import encode, standard_mode
 from dlcore.layers.preprocessing.fingerprints import farmhash64, joined_fingerprints, siphash64
 from dlcore.layers.preprocessing.values import LayerOfValues, no_sparse, strings_of

@@ -8,7 +8,7 @@ import types
 import numpy as np
 
 from dlcore import _core, backend, ops
-from dlcore.layers.arguments import one_of
+from dlcore.backend.arguments import int_from, is_int, one_of
 from dlcore.layers.layer import Layer, note_structure_change
 from dlcore.layers.preprocessing.category_encoding import encode, standard_mode
 from dlcore.layers.preprocessing.hashing import bin_of, key_of
@@ -39,6 +39,8 @@ class IndexLookup(Layer):
     Index 0 is that of the mask token, if there is one (only in the mode `"int"`); then come `num_oov_indices` for
     values out of the vocabulary, then the vocabulary.
     """
+
+    _tokens_are_ints = False
 
     def __init__(
         self,
@@ -86,12 +88,17 @@ class IndexLookup(Layer):
             self.set_vocabulary(vocabulary, idf_weights)
 
     def _check(self, kind, vocabulary, idf_weights):
-        if self.max_tokens is not None and self.max_tokens <= 1:
-            raise ValueError(f"{kind}: max_tokens must be greater than 1 or None. Got max_tokens={self.max_tokens}.")
+        if self.max_tokens is not None and (not is_int(self.max_tokens) or self.max_tokens <= 1):
+            raise ValueError(f"{kind}: max_tokens must be an int > 1 or None. Got max_tokens={self.max_tokens!r}.")
         if self.pad_to_max_tokens and self.max_tokens is None:
             raise ValueError(f"{kind}: pad_to_max_tokens=True needs max_tokens. Got max_tokens=None.")
-        if self.num_oov_indices < 0:
-            raise ValueError(f"{kind}: num_oov_indices must not be negative. Got {self.num_oov_indices}.")
+        int_from(kind, "num_oov_indices", self.num_oov_indices, 0)
+        for name, token in (("mask_token", self.mask_token), ("oov_token", self.oov_token)):
+            if token is not None and not (is_int(token) if self._tokens_are_ints else isinstance(token, str)):
+                what = "an int" if self._tokens_are_ints else "a string"
+                raise ValueError(f"{kind}: {name} must be {what} or None. Got {name}={token!r}.")
+        if vocabulary is not None and not isinstance(vocabulary, str) and not hasattr(vocabulary, "__len__"):
+            raise ValueError(f"{kind}: vocabulary must be a list, an array or a path. Got vocabulary={vocabulary!r}.")
         if self.invert and self.output_mode != "int":
             raise ValueError(f'{kind}: invert=True goes with output_mode="int" only. Got {self.output_mode!r}.')
         if (idf_weights is not None) != (self.output_mode == "tf_idf" and vocabulary is not None):
@@ -433,6 +440,14 @@ class StringLookup(LooksAtValues, IndexLookup):
             **kwargs,
         )
 
+    def __call__(self, inputs):
+        if self.invert and (backend.is_keras_tensor(inputs) or (backend.is_tensor(inputs) and inputs.is_symbolic)):
+            raise TypeError(
+                f"{self._label()}: invert=True returns strings, of which there are no tensors, so it can't be part of "
+                "a model. Call it on what the model predicts."
+            )
+        return super().__call__(inputs)
+
     def _example_text(self, size):
         # Strings out of the vocabulary may be an error.
         return self._vocabulary.tokens[0] if self._vocabulary.tokens else ""
@@ -484,6 +499,8 @@ class IntegerLookup(IndexLookup):
     array([[1, 3],
            [0, 2]])
     """
+
+    _tokens_are_ints = True
 
     def __init__(
         self,

@@ -3,6 +3,7 @@ import math
 import numpy as np
 
 from dlcore import backend, ops
+from dlcore.backend.arguments import axes, is_int
 from dlcore.layers.layer import Layer
 
 
@@ -25,7 +26,8 @@ class Normalization(Layer):
 
     def __init__(self, axis=-1, mean=None, variance=None, invert=False, **kwargs):
         super().__init__(**kwargs)
-        self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+        axis = () if axis is None else axes("Normalization", "axis", axis)
+        self.axis = (axis,) if is_int(axis) else tuple(axis)
         if (mean is None) != (variance is None):
             raise ValueError(
                 f"Normalization: give both mean and variance, or none. Got mean={mean}, variance={variance}."

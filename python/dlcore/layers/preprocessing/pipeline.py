@@ -1,3 +1,4 @@
+from dlcore.backend.arguments import sequence
 from dlcore.layers.layer import Layer
 
 
@@ -18,7 +19,7 @@ class Pipeline(Layer):
 
     def __init__(self, layers, name=None):
         super().__init__(name=name)
-        self._pipeline_layers = list(layers)
+        self._pipeline_layers = sequence("Pipeline", "layers", layers, "layers")
         self.supports_masking = True
         self.built = True
 

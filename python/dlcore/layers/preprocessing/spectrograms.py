@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 
 from dlcore import backend, initializers, ops
-from dlcore.layers.arguments import one_of, positive_int
+from dlcore.backend.arguments import one_of, positive_int
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 
@@ -54,13 +54,13 @@ class STFTSpectrogram(Layer):
         self.mode = one_of(kind, "mode", mode, ("log", "magnitude", "psd", "real", "imag", "angle", "stft"))
         self.frame_length = positive_int(kind, "frame_length", frame_length)
         self.frame_step = frame_step
-        if frame_step is not None and not 1 <= frame_step <= frame_length:
+        if frame_step is not None and not 1 <= positive_int(kind, "frame_step", frame_step) <= frame_length:
             raise ValueError(
                 f"{kind}: frame_step must be from 1 to frame_length. Got frame_step={frame_step}, "
                 f"frame_length={frame_length}."
             )
         self.fft_length = fft_length
-        if fft_length is not None and fft_length < frame_length:
+        if fft_length is not None and positive_int(kind, "fft_length", fft_length) < frame_length:
             raise ValueError(
                 f"{kind}: fft_length must not be less than frame_length. Got fft_length={fft_length}, "
                 f"frame_length={frame_length}."
@@ -185,14 +185,14 @@ class MelSpectrogram(Layer):
         super().__init__(**kwargs)
         self.fft_length = positive_int("MelSpectrogram", "fft_length", fft_length)
         self.sequence_stride = positive_int("MelSpectrogram", "sequence_stride", sequence_stride)
-        self.sequence_length = sequence_length or fft_length
+        self.sequence_length = positive_int("MelSpectrogram", "sequence_length", sequence_length or fft_length)
         if self.sequence_length > fft_length:
             raise ValueError(
                 f"MelSpectrogram: fft_length must not be less than sequence_length. Got fft_length={fft_length}, "
                 f"sequence_length={sequence_length}."
             )
         self.window = window
-        self.sampling_rate = sampling_rate
+        self.sampling_rate = positive_int("MelSpectrogram", "sampling_rate", sampling_rate)
         self.num_mel_bins = positive_int("MelSpectrogram", "num_mel_bins", num_mel_bins)
         self.min_freq = min_freq
         self.max_freq = max_freq or int(sampling_rate / 2)

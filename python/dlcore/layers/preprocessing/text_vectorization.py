@@ -4,7 +4,7 @@ import string
 import numpy as np
 
 from dlcore import ops
-from dlcore.layers.arguments import is_int, one_of
+from dlcore.backend.arguments import is_int, one_of
 from dlcore.layers.preprocessing.index_lookup import StringLookup
 from dlcore.layers.preprocessing.values import LayerOfValues, no_sparse, strings_of
 

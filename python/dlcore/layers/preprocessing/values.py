@@ -1,19 +1,20 @@
 """What the layers share that look at the values themselves, such as strings.
 
-There are no tensors of strings, so these layers work on data before training, or at the front of a model, which runs in
-Python before the model's program.
+There are no tensors of strings, so these layers work on data before training, or in a model in Python before its
+program: what they make of the data is what the program takes.
 """
 
 import numpy as np
 
-from dlcore import backend, tree
+from dlcore import _core, backend, tree
 from dlcore.backend.keras_tensor import KerasTensor
+from dlcore.backend.strings import Strings
 from dlcore.layers.layer import Layer
 from dlcore.ops.operation import Node, any_keras_tensor, merged
 
 
 class LooksAtValues:
-    """Mixed into layers that can't be traced. In a Functional model they run in Python, before the program."""
+    """Mixed into layers that can't be traced. They run in Python, before the program."""
 
     looks_at_values = True
 
@@ -21,12 +22,30 @@ class LooksAtValues:
         if any_keras_tensor((inputs, *args), kwargs):
             return self._symbolic_call((inputs, *args), kwargs)
         items = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        if any(isinstance(x, Strings) for x in items):
+            return self._look_up(inputs, args, kwargs)
         if any(backend.is_tensor(x) and x.is_symbolic for x in items):
             raise TypeError(
                 f"{self._label()} looks at the values of its inputs, which are not known while a model is traced. Call "
                 "it on the data, and give the model what it returns; or make it part of a Functional model."
             )
         return self.call(inputs, *args, **kwargs)
+
+    def _look_up(self, inputs, args, kwargs):
+        """The call in a trace: what it returns is an input of the program, and the lookup is left for each batch."""
+        strings = next(x for x in tree.flatten(inputs) if isinstance(x, Strings))
+        graph = _core.Graph.current()
+        if strings.elements is None:
+            like = _with_strings(inputs, lambda x: KerasTensor(x.shape, "string"))
+            outputs = self.compute_output_spec(like, *args, **kwargs)
+            return tree.map_structure(lambda x: graph.input(x.shape, x.dtype, self.name), outputs)
+
+        def lookup(arrays):
+            return backend.convert_to_numpy(self(_with_strings(inputs, lambda x: x.read(arrays)), *args, **kwargs))
+
+        found = self(_with_strings(inputs, lambda x: x.elements), *args, **kwargs)
+        strings.lookups.append(lookup)
+        return graph.input(found.shape, found.dtype, self.name)
 
     def _symbolic_call(self, args, kwargs):
         outputs = self.compute_output_spec(*args, **kwargs)
@@ -51,6 +70,11 @@ class LooksAtValues:
 
     def _example_text(self, size):
         return " ".join(["a"] * size)
+
+
+def _with_strings(inputs, function):
+    """The inputs with function(x) for each Strings x."""
+    return tree.map_structure(lambda x: function(x) if isinstance(x, Strings) else x, inputs)
 
 
 class LayerOfValues(LooksAtValues, Layer):

@@ -1,7 +1,7 @@
 """Dropout and its spatial and self-normalizing forms. All are the identity outside training."""
 
 from dlcore import backend, ops, random
-from dlcore.layers.arguments import fraction
+from dlcore.backend.arguments import fraction, sequence
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 
@@ -22,9 +22,10 @@ class Dropout(Layer):
 
     def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
         super().__init__(**kwargs)
-        self.rate = fraction(type(self).__name__, "rate", rate)
+        kind = type(self).__name__
+        self.rate = fraction(kind, "rate", rate)
         self.seed = seed
-        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+        self.noise_shape = None if noise_shape is None else tuple(sequence(kind, "noise_shape", noise_shape, "sizes"))
         self.supports_masking = True
         if rate > 0:
             self.seed_generator = random.SeedGenerator(seed)

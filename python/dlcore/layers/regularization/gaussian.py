@@ -3,6 +3,7 @@
 import math
 
 from dlcore import _core, random, regularizers
+from dlcore.backend.arguments import fraction
 from dlcore.layers.layer import Layer
 
 
@@ -26,15 +27,13 @@ class GaussianNoise(_GaussianLayer):
     """In training adds normal noise of mean 0: y = x + n.
 
     Args:
-        stddev: float >= 0: the noise's standard deviation.
+        stddev: float in [0, 1]: the noise's standard deviation.
         seed: int or None.
     """
 
     def __init__(self, stddev, seed=None, **kwargs):
         super().__init__(seed, **kwargs)
-        if stddev < 0:
-            raise ValueError(f"GaussianNoise: stddev must be a float >= 0. Got stddev={stddev}.")
-        self.stddev = stddev
+        self.stddev = fraction("GaussianNoise", "stddev", stddev)
 
     def call(self, inputs, training=False):
         if not training or self.stddev == 0:
@@ -57,7 +56,7 @@ class GaussianDropout(_GaussianLayer):
 
     def __init__(self, rate, seed=None, **kwargs):
         super().__init__(seed, **kwargs)
-        if not 0 <= rate < 1:
+        if fraction("GaussianDropout", "rate", rate) == 1:
             raise ValueError(f"GaussianDropout: rate must lie in [0, 1). Got rate={rate}.")
         self.rate = rate
 

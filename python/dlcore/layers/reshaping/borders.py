@@ -1,7 +1,7 @@
 """Layers that add or cut borders of sequences, images and volumes."""
 
 from dlcore import backend, ops
-from dlcore.layers.arguments import int_tuple, is_int
+from dlcore.backend.arguments import int_tuple, is_int
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 

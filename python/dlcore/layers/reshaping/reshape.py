@@ -3,7 +3,7 @@
 import math
 
 from dlcore import backend, ops
-from dlcore.layers.arguments import is_int, positive_int
+from dlcore.backend.arguments import axes, is_int, positive_int, sequence
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 
@@ -50,7 +50,7 @@ class Reshape(Layer):
 
     def __init__(self, target_shape, **kwargs):
         super().__init__(**kwargs)
-        target_shape = (target_shape,) if is_int(target_shape) else tuple(target_shape)
+        target_shape = (target_shape,) if is_int(target_shape) else tuple(axes("Reshape", "target_shape", target_shape))
         if not all(is_int(size) and size >= -1 for size in target_shape) or target_shape.count(-1) > 1:
             raise ValueError(
                 f"Reshape: target_shape must hold ints >= 0, of which one may be -1. Got target_shape={target_shape}."
@@ -102,7 +102,7 @@ class Permute(Layer):
 
     def __init__(self, dims, **kwargs):
         super().__init__(**kwargs)
-        self.dims = tuple(dims)
+        self.dims = tuple(sequence("Permute", "dims", dims, "axes"))
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
             raise ValueError(
                 f"Permute: dims must be a permutation of 1, ..., {len(self.dims)} (the batch, axis 0, stays). "

@@ -3,7 +3,7 @@
 import numpy as np
 
 from dlcore import backend, ops
-from dlcore.layers.arguments import int_tuple, one_of, positive_int
+from dlcore.backend.arguments import int_tuple, one_of, positive_int
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 

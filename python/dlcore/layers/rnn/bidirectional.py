@@ -1,4 +1,5 @@
 from dlcore import ops
+from dlcore.backend.arguments import sequence
 from dlcore.layers.layer import Layer
 
 _MODES = ("sum", "mul", "ave", "concat", None)
@@ -39,7 +40,7 @@ class Bidirectional(Layer):
         self.stateful = layer.stateful
         for direction in (self.forward_layer, self.backward_layer):
             direction.zero_output_for_mask = layer.return_sequences
-        self._weights_to_set = weights
+        self._weights_to_set = None if weights is None else sequence("Bidirectional", "weights", weights, "arrays")
         self.supports_masking = True
         self.input_spec = layer.input_spec
 

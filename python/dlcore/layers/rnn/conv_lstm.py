@@ -1,7 +1,7 @@
 """LSTMs whose products are convolutions: for sequences of images, such as radar pictures or video."""
 
 from dlcore import activations, backend, ops, random
-from dlcore.layers.arguments import fraction, int_tuple, one_of, positive_int
+from dlcore.backend.arguments import fraction, int_tuple, one_of, positive_int
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.layers.rnn.gated import of_cell, weight_options

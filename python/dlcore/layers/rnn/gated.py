@@ -1,7 +1,7 @@
 """What LSTM, GRU and SimpleRNN share: a cell with one kernel for all gates, and a layer that is one primitive."""
 
 from dlcore import _core, activations, ops, random
-from dlcore.layers.arguments import fraction, positive_int
+from dlcore.backend.arguments import fraction, positive_int
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.layers.rnn.rnn import RNN
@@ -20,6 +20,12 @@ _FUSED_ACTIVATIONS = (
 )
 _WEIGHTS = ("kernel", "recurrent", "bias")
 _OPTION_NAMES = tuple(f"{w}_{kind}" for kind in ("initializer", "regularizer", "constraint") for w in _WEIGHTS)
+
+
+def check_use_cudnn(kind, use_cudnn):
+    """Keras's flag, which has no effect: there is one form of each layer."""
+    if use_cudnn not in ("auto", True, False):
+        raise ValueError(f'{kind}: use_cudnn must be "auto", True or False. Got use_cudnn={use_cudnn!r}.')
 
 
 class GatedCell(Layer):

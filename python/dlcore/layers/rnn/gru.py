@@ -1,5 +1,5 @@
 from dlcore import ops
-from dlcore.layers.rnn.gated import GatedCell, GatedRNN, of_cell, weight_options
+from dlcore.layers.rnn.gated import GatedCell, GatedRNN, check_use_cudnn, of_cell, weight_options
 
 
 class GRUCell(GatedCell):
@@ -123,6 +123,7 @@ class GRU(GatedRNN):
         **kwargs,
     ):
         kwargs.pop("implementation", None)
+        check_use_cudnn("GRU", use_cudnn)
         cell = GRUCell(
             units,
             activation=activation,
@@ -157,3 +158,12 @@ class GRU(GatedRNN):
     reset_after = of_cell("reset_after")
     dropout = of_cell("dropout")
     recurrent_dropout = of_cell("recurrent_dropout")
+    kernel_initializer = of_cell("kernel_initializer")
+    recurrent_initializer = of_cell("recurrent_initializer")
+    bias_initializer = of_cell("bias_initializer")
+    kernel_regularizer = of_cell("kernel_regularizer")
+    recurrent_regularizer = of_cell("recurrent_regularizer")
+    bias_regularizer = of_cell("bias_regularizer")
+    kernel_constraint = of_cell("kernel_constraint")
+    recurrent_constraint = of_cell("recurrent_constraint")
+    bias_constraint = of_cell("bias_constraint")

@@ -1,5 +1,5 @@
 from dlcore import initializers, ops
-from dlcore.layers.rnn.gated import GatedCell, GatedRNN, of_cell, weight_options
+from dlcore.layers.rnn.gated import GatedCell, GatedRNN, check_use_cudnn, of_cell, weight_options
 from dlcore.layers.weight_options import add_weight_with_options
 
 
@@ -140,6 +140,7 @@ class LSTM(GatedRNN):
         **kwargs,
     ):
         kwargs.pop("implementation", None)
+        check_use_cudnn("LSTM", use_cudnn)
         cell = LSTMCell(
             units,
             activation=activation,
@@ -171,3 +172,12 @@ class LSTM(GatedRNN):
     unit_forget_bias = of_cell("unit_forget_bias")
     dropout = of_cell("dropout")
     recurrent_dropout = of_cell("recurrent_dropout")
+    kernel_initializer = of_cell("kernel_initializer")
+    recurrent_initializer = of_cell("recurrent_initializer")
+    bias_initializer = of_cell("bias_initializer")
+    kernel_regularizer = of_cell("kernel_regularizer")
+    recurrent_regularizer = of_cell("recurrent_regularizer")
+    bias_regularizer = of_cell("bias_regularizer")
+    kernel_constraint = of_cell("kernel_constraint")
+    recurrent_constraint = of_cell("recurrent_constraint")
+    bias_constraint = of_cell("bias_constraint")

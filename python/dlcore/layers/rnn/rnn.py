@@ -1,7 +1,7 @@
 """RNN: steps a cell through time. The layers LSTM, GRU and SimpleRNN replace the stepping by one primitive."""
 
 from dlcore import _core, backend, ops
-from dlcore.layers.arguments import is_int
+from dlcore.backend.arguments import is_int, sequence
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 
@@ -212,7 +212,7 @@ class StackedRNNCells(Layer):
 
     def __init__(self, cells, **kwargs):
         super().__init__(**kwargs)
-        self.cells = [_make_cell(cell) for cell in cells]
+        self.cells = [_make_cell(cell) for cell in sequence("StackedRNNCells", "cells", cells, "cells")]
 
     @property
     def state_size(self):

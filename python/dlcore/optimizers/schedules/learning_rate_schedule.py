@@ -3,9 +3,10 @@
 import math
 
 from dlcore import ops
+from dlcore.backend.arguments import TakesNumbers, is_number, number, sequence
 
 
-class LearningRateSchedule:
+class LearningRateSchedule(TakesNumbers):
     """Base of all schedules: implement `__call__(step)` with ops and, to be saved, `get_config()`."""
 
     def __call__(self, step):
@@ -39,9 +40,9 @@ class ExponentialDecay(LearningRateSchedule):
     """
 
     def __init__(self, initial_learning_rate, decay_steps, decay_rate, staircase=False, name="ExponentialDecay"):
-        self.initial_learning_rate = initial_learning_rate
+        self.initial_learning_rate = _start(self, initial_learning_rate)
         self.decay_steps = _positive(decay_steps, "decay_steps")
-        self.decay_rate = decay_rate
+        self.decay_rate = number(type(self).__name__, "decay_rate", decay_rate)
         self.staircase = staircase
         self.name = name
 
@@ -56,9 +57,9 @@ class InverseTimeDecay(LearningRateSchedule):
     """rate = initial_learning_rate / (1 + decay_rate * step / decay_steps). Arguments as `ExponentialDecay`."""
 
     def __init__(self, initial_learning_rate, decay_steps, decay_rate, staircase=False, name="InverseTimeDecay"):
-        self.initial_learning_rate = initial_learning_rate
+        self.initial_learning_rate = _start(self, initial_learning_rate)
         self.decay_steps = _positive(decay_steps, "decay_steps")
-        self.decay_rate = decay_rate
+        self.decay_rate = number(type(self).__name__, "decay_rate", decay_rate)
         self.staircase = staircase
         self.name = name
 
@@ -90,7 +91,7 @@ class PolynomialDecay(LearningRateSchedule):
         cycle=False,
         name="PolynomialDecay",
     ):
-        self.initial_learning_rate = initial_learning_rate
+        self.initial_learning_rate = _start(self, initial_learning_rate)
         self.decay_steps = _positive(decay_steps, "decay_steps")
         self.end_learning_rate = end_learning_rate
         self.power = power
@@ -120,6 +121,8 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     """
 
     def __init__(self, boundaries, values, name="PiecewiseConstant"):
+        boundaries = sequence("PiecewiseConstantDecay", "boundaries", boundaries, "steps")
+        values = sequence("PiecewiseConstantDecay", "values", values, "learning rates")
         if len(boundaries) != len(values) - 1:
             raise ValueError(
                 f"values must have one entry more than boundaries. Got {len(boundaries)} boundaries {boundaries} and "
@@ -163,7 +166,7 @@ class CosineDecay(LearningRateSchedule):
         warmup_target=None,
         warmup_steps=0,
     ):
-        self.initial_learning_rate = initial_learning_rate
+        self.initial_learning_rate = _start(self, initial_learning_rate)
         self.decay_steps = _positive(decay_steps, "decay_steps")
         self.alpha = alpha
         self.name = name
@@ -204,7 +207,7 @@ class CosineDecayRestarts(LearningRateSchedule):
     """
 
     def __init__(self, initial_learning_rate, first_decay_steps, t_mul=2.0, m_mul=1.0, alpha=0.0, name="SGDRDecay"):
-        self.initial_learning_rate = initial_learning_rate
+        self.initial_learning_rate = _start(self, initial_learning_rate)
         self.first_decay_steps = _positive(first_decay_steps, "first_decay_steps")
         self.t_mul = t_mul
         self.m_mul = m_mul
@@ -241,9 +244,13 @@ def _periods(schedule, step):
 
 
 def _positive(value, name):
-    if value <= 0:
-        raise ValueError(f"{name} must be > 0. Got {name}={value}.")
+    if not is_number(value) or value <= 0:
+        raise ValueError(f"{name} must be a number > 0. Got {name}={value!r}.")
     return value
+
+
+def _start(schedule, initial_learning_rate):
+    return number(type(schedule).__name__, "initial_learning_rate", initial_learning_rate)
 
 
 def _config(schedule, *names):

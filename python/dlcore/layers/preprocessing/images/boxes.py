@@ -1,5 +1,5 @@
 from dlcore import ops
-from dlcore.layers.arguments import positive_int
+from dlcore.backend.arguments import positive_int
 from dlcore.layers.preprocessing.images.image_layer import ImageLayer
 
 

@@ -1,7 +1,7 @@
 """Layers that change the colours of images, at random or not, each pixel by itself."""
 
 from dlcore import backend, ops
-from dlcore.layers.arguments import fraction
+from dlcore.backend.arguments import fraction
 from dlcore.layers.preprocessing.images.image_layer import ImageLayer, colour_range, number_range, per_image
 
 

@@ -3,7 +3,7 @@
 import math
 
 from dlcore import ops, random
-from dlcore.layers.arguments import fraction, one_of
+from dlcore.backend.arguments import fraction, is_number, number, one_of
 from dlcore.layers.preprocessing.images.image_layer import ImageLayer, around, colour_range, number_range, per_image
 from dlcore.ops.image import displace
 from dlcore.ops.resampling import homography
@@ -281,8 +281,8 @@ class RandomShear(_Affine):
     """In training slants each image: x + s y and y + t x are shown at (x, y), with s and t of the same random sign.
 
     Args:
-        x_factor, y_factor: float f or (lower, upper), in [-1, 1], default 0.0: the ranges of s and t; f stands for
-            (-f, f).
+        x_factor, y_factor: float f in [0, 1], or (lower, upper) in [-1, 1], default 0.0: the ranges of s and t; f
+            stands for (-f, f).
         interpolation, fill_mode, fill_value, data_format, seed: as `RandomRotation`.
 
     Input shape: (batch, height, width, channels) or (height, width, channels). Output shape: the same.
@@ -306,7 +306,8 @@ class RandomShear(_Affine):
     ):
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format=data_format, **kwargs)
         self.x_factor, self.y_factor = (
-            _strict_range(self, name, factor) for name, factor in (("x_factor", x_factor), ("y_factor", y_factor))
+            _strict_range(self, name, number("RandomShear", name, factor, 0, 1) if is_number(factor) else factor)
+            for name, factor in (("x_factor", x_factor), ("y_factor", y_factor))
         )
 
     def get_random_transformation(self, images, training=True, seed=None):

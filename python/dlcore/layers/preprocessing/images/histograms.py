@@ -1,7 +1,7 @@
 """Layers that even out how often each colour occurs."""
 
 from dlcore import _core, backend, ops
-from dlcore.layers.arguments import int_tuple, positive_int
+from dlcore.backend.arguments import int_tuple, positive_int
 from dlcore.layers.preprocessing.images.image_layer import ImageLayer, colour_range
 
 

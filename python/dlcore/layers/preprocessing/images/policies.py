@@ -3,7 +3,7 @@
 import random as python_random
 
 from dlcore import backend, ops, random
-from dlcore.layers.arguments import positive_int
+from dlcore.backend.arguments import positive_int
 from dlcore.layers.preprocessing.images.colours import (
     AutoContrast,
     RandomBrightness,

@@ -1,7 +1,7 @@
 """Layers that bring images to a given size."""
 
 from dlcore import ops
-from dlcore.layers.arguments import positive_int
+from dlcore.backend.arguments import positive_int
 from dlcore.layers.preprocessing.images.image_layer import ImageLayer
 
 

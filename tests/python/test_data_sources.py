@@ -1,0 +1,204 @@
+"""What fit, evaluate, predict and convert_to_tensor take besides NumPy arrays: other libraries' arrays and sources."""
+
+import os
+import sys
+
+import numpy as np
+import pytest
+
+import dlcore as keras
+from dlcore import _core, layers, ops
+
+X = np.arange(24, dtype="float32").reshape(8, 3) / 24
+Y = X.sum(axis=1, keepdims=True)
+
+
+def model(**options):
+    keras.utils.set_random_seed(1)
+    result = keras.Sequential([keras.Input((3,), **options), layers.Dense(1)])
+    result.compile("sgd", "mse")
+    return result
+
+
+def losses(*data, **options):
+    return model().fit(*data, epochs=2, shuffle=False, verbose=0, **options).history["loss"]
+
+
+# ---- DLPack
+
+
+class Shared:
+    """An array of another library's: its elements are there through DLPack alone."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+def aligned(shape, dtype="float32"):
+    """Zeros whose first byte lies at a multiple of 64."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.zeros(size + 64, "uint8")
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def address(array):
+    return array.__array_interface__["data"][0]
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "int32", "int64", "float16", "float32", "float64"])
+def test_dlpack_both_ways_without_a_copy(dtype):
+    array = aligned((2, 3), dtype)
+    array[0] = [1, 0, 1]
+    tensor = ops.convert_to_tensor(Shared(array))
+    assert (tensor.dtype, tensor.shape) == (dtype, (2, 3))
+    back = np.from_dlpack(tensor)
+    assert address(back) == address(array) and back.dtype == dtype
+    np.testing.assert_array_equal(back, array)
+    assert tensor.__dlpack_device__() == (1, 0)
+
+
+def test_dlpack_copies_what_does_not_lie_as_tensors_do():
+    array = aligned((4, 3))
+    array[:] = X[:4]
+    for view in (array.T, array[:, 1:], array[1:], array[:0]):
+        tensor = ops.convert_to_tensor(Shared(view))
+        np.testing.assert_array_equal(tensor, view)
+        assert address(np.from_dlpack(tensor)) != address(view)
+    assert ops.convert_to_tensor(Shared(array), "float64").dtype == "float64"
+    copy = _core.from_dlpack(tensor.__dlpack__(copy=True))
+    assert address(np.from_dlpack(copy)) != address(np.from_dlpack(tensor))
+
+
+def test_variables_leave_shared_memory_alone():
+    array = aligned((3,))
+    variable = keras.Variable(ops.convert_to_tensor(Shared(array)))
+    variable.assign_add(np.ones(3, "float32"))
+    np.testing.assert_array_equal(array, 0)
+    before = np.from_dlpack(variable.value)
+    variable.assign_add(np.ones(3, "float32"))
+    np.testing.assert_array_equal(before, 1)
+    np.testing.assert_array_equal(variable, 2)
+
+
+def test_dlpack_messages():
+    with pytest.raises(TypeError, match="type code 5 with 64 bits and 1 lanes can't become a tensor; expected bool"):
+        ops.convert_to_tensor(Shared(np.zeros(2, "complex64")))
+    with pytest.raises(BufferError, match="shared on the host"):
+        ops.convert_to_tensor([1.0]).__dlpack__(dl_device=(2, 0))
+    with pytest.raises(TypeError, match="no elements to share"):
+        keras.Sequential([layers.Lambda(lambda x: ops.convert_to_tensor(x.__dlpack__()))])(keras.Input((3,)))
+
+
+# ---- other libraries, where they are installed
+
+
+def test_torch():
+    torch = pytest.importorskip("torch")
+    x, y = torch.from_numpy(X), torch.from_numpy(Y)
+    assert losses(x, y) == losses(X, Y)
+    pairs = torch.utils.data.TensorDataset(x, y)
+    assert losses(torch.utils.data.DataLoader(pairs, batch_size=4)) == losses(X, Y, batch_size=4)
+    np.testing.assert_array_equal(model()(x), model()(X))
+    np.testing.assert_array_equal(torch.from_dlpack(ops.convert_to_tensor(x.bfloat16())).float(), x.bfloat16().float())
+
+
+def test_tf_data():
+    tf = pytest.importorskip("tensorflow")
+    data = tf.data.Dataset.from_tensor_slices((X, Y)).batch(4)
+    assert losses(data) == losses(X, Y, batch_size=4)
+    np.testing.assert_array_equal(model().predict(data.map(lambda x, y: x), verbose=0), model().predict(X, verbose=0))
+
+
+def test_pandas():
+    pandas = pytest.importorskip("pandas")
+    table, series = pandas.DataFrame(X, columns=list("abc")), pandas.Series(Y[:, 0])
+    assert losses(table, series) == losses(X, Y)
+    columns = [keras.Input((1,), name=name) for name in "abc"]
+    of_columns = keras.Model(columns, layers.Concatenate()(columns))
+    np.testing.assert_array_equal(of_columns.predict(dict(table), verbose=0), X)
+
+
+# ---- sparse matrices
+
+
+class Rows:
+    """What dlcore asks of SciPy's sparse matrices: rows that can be taken and made dense."""
+
+    def __init__(self, array):
+        self._array = array
+        self.shape = array.shape
+
+    def tocsr(self):
+        return self
+
+    def toarray(self):
+        return self._array
+
+    def __getitem__(self, rows):
+        return Rows(self._array[rows])
+
+    def __len__(self):
+        raise TypeError("sparse array length is ambiguous")
+
+
+def sparse_kinds():
+    try:
+        import scipy.sparse
+    except ImportError:
+        return [Rows]
+    return [Rows, scipy.sparse.csr_matrix, scipy.sparse.coo_matrix, scipy.sparse.csc_array]
+
+
+@pytest.mark.parametrize("kind", sparse_kinds())
+@pytest.mark.parametrize("sparse", [True, False])
+def test_sparse_matrices(kind, sparse):
+    x = kind(X)
+    sparse_model, dense_model = model(sparse=sparse), model()
+    options = dict(epochs=2, batch_size=3, shuffle=False, verbose=0, validation_split=0.25)
+    assert sparse_model.fit(x, Y, **options).history == dense_model.fit(X, Y, **options).history
+    np.testing.assert_array_equal(sparse_model.predict(x, verbose=0), dense_model.predict(X, verbose=0))
+    assert sparse_model.evaluate(x, Y, verbose=0) == dense_model.evaluate(X, Y, verbose=0)
+    assert sparse_model.train_on_batch(x, Y) == dense_model.train_on_batch(X, Y)
+    batches = ((kind(X[i : i + 2]), Y[i : i + 2]) for i in range(0, 8, 2))
+    dense_batches = ((X[i : i + 2], Y[i : i + 2]) for i in range(0, 8, 2))
+    assert sparse_model.fit(batches, verbose=0).history == dense_model.fit(dense_batches, verbose=0).history
+    shuffled = sparse_model.fit(x, Y, batch_size=4, verbose=0).history["loss"]
+    assert np.isfinite(shuffled).all()
+    np.testing.assert_array_equal(ops.convert_to_tensor(x), X)
+
+
+def test_input_that_is_sparse():
+    inputs = keras.Input((3,), sparse=True)
+    assert inputs.sparse and not layers.Dense(1)(inputs).sparse
+    layer = model(sparse=True)._sequence[0]
+    assert layer.get_config()["sparse"] and type(layer).from_config(layer.get_config()).sparse
+    with pytest.raises(ValueError, match='InputLayer "rows": there are no ragged tensors. Got ragged=True'):
+        keras.Input((None,), ragged=True, name="rows")
+
+
+class OfProcesses(keras.utils.PyDataset):
+    """Batch i holds i and the number of the process that made it."""
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, i):
+        return np.full((2, 3), [i, os.getpid(), 0]), np.zeros((2, 1))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+def test_batches_made_by_processes():
+    first_two = keras.Sequential([keras.Input((3,), dtype="int64"), layers.Lambda(lambda x: x[:, :2])])
+    made = first_two.predict(OfProcesses(workers=2, use_multiprocessing=True), verbose=0)
+    np.testing.assert_array_equal(made[::2, 0], np.arange(6))
+    assert os.getpid() not in made[:, 1]
+    here = first_two.predict(OfProcesses(workers=2), verbose=0)
+    assert set(here[:, 1]) == {os.getpid()}

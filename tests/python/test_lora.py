@@ -1,0 +1,142 @@
+"""Low-rank adapters: the layers that have them, training, files, and quantization afterwards."""
+
+import numpy as np
+import pytest
+
+import dlcore as keras
+from dlcore import layers, ops
+
+X = np.random.default_rng(0).random((16, 6), dtype="float32")
+Y = X.sum(axis=1, keepdims=True)
+
+# layer, shape it is built for, shapes of the two matrices
+LAYERS = [
+    (lambda **o: layers.Dense(5, **o), (None, 6), (6, 2), (2, 5)),
+    (
+        lambda **o: layers.EinsumDense("abc,cde->abde", (None, 3, 4), bias_axes="de", **o),
+        (None, 2, 6),
+        (6, 3, 2),
+        (2, 4),
+    ),
+    (lambda **o: layers.Embedding(7, 5, **o), None, (7, 2), (2, 5)),
+    (lambda **o: layers.ReversibleEmbedding(7, 5, **o), None, (7, 2), (2, 5)),
+    (lambda **o: layers.Conv1D(5, 3, **o), (None, 8, 6), (3, 6, 2), (2, 5)),
+    (lambda **o: layers.Conv2D(4, 3, groups=2, **o), (None, 8, 8, 6), (3, 3, 3, 2), (2, 4)),
+    (lambda **o: layers.Conv3D(4, 2, **o), (None, 4, 4, 4, 3), (2, 2, 2, 3, 2), (2, 4)),
+]
+
+
+def built(make, shape, **options):
+    layer = make(**options)
+    layer.build(shape)
+    return layer
+
+
+def example(layer, shape):
+    if layer.adapted_weight == "embeddings":
+        return np.array([[1, 4]])
+    return np.random.default_rng(1).random((2, *shape[1:]), dtype="float32")
+
+
+def fill(layer):
+    """Matrices that change something."""
+    rng = np.random.default_rng(2)
+    for part in "ab":
+        variable = getattr(layer, f"lora_{layer.adapted_weight}_{part}")
+        variable.assign(rng.normal(size=variable.shape))
+
+
+@pytest.mark.parametrize("make, shape, shape_of_a, shape_of_b", LAYERS)
+def test_layers(make, shape, shape_of_a, shape_of_b):
+    layer = built(make, shape)
+    x, name = example(layer, shape), layer.adapted_weight
+    before, names = layer(x).numpy(), [v.name for v in layer.weights]
+    layer.enable_lora(2, lora_alpha=6)
+    np.testing.assert_allclose(layer(x), before, rtol=1e-5, atol=1e-6)
+    assert [v.name for v in layer.weights] == [*names, f"lora_{name}_a", f"lora_{name}_b"]
+    assert [v.name for v in layer.non_trainable_weights] == [name]
+    a, b = layer.weights[-2:]
+    assert (a.shape, b.shape) == (shape_of_a, shape_of_b)
+    fill(layer)
+    weight = layer.weights[0].numpy() + 6 / 2 * a.numpy() @ b.numpy()
+    np.testing.assert_allclose(getattr(layer, name), weight, rtol=1e-5, atol=1e-6)
+    plain = built(make, shape)
+    plain.set_weights([weight, *(v.numpy() for v in layer.weights[1:-2])])
+    np.testing.assert_allclose(layer(x), plain(x), rtol=1e-4, atol=1e-5)
+    stored = {}
+    layer.save_own_variables(stored)
+    plain.load_own_variables({key: np.asarray(value) for key, value in stored.items()})
+    again = type(layer).from_config(layer.get_config())
+    again.build(shape)
+    assert (again.lora_rank, again.lora_alpha, again.lora_enabled) == (2, 6, True)
+    again.load_own_variables({key: np.asarray(value) for key, value in stored.items()})
+    for other in (plain, again):
+        np.testing.assert_allclose(layer(x), other(x), rtol=1e-4, atol=1e-5)
+
+
+def fine_tuned():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(8, activation="relu"), layers.Dense(1)])
+    model.compile("adam", "mse")
+    model.fit(X, Y, verbose=0)
+    model.layers[0].enable_lora(2)
+    model.compile(keras.optimizers.Adam(0.05), "mse")
+    frozen = model.layers[0].weights[0].numpy()
+    losses = model.fit(X, Y, epochs=10, verbose=0).history["loss"]
+    assert losses[-1] < 0.5 * losses[0]
+    np.testing.assert_array_equal(model.layers[0].weights[0].numpy(), frozen)
+    assert np.abs(model.layers[0].lora_kernel_b.numpy()).max() > 0
+    return model
+
+
+def test_fine_tuning_and_files(tmp_path):
+    model = fine_tuned()
+    expected = model.predict(X, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.layers[0].lora_rank == 2
+    np.testing.assert_allclose(loaded.predict(X, verbose=0), expected, rtol=1e-5)
+    # A model without adapters reads the weights, too: they are the sums.
+    model.save_weights(tmp_path / "model.weights.h5")
+    plain = keras.Sequential([keras.Input((6,)), layers.Dense(8, activation="relu"), layers.Dense(1)])
+    plain.load_weights(tmp_path / "model.weights.h5")
+    np.testing.assert_allclose(plain.predict(X, verbose=0), expected, rtol=1e-5)
+
+
+def test_quantize_merges():
+    model = fine_tuned()
+    expected = model.predict(X, verbose=0)
+    model.layers[0].quantize("int8")
+    assert [v.name for v in model.layers[0].weights] == ["kernel", "bias", "kernel_scale"]
+    assert not model.layers[0].lora_enabled
+    np.testing.assert_allclose(model.predict(X, verbose=0), expected, atol=0.05)
+
+
+def test_gradients_and_mixed_precision():
+    layer = layers.Dense(3, dtype="mixed_bfloat16", lora_rank=2)
+    layer(X)
+    fill(layer)
+    assert layer(X).dtype == "bfloat16" and layer.lora_kernel_a.dtype == "float32"
+    with keras.GradientTape() as tape:
+        loss = ops.sum(layer(X))
+    assert all(g is not None for g in tape.gradient(loss, layer.trainable_weights))
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: layers.Dense(3, name="d").enable_lora(2), 'Dense "d": no low-rank adapters .* must be built first'),
+        (lambda: built(LAYERS[0][0], (None, 6), lora_rank=2).enable_lora(2), "has them already"),
+        (lambda: built(LAYERS[0][0], (None, 6), kernel_constraint="non_neg").enable_lora(2), "has a kernel_constraint"),
+        (lambda: layers.Conv2D(3, 3, lora_rank=0), "Conv2D: lora_rank must be an int > 0. Got lora_rank=0"),
+        (lambda: layers.Dense(3, lora_rank=2, lora_alpha="x"), "Dense: lora_alpha must be a number. Got"),
+    ],
+)
+def test_messages(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_a_missing_attribute_is_an_error():
+    with pytest.raises(AttributeError, match="'Dense' object has no attribute 'kernel'"):
+        layers.Dense(3).kernel  # noqa: B018
