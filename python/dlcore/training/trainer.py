@@ -480,7 +480,7 @@ class Trainer:
 
     def _check_validation(self, validation):
         """Traces the step of validation now, so that arrays of wrong shapes are found before an epoch has trained."""
-        if isinstance(validation, ArraySource) and self.built and not self.run_eagerly:
+        if self._runs_from_memory(validation) and self.built:
             self._step_programs("test").get(validation.structure, min(validation.batch_size, validation.rows))
 
     def _share_weights(self, source):
