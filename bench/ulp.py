@@ -1,60 +1,87 @@
-"""The worst errors of the elementary functions: `python -m bench.ulp [--step 1] [function ...]`.
+"""The worst errors of the elementary functions: `python -m bench.ulp [--all] [--step 1] [function ...]`.
 
 Every `step`-th of the 2^32 float32 numbers goes through dlcore's float32 kernel and through the same function in
-float64, which is the C library's. The error counts in units in the last place of the exact result. Kernels take numbers
-below the smallest normal one for zero and flush such results to zero: those inputs are left out, and errors of results
-up to the smallest normal number count in units of that.
+float64, which is the C library's. The error counts in units in the last place of the exact result; what is not finite
+must agree. Kernels take numbers below the smallest normal one, 2^-126, for zero: so does the reference. They flush such
+results, and such parts of results, to zero: errors of results below 2^-122 count in units of 2^-126.
 """
 
 import argparse
+import itertools
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from dlcore import _core
 
-FUNCTIONS = ("exp", "log", "tanh", "sigmoid", "erf", "gelu")
-CHUNK = 1 << 21
+GOALS = {"exp": 2, "log": 2, "tanh": 2, "sigmoid": 2, "erf": 4, "gelu": 4}
+OTHERS = ("silu", "softplus", "elu", "expm1", "log1p", "log2", "log10", "rsqrt", "sin", "cos", "gelu_tanh")
+ATTRIBUTES = {"elu": {"alpha": 1.0}, "gelu_tanh": {"approximate": True}}
+CHUNK = 1 << 17  # what is kept of it stays in the caches
 SMALLEST = np.finfo("float32").tiny
 
 
+def exponents(power):
+    """The bits of the float64 2^power."""
+    return np.float64(2.0**power).view("int64")
+
+
+def apply(function, x):
+    primitive = "gelu" if function == "gelu_tanh" else function
+    return _core.apply(primitive, [_core.tensor(x)], **ATTRIBUTES.get(function, {})).numpy()
+
+
 def errors(function, x):
-    """Of each number, in units in the last place; of results that are not finite, 0 if they agree and inf if not."""
-    with np.errstate(all="ignore"):  # signaling NaN among the numbers
-        got = _core.apply(function, [_core.tensor(x)]).numpy().astype("float64")
-        exact = _core.apply(function, [_core.tensor(x.astype("float64"))]).numpy()
-        rounded = exact.astype("float32")
-        unit = np.where(np.abs(rounded) <= SMALLEST, SMALLEST, np.spacing(np.abs(rounded))).astype("float64")
-        error = np.abs(got - exact) / unit
-    special = ~np.isfinite(rounded)
-    same = (got == rounded) | (np.isnan(got) & np.isnan(rounded))
-    return np.where(special, np.where(same, 0.0, np.inf), error)
+    """Of each number, in units in the last place; of what is not finite, 0 where both agree and inf where not."""
+    got = apply(function, x)
+    magnitude = np.abs(x)
+    if magnitude.min() < SMALLEST:
+        x = np.where(magnitude < SMALLEST, np.copysign(np.float32(0), x), x)
+    exact = apply(function, x.astype("float64"))
+    unit = exact.view("int64") & exponents(np.inf)
+    unit[unit < exponents(-122)] = exponents(-126 + 23)
+    unit -= exponents(-23) - exponents(-46)
+    error = np.abs(got - exact)
+    error /= unit.view("float64")
+    special = ~np.isfinite(error)
+    if special.any():
+        got, rounded = got[special], exact[special].astype("float32")
+        error[special] = np.where((got == rounded) | (np.isnan(got) & np.isnan(rounded)), 0.0, np.inf)
+    return error
+
+
+def worst_of_chunk(function, first, step):
+    x = np.arange(first, min(first + CHUNK * step, 1 << 32), step, dtype="uint64").astype("uint32").view("float32")
+    with np.errstate(all="ignore"):  # signaling NaN among the numbers, overflow in the conversions
+        error = errors(function, x)
+    at = int(error.argmax())
+    return float(error[at]), x[at]
 
 
 def worst(function, step):
     """The greatest error and the number where it is."""
-    found = -1.0, np.float32(0)
-    for first in range(0, 1 << 32, CHUNK * step):
-        x = np.arange(first, min(first + CHUNK * step, 1 << 32), step, dtype="uint64").astype("uint32").view("float32")
-        x = x[~(np.abs(x) < SMALLEST) | (x == 0)]
-        if not x.size:
-            continue
-        error = errors(function, x)
-        at = int(error.argmax())
-        found = max(found, (float(error[at]), x[at]), key=lambda pair: pair[0])
-    return found
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        firsts = range(0, 1 << 32, CHUNK * step)
+        found = pool.map(worst_of_chunk, itertools.repeat(function), firsts, itertools.repeat(step))
+        return max(found, key=lambda pair: pair[0])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("functions", nargs="*", metavar="function", default=FUNCTIONS)
+    parser.add_argument("functions", nargs="*", metavar="function")
+    parser.add_argument("--all", action="store_true", help="functions without a goal, too")
     parser.add_argument("--step", type=int, default=1)
     options = parser.parse_args()
-    print(
-        f"{_core.isa()}, every {options.step}-th float32 number\n\n| function | worst error, ULP | at |\n|---|---|---|"
-    )
-    for function in options.functions:
+    functions = options.functions or [*GOALS, *(OTHERS if options.all else ())]
+    print(f"{_core.isa()}, every {options.step}-th float32 number\n")
+    print("| function | worst error, ULP | at | goal | s |\n|---|---|---|---|---|")
+    for function in functions:
+        start = time.perf_counter()
         error, x = worst(function, options.step)
-        print(f"| {function} | {error:.3f} | {x!r} |", flush=True)
+        seconds = time.perf_counter() - start
+        print(f"| {function} | {error:.3f} | {x!r} | {GOALS.get(function, '-')} | {seconds:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

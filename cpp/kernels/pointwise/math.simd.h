@@ -1,5 +1,5 @@
 // Elementary functions on vectors, the same source for every instruction set. Only for *.simd.cpp.
-// f32v: within 2 units in the last place over all floats (sigmoid and silu 2.5, gelu 4), infinities and NaN included.
+// f32v: within 2 units in the last place over all floats (gelu 4), infinities and NaN included.
 // Denormals count as zero: around the smallest normal number a flushed intermediate costs up to 2^-125. The tanh form
 // of gelu rounds its exponent w = 2u to float: 4|w| units more in the tail. f64v: the C library lane by lane (float64
 // serves gradient checks). Polynomials are minimax fits of the function named beside them, lowest power first.
@@ -42,23 +42,25 @@ DLCORE_INLINE V each_lane(V x, F f) {
 
 // ---- exp
 
-/// exp = p * 2^n with n whole and p in about [0.7, 1.42]; kept apart so that p can be scaled before it underflows.
+/// exp = (1 + t) * 2^n with n whole and t in about [-0.3, 0.42]; kept apart so that sums and products made of it round
+/// fewer times, and can be scaled before they underflow.
 struct ExpParts {
-  f32v p, n;
+  f32v t, n;
 };
 
 /// Rounded to a whole number, |x| < 2^22.
 DLCORE_INLINE f32v round_small(f32v x) { return (x + 0x1.8p23f) - 0x1.8p23f; }
 
-/// exp(hi + lo) for |hi| < 2^15 and |lo| < 0.04.
+/// exp(hi + lo) for |hi| < 2^15 and |lo| < 0.04. With kSign = -1 n has the other sign: exp = (1 + t) / 2^n.
+template <int kSign = 1>
 DLCORE_INLINE ExpParts exp_parts(f32v hi, f32v lo) {
-  const f32v n = round_small(hi * 0x1.715476p0f);           // log2(e)
-  const f32v exact = fma(n, broadcast(-0.693359375f), hi);  // ln 2 in two parts: this product has no rounding
-  const f32v rest = fma(n, broadcast(2.12194440e-4f), lo);
+  const f32v n = round_small(hi * (kSign * 0x1.715476p0f));         // log2(e)
+  const f32v exact = fma(n, broadcast(kSign * -0.693359375f), hi);  // ln 2 in two parts: this product has no rounding
+  const f32v rest = fma(n, broadcast(kSign * 2.12194440e-4f), lo);
   const f32v r = exact + rest;
   // (e^r - 1 - r) / r^2
   const f32v q = polynomial(r, 0.49999988, 0.1666644, 0.041669324, 0.008377323, 0.0013796826);
-  return {fma(r * r, q, rest) + exact + 1.0f, n};
+  return {fma(r * r, q, rest) + exact, n};
 }
 
 /// p * 2^n, |n| <= 252 and whole.
@@ -70,19 +72,19 @@ DLCORE_INLINE f32v scale_by_power(f32v p, f32v n) {
   return p * bitcast<f32v>((half + 127) << 23) * bitcast<f32v>((whole - half + 127) << 23);
 #endif
 }
-/// The same where 2^n is a normal number.
-DLCORE_INLINE f32v scale_by_normal(f32v p, f32v n) {
+/// 2^n where that is a normal number; 0 for n = -127.
+DLCORE_INLINE f32v power_of_two(f32v n) {
 #if defined(__AVX512F__)
-  return _mm512_maskz_scalef_ps(0xffff, p, n);  // the unmasked form warns in GCC 12
+  return _mm512_maskz_scalef_ps(0xffff, broadcast(1.0f), n);  // the unmasked form warns in GCC 12
 #else
-  return p * bitcast<f32v>((to_i32(n) + 127) << 23);
+  return bitcast<f32v>((to_i32(n) + 127) << 23);
 #endif
 }
 
 DLCORE_INLINE f32v vexp(f32v x) {
   x = vmax(broadcast(-105.0f), vmin(broadcast(89.5f), x));  // keeps NaN; beyond lie 0 and infinity
   const ExpParts e = exp_parts(x, f32v{});
-  return scale_by_power(e.p, e.n);
+  return scale_by_power(e.t + 1.0f, e.n);
 }
 
 DLCORE_INLINE f32v vexpm1(f32v x) {
@@ -154,26 +156,38 @@ DLCORE_INLINE f32v vlog1p(f32v x) {
 
 // ---- tanh, sigmoid and the activations made of exp
 
+/// 1 / (1 + exp(x)), |x| <= 88. Dividing exp by its power of two first, the sum rounds least where that shows most.
+DLCORE_INLINE f32v one_over_one_plus_exp(f32v x) {
+  const ExpParts e = exp_parts<-1>(x, f32v{});
+  const f32v i = power_of_two(e.n);
+  return i / ((e.t + i) + 1.0f);
+}
+
 DLCORE_INLINE f32v vtanh(f32v x) {
   const f32v a = vmin(broadcast(10.0f), vabs(x));
   const f32v z = a * a;
   const f32v q = polynomial(z, -0.33333284, 0.13331491, -0.053743497, 0.020650584, -0.005717042);
-  const ExpParts e = exp_parts(a + a, f32v{});
-  const f32v large = 1.0f - 2.0f / (scale_by_normal(e.p, e.n) + 1.0f);
+  const f32v large = fma(broadcast(-2.0f), one_over_one_plus_exp(a + a), broadcast(1.0f));
   return copysign(a < 0.625f ? fma(a * z, q, a) : large, x);
 }
 
-DLCORE_INLINE f32v vsigmoid(f32v x) { return 1.0f / (vexp(-x) + 1.0f); }
-
-/// x * sigmoid(w); w and x have the same sign. Below w = -80 it is x * exp(w), scaled last: exp(-w) may overflow.
-DLCORE_INLINE f32v times_sigmoid(f32v x, f32v w) {
-  w = vmax(broadcast(-105.0f), vmin(broadcast(105.0f), w));
-  const ExpParts e = exp_parts(-w, f32v{});
-  const auto deep = w < -80.0f;
-  const f32v y = vmax(broadcast(-105.0f), x) / (deep ? e.p : scale_by_power(e.p, e.n) + 1.0f);
-  return scale_by_power(y, deep ? -e.n : f32v{});
+DLCORE_INLINE f32v vsigmoid(f32v x) {
+  x = vmax(broadcast(-88.0f), vmin(broadcast(88.0f), x));
+  return one_over_one_plus_exp(-x);
 }
-DLCORE_INLINE f32v vsilu(f32v x) { return times_sigmoid(x, x); }
+
+/// x * sigmoid(w) for w in [-120, 30]. The power of two is multiplied last: it may underflow where the product does
+/// not.
+DLCORE_INLINE f32v times_sigmoid(f32v x, f32v w) {
+  const ExpParts e = exp_parts<-1>(-w, f32v{});
+  const f32v sum = (e.t + power_of_two(vmax(broadcast(-127.0f), e.n))) + 1.0f;
+  return scale_by_power(x / sum, e.n);
+}
+/// Beyond the bounds below, here and in vgelu_tanh, the result is zero and the sigmoid is one.
+DLCORE_INLINE f32v vsilu(f32v x) {
+  x = vmax(broadcast(-105.0f), x);
+  return times_sigmoid(x, vmin(broadcast(30.0f), x));
+}
 
 DLCORE_INLINE f32v vsoftplus(f32v x) { return vmax(f32v{}, x) + vlog1p(vexp(-vabs(x))); }
 
@@ -186,25 +200,28 @@ DLCORE_INLINE f32v verf(f32v x) {
   const f32v log_erfc = polynomial(a, 0.00017468412, -1.1295149, -0.6333469, -0.108280085, 0.025119424, -0.004171062,
                                    0.00043446236, -0.000021095027);
   const ExpParts e = exp_parts(log_erfc, f32v{});
-  return copysign(a < 0.92f ? fma(a, small, a) : 1.0f - scale_by_normal(e.p, e.n), x);
+  const f32v power = power_of_two(e.n);
+  return copysign(a < 0.92f ? fma(a, small, a) : fma(-power, e.t, 1.0f - power), x);
 }
 
 /// x * Phi(x). With a = |x| the tail is a * Phi(-a) = a * exp(-a^2/2) * g(a); a^2 is taken exactly, in two parts.
 DLCORE_INLINE f32v vgelu(f32v x) {
   const f32v a = vmin(broadcast(13.5f), vabs(x));
   const f32v s = a / (a + 2.0f);
-  // g(a) * (a + 2)
-  const f32v g = polynomial(s, 1.0, -0.59576404, -0.19174713, 0.088349074, 0.07874736, 0.17140286, -0.37996823,
-                            0.63531315, -0.7145433, 0.3788363, -0.07166117);
+  // g(a) * (a + 2) = 1 + s * h(s)
+  const f32v h = polynomial(s, -0.59576404, -0.19174713, 0.088349074, 0.07874736, 0.17140286, -0.37996823, 0.63531315,
+                            -0.7145433, 0.3788363, -0.07166117);
   const f32v high = bitcast<f32v>(bitcast<u32v>(a) & 0xfffff000u);
   const ExpParts e = exp_parts(-0.5f * high * high, -0.5f * (a - high) * (a + high));
-  const f32v tail = scale_by_power(s * g * e.p, e.n);
+  const f32v sg = fma(s * s, h, s);
+  const f32v tail = scale_by_power(fma(sg, e.t, sg), e.n);
   return x < 0.0f ? -tail : x - tail;
 }
 
 /// x * sigmoid(2u) = x/2 * (1 + tanh(u)), u = sqrt(2/pi) * (x + 0.044715 x^3).
 DLCORE_INLINE f32v vgelu_tanh(f32v x) {
-  return times_sigmoid(x, x * fma(x * x, broadcast(0.0713548163f), broadcast(1.59576912f)));
+  x = vmax(broadcast(-11.0f), x);
+  return times_sigmoid(x, vmin(broadcast(30.0f), x * fma(x * x, broadcast(0.0713548163f), broadcast(1.59576912f))));
 }
 
 // ---- sin and cos: in double, for both types
