@@ -23,9 +23,9 @@ CHUNK = 1 << 17  # what is kept of it stays in the caches
 SMALLEST = np.finfo("float32").tiny
 
 
-def exponents(power):
-    """The bits of the float64 2^power."""
-    return np.float64(2.0**power).view("int64")
+def bits(number):
+    """Of a float64; those of infinity are all of the exponent's."""
+    return np.float64(number).view("int64")
 
 
 def apply(function, x):
@@ -36,13 +36,13 @@ def apply(function, x):
 def errors(function, x):
     """Of each number, in units in the last place; of what is not finite, 0 where both agree and inf where not."""
     got = apply(function, x)
-    magnitude = np.abs(x)
-    if magnitude.min() < SMALLEST:
-        x = np.where(magnitude < SMALLEST, np.copysign(np.float32(0), x), x)
+    small = np.abs(x) < SMALLEST
+    if small.any():
+        x = np.where(small, np.copysign(np.float32(0), x), x)
     exact = apply(function, x.astype("float64"))
-    unit = exact.view("int64") & exponents(np.inf)
-    unit[unit < exponents(-122)] = exponents(-126 + 23)
-    unit -= exponents(-23) - exponents(-46)
+    unit = exact.view("int64") & bits(np.inf)  # the power of two below
+    unit[unit < bits(2.0**-122)] = bits(2.0 ** (-126 + 23))
+    unit -= 23 << 52  # divided by 2^23
     error = np.abs(got - exact)
     error /= unit.view("float64")
     special = ~np.isfinite(error)
@@ -75,13 +75,13 @@ def main():
     parser.add_argument("--step", type=int, default=1)
     options = parser.parse_args()
     functions = options.functions or [*GOALS, *(OTHERS if options.all else ())]
-    print(f"{_core.isa()}, every {options.step}-th float32 number\n")
+    print(f"{_core.isa()}, every {'' if options.step == 1 else f'{options.step}-th '}float32 number\n")
     print("| function | worst error, ULP | at | goal | s |\n|---|---|---|---|---|")
     for function in functions:
         start = time.perf_counter()
         error, x = worst(function, options.step)
         seconds = time.perf_counter() - start
-        print(f"| {function} | {error:.3f} | {x!r} | {GOALS.get(function, '-')} | {seconds:.0f} |", flush=True)
+        print(f"| {function} | {error:.3f} | {x!s} | {GOALS.get(function, '-')} | {seconds:.0f} |", flush=True)
 
 
 if __name__ == "__main__":
