@@ -64,6 +64,7 @@ std::vector<WinogradShape> shapes() {
       result.push_back({1, size, size, cin, size + 2, size + 2, cout, 2, 2});
     }
   result.push_back({2, 12, 9, 300, 12, 9, 70, 1, 1});
+  result.push_back({75, 4, 3, 9, 4, 3, 97, 1, 1});  // few tiles, but more than one block of them
   return result;
 }
 
@@ -115,13 +116,15 @@ TEST(Winograd, GivesTheGradientToTheWeights) {
 }
 
 TEST(Winograd, BitsDoNotDependOnTheNumberOfThreads) {
-  const WinogradShape s{16, 13, 13, 32, 11, 11, 64, 0, 0};
-  const auto x = random_reals<float>(s.n * s.h * s.w * s.cin, 1), w = random_reals<float>(9 * s.cin * s.cout, 2);
-  const auto y = run(s, x, w, nullptr, Activation::Relu), dw = weights_gradient(s, x, y);
-  for (int threads : {1, 2, 3}) {
-    const WithThreads with(threads);
-    EXPECT_TRUE(same_bits(run(s, x, w, nullptr, Activation::Relu), y)) << threads << " threads";
-    EXPECT_TRUE(same_bits(weights_gradient(s, x, y), dw)) << threads << " threads";
+  for (const WinogradShape& s : {WinogradShape{16, 13, 13, 32, 11, 11, 64, 0, 0}, {80, 4, 4, 32, 4, 4, 128, 1, 1}}) {
+    SCOPED_TRACE(text_of(s));
+    const auto x = random_reals<float>(s.n * s.h * s.w * s.cin, 1), w = random_reals<float>(9 * s.cin * s.cout, 2);
+    const auto y = run(s, x, w, nullptr, Activation::Tanh), dw = weights_gradient(s, x, y);
+    for (int threads : {1, 2, 3}) {
+      const WithThreads with(threads);
+      EXPECT_TRUE(same_bits(run(s, x, w, nullptr, Activation::Tanh), y)) << threads << " threads";
+      EXPECT_TRUE(same_bits(weights_gradient(s, x, y), dw)) << threads << " threads";
+    }
   }
 }
 

@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::int64_t kProducts = 36;
 constexpr std::int64_t kLeastBlock = 12, kMostBlock = 28;  // tiles, roughly
-constexpr std::int64_t kPairBytes = 2 << 20;               // of transformed patches and tiles at a time
+constexpr std::int64_t kTilesByPanel = 70;
+constexpr std::int64_t kPairBytes = 2 << 20;  // of transformed patches and tiles at a time
 constexpr std::int64_t kPairsPerChunk = 8;
 constexpr std::int64_t kChannelsPerChunk = 16;  // whose filters are transformed by one thread
 constexpr double kProductsPerNs = 25;           // of one thread, roughly
@@ -23,16 +24,26 @@ std::int64_t panels(const WinogradShape& s) {
   const std::int64_t width = winograd_kernels().width;
   return (s.cout + width - 1) / width;
 }
-std::int64_t weight_elements(const WinogradShape& s) {
-  return panels(s) * kProducts * s.cin * winograd_kernels().width;
-}
+std::int64_t panel_elements(const WinogradShape& s) { return kProducts * s.cin * winograd_kernels().width; }
 double products(const WinogradShape& s) { return static_cast<double>(s.tiles() * kProducts * s.cin * s.cout); }
 
 /// Tiles whose transformed patches fill half of L2: a multiple of a register tile's rows.
-std::int64_t choose_block(const WinogradShape& s) {
+std::int64_t tiles_in_l2(const WinogradShape& s) {
   const std::int64_t rows = winograd_kernels().rows;
   const auto room = static_cast<std::int64_t>(cache_sizes().l2 / 2 / sizeof(float)) / (kProducts * s.cin);
   return std::clamp(room / rows, (kLeastBlock + rows - 1) / rows, kMostBlock / rows) * rows;
+}
+
+/// Of few tiles, those that read a panel of weights together: nearly equal parts.
+std::int64_t tiles_by_panel(const WinogradShape& s) {
+  const std::int64_t parts = (s.tiles() + kTilesByPanel - 1) / kTilesByPanel;
+  return (s.tiles() + parts - 1) / parts;
+}
+
+WinogradBlock part_of(WinogradBlock all, std::int64_t first, std::int64_t most) {
+  all.first = first;
+  all.count = std::min(most, all.count - first);
+  return all;
 }
 
 /// To [3,3,Cin,Cout].
@@ -82,51 +93,87 @@ Winograd::Winograd(const WinogradShape& shape, bool turned)
     : shape_(shape),
       turned_(turned),
       turn_(turn_weights(shape)),
-      block_(choose_block(shape)),
+      by_panels_(shape.tiles() > 0 && shape.tiles() <= shape.cout),
+      block_(by_panels_ ? tiles_by_panel(shape) : tiles_in_l2(shape)),
       workers_(num_threads()) {}
 
 std::size_t Winograd::scratch_bytes() const {
   const WinogradShape& s = shape_;
-  return bytes_of<float>(turned_elements()) + bytes_of<float>(weight_elements(s)) + bytes_of<float>(s.cin) +
-         static_cast<std::size_t>(workers_) * (bytes_of<float>(kProducts * block_ * s.cin) +
-                                               bytes_of<float>(kProducts * block_ * winograd_kernels().width));
+  const std::int64_t patches = kProducts * (by_panels_ ? s.tiles() : block_) * s.cin;
+  const std::int64_t weights = (by_panels_ ? 1 : panels(s)) * panel_elements(s);
+  const std::int64_t results = kProducts * block_ * winograd_kernels().width;
+  const std::int64_t shared = by_panels_ ? patches : weights, own = by_panels_ ? weights : patches;
+  return bytes_of<float>(turned_elements()) + bytes_of<float>(s.cin) + bytes_of<float>(shared) +
+         bytes_of<float>(workers_ * (own + results));
 }
 
 void Winograd::run(const float* x, const float* w, const float* bias, Activation activation, float* y,
                    std::uint8_t* argmax, void* scratch) const {
   const WinogradShape& s = shape_;
-  const WinogradKernels& kernels = winograd_kernels();
   Scratch free(scratch);
   if (turned_) {
     float* const upright = free.take<float>(turned_elements());
     movement_kernels().strided_copy(turn_, w, upright);
     w = upright;
   }
-  float* const weights = free.take<float>(weight_elements(s));
   float* const no_pixel = free.take<float>(s.cin);
   std::fill_n(no_pixel, s.cin, 0.0f);
-  std::byte* const rooms = reinterpret_cast<std::byte*>(free.take<float>(0));
-  const std::size_t patch_bytes = bytes_of<float>(kProducts * block_ * s.cin);
-  const std::size_t room_bytes = patch_bytes + bytes_of<float>(kProducts * block_ * kernels.width);
+  const WinogradBlock all{0, s.tiles(), x, bias, activation, y, argmax, nullptr, nullptr, no_pixel};
+  by_panels_ ? run_by_panels(w, all, free) : run_by_tiles(w, all, free);
+}
 
+/// All weights are transformed; then each block of tiles meets all panels.
+void Winograd::run_by_tiles(const float* w, const WinogradBlock& all, Scratch free) const {
+  const WinogradShape& s = shape_;
+  const WinogradKernels& kernels = winograd_kernels();
+  float* const weights = free.take<float>(panels(s) * panel_elements(s));
   const std::int64_t parts = (s.cin + kChannelsPerChunk - 1) / kChannelsPerChunk;
-  parallel_for(panels(s) * parts, static_cast<double>(weight_elements(s)) / 4, [&](std::int64_t chunk) {
-    const std::int64_t first = chunk % parts * kChannelsPerChunk;
-    kernels.transform_weights(s, w, chunk / parts, first, std::min(s.cin, first + kChannelsPerChunk), weights);
+  parallel_for(panels(s) * parts, static_cast<double>(panels(s) * panel_elements(s)) / 4, [&](std::int64_t chunk) {
+    const std::int64_t panel = chunk / parts, first = chunk % parts * kChannelsPerChunk;
+    kernels.transform_weights(s, w, panel, first, std::min(s.cin, first + kChannelsPerChunk),
+                              weights + panel * panel_elements(s));
   });
-  const std::int64_t tiles = s.tiles();
-  parallel_for_workers((tiles + block_ - 1) / block_, products(s) / kProductsPerNs, workers_,
+  const std::int64_t patches = kProducts * block_ * s.cin, results = kProducts * block_ * kernels.width;
+  float* const rooms = free.take<float>(workers_ * (patches + results));
+  parallel_for_workers((s.tiles() + block_ - 1) / block_, products(s) / kProductsPerNs, workers_,
                        [&](std::int64_t chunk, int worker) {
-                         std::byte* const room = rooms + static_cast<std::size_t>(worker) * room_bytes;
-                         WinogradBlock block{};
-                         block.first = chunk * block_;
-                         block.count = std::min(block_, tiles - block.first);
-                         block.x = x, block.weights = weights, block.bias = bias, block.activation = activation;
-                         block.y = y, block.argmax = argmax, block.no_pixel = no_pixel;
-                         block.patches = reinterpret_cast<float*>(room);
-                         block.products = reinterpret_cast<float*>(room + patch_bytes);
-                         kernels.run_block(s, block);
+                         WinogradBlock block = part_of(all, chunk * block_, block_);
+                         block.patches = rooms + worker * (patches + results);
+                         block.products = block.patches + patches;
+                         kernels.transform_patches(s, block);
+                         for (std::int64_t panel = 0; panel < panels(s); ++panel)
+                           kernels.run_panel(s, block, panel, weights + panel * panel_elements(s));
+                         if (block.activation > Activation::Relu) kernels.activate(s, block);
                        });
+}
+
+/// All patches are transformed; then each panel of weights is, and meets all blocks of tiles.
+void Winograd::run_by_panels(const float* w, const WinogradBlock& all, Scratch free) const {
+  const WinogradShape& s = shape_;
+  const WinogradKernels& kernels = winograd_kernels();
+  const std::int64_t blocks = (s.tiles() + block_ - 1) / block_;
+  float* const patches = free.take<float>(kProducts * s.tiles() * s.cin);
+  const auto block_of = [&](std::int64_t number) {
+    WinogradBlock block = part_of(all, number * block_, block_);
+    block.patches = patches + kProducts * block.first * s.cin;
+    return block;
+  };
+  parallel_for(blocks, static_cast<double>(kProducts * s.tiles() * s.cin) / 4,
+               [&](std::int64_t number) { kernels.transform_patches(s, block_of(number)); });
+  const std::int64_t weights = panel_elements(s), results = kProducts * block_ * kernels.width;
+  float* const rooms = free.take<float>(workers_ * (weights + results));
+  parallel_for_workers(panels(s), products(s) / kProductsPerNs, workers_, [&](std::int64_t panel, int worker) {
+    float* const own = rooms + worker * (weights + results);
+    kernels.transform_weights(s, w, panel, 0, s.cin, own);
+    for (std::int64_t number = 0; number < blocks; ++number) {
+      WinogradBlock block = block_of(number);
+      block.products = own + weights;
+      kernels.run_panel(s, block, panel, own);
+    }
+  });
+  if (all.activation > Activation::Relu)
+    parallel_for(blocks, static_cast<double>(16 * s.tiles() * s.cout),
+                 [&](std::int64_t number) { kernels.activate(s, block_of(number)); });
 }
 
 // ---------------------------------------------------------------------------------------------------- backward weights

@@ -20,6 +20,7 @@
 #include "kernels/activation.h"
 #include "kernels/conv/conv.h"
 #include "kernels/movement/movement.h"
+#include "kernels/scratch.h"
 
 namespace dlcore {
 
@@ -44,6 +45,19 @@ WinogradShape winograd_input_shape(const ConvShape& shape);
 bool winograd_saves_work(const WinogradShape& shape);
 bool winograd_weights_saves_work(const WinogradShape& shape);
 
+/// Some tiles in a row, numbered (n, row, column), and where their results go.
+struct WinogradBlock {
+  std::int64_t first, count;
+  const float* x;
+  const float* bias;
+  Activation activation;
+  float* y;
+  std::uint8_t* argmax;
+  float* patches;         // [36, count, Cin], transformed
+  float* products;        // [36, count, width]: room
+  const float* no_pixel;  // Cin zeros
+};
+
 /// Planned for one shape; run() allocates nothing, needs scratch_bytes() of 64-byte aligned scratch, writes every
 /// element of its output, and splits the tiles among threads by the shape only.
 class Winograd {
@@ -58,12 +72,15 @@ class Winograd {
            void* scratch) const;
 
  private:
+  void run_by_tiles(const float* w, const WinogradBlock& all, Scratch free) const;
+  void run_by_panels(const float* w, const WinogradBlock& all, Scratch free) const;
   std::int64_t turned_elements() const { return turned_ ? 9 * shape_.cin * shape_.cout : 0; }
 
   WinogradShape shape_;
   bool turned_;
   StridedCopy turn_;
-  std::int64_t block_;  // tiles that are computed together: what they read and write stays in L2
+  bool by_panels_;      // few tiles: the transformed weights are the larger part, and made panel by panel
+  std::int64_t block_;  // tiles that are computed together
   int workers_;
 };
 
@@ -81,20 +98,6 @@ class WinogradBackwardWeights {
 
 // ---- what one instruction set provides
 
-/// Some tiles in a row, numbered (n, row, column), and where their results go.
-struct WinogradBlock {
-  std::int64_t first, count;
-  const float* x;
-  const float* weights;  // transformed
-  const float* bias;
-  Activation activation;
-  float* y;
-  std::uint8_t* argmax;
-  float* patches;         // [36, count, Cin], transformed
-  float* products;        // [36, count, width]
-  const float* no_pixel;  // Cin zeros
-};
-
 /// Transformed patches of x and tiles of dy: [36, room, Cin] and [36, room, Cout].
 struct WinogradPairs {
   const float *x, *dy;
@@ -105,11 +108,16 @@ struct WinogradPairs {
 
 struct WinogradKernels {
   int rows, width;  // of a register tile: tiles of the image, output channels of a panel
-  /// Transformed weights [panels, 36, Cin, width], the last panel filled up with zeros: those of one panel and the
-  /// input channels [first, last).
+  /// The weights [36, Cin, width] of one panel, transformed, for the input channels [first, last). Where the last panel
+  /// has no output channels, they are zeros.
   void (*transform_weights)(const WinogradShape& shape, const float* w, std::int64_t panel, std::int64_t first,
                             std::int64_t last, float* transformed);
-  void (*run_block)(const WinogradShape& shape, const WinogradBlock& block);
+  /// The block's patches, transformed.
+  void (*transform_patches)(const WinogradShape& shape, const WinogradBlock& block);
+  /// The block's results for the output channels of one panel, whose transformed weights are given; with Relu at most.
+  void (*run_panel)(const WinogradShape& shape, const WinogradBlock& block, std::int64_t panel, const float* weights);
+  /// The activations other than Relu, on the block's results.
+  void (*activate)(const WinogradShape& shape, const WinogradBlock& block);
   /// Tile `tile` of the shape as number `at` of the pairs.
   void (*transform_pair)(const WinogradShape& shape, const WinogradPairs& pairs, std::int64_t tile, std::int64_t at);
   /// sums [36, Cin, Cout] (+)= patches^T tiles for one product over `count` pairs.

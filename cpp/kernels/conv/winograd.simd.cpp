@@ -103,13 +103,13 @@ DLCORE_INLINE void transform_square(const Load& load_at, const Store& store_at) 
 
 // ---- weights
 
-/// transformed[panel, product, cin, j]
+/// transformed[product, cin, j]
 void transform_weights(const WinogradShape& s, const float* w, std::int64_t panel, std::int64_t first,
                        std::int64_t last, float* transformed) {
   const std::int64_t row = s.cin * kWidth, column = panel * kWidth;
   for (std::int64_t cin = first; cin < last; ++cin) {
     const float* const filters = w + cin * s.cout + column;
-    float* const to = transformed + panel * kProducts * row + cin * kWidth;
+    float* const to = transformed + cin * kWidth;
 #pragma GCC unroll 2
     for (int c = 0; c < kWidth; c += kF32) {
       const int lanes = static_cast<int>(max_of<std::int64_t>(0, min_of<std::int64_t>(kF32, s.cout - column - c)));
@@ -232,8 +232,7 @@ void store_results(const WinogradShape& s, const WinogradBlock& block, std::int6
   }
 }
 
-/// The longer activations, on results that have just been stored.
-void activate_results(const WinogradShape& s, const WinogradBlock& block) {
+void activate(const WinogradShape& s, const WinogradBlock& block) {
   for (std::int64_t tile = 0; tile < block.count; ++tile) {
     const TilePlace at = place_of(s, block.first + tile);
     const std::int64_t rows = min_of<std::int64_t>(kTile, s.oh - at.row);
@@ -244,21 +243,21 @@ void activate_results(const WinogradShape& s, const WinogradBlock& block) {
   }
 }
 
-void run_block(const WinogradShape& s, const WinogradBlock& block) {
+void transform_patches(const WinogradShape& s, const WinogradBlock& block) {
   for (std::int64_t tile = 0; tile < block.count; ++tile)
     transform_patch(s, block.x, block.no_pixel, place_of(s, block.first + tile), block.patches + tile * s.cin,
                     block.count * s.cin);
-  const float* panel = block.weights;
-  for (std::int64_t column = 0; column < s.cout; column += kWidth) {
-    for (int product = 0; product < kProducts; ++product, panel += s.cin * kWidth)
-      multiply_panel<float>(block.count, kWidth, s.cin, block.patches + product * block.count * s.cin, s.cin, panel,
-                            block.products + product * block.count * kWidth, kWidth, false);
-    if (s.pooled)
-      store_results<true>(s, block, column);
-    else
-      store_results<false>(s, block, column);
-  }
-  if (block.activation > Activation::Relu) activate_results(s, block);
+}
+
+void run_panel(const WinogradShape& s, const WinogradBlock& block, std::int64_t panel, const float* weights) {
+  for (int product = 0; product < kProducts; ++product)
+    multiply_panel<float>(block.count, kWidth, s.cin, block.patches + product * block.count * s.cin, s.cin,
+                          weights + product * s.cin * kWidth, block.products + product * block.count * kWidth, kWidth,
+                          false);
+  if (s.pooled)
+    store_results<true>(s, block, panel * kWidth);
+  else
+    store_results<false>(s, block, panel * kWidth);
 }
 
 // ---- the gradient to the weights
@@ -298,7 +297,8 @@ void store_weights(const WinogradShape& s, const float* sums, std::int64_t cin, 
 }  // namespace
 
 extern const WinogradKernels winograd_kernels_table;
-const WinogradKernels winograd_kernels_table = {kMr<float>,     kWidth,    transform_weights, run_block,
-                                                transform_pair, add_pairs, store_weights};
+const WinogradKernels winograd_kernels_table = {kMr<float>,        kWidth,    transform_weights,
+                                                transform_patches, run_panel, activate,
+                                                transform_pair,    add_pairs, store_weights};
 
 }  // namespace dlcore::DLCORE_ISA
