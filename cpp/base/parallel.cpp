@@ -10,6 +10,7 @@
 #include <fstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
@@ -93,7 +94,8 @@ void pause() {
 
 /// Threads that help with one job at a time. The caller works too, and waits at the end only for helpers that have
 /// begun a chunk: a helper that the system did not schedule in time costs nothing. (An OpenMP region would wait for
-/// it.)
+/// it.) Each thread begins with a range of chunks of its own, the same whenever the job comes again, so that it finds
+/// what it has read in its cache; then it takes what others have left.
 class Pool {
  public:
   using Body = void (*)(const void* context, std::int64_t chunk, int worker);
@@ -109,9 +111,11 @@ class Pool {
     start_workers(threads - 1);
     body_ = body;
     context_ = context;
-    chunks_ = chunks;
-    next_.store(0, std::memory_order_relaxed);
-    seats_.store(threads - 1, std::memory_order_relaxed);
+    for (int thread = 0; thread < threads; ++thread) {
+      ranges_[thread].next.store(chunks * thread / threads, std::memory_order_relaxed);
+      ranges_[thread].end = chunks * (thread + 1) / threads;
+    }
+    threads_.store(threads, std::memory_order_relaxed);
     state_.store(((state_.load(std::memory_order_relaxed) >> kEpochShift) + 1) << kEpochShift | kOpen,
                  std::memory_order_seq_cst);
     if (sleeping_.load(std::memory_order_seq_cst) > 0) state_.notify_all();
@@ -142,14 +146,22 @@ class Pool {
   }
 
   void start_workers(int wanted) {
-    for (; workers_ < wanted; ++workers_) std::thread([this] { help(); }).detach();
+    if (static_cast<int>(ranges_.size()) <= wanted) ranges_ = std::vector<Range>(static_cast<std::size_t>(wanted) + 1);
+    while (workers_ < wanted) {
+      const int worker = ++workers_;
+      std::thread([this, worker] { help(worker); }).detach();
+    }
   }
 
   void work(int worker) {
     inside_ = true;
     FlushDenormals flush;
-    for (std::int64_t chunk; (chunk = next_.fetch_add(1, std::memory_order_relaxed)) < chunks_;)
-      body_(context_, chunk, worker);
+    const int threads = threads_.load(std::memory_order_relaxed);
+    for (int i = 0; i < threads; ++i) {
+      Range& range = ranges_[(worker + i) % threads];
+      for (std::int64_t chunk; (chunk = range.next.fetch_add(1, std::memory_order_relaxed)) < range.end;)
+        body_(context_, chunk, worker);
+    }
     inside_ = false;
   }
 
@@ -164,15 +176,15 @@ class Pool {
     }
   }
 
-  /// The seat taken, which is this helper's number in the job; 0: none was free.
-  int join(std::uint64_t state) {
+  /// Whether the job, still open, has room for this helper. It has joined then.
+  bool join(std::uint64_t state, int worker) {
     while (state & kOpen) {
       if (!state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel)) continue;
-      if (const int seat = seats_.fetch_sub(1, std::memory_order_relaxed); seat > 0) return seat;
+      if (worker < threads_.load(std::memory_order_relaxed)) return true;
       state_.fetch_sub(1, std::memory_order_release);
-      return 0;
+      return false;
     }
-    return 0;
+    return false;
   }
 
   std::uint64_t wait_for_job(std::uint64_t seen_epoch) {
@@ -191,24 +203,27 @@ class Pool {
     return state;
   }
 
-  void help() {
+  void help(int worker) {
     for (std::uint64_t epoch = 0;;) {
       const std::uint64_t state = wait_for_job(epoch);
       epoch = state >> kEpochShift;
-      const int seat = join(state);
-      if (seat == 0) continue;
-      work(seat);
+      if (!join(state, worker)) continue;
+      work(worker);
       state_.fetch_sub(1, std::memory_order_release);
     }
   }
 
+  struct alignas(64) Range {
+    std::atomic<std::int64_t> next{0};
+    std::int64_t end = 0;
+  };
+
   Body body_ = nullptr;
   const void* context_ = nullptr;
-  std::int64_t chunks_ = 0;
+  std::vector<Range> ranges_;  // one per thread
+  std::atomic<int> threads_{0};
   int workers_ = 0;
-  alignas(64) std::atomic<std::int64_t> next_{0};
   alignas(64) std::atomic<std::uint64_t> state_{0};
-  std::atomic<int> seats_{0};
   std::atomic<int> sleeping_{0};
   std::atomic<bool> busy_{false};
   static thread_local bool inside_;

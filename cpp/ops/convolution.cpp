@@ -59,7 +59,19 @@ Shape conv2d_output(const TensorSpec& x, const TensorSpec& w, const Attrs& attrs
   return {x.shape[0], window_positions(window, 0, x.shape[1]), window_positions(window, 1, x.shape[2]), cout};
 }
 
+std::span<const TensorSpec> without_filters(SpecSpan in, const Attrs& attrs) {
+  return attrs.boolean(kHasFilters, false) && !in.empty() ? in.first(in.size() - 1) : in;
+}
+
 namespace {
+
+Specs infer_winograd_filters(SpecSpan in, const Attrs&) {
+  expect_inputs(in, 1);
+  const Shape& w = in[0].shape;
+  if (in[0].dtype != DType::F32 || w.rank() != 4 || w[0] != 3 || w[1] != 3 || w[2] < 1 || w[3] < 1)
+    throw value_error("the kernel is ", in[0], "; expected float32(3, 3, input channels, output channels).");
+  return {{DType::F32, {winograd_filter_elements(w[2], w[3])}}};
+}
 
 void expect_output_gradient(const TensorSpec& dy, const TensorSpec& x, const TensorSpec& w, const Attrs& attrs) {
   const Shape y = conv2d_output(x, w, attrs);
@@ -68,7 +80,8 @@ void expect_output_gradient(const TensorSpec& dy, const TensorSpec& x, const Ten
                       w.shape, " [HWIO] is ", TensorSpec{x.dtype, y}, ".");
 }
 
-Specs infer_conv2d(SpecSpan in, const Attrs& attrs) {
+Specs infer_conv2d(SpecSpan inputs, const Attrs& attrs) {
+  const SpecSpan in = without_filters(inputs, attrs);
   expect_inputs(in, 2, 3);
   const Shape y = conv2d_output(in[0], in[1], attrs);
   activation_of(attrs);
@@ -116,9 +129,18 @@ ConvShape conv_shape(const Shape& x, const Shape& w, const Shape& y, const Attrs
           read_groups(attrs)};
 }
 
-bool takes_winograd(DType dtype, const ConvShape& conv) {
-  return dtype == DType::F32 && is_unit_3x3(conv) && winograd_saves_work(winograd_shape(conv));
+bool takes_winograd(DType dtype, const ConvShape& conv, bool has_filters) {
+  WinogradShape shape = winograd_shape(conv);
+  shape.has_filters = has_filters;
+  return dtype == DType::F32 && is_unit_3x3(conv) && winograd_saves_work(shape);
 }
+
+// Larger ones take more room, and longer to read, than it is worth.
+bool keeps_filters(DType dtype, const ConvShape& conv) {
+  const auto bytes = static_cast<std::size_t>(winograd_filter_elements(conv.cin, conv.cout)) * sizeof(float);
+  return takes_winograd(dtype, conv, true) && bytes <= cache_sizes().l2;
+}
+
 std::string winograd_label(const char* op) { return str(op, "_winograd_f32_", name_of(isa())); }
 
 namespace {
@@ -145,12 +167,15 @@ Kernel gradient_kernel(std::shared_ptr<const Conv> conv, std::string label, doub
           .flops = flops};
 }
 
-Kernel winograd_forward_kernel(const ConvShape& shape, bool has_bias, Activation activation) {
-  auto conv = std::make_shared<const Winograd>(winograd_shape(shape));
+Kernel winograd_forward_kernel(const ConvShape& shape, bool has_bias, bool has_filters, Activation activation) {
+  WinogradShape winograd = winograd_shape(shape);
+  winograd.has_filters = has_filters;
+  auto conv = std::make_shared<const Winograd>(winograd);
+  const int filters = !has_filters ? 1 : has_bias ? 3 : 2;
   return {.run =
-              [conv, has_bias, activation](const Buffers& b) {
+              [conv, has_bias, filters, activation](const Buffers& b) {
                 const float* bias = has_bias ? b.input<float>(2) : nullptr;
-                conv->run(b.input<float>(0), b.input<float>(1), bias, activation, b.output<float>(0), nullptr,
+                conv->run(b.input<float>(0), b.input<float>(filters), bias, activation, b.output<float>(0), nullptr,
                           b.scratch);
               },
           .scratch_bytes = conv->scratch_bytes(),
@@ -172,11 +197,20 @@ Kernel winograd_input_kernel(const char* label, const ConvShape& shape) {
 
 Kernel plan_conv2d(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const ConvShape shape = conv_shape(in[0].shape, in[1].shape, out[0].shape, attrs);
-  const bool has_bias = in.size() == 3;
+  const bool has_filters = attrs.boolean(kHasFilters, false), has_bias = without_filters(in, attrs).size() == 3;
   const Activation activation = activation_of(attrs);
-  if (takes_winograd(in[0].dtype, shape)) return winograd_forward_kernel(shape, has_bias, activation);
+  if (has_filters || takes_winograd(in[0].dtype, shape, false))
+    return winograd_forward_kernel(shape, has_bias, has_filters, activation);
   return for_float_type(in[0].dtype,
                         [&](auto type) { return forward_kernel<decltype(type)>(shape, has_bias, activation); });
+}
+
+Kernel plan_winograd_filters(SpecSpan in, SpecSpan, const Attrs&) {
+  const std::int64_t cin = in[0].shape[2], cout = in[0].shape[3];
+  return {.run = [=](const Buffers& b) {
+            transform_winograd_filters(cin, cout, b.input<float>(0), b.output<float>(0));
+          },
+          .label = winograd_label("conv2d_filters")};
 }
 
 Kernel plan_dx(DType dtype, const char* label, const ConvShape& shape) {
@@ -321,6 +355,8 @@ std::vector<Tensor> vjp_conv2d_transpose(const VjpContext& c) {
 
 void register_convolution() {
   register_primitive({.name = "conv2d", .infer = infer_conv2d, .plan = on_float32(plan_conv2d), .vjp = vjp_conv2d});
+  register_primitive(
+      {.name = "conv2d_winograd_filters", .infer = infer_winograd_filters, .plan = plan_winograd_filters});
   register_primitive({.name = "conv2d_backward_input",
                       .infer = infer_backward_input,
                       .plan = on_float32(plan_backward_input, kThirdInput),

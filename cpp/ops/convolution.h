@@ -17,8 +17,15 @@ ConvShape conv_shape(const Shape& x, const Shape& w, const Shape& y, const Attrs
 /// The attributes of the convolution whose gradient to the input a conv2d_transpose with filters w is.
 Attrs convolution_behind(const Attrs& attrs, const Shape& w);
 
+/// The attribute of a convolution whose last input is what conv2d_winograd_filters made of its filters.
+inline constexpr const char* kHasFilters = "has_filters";
+/// The other inputs: images, filters and, perhaps, bias.
+std::span<const TensorSpec> without_filters(std::span<const TensorSpec> in, const Attrs& attrs);
+/// Whether it pays to keep the transformed filters from run to run.
+bool keeps_filters(DType dtype, const ConvShape& conv);
+
 /// Whether Winograd's algorithm computes such a convolution.
-bool takes_winograd(DType dtype, const ConvShape& conv);
+bool takes_winograd(DType dtype, const ConvShape& conv, bool has_filters);
 /// "conv2d_winograd_f32_avx2"
 std::string winograd_label(const char* op);
 

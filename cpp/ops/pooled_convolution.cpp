@@ -83,9 +83,10 @@ template <class T, class Conv>
 Kernel forward_kernel(std::shared_ptr<const Conv> conv, std::string label, const PooledShape& s, bool has_bias,
                       const Attrs& attrs) {
   const bool keeps_argmax = attrs.boolean("keeps_argmax", true);
+  const int filters = !attrs.boolean(kHasFilters, false) ? 1 : has_bias ? 3 : 2;
   return {.run =
-              [conv, has_bias, keeps_argmax, activation = activation_of(attrs)](const Buffers& b) {
-                conv->run(b.input<T>(0), b.input<T>(1), has_bias ? b.input<T>(2) : nullptr, activation, b.output<T>(0),
+              [conv, has_bias, filters, keeps_argmax, activation = activation_of(attrs)](const Buffers& b) {
+                conv->run(b.input<T>(0), b.input<T>(filters), has_bias ? b.input<T>(2) : nullptr, activation, b.output<T>(0),
                           keeps_argmax ? b.output<std::uint8_t>(1) : nullptr, b.scratch);
               },
           .scratch_bytes = conv->scratch_bytes(),
@@ -96,10 +97,10 @@ Kernel forward_kernel(std::shared_ptr<const Conv> conv, std::string label, const
 Kernel plan_forward(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   constexpr const char* kLabel = "conv2d_max_pool2d";
   const PooledShape s = pooled_shape(in[0].shape, in[1].shape, out[0].shape, attrs);
-  const bool has_bias = in.size() == 3;
-  if (takes_winograd(in[0].dtype, s.conv)) {
+  const bool has_filters = attrs.boolean(kHasFilters, false), has_bias = without_filters(in, attrs).size() == 3;
+  if (has_filters || takes_winograd(in[0].dtype, s.conv, false)) {
     WinogradShape shape = winograd_shape(s.conv);
-    shape.pooled = true;
+    shape.pooled = true, shape.has_filters = has_filters;
     return forward_kernel<float>(std::make_shared<const Winograd>(shape), winograd_label(kLabel), s, has_bias, attrs);
   }
   return for_float_type(in[0].dtype, [&](auto type) {
@@ -171,9 +172,12 @@ std::optional<Attrs> pooled_convolution(const Attrs& conv, const Attrs& pool, co
                                         const TensorSpec& w) {
   const Activation activation = activation_of(conv);
   if (activation != Activation::None && activation != Activation::Relu) return std::nullopt;
+  if (conv.boolean(kHasFilters, false))
+    return merge_attrs(conv, pool, x, w,
+                       [](DType, const PooledShape& s) { return has_whole_windows(s.conv, s.pool); });
   return merge_attrs(conv, pool, x, w, [](DType dtype, const PooledShape& s) {
     const DType computed = dtype == DType::F64 ? DType::F64 : DType::F32;
-    const bool in_tiles = takes_winograd(computed, s.conv) && has_whole_windows(s.conv, s.pool);
+    const bool in_tiles = takes_winograd(computed, s.conv, false) && has_whole_windows(s.conv, s.pool);
     return in_tiles || windows_save_work(s.conv, s.pool);
   });
 }

@@ -33,6 +33,7 @@ Executor::Executor(const Graph& source, Device& device) : device_(device), graph
   for (const Copy& copy : plan_.assignment_copies) held_bytes += graph_.values[copy.value].spec.bytes();
   if (plan_.assignment_copies.size() > 1) held_ = std::make_unique<Storage>(held_bytes, device_);
   find_written();
+  find_settled();
 }
 
 Kernel Executor::plan_kernel(const Node& node) const {
@@ -86,6 +87,18 @@ void Executor::find_written() {
       if (graph_.variables[i] == assignment.variable) written_[i] = true;
 }
 
+void Executor::find_settled() {
+  std::vector<bool> read(graph_.variables.size(), false);
+  for (int n = 0; n < graph_.settled; ++n) {
+    const Node& node = graph_.nodes[n];
+    if (!node.op->is_alias) ++first_step_;
+    for (int value : node.in)
+      if (graph_.values[value].source == Source::Variable) read[graph_.values[value].index] = true;
+  }
+  for (std::size_t i = 0; i < read.size(); ++i)
+    if (read[i]) settled_on_.emplace_back(static_cast<int>(i), 0);
+}
+
 std::byte* Executor::bytes_of(int value, std::span<std::byte* const> in, std::span<std::byte* const> out) const {
   const Place& place = plan_.places[value];
   switch (place.kind) {
@@ -109,6 +122,17 @@ void Executor::bind_variables() {
   for (std::size_t i = 0; i < written_.size(); ++i)
     if (written_[i]) graph_.variables[i]->writable(device_);
   for (const Patch& patch : variable_patches_) table_[patch.slot] = variable_bytes(graph_.variables[patch.index]);
+  run_settled();
+}
+
+void Executor::run_settled() {
+  const auto version = [&](int variable) { return graph_.variables[variable]->version(); };
+  const bool current = std::all_of(settled_on_.begin(), settled_on_.end(),
+                                   [&](const auto& known) { return known.second == version(known.first); });
+  if (has_settled_ && current) return;
+  for (std::size_t i = 0; i < first_step_; ++i) run_step(steps_[i]);
+  for (auto& [variable, known] : settled_on_) known = version(variable);
+  has_settled_ = true;
 }
 
 std::vector<void*> Executor::variable_addresses() const {
@@ -123,7 +147,7 @@ void Executor::execute(std::span<std::byte* const> in, std::span<std::byte* cons
   if (profiling_)
     run_profiled();
   else
-    for (const Step& step : steps_) run_step(step);
+    for (std::size_t i = first_step_; i < steps_.size(); ++i) run_step(steps_[i]);
   for (const Copy& copy : plan_.output_copies)
     device_.copy(out[copy.index], bytes_of(copy.value, in, out), graph_.values[copy.value].spec.bytes());
   copy_assignments(in, out);
@@ -131,7 +155,7 @@ void Executor::execute(std::span<std::byte* const> in, std::span<std::byte* cons
 
 void Executor::run_profiled() {
   device_.synchronize();
-  for (std::size_t i = 0; i < steps_.size(); ++i) {
+  for (std::size_t i = first_step_; i < steps_.size(); ++i) {
     const auto start = Clock::now();
     run_step(steps_[i]);
     device_.synchronize();

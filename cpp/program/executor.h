@@ -23,7 +23,8 @@ class Executor {
   const Specs& outputs() const { return outputs_; }
   std::size_t arena_bytes() const { return plan_.arena_bytes; }
 
-  /// Before runs: makes the variables ready to be written on the device, and takes their addresses.
+  /// Before runs: makes the variables ready to be written on the device, takes their addresses, and computes what
+  /// follows from them alone where they have changed since.
   void bind_variables();
   /// The addresses of the variables that steps read or write.
   std::vector<void*> variable_addresses() const;
@@ -52,12 +53,14 @@ class Executor {
   void add_step(const Node& node, Kernel kernel, std::size_t scratch_offset);
   void add_pointer(int value);
   void find_written();
+  void find_settled();
   std::byte* variable_bytes(const VariablePtr& variable) const { return variable->value().storage()->on(device_); }
   std::byte* bytes_of(int value, std::span<std::byte* const> in, std::span<std::byte* const> out) const;
   void run_step(const Step& step) const {
     step.kernel.run({&table_[step.in], const_cast<void* const*>(&table_[step.out]), step.scratch});
   }
   void run_profiled();
+  void run_settled();
   void copy_assignments(std::span<std::byte* const> in, std::span<std::byte* const> out);
 
   Device& device_;
@@ -70,6 +73,9 @@ class Executor {
   std::vector<void*> table_;
   std::vector<Patch> input_patches_, variable_patches_, output_patches_;
   std::vector<bool> written_;  // per variable: whether a run writes it
+  std::vector<std::pair<int, std::uint64_t>> settled_on_;  // variables that settled steps read, their versions then
+  std::size_t first_step_ = 0;                             // of each run: those before it are settled
+  bool has_settled_ = false;                               // whether those have run
   Specs inputs_, outputs_;
   bool profiling_ = false;
   std::vector<double> step_seconds_;

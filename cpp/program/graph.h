@@ -75,6 +75,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
   // ---- contents; passes change them
   std::vector<Value> values;
   std::vector<Node> nodes;  // in an order in which every value is made before it is used
+  int settled = 0;          // so many of the first nodes run again only when a variable has changed
   std::vector<int> inputs;
   std::vector<std::string> input_names;
   std::vector<VariablePtr> variables;  // those that are read

@@ -73,6 +73,10 @@ class Planner {
     }
     for (int value : graph_.outputs) last_[value] = end;
     for (const Assignment& assignment : graph_.assignments) last_[assignment.value] = end;
+    // What settled nodes have made for others is there from the beginning.
+    for (int step = 0; step < graph_.settled; ++step)
+      for (int value : graph_.nodes[step].out)
+        if (last_[value] >= graph_.settled) first_[value] = 0, last_[value] = end;
   }
 
   void merge(int value, int into) {
@@ -97,11 +101,12 @@ class Planner {
     }
   }
 
-  // The step that makes a value which may live where the plan likes: not an alias, not pinned yet. -1 otherwise.
+  // The step, of every run, that makes a value which may live where the plan likes: not an alias, not pinned yet. -1
+  // otherwise.
   int free_producer(int value) const {
     if (find(value) != value || pinned_[value].kind != Place::None || graph_.values[value].source != Source::Node)
       return -1;
-    return graph_.values[value].index;
+    return graph_.values[value].index < graph_.settled ? -1 : graph_.values[value].index;
   }
 
   bool may_overwrite(int step, int out_value, int in_value) const {

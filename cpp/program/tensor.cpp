@@ -227,6 +227,7 @@ double Tensor::item() const {
 void Variable::assign(const Tensor& value) {
   if (!(value.spec() == spec()))
     throw value_error("Variable '", name_, "' is ", spec(), "; a value of ", value.spec(), " can't be assigned to it.");
+  ++version_;
   // On a device the value stays where recorded programs know it.
   Device* const device = value_.storage()->device();
   if (device && !shared()) {
@@ -247,6 +248,7 @@ bool Variable::shared() const {
 std::byte* Variable::writable() { return writable(cpu()); }
 
 std::byte* Variable::writable(Device& device) {
+  ++version_;
   if (shared()) value_ = value_.clone(device);
   return value_.storage()->writable_on(device);
 }

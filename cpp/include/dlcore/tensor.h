@@ -138,7 +138,8 @@ Tensor Tensor::from(std::span<const T> numbers, const Shape& shape) {
   return result;
 }
 
-/// A persistent tensor that programs read and update in place. Tensors read from it keep the value of that time.
+/// A persistent tensor that programs read and update in place. Tensors read from it keep the value of that time. Its bytes
+/// are written through writable() alone: programs keep what they have computed from a value, as long as it is the same.
 class Variable {
  public:
   Variable(Tensor value, std::string name) : value_(std::move(value)), name_(std::move(name)) {}
@@ -150,12 +151,15 @@ class Variable {
   /// The value's bytes, for writing: copies first when another tensor shares them.
   std::byte* writable();
   std::byte* writable(Device& device);
+  /// Grows whenever the value may change: with each assign() and writable().
+  std::uint64_t version() const { return version_; }
 
  private:
   bool shared() const;
 
   Tensor value_;
   std::string name_;
+  std::uint64_t version_ = 0;
 };
 
 using VariablePtr = std::shared_ptr<Variable>;

@@ -20,11 +20,11 @@ constexpr std::int64_t kPairsPerChunk = 8;
 constexpr std::int64_t kChannelsPerChunk = 16;  // whose filters are transformed by one thread
 constexpr double kProductsPerNs = 25;           // of one thread, roughly
 
-std::int64_t panels(const WinogradShape& s) {
-  const std::int64_t width = winograd_kernels().width;
-  return (s.cout + width - 1) / width;
-}
-std::int64_t panel_elements(const WinogradShape& s) { return kProducts * s.cin * winograd_kernels().width; }
+std::int64_t parts(std::int64_t all, std::int64_t size) { return (all + size - 1) / size; }
+
+std::int64_t panels(std::int64_t cout) { return parts(cout, winograd_kernels().width); }
+/// Of one panel's transformed filters.
+std::int64_t panel_elements(std::int64_t cin) { return kProducts * cin * winograd_kernels().width; }
 double products(const WinogradShape& s) { return static_cast<double>(s.tiles() * kProducts * s.cin * s.cout); }
 
 /// Tiles whose transformed patches fill half of L2: a multiple of a register tile's rows.
@@ -35,10 +35,7 @@ std::int64_t tiles_in_l2(const WinogradShape& s) {
 }
 
 /// Of few tiles, those that read a panel of weights together: nearly equal parts.
-std::int64_t tiles_by_panel(const WinogradShape& s) {
-  const std::int64_t parts = (s.tiles() + kTilesByPanel - 1) / kTilesByPanel;
-  return (s.tiles() + parts - 1) / parts;
-}
+std::int64_t tiles_by_panel(const WinogradShape& s) { return parts(s.tiles(), parts(s.tiles(), kTilesByPanel)); }
 
 WinogradBlock part_of(WinogradBlock all, std::int64_t first, std::int64_t most) {
   all.first = first;
@@ -86,8 +83,23 @@ bool saves_work(const WinogradShape& s, double per_pair) {
 
 }  // namespace
 
-bool winograd_saves_work(const WinogradShape& s) { return saves_work(s, 1000); }
+// Transformed filters are still read, from the second-level cache.
+bool winograd_saves_work(const WinogradShape& s) { return saves_work(s, s.has_filters ? 100 : 1000); }
 bool winograd_weights_saves_work(const WinogradShape& s) { return saves_work(s, 100); }
+
+std::int64_t winograd_filter_elements(std::int64_t cin, std::int64_t cout) {
+  return panels(cout) * panel_elements(cin);
+}
+
+void transform_winograd_filters(std::int64_t cin, std::int64_t cout, const float* w, float* transformed) {
+  const std::int64_t chunks = parts(cin, kChannelsPerChunk);
+  const double cost = static_cast<double>(winograd_filter_elements(cin, cout)) / 4;
+  parallel_for(panels(cout) * chunks, cost, [&](std::int64_t chunk) {
+    const std::int64_t panel = chunk / chunks, first = chunk % chunks * kChannelsPerChunk;
+    winograd_kernels().transform_filters(cin, cout, w, panel, first, std::min(cin, first + kChannelsPerChunk),
+                                         transformed + panel * panel_elements(cin));
+  });
+}
 
 Winograd::Winograd(const WinogradShape& shape, bool turned)
     : shape_(shape),
@@ -100,9 +112,9 @@ Winograd::Winograd(const WinogradShape& shape, bool turned)
 std::size_t Winograd::scratch_bytes() const {
   const WinogradShape& s = shape_;
   const std::int64_t patches = kProducts * (by_panels_ ? s.tiles() : block_) * s.cin;
-  const std::int64_t weights = (by_panels_ ? 1 : panels(s)) * panel_elements(s);
+  const std::int64_t filters = s.has_filters ? 0 : (by_panels_ ? 1 : panels(s.cout)) * panel_elements(s.cin);
   const std::int64_t results = kProducts * block_ * winograd_kernels().width;
-  const std::int64_t shared = by_panels_ ? patches : weights, own = by_panels_ ? weights : patches;
+  const std::int64_t shared = by_panels_ ? patches : filters, own = by_panels_ ? filters : patches;
   return bytes_of<float>(turned_elements()) + bytes_of<float>(s.cin) + bytes_of<float>(shared) +
          bytes_of<float>(workers_ * (own + results));
 }
@@ -122,36 +134,34 @@ void Winograd::run(const float* x, const float* w, const float* bias, Activation
   by_panels_ ? run_by_panels(w, all, free) : run_by_tiles(w, all, free);
 }
 
-/// All weights are transformed; then each block of tiles meets all panels.
+/// All filters are transformed; then each block of tiles meets all panels.
 void Winograd::run_by_tiles(const float* w, const WinogradBlock& all, Scratch free) const {
   const WinogradShape& s = shape_;
   const WinogradKernels& kernels = winograd_kernels();
-  float* const weights = free.take<float>(panels(s) * panel_elements(s));
-  const std::int64_t parts = (s.cin + kChannelsPerChunk - 1) / kChannelsPerChunk;
-  parallel_for(panels(s) * parts, static_cast<double>(panels(s) * panel_elements(s)) / 4, [&](std::int64_t chunk) {
-    const std::int64_t panel = chunk / parts, first = chunk % parts * kChannelsPerChunk;
-    kernels.transform_weights(s, w, panel, first, std::min(s.cin, first + kChannelsPerChunk),
-                              weights + panel * panel_elements(s));
-  });
+  if (!s.has_filters) {
+    float* const filters = free.take<float>(winograd_filter_elements(s.cin, s.cout));
+    transform_winograd_filters(s.cin, s.cout, w, filters);
+    w = filters;
+  }
   const std::int64_t patches = kProducts * block_ * s.cin, results = kProducts * block_ * kernels.width;
   float* const rooms = free.take<float>(workers_ * (patches + results));
-  parallel_for_workers((s.tiles() + block_ - 1) / block_, products(s) / kProductsPerNs, workers_,
+  parallel_for_workers(parts(s.tiles(), block_), products(s) / kProductsPerNs, workers_,
                        [&](std::int64_t chunk, int worker) {
                          WinogradBlock block = part_of(all, chunk * block_, block_);
                          block.patches = rooms + worker * (patches + results);
                          block.products = block.patches + patches;
                          kernels.transform_patches(s, block);
-                         for (std::int64_t panel = 0; panel < panels(s); ++panel)
-                           kernels.run_panel(s, block, panel, weights + panel * panel_elements(s));
+                         for (std::int64_t panel = 0; panel < panels(s.cout); ++panel)
+                           kernels.run_panel(s, block, panel, w + panel * panel_elements(s.cin));
                          if (block.activation > Activation::Relu) kernels.activate(s, block);
                        });
 }
 
-/// All patches are transformed; then each panel of weights is, and meets all blocks of tiles.
+/// All patches are transformed; then each panel of filters is, and meets all blocks of tiles.
 void Winograd::run_by_panels(const float* w, const WinogradBlock& all, Scratch free) const {
   const WinogradShape& s = shape_;
   const WinogradKernels& kernels = winograd_kernels();
-  const std::int64_t blocks = (s.tiles() + block_ - 1) / block_;
+  const std::int64_t blocks = parts(s.tiles(), block_);
   float* const patches = free.take<float>(kProducts * s.tiles() * s.cin);
   const auto block_of = [&](std::int64_t number) {
     WinogradBlock block = part_of(all, number * block_, block_);
@@ -160,15 +170,16 @@ void Winograd::run_by_panels(const float* w, const WinogradBlock& all, Scratch f
   };
   parallel_for(blocks, static_cast<double>(kProducts * s.tiles() * s.cin) / 4,
                [&](std::int64_t number) { kernels.transform_patches(s, block_of(number)); });
-  const std::int64_t weights = panel_elements(s), results = kProducts * block_ * kernels.width;
-  float* const rooms = free.take<float>(workers_ * (weights + results));
-  parallel_for_workers(panels(s), products(s) / kProductsPerNs, workers_, [&](std::int64_t panel, int worker) {
-    float* const own = rooms + worker * (weights + results);
-    kernels.transform_weights(s, w, panel, 0, s.cin, own);
+  const std::int64_t elements = s.has_filters ? 0 : panel_elements(s.cin), results = kProducts * block_ * kernels.width;
+  float* const rooms = free.take<float>(workers_ * (elements + results));
+  parallel_for_workers(panels(s.cout), products(s) / kProductsPerNs, workers_, [&](std::int64_t panel, int worker) {
+    float* const own = rooms + worker * (elements + results);
+    if (!s.has_filters) kernels.transform_filters(s.cin, s.cout, w, panel, 0, s.cin, own);
+    const float* const filters = s.has_filters ? w + panel * panel_elements(s.cin) : own;
     for (std::int64_t number = 0; number < blocks; ++number) {
       WinogradBlock block = block_of(number);
-      block.products = own + weights;
-      kernels.run_panel(s, block, panel, own);
+      block.products = own + elements;
+      kernels.run_panel(s, block, panel, filters);
     }
   });
   if (all.activation > Activation::Relu)

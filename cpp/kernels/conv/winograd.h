@@ -29,6 +29,7 @@ struct WinogradShape {
   std::int64_t oh, ow, cout;
   std::int64_t pad_top, pad_left;  // what lies beyond the other edges follows from oh and ow
   bool pooled = false;             // max pooling of 2x2, stride 2: of y, [N, oh/2, ow/2, Cout] are computed
+  bool has_filters = false;        // the filters come transformed, by transform_winograd_filters
 
   std::int64_t tiles_h() const { return ((pooled ? oh / 2 * 2 : oh) + 3) / 4; }
   std::int64_t tiles_w() const { return ((pooled ? ow / 2 * 2 : ow) + 3) / 4; }
@@ -44,6 +45,10 @@ WinogradShape winograd_input_shape(const ConvShape& shape);
 /// Whether the transforms cost less than the products that they save.
 bool winograd_saves_work(const WinogradShape& shape);
 bool winograd_weights_saves_work(const WinogradShape& shape);
+
+/// U = G w GT of filters w [3,3,Cin,Cout], for shapes with has_filters.
+std::int64_t winograd_filter_elements(std::int64_t cin, std::int64_t cout);
+void transform_winograd_filters(std::int64_t cin, std::int64_t cout, const float* w, float* transformed);
 
 /// Some tiles in a row, numbered (n, row, column), and where their results go.
 struct WinogradBlock {
@@ -65,9 +70,9 @@ class Winograd {
   /// turned: w is [3,3,Cout,Cin], turned by 180 degrees. So the gradient dx of a convolution is the convolution of dy.
   explicit Winograd(const WinogradShape& shape, bool turned = false);
   std::size_t scratch_bytes() const;
-  /// y = activation(conv(x, w) + bias), w [3,3,Cin,Cout]. bias may be null. For a pooled shape, with no or Relu
-  /// activation, y is what the pooling gives, and argmax the position of each maximum in its window (pool.h), or null
-  /// when it is not wanted.
+  /// y = activation(conv(x, w) + bias), w [3,3,Cin,Cout] or transformed. bias may be null. For a pooled shape, with no
+  /// or Relu activation, y is what the pooling gives, and argmax the position of each maximum in its window (pool.h),
+  /// or null when it is not wanted.
   void run(const float* x, const float* w, const float* bias, Activation activation, float* y, std::uint8_t* argmax,
            void* scratch) const;
 
@@ -79,7 +84,7 @@ class Winograd {
   WinogradShape shape_;
   bool turned_;
   StridedCopy turn_;
-  bool by_panels_;      // few tiles: the transformed weights are the larger part, and made panel by panel
+  bool by_panels_;      // few tiles: the transformed filters are the larger part, and made panel by panel
   std::int64_t block_;  // tiles that are computed together
   int workers_;
 };
@@ -108,14 +113,14 @@ struct WinogradPairs {
 
 struct WinogradKernels {
   int rows, width;  // of a register tile: tiles of the image, output channels of a panel
-  /// The weights [36, Cin, width] of one panel, transformed, for the input channels [first, last). Where the last panel
+  /// The filters [36, Cin, width] of one panel, transformed, for the input channels [first, last). Where the last panel
   /// has no output channels, they are zeros.
-  void (*transform_weights)(const WinogradShape& shape, const float* w, std::int64_t panel, std::int64_t first,
+  void (*transform_filters)(std::int64_t cin, std::int64_t cout, const float* w, std::int64_t panel, std::int64_t first,
                             std::int64_t last, float* transformed);
   /// The block's patches, transformed.
   void (*transform_patches)(const WinogradShape& shape, const WinogradBlock& block);
-  /// The block's results for the output channels of one panel, whose transformed weights are given; with Relu at most.
-  void (*run_panel)(const WinogradShape& shape, const WinogradBlock& block, std::int64_t panel, const float* weights);
+  /// The block's results for the output channels of one panel, whose transformed filters are given; with Relu at most.
+  void (*run_panel)(const WinogradShape& shape, const WinogradBlock& block, std::int64_t panel, const float* filters);
   /// The activations other than Relu, on the block's results.
   void (*activate)(const WinogradShape& shape, const WinogradBlock& block);
   /// Tile `tile` of the shape as number `at` of the pairs.

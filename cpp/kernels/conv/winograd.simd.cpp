@@ -101,22 +101,21 @@ DLCORE_INLINE void transform_square(const Load& load_at, const Store& store_at) 
   }
 }
 
-// ---- weights
+// ---- filters
 
-/// transformed[product, cin, j]
-void transform_weights(const WinogradShape& s, const float* w, std::int64_t panel, std::int64_t first,
+/// transformed[product, channel, j]
+void transform_filters(std::int64_t cin, std::int64_t cout, const float* w, std::int64_t panel, std::int64_t first,
                        std::int64_t last, float* transformed) {
-  const std::int64_t row = s.cin * kWidth, column = panel * kWidth;
-  for (std::int64_t cin = first; cin < last; ++cin) {
-    const float* const filters = w + cin * s.cout + column;
-    float* const to = transformed + cin * kWidth;
+  const std::int64_t row = cin * kWidth, column = panel * kWidth;
+  for (std::int64_t channel = first; channel < last; ++channel) {
+    const float* const filters = w + channel * cout + column;
+    float* const to = transformed + channel * kWidth;
 #pragma GCC unroll 2
     for (int c = 0; c < kWidth; c += kF32) {
-      const int lanes = static_cast<int>(max_of<std::int64_t>(0, min_of<std::int64_t>(kF32, s.cout - column - c)));
+      const int lanes = static_cast<int>(max_of<std::int64_t>(0, min_of<std::int64_t>(kF32, cout - column - c)));
       transform_square<FilterTransform>(
-          [&](int i, int j) __attribute__((always_inline)) {
-            return load_partial(filters + (3 * i + j) * s.cin * s.cout + c, lanes);
-          },
+          [&](int i, int j)
+              __attribute__((always_inline)) { return load_partial(filters + (3 * i + j) * cin * cout + c, lanes); },
           [&](int i, int j, f32v u) __attribute__((always_inline)) { store(to + (kPatch * i + j) * row + c, u); });
     }
   }
@@ -238,8 +237,8 @@ void activate(const WinogradShape& s, const WinogradBlock& block) {
     const std::int64_t rows = min_of<std::int64_t>(kTile, s.oh - at.row);
     const std::int64_t cols = min_of<std::int64_t>(kTile, s.ow - at.col);
     for (std::int64_t i = 0; i < rows; ++i)
-      apply_epilogue<float>(block.y + ((at.n * s.oh + at.row + i) * s.ow + at.col) * s.cout, 0, 1, cols * s.cout,
-                            nullptr, block.activation);
+      apply_epilogue<float>(block.y + ((at.n * s.oh + at.row + i) * s.ow + at.col) * s.cout + first, s.cout, cols,
+                            last - first, nullptr, block.activation);
   }
 }
 
@@ -249,10 +248,10 @@ void transform_patches(const WinogradShape& s, const WinogradBlock& block) {
                     block.count * s.cin);
 }
 
-void run_panel(const WinogradShape& s, const WinogradBlock& block, std::int64_t panel, const float* weights) {
+void run_panel(const WinogradShape& s, const WinogradBlock& block, std::int64_t panel, const float* filters) {
   for (int product = 0; product < kProducts; ++product)
     multiply_panel<float>(block.count, kWidth, s.cin, block.patches + product * block.count * s.cin, s.cin,
-                          weights + product * s.cin * kWidth, block.products + product * block.count * kWidth, kWidth,
+                          filters + product * s.cin * kWidth, block.products + product * block.count * kWidth, kWidth,
                           false);
   if (s.pooled)
     store_results<true>(s, block, panel * kWidth);
@@ -297,7 +296,7 @@ void store_weights(const WinogradShape& s, const float* sums, std::int64_t cin, 
 }  // namespace
 
 extern const WinogradKernels winograd_kernels_table;
-const WinogradKernels winograd_kernels_table = {kMr<float>,        kWidth,    transform_weights,
+const WinogradKernels winograd_kernels_table = {kMr<float>,        kWidth,    transform_filters,
                                                 transform_patches, run_panel, activate,
                                                 transform_pair,    add_pairs, store_weights};
 
