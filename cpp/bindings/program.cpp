@@ -55,6 +55,27 @@ std::int64_t run_batches(Program& program, const py::sequence& sources, const Or
   return program.run_batches(from, batches, to);
 }
 
+py::list run_batch(Program& program, const py::sequence& arrays) {
+  const std::vector<Rows> from = all_rows(arrays, false);
+  const std::vector<TensorSpec>& inputs = program.inputs();
+  for (std::size_t i = 0; i < std::min(from.size(), inputs.size()); ++i)
+    if (inputs[i].shape.rank() > 0 && from[i].rows != inputs[i].shape[0])
+      throw value_error("run_batch: the program's input ", i, " is ", inputs[i], "; got an array of ", from[i].rows,
+                        " rows.");
+  std::vector<Rows> to;
+  py::list results;
+  for (const TensorSpec& spec : program.outputs()) {
+    py::array array(numpy_dtype(spec.dtype), std::vector<py::ssize_t>(spec.shape.begin(), spec.shape.end()));
+    const std::int64_t rows = spec.shape.rank() > 0 ? spec.shape[0] : 0;
+    to.push_back({static_cast<std::byte*>(array.mutable_data()), spec.dtype, rows,
+                  rows > 0 ? spec.shape.elements() / rows : 0});
+    results.append(std::move(array));
+  }
+  const py::gil_scoped_release release;
+  program.run_batches(from, {}, to);
+  return results;
+}
+
 py::list spec_list(const std::vector<TensorSpec>& specs) {
   py::list list;
   for (const TensorSpec& spec : specs)
@@ -81,6 +102,8 @@ void init_program(py::module_& module) {
       .def("run_batches", &run_batches, py::arg("sources"), py::arg("order") = py::none(), py::arg("first") = 0,
            py::arg("steps") = 1, py::arg("seconds") = 0.0, py::arg("results") = py::tuple(),
            "Runs step after step over rows of the sources, arrays or Rows. Returns how many steps ran.")
+      .def("run_batch", &run_batch, py::arg("arrays"),
+           "Runs once on arrays with the rows of a batch. Returns arrays with the rows of the outputs.")
       .def("dump", &Program::dump)
       .def("set_profiling", &Program::set_profiling, py::arg("on"));
 }

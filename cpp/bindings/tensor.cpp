@@ -41,8 +41,27 @@ DType dtype_of_array(const py::array& array) {
 }
 
 py::dtype numpy_dtype(DType dtype) {
-  if (dtype == DType::BF16) return py::dtype::from_args(py::module_::import("ml_dtypes").attr("bfloat16"));
-  return py::dtype(std::string(name_of(dtype)));
+  switch (dtype) {
+    case DType::Bool:
+      return py::dtype::of<bool>();
+    case DType::U8:
+      return py::dtype::of<std::uint8_t>();
+    case DType::I8:
+      return py::dtype::of<std::int8_t>();
+    case DType::I32:
+      return py::dtype::of<std::int32_t>();
+    case DType::I64:
+      return py::dtype::of<std::int64_t>();
+    case DType::F32:
+      return py::dtype::of<float>();
+    case DType::F64:
+      return py::dtype::of<double>();
+    case DType::F16:
+      return py::dtype("float16");
+    case DType::BF16:
+      break;
+  }
+  return py::dtype::from_args(py::module_::import("ml_dtypes").attr("bfloat16"));
 }
 
 py::array array_of(const Tensor& tensor) {

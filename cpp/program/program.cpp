@@ -13,17 +13,27 @@ namespace dlcore {
 struct Program::Impl {
   Executor executor;
   DeviceRuns device_runs{executor};                     // on any device but the host
-  std::vector<std::unique_ptr<Storage>> input_buffers;  // for run_batches, where a source can't be read in place
+  // For run_batches, where a source can't be read in place, or a result can't be written so.
+  std::vector<std::unique_ptr<Storage>> input_buffers, output_buffers;
 
-  explicit Impl(const Graph& graph) : executor(graph, current_device()) { input_buffers.resize(inputs().size()); }
+  explicit Impl(const Graph& graph) : executor(graph, current_device()) {
+    input_buffers.resize(inputs().size());
+    output_buffers.resize(outputs().size());
+  }
 
   const Specs& inputs() const { return executor.inputs(); }
   const Specs& outputs() const { return executor.outputs(); }
   bool on_host() const { return executor.device().is_host(); }
 
-  std::byte* input_buffer(std::size_t i) {
-    if (!input_buffers[i]) input_buffers[i] = std::make_unique<Storage>(inputs()[i].bytes());
-    return input_buffers[i]->data();
+  static std::byte* buffer(std::unique_ptr<Storage>& kept, const TensorSpec& spec) {
+    if (!kept) kept = std::make_unique<Storage>(spec.bytes());
+    return kept->data();
+  }
+
+  /// Where `count` rows from `first` on lie in an array, as the program takes them; null when it needs a buffer.
+  static std::byte* in_place(const Rows& rows, DType dtype, std::int64_t first, std::int64_t count) {
+    if (rows.dtype != dtype || first < 0 || first + count > rows.rows) return nullptr;
+    return rows.data + static_cast<std::size_t>(first * rows.row_elements) * size_of(dtype);
   }
 
   void check_rows(std::span<const Rows> rows, std::span<const TensorSpec> specs, const char* what) const {
@@ -85,11 +95,6 @@ std::int64_t Program::run_batches(std::span<const Rows> sources, const Batches& 
   if (!impl.on_host()) return impl.device_runs.run_batches(sources, batches, results);
 
   std::vector<std::byte*> in(sources.size()), out(outputs.size());
-  std::vector<std::unique_ptr<Storage>> output_buffers;
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    output_buffers.push_back(std::make_unique<Storage>(outputs[i].bytes()));
-    out[i] = output_buffers.back()->data();
-  }
   FlushDenormals flush;
   impl.executor.bind_variables();
   using Clock = std::chrono::steady_clock;
@@ -97,19 +102,22 @@ std::int64_t Program::run_batches(std::span<const Rows> sources, const Batches& 
   for (std::int64_t step = 0; step < batches.steps; ++step) {
     for (std::size_t i = 0; i < sources.size(); ++i) {
       const std::int64_t batch = inputs[i].shape[0], first = batches.first + step * batch;
-      const bool in_place =
-          !batches.order && sources[i].dtype == inputs[i].dtype && first >= 0 && first + batch <= sources[i].rows;
-      if (in_place) {
-        in[i] = sources[i].data + static_cast<std::size_t>(first * sources[i].row_elements) * size_of(sources[i].dtype);
-      } else {
-        in[i] = impl.input_buffer(i);
-        gather_rows(sources[i], batches.order, first, batch, inputs[i].dtype, in[i]);
-      }
+      in[i] = batches.order ? nullptr : impl.in_place(sources[i], inputs[i].dtype, first, batch);
+      if (in[i]) continue;
+      in[i] = impl.buffer(impl.input_buffers[i], inputs[i]);
+      gather_rows(sources[i], batches.order, first, batch, inputs[i].dtype, in[i]);
+    }
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      out[i] = results.empty() ? nullptr
+                               : impl.in_place(results[i], outputs[i].dtype,
+                                               batches.first + step * outputs[i].shape[0], outputs[i].shape[0]);
+      if (!out[i]) out[i] = impl.buffer(impl.output_buffers[i], outputs[i]);
     }
     impl.executor.execute(in, out);
     for (std::size_t i = 0; i < results.size(); ++i) {
-      const std::int64_t batch = outputs[i].shape[0];
-      write_rows(results[i], batches.first + step * batch, batch, outputs[i].dtype, out[i]);
+      const std::int64_t batch = outputs[i].shape[0], first = batches.first + step * batch;
+      if (out[i] != impl.in_place(results[i], outputs[i].dtype, first, batch))
+        write_rows(results[i], first, batch, outputs[i].dtype, out[i]);
     }
     if (batches.seconds > 0 && std::chrono::duration<double>(Clock::now() - start).count() >= batches.seconds)
       return step + 1;

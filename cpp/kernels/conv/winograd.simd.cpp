@@ -237,8 +237,8 @@ void activate(const WinogradShape& s, const WinogradBlock& block) {
     const std::int64_t rows = min_of<std::int64_t>(kTile, s.oh - at.row);
     const std::int64_t cols = min_of<std::int64_t>(kTile, s.ow - at.col);
     for (std::int64_t i = 0; i < rows; ++i)
-      apply_epilogue<float>(block.y + ((at.n * s.oh + at.row + i) * s.ow + at.col) * s.cout + first, s.cout, cols,
-                            last - first, nullptr, block.activation);
+      apply_epilogue<float>(block.y + ((at.n * s.oh + at.row + i) * s.ow + at.col) * s.cout, 0, 1, cols * s.cout,
+                            nullptr, block.activation);
   }
 }
 
@@ -251,8 +251,8 @@ void transform_patches(const WinogradShape& s, const WinogradBlock& block) {
 void run_panel(const WinogradShape& s, const WinogradBlock& block, std::int64_t panel, const float* filters) {
   for (int product = 0; product < kProducts; ++product)
     multiply_panel<float>(block.count, kWidth, s.cin, block.patches + product * block.count * s.cin, s.cin,
-                          filters + product * s.cin * kWidth, block.products + product * block.count * kWidth, kWidth,
-                          false);
+                          filters + product * s.cin * kWidth, kWidth, block.products + product * block.count * kWidth,
+                          kWidth, false);
   if (s.pooled)
     store_results<true>(s, block, panel * kWidth);
   else

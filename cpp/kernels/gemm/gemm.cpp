@@ -16,6 +16,8 @@ constexpr double kTasks = 32;                // more of them are not worth havin
 constexpr std::int64_t kUsesOfSharedB = 16;  // row tiles from which one packing of B for all tasks pays
 constexpr std::int64_t kUsesOfPackedA = 16;  // column tiles from which packing A pays
 constexpr std::int64_t kSplitLength = 512;   // k of a partial product at least
+constexpr double kRowTaskCost = 5000;        // and of one row, whose B is read as it lies when k alone is cut
+constexpr std::int64_t kRowSplitLength = 128;
 
 // Register tile and arithmetic of an instruction set; the same as kernels/gemm/ukernel.simd.h and simd.h.
 struct Tile {
@@ -82,7 +84,9 @@ bool packs_per_task(const GemmPlan& plan) {
 // that the tasks read and write grow least. Blocks stay wide enough to use what they read a few times.
 void choose_tasks(GemmPlan& plan) {
   const GemmShape& s = plan.shape;
-  const double tasks = std::clamp(plan.cost / kTaskCost, 1.0, kTasks);
+  const bool row = s.m == 1;
+  const double tasks = std::clamp(plan.cost / (row ? kRowTaskCost : kTaskCost), 1.0, kTasks);
+  const std::int64_t least_k = row ? kRowSplitLength : kSplitLength;
   const std::int64_t least_m = 4 * plan.mr, least_n = 4 * plan.nr;
   plan.block_m = round_up(std::max<std::int64_t>(s.m, 1), plan.mr);
   plan.block_n = round_up(std::max<std::int64_t>(s.n, 1), plan.nr);
@@ -92,7 +96,7 @@ void choose_tasks(GemmPlan& plan) {
     const std::int64_t cut_m =
         plan.block_m >= 2 * least_m && !packs_per_task(plan) ? parts(s.m, plan.block_m) * s.n * s.k : never;
     const std::int64_t cut_n = plan.block_n >= 2 * least_n ? parts(s.n, plan.block_n) * s.m * s.k : never;
-    const std::int64_t cut_k = s.k >= 2 * splits * kSplitLength ? 12 * splits * s.m * s.n : never;
+    const std::int64_t cut_k = s.k >= 2 * splits * least_k ? (row ? 0 : 12 * splits * s.m * s.n) : never;
     if (cut_m == never && cut_n == never && cut_k == never) break;
     if (cut_k <= cut_m && cut_k <= cut_n)
       splits *= 2;

@@ -20,14 +20,14 @@ void pack_weights(const T* w, std::int64_t ld, bool transposed, std::int64_t k, 
   }
 }
 
-/// C[rows, width] (+)= A[rows, k] * one panel.
+/// C[rows, width] (+)= A[rows, k] * width <= kNr columns of B, its rows ldb apart: kNr in a panel.
 template <class T>
-void multiply_panel(std::int64_t rows, int width, std::int64_t k, const T* a, std::int64_t lda, const T* panel, T* c,
-                    std::int64_t ldc, bool accumulate) {
+void multiply_panel(std::int64_t rows, int width, std::int64_t k, const T* a, std::int64_t lda, const T* b,
+                    std::int64_t ldb, T* c, std::int64_t ldc, bool accumulate) {
   const std::int64_t tiles = (rows + kMr<T> - 1) / kMr<T>;
   const std::int64_t height = (rows + tiles - 1) / tiles;  // even tiles: none is left with a row or two
   for (std::int64_t i = 0; i < rows; i += height)
-    gemm_ukernel(static_cast<int>(min_of(height, rows - i)), width, k, a + i * lda, lda, std::int64_t{1}, panel, kNr<T>,
+    gemm_ukernel(static_cast<int>(min_of(height, rows - i)), width, k, a + i * lda, lda, std::int64_t{1}, b, ldb,
                  c + i * ldc, ldc, accumulate);
 }
 
@@ -36,8 +36,8 @@ template <class T>
 void multiply(std::int64_t rows, std::int64_t cols, std::int64_t k, const T* a, std::int64_t lda, const T* panels, T* c,
               std::int64_t ldc, bool accumulate) {
   for (std::int64_t j = 0; j < cols; j += kNr<T>, panels += k * kNr<T>)
-    multiply_panel(rows, static_cast<int>(min_of<std::int64_t>(kNr<T>, cols - j)), k, a, lda, panels, c + j, ldc,
-                   accumulate);
+    multiply_panel(rows, static_cast<int>(min_of<std::int64_t>(kNr<T>, cols - j)), k, a, lda, panels,
+                   std::int64_t{kNr<T>}, c + j, ldc, accumulate);
 }
 
 }  // namespace dlcore::DLCORE_ISA

@@ -1,6 +1,7 @@
 // Forward through time for a range of batch rows. Only for *.simd.cpp.
 #pragma once
 
+#include "base/parallel.h"
 #include "kernels/gemm/gemv.simd.h"
 #include "kernels/gemm/panels.simd.h"
 #include "kernels/rnn/activation.simd.h"
@@ -115,8 +116,15 @@ void simple_row(const Activations<T, kUsual>& act, const ForwardRow<T>& row) {
 
 // ---- all steps of a range of rows
 
+/// Whether the weights are read where they are: with one row, packing them would take longer than all else. Register
+/// tiles read whole vectors, or parts of them where that costs nothing.
+template <class T>
+bool reads_weights_in_place(const RnnShape& s) {
+  return s.batch == 1 && (kMaskedLoads || rnn_gates(s.cell) * s.units % kLanes<T> == 0);
+}
+
 /// Places of the packed weights, in elements: w_x, then w_h (GruResetBefore: its columns of z and r, then those of n;
-/// with a batch of one row neither).
+/// with a batch of one row none of it).
 struct ForwardWeights {
   std::int64_t w_x, w_h, w_n, elements;
 };
@@ -124,8 +132,8 @@ template <class T>
 ForwardWeights forward_weights(const RnnShape& s) {
   const std::int64_t units = s.units, cols = rnn_gates(s.cell) * units;
   const bool apart = s.cell == RnnCell::GruResetBefore;
-  const std::int64_t w_h = panel_elements<T>(s.channels, cols);
-  if (s.batch == 1) return {0, w_h, w_h, w_h};  // read where they are
+  const std::int64_t w_h = reads_weights_in_place<T>(s) ? 0 : panel_elements<T>(s.channels, cols);
+  if (s.batch == 1) return {0, w_h, w_h, w_h};
   const std::int64_t w_n = w_h + panel_elements<T>(units, apart ? 2 * units : cols);
   return {0, w_h, w_n, w_n + (apart ? panel_elements<T>(units, units) : 0)};
 }
@@ -183,30 +191,42 @@ class ForwardPass {
     return io_.x + ((first_ + row) * s_.steps + time_of(step)) * s_.channels;
   }
   /// z = x_t w_x for steps [from, to): a panel of the weights serves all of them, the rows of each step or, where they
-  /// are more, the steps of each row.
+  /// are more, the steps of each row. Where no other rows occupy the threads, they share the panels.
   void project(std::int64_t from, std::int64_t to) {
-    const std::int64_t k = s_.channels, steps = to - from, ahead = s_.reverse ? -k : k;
-    const T* panel = w_x_;
-    for (std::int64_t j = 0; j < cols_; j += kNr<T>, panel += k * kNr<T>) {
-      const int width = static_cast<int>(min_of<std::int64_t>(kNr<T>, cols_ - j));
-      if (rows_ >= steps)
-        for (std::int64_t step = 0; step < steps; ++step)
-          multiply_panel(rows_, width, k, input_at(0, from + step), s_.steps * k, panel, z_ + step * rows_ * cols_ + j,
-                         cols_, false);
-      else
-        for (std::int64_t row = 0; row < rows_; ++row)
-          multiply_panel(steps, width, k, input_at(row, from), ahead, panel, z_ + row * cols_ + j, rows_ * cols_,
-                         false);
-    }
+    const std::int64_t panels = (cols_ + kNr<T> - 1) / kNr<T>;
+    const double flops = 2.0 * static_cast<double>((to - from) * rows_ * s_.channels * cols_);
+    constexpr double kFlopsPerNs = 50;
+    parallel_for(panels, flops / kFlopsPerNs, [&](std::int64_t panel) { project_panel(from, to, panel * kNr<T>); });
   }
 
-  /// z (+)= a w_h[:, columns]. A single row reads the weights where they are: packing them would take longer.
-  void recur(const T* a, const T* panels, std::int64_t first_column, std::int64_t columns, T* z, std::int64_t ldz,
-             bool accumulate) {
-    if (s_.batch == 1)
-      gemv(s_.units, a, std::int64_t{1}, io_.w_h + first_column, cols_, z, columns, accumulate);
+  void project_panel(std::int64_t from, std::int64_t to, std::int64_t j) {
+    const std::int64_t k = s_.channels, steps = to - from, ahead = s_.reverse ? -k : k;
+    const int width = static_cast<int>(min_of<std::int64_t>(kNr<T>, cols_ - j));
+    const bool in_place = reads_weights_in_place<T>(s_);
+    const T* const panel = in_place ? io_.w_x + j : w_x_ + j * k;
+    const std::int64_t ld = in_place ? cols_ : kNr<T>;
+    if (rows_ >= steps)
+      for (std::int64_t step = 0; step < steps; ++step)
+        multiply_panel(rows_, width, k, input_at(0, from + step), s_.steps * k, panel, ld,
+                       z_ + step * rows_ * cols_ + j, cols_, false);
     else
-      multiply(rows_, columns, s_.units, a, s_.units, panels, z, ldz, accumulate);
+      for (std::int64_t row = 0; row < rows_; ++row)
+        multiply_panel(steps, width, k, input_at(row, from), ahead, panel, ld, z_ + row * cols_ + j, rows_ * cols_,
+                       false);
+  }
+
+  /// z (+)= a w_h[:, columns]. A single row reads the weights where they are, every other step from the last columns to
+  /// the first: those are still in the nearest cache.
+  void recur(std::int64_t step, const T* a, const T* panels, std::int64_t first_column, std::int64_t columns, T* z,
+             std::int64_t ldz, bool accumulate) {
+    if (s_.batch > 1) return multiply(rows_, columns, s_.units, a, s_.units, panels, z, ldz, accumulate);
+    constexpr std::int64_t kWidth = kGemvVectors * kLanes<T>;
+    const std::int64_t count = (columns + kWidth - 1) / kWidth;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::int64_t j = (step % 2 ? count - 1 - i : i) * kWidth;
+      gemv(s_.units, a, std::int64_t{1}, io_.w_h + first_column + j, cols_, z + j, min_of(kWidth, columns - j),
+           accumulate);
+    }
   }
 
   ForwardRow<T> row_at(std::int64_t row, std::int64_t step, const T* z) const {
@@ -224,11 +244,11 @@ class ForwardPass {
   void run_step(std::int64_t step, T* z) {
     const std::int64_t time = time_of(step);
     if (s_.cell == RnnCell::GruResetAfter)
-      recur(h_, w_h_, 0, cols_, zh_, cols_, false);
+      recur(step, h_, w_h_, 0, cols_, zh_, cols_, false);
     else if (s_.cell == RnnCell::GruResetBefore)
       reset_before(step, z);
     else
-      recur(h_, w_h_, 0, cols_, z, cols_, true);
+      recur(step, h_, w_h_, 0, cols_, z, cols_, true);
 
     for (std::int64_t row = 0; row < rows_; ++row) {
       const ForwardRow<T> at = row_at(row, step, z);
@@ -242,10 +262,10 @@ class ForwardPass {
   /// The gates and the sums of the candidate.
   void reset_before(std::int64_t step, T* z) {
     const std::int64_t units = s_.units;
-    recur(h_, w_h_, 0, 2 * units, z, cols_, true);
+    recur(step, h_, w_h_, 0, 2 * units, z, cols_, true);
     for (std::int64_t row = 0; row < rows_; ++row)
       gru_reset_before_gates(act_, row_at(row, step, z), zh_ + row * units);
-    recur(zh_, w_n_, 2 * units, units, z + 2 * units, cols_, true);
+    recur(step, zh_, w_n_, 2 * units, units, z + 2 * units, cols_, true);
   }
 
   void update(const ForwardRow<T>& row) {

@@ -27,7 +27,7 @@ void pack_forward(const RnnShape& s, const T* w_x, const T* w_h, T* packed) {
   const ForwardWeights at = forward_weights<T>(s);
   const std::int64_t units = s.units, cols = rnn_gates(s.cell) * units;
   const bool apart = s.cell == RnnCell::GruResetBefore;
-  pack_weights(w_x, cols, false, s.channels, cols, packed + at.w_x);
+  if (!reads_weights_in_place<T>(s)) pack_weights(w_x, cols, false, s.channels, cols, packed + at.w_x);
   if (s.batch == 1) return;
   pack_weights(w_h, cols, false, units, apart ? 2 * units : cols, packed + at.w_h);
   if (apart) pack_weights(w_h + 2 * units, cols, false, units, units, packed + at.w_n);

@@ -26,22 +26,18 @@ class StepProgram:
 
     Args:
         program: what runs.
+        rows: of a batch, where it is known.
         structure: the structure of the step's results, with an index into the outputs as leaves.
         logs: dict of name -> variable that each run leaves the value in (logs that are no metrics).
     """
 
-    def __init__(self, program, structure=None, logs=None):
+    def __init__(self, program, rows=None, structure=None, logs=None):
         self.program = program
         self.outputs = program.outputs
+        # Whether every output has one row for each of the batch's.
+        self.one_row_each = all(shape and shape[0] == rows for shape, _ in self.outputs)
         self.structure = structure
         self.logs = logs or {}
-
-    def gives_rows(self, batch):
-        """Whether every output has one row for each of the batch's."""
-        for shape, _ in self.outputs:
-            if not shape or shape[0] != batch:
-                return False
-        return True
 
     def read_logs(self):
         return {name: variable.concrete().item() for name, variable in self.logs.items()}
@@ -96,8 +92,12 @@ class StepPrograms:
 
     def get(self, structure, rows=None, looked_up=()):
         """The program for arrays like these; with rows, for batches of so many of their rows."""
-        shapes = [(a.shape if rows is None else a.shape[1:], a.dtype) for a in (*arrays_of(structure), *looked_up)]
-        key = (rows, structure_revision(), _core.placement(), *shapes)
+        if type(structure) is np.ndarray and not looked_up:  # most often, and then in no time
+            shapes = structure.shape if rows is None else structure.shape[1:], structure.dtype
+        else:
+            arrays = (*arrays_of(structure), *looked_up)
+            shapes = tuple((a.shape if rows is None else a.shape[1:], a.dtype) for a in arrays)
+        key = rows, structure_revision(), _core.placement(), shapes
         found = self._programs.get(key)
         if found is None:
             self._forget_stale()
@@ -121,7 +121,7 @@ class StepPrograms:
         program = graph.compile(tensors)
         state = sum(math.prod(variable.shape) for variable in graph.assigned_variables())
         _note_allocation(program.arena_bytes + 4 * state)
-        return StepProgram(program, places, variables)
+        return StepProgram(program, rows, places, variables)
 
     def _traced(self, structure, rows, lookups):
         """The graph of the step, its results and the variables of its logs."""

@@ -14,7 +14,14 @@ from dlcore.layers.call_spec import signature_of
 from dlcore.random.seed_generator import SeedGenerator
 from dlcore.training import processes
 from dlcore.training.compile_utils import CompiledLoss, CompiledMetrics, total_loss
-from dlcore.training.data import ArraySource, arrays_of, make_batch, make_source, to_arrays, unpack_x_y_sample_weight
+from dlcore.training.data import (
+    ArraySource,
+    arrays_of,
+    make_batch,
+    make_source,
+    to_arrays,
+    unpack_x_y_sample_weight,
+)
 from dlcore.training.gradient_tape import GradientTape
 from dlcore.training.step_programs import ResultsProgram, StepPrograms, input_dtype
 from dlcore.utils.tracebacks import shortening
@@ -649,6 +656,10 @@ class Trainer:
             batch_size: rows per step, default 32.
             verbose: 0 silent, 1 progress bar, "auto": a bar when it takes more than a moment.
         """
+        if steps is None and callbacks is None and verbose in (0, "auto") and self._is_one_batch(x, batch_size):
+            step = self._step_programs("predict").get(x, len(x))
+            if step.one_row_each:
+                return _pack(step, step.program.run_batch((x,)))
         _check_counts("predict", 1, steps=steps)
         source = make_source(x, batch_size=batch_size, steps=steps, prepare=self._prepared)
         steps = _within_limit(source, steps)
@@ -660,6 +671,18 @@ class Trainer:
         callbacks.on_predict_end()
         return outputs
 
+    def _is_one_batch(self, x, batch_size):
+        """Whether x is an array that a program takes as it is, with the rows of one batch."""
+        return (
+            type(x) is np.ndarray
+            and x.dtype != object
+            and self._prepared(x) is x
+            and 0 < len(x) <= (32 if type(batch_size) is not int else batch_size)
+            and (batch_size is None or type(batch_size) is int)
+            and not self.run_eagerly
+            and max_steps_per_epoch() is None
+        )
+
     def _predict_arrays(self, source, verbose):
         """The outputs of all rows, written by the program straight into the result."""
         results, done = None, 0
@@ -669,7 +692,7 @@ class Trainer:
         while done < total:
             rows, count = (batch, whole - done) if done < whole else (source.rows - whole * batch, 1)
             step = self._step_programs("predict").get(source.structure, rows)
-            if not step.gives_rows(rows):
+            if not step.one_row_each:
                 return self._predict_stream(source, None)
             if results is None:
                 results = [np.empty((source.rows, *shape[1:]), _numpy_dtype(dtype)) for shape, dtype in step.outputs]
@@ -677,9 +700,7 @@ class Trainer:
             is_shown = is_shown or done < whole
             if progress and is_shown:
                 progress.update(done)
-        if type(step.structure) is int:
-            return results[step.structure]
-        return tree.map_structure(lambda i: None if i is None else results[i], step.structure)
+        return _pack(step, results)
 
     def _predict_stream(self, source, callbacks, steps=None):
         parts = []
@@ -756,6 +777,13 @@ def _leaves_by_path(tree, path=""):
             yield from _leaves_by_path(value, whole)
         else:
             yield whole, value
+
+
+def _pack(step, outputs):
+    """A step's outputs in the structure of its results."""
+    if type(step.structure) is int:  # most often
+        return outputs[step.structure]
+    return tree.map_structure(lambda i: None if i is None else outputs[i], step.structure)
 
 
 def _number(value):
