@@ -67,8 +67,8 @@ py::list run_batch(Program& program, const py::sequence& arrays) {
   for (const TensorSpec& spec : program.outputs()) {
     py::array array(numpy_dtype(spec.dtype), std::vector<py::ssize_t>(spec.shape.begin(), spec.shape.end()));
     const std::int64_t rows = spec.shape.rank() > 0 ? spec.shape[0] : 0;
-    to.push_back({static_cast<std::byte*>(array.mutable_data()), spec.dtype, rows,
-                  rows > 0 ? spec.shape.elements() / rows : 0});
+    to.push_back(
+        {static_cast<std::byte*>(array.mutable_data()), spec.dtype, rows, rows > 0 ? spec.shape.elements() / rows : 0});
     results.append(std::move(array));
   }
   const py::gil_scoped_release release;

@@ -207,10 +207,9 @@ Kernel plan_conv2d(SpecSpan in, SpecSpan out, const Attrs& attrs) {
 
 Kernel plan_winograd_filters(SpecSpan in, SpecSpan, const Attrs&) {
   const std::int64_t cin = in[0].shape[2], cout = in[0].shape[3];
-  return {.run = [=](const Buffers& b) {
-            transform_winograd_filters(cin, cout, b.input<float>(0), b.output<float>(0));
-          },
-          .label = winograd_label("conv2d_filters")};
+  return {
+      .run = [=](const Buffers& b) { transform_winograd_filters(cin, cout, b.input<float>(0), b.output<float>(0)); },
+      .label = winograd_label("conv2d_filters")};
 }
 
 Kernel plan_dx(DType dtype, const char* label, const ConvShape& shape) {

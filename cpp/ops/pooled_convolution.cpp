@@ -86,8 +86,8 @@ Kernel forward_kernel(std::shared_ptr<const Conv> conv, std::string label, const
   const int filters = !attrs.boolean(kHasFilters, false) ? 1 : has_bias ? 3 : 2;
   return {.run =
               [conv, has_bias, filters, keeps_argmax, activation = activation_of(attrs)](const Buffers& b) {
-                conv->run(b.input<T>(0), b.input<T>(filters), has_bias ? b.input<T>(2) : nullptr, activation, b.output<T>(0),
-                          keeps_argmax ? b.output<std::uint8_t>(1) : nullptr, b.scratch);
+                conv->run(b.input<T>(0), b.input<T>(filters), has_bias ? b.input<T>(2) : nullptr, activation,
+                          b.output<T>(0), keeps_argmax ? b.output<std::uint8_t>(1) : nullptr, b.scratch);
               },
           .scratch_bytes = conv->scratch_bytes(),
           .label = std::move(label),
@@ -173,8 +173,7 @@ std::optional<Attrs> pooled_convolution(const Attrs& conv, const Attrs& pool, co
   const Activation activation = activation_of(conv);
   if (activation != Activation::None && activation != Activation::Relu) return std::nullopt;
   if (conv.boolean(kHasFilters, false))
-    return merge_attrs(conv, pool, x, w,
-                       [](DType, const PooledShape& s) { return has_whole_windows(s.conv, s.pool); });
+    return merge_attrs(conv, pool, x, w, [](DType, const PooledShape& s) { return has_whole_windows(s.conv, s.pool); });
   return merge_attrs(conv, pool, x, w, [](DType dtype, const PooledShape& s) {
     const DType computed = dtype == DType::F64 ? DType::F64 : DType::F32;
     const bool in_tiles = takes_winograd(computed, s.conv, false) && has_whole_windows(s.conv, s.pool);

@@ -12,7 +12,7 @@ namespace dlcore {
 
 struct Program::Impl {
   Executor executor;
-  DeviceRuns device_runs{executor};                     // on any device but the host
+  DeviceRuns device_runs{executor};  // on any device but the host
   // For run_batches, where a source can't be read in place, or a result can't be written so.
   std::vector<std::unique_ptr<Storage>> input_buffers, output_buffers;
 
@@ -109,8 +109,8 @@ std::int64_t Program::run_batches(std::span<const Rows> sources, const Batches& 
     }
     for (std::size_t i = 0; i < out.size(); ++i) {
       out[i] = results.empty() ? nullptr
-                               : impl.in_place(results[i], outputs[i].dtype,
-                                               batches.first + step * outputs[i].shape[0], outputs[i].shape[0]);
+                               : impl.in_place(results[i], outputs[i].dtype, batches.first + step * outputs[i].shape[0],
+                                               outputs[i].shape[0]);
       if (!out[i]) out[i] = impl.buffer(impl.output_buffers[i], outputs[i]);
     }
     impl.executor.execute(in, out);

@@ -115,6 +115,23 @@ TEST(Winograd, GivesTheGradientToTheWeights) {
   }
 }
 
+TEST(Winograd, TakesFiltersThatWereTransformedBefore) {
+  for (const WinogradShape& s : {WinogradShape{1, 13, 13, 32, 11, 11, 64, 0, 0},
+                                 {16, 13, 13, 32, 11, 11, 64, 0, 0},
+                                 {2, 7, 9, 9, 7, 9, 70, 1, 1}}) {
+    const auto x = random_reals<float>(s.n * s.h * s.w * s.cin, 1), w = random_reals<float>(9 * s.cin * s.cout, 2);
+    GuardedBuffer<float> filters(winograd_filter_elements(s.cin, s.cout));
+    transform_winograd_filters(s.cin, s.cout, w.data(), filters.data());
+    EXPECT_TRUE(filters.untouched());
+    for (const Activation activation : {Activation::Relu, Activation::Tanh}) {
+      const std::vector<float> y = run(s, x, w, nullptr, activation);
+      WinogradShape with_filters = s;
+      with_filters.has_filters = true;
+      EXPECT_TRUE(same_bits(run(with_filters, x, filters.copy(), nullptr, activation), y)) << text_of(s);
+    }
+  }
+}
+
 TEST(Winograd, BitsDoNotDependOnTheNumberOfThreads) {
   for (const WinogradShape& s : {WinogradShape{16, 13, 13, 32, 11, 11, 64, 0, 0}, {80, 4, 4, 32, 4, 4, 128, 1, 1}}) {
     SCOPED_TRACE(text_of(s));
@@ -144,6 +161,10 @@ TEST(Winograd, IsChosenWhereItSavesWork) {
   EXPECT_FALSE(winograd_saves_work({32, 28, 28, 1, 26, 26, 32, 0, 0}));    // few channels
   EXPECT_FALSE(winograd_saves_work({1, 13, 13, 256, 11, 11, 256, 0, 0}));  // the filters are transformed for few tiles
   EXPECT_FALSE(winograd_saves_work({32, 3, 3, 64, 5, 5, 64, 2, 2}));       // mostly padding
+  WinogradShape one{1, 13, 13, 32, 11, 11, 64, 0, 0};
+  EXPECT_FALSE(winograd_saves_work(one));
+  one.has_filters = true;
+  EXPECT_TRUE(winograd_saves_work(one));
 }
 
 }  // namespace

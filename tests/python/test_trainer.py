@@ -421,6 +421,83 @@ def test_predict_of_any_number_of_rows():
     np.testing.assert_allclose(model(x[:5].astype("float32")).numpy(), whole[:5], rtol=1e-6)
 
 
+def images_classifier():
+    model = keras.Sequential(
+        [
+            keras.Input((13, 13, 32)),
+            layers.Conv2D(64, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.BatchNormalization(),
+            layers.Flatten(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+def _assign(model, tmp_path):
+    for weight in model.weights:
+        weight.assign(weight * 0.5)
+
+
+def _set_weights(model, tmp_path):
+    model.set_weights([w + 0.1 for w in model.get_weights()])
+
+
+def _fit(model, tmp_path):
+    rng = np.random.default_rng(1)
+    model.fit(rng.random((8, 13, 13, 32)), rng.integers(0, 3, 8), batch_size=4, verbose=0)
+
+
+def _train_on_batch(model, tmp_path):
+    model.train_on_batch(np.ones((2, 13, 13, 32)), np.array([0, 2]))
+
+
+def _load_weights(model, tmp_path):
+    other = images_classifier()
+    _fit(other, tmp_path)
+    other.save_weights(tmp_path / "other.weights.h5")
+    model.load_weights(tmp_path / "other.weights.h5")
+
+
+@pytest.mark.parametrize("change", [_assign, _set_weights, _fit, _train_on_batch, _load_weights])
+def test_predictions_follow_every_change_of_the_weights(change, tmp_path):
+    # Programs keep what they have computed from the weights; a model built anew has nothing of the kind.
+    x = np.random.default_rng(0).random((5, 13, 13, 32), "float32")
+    model = images_classifier()
+    ways = [
+        lambda m: m.predict(x, verbose=0),
+        lambda m: m.predict(x[:1], verbose=0),
+        lambda m: m.predict(x, batch_size=2, verbose=0),
+        lambda m: m.predict_on_batch(x),
+        lambda m: m(x).numpy(),
+    ]
+    before = [way(model) for way in ways]
+    for _ in range(2):
+        change(model, tmp_path)
+        fresh = images_classifier()
+        fresh.set_weights(model.get_weights())
+        for way, old in zip(ways, before):
+            np.testing.assert_array_equal(way(model), way(fresh))
+            assert not np.array_equal(way(model), old)
+
+
+def test_predict_of_one_batch_takes_any_array():
+    x = np.random.default_rng(0).normal(size=(6, 2)).astype("float32")
+    model = classifier()
+    whole = model.predict(x, batch_size=4, verbose=0)
+    for rows in (x.astype("float64"), np.asfortranarray(x), np.repeat(x, 2, 0)[::2], x.tolist()):
+        np.testing.assert_allclose(model.predict(rows, verbose=0), whole, rtol=1e-6)
+    first = model.predict(x, verbose=0)
+    kept = first.copy()
+    model.predict(x + 1, verbose=0)
+    np.testing.assert_array_equal(first, kept)  # each call gives arrays of its own
+    for batch_size in (0, -1, 2.5, "2"):
+        with pytest.raises(ValueError, match="batch_size"):
+            model.predict(x, batch_size=batch_size, verbose=0)
+
+
 def test_xor_as_lists():
     model = keras.Sequential(
         [keras.Input((2,)), layers.Dense(8, activation="tanh"), layers.Dense(1, activation="sigmoid")]

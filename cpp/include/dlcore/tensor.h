@@ -138,8 +138,9 @@ Tensor Tensor::from(std::span<const T> numbers, const Shape& shape) {
   return result;
 }
 
-/// A persistent tensor that programs read and update in place. Tensors read from it keep the value of that time. Its bytes
-/// are written through writable() alone: programs keep what they have computed from a value, as long as it is the same.
+/// A persistent tensor that programs read and update in place. Tensors read from it keep the value of that time. Its
+/// bytes are written through writable() alone: programs keep what they have computed from a value, as long as it is the
+/// same.
 class Variable {
  public:
   Variable(Tensor value, std::string name) : value_(std::move(value)), name_(std::move(name)) {}

@@ -90,9 +90,9 @@ using GemvPanel = void (*)(std::int64_t kc, const T* a, std::int64_t a_step, con
 template <class T>
 void gemv(std::int64_t kc, const T* a, std::int64_t a_step, const T* b, std::int64_t b_row, T* c, std::int64_t cols,
           bool accumulate) {
-  static constexpr GemvPanel<T> kPanels[kGemvVectors + 1] = {
-      nullptr,          gemv_panel<T, 1>, gemv_panel<T, 2>, gemv_panel<T, 3>, gemv_panel<T, 4>,
-      gemv_panel<T, 5>, gemv_panel<T, 6>, gemv_panel<T, 7>, gemv_panel<T, 8>};
+  static constexpr GemvPanel<T> kPanels[kGemvVectors + 1] = {nullptr,          gemv_panel<T, 1>, gemv_panel<T, 2>,
+                                                             gemv_panel<T, 3>, gemv_panel<T, 4>, gemv_panel<T, 5>,
+                                                             gemv_panel<T, 6>, gemv_panel<T, 7>, gemv_panel<T, 8>};
   if (cols == 0) return;
   const std::int64_t vectors = (cols + kLanes<T> - 1) / kLanes<T>;
   if (vectors <= kGemvVectors)

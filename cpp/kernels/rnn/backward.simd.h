@@ -313,8 +313,8 @@ class BackwardPass {
       const int width = static_cast<int>(min_of<std::int64_t>(kNr<T>, channels - j));
       if (rows_ >= steps)
         for (std::int64_t step = 0; step < steps; ++step)
-          multiply_panel(rows_, width, cols_, deltas_at(step), stride_, panel, std::int64_t{kNr<T>}, input_gradient_at(0, from + step) + j,
-                         s_.steps * channels, false);
+          multiply_panel(rows_, width, cols_, deltas_at(step), stride_, panel, std::int64_t{kNr<T>},
+                         input_gradient_at(0, from + step) + j, s_.steps * channels, false);
       else
         for (std::int64_t row = 0; row < rows_; ++row)
           multiply_panel(steps, width, cols_, deltas_ + row * stride_, rows_ * stride_, panel, std::int64_t{kNr<T>},

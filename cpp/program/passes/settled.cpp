@@ -42,7 +42,8 @@ void transform_settled_filters(Graph& graph) {
   rewriter.run([&](Node& node) {
     if (node.op->name != "conv2d" || !settled[node.in[1]]) return true;
     const TensorSpec &x = rewriter.spec(node.in[0]), &w = rewriter.spec(node.in[1]);
-    if (!keeps_filters(x.dtype, conv_shape(x.shape, w.shape, rewriter.spec(node.out[0]).shape, node.attrs))) return true;
+    if (!keeps_filters(x.dtype, conv_shape(x.shape, w.shape, rewriter.spec(node.out[0]).shape, node.attrs)))
+      return true;
     node.in.push_back(rewriter.emit("conv2d_winograd_filters", {node.in[1]}, {}));
     node.attrs.set(kHasFilters, true);
     return true;

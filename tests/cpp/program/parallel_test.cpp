@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 #include <vector>
 
@@ -53,6 +54,16 @@ TEST_F(Threads, WorkersHaveRoomsOfTheirOwn) {
       ASSERT_EQ(shared, 0);
     }
   }
+}
+
+TEST_F(Threads, ChunksAreTakenFromThreadsThatDoNotCome) {
+  // More threads than processors, and one chunk that lasts: the others' ranges are worked off by whoever is there.
+  std::vector<std::atomic<int>> runs(64);
+  parallel_for(64, kMuchWork, [&](std::int64_t chunk) {
+    if (chunk == 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    ++runs[static_cast<std::size_t>(chunk)];
+  });
+  for (const auto& count : runs) ASSERT_EQ(count, 1);
 }
 
 TEST_F(Threads, AllWritesAreSeenAfterwards) {

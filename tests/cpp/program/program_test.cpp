@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <functional>
 #include <optional>
@@ -259,6 +260,97 @@ TEST(Variables, ATensorReadBeforeARunKeepsItsNumbers) {
   program->run({});
   EXPECT_EQ(kept.item(), 1);
   EXPECT_EQ(counter->value().item(), 2);
+}
+
+// y = x + exp(v), whose exp is computed once.
+std::shared_ptr<Graph> added_to_exp(const VariablePtr& v) {
+  auto graph = std::make_shared<Graph>();
+  const Tensor x = graph->input({DType::F32, {2, 64}}, "x");
+  const std::vector<Tensor> outputs{matmul(x, unary("exp", graph->read(v)))};
+  graph->set_outputs(outputs, {});
+  return graph;
+}
+
+TEST(Settled, IsComputedAgainAfterEveryKindOfWriteToItsVariable) {
+  const auto v = std::make_shared<Variable>(random_tensor({64, 3}, 1), "v");
+  const auto graph = added_to_exp(v);
+  EXPECT_EQ(optimise(*graph).settled, 1);
+  const auto program = Program::compile(*graph);
+  const Tensor x = random_tensor({2, 64}, 2);
+  const auto expect_current = [&](const char* after) {
+    SCOPED_TRACE(after);
+    for (int run = 0; run < 2; ++run) expect_near(program->run({&x, 1})[0], matmul(x, unary("exp", v->value())), 1e-4);
+  };
+  expect_current("nothing");
+  v->assign(random_tensor({64, 3}, 3));
+  expect_current("assign");
+  reinterpret_cast<float*>(v->writable())[5] = -2;
+  expect_current("writable");
+  {
+    const Tensor held = v->value();  // so that a write moves the variable to bytes of its own
+    reinterpret_cast<float*>(v->writable())[7] = -3;
+  }
+  expect_current("writable of a shared value");
+  auto update = std::make_shared<Graph>();
+  update->assign(v, update->read(v) * 0.5);
+  update->set_outputs({}, {});
+  const auto updating = Program::compile(*update);
+  for (int run = 0; run < 2; ++run) {
+    updating->run({});
+    expect_current("a program's update");
+  }
+  updating->run_batches({}, {.steps = 3});
+  expect_current("steps of a program");
+}
+
+TEST(Settled, IsNothingThatFollowsFromAVariableWhichTheProgramWrites) {
+  const auto v = std::make_shared<Variable>(random_tensor({64, 3}, 1), "v");
+  const auto graph = added_to_exp(v);
+  graph->assign(v, graph->read(v) + 1.0);
+  EXPECT_EQ(optimise(*graph).settled, 0);
+}
+
+TEST(Settled, ReachesOutputsAndOtherVariablesInEveryRun) {
+  const auto v = std::make_shared<Variable>(random_tensor({4}, 1), "v");
+  const auto copy = std::make_shared<Variable>(random_tensor({4}, 2), "copy");
+  auto graph = std::make_shared<Graph>();
+  const Tensor y = unary("exp", graph->read(v));
+  graph->assign(copy, unary("sqrt", y));
+  const std::vector<Tensor> outputs{y, reshape(y, {2, 2}), graph->read(v)};
+  graph->set_outputs(outputs, {});
+  const auto program = Program::compile(*graph);
+  for (int run = 0; run < 3; ++run) {
+    const std::vector<Tensor> results = program->run({});
+    expect_near(results[0], unary("exp", v->value()), 1e-6);
+    expect_near(reshape(results[1], {4}), results[0], 0);
+    expect_near(results[2], v->value(), 0);
+    expect_near(copy->value(), unary("sqrt", results[0]), 1e-6);
+    copy->assign(random_tensor({4}, 3));
+    if (run == 1) v->assign(random_tensor({4}, 4));
+  }
+}
+
+TEST(Settled, FiltersOfAConvolutionAreTransformedOnce) {
+  const auto w = std::make_shared<Variable>(random_tensor({3, 3, 32, 64}, 1), "w");
+  const Tensor x = random_tensor({1, 13, 13, 32}, 2), bias = random_tensor({64}, 3);
+  const Attrs pool{{"window", std::vector<std::int64_t>{2, 2}}, {"strides", std::vector<std::int64_t>{2, 2}}};
+  const auto compute = [&](const Tensor& images, const Tensor& filters) {
+    const Tensor y = unary("relu", apply("conv2d", {images, filters}) + bias);
+    return std::vector{y, apply_all("max_pool2d", std::array{y}, pool)[0]};
+  };
+  for (const bool pooled : {false, true}) {
+    auto graph = std::make_shared<Graph>();
+    const std::vector<Tensor> symbols = compute(graph->input(x.spec(), "x"), graph->read(w));
+    graph->set_outputs({&symbols[pooled ? 1 : 0], 1}, {});
+    const std::vector<std::string> ops{"conv2d_winograd_filters", pooled ? "conv2d_max_pool2d" : "conv2d"};
+    EXPECT_EQ(ops_of(optimise(*graph)), ops);
+    const auto program = Program::compile(*graph);
+    for (unsigned seed = 4; seed < 6; ++seed) {
+      expect_near(program->run({&x, 1})[0], compute(x, w->value())[pooled ? 1 : 0], 2e-4);
+      w->assign(random_tensor({3, 3, 32, 64}, seed));
+    }
+    expect_near(program->run({&x, 1})[0], compute(x, w->value())[pooled ? 1 : 0], 2e-4);
+  }
 }
 
 TEST(RunBatches, GathersRowsAndConverts) {
