@@ -223,21 +223,23 @@ TEST(Rnn, GradientsOfABatchAreTheSumsOfItsRows) {
 }
 
 TEST(Rnn, SameBitsForAnyThreads) {
-  for (RnnCell cell : kCells) {
-    RnnShape shape{.cell = cell, .batch = 37, .steps = 20, .channels = 19, .units = 40, .reverse = true};
-    Layer<float> layer(shape, true);
-    std::vector<float> y_first, y;
-    Backward<float> first;
-    for (int threads : {1, 2, 3}) {
-      WithThreads with(threads);
-      const Backward<float> d = run_backward(shape, layer, y);
-      if (first.dx.empty()) first = d, y_first = y;
-      EXPECT_TRUE(same_bits(y, y_first)) << text_of(shape);
-      EXPECT_TRUE(same_bits(d.dx, first.dx) && same_bits(d.dw_x, first.dw_x) && same_bits(d.dw_h, first.dw_h) &&
-                  same_bits(d.db, first.db) && same_bits(d.dh0, first.dh0) && same_bits(d.dc0, first.dc0))
-          << text_of(shape);
+  for (RnnCell cell : kCells)
+    for (RnnShape shape : {RnnShape{.batch = 37, .steps = 20, .channels = 19, .units = 40, .reverse = true},
+                           RnnShape{.batch = 1, .steps = 200, .channels = 64, .units = 47}}) {
+      shape.cell = cell;
+      Layer<float> layer(shape, true);
+      std::vector<float> y_first, y;
+      Backward<float> first;
+      for (int threads : {1, 2, 3}) {
+        WithThreads with(threads);
+        const Backward<float> d = run_backward(shape, layer, y);
+        if (first.dx.empty()) first = d, y_first = y;
+        EXPECT_TRUE(same_bits(y, y_first)) << text_of(shape);
+        EXPECT_TRUE(same_bits(d.dx, first.dx) && same_bits(d.dw_x, first.dw_x) && same_bits(d.dw_h, first.dw_h) &&
+                    same_bits(d.db, first.db) && same_bits(d.dh0, first.dh0) && same_bits(d.dc0, first.dc0))
+            << text_of(shape);
+      }
     }
-  }
 }
 
 Tensor doubles(const Shape& shape, unsigned seed) {

@@ -83,8 +83,8 @@ bool saves_work(const WinogradShape& s, double per_pair) {
 
 }  // namespace
 
-// Transformed filters are still read, from the second-level cache.
-bool winograd_saves_work(const WinogradShape& s) { return saves_work(s, s.has_filters ? 100 : 1000); }
+// Transformed filters are still read, from one of the farther caches.
+bool winograd_saves_work(const WinogradShape& s) { return saves_work(s, s.has_filters ? 250 : 1000); }
 bool winograd_weights_saves_work(const WinogradShape& s) { return saves_work(s, 100); }
 
 std::int64_t winograd_filter_elements(std::int64_t cin, std::int64_t cout) {
