@@ -224,6 +224,15 @@ double Tensor::item() const {
   return 0;
 }
 
+namespace {
+
+/// Borrowed memory others could change.
+Tensor owned(Tensor value) { return value.storage() && value.storage()->borrowed() ? value.clone() : value; }
+
+}  // namespace
+
+Variable::Variable(Tensor value, std::string name) : value_(owned(std::move(value))), name_(std::move(name)) {}
+
 void Variable::assign(const Tensor& value) {
   if (!(value.spec() == spec()))
     throw value_error("Variable '", name_, "' is ", spec(), "; a value of ", value.spec(), " can't be assigned to it.");
@@ -237,7 +246,7 @@ void Variable::assign(const Tensor& value) {
     else
       device->upload(to, value.bytes(), spec().bytes());
   } else {
-    value_ = value;
+    value_ = owned(value);
   }
 }
 

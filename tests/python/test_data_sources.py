@@ -81,6 +81,10 @@ def test_variables_leave_shared_memory_alone():
     variable = keras.Variable(ops.convert_to_tensor(Shared(array)))
     variable.assign_add(np.ones(3, "float32"))
     np.testing.assert_array_equal(array, 0)
+    variable.assign(ops.convert_to_tensor(Shared(array)))
+    array[:] = 5
+    np.testing.assert_array_equal(variable, 0)
+    variable.assign_add(np.ones(3, "float32"))
     before = np.from_dlpack(variable.value)
     variable.assign_add(np.ones(3, "float32"))
     np.testing.assert_array_equal(before, 1)

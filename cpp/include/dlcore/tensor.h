@@ -143,7 +143,7 @@ Tensor Tensor::from(std::span<const T> numbers, const Shape& shape) {
 /// same.
 class Variable {
  public:
-  Variable(Tensor value, std::string name) : value_(std::move(value)), name_(std::move(name)) {}
+  Variable(Tensor value, std::string name);
   const std::string& name() const { return name_; }
   const TensorSpec& spec() const { return value_.spec(); }
   const Tensor& value() const { return value_; }
