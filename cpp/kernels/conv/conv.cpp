@@ -12,6 +12,7 @@
 #include "kernels/conv/gather.h"
 #include "kernels/conv/padding.h"
 #include "kernels/conv/patches.h"
+#include "kernels/gemm/gemm.h"
 #include "kernels/movement/movement.h"
 #include "kernels/scratch.h"
 
@@ -26,6 +27,8 @@ ConvAxis rows_of(const ConvShape& s) { return {s.h, s.oh, s.kh, s.stride_h, s.di
 ConvAxis cols_of(const ConvShape& s) { return {s.w, s.ow, s.kw, s.stride_w, s.dilation_w, s.pad_left}; }
 
 bool is_depthwise(const ConvShape& s) { return choose_conv_algorithm(s) == ConvAlgorithm::Depthwise; }
+bool is_product(const ConvShape& s) { return choose_conv_algorithm(s) == ConvAlgorithm::Gemm; }
+std::int64_t pixels(const ConvShape& s) { return s.n * s.oh * s.ow; }
 
 // ---- depthwise with several outputs per channel: the channels are repeated, so that each output has its own
 
@@ -107,13 +110,16 @@ class Packing {
 }  // namespace
 
 ConvAlgorithm choose_conv_algorithm(const ConvShape& shape) {
-  return shape.groups > 1 && shape.cin_per_group() == 1 ? ConvAlgorithm::Depthwise : ConvAlgorithm::ImplicitGemm;
+  if (shape.groups > 1) return shape.cin_per_group() == 1 ? ConvAlgorithm::Depthwise : ConvAlgorithm::ImplicitGemm;
+  const bool reads_its_pixel = shape.kh == 1 && shape.kw == 1 && shape.stride_h == 1 && shape.stride_w == 1 &&
+                               shape.oh == shape.h && shape.ow == shape.w;
+  return reads_its_pixel ? ConvAlgorithm::Gemm : ConvAlgorithm::ImplicitGemm;
 }
 
 template <class T>
 std::string conv_label(const char* op, const ConvShape& shape) {
   std::string label = op;
-  label += is_depthwise(shape) ? "_depthwise" : "_implicit_gemm";
+  label += is_depthwise(shape) ? "_depthwise" : is_product(shape) ? "_gemm" : "_implicit_gemm";
   label += std::is_same_v<T, double> ? "_f64_" : "_f32_";
   return label.append(name_of(isa()));
 }
@@ -127,12 +133,13 @@ struct ConvForward<T>::Plan {
   Panels panels;
   Packing packing;
   StridedCopy repeat;
+  std::optional<GemmPlan> product;
   std::optional<Depthwise<T>> depthwise;
   std::optional<Gather<T>> gather;  // everything else
 
   static bool wants_packing(const ConvShape& s) {
-    return !is_depthwise(s) && s.cout_per_group() > panel_width<T>(s.cout_per_group()) &&
-           s.n * s.oh * s.ow >= kPackedFrom;
+    return choose_conv_algorithm(s) == ConvAlgorithm::ImplicitGemm &&
+           s.cout_per_group() > panel_width<T>(s.cout_per_group()) && s.n * s.oh * s.ow >= kPackedFrom;
   }
   static Panels panels_of(const ConvShape& s) {
     return {s.groups, s.kh * s.kw, s.cin_per_group(), s.cout_per_group(), panel_width<T>(s.cout_per_group())};
@@ -150,7 +157,9 @@ struct ConvForward<T>::Plan {
         panels(panels_of(s)),
         packing(panels, {s.cout_per_group(), s.cin_per_group() * s.cout, s.cout, 1}, sizeof(T)),
         repeat(repeat_channels(s.n * s.h * s.w, s.cin, multiplier(s), sizeof(T))) {
-    if (is_depthwise(s))
+    if (is_product(s))
+      product = plan_gemm<T>(dense_gemm(pixels(s), s.cout, s.cin));
+    else if (is_depthwise(s))
       depthwise.emplace(DepthwiseShape{s.n, s.cout, s.h, s.w, s.oh, s.ow, s.kw}, forward_taps(rows_of(s)),
                         forward_taps(cols_of(s)));
     else
@@ -167,11 +176,13 @@ ConvForward<T>::~ConvForward() = default;
 
 template <class T>
 std::size_t ConvForward<T>::scratch_bytes() const {
+  if (plan_->product) return plan_->product->scratch_bytes;
   return (plan_->packed ? bytes_of<T>(plan_->panels.elements()) : 0) + bytes_of<T>(plan_->repeated());
 }
 
 template <class T>
 void ConvForward<T>::run(const T* x, const T* w, const T* bias, Activation activation, T* y, void* scratch) const {
+  if (plan_->product) return gemm(*plan_->product, x, w, y, {bias, activation}, scratch);
   Scratch free(scratch);
   if (plan_->packed) {
     T* const packed = free.take<T>(plan_->panels.elements());
@@ -211,7 +222,8 @@ template <class T>
 struct ConvBackwardInput<T>::Plan {
   ConvShape shape;
   bool by_patches;
-  ConvShape inner;  // what the tiles compute: dx, or the patches that dx sums up
+  ConvShape inner;  // what the products make: dx, or the patches that dx sums up
+  std::optional<GemmPlan> product;
   std::optional<Depthwise<T>> depthwise;
   Panels panels;  // c counts output channels, the columns are input channels
   Packing packing;
@@ -231,7 +243,9 @@ struct ConvBackwardInput<T>::Plan {
         panels(panels_of(inner)),
         packing(panels, {s.cout_per_group(), inner.cin_per_group() * s.cout, 1, s.cout}, sizeof(T)),
         patch_sum(s.n, s.cin, rows_of(s), cols_of(s)) {
-    if (is_depthwise(s))
+    if (is_product(inner))
+      product = plan_gemm<T>(dense_gemm(pixels(inner), inner.cin, inner.cout, false, true));
+    else if (is_depthwise(s))
       depthwise.emplace(DepthwiseShape{s.n, s.cout, s.oh, s.ow, s.h, s.w, s.kw}, backward_taps(rows_of(s)),
                         backward_taps(cols_of(s)));
     else
@@ -239,7 +253,7 @@ struct ConvBackwardInput<T>::Plan {
                      panels.layout());
   }
 
-  std::int64_t packed() const { return is_depthwise(shape) ? 0 : panels.elements(); }
+  std::int64_t packed() const { return gather ? panels.elements() : 0; }
   std::int64_t patches() const { return by_patches ? inner.n * inner.h * inner.w * inner.cin : 0; }
   std::int64_t repeated() const { return multiplier(shape) > 1 ? shape.n * shape.h * shape.w * shape.cout : 0; }
 };
@@ -251,14 +265,15 @@ ConvBackwardInput<T>::~ConvBackwardInput() = default;
 
 template <class T>
 std::size_t ConvBackwardInput<T>::scratch_bytes() const {
-  return bytes_of<T>(plan_->packed()) + bytes_of<T>(plan_->patches()) + bytes_of<T>(plan_->repeated());
+  return bytes_of<T>(plan_->packed()) + bytes_of<T>(plan_->patches()) + bytes_of<T>(plan_->repeated()) +
+         (plan_->product ? plan_->product->scratch_bytes : 0);
 }
 
 template <class T>
 void ConvBackwardInput<T>::run(const T* dy, const T* w, T* dx, void* scratch) const {
   const ConvShape& s = plan_->shape;
   Scratch free(scratch);
-  if (!is_depthwise(s)) {
+  if (plan_->gather) {
     T* const packed = free.take<T>(plan_->packed());
     plan_->packing.run(w, packed);
     w = packed;
@@ -266,7 +281,9 @@ void ConvBackwardInput<T>::run(const T* dy, const T* w, T* dx, void* scratch) co
   T* const patches = free.take<T>(plan_->patches());
   T* const repeated = free.take<T>(plan_->repeated());
   T* const target = plan_->by_patches ? patches : plan_->repeated() > 0 ? repeated : dx;
-  if (plan_->depthwise)
+  if (plan_->product)
+    gemm(*plan_->product, dy, w, target, {}, free.take<T>(0));
+  else if (plan_->depthwise)
     plan_->depthwise->run(dy, w, nullptr, Activation::None, target);
   else
     plan_->gather->run(dy, w, nullptr, Activation::None, target);
@@ -292,6 +309,7 @@ struct ConvBackwardWeights<T>::Plan {
   ConvShape shape, inner;
   bool padded;
   StridedCopy repeat;
+  std::optional<GemmPlan> product;
   std::optional<DepthwiseGradient<T>> depthwise;
   std::optional<Correlate<T>> correlate;  // everything else
 
@@ -300,7 +318,9 @@ struct ConvBackwardWeights<T>::Plan {
         inner(wants_padded_input(s) ? without_padding(s) : s),
         padded(wants_padded_input(s)),
         repeat(repeat_channels(s.n * s.h * s.w, s.cin, multiplier(s), sizeof(T))) {
-    if (is_depthwise(s))
+    if (is_product(s))
+      product = plan_gemm<T>(dense_gemm(s.cin, s.cout, pixels(s), true));
+    else if (is_depthwise(s))
       depthwise.emplace(s.n, s.cout, rows_of(s), cols_of(s));
     else
       correlate.emplace(
@@ -318,12 +338,14 @@ ConvBackwardWeights<T>::~ConvBackwardWeights() = default;
 
 template <class T>
 std::size_t ConvBackwardWeights<T>::scratch_bytes() const {
+  if (plan_->product) return plan_->product->scratch_bytes;
   const std::size_t sums = plan_->depthwise ? plan_->depthwise->scratch_bytes() : plan_->correlate->scratch_bytes();
   return bytes_of<T>(plan_->padded_elements()) + bytes_of<T>(plan_->repeated()) + sums;
 }
 
 template <class T>
 void ConvBackwardWeights<T>::run(const T* x, const T* dy, T* dw, void* scratch) const {
+  if (plan_->product) return gemm(*plan_->product, x, dy, dw, {}, scratch);
   const ConvShape& s = plan_->shape;
   Scratch free(scratch);
   if (plan_->padded) {

@@ -35,6 +35,7 @@ struct ConvShape {
 };
 
 enum class ConvAlgorithm {
+  Gemm,          // a filter of one tap that reads every pixel: a matrix product (pixels x channels)
   ImplicitGemm,  // register tiles over (pixels x output channels) that read x where it lies: every shape
   Depthwise,     // one input channel per group: vectors over channels
 };

@@ -182,56 +182,36 @@ void DepthwiseGradient<T>::run(const T* x, const T* dy, T* dw, void* scratch) co
     for (std::int64_t i = 0; i < weights(); ++i) dw[i] += sums[part * sum_step + i];
 }
 
-/// Row n * OH + oh of dy. Taps go three at a time, over the pixels that all three count for, then each over its others.
+/// Row n * OH + oh of dy. Taps go three by three, then those that are left.
 template <class T>
 void DepthwiseGradient<T>::add_row(std::int64_t row, const T* x, const T* dy, T* sums) const {
   const std::int64_t image = row / rows_.out, oh = row % rows_.out;
-  dy += row * cols_.out * channels_;
-  for (std::int64_t tap_row = 0; tap_row < rows_.taps; ++tap_row) {
-    const std::int64_t h = oh * rows_.stride + tap_row * rows_.dilation - rows_.pad;
-    if (h < 0 || h >= rows_.in) continue;
-    const T* const x_row = x + (image * rows_.in + h) * cols_.in * channels_;
-    for (std::int64_t tap = 0; tap < cols_.taps;) {
-      const std::int64_t taps = cols_.taps - tap >= 3 ? 3 : 1;
-      TapRange shared = col_outputs_[tap];
-      for (std::int64_t t = tap + 1; t < tap + taps; ++t) {
-        const TapRange own = col_outputs_[t];
-        shared = {std::max(shared.first, own.first), std::min(shared.last, own.last)};
-      }
-      shared.last = std::max(shared.first, shared.last);
-      const auto add = [&](std::int64_t t, std::int64_t count, const TapRange& outputs) {
-        add_taps(count, outputs, x_row + (t * cols_.dilation - cols_.pad) * channels_, dy,
-                 sums + (tap_row * cols_.taps + t) * channels_);
-      };
-      add(tap, taps, shared);
-      for (std::int64_t t = tap; taps > 1 && t < tap + taps; ++t) {
-        const TapRange own = col_outputs_[t];
-        add(t, 1, {own.first, std::min(own.last, shared.first)});
-        add(t, 1, {std::max(own.first, shared.last), own.last});
-      }
-      tap += taps;
+  const std::int64_t x_row = cols_.in * channels_, top = oh * rows_.stride - rows_.pad;
+  const auto reads_inside = [&](std::int64_t tap) {
+    const std::int64_t h = top + tap * rows_.dilation;
+    return h >= 0 && h < rows_.in;
+  };
+  DepthwiseGradientArgs<T> args{};
+  args.dy = dy + row * cols_.out * channels_;
+  args.channels = channels_;
+  args.x_pixel = cols_.stride * channels_;
+  args.tap_row_reach = rows_.dilation * x_row;
+  args.tap_col_reach = cols_.dilation * channels_;
+  args.sums_row = cols_.taps * channels_;
+  const DepthwiseGradientSet<T>& set = gradient_set<T>();
+  const auto& three = cols_.dilation == cols_.stride ? set.three_adjacent : set.three_columns;
+  for (std::int64_t tap_row = 0, count; tap_row < rows_.taps; tap_row += std::max<std::int64_t>(count, 1)) {
+    for (count = 0; count < kMostTapRows && tap_row + count < rows_.taps && reads_inside(tap_row + count);) ++count;
+    if (count == 0) continue;
+    const T* const x_first = x + (image * rows_.in + top + tap_row * rows_.dilation) * x_row - cols_.pad * channels_;
+    for (std::int64_t tap = 0, taps; tap < cols_.taps; tap += taps) {
+      taps = cols_.taps - tap >= 3 ? 3 : 1;
+      args.x = x_first + tap * args.tap_col_reach;
+      args.sums = sums + (tap_row * cols_.taps + tap) * channels_;
+      std::copy_n(col_outputs_.begin() + tap, taps, args.outputs);
+      (taps == 3 ? three : set.one_column)[count](args);
     }
   }
-}
-
-/// x: what the first tap reads for pixel 0, which may lie outside.
-template <class T>
-void DepthwiseGradient<T>::add_taps(std::int64_t taps, const TapRange& outputs, const T* x, const T* dy,
-                                    T* sums) const {
-  if (outputs.first >= outputs.last) return;
-  const std::int64_t x_pixel = cols_.stride * channels_;
-  const DepthwiseGradientArgs<T> args{x + outputs.first * x_pixel,
-                                      dy + outputs.first * channels_,
-                                      sums,
-                                      channels_,
-                                      outputs.last - outputs.first,
-                                      x_pixel,
-                                      cols_.dilation * channels_};
-  const DepthwiseGradientSet<T>& kernels = gradient_set<T>();
-  if (taps == 1)
-    kernels.one_tap(args);
-  else
-    (cols_.dilation == cols_.stride ? kernels.three_adjacent : kernels.three_taps)(args);
 }
 
 template class Depthwise<float>;

@@ -62,7 +62,6 @@ class DepthwiseGradient {
  private:
   std::int64_t weights() const { return rows_.taps * cols_.taps * channels_; }
   void add_row(std::int64_t row, const T* x, const T* dy, T* sums) const;
-  void add_taps(std::int64_t taps, const TapRange& outputs, const T* x, const T* dy, T* sums) const;
 
   std::int64_t images_, channels_;
   ConvAxis rows_, cols_;
@@ -97,21 +96,28 @@ struct DepthwiseSet {
   void (*three_adjacent[4])(const DepthwiseArgs<T>& args);
 };
 
-/// Of a row of dy, for some taps of a row of the filters: sums[t, c] += over pixels p of x[p, t, c] * dy[p, c].
+/// Of a row of dy, for rows and columns of taps: sums[r, t, c] += over pixels p in outputs[t] of x[p, r, t, c] * dy[p,
+/// c].
 template <class T>
 struct DepthwiseGradientArgs {
-  const T* x;   // what the first tap reads for the first pixel
-  const T* dy;  // of the first pixel
+  const T* x;   // what the first tap reads for pixel 0, which may lie outside
+  const T* dy;  // of pixel 0
   T* sums;      // of the first tap
-  std::int64_t channels, pixels;
-  std::int64_t x_pixel, tap_reach;  // in x, from a pixel or a tap to the next
+  std::int64_t channels;
+  std::int64_t x_pixel, tap_row_reach, tap_col_reach;  // in x, from a pixel or a tap to the next
+  std::int64_t sums_row;
+  TapRange outputs[3];  // by column
 };
+
+inline constexpr int kMostTapRows = 3;
 
 template <class T>
 struct DepthwiseGradientSet {
-  void (*one_tap)(const DepthwiseGradientArgs<T>& args);
-  void (*three_taps)(const DepthwiseGradientArgs<T>& args);
-  void (*three_adjacent)(const DepthwiseGradientArgs<T>& args);  // tap_reach = x_pixel
+  /// By the number of rows of taps.
+  using Kernels = void (*[kMostTapRows + 1])(const DepthwiseGradientArgs<T>& args);
+  Kernels one_column;
+  Kernels three_columns;
+  Kernels three_adjacent;  // tap_col_reach = x_pixel
 };
 
 struct DepthwiseKernels {

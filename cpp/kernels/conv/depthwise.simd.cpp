@@ -83,62 +83,117 @@ constexpr DepthwiseSet<T> depthwise() {
 
 // ---- the gradient to the filters
 
-constexpr int kChunk = 4;  // pixels that are multiplied together; they have two sums, so that one does not wait
+// Pixels that are multiplied together, and rows of taps: their sums, and what is read of x, stay in registers.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int kChunk = 4, kTapRows = 3;
+#else
+constexpr int kChunk = 2, kTapRows = 2;
+#endif
 
-template <class T, int kTaps, bool kAdjacent, bool kPartial>
+template <class T, int kRows, int kTaps>
+struct TapSums {
+  static constexpr int kCount = kRows * kTaps < 8 ? 2 : 1;  // of each: an addition need not wait for the one before
+  vec<T> sum[kCount][kRows][kTaps]{};
+};
+
+template <class T, int kRows, int kTaps, bool kAdjacent, bool kPartial>
 DLCORE_INLINE void add_chunk(const DepthwiseGradientArgs<T>& args, const T* x, const T* dy,
-                             Channels<T, kPartial> channels, vec<T> (&sum)[2][kTaps]) {
+                             Channels<T, kPartial> channels, TapSums<T, kRows, kTaps>& sums) {
+  constexpr int kRead = kAdjacent ? kChunk + kTaps - 1 : 1;
+  vec<T> read[kRows][kRead];
   if constexpr (kAdjacent) {
-    vec<T> read[kChunk + kTaps - 1];
+#pragma GCC unroll 3
+    for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
-    for (int i = 0; i < kChunk + kTaps - 1; ++i, x += args.x_pixel) read[i] = channels.read(x);
-#pragma GCC unroll 4
-    for (int p = 0; p < kChunk; ++p, dy += args.channels) {
-      const vec<T> factor = channels.read(dy);
-#pragma GCC unroll 3
-      for (int t = 0; t < kTaps; ++t) sum[p & 1][t] = fma(read[p + t], factor, sum[p & 1][t]);
-    }
-  } else {
-#pragma GCC unroll 4
-    for (int p = 0; p < kChunk; ++p, x += args.x_pixel, dy += args.channels) {
-      const vec<T> factor = channels.read(dy);
-#pragma GCC unroll 3
-      for (int t = 0; t < kTaps; ++t) sum[p & 1][t] = fma(channels.read(x + t * args.tap_reach), factor, sum[p & 1][t]);
-    }
+      for (int i = 0; i < kRead; ++i) read[r][i] = channels.read(x + r * args.tap_row_reach + i * args.x_pixel);
   }
-}
-
-template <class T, int kTaps, bool kAdjacent, bool kPartial>
-DLCORE_INLINE void gradient_column(const DepthwiseGradientArgs<T>& args, std::int64_t c,
-                                   Channels<T, kPartial> channels) {
-  const T *x = args.x + c, *dy = args.dy + c;
-  vec<T> sum[2][kTaps]{};
-  std::int64_t left = args.pixels;
-  for (; left >= kChunk; left -= kChunk, x += kChunk * args.x_pixel, dy += kChunk * args.channels)
-    add_chunk<T, kTaps, kAdjacent, kPartial>(args, x, dy, channels, sum);
-  for (; left > 0; --left, x += args.x_pixel, dy += args.channels) {
+#pragma GCC unroll 4
+  for (int p = 0; p < kChunk; ++p, x += args.x_pixel, dy += args.channels) {
     const vec<T> factor = channels.read(dy);
 #pragma GCC unroll 3
-    for (int t = 0; t < kTaps; ++t) sum[0][t] = fma(channels.read(x + t * args.tap_reach), factor, sum[0][t]);
-  }
+    for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 3
-  for (int t = 0; t < kTaps; ++t) {
-    T* const total = args.sums + t * args.channels + c;
-    channels.write(total, channels.read(total) + (sum[0][t] + sum[1][t]));
+      for (int t = 0; t < kTaps; ++t) {
+        vec<T>& sum = sums.sum[p % TapSums<T, kRows, kTaps>::kCount][r][t];
+        const vec<T> value = kAdjacent ? read[r][kAdjacent ? p + t : 0]
+                                       : channels.read(x + r * args.tap_row_reach + t * args.tap_col_reach);
+        sum = fma(value, factor, sum);
+      }
   }
 }
 
-template <class T, int kTaps, bool kAdjacent>
+/// A pixel at the border: not every tap counts.
+template <class T, int kRows, int kTaps, bool kPartial>
+DLCORE_INLINE void add_pixel(const DepthwiseGradientArgs<T>& args, std::int64_t p, const T* x, const T* dy,
+                             Channels<T, kPartial> channels, TapSums<T, kRows, kTaps>& sums) {
+  const vec<T> factor = channels.read(dy);
+#pragma GCC unroll 3
+  for (int t = 0; t < kTaps; ++t) {
+    if (p < args.outputs[t].first || p >= args.outputs[t].last) continue;
+#pragma GCC unroll 3
+    for (int r = 0; r < kRows; ++r)
+      sums.sum[0][r][t] =
+          fma(channels.read(x + r * args.tap_row_reach + t * args.tap_col_reach), factor, sums.sum[0][r][t]);
+  }
+}
+
+template <class T, int kRows, int kTaps, bool kAdjacent, bool kPartial>
+DLCORE_INLINE void gradient_column(const DepthwiseGradientArgs<T>& args, TapRange all, TapRange whole, std::int64_t c,
+                                   Channels<T, kPartial> channels) {
+  TapSums<T, kRows, kTaps> sums;
+  std::int64_t p = all.first;
+  const T *x = args.x + c + p * args.x_pixel, *dy = args.dy + c + p * args.channels;
+  for (; p < whole.first; ++p, x += args.x_pixel, dy += args.channels)
+    add_pixel<T, kRows, kTaps, kPartial>(args, p, x, dy, channels, sums);
+  for (; p + kChunk <= whole.last; p += kChunk, x += kChunk * args.x_pixel, dy += kChunk * args.channels)
+    add_chunk<T, kRows, kTaps, kAdjacent, kPartial>(args, x, dy, channels, sums);
+  for (; p < all.last; ++p, x += args.x_pixel, dy += args.channels)
+    add_pixel<T, kRows, kTaps, kPartial>(args, p, x, dy, channels, sums);
+#pragma GCC unroll 3
+  for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 3
+    for (int t = 0; t < kTaps; ++t) {
+      T* const total = args.sums + r * args.sums_row + t * args.channels + c;
+      vec<T> sum = sums.sum[0][r][t];
+      if constexpr (TapSums<T, kRows, kTaps>::kCount > 1) sum += sums.sum[1][r][t];
+      channels.write(total, channels.read(total) + sum);
+    }
+}
+
+template <class T, int kRows, int kTaps, bool kAdjacent>
 void gradient(const DepthwiseGradientArgs<T>& args) {
+  TapRange all = args.outputs[0], whole = all;
+  for (int t = 1; t < kTaps; ++t) {
+    all = {min_of(all.first, args.outputs[t].first), max_of(all.last, args.outputs[t].last)};
+    whole = {max_of(whole.first, args.outputs[t].first), min_of(whole.last, args.outputs[t].last)};
+  }
+  whole.first = min_of(whole.first, all.last);
   std::int64_t c = 0;
   for (; c + kLanes<T> <= args.channels; c += kLanes<T>)
-    gradient_column<T, kTaps, kAdjacent, false>(args, c, {kLanes<T>});
-  if (c < args.channels) gradient_column<T, kTaps, kAdjacent, true>(args, c, {static_cast<int>(args.channels - c)});
+    gradient_column<T, kRows, kTaps, kAdjacent, false>(args, all, whole, c, {kLanes<T>});
+  if (c < args.channels)
+    gradient_column<T, kRows, kTaps, kAdjacent, true>(args, all, whole, c, {static_cast<int>(args.channels - c)});
+}
+
+/// More rows of taps than the registers hold go in two.
+template <class T, int kRows, int kTaps, bool kAdjacent>
+void gradient_rows(const DepthwiseGradientArgs<T>& args) {
+  if constexpr (kRows <= kTapRows) {
+    gradient<T, kRows, kTaps, kAdjacent>(args);
+  } else {
+    gradient<T, kTapRows, kTaps, kAdjacent>(args);
+    DepthwiseGradientArgs<T> rest = args;
+    rest.x += kTapRows * args.tap_row_reach;
+    rest.sums += kTapRows * args.sums_row;
+    gradient<T, kRows - kTapRows, kTaps, kAdjacent>(rest);
+  }
 }
 
 template <class T>
 constexpr DepthwiseGradientSet<T> gradients() {
-  return {gradient<T, 1, false>, gradient<T, 3, false>, gradient<T, 3, true>};
+  return {{nullptr, gradient_rows<T, 1, 1, false>, gradient_rows<T, 2, 1, false>, gradient_rows<T, 3, 1, false>},
+          {nullptr, gradient_rows<T, 1, 3, false>, gradient_rows<T, 2, 3, false>, gradient_rows<T, 3, 3, false>},
+          {nullptr, gradient_rows<T, 1, 3, true>, gradient_rows<T, 2, 3, true>, gradient_rows<T, 3, 3, true>}};
 }
 
 }  // namespace
