@@ -81,18 +81,21 @@ bool packs_per_task(const GemmPlan& plan) {
 }
 
 // Cuts rows, columns or k in halves until there are enough tasks, each time where the operands and partial products
-// that the tasks read and write grow least. Blocks stay wide enough to use what they read a few times.
+// that the tasks read and write grow least. Blocks stay wide enough to use what they read a few times, if less often
+// where the other threads would have nothing to do.
 void choose_tasks(GemmPlan& plan) {
   const GemmShape& s = plan.shape;
   const bool row = s.m == 1;
   const double tasks = std::clamp(plan.cost / (row ? kRowTaskCost : kTaskCost), 1.0, kTasks);
   const std::int64_t least_k = row ? kRowSplitLength : kSplitLength;
-  const std::int64_t least_m = 4 * plan.mr, least_n = 4 * plan.nr;
   plan.block_m = round_up(std::max<std::int64_t>(s.m, 1), plan.mr);
   plan.block_n = round_up(std::max<std::int64_t>(s.n, 1), plan.nr);
   std::int64_t splits = 1;
-  while (static_cast<double>(parts(s.m, plan.block_m) * parts(s.n, plan.block_n) * splits) < tasks) {
-    const std::int64_t never = INT64_MAX;
+  for (;;) {
+    const std::int64_t count = parts(s.m, plan.block_m) * parts(s.n, plan.block_n) * splits;
+    if (static_cast<double>(count) >= tasks) break;
+    const std::int64_t never = INT64_MAX, tiles = count == 1 ? 2 : 4;
+    const std::int64_t least_m = tiles * plan.mr, least_n = tiles * plan.nr;
     const std::int64_t cut_m =
         plan.block_m >= 2 * least_m && !packs_per_task(plan) ? parts(s.m, plan.block_m) * s.n * s.k : never;
     const std::int64_t cut_n = plan.block_n >= 2 * least_n ? parts(s.n, plan.block_n) * s.m * s.k : never;
