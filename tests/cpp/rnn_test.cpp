@@ -188,7 +188,7 @@ Layer<double> one_row(const Layer<double>& all, std::int64_t b) {
   return row;
 }
 
-// Large batches go in chunks, groups and blocks of steps; one row goes in a single piece, which central differences
+// Large batches go in chunks of rows; one row goes in a single piece, which central differences
 // check.
 TEST(Rnn, GradientsOfABatchAreTheSumsOfItsRows) {
   for (RnnCell cell : kCells)

@@ -1,6 +1,6 @@
 // Backward through time for a range of batch rows. Only for *.simd.cpp.
-// Steps go in blocks: each step leaves the gradients of the sums in its gates (deltas) behind, and while those of a
-// block are in L2 they are multiplied with the inputs (dw_x, dw_h) and the weights (dx).
+// Each step leaves the gradients of the sums in its gates (deltas) behind, and the states that its weights multiplied;
+// the gradients that do not flow through time are products of these (rnn.cpp).
 #pragma once
 
 #include "kernels/gemm/panels.simd.h"
@@ -120,92 +120,47 @@ void simple_row_back(const Activations<T, kUsual>& act, const BackwardRow<T>& ro
 
 // ---- all steps of a range of rows
 
-/// Columns of w_h: `vectors` of them from `into` on multiply one of the saved vectors, and their deltas start at
-/// `from`.
-struct RecurrentPart {
-  int saved, from, into, vectors;
-};
-/// The columns that multiply h, in at most two parts; the first has all but those of the candidate of a GRU.
-struct RecurrentParts {
-  RecurrentPart part[2];
-  int count;
-};
-DLCORE_INLINE RecurrentParts recurrent_parts(RnnCell cell) {
-  const RnnLayout layout = rnn_layout(cell);
-  switch (cell) {
-    case RnnCell::GruResetAfter:
-      return {{{layout.h_before, 0, 0, 2}, {layout.h_before, 3, 2, 1}}, 2};
-    case RnnCell::GruResetBefore:
-      return {{{layout.h_before, 0, 0, 2}, {layout.reset, 2, 2, 1}}, 2};
-    default:
-      return {{{layout.h_before, 0, 0, rnn_gates(cell)}, {}}, 1};
-  }
-}
-
-/// Places of the packed transposes, in elements: of w_x, and of w_h in its parts.
+/// Places of the packed transposes of w_h in its parts, in elements.
 struct BackwardWeights {
-  std::int64_t w_x, w_h[2], elements;
+  std::int64_t part[2], elements;
 };
 template <class T>
 BackwardWeights backward_weights(const RnnShape& s) {
   const RecurrentParts parts = recurrent_parts(s.cell);
   BackwardWeights at{};
-  at.w_h[0] = panel_elements<T>(rnn_gates(s.cell) * s.units, s.channels);
-  at.w_h[1] = at.w_h[0] + panel_elements<T>(parts.part[0].vectors * s.units, s.units);
-  at.elements = at.w_h[1] + panel_elements<T>(parts.part[1].vectors * s.units, s.units);
+  at.part[1] = panel_elements<T>(parts.part[0].vectors * s.units, s.units);
+  at.elements = at.part[1] + panel_elements<T>(parts.part[1].vectors * s.units, s.units);
   return at;
 }
 
-/// Rows of x and h as the transposed operand of the weights' gradients: panels of `height` columns.
-DLCORE_INLINE std::int64_t panel_height(std::int64_t columns, std::int64_t most) {
-  const std::int64_t panels = (columns + most - 1) / most;
-  return (columns + panels - 1) / panels;
-}
-
-/// Places in the scratch of one chunk of rows, in elements.
+/// Places in the scratch of one chunk of rows, in elements: each [rows, U].
 struct BackwardScratch {
-  std::int64_t block;            // steps whose products are made together
-  std::int64_t delta_stride;     // of the rows of deltas: an odd number of cache lines, which spreads them in L1
-  std::int64_t deltas;           // [block, rows, delta_stride]
-  std::int64_t inputs;           // panels of x or h, block * rows long
-  std::int64_t dh, dc, carried;  // [rows, U]
-  std::int64_t dreset;           // [rows, U], for GruResetBefore
+  std::int64_t dh, dc, carried;
+  std::int64_t dreset;  // for GruResetBefore
   std::int64_t elements;
 };
-template <class T>
-BackwardScratch backward_scratch(const RnnShape& s) {
-  constexpr std::int64_t kLine = 64 / sizeof(T);
-  const std::int64_t rows = rnn_chunk_rows(s.batch), state = rows * s.units;
-  BackwardScratch at{};
-  at.block = max_of<std::int64_t>(1, min_of(s.steps, kBlockRows / rows));
-  at.delta_stride = ((rnn_layout(s.cell).deltas * s.units + kLine - 1) / kLine | 1) * kLine;
-  at.inputs = at.block * rows * at.delta_stride + kNr<T>;
-  at.dh = at.inputs + at.block * rows * (max_of(s.channels, s.units) + kMr<T>);
-  at.dc = at.dh + state, at.carried = at.dc + state, at.dreset = at.carried + state;
-  at.elements = at.dreset + state;
-  return at;
+DLCORE_INLINE BackwardScratch backward_scratch(const RnnShape& s) {
+  const std::int64_t state = rnn_chunk_rows(s.batch) * s.units;
+  return {0, state, 2 * state, 3 * state, 4 * state};
 }
 
 template <class T, bool kUsual>
 class BackwardPass {
  public:
-  BackwardPass(const RnnShape& shape, const RnnBackward<T>& io, const T* packed, const RnnPartial<T>& sums,
+  BackwardPass(const RnnShape& shape, const RnnBackward<T>& io, const T* packed, const RnnDeltas<T>& left,
                std::int64_t first, std::int64_t rows, T* scratch)
       : s_(shape),
         io_(io),
-        sums_(sums),
+        left_(left),
         act_(shape),
         parts_(recurrent_parts(shape.cell)),
         weights_(backward_weights<T>(shape)),
         layout_(rnn_layout(shape.cell)),
         first_(first),
         rows_(rows),
-        cols_(rnn_gates(shape.cell) * shape.units),
         packed_(packed) {
-    const BackwardScratch at = backward_scratch<T>(shape);
-    block_ = at.block, stride_ = at.delta_stride;
-    deltas_ = scratch + at.deltas, inputs_ = scratch + at.inputs, dh_ = scratch + at.dh, dc_ = scratch + at.dc;
-    carried_ = scratch + at.carried, dreset_ = scratch + at.dreset;
+    const BackwardScratch at = backward_scratch(shape);
+    dh_ = scratch + at.dh, dc_ = scratch + at.dc, carried_ = scratch + at.carried, dreset_ = scratch + at.dreset;
   }
 
   void run() {
@@ -213,12 +168,8 @@ class BackwardPass {
     start(dh_, io_.dh_T);
     start(dc_, io_.dc_T);
     clear_row(carried_, state);
-    for (std::int64_t to = s_.steps; to > 0; to -= block_) {
-      const std::int64_t from = max_of<std::int64_t>(0, to - block_);
-      for (std::int64_t step = to - 1; step >= from; --step) run_step(step, step - from);
-      weight_gradients(from, to);
-      if (io_.dx) input_gradients(from, to);
-    }
+    clear_row(left_.db, layout_.deltas * s_.units);
+    for (std::int64_t step = s_.steps - 1; step >= 0; --step) run_step(step);
     copy_row(io_.dh0 + at, dh_, state);
     if (io_.dc0) copy_row(io_.dc0 + at, dc_, state);
   }
@@ -238,11 +189,13 @@ class BackwardPass {
   const T* saved_at(std::int64_t step, std::int64_t row) const {
     return io_.workspace + (step * s_.batch + first_ + row) * layout_.saved * s_.units;
   }
-  T* deltas_at(std::int64_t slot) const { return deltas_ + slot * rows_ * stride_; }
+  /// Where what is left of a step stands, as x does: [B,T].
+  std::int64_t place(std::int64_t row, std::int64_t step) const { return (first_ + row) * s_.steps + time_of(step); }
+  T* deltas_at(std::int64_t row, std::int64_t step) const {
+    return left_.deltas + place(row, step) * rnn_delta_stride<T>(s_);
+  }
 
-  // ---- one step
-
-  BackwardRow<T> row_at(std::int64_t row, std::int64_t step, std::int64_t slot) const {
+  BackwardRow<T> row_at(std::int64_t row, std::int64_t step) const {
     const std::int64_t units = s_.units;
     const T* saved = saved_at(step, row);
     return {units,
@@ -252,26 +205,28 @@ class BackwardPass {
             dh_ + row * units,
             dc_ + row * units,
             io_.mask ? carried_ + row * units : nullptr,
-            deltas_at(slot) + row * stride_,
-            sums_.db};
+            deltas_at(row, step),
+            left_.db};
   }
 
-  void run_step(std::int64_t step, std::int64_t slot) {
+  void run_step(std::int64_t step) {
     for (std::int64_t row = 0; row < rows_; ++row) {
-      const BackwardRow<T> at = row_at(row, step, slot);
+      const BackwardRow<T> at = row_at(row, step);
+      for (int i = 0; i < parts_.states; ++i)
+        copy_row(left_.states[i] + place(row, step) * s_.units, at.saved + parts_.part[i].saved * s_.units, s_.units);
       if (masked(row, step))
         pass_by(at);
       else
         update(at);
     }
     if (s_.cell == RnnCell::GruResetBefore) {
-      multiply_recurrent(1, slot, dreset_, false);
+      multiply_recurrent(1, step, dreset_, false);
       for (std::int64_t row = 0; row < rows_; ++row)
-        if (!masked(row, step)) gru_reset_before_gate_back(act_, row_at(row, step, slot), dreset_ + row * s_.units);
+        if (!masked(row, step)) gru_reset_before_gate_back(act_, row_at(row, step), dreset_ + row * s_.units);
     } else if (parts_.count == 2) {
-      multiply_recurrent(1, slot, dh_, true);
+      multiply_recurrent(1, step, dh_, true);
     }
-    multiply_recurrent(0, slot, dh_, true);
+    multiply_recurrent(0, step, dh_, true);
   }
 
   /// A masked step: states and output are those before, no gate has a gradient.
@@ -294,78 +249,22 @@ class BackwardPass {
   }
 
   /// d (+)= deltas of a part times the transpose of its columns of w_h.
-  void multiply_recurrent(int i, std::int64_t slot, T* d, bool accumulate) const {
+  void multiply_recurrent(int i, std::int64_t step, T* d, bool accumulate) const {
     const RecurrentPart& part = parts_.part[i];
-    multiply(rows_, s_.units, part.vectors * s_.units, deltas_at(slot) + part.from * s_.units, stride_,
-             packed_ + weights_.w_h[i], d, s_.units, accumulate);
-  }
-
-  // ---- the products of a block of steps [from, to)
-
-  T* input_gradient_at(std::int64_t row, std::int64_t step) const {
-    return io_.dx + ((first_ + row) * s_.steps + time_of(step)) * s_.channels;
-  }
-  /// dx = deltas times the transpose of w_x: a panel of the weights serves all steps, as in the forward pass.
-  void input_gradients(std::int64_t from, std::int64_t to) const {
-    const std::int64_t channels = s_.channels, steps = to - from, ahead = s_.reverse ? -channels : channels;
-    const T* panel = packed_ + weights_.w_x;
-    for (std::int64_t j = 0; j < channels; j += kNr<T>, panel += cols_ * kNr<T>) {
-      const int width = static_cast<int>(min_of<std::int64_t>(kNr<T>, channels - j));
-      if (rows_ >= steps)
-        for (std::int64_t step = 0; step < steps; ++step)
-          multiply_panel(rows_, width, cols_, deltas_at(step), stride_, panel, std::int64_t{kNr<T>},
-                         input_gradient_at(0, from + step) + j, s_.steps * channels, false);
-      else
-        for (std::int64_t row = 0; row < rows_; ++row)
-          multiply_panel(steps, width, cols_, deltas_ + row * stride_, rows_ * stride_, panel, std::int64_t{kNr<T>},
-                         input_gradient_at(row, from) + j, ahead, false);
-    }
-  }
-
-  void weight_gradients(std::int64_t from, std::int64_t to) const {
-    const std::int64_t units = s_.units, k = (to - from) * rows_;
-    const auto x = [&](std::int64_t step) { return io_.x + (first_ * s_.steps + time_of(step)) * s_.channels; };
-    pack_inputs(from, to, s_.channels, x, s_.steps * s_.channels);
-    add_product(s_.channels, k, deltas_, cols_, sums_.dw_x);
-    for (int i = 0; i < parts_.count; ++i) {
-      const RecurrentPart& part = parts_.part[i];
-      const auto h = [&](std::int64_t step) { return saved_at(step, 0) + part.saved * units; };
-      if (i == 0 || part.saved != parts_.part[0].saved) pack_inputs(from, to, units, h, layout_.saved * units);
-      add_product(units, k, deltas_ + part.from * units, part.vectors * units, sums_.dw_h + part.into * units);
-    }
-  }
-
-  /// Panels of the rows rows_of(step)[row * ld], row < rows_, one step below the other.
-  template <class RowsOf>
-  void pack_inputs(std::int64_t from, std::int64_t to, std::int64_t columns, const RowsOf& rows_of,
-                   std::int64_t ld) const {
-    const std::int64_t height = panel_height(columns, kMr<T>), k = (to - from) * rows_;
-    for (std::int64_t step = from; step < to; ++step)
-      for (std::int64_t i = 0; i < columns; i += height)
-        pack_panel(inputs_ + i * k + (step - from) * rows_ * height, static_cast<int>(height), rows_of(step) + i, ld,
-                   false, static_cast<int>(min_of(height, columns - i)), rows_);
-  }
-
-  /// dw [rows, cols] += transpose of the packed inputs [k, rows] times deltas [k, cols]; rows of dw are cols_ apart.
-  void add_product(std::int64_t rows, std::int64_t k, const T* deltas, std::int64_t cols, T* dw) const {
-    const std::int64_t height = panel_height(rows, kMr<T>);
-    for (std::int64_t j = 0; j < cols; j += kNr<T>)
-      for (std::int64_t i = 0; i < rows; i += height)
-        gemm_ukernel(static_cast<int>(min_of(height, rows - i)),
-                     static_cast<int>(min_of<std::int64_t>(kNr<T>, cols - j)), k, inputs_ + i * k, std::int64_t{1},
-                     height, deltas + j, stride_, dw + i * cols_ + j, cols_, true);
+    multiply(rows_, s_.units, part.vectors * s_.units, deltas_at(0, step) + part.from * s_.units,
+             s_.steps * rnn_delta_stride<T>(s_), packed_ + weights_.part[i], d, s_.units, accumulate);
   }
 
   const RnnShape& s_;
   const RnnBackward<T>& io_;
-  const RnnPartial<T>& sums_;
+  const RnnDeltas<T>& left_;
   Activations<T, kUsual> act_;
   RecurrentParts parts_;
   BackwardWeights weights_;
   RnnLayout layout_;
-  std::int64_t first_, rows_, cols_, block_, stride_;
+  std::int64_t first_, rows_;
   const T* packed_;
-  T *deltas_, *inputs_, *dh_, *dc_, *carried_, *dreset_;
+  T *dh_, *dc_, *carried_, *dreset_;
 };
 
 }  // namespace dlcore::DLCORE_ISA

@@ -5,6 +5,7 @@
 
 #include "base/isa.h"
 #include "base/parallel.h"
+#include "kernels/gemm/gemm.h"
 #include "kernels/rnn/rows.h"
 
 namespace dlcore {
@@ -43,8 +44,6 @@ const RnnRows<T>& rows_of() {
 
 constexpr double kFlopsPerNanosecond = 50;  // of one thread, for cost estimates
 constexpr std::int64_t kAlign = 64;
-constexpr std::int64_t kMostGroups = 16;       // of batch rows with sums of their own,
-constexpr std::int64_t kSumsBytes = 32 << 20;  // and the bytes that these may take
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -81,11 +80,12 @@ namespace {
 
 std::int64_t chunks_of(const RnnShape& s) { return ceil_div(s.batch, rnn_chunk_rows(s.batch)); }
 
-/// body(first row, rows) for the chunks [from, to) of batch rows.
+/// body(chunk, its first row, rows) for all chunks of batch rows.
 template <class Body>
-void for_chunks(const RnnShape& s, std::int64_t from, std::int64_t to, const Body& body) {
+void for_chunks(const RnnShape& s, double flops, const Body& body) {
   const std::int64_t rows = rnn_chunk_rows(s.batch);
-  for (std::int64_t chunk = from; chunk < to; ++chunk) body(chunk * rows, std::min(rows, s.batch - chunk * rows));
+  parallel_for(chunks_of(s), flops / kFlopsPerNanosecond,
+               [&](std::int64_t chunk) { body(chunk, chunk * rows, std::min(rows, s.batch - chunk * rows)); });
 }
 
 /// Places in scratch, in elements: packed weights, then for each task what it works in.
@@ -111,10 +111,8 @@ void rnn_forward(const RnnShape& s, const RnnForward<T>& io, void* scratch) {
   const ForwardPlaces places = forward_places<T>(s);
   T* packed = static_cast<T*>(scratch);
   rows_of<T>().pack_forward(s, io.w_x, io.w_h, packed);
-  parallel_for(chunks_of(s), rnn_forward_flops(s) / kFlopsPerNanosecond, [&](std::int64_t chunk) {
-    for_chunks(s, chunk, chunk + 1, [&](std::int64_t first, std::int64_t rows) {
-      rows_of<T>().forward(s, io, packed, first, rows, packed + places.tasks + chunk * places.task_elements);
-    });
+  for_chunks(s, rnn_forward_flops(s), [&](std::int64_t chunk, std::int64_t first, std::int64_t rows) {
+    rows_of<T>().forward(s, io, packed, first, rows, packed + places.tasks + chunk * places.task_elements);
   });
 }
 
@@ -122,61 +120,66 @@ void rnn_forward(const RnnShape& s, const RnnForward<T>& io, void* scratch) {
 
 namespace {
 
-/// Elements of the weights' gradients: dw_x, dw_h, and the sums of the deltas that give db.
-struct SumPlaces {
-  std::int64_t dw_h, db, end;
-};
+/// The products that are left when all deltas are known.
 template <class T>
-SumPlaces sum_places(const RnnShape& s) {
-  const std::int64_t cols = rnn_gates(s.cell) * s.units;
-  const std::int64_t dw_h = whole_lines<T>(s.channels * cols), db = dw_h + whole_lines<T>(s.units * cols);
-  return {dw_h, db, db + whole_lines<T>(rnn_layout(s.cell).deltas * s.units)};
-}
+struct BackwardProducts {
+  GemmPlan dw_x, dw_h[2], dx;
+  std::size_t scratch_bytes;
 
+  explicit BackwardProducts(const RnnShape& s) {
+    const std::int64_t cols = rnn_gates(s.cell) * s.units, pairs = s.batch * s.steps, stride = rnn_delta_stride<T>(s);
+    const RecurrentParts parts = recurrent_parts(s.cell);
+    GemmShape shape = dense_gemm(s.channels, cols, pairs, true);
+    shape.ldb = stride;
+    dw_x = plan_gemm<T>(shape);
+    for (int i = 0; i < 2; ++i) {
+      shape = dense_gemm(s.units, parts.part[i].vectors * s.units, pairs, true);
+      shape.ldb = stride;
+      shape.ldc = cols;
+      dw_h[i] = plan_gemm<T>(shape);
+    }
+    shape = dense_gemm(pairs, s.channels, cols, false, true);
+    shape.lda = stride;
+    dx = plan_gemm<T>(shape);
+    scratch_bytes = std::max({dw_x.scratch_bytes, dw_h[0].scratch_bytes, dw_h[1].scratch_bytes, dx.scratch_bytes});
+  }
+};
+
+/// Places in scratch, in elements: packed weights, what all rows and steps leave (RnnDeltas), then for each chunk what
+/// it works in, or for the products what they do.
 struct BackwardPlaces {
-  std::int64_t groups;  // of chunks; each sums the weights' gradients of its rows
-  std::int64_t sums, sum_elements, tasks, task_elements, end;
+  std::int64_t deltas, states, state_elements, db, db_elements;
+  std::int64_t tasks, task_elements, end;
 };
 template <class T>
 BackwardPlaces backward_places(const RnnShape& s) {
-  BackwardPlaces places;
-  places.sum_elements = sum_places<T>(s).end;
-  const std::int64_t room = kSumsBytes / static_cast<std::int64_t>(places.sum_elements * sizeof(T));
-  places.groups = std::min({chunks_of(s), kMostGroups, std::max<std::int64_t>(2, room)});
-  places.sums = whole_lines<T>(rows_of<T>().packed_backward(s));
-  places.tasks = places.sums + std::max<std::int64_t>(1, places.groups) * places.sum_elements;
-  places.task_elements = whole_lines<T>(rows_of<T>().scratch_backward(s));
-  places.end = places.tasks + places.groups * places.task_elements;
-  return places;
+  const std::int64_t pairs = s.batch * s.steps, chunks = std::max<std::int64_t>(1, chunks_of(s));
+  BackwardPlaces at;
+  at.deltas = whole_lines<T>(rows_of<T>().packed_backward(s));
+  at.states = at.deltas + pairs * rnn_delta_stride<T>(s);
+  at.state_elements = whole_lines<T>(pairs * s.units);
+  at.db = at.states + recurrent_parts(s.cell).states * at.state_elements;
+  at.db_elements = whole_lines<T>(rnn_layout(s.cell).deltas * s.units);
+  at.tasks = at.db + chunks * at.db_elements;
+  at.task_elements = whole_lines<T>(rows_of<T>().scratch_backward(s));
+  at.end =
+      at.tasks + std::max(chunks * at.task_elements,
+                          whole_lines<T>(static_cast<std::int64_t>(BackwardProducts<T>(s).scratch_bytes / sizeof(T))));
+  return at;
 }
 
-/// The sums of all groups, in order, into those of the first.
-template <class T>
-void add_groups(const BackwardPlaces& places, T* sums) {
-  constexpr std::int64_t kPiece = 4096;
-  const double cost = 0.3 * static_cast<double>(places.sum_elements * places.groups);
-  parallel_for(ceil_div(places.sum_elements, kPiece), cost, [&](std::int64_t piece) {
-    const std::int64_t last = std::min((piece + 1) * kPiece, places.sum_elements);
-    for (std::int64_t group = 1; group < places.groups; ++group) {
-      const T* from = sums + group * places.sum_elements;
-      for (std::int64_t i = piece * kPiece; i < last; ++i) sums[i] += from[i];
-    }
-  });
-}
-
-/// The results out of the sums; db [bias_rows, G*U] has the deltas of the inputs' sums, then those of the recurrent
+/// db [bias_rows, G*U], the sum over the chunks in order: the deltas of the inputs' sums, then those of the recurrent
 /// ones.
 template <class T>
-void store_sums(const RnnShape& s, const T* sums, const RnnBackward<T>& io) {
-  const SumPlaces at = sum_places<T>(s);
-  const std::int64_t units = s.units, cols = rnn_gates(s.cell) * units;
-  const T* deltas = sums + at.db;
-  std::copy_n(sums, s.channels * cols, io.dw_x);
-  std::copy_n(sums + at.dw_h, units * cols, io.dw_h);
-  std::copy_n(deltas, cols, io.db);
+void store_bias_gradient(const RnnShape& s, const BackwardPlaces& at, T* db, T* out) {
+  const std::int64_t units = s.units, cols = rnn_gates(s.cell) * units, deltas = rnn_layout(s.cell).deltas * units;
+  if (s.batch == 0) std::fill_n(db, deltas, T{0});
+  for (std::int64_t chunk = 1; chunk < chunks_of(s); ++chunk)
+    for (std::int64_t i = 0; i < deltas; ++i) db[i] += db[chunk * at.db_elements + i];
+  std::copy_n(db, cols, out);
   if (s.bias_rows == 1) return;
-  std::copy_n(deltas, 2 * units, io.db + cols);
-  std::copy_n(deltas + 3 * units, units, io.db + cols + 2 * units);
+  std::copy_n(db, 2 * units, out + cols);
+  std::copy_n(db + 3 * units, units, out + cols + 2 * units);
 }
 
 }  // namespace
@@ -188,24 +191,26 @@ std::size_t rnn_backward_scratch_bytes(const RnnShape& s) {
 
 template <class T>
 void rnn_backward(const RnnShape& s, const RnnBackward<T>& io, void* scratch) {
-  const BackwardPlaces places = backward_places<T>(s);
-  const SumPlaces at = sum_places<T>(s);
-  T* packed = static_cast<T*>(scratch);
-  T* sums = packed + places.sums;
-  rows_of<T>().pack_backward(s, io.w_x, io.w_h, packed);
-  if (places.groups == 0) std::fill_n(sums, places.sum_elements, T{0});
-  parallel_for(places.groups, rnn_backward_flops(s) / kFlopsPerNanosecond, [&](std::int64_t group) {
-    T* sum = sums + group * places.sum_elements;
-    std::fill_n(sum, places.sum_elements, T{0});
-    const std::int64_t chunks = chunks_of(s);
-    for_chunks(s, chunks * group / places.groups, chunks * (group + 1) / places.groups,
-               [&](std::int64_t first, std::int64_t rows) {
-                 rows_of<T>().backward(s, io, packed, {sum, sum + at.dw_h, sum + at.db}, first, rows,
-                                       packed + places.tasks + group * places.task_elements);
-               });
+  const BackwardPlaces at = backward_places<T>(s);
+  const RecurrentParts parts = recurrent_parts(s.cell);
+  T* const packed = static_cast<T*>(scratch);
+  T* const deltas = packed + at.deltas;
+  T* const states[2] = {packed + at.states, packed + at.states + (parts.states - 1) * at.state_elements};
+  rows_of<T>().pack_backward(s, io.w_h, packed);
+  for_chunks(s, rnn_forward_flops(s), [&](std::int64_t chunk, std::int64_t first, std::int64_t rows) {
+    rows_of<T>().backward(s, io, packed, {deltas, {states[0], states[1]}, packed + at.db + chunk * at.db_elements},
+                          first, rows, packed + at.tasks + chunk * at.task_elements);
   });
-  add_groups(places, sums);
-  store_sums(s, sums, io);
+  store_bias_gradient(s, at, packed + at.db, io.db);
+
+  const BackwardProducts<T> products(s);
+  T* const room = packed + at.tasks;
+  gemm<T>(products.dw_x, io.x, deltas, io.dw_x, {}, room);
+  for (int i = 0; i < parts.count; ++i) {
+    const RecurrentPart& part = parts.part[i];
+    gemm<T>(products.dw_h[i], states[i], deltas + part.from * s.units, io.dw_h + part.into * s.units, {}, room);
+  }
+  if (io.dx) gemm<T>(products.dx, deltas, io.w_x, io.dx, {}, room);
 }
 
 #define DLCORE_INSTANTIATE(T)                                              \

@@ -15,8 +15,8 @@
 /// scratch: rnn_*_scratch_bytes, 64-byte aligned.
 ///
 /// Backward: dy, dh_T, dc_T may be null (zero). Outputs are overwritten; dx may be null (not wanted).
-/// Threads split the batch. Forward, rows do not meet; backward, the weights' gradients are summed over groups of rows
-/// that the shape alone decides, and the groups in order: the same bits for any number of threads.
+/// Threads split the batch, by the shape alone, while rows go through time; then the products that make the gradients
+/// of x and of the weights out of all steps: the same bits for any number of threads.
 #pragma once
 
 #include <cstddef>

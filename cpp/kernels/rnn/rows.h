@@ -30,15 +30,45 @@ struct RnnLayout {
   return batch <= 8 ? (batch < 1 ? 1 : batch) : batch < 32 ? 8 : batch <= 256 ? 16 : 32;
 }
 
-/// (Step, row) pairs that are multiplied by w_x, and whose gradients by its transpose, together: a panel of weights
-/// serves all of them from L1.
+/// (Step, row) pairs that are multiplied by w_x together: a panel of weights serves all of them from L1.
 inline constexpr std::int64_t kBlockRows = 128;
 
-/// Gradients of the weights, summed over some of the batch rows.
+/// Columns of w_h: `vectors` of them from `into` on multiply one of the saved vectors, and their deltas start at
+/// `from`.
+struct RecurrentPart {
+  int saved, from, into, vectors;
+};
+/// The columns that multiply h, in at most two parts; the first has all but those of the candidate of a GRU.
+struct RecurrentParts {
+  RecurrentPart part[2];
+  int count;
+  int states;  // different ones that they multiply
+};
+[[gnu::always_inline]] constexpr RecurrentParts recurrent_parts(RnnCell cell) {
+  const RnnLayout layout = rnn_layout(cell);
+  switch (cell) {
+    case RnnCell::GruResetAfter:
+      return {{{layout.h_before, 0, 0, 2}, {layout.h_before, 3, 2, 1}}, 2, 1};
+    case RnnCell::GruResetBefore:
+      return {{{layout.h_before, 0, 0, 2}, {layout.reset, 2, 2, 1}}, 2, 2};
+    default:
+      return {{{layout.h_before, 0, 0, rnn_gates(cell)}, {}}, 1, 1};
+  }
+}
+
+/// From row to row of the deltas, in elements: an odd number of cache lines, which spreads the rows in L1.
 template <class T>
-struct RnnPartial {
-  T *dw_x, *dw_h;  // as rnn.h has them
-  T* db;           // [deltas*U]
+[[gnu::always_inline]] constexpr std::int64_t rnn_delta_stride(const RnnShape& s) {
+  constexpr std::int64_t kLine = 64 / sizeof(T);
+  return ((rnn_layout(s.cell).deltas * s.units + kLine - 1) / kLine | 1) * kLine;
+}
+
+/// What the way back through time leaves of every row and step, in the order of x.
+template <class T>
+struct RnnDeltas {
+  T* deltas;     // [B,T], rows rnn_delta_stride apart: the gradients of the sums in the gates
+  T* states[2];  // [B,T,U]: what the recurrent weights were multiplied with
+  T* db;         // [deltas*U]: the sum of the deltas, over the rows of one chunk
 };
 
 template <class T>
@@ -49,12 +79,12 @@ struct RnnRows {
   std::int64_t (*scratch_forward)(const RnnShape&);
   std::int64_t (*scratch_backward)(const RnnShape&);
   void (*pack_forward)(const RnnShape&, const T* w_x, const T* w_h, T* packed);
-  void (*pack_backward)(const RnnShape&, const T* w_x, const T* w_h, T* packed);
+  void (*pack_backward)(const RnnShape&, const T* w_h, T* packed);
   /// All steps of batch rows [first, first + rows), at most rnn_chunk_rows.
   void (*forward)(const RnnShape&, const RnnForward<T>&, const T* packed, std::int64_t first, std::int64_t rows,
                   T* scratch);
-  /// The same backwards; adds to `sums`.
-  void (*backward)(const RnnShape&, const RnnBackward<T>&, const T* packed, const RnnPartial<T>& sums,
+  /// The same backwards: dh0 and dc0, and what the other gradients are made of.
+  void (*backward)(const RnnShape&, const RnnBackward<T>&, const T* packed, const RnnDeltas<T>& left,
                    std::int64_t first, std::int64_t rows, T* scratch);
 };
 

@@ -19,7 +19,7 @@ std::int64_t scratch_forward(const RnnShape& s) {
 }
 template <class T>
 std::int64_t scratch_backward(const RnnShape& s) {
-  return backward_scratch<T>(s).elements;
+  return backward_scratch(s).elements;
 }
 
 template <class T>
@@ -34,14 +34,13 @@ void pack_forward(const RnnShape& s, const T* w_x, const T* w_h, T* packed) {
 }
 
 template <class T>
-void pack_backward(const RnnShape& s, const T* w_x, const T* w_h, T* packed) {
+void pack_backward(const RnnShape& s, const T* w_h, T* packed) {
   const BackwardWeights at = backward_weights<T>(s);
   const RecurrentParts parts = recurrent_parts(s.cell);
   const std::int64_t units = s.units, cols = rnn_gates(s.cell) * units;
-  pack_weights(w_x, cols, true, cols, s.channels, packed + at.w_x);
   for (int i = 0; i < parts.count; ++i)
     pack_weights(w_h + parts.part[i].into * units, cols, true, parts.part[i].vectors * units, units,
-                 packed + at.w_h[i]);
+                 packed + at.part[i]);
 }
 
 // float has a version with tanh and sigmoid compiled in; in double those are the C library's and cost far more.
@@ -59,12 +58,12 @@ void forward(const RnnShape& s, const RnnForward<T>& io, const T* packed, std::i
 }
 
 template <class T>
-void backward(const RnnShape& s, const RnnBackward<T>& io, const T* packed, const RnnPartial<T>& sums,
+void backward(const RnnShape& s, const RnnBackward<T>& io, const T* packed, const RnnDeltas<T>& left,
               std::int64_t first, std::int64_t rows, T* scratch) {
   if (sizeof(T) == 4 && usual(s))
-    BackwardPass<T, sizeof(T) == 4>(s, io, packed, sums, first, rows, scratch).run();
+    BackwardPass<T, sizeof(T) == 4>(s, io, packed, left, first, rows, scratch).run();
   else
-    BackwardPass<T, false>(s, io, packed, sums, first, rows, scratch).run();
+    BackwardPass<T, false>(s, io, packed, left, first, rows, scratch).run();
 }
 
 }  // namespace
