@@ -15,7 +15,6 @@ namespace {
 constexpr std::int64_t kProducts = 36;
 constexpr std::int64_t kLeastBlock = 12, kMostBlock = 28;  // tiles, roughly
 constexpr std::int64_t kTilesByPanel = 70;
-constexpr std::int64_t kPairBytes = 2 << 20;  // of transformed patches and tiles at a time
 constexpr std::int64_t kPairsPerChunk = 8;
 constexpr std::int64_t kChannelsPerChunk = 16;  // whose filters are transformed by one thread
 constexpr double kProductsPerNs = 25;           // of one thread, roughly
@@ -191,9 +190,13 @@ void Winograd::run_by_panels(const float* w, const WinogradBlock& all, Scratch f
 
 namespace {
 
+// Each block costs a pass over the sums: where these leave the caches, it is larger.
 std::int64_t pair_block(const WinogradShape& s) {
-  const std::int64_t pair = kProducts * (s.cin + s.cout) * static_cast<std::int64_t>(sizeof(float));
-  return std::clamp<std::int64_t>(kPairBytes / pair, 32, std::max<std::int64_t>(32, s.tiles()));
+  constexpr std::int64_t kBytes = sizeof(float), kLeast = 2 << 20, kMost = 4 << 20;
+  const auto l3 = static_cast<std::int64_t>(cache_sizes().l3);
+  const std::int64_t sums = kProducts * s.cin * s.cout * kBytes, pair = kProducts * (s.cin + s.cout) * kBytes;
+  const std::int64_t room = std::max(std::clamp(l3 / 8, kLeast, kMost), std::min(sums, l3 / 2));
+  return std::clamp<std::int64_t>(room / pair, 32, std::max<std::int64_t>(32, s.tiles()));
 }
 
 }  // namespace

@@ -157,7 +157,11 @@ DLCORE_INLINE void transform_pixels(const float* images, std::int64_t h, std::in
   for_vectors<float>(
       channels, [&](std::int64_t c, auto span) __attribute__((always_inline)) {
         transform_square<Transform>(
-            [&](int i, int j) __attribute__((always_inline)) { return get(pixels[kSize * i + j] + c, span); },
+            [&](int i, int j) __attribute__((always_inline)) {
+              const float* const pixel = pixels[kSize * i + j] + c;
+              if (j >= kSize - kTile) __builtin_prefetch(pixel + kTile * channels);  // of the tile to the right
+              return get(pixel, span);
+            },
             [&](int i, int j, f32v v)
                 __attribute__((always_inline)) { put(to + (kPatch * i + j) * step + c, v, span); });
       });
