@@ -86,6 +86,24 @@ CASES = {
     "batch_normalization_training": (lambda L: L.BatchNormalization(momentum=0.9), [IMAGE], TRAINING),
     "batch_normalization_axis": (lambda L: L.BatchNormalization(axis=1, scale=False), [IMAGE], TRAINING),
     "batch_normalization_mask": (lambda L: L.BatchNormalization(), [SEQUENCE], {"mask": MASK, **TRAINING}),
+    "batch_renormalization": (lambda L: L.BatchNormalization(renorm=True, renorm_momentum=0.8), [IMAGE], {}),
+    "batch_renormalization_training": (
+        lambda L: L.BatchNormalization(momentum=0.9, renorm=True, renorm_momentum=0.8),
+        [IMAGE],
+        TRAINING,
+    ),
+    "batch_renormalization_clipped": (
+        lambda L: L.BatchNormalization(
+            axis=1, center=False, renorm=True, renorm_clipping={"rmin": 0.6, "rmax": 1.25, "dmax": 0.5}
+        ),
+        [IMAGE],
+        TRAINING,
+    ),
+    "batch_renormalization_mask": (
+        lambda L: L.BatchNormalization(scale=False, renorm=True, renorm_clipping={"rmax": 3.0}),
+        [SEQUENCE],
+        {"mask": MASK, **TRAINING},
+    ),
     "layer_normalization": (lambda L: L.LayerNormalization(), [SEQUENCE], {}),
     "layer_normalization_axes": (lambda L: L.LayerNormalization(axis=[1, 2], center=False), [SEQUENCE], {}),
     "group_normalization": (lambda L: L.GroupNormalization(2), [IMAGE], {}),

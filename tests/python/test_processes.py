@@ -58,6 +58,13 @@ for name, optimizer in {"adam": "adam", "clipped": keras.optimizers.SGD(0.1, mom
     keep(name, model, history.history)
     results[f"{name}/evaluate"] = np.array(model.evaluate(x[:29], y[:29], batch_size=8, verbose=0))
 
+model = compiled(model_of(layers.BatchNormalization(synchronized=True)), "sgd")
+if rank == 0:
+    model.layers[0].set_weights(first[:2])
+    model.layers[-1].set_weights(first[2:])
+history = model.fit(x, y, batch_size=12, epochs=3, shuffle=False, validation_data=(x[:31], y[:31]), verbose=0)
+keep("synchronized", model, history.history)
+
 if plan.num_processes > 1:
     assert distribution.list_devices() == ["cpu:0", "cpu:1"] and plan.num_model_replicas == 2
     masks = layers.Dropout(0.5)

@@ -1,15 +1,42 @@
 """Batch, layer and root-mean-square normalization."""
 
 from dlcore import _core, backend
+from dlcore.backend.global_state import get_global_attribute
 from dlcore.ops import numpy as knp
 from dlcore.ops._common import as_float, axes_of, float_unary, own_names, resolve_axis
+from dlcore.ops.gradients import with_gradient
 from dlcore.ops.operation import operation
 
 
 @operation
 def moments(x, axes, keepdims=False, synchronized=False):
-    """Mean and variance over the axes."""
-    return knp.mean(x, axes, keepdims), knp.var(x, axes, keepdims)
+    """Mean and variance over the axes.
+
+    Args:
+        x: floats.
+        axes: int or list of ints.
+        keepdims: bool, default False.
+        synchronized: bool, default False: over the tensors of all processes that train together (`distribution`),
+            which must have one shape.
+    """
+    mean, variance = knp.mean(x, axes, keepdims), knp.var(x, axes, keepdims)
+    together = get_global_attribute("distribution")
+    processes = 1 if together is None or not synchronized else together.num_model_replicas
+    if processes == 1:
+        return mean, variance
+    total = _mean_over_processes(mean, processes)
+    return total, _mean_over_processes(variance + knp.square(mean - total), processes)
+
+
+def _mean_over_processes(x, processes):
+    """The mean of the tensors that as many processes have. Each learns what its tensor does to the loss of all."""
+
+    def mean(x):
+        wide = _core.apply("cast", [x], dtype=backend.result_type(x.dtype, "float32"))
+        return _core.apply("cast", [knp.divide(_core.apply("all_reduce", [wide]), processes)], dtype=x.dtype)
+
+    (result,) = with_gradient([mean(x)], [x], lambda inputs, outputs, gradients: [mean(gradients[0])])
+    return result
 
 
 @operation
