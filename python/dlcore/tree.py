@@ -37,26 +37,33 @@ def _rebuild(sequence, items):
     return list(items) if isinstance(sequence, list) else tuple(items)
 
 
-def map_structure(function, *structures):
-    """function of each leaf (of the leaves at the same place in several structures), in the first one's structure."""
+def map_structure(func, *structures, none_is_leaf=True):
+    """func of each leaf (of the leaves at the same place in several structures), in the first one's structure.
+
+    Args:
+        func: function of as many leaves as there are structures.
+        structures: nested lists, tuples and dicts.
+        none_is_leaf: bool, default True: func is called with None too; else None stays None.
+    """
     first = structures[0]
+    if not is_nested(first):
+        return None if first is None and not none_is_leaf else func(*structures)
+    for other in structures[1:]:
+        _check_alike(first, other)
     if isinstance(first, dict):
-        assert_same_structure(*structures, shallow=True)
-        return {key: map_structure(function, *(s[key] for s in structures)) for key in first}
-    if isinstance(first, (list, tuple)):
-        assert_same_structure(*structures, shallow=True)
-        return _rebuild(first, [map_structure(function, *items) for items in zip(*structures)])
-    return function(*structures)
+        parts = {key: [s[key] for s in structures] for key in first}
+        return {key: map_structure(func, *part, none_is_leaf=none_is_leaf) for key, part in parts.items()}
+    return _rebuild(first, [map_structure(func, *part, none_is_leaf=none_is_leaf) for part in zip(*structures)])
 
 
-def map_shape_structure(function, structure):
+def map_shape_structure(func, structure):
     """As map_structure for structures of shapes: a list or tuple of ints and None is a leaf, passed as a tuple."""
     if isinstance(structure, (list, tuple)) and all(size is None or isinstance(size, int) for size in structure):
-        return function(tuple(structure))
+        return func(tuple(structure))
     if isinstance(structure, dict):
-        return {key: map_shape_structure(function, value) for key, value in structure.items()}
+        return {key: map_shape_structure(func, value) for key, value in structure.items()}
     if isinstance(structure, (list, tuple)):
-        return _rebuild(structure, [map_shape_structure(function, item) for item in structure])
+        return _rebuild(structure, [map_shape_structure(func, item) for item in structure])
     raise ValueError(f"map_shape_structure: expected shapes. Got {structure!r}.")
 
 
@@ -64,8 +71,8 @@ class MAP_TO_NONE:  # noqa: N801, Keras's name
     """What the function of `traverse` returns for None: None itself means that it goes on below."""
 
 
-def traverse(function, structure, top_down=True):
-    """A copy of the structure in which parts are what function(part) returns, where that is not None.
+def traverse(func, structure, top_down=True):
+    """A copy of the structure in which parts are what func(part) returns, where that is not None.
 
     Args:
         function: takes a leaf or a part; returns None to go on below it, or to leave a leaf, MAP_TO_NONE for None.
@@ -73,19 +80,19 @@ def traverse(function, structure, top_down=True):
         top_down: bool, default True: ask for a part before what is in it; else after.
     """
     if top_down:
-        found = function(structure)
+        found = func(structure)
         if found is not None:
             return None if found is MAP_TO_NONE else found
     if isinstance(structure, dict):
-        made = {key: traverse(function, structure[key], top_down) for key in _keys(structure)}
+        made = {key: traverse(func, structure[key], top_down) for key in _keys(structure)}
         rebuilt = {key: made[key] for key in structure}
     elif isinstance(structure, (list, tuple)):
-        rebuilt = _rebuild(structure, [traverse(function, item, top_down) for item in structure])
+        rebuilt = _rebuild(structure, [traverse(func, item, top_down) for item in structure])
     else:
         rebuilt = structure
     if top_down:
         return rebuilt
-    found = function(rebuilt)
+    found = func(rebuilt)
     if found is None:
         return rebuilt
     return None if found is MAP_TO_NONE else found
@@ -122,39 +129,45 @@ def lists_to_tuples(structure):
     return structure
 
 
-def map_structure_up_to(shallow, function, *structures):
-    """As map_structure, but what lies below the leaves of `shallow` is passed on whole."""
-    if isinstance(shallow, dict):
-        return {key: map_structure_up_to(shallow[key], function, *(s[key] for s in structures)) for key in shallow}
-    if isinstance(shallow, (list, tuple)):
+def map_structure_up_to(shallow_structure, func, *structures):
+    """As map_structure, but what lies below the leaves of `shallow_structure` is passed on whole."""
+    if isinstance(shallow_structure, dict):
+        return {
+            key: map_structure_up_to(shallow_structure[key], func, *(s[key] for s in structures))
+            for key in shallow_structure
+        }
+    if isinstance(shallow_structure, (list, tuple)):
         return _rebuild(
-            shallow, [map_structure_up_to(items[0], function, *items[1:]) for items in zip(shallow, *structures)]
+            shallow_structure,
+            [map_structure_up_to(items[0], func, *items[1:]) for items in zip(shallow_structure, *structures)],
         )
-    return function(*structures)
+    return func(*structures)
 
 
-def assert_same_structure(*structures, shallow=False):
-    """A ValueError when two structures differ (with shallow: at their top)."""
-    first = structures[0]
-    for other in structures[1:]:
-        if is_nested(first) != is_nested(other) or isinstance(first, dict) != isinstance(other, dict):
-            raise ValueError(f"The structures differ: {first!r} and {other!r}.")
-        if isinstance(first, dict) and set(first) != set(other):
-            raise ValueError(f"The structures have different keys: {sorted(first)} and {sorted(other)}.")
-        if is_nested(first) and len(first) != len(other):
-            raise ValueError(f"The structures have different lengths: {len(first)} and {len(other)}.")
-        if is_nested(first) and not shallow:
-            pairs = ((first[k], other[k]) for k in first) if isinstance(first, dict) else zip(first, other)
-            for a, b in pairs:
-                assert_same_structure(a, b)
+def assert_same_structure(a, b, check_types=None):
+    """A ValueError when two structures differ; `check_types` is kept for Keras's signature."""
+    _check_alike(a, b)
+    if is_nested(a):
+        for part, other in ((a[k], b[k]) for k in a) if isinstance(a, dict) else zip(a, b):
+            assert_same_structure(part, other)
 
 
-def pack_sequence_as(structure, flat):
-    """The leaves of `flat` in the given structure."""
-    leaves = iter(flat)
+def _check_alike(a, b):
+    """A ValueError when two structures differ at their top."""
+    if is_nested(a) != is_nested(b) or isinstance(a, dict) != isinstance(b, dict):
+        raise ValueError(f"The structures differ: {a!r} and {b!r}.")
+    if isinstance(a, dict) and set(a) != set(b):
+        raise ValueError(f"The structures have different keys: {sorted(a)} and {sorted(b)}.")
+    if is_nested(a) and len(a) != len(b):
+        raise ValueError(f"The structures have different lengths: {len(a)} and {len(b)}.")
+
+
+def pack_sequence_as(structure, flat_sequence):
+    """The leaves of `flat_sequence` in the given structure."""
+    leaves = iter(flat_sequence)
     count = len(flatten(structure))
-    if count != len(flat):
-        raise ValueError(f"The structure has {count} leaves, but {len(flat)} were given.")
+    if count != len(flat_sequence):
+        raise ValueError(f"The structure has {count} leaves, but {len(flat_sequence)} were given.")
     return _pack(structure, leaves)
 
 

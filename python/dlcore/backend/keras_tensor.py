@@ -7,7 +7,7 @@ from dlcore.backend.masking import get_keras_mask
 class KerasTensor:
     """Shape (None for unknown sizes), dtype and the node of the model's graph that makes it; no elements."""
 
-    def __init__(self, shape, dtype="float32", sparse=False, ragged=False, name=None, record_history=True):
+    def __init__(self, shape, dtype="float32", sparse=False, ragged=False, record_history=True, name=None):
         self.shape = tuple(None if size is None else int(size) for size in shape)
         # Models may take strings, though there are no tensors of them.
         self.dtype = dtype if dtype == "string" else dtypes.standardize_dtype(dtype)
@@ -26,9 +26,9 @@ class KerasTensor:
         if self._mask is None:
             raise AttributeError(f"{self} carries no mask.")
         if self._mask.history is None:
-            from dlcore.ops.operation import Node, Operation
+            from dlcore.ops.operation import Node, OpsFunction
 
-            Node(Operation(get_keras_mask), (self,), {}, self._mask)
+            Node(OpsFunction(get_keras_mask), (self,), {}, self._mask)
         return self._mask
 
     @_keras_mask.setter

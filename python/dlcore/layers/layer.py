@@ -18,7 +18,8 @@ from dlcore.backend.variables import Variable, reading
 from dlcore.layers.call_spec import SignatureOfInit, call_build, is_tensor_structure, shapes_of, signature_of
 from dlcore.layers.input_spec import InputSpec, assert_input_compatibility
 from dlcore.layers.remat import current_scope
-from dlcore.ops.operation import Operation, any_keras_tensor, infer_outputs, symbolic_call
+from dlcore.ops.operation import Node, Operation, any_keras_tensor, infer_outputs
+from dlcore.registry import custom_object_scope
 from dlcore.utils.tracebacks import shortened
 
 
@@ -90,9 +91,7 @@ class Layer(Operation):
 
     def __new__(cls, *args, **kwargs):
         refuse_strings_for_numbers(cls, args, kwargs)
-        layer = super().__new__(cls)
-        layer._init_arguments = (args, kwargs)
-        return layer
+        return super().__new__(cls, *args, **kwargs)
 
     def __init__(self, *, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None, **kwargs):
         self.name = name if name is not None else names.auto_name(type(self).__name__)
@@ -163,6 +162,20 @@ class Layer(Operation):
         variable.trainable = trainable and self._trainable
         self._weights.append(variable)
         return variable
+
+    def add_variable(
+        self,
+        shape,
+        initializer,
+        dtype=None,
+        trainable=True,
+        autocast=True,
+        regularizer=None,
+        constraint=None,
+        name=None,
+    ):
+        """As `add_weight`, which is the usual name."""
+        return self.add_weight(shape, initializer, dtype, trainable, autocast, regularizer, constraint, name=name)
 
     def _tracked(self, kinds):
         """Objects of these kinds among the attributes, each once, in the order of the attributes."""
@@ -388,10 +401,14 @@ class Layer(Operation):
         self._check_super_called()
         try:
             if any_keras_tensor(args, kwargs) or _deep_keras_tensor(args):
-                return self._symbolic_call(args, kwargs)
+                return self.symbolic_call(*args, **kwargs)
             return self._call_layer(*args, **kwargs)
         except Exception as error:
             raise shortened(error)  # noqa: B904, the same error
+
+    def quantized_call(self, *args, **kwargs):
+        """The computation of a layer whose dtype is quantized; by default call()."""
+        return self.call(*args, **kwargs)
 
     def stateless_call(self, trainable_variables, non_trainable_variables, *args, return_losses=False, **kwargs):
         """A call with given values of the variables; what it would write to them is returned.
@@ -415,13 +432,15 @@ class Layer(Operation):
         )
         return (outputs, written, losses) if return_losses else (outputs, written)
 
-    def _symbolic_call(self, args, kwargs):
+    def symbolic_call(self, *args, **kwargs):
         """A call on KerasTensors: builds, infers the outputs, records the node."""
         if self.input_spec is not None:
             assert_input_compatibility(self.input_spec, args[0] if args else next(iter(kwargs.values())), self.name)
         if not self.built:
             self._build_for(signature_of(type(self).call).bind(args, kwargs))
-        return symbolic_call(self, self._call_layer, args, kwargs)
+        outputs = infer_outputs(self._call_layer, args, kwargs)
+        Node(self, args, kwargs, outputs)
+        return outputs
 
     def _call_layer(self, *args, **kwargs):
         """One call on tensors: checks, builds, passes on training flag and masks, computes, collects losses."""
@@ -468,9 +487,8 @@ class Layer(Operation):
     _called = False
 
     def _own_call(self, args, kwargs):
-        if self._remat_scope is None:
-            return self.call(*args, **kwargs)
-        return self._remat_scope.call(self, args, kwargs)
+        call = self.call if self.quantization_mode is None else self.quantized_call
+        return call(*args, **kwargs) if self._remat_scope is None else self._remat_scope.call(self, call, args, kwargs)
 
     def _convert_arguments(self, args, kwargs):
         """Arrays to tensors, floats to the compute dtype; masks stay with their tensors."""
@@ -670,28 +688,19 @@ class Layer(Operation):
         return config
 
     def _arguments_as_config(self):
-        """The arguments of the constructor, when all are plain values."""
-        args, kwargs = self._init_arguments
-        parameters = inspect.signature(type(self).__init__).parameters
-        bound = dict(zip([name for name in parameters if name != "self"], args)) | kwargs
-        plain = (str, int, float, bool, type(None))
-        if not all(isinstance(leaf, plain) for leaf in tree.flatten(bound)):
-            raise NotImplementedError(
-                f"Layer {type(self).__name__} takes arguments that are no plain values, so it must define get_config() "
-                "to be saved or copied."
-            )
-        return {key: value for key, value in bound.items() if key not in ("trainable", "dtype")}
+        own = super()._arguments_as_config()
+        return {key: value for key, value in own.items() if key not in ("trainable", "dtype")}
 
     @classmethod
-    def from_config(cls, config):
-        """A new layer from what get_config() returned."""
-        parameters = inspect.signature(cls.__init__).parameters
-        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        known = config if takes_any else {k: v for k, v in config.items() if k in parameters}
-        layer = cls(**known)
-        if not takes_any and "name" in config and "name" not in parameters:
-            layer.name = config["name"]
-        return layer
+    def from_config(cls, config, custom_objects=None):
+        """A new layer from what get_config() returned.
+
+        Args:
+            config: dict.
+            custom_objects: dict of the classes and functions of the user's own that it names.
+        """
+        with custom_object_scope(custom_objects or {}):
+            return super().from_config(config)
 
     def get_build_config(self):
         """The shapes that the layer was built for."""

@@ -48,30 +48,30 @@ class RematScope:
     def __exit__(self, *exception):
         _scopes.pop()
 
-    def call(self, layer, args, kwargs):
-        """A call of the layer as the mode wants it."""
+    def call(self, layer, call, args, kwargs):
+        """A call of the layer, by its method `call`, as the mode wants it."""
         if self.mode == "activations" and vars(layer).get("activation") is not None:
             activation, layer.activation = layer.activation, remat(layer.activation)
             try:
-                return layer.call(*args, **kwargs)
+                return call(*args, **kwargs)
             finally:
                 layer.activation = activation
-        return (remat(layer.call) if self._takes(layer, args, kwargs) else layer.call)(*args, **kwargs)
+        return (remat(call) if self._takes(layer, call, args, kwargs) else call)(*args, **kwargs)
 
-    def _takes(self, layer, args, kwargs):
+    def _takes(self, layer, call, args, kwargs):
         if self.mode == "larger_than":
-            return _elements_of_outputs(layer, args, kwargs) > self.output_size_threshold
+            return _elements_of_outputs(call, args, kwargs) > self.output_size_threshold
         return self.mode == "full" or (self.mode == "list_of_layers" and layer.name in self.layer_names)
 
 
-def _elements_of_outputs(layer, args, kwargs):
+def _elements_of_outputs(call, args, kwargs):
     """How many there are; those of unknown sizes not counted, as nothing is computed yet."""
 
     def placeholder(x):
         return KerasTensor(x.shape, x.dtype) if isinstance(x, Tensor) else x
 
     args, kwargs = tree.map_structure(placeholder, (args, kwargs))
-    shapes = [x.shape for x in tree.flatten(infer_outputs(layer.call, args, kwargs))]
+    shapes = [x.shape for x in tree.flatten(infer_outputs(call, args, kwargs))]
     return sum(math.prod(shape) for shape in shapes if None not in shape)
 
 

@@ -3,10 +3,9 @@
 from dlcore import tree
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.layers.core.input_layer import Input, InputLayer
-from dlcore.layers.layer import Layer
 from dlcore.models.functional import Functional
 from dlcore.models.sequential import Sequential
-from dlcore.ops.operation import Operation
+from dlcore.ops.operation import OpsFunction
 
 
 def clone_model(model, input_tensors=None, clone_function=None, call_function=None, recursive=False):
@@ -71,8 +70,8 @@ def _clone_functional(model, clone, call, input_tensors):
             continue
         operation = node.operation
         if operation not in clones:
-            is_layer = isinstance(operation, Layer)
-            clones[operation] = clone(operation) if is_layer else Operation(operation.function, operation.name)
+            is_function = isinstance(operation, OpsFunction)
+            clones[operation] = OpsFunction(operation.function, operation.name) if is_function else clone(operation)
         args, kwargs = tree.map_structure(
             lambda x: values[id(x)] if isinstance(x, KerasTensor) else x, (node.args, node.kwargs)
         )

@@ -272,10 +272,17 @@ class Function(Operation):
     """
 
     def __init__(self, inputs, outputs, name=None):
-        model = Functional(inputs, outputs, name=name)
-        super().__init__(model.__call__, name=model.name)
-        self.inputs, self.outputs = model.inputs, model.outputs
-        self.operations = model.operations
+        self._model = Functional(inputs, outputs, name=name)
+        super().__init__(self._model.name)
+        self.inputs, self.outputs = self._model.inputs, self._model.outputs
+        self.operations = self._model.operations
+
+    def call(self, inputs):
+        return self._model(inputs)
+
+    def compute_output_shape(self, input_shape):
+        """The shape of the outputs for a shape of the inputs."""
+        return self._model.compute_output_shape(input_shape)
 
 
 __all__ = ["Function", "Functional", "Input"]

@@ -5,8 +5,7 @@ import inspect
 from dlcore import ops, tree
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.names import to_camel_case, to_snake_case
-from dlcore.layers.layer import Layer
-from dlcore.ops.operation import Operation
+from dlcore.ops.operation import OpsFunction
 
 # Arguments of ops functions that belong to the call; the others are written as the operation's configuration.
 _CALL_ARGUMENTS = {
@@ -32,7 +31,7 @@ def get_config(model):
     layers = []
     for operation in model.operations:
         own = [node for node in operation._inbound_nodes if node in indices]
-        if isinstance(operation, Layer):
+        if not isinstance(operation, OpsFunction):
             entry = serialize_keras_object(operation)
             nodes = [_node_config(node.args, node.kwargs, indices) for node in own if node.inputs]
         else:
@@ -143,7 +142,7 @@ def _make(entry):
             f"The configuration names the operation {entry['class_name']!r}, which dlcore.ops does not have."
         )
     static = {key: deserialize_keras_object(value) for key, value in entry["config"].items() if key != "name"}
-    operation = Operation(function, name=entry["config"].get("name"))
+    operation = OpsFunction(function, name=entry["config"].get("name"))
     operation.static_arguments = static
     return operation
 

@@ -5,6 +5,7 @@ with inputs of unknown sizes, and leaves a Node behind. Replaying the nodes is r
 """
 
 import functools
+import inspect
 import threading
 
 from dlcore import _core, tree
@@ -71,25 +72,46 @@ def get_source_inputs(tensor):
 
 
 class Operation:
-    """Something that can be a node of a Functional model: an ops function with a name. Layers are Operations too.
+    """Something that can be a node of a Functional model. Layers are Operations; one without weights needs no more than
+
+    >>> class Clipped(keras.Operation):
+    ...     def call(self, x):
+    ...         return ops.clip(x, -1.0, 1.0)
 
     Args:
-        function: the ops function.
-        name: default: the function's name, made unique.
+        name: default: the class's name in snake case, made unique.
     """
 
     # Whether it can't be traced, since it looks at the values of its inputs; see `models.front`.
     looks_at_values = False
 
-    def __init__(self, function, name=None):
-        self.function = function
-        self.name = name or names.auto_name(function.__name__)
+    def __new__(cls, *args, **kwargs):
+        operation = super().__new__(cls)
+        operation._init_arguments = (args, kwargs)
+        return operation
+
+    def __init__(self, name=None):
+        self.name = name or names.auto_name(type(self).__name__)
         self._inbound_nodes = []
 
     def __call__(self, *args, **kwargs):
         if any_keras_tensor(args, kwargs):
-            return symbolic_call(self, self.function, args, kwargs)
-        return self.function(*args, **kwargs)
+            return self.symbolic_call(*args, **kwargs)
+        return self.call(*args, **kwargs)
+
+    def call(self, *args, **kwargs):
+        """The computation, which subclasses define."""
+        raise NotImplementedError(f"{self._label()} has no call() method; define what it computes there.")
+
+    def compute_output_spec(self, *args, **kwargs):
+        """KerasTensors like the outputs for KerasTensors, found by tracing."""
+        return infer_outputs(self.call, args, kwargs)
+
+    def symbolic_call(self, *args, **kwargs):
+        """A call on KerasTensors: infers the outputs and records the node."""
+        outputs = self.compute_output_spec(*args, **kwargs)
+        Node(self, args, kwargs, outputs)
+        return outputs
 
     @property
     def input(self):
@@ -111,13 +133,52 @@ class Operation:
         return self._inbound_nodes[0]
 
     def _label(self):
-        return f'Operation "{self.name}"'
+        return f'{type(self).__name__} "{self.name}"'
 
     def get_config(self):
-        return {"name": self.name, "function": self.function.__name__}
+        """The constructor's arguments as plain values."""
+        return {"name": self.name, **self._arguments_as_config()}
+
+    def _arguments_as_config(self):
+        """The arguments of the constructor, when all are plain values."""
+        args, kwargs = self._init_arguments
+        parameters = inspect.signature(type(self).__init__).parameters
+        bound = dict(zip([name for name in parameters if name != "self"], args)) | kwargs
+        plain = (str, int, float, bool, type(None))
+        if not all(isinstance(leaf, plain) for leaf in tree.flatten(bound)):
+            raise NotImplementedError(
+                f"{type(self).__name__} takes arguments that are no plain values, so it must define get_config() "
+                "to be saved or copied."
+            )
+        return bound
+
+    @classmethod
+    def from_config(cls, config):
+        """A new one from what get_config() returned."""
+        known = inspect.signature(cls.__init__).parameters
+        takes_any = any(p.kind is p.VAR_KEYWORD for p in known.values())
+        made = cls(**{key: value for key, value in config.items() if takes_any or key in known})
+        made.name = config.get("name", made.name)
+        return made
 
     def __repr__(self):
-        return f"<Operation name={self.name}>"
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+class OpsFunction(Operation):
+    """An ops function as an Operation.
+
+    Args:
+        function: the ops function.
+        name: default: the function's name, made unique.
+    """
+
+    def __init__(self, function, name=None):
+        super().__init__(name or names.auto_name(function.__name__))
+        self.function = function
+
+    def call(self, *args, **kwargs):
+        return self.function(*args, **kwargs)
 
 
 def operation(function):
@@ -126,9 +187,7 @@ def operation(function):
     @functools.wraps(function)
     def dispatch(*args, **kwargs):
         if any_keras_tensor(args, kwargs):
-            node_of = Operation(dispatch)
-            node_of.function = dispatch
-            return symbolic_call(node_of, function, args, kwargs)
+            return OpsFunction(dispatch).symbolic_call(*args, **kwargs)
         return function(*args, **kwargs)
 
     return dispatch
@@ -143,13 +202,6 @@ def any_keras_tensor(args, kwargs):
         if (kind is list or kind is tuple) and any(type(item) is KerasTensor for item in value):
             return True
     return False
-
-
-def symbolic_call(operation, function, args, kwargs):
-    """Infers the output of function(*args, **kwargs) on KerasTensors and records the Node."""
-    outputs = infer_outputs(function, args, kwargs)
-    Node(operation, args, kwargs, outputs)
-    return outputs
 
 
 def infer_outputs(function, args, kwargs):

@@ -228,7 +228,7 @@ class FeatureSpace(LooksAtValues, Layer):
     def __call__(self, data, **kwargs):
         """Encodes a batch of rows, or a single row of plain values: a dict of columns."""
         if any(isinstance(x, backend.KerasTensor) for x in tree.flatten(data)):
-            return self._symbolic_call((data,), kwargs)
+            return self.symbolic_call(data, **kwargs)
         if not isinstance(data, dict):
             raise ValueError(f"A FeatureSpace takes a dict of columns. Got {type(data).__name__}.")
         if not self._is_adapted:

@@ -20,7 +20,7 @@ class LooksAtValues:
 
     def __call__(self, inputs, *args, **kwargs):
         if any_keras_tensor((inputs, *args), kwargs):
-            return self._symbolic_call((inputs, *args), kwargs)
+            return self.symbolic_call(inputs, *args, **kwargs)
         items = inputs if isinstance(inputs, (list, tuple)) else [inputs]
         if any(isinstance(x, Strings) for x in items):
             return self._look_up(inputs, args, kwargs)
@@ -47,7 +47,7 @@ class LooksAtValues:
         strings.lookups.append(lookup)
         return graph.input(found.shape, found.dtype, self.name)
 
-    def _symbolic_call(self, args, kwargs):
+    def symbolic_call(self, *args, **kwargs):
         outputs = self.compute_output_spec(*args, **kwargs)
         Node(self, args, kwargs, outputs)
         return outputs
