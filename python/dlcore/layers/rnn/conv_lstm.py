@@ -4,6 +4,7 @@ from dlcore import activations, backend, ops, random
 from dlcore.backend.arguments import fraction, int_tuple, one_of, positive_int
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
+from dlcore.layers.rnn.cell_dropout import CellDropout
 from dlcore.layers.rnn.gated import of_cell, weight_options
 from dlcore.layers.rnn.lstm import forget_bias_of_one
 from dlcore.layers.rnn.rnn import RNN
@@ -17,13 +18,14 @@ _CELL_ARGUMENTS = (
 )  # fmt: skip
 
 
-class _ConvLSTMCell(Layer):
+class _ConvLSTMCell(CellDropout, Layer):
     """One step of a `ConvLSTM`, whose docstring has the equations and arguments.
 
     The call takes inputs (batch, *places, channels) and the states [h, c], each (batch, *new_places, filters).
     """
 
     starts_at_zero = True
+    dropout_mask_count = _GATES
 
     def __init__(
         self,
@@ -98,9 +100,11 @@ class _ConvLSTMCell(Layer):
             self.bias = add_weight_with_options(self, "bias", (columns,), initializer=start)
         self.built = True
 
-    def call(self, inputs, states, training=False, input_masks=None, state_masks=None):
-        """One step. The masks are dropout's, one per gate, made once per sequence."""
+    def call(self, inputs, states, training=False):
+        """One step."""
         h, c = states
+        input_masks = self.get_dropout_mask(inputs) if training else None
+        state_masks = self.get_recurrent_dropout_mask(h) if training else None
         z = self._products(
             inputs,
             self.kernel,
@@ -126,18 +130,6 @@ class _ConvLSTMCell(Layer):
         kernels = ops.split(kernel, _GATES, axis=-1)
         parts = [ops.conv(x * mask, part, **arguments) for mask, part in zip(masks, kernels)]
         return ops.concatenate(parts, axis=1 if self.data_format == "channels_first" else -1)
-
-    def start_sequence(self, sequences, training, states):
-        """Dropout masks that stay the same over the sequence, as arguments of the calls."""
-        arguments = {}
-        for name, rate, like in (
-            ("input_masks", self.dropout, sequences[:, 0]),
-            ("state_masks", self.recurrent_dropout, states[0]),
-        ):
-            if training and rate:
-                ones = ops.ones_like(like)
-                arguments[name] = [random.dropout(ones, rate, seed=self.seed_generator) for _ in range(_GATES)]
-        return arguments
 
     def get_config(self):
         return {
@@ -228,6 +220,15 @@ class _ConvLSTM(RNN):
     unit_forget_bias = of_cell("unit_forget_bias")
     dropout = of_cell("dropout")
     recurrent_dropout = of_cell("recurrent_dropout")
+    kernel_initializer = of_cell("kernel_initializer")
+    recurrent_initializer = of_cell("recurrent_initializer")
+    bias_initializer = of_cell("bias_initializer")
+    kernel_regularizer = of_cell("kernel_regularizer")
+    recurrent_regularizer = of_cell("recurrent_regularizer")
+    bias_regularizer = of_cell("bias_regularizer")
+    kernel_constraint = of_cell("kernel_constraint")
+    recurrent_constraint = of_cell("recurrent_constraint")
+    bias_constraint = of_cell("bias_constraint")
 
 
 class ConvLSTM1D(_ConvLSTM):

@@ -4,6 +4,7 @@ from dlcore import _core, activations, ops, random
 from dlcore.backend.arguments import fraction, positive_int
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
+from dlcore.layers.rnn.cell_dropout import CellDropout
 from dlcore.layers.rnn.rnn import RNN
 from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
 
@@ -28,7 +29,7 @@ def check_use_cudnn(kind, use_cudnn):
         raise ValueError(f'{kind}: use_cudnn must be "auto", True or False. Got use_cudnn={use_cudnn!r}.')
 
 
-class GatedCell(Layer):
+class GatedCell(CellDropout, Layer):
     """Base of the cells: weights kernel [C, G * U], recurrent_kernel [U, G * U] and bias for G gates of U units.
 
     Args:
@@ -93,34 +94,19 @@ class GatedCell(Layer):
     def build_bias(self):
         return add_weight_with_options(self, "bias", self.bias_shape())
 
-    def call(self, inputs, states, training=False, input_mask=None, state_mask=None):
-        """One step. The masks are dropout's, made once per sequence; None: made here."""
+    def call(self, inputs, states, training=False):
+        """One step."""
         states = list(states) if isinstance(states, (list, tuple)) else [states]
-        if training and self.dropout:
-            inputs = inputs * (self._drop(inputs, self.dropout) if input_mask is None else input_mask)
         recurrent = states[0]
+        if training and self.dropout:
+            inputs = inputs * self.get_dropout_mask(inputs)
         if training and self.recurrent_dropout:
-            recurrent = recurrent * (
-                self._drop(recurrent, self.recurrent_dropout) if state_mask is None else state_mask
-            )
+            recurrent = recurrent * self.get_recurrent_dropout_mask(recurrent)
         return self.step(inputs, recurrent, states)
 
     def step(self, inputs, recurrent, states):
         """(output, new states) from the inputs, the (dropped-out) last output and the states."""
         raise NotImplementedError
-
-    def _drop(self, x, rate):
-        return random.dropout(ops.ones_like(x), rate, seed=self.seed_generator)
-
-    def start_sequence(self, sequences, training, states):
-        """Dropout masks that stay the same over the sequence, as arguments of the calls."""
-        arguments = {}
-        if training and self.dropout:
-            arguments["input_mask"] = self._drop(sequences[:, 0], self.dropout)
-        if training and self.recurrent_dropout:
-            row = _core.apply("broadcast_to", [sequences[:, 0, :1]], shape=[-1, self.units])
-            arguments["state_mask"] = self._drop(row, self.recurrent_dropout)
-        return arguments
 
     def get_config(self):
         config = {

@@ -1,5 +1,7 @@
 """RNN: steps a cell through time. The layers LSTM, GRU and SimpleRNN replace the stepping by one primitive."""
 
+import contextlib
+
 from dlcore import _core, backend, ops
 from dlcore.backend.arguments import is_int, sequence
 from dlcore.layers.input_spec import InputSpec
@@ -145,12 +147,14 @@ class RNN(Layer):
                 f'{type(self).__name__} "{self.name}" steps a cell, so the number of time steps must be known. Got '
                 f"input shape {tuple(sequences.shape)}. Give the Input that size."
             )
-        arguments = (
-            self.cell.start_sequence(sequences, training, states) if hasattr(self.cell, "start_sequence") else {}
-        )
-        outputs, output = [], None
+        with self.cell.one_sequence() if hasattr(self.cell, "one_sequence") else contextlib.nullcontext():
+            outputs, output, states = self._run_steps(sequences, states, mask, training)
+        return ops.stack(outputs, axis=1) if self.return_sequences else None, output, states
+
+    def _run_steps(self, sequences, states, mask, training):
+        steps, outputs, output = sequences.shape[1], [], None
         for t in reversed(range(steps)) if self.go_backwards else range(steps):
-            new_output, new_states = self._step(sequences[:, t], states, training, arguments)
+            new_output, new_states = self._step(sequences[:, t], states, training)
             if mask is not None:
                 counts = mask[:, t : t + 1]
                 kept = ops.zeros_like(new_output) if output is None else output
@@ -161,14 +165,14 @@ class RNN(Layer):
             else:
                 outputs.append(new_output)
             output, states = new_output, new_states
-        return ops.stack(outputs, axis=1) if self.return_sequences else None, output, states
+        return outputs, output, states
 
-    def _step(self, inputs, states, training, arguments):
-        output, new_states = self.cell(inputs, states, training=training, **arguments)
+    def _step(self, inputs, states, training):
+        output, new_states = self.cell(inputs, states, training=training)
         return output, list(new_states) if isinstance(new_states, (list, tuple)) else [new_states]
 
-    def compute_mask(self, sequences, previous_mask=None):
-        mask = previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
+    def compute_mask(self, sequences, mask=None):
+        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         mask = mask if self.return_sequences else None
         return [mask] + [None] * len(self.state_size) if self.return_state else mask
 
@@ -230,6 +234,15 @@ class StackedRNNCells(Layer):
                 given = cell.get_initial_state(batch_size=batch_size)
                 states += list(given) if isinstance(given, (list, tuple)) else [given]
         return states
+
+    @contextlib.contextmanager
+    def one_sequence(self):
+        """`with cells.one_sequence():` the steps of a sequence, in which each cell drops the same."""
+        with contextlib.ExitStack() as stack:
+            for cell in self.cells:
+                if hasattr(cell, "one_sequence"):
+                    stack.enter_context(cell.one_sequence())
+            yield
 
     @property
     def starts_at_zero(self):
