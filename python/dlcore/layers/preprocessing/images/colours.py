@@ -19,7 +19,7 @@ class _Colours(ImageLayer):
         self.value_range = colour_range(type(self).__name__, value_range)
         self._set_seed(seed)
 
-    def transform_images(self, images, transformation, training=True):
+    def transform_images(self, images, transformation=None, training=True):
         images = ops.cast(images, self.compute_dtype)
         return self._recoloured(images, transformation) if training and transformation else images
 
@@ -49,7 +49,7 @@ class RandomBrightness(_Colours):
     def __init__(self, factor, value_range=(0, 255), seed=None, **kwargs):
         super().__init__(factor, value_range, seed, **kwargs)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         if not training:
             return None
         low, high = self.value_range
@@ -81,7 +81,7 @@ class RandomContrast(_Colours):
     def __init__(self, factor, value_range=(0, 255), seed=None, **kwargs):
         super().__init__(factor, value_range, seed, **kwargs)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         if not training:
             return None
         lower, upper = self.factor
@@ -114,7 +114,7 @@ class RandomHue(_Colours):
     def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
         super().__init__(factor, value_range, seed, data_format=data_format, **kwargs)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         if not training:
             return None
         like = images[:, 0, 0, 0]
@@ -152,7 +152,7 @@ class RandomSaturation(_Colours):
     def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
         super().__init__(factor, value_range, seed, data_format=data_format, **kwargs)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         if not training:
             return None
         factor = self._uniform(images[:, 0, 0, 0], *self.factor, seed)
@@ -186,7 +186,7 @@ class RandomColorDegeneration(_Colours):
     def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
         super().__init__(factor, value_range, seed, data_format=data_format, **kwargs)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         return {"factor": self._uniform(images[:, :1, :1, :1], *self.factor, seed)} if training else None
 
     def _recoloured(self, images, transformation):
@@ -215,12 +215,12 @@ class RandomGrayscale(ImageLayer):
         self.factor = fraction("RandomGrayscale", "factor", factor)
         self._set_seed(seed)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         if not training:
             return None
         return {"should_apply": ops.less(self._uniform(images[:, :1, :1, :1], 0, 1, seed), self.factor)}
 
-    def transform_images(self, images, transformation, training=True):
+    def transform_images(self, images, transformation=None, training=True):
         images = ops.cast(images, self.compute_dtype)
         if not training or transformation is None:
             return images
@@ -254,7 +254,7 @@ class RandomInvert(_Colours):
     def __init__(self, factor=1.0, value_range=(0, 255), seed=None, data_format=None, **kwargs):
         super().__init__(factor, value_range, seed, data_format=data_format, **kwargs)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         return {"apply_inversion": self._chance(images, self.factor, seed)} if training else None
 
     def _recoloured(self, images, transformation):
@@ -284,7 +284,7 @@ class RandomPosterization(_Colours):
     def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
         super().__init__(factor, value_range, seed, data_format=data_format, **kwargs)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         if not training:
             return None
         lower, upper = self.factor
@@ -342,13 +342,13 @@ class RandomColorJitter(ImageLayer):
                     factor, value_range, data_format=data_format, seed=seed, dtype=self.dtype_policy
                 )
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         if not training:
             return None
         seed = self.generator if seed is None else seed
         return {name: step.get_random_transformation(images, seed=seed) for name, step in self._steps.items()}
 
-    def transform_images(self, images, transformation, training=True):
+    def transform_images(self, images, transformation=None, training=True):
         images = ops.cast(images, self.compute_dtype)
         for name, drawn in (transformation or {}).items():
             images = self._steps[name].transform_images(images, drawn, training)
@@ -393,14 +393,14 @@ class Solarization(ImageLayer):
         self.value_range = colour_range("Solarization", value_range)
         self._set_seed(seed)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         if not training:
             return None
         like = images[:, :1, :1, :1]
         factors = {"additions": self.addition_factor, "thresholds": self.threshold_factor}
         return {name: self._uniform(like, low, 255 * high, seed) for name, (low, high) in factors.items()}
 
-    def transform_images(self, images, transformation, training=True):
+    def transform_images(self, images, transformation=None, training=True):
         images = ops.cast(images, self.compute_dtype)
         if not training or transformation is None:
             return images

@@ -46,14 +46,14 @@ class RandomGaussianBlur(ImageLayer):
         self.value_range = colour_range(kind, value_range)
         self._set_seed(seed)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         if not training:
             return None
         applies = self._chance(images, self.factor, seed)
         sigma = self._uniform(ops.zeros((2,)), *self.sigma, seed) + 1e-6
         return {"should_apply_blur": applies, "blur_factor": sigma}
 
-    def transform_images(self, images, transformation, training=True):
+    def transform_images(self, images, transformation=None, training=True):
         images = ops.cast(images, self.compute_dtype)
         if not training or transformation is None:
             return images
@@ -101,10 +101,10 @@ class RandomSharpness(ImageLayer):
         self.value_range = colour_range("RandomSharpness", value_range)
         self._set_seed(seed)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         return {"factor": self._uniform(images[:, 0, 0, 0], *self.factor, seed)} if training else None
 
-    def transform_images(self, images, transformation, training=True):
+    def transform_images(self, images, transformation=None, training=True):
         images = ops.cast(images, self.compute_dtype)
         if not training or transformation is None:
             return images

@@ -15,16 +15,16 @@ _INTERPOLATIONS = ("nearest", "bilinear")
 class _Moving(ImageLayer):
     """Base: in training `_moved` says what becomes of images and, with the nearest pixels, of masks."""
 
-    def transform_images(self, images, transformation, training=True):
+    def transform_images(self, images, transformation=None, training=True):
         images = ops.cast(images, self.compute_dtype)
         return self._moved(images, transformation, self.interpolation) if training and transformation else images
 
-    def transform_segmentation_masks(self, segmentation_masks, transformation, training=True):
+    def transform_segmentation_masks(self, segmentation_masks, transformation=None, training=True):
         if not training or not transformation:
             return segmentation_masks
         return self._moved(segmentation_masks, transformation, "nearest")
 
-    def transform_bounding_boxes(self, bounding_boxes, transformation, training=True):
+    def transform_bounding_boxes(self, bounding_boxes, transformation=None, training=True):
         if not training or not transformation:
             return bounding_boxes
         size = self._size(transformation["input_shape"])
@@ -59,7 +59,7 @@ class RandomFlip(_Moving):
         self.mode = one_of("RandomFlip", "mode", mode, ("horizontal", "vertical", "horizontal_and_vertical"))
         self._set_seed(seed)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         if not training:
             return None
         flips = ops.less_equal(self._uniform(images[:, :1, :1, :1], 0, 1, seed), 0.5)
@@ -156,7 +156,7 @@ class RandomRotation(_Affine):
         super().__init__(fill_mode, interpolation, seed, fill_value, data_format=data_format, **kwargs)
         self.factor = number_range("RandomRotation", "factor", factor, -1, 1)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         if not training:
             return None
         lower, upper = self.factor
@@ -209,7 +209,7 @@ class RandomZoom(_Affine):
         if width_factor is not None:
             self._width_range = _strict_range(self, "width_factor", width_factor, open_low=True)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         if not training:
             return None
         like = images[:, :1, 0, 0]
@@ -260,7 +260,7 @@ class RandomTranslation(_Affine):
         self._height_range = _strict_range(self, "height_factor", height_factor)
         self._width_range = _strict_range(self, "width_factor", width_factor)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         if not training:
             return None
         height, width = self._size(images.shape)
@@ -310,7 +310,7 @@ class RandomShear(_Affine):
             for name, factor in (("x_factor", x_factor), ("y_factor", y_factor))
         )
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         if not training:
             return None
         like = images[:, :1, 0, 0]
@@ -364,7 +364,7 @@ class RandomPerspective(_Moving):
         self.fill_value = fill_value
         self._set_seed(seed)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         if not training:
             return None
         height, width = self._size(images.shape)
@@ -464,7 +464,7 @@ class RandomElasticTransform(_Moving):
         self.value_range = colour_range(kind, value_range)
         self._set_seed(seed)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         if not training or self.scale[1] == 0 or self.factor[1] == 0:
             return None
         return {
@@ -474,7 +474,7 @@ class RandomElasticTransform(_Moving):
             "seeds": [random.draw_seed(self.generator if seed is None else seed) for _ in range(2)],
         }
 
-    def transform_images(self, images, transformation, training=True):
+    def transform_images(self, images, transformation=None, training=True):
         images = super().transform_images(images, transformation, training)
         return ops.clip(images, *self.value_range) if training and transformation else images
 
@@ -496,7 +496,7 @@ class RandomElasticTransform(_Moving):
         )
         return ops.where(per_image(transformation["apply_transform"]), bent, images)
 
-    def transform_bounding_boxes(self, bounding_boxes, transformation, training=True):
+    def transform_bounding_boxes(self, bounding_boxes, transformation=None, training=True):
         raise ValueError(f"{self._label()} cannot say what becomes of bounding boxes. Leave them out.")
 
     def get_config(self):

@@ -12,8 +12,8 @@ class ImageLayer(Layer):
     dict of `"boxes"` and `"labels"`); it returns the like. A call counts as one in training unless `training` is False
     or the call around it is not.
 
-    A subclass draws what is random in `get_random_transformation(images, training, seed)`: a dict of tensors with one
-    row per image, or None. `transform_images` and the methods for the rest get it, always with a batch axis.
+    What is random is drawn by `get_random_transformation`, and given to `transform_images` and the methods for the
+    rest, always with a batch axis; those named `transform_single_...` take what belongs to one image.
 
     Args:
         bounding_box_format: the format of the boxes, see `utils.bounding_boxes`.
@@ -49,10 +49,12 @@ class ImageLayer(Layer):
                     f'{self._label()} was given bounding boxes, but not their format. Pass bounding_box_format="xyxy" '
                     "or another to the layer."
                 )
-            value = _mapped(ops.convert_to_tensor, data[name])
-            value = _mapped(lambda x: ops.expand_dims(x, 0), value) if single else value
             transform = getattr(self, f"transform_{name}")
-            results[name] = _unbatched(transform(value, transformation, training=training), single)
+            if single:
+                results[name] = self._single(transform, data[name], transformation, training)
+            else:
+                value = _mapped(ops.convert_to_tensor, data[name])
+                results[name] = transform(value, transformation, training=training)
         return results
 
     def _batched(self, images):
@@ -64,29 +66,62 @@ class ImageLayer(Layer):
             )
         return (images, False) if images.ndim == 4 else (ops.expand_dims(images, 0), True)
 
+    def get_random_transformation(self, data, training=True, seed=None):
+        """What is drawn for a call: a dict of tensors with a row per image, or None when the layer does nothing.
+
+        Args:
+            data: images, one image, or a dict of them, as the call takes.
+            training: bool, default True.
+            seed: int or `SeedGenerator`, default that of the layer.
+        """
+        images, _ = self._batched(data["images"] if isinstance(data, dict) else data)
+        return self._drawn(images, training, seed)
+
     # ---- what subclasses override
 
-    def get_random_transformation(self, images, training=True, seed=None):
-        """What is drawn for a call: a dict of tensors, or None when the layer does nothing."""
+    def _drawn(self, images, training, seed):
+        """What `get_random_transformation` returns, for images with a batch axis."""
         return None
 
-    def transform_images(self, images, transformation, training=True):
+    def transform_images(self, images, transformation=None, training=True):
         """The changed images, from images (batch, height, width, channels) and what was drawn for them."""
         raise NotImplementedError(
             f"{type(self).__name__} must implement transform_images(images, transformation, training)."
         )
 
-    def transform_labels(self, labels, transformation, training=True):
+    def transform_labels(self, labels, transformation=None, training=True):
         """Labels of changed images; by default they stay."""
         return labels
 
-    def transform_segmentation_masks(self, segmentation_masks, transformation, training=True):
+    def transform_segmentation_masks(self, segmentation_masks, transformation=None, training=True):
         """Masks of changed images; by default they stay."""
         return segmentation_masks
 
-    def transform_bounding_boxes(self, bounding_boxes, transformation, training=True):
+    def transform_bounding_boxes(self, bounding_boxes, transformation=None, training=True):
         """Boxes of changed images; by default they stay."""
         return bounding_boxes
+
+    # ---- one image
+
+    def transform_single_image(self, image, transformation=None, training=True):
+        """As `transform_images`, for one image (height, width, channels)."""
+        return self._single(self.transform_images, image, transformation, training)
+
+    def transform_single_label(self, label, transformation=None, training=True):
+        """As `transform_labels`, for the label of one image."""
+        return self._single(self.transform_labels, label, transformation, training)
+
+    def transform_single_segmentation_mask(self, segmentation_mask, transformation=None, training=True):
+        """As `transform_segmentation_masks`, for the mask of one image."""
+        return self._single(self.transform_segmentation_masks, segmentation_mask, transformation, training)
+
+    def transform_single_bounding_box(self, bounding_box, transformation=None, training=True):
+        """As `transform_bounding_boxes`, for the boxes of one image: a dict of `"boxes"` (boxes, 4) and `"labels"`."""
+        return self._single(self.transform_bounding_boxes, bounding_box, transformation, training)
+
+    def _single(self, transform, value, transformation, training):
+        batch = _mapped(lambda x: ops.expand_dims(ops.convert_to_tensor(x), 0), value)
+        return _unbatched(transform(batch, transformation, training=training), True)
 
     def _moved_boxes(self, bounding_boxes, before, after, move):
         """Boxes whose corners are moved, in the format of the layer; labels of boxes that leave the image become -1.

@@ -70,7 +70,7 @@ class RandomErasing(_Boxes):
         self.value_range = colour_range(kind, value_range)
         self._set_seed(seed)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         if not training:
             return None
         like = images[:, 0, 0, 0]
@@ -90,7 +90,7 @@ class RandomErasing(_Boxes):
         value = ops.convert_to_tensor(self.fill_value, self.compute_dtype)
         return ops.reshape(value, [-1] if self.data_format == "channels_last" else [-1, 1, 1])
 
-    def transform_images(self, images, transformation, training=True):
+    def transform_images(self, images, transformation=None, training=True):
         images = ops.cast(images, self.compute_dtype)
         if not training or transformation is None:
             return images
@@ -145,7 +145,7 @@ class CutMix(_Boxes):
         self.factor = number_range("CutMix", "factor", factor, 0, 1)
         self._set_seed(seed)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         if not training:
             return None
         like = images[:, 0, 0, 0]
@@ -159,10 +159,10 @@ class CutMix(_Boxes):
             "mix_weight": outside,
         }
 
-    def transform_images(self, images, transformation, training=True):
+    def transform_images(self, images, transformation=None, training=True):
         return self._mixed(ops.cast(images, self.compute_dtype), transformation, training)
 
-    def transform_segmentation_masks(self, segmentation_masks, transformation, training=True):
+    def transform_segmentation_masks(self, segmentation_masks, transformation=None, training=True):
         return self._mixed(segmentation_masks, transformation, training)
 
     def _mixed(self, images, transformation, training):
@@ -171,13 +171,13 @@ class CutMix(_Boxes):
         others = ops.take(images, transformation["permutation_order"], axis=0)
         return ops.where(transformation["batch_masks"], others, images)
 
-    def transform_labels(self, labels, transformation, training=True):
+    def transform_labels(self, labels, transformation=None, training=True):
         if not training or transformation is None:
             return labels
         weight = ops.reshape(transformation["mix_weight"], [-1])
         return _blend(labels, weight, transformation["permutation_order"])
 
-    def transform_bounding_boxes(self, bounding_boxes, transformation, training=True):
+    def transform_bounding_boxes(self, bounding_boxes, transformation=None, training=True):
         raise ValueError(f"{self._label()} cannot say what becomes of bounding boxes. Leave them out, or use MixUp.")
 
     def get_config(self):
@@ -209,20 +209,20 @@ class MixUp(ImageLayer):
         self.alpha = alpha
         self._set_seed(seed)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         if not training:
             return None
         alpha = ops.zeros_like(images[:, 0, 0, 0]) + self.alpha
         weight = random.beta_numbers(alpha, alpha, self.generator if seed is None else seed)
         return {"mix_weight": weight, "permutation_order": _permutation(self, images, seed)}
 
-    def transform_images(self, images, transformation, training=True):
+    def transform_images(self, images, transformation=None, training=True):
         return self._mixed(ops.cast(images, self.compute_dtype), transformation, training)
 
-    def transform_labels(self, labels, transformation, training=True):
+    def transform_labels(self, labels, transformation=None, training=True):
         return self._mixed(labels, transformation, training)
 
-    def transform_segmentation_masks(self, segmentation_masks, transformation, training=True):
+    def transform_segmentation_masks(self, segmentation_masks, transformation=None, training=True):
         return self._mixed(segmentation_masks, transformation, training)
 
     def _mixed(self, x, transformation, training):
@@ -230,7 +230,7 @@ class MixUp(ImageLayer):
             return x
         return _blend(x, transformation["mix_weight"], transformation["permutation_order"])
 
-    def transform_bounding_boxes(self, bounding_boxes, transformation, training=True):
+    def transform_bounding_boxes(self, bounding_boxes, transformation=None, training=True):
         """The boxes of both images."""
         if not training or transformation is None:
             return bounding_boxes

@@ -100,7 +100,7 @@ class RandAugment(_Policy):
         super().__init__(value_range, factor, interpolation, seed, data_format, **kwargs)
         self.num_ops = positive_int("RandAugment", "num_ops", num_ops)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         if not training:
             return None
         seed = self.generator if seed is None else seed
@@ -108,13 +108,13 @@ class RandAugment(_Policy):
         drawn = {name: layer.get_random_transformation(images, seed=seed) for name, layer in self._changes.items()}
         return {"layer_idxes": chosen, "transforms": drawn}
 
-    def transform_images(self, images, transformation, training=True):
+    def transform_images(self, images, transformation=None, training=True):
         return self._changed("transform_images", ops.cast(images, self.compute_dtype), transformation, training)
 
-    def transform_segmentation_masks(self, segmentation_masks, transformation, training=True):
+    def transform_segmentation_masks(self, segmentation_masks, transformation=None, training=True):
         return self._changed("transform_segmentation_masks", segmentation_masks, transformation, training)
 
-    def transform_bounding_boxes(self, bounding_boxes, transformation, training=True):
+    def transform_bounding_boxes(self, bounding_boxes, transformation=None, training=True):
         return self._changed("transform_bounding_boxes", bounding_boxes, transformation, training)
 
     def _changed(self, method, x, transformation, training):
@@ -190,7 +190,7 @@ class AugMix(_Policy):
             for name in ("random_brightness", "random_color_degeneration", "random_contrast", "random_sharpness"):
                 del self._changes[name]
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         if not training:
             return None
         seed = self.generator if seed is None else seed
@@ -209,13 +209,13 @@ class AugMix(_Policy):
             "chain_transforms": chains,
         }
 
-    def transform_images(self, images, transformation, training=True):
+    def transform_images(self, images, transformation=None, training=True):
         images = ops.cast(images, self.compute_dtype)
         if not training or transformation is None:
             return images
         return ops.clip(self._mixed("transform_images", images, transformation), *self.value_range)
 
-    def transform_segmentation_masks(self, segmentation_masks, transformation, training=True):
+    def transform_segmentation_masks(self, segmentation_masks, transformation=None, training=True):
         if not training or transformation is None:
             return segmentation_masks
         x = segmentation_masks

@@ -18,10 +18,10 @@ class _ToSize(ImageLayer):
         shape[self.height_axis], shape[self.width_axis] = self.height, self.width
         return tuple(shape)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         return {"input_shape": images.shape}
 
-    def transform_bounding_boxes(self, bounding_boxes, transformation, training=True):
+    def transform_bounding_boxes(self, bounding_boxes, transformation=None, training=True):
         before = self._size(transformation["input_shape"])
         (across, down), (left, top) = self._box_map(*before, transformation)
 
@@ -202,9 +202,9 @@ class RandomCrop(_ToSize):
         super().__init__(height, width, data_format, **kwargs)
         self._set_seed(seed)
 
-    def get_random_transformation(self, images, training=True, seed=None):
+    def _drawn(self, images, training, seed):
         height, width = self._size(images.shape)
-        drawn = super().get_random_transformation(images, training, seed)
+        drawn = super()._drawn(images, training, seed)
         if training and height >= self.height and width >= self.width:
             for name, size in (("top", height - self.height), ("left", width - self.width)):
                 drawn[name] = ops.cast(self._uniform(ops.convert_to_tensor(0.0), 0, size + 1, seed), "int32")
@@ -215,10 +215,10 @@ class RandomCrop(_ToSize):
             return self._map_of_middle(height, width)
         return (1.0, 1.0), tuple(ops.cast(transformation[name], "float32") for name in ("left", "top"))
 
-    def transform_images(self, images, transformation, training=True):
+    def transform_images(self, images, transformation=None, training=True):
         return self._cropped(ops.cast(images, self.compute_dtype), transformation, "bilinear")
 
-    def transform_segmentation_masks(self, segmentation_masks, transformation, training=True):
+    def transform_segmentation_masks(self, segmentation_masks, transformation=None, training=True):
         return self._cropped(segmentation_masks, transformation, "nearest")
 
     def _cropped(self, images, transformation, interpolation):
