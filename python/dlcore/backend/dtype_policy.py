@@ -242,11 +242,11 @@ def get_policy(identifier):
     return DTypePolicy(identifier if isinstance(identifier, str) else dtypes.standardize_dtype(identifier))
 
 
-def serialize_policy(policy):
+def serialize_policy(dtype_policy):
     """The configuration dict of a policy."""
-    name = type(policy).__name__
+    name = type(dtype_policy).__name__
     module = "keras" if name == "DTypePolicy" else "keras.dtype_policies"
-    return {"module": module, "class_name": name, "config": policy.get_config(), "registered_name": None}
+    return {"module": module, "class_name": name, "config": dtype_policy.get_config(), "registered_name": None}
 
 
 def deserialize_policy(config, custom_objects=None):

@@ -32,7 +32,7 @@ class Variable:
         dtype: name of the dtype; default: the value's own, or the default float for an initializer.
         trainable: whether gradients are taken and optimizers update it.
         autocast: whether layers that compute in 16 bits read a float variable in that dtype, default True.
-        aggregation: kept for Keras's signature.
+        aggregation, synchronization, layout: kept for Keras's signature.
         name: default "variable", made unique.
 
     While a graph is traced, `value` is symbolic and `assign` is recorded: both take effect when the program runs.
@@ -46,7 +46,16 @@ class Variable:
     """
 
     def __init__(
-        self, initializer, shape=None, dtype=None, trainable=True, autocast=True, aggregation="none", name=None
+        self,
+        initializer,
+        shape=None,
+        dtype=None,
+        trainable=True,
+        autocast=True,
+        aggregation="none",
+        synchronization="auto",
+        name=None,
+        layout=None,
     ):
         self.name = name if name is not None else names.auto_name(type(self).__name__)
         if not isinstance(self.name, str) or "/" in self.name:
@@ -58,6 +67,7 @@ class Variable:
         # What it was made as; `layer.trainable = False` leaves it.
         self.declared_trainable = self.trainable
         self.aggregation = aggregation
+        self.synchronization = synchronization
         self.regularizer = None
         self.constraint = None
         self.overwrite_with_gradient = False

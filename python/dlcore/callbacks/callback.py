@@ -142,15 +142,19 @@ class CallbackList(Callback):
 
 
 def _call_all(hook):
-    def with_number(self, number, logs=None):
+    def of_epoch(self, epoch, logs=None):
         for callback in self.callbacks:
-            getattr(callback, hook)(number, {} if logs is None else logs)
+            getattr(callback, hook)(epoch, {} if logs is None else logs)
 
-    def without_number(self, logs=None):
+    def of_batch(self, batch, logs=None):
+        for callback in self.callbacks:
+            getattr(callback, hook)(batch, {} if logs is None else logs)
+
+    def of_run(self, logs=None):
         for callback in self.callbacks:
             getattr(callback, hook)({} if logs is None else logs)
 
-    call_all = with_number if "epoch" in hook or "batch" in hook else without_number
+    call_all = of_epoch if "epoch" in hook else of_batch if "batch" in hook else of_run
     call_all.__name__ = hook
     call_all.__doc__ = f"Calls `{hook}` of every callback; without logs with an empty dict."
     return call_all

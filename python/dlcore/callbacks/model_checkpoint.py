@@ -80,7 +80,7 @@ class ModelCheckpoint(MonitorCallback, SavingCallback):
     def _has_improved(self, epoch, logs, path):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore" if self.save_freq != "epoch" else "default")
-            current = self.monitored(logs)
+            current = self.get_monitor_value(logs)
         if current is None:
             return True
         was = "None" if self.best is None else f"{self.best:.5f}"

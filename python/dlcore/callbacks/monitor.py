@@ -69,7 +69,7 @@ class MonitorCallback(Callback):
             return True
         return value - self.min_delta > reference if self._wants_large() else value + self.min_delta < reference
 
-    def monitored(self, logs):
+    def get_monitor_value(self, logs):
         """The number watched, or None with a warning."""
         logs = logs or {}
         value = logs.get(self.monitor)

@@ -79,9 +79,9 @@ def serialize(loss):
     return _catalogue.serialize(loss)
 
 
-def deserialize(config, custom_objects=None):
-    """The loss from what `serialize` returned."""
-    return _catalogue.deserialize(config, custom_objects)
+def deserialize(name, custom_objects=None):
+    """The loss from what `serialize` returned, or of a name."""
+    return _catalogue.deserialize(name, custom_objects)
 
 
 __all__ = [

@@ -427,7 +427,7 @@ class AUC(Metric):
 
     def result(self):
         if self.curve == "PR" and self.summation_method == "interpolation":
-            return self._average(ops.sum(self._interpolated_pr_terms(), axis=0))
+            return self.interpolate_pr_auc()
         recall = ops.divide_no_nan(self.true_positives, self.true_positives + self.false_negatives)
         if self.curve == "ROC":
             x = ops.divide_no_nan(self.false_positives, self.false_positives + self.true_negatives)
@@ -443,8 +443,10 @@ class AUC(Metric):
             heights = ops.maximum(y[:-1], y[1:])
         return self._average(ops.sum((x[:-1] - x[1:]) * heights, axis=0))
 
-    def _interpolated_pr_terms(self):
-        """Between two thresholds true positives are taken as linear in the positives (Davis & Goadrich 2006)."""
+    def interpolate_pr_auc(self):
+        """The area under the precision-recall curve, where between two thresholds true positives are taken as linear in
+        the positives (Davis & Goadrich 2006).
+        """
         true_positives = ops.convert_to_tensor(self.true_positives)
         positives = true_positives + self.false_positives
         d_true = true_positives[:-1] - true_positives[1:]
@@ -454,7 +456,8 @@ class AUC(Metric):
         ratio = ops.divide_no_nan(positives[:-1], ops.maximum(positives[1:], 0.0))
         ratio = ops.where(both, ratio, ops.ones_like(ratio))
         total = ops.maximum(true_positives[1:] + self.false_negatives[1:], 0.0)
-        return ops.divide_no_nan(slope * (d_true + intercept * ops.log(ratio)), total)
+        areas = ops.divide_no_nan(slope * (d_true + intercept * ops.log(ratio)), total)
+        return self._average(ops.sum(areas, axis=0))
 
     def _average(self, area):
         if not self.multi_label:

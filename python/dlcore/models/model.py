@@ -105,11 +105,11 @@ class Model(Trainer, Layer):
         text = summary_text(self, line_length, expand_nested, show_trainable, layer_range, positions)
         (print_fn or print_message)(text)
 
-    def save(self, filepath, overwrite=True, **kwargs):
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
         """Writes architecture, weights and optimizer state to a `.keras` or `.h5` file."""
         from dlcore import saving
 
-        return saving.save_model(self, filepath, overwrite=overwrite, **kwargs)
+        return saving.save_model(self, filepath, overwrite, zipped, **kwargs)
 
     def save_weights(self, filepath, overwrite=True, **kwargs):
         """Writes the weights to a `.weights.h5` file."""
@@ -123,8 +123,16 @@ class Model(Trainer, Layer):
 
         return saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
 
-    def export(self, filepath, format="dlcore", input_signature=None):
-        """Writes what predicts, for C++ apps: `dlcore::Model::load(filepath).predict(x)`, any batch size."""
+    def export(self, filepath, format="dlcore", verbose=None, input_signature=None):
+        """Writes what predicts, for C++ apps: `dlcore::Model::load(filepath).predict(x)`, any batch size.
+
+        Args:
+            filepath: where to.
+            format: `"dlcore"`.
+            verbose: kept for Keras's signature: nothing is printed.
+            input_signature: the inputs of a subclassed model, in its own structure: objects with shape (None for sizes
+                that are free) and dtype, such as `Input(...)`. Sequential and functional models know theirs.
+        """
         from dlcore.saving.native import export_model
 
         return export_model(self, filepath, format=format, input_signature=input_signature)

@@ -143,5 +143,5 @@ def attach():
     Tensor.__repr__ = _repr
     Tensor.__format__ = lambda self, spec: format(self.numpy().item(), spec) if spec else repr(self)
     Tensor.__deepcopy__ = lambda self, memo: self
-    KerasTensor.squeeze = lambda self: knp.squeeze(self)
+    KerasTensor.squeeze = lambda self, axis=None: knp.squeeze(self, axis)
     KerasTensor.reshape = lambda self, *shape: knp.reshape(self, shape[0] if len(shape) == 1 else shape)

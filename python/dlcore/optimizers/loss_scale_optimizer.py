@@ -69,7 +69,7 @@ class LossScaleOptimizer(Optimizer):
         variables = self._known_variables(grads, trainable_variables)
         grads, variables = self._drop_missing(grads, variables)
         grads = mean_gradients(grads)
-        finite = ops.all(ops.stack([ops.all(ops.isfinite(g)) for g in grads]))
+        finite = self.check_finite(grads)
         scale, count = self.dynamic_scale.value, self.step_counter.value
         # Everything that the step changes, as it was: what is taken back when a gradient is not finite.
         changed = [*self.inner_optimizer.variables, *variables]
@@ -81,6 +81,10 @@ class LossScaleOptimizer(Optimizer):
         grows = ops.equal(count, self.dynamic_growth_steps - 1)
         self.dynamic_scale.assign(scale * ops.where(finite, ops.where(grows, 2.0, 1.0), 0.5))
         self.step_counter.assign(ops.where(ops.logical_or(grows, ops.logical_not(finite)), 0, count + 1))
+
+    def check_finite(self, grads):
+        """Whether all numbers in a list of gradients are finite, a scalar tensor."""
+        return ops.all(ops.stack([ops.all(ops.isfinite(g)) for g in grads]))
 
     def finalize_variable_values(self, var_list):
         self.inner_optimizer.finalize_variable_values(var_list)

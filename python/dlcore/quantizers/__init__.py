@@ -26,9 +26,9 @@ def get(identifier, **kwargs):
     return _catalogue.get(identifier)
 
 
-def serialize(quantizer):
-    """The configuration dict of a quantizer."""
-    return _catalogue.serialize(quantizer)
+def serialize(initializer):
+    """The configuration dict of a quantizer; Keras calls the argument so."""
+    return _catalogue.serialize(initializer)
 
 
 def deserialize(config, custom_objects=None):

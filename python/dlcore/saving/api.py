@@ -6,7 +6,7 @@ from dlcore.saving import keras_file, legacy_h5, weights_file
 from dlcore.utils.files import replacing
 
 
-def save_model(model, filepath, overwrite=True, include_optimizer=True, **kwargs):
+def save_model(model, filepath, overwrite=True, zipped=None, include_optimizer=True, **kwargs):
     """Saves a whole model: structure, weights, compile arguments and optimizer state.
 
     The file is written beside its place and put there when complete, so an older one stays whole if the disk is full.
@@ -15,11 +15,16 @@ def save_model(model, filepath, overwrite=True, include_optimizer=True, **kwargs
         model: the model.
         filepath: ends in `.keras` (preferred) or `.h5` (Keras's older format).
         overwrite: whether an existing file may be replaced.
+        zipped: True or None (default): a `.keras` file is a zip archive; there is no form that is a folder.
         include_optimizer: for `.h5`: whether the optimizer is saved too.
     """
     path = _path(filepath)
     if kwargs:
         raise TypeError(f"save got unexpected arguments {sorted(kwargs)}")
+    if zipped is False:
+        raise ValueError(
+            f"A model is saved in one file, not in a folder. Got {path!r} with zipped=False; leave it out."
+        )
     _check_overwrite(path, overwrite)
     if path.endswith(".weights.h5"):
         raise ValueError(f"{path} is a name for weights alone. Call save_weights, or name the file .keras.")

@@ -229,11 +229,11 @@ class Trainer:
         )
         return loss, tuple(written)
 
-    def get_state_tree(self, value_format="tensor"):
+    def get_state_tree(self, value_format="backend_tensor"):
         """All variables' values, by kind and then in nested dicts by the parts of their paths.
 
         Args:
-            value_format: `"tensor"` (default; Keras's name `"backend_tensor"` is taken too) or `"numpy_array"`.
+            value_format: `"backend_tensor"` (default), for which `"tensor"` is taken too, or `"numpy_array"`.
 
         Returns:
             dict with the keys `"trainable_variables"`, `"non_trainable_variables"`, `"optimizer_variables"` and

@@ -155,14 +155,27 @@ def _of_tensors(layer, which, attribute):
     return str(found).replace("{", "").replace("}", "") if isinstance(found, dict) else str(found)
 
 
-def plot_model(model, to_file="model.png", show_layer_names=False, **options):
+def plot_model(
+    model,
+    to_file="model.png",
+    show_shapes=False,
+    show_dtype=False,
+    show_layer_names=False,
+    rankdir="TB",
+    expand_nested=False,
+    dpi=200,
+    show_layer_activations=False,
+    show_trainable=False,
+    splines="ortho",
+    **kwargs,
+):
     """Draws a model's layers into a file; the ending chooses the format, a dot file needs no Graphviz.
 
     Args:
         model: built model.
         to_file: path, default `"model.png"`.
         show_layer_names: bool, default False.
-        **options: arguments of `model_to_dot`.
+        Others as `model_to_dot`.
 
     Returns:
         in a notebook the picture, else None.
@@ -170,7 +183,20 @@ def plot_model(model, to_file="model.png", show_layer_names=False, **options):
     Raises:
         ImportError: pydot or Graphviz is not installed.
     """
-    dot = model_to_dot(model, show_layer_names=show_layer_names, **options)
+    if kwargs:
+        raise ValueError(f"plot_model got unknown arguments {sorted(kwargs)}. Check their spelling.")
+    dot = model_to_dot(
+        model,
+        show_shapes=show_shapes,
+        show_dtype=show_dtype,
+        show_layer_names=show_layer_names,
+        rankdir=rankdir,
+        expand_nested=expand_nested,
+        dpi=dpi,
+        show_layer_activations=show_layer_activations,
+        show_trainable=show_trainable,
+        splines=splines,
+    )
     path = os.fspath(to_file)
     kind = os.path.splitext(path)[1][1:] or "png"
     if kind == "dot":

@@ -25,11 +25,12 @@ class MultiHeadAttention(Layer):
         use_bias: bool, default True.
         output_shape: int, tuple or None (default: the query's last size): the output's sizes after batch and time.
         attention_axes: int or tuple: the axes attended over; default None: all but batch and features.
+        sliding_window: int > 0 or None (default): keys are seen from less than so many positions away only.
+        flash_attention: kept for Keras's signature.
         kernel_initializer, bias_initializer: Glorot uniform, zeros.
         kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint: default None.
         use_gate: bool, default False: what each head gets is multiplied by sigmoid(query @ gate + bias).
         seed: int or None: of the dropout.
-        sliding_window: int > 0 or None (default): keys are seen from less than so many positions away only.
 
     The call takes `query`, `value`, and optionally `key` (default: value); `query_mask`, `value_mask`, `key_mask`
     (batch, time); `attention_mask` (batch, T, S), True where attention is allowed; `use_causal_mask`: position i sees
@@ -55,6 +56,8 @@ class MultiHeadAttention(Layer):
         use_bias=True,
         output_shape=None,
         attention_axes=None,
+        sliding_window=None,
+        flash_attention=None,
         kernel_initializer="glorot_uniform",
         bias_initializer="zeros",
         kernel_regularizer=None,
@@ -64,10 +67,8 @@ class MultiHeadAttention(Layer):
         bias_constraint=None,
         use_gate=False,
         seed=None,
-        sliding_window=None,
         **kwargs,
     ):
-        kwargs.pop("flash_attention", None)
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         kind = type(self).__name__
         self.num_heads = positive_int(kind, "num_heads", num_heads)

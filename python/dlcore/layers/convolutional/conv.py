@@ -182,6 +182,3 @@ class Conv3D(_Conv):
     """
 
     rank = 3
-
-    def __init__(self, filters, kernel_size, strides=(1, 1, 1), padding="valid", data_format=None, **kwargs):
-        super().__init__(filters, kernel_size, strides, padding, data_format, **kwargs)

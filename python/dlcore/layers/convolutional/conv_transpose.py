@@ -119,3 +119,8 @@ class Conv3DTranspose(_ConvTranspose):
     """
 
     rank = 3
+
+    def __init__(
+        self, filters, kernel_size, strides=1, padding="valid", data_format=None, output_padding=None, **kwargs
+    ):
+        super().__init__(filters, kernel_size, strides, padding, output_padding, data_format, **kwargs)

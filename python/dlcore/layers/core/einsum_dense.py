@@ -36,7 +36,6 @@ class EinsumDense(LowRankAdapter, IntegerWeight, Layer):
         bias_initializer="zeros",
         kernel_regularizer=None,
         bias_regularizer=None,
-        activity_regularizer=None,
         kernel_constraint=None,
         bias_constraint=None,
         lora_rank=None,
@@ -44,7 +43,7 @@ class EinsumDense(LowRankAdapter, IntegerWeight, Layer):
         quantization_config=None,
         **kwargs,
     ):
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        super().__init__(**kwargs)
         if not re.fullmatch(r"(\.\.\.)?[a-zA-Z]+,[a-zA-Z]+->(\.\.\.)?[a-zA-Z]+", equation):
             raise ValueError(f'EinsumDense: expected an equation such as "abc,cd->abd". Got equation={equation!r}.')
         self.equation = equation

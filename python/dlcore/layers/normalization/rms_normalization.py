@@ -34,8 +34,8 @@ class RMSNormalization(Layer):
         self.scale = self.add_weight(tuple(input_shape[axis] for axis in self.axis), "ones", name="scale")
         self.built = True
 
-    def call(self, inputs):
-        return ops.rms_normalization(inputs, scale=self.scale, axis=self.axis, epsilon=self.epsilon)
+    def call(self, x):
+        return ops.rms_normalization(x, scale=self.scale, axis=self.axis, epsilon=self.epsilon)
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -1,7 +1,7 @@
 from dlcore import _core, ops
 from dlcore.backend.arguments import one_of, positive_int
 from dlcore.layers.layer import Layer
-from dlcore.layers.preprocessing.values import no_sparse
+from dlcore.layers.preprocessing.values import sparse_flag
 
 
 class CategoryEncoding(Layer):
@@ -11,6 +11,7 @@ class CategoryEncoding(Layer):
         num_tokens: int > 0: the integers are in [0, num_tokens); others leave no trace.
         output_mode: `"multi_hot"` (default): one vector per sample, 1 where the integer occurs; `"count"`: how often it
             occurs; `"one_hot"`: one vector per integer.
+        sparse: kept for Keras's signature: there are no sparse tensors, vectors are dense.
 
     The call takes the integers and, for `"count"`, `count_weights` of the same shape that are added instead of 1.
 
@@ -27,9 +28,9 @@ class CategoryEncoding(Layer):
 
     def __init__(self, num_tokens=None, output_mode="multi_hot", sparse=False, **kwargs):
         super().__init__(**kwargs)
-        no_sparse("CategoryEncoding", sparse=sparse)
         self.num_tokens = positive_int("CategoryEncoding", "num_tokens", num_tokens)
         self.output_mode = standard_mode("CategoryEncoding", output_mode, ("multi_hot", "count", "one_hot"))
+        self.sparse = sparse_flag("CategoryEncoding", sparse, output_mode)
 
     def __call__(self, inputs, *args, **kwargs):
         if isinstance(inputs, (int, list, tuple)):

@@ -3,7 +3,7 @@ import numpy as np
 from dlcore import backend, ops
 from dlcore.layers.layer import Layer, note_structure_change
 from dlcore.layers.preprocessing.category_encoding import encode, standard_mode
-from dlcore.layers.preprocessing.values import no_sparse
+from dlcore.layers.preprocessing.values import sparse_flag
 
 
 class Discretization(Layer):
@@ -15,6 +15,7 @@ class Discretization(Layer):
         epsilon: float, default 0.01: how exact the quantiles are; data of more than 1 / epsilon numbers is summarized.
         output_mode: `"int"` (default): the intervals, int32; `"one_hot"`, `"multi_hot"` or `"count"`: as
             `CategoryEncoding`.
+        sparse: kept for Keras's signature: there are no sparse tensors, vectors are dense.
 
     Input shape: any. Output shape: the same; with another mode as `CategoryEncoding`.
 
@@ -40,7 +41,7 @@ class Discretization(Layer):
         **kwargs,
     ):
         super().__init__(name=name, dtype=dtype, **kwargs)
-        no_sparse("Discretization", sparse=sparse)
+        self.sparse = sparse_flag("Discretization", sparse, output_mode)
         if (num_bins is None) == (bin_boundaries is None):
             raise ValueError(
                 f"Discretization: give either num_bins or bin_boundaries. Got num_bins={num_bins}, "
@@ -86,14 +87,18 @@ class Discretization(Layer):
         """Forgets the data, but not the boundaries."""
         self.summary = _EMPTY
 
+    @property
+    def output_dtype(self):
+        """The dtype of the outputs."""
+        return "int32" if self.output_mode == "int" else self.compute_dtype
+
     def call(self, inputs):
         if self.bin_boundaries is None:
             raise ValueError(f"{self._label()} has no boundaries yet. Call adapt() first, or pass bin_boundaries.")
         x = ops.convert_to_tensor(inputs)
         x = x if backend.is_float_dtype(x.dtype) else ops.cast(x, backend.floatx())
-        dtype = "int32" if self.output_mode == "int" else self.compute_dtype
         bins = ops.digitize(x, ops.convert_to_tensor(np.array(self.bin_boundaries, "float64"), x.dtype))
-        return encode(bins, self.output_mode, len(self.bin_boundaries) + 1, dtype)
+        return encode(bins, self.output_mode, len(self.bin_boundaries) + 1, self.output_dtype)
 
     def load_own_variables(self, store):
         """Nothing is stored but, in old files, the summary: the boundaries are in the configuration."""
@@ -105,11 +110,11 @@ class Discretization(Layer):
             "num_bins": self.num_bins,
             "epsilon": self.epsilon,
             "output_mode": self.output_mode,
-            "sparse": False,
+            "sparse": self.sparse,
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config, custom_objects=None):
         config = dict(config)
         found = config.pop("bin_boundaries", None)
         if found is None or config.get("num_bins") is None:

@@ -6,7 +6,7 @@ from dlcore import backend, ops
 from dlcore.backend.arguments import one_of, positive_int
 from dlcore.layers.preprocessing.category_encoding import encode, standard_mode
 from dlcore.layers.preprocessing.fingerprints import farmhash64, joined_fingerprints, siphash64
-from dlcore.layers.preprocessing.values import LayerOfValues, no_sparse, strings_of
+from dlcore.layers.preprocessing.values import LayerOfValues, sparse_flag, strings_of
 
 _CROSSING_KEY = 0xDECAFCAFFE
 
@@ -21,6 +21,7 @@ class Hashing(LayerOfValues):
         mask_value: value that goes to bin 0, and no other with it; None (default): bins start at 0.
         salt: int, pair of ints or None (default).
         output_mode: `"int"` (default): the bins; `"one_hot"`, `"multi_hot"` or `"count"`: as `CategoryEncoding`.
+        sparse: kept for Keras's signature: there are no sparse tensors, vectors are dense.
 
     The call takes arrays or lists of strings or integers; in a model, where it runs before the program, an `Input`.
 
@@ -36,7 +37,7 @@ class Hashing(LayerOfValues):
         if kwargs.get("dtype") is None:
             kwargs["dtype"] = "int64" if output_mode == "int" else backend.floatx()
         super().__init__(**kwargs)
-        no_sparse("Hashing", sparse=sparse)
+        self.sparse = sparse_flag("Hashing", sparse, output_mode)
         self.num_bins = positive_int("Hashing", "num_bins", num_bins)
         self.output_mode = standard_mode("Hashing", output_mode, ("int", "one_hot", "multi_hot", "count"))
         if output_mode == "int" and self.compute_dtype not in ("int32", "int64"):
@@ -63,7 +64,7 @@ class Hashing(LayerOfValues):
             "salt": self.salt,
             "mask_value": self.mask_value,
             "output_mode": self.output_mode,
-            "sparse": False,
+            "sparse": self.sparse,
         }
 
 
@@ -73,6 +74,7 @@ class HashedCrossing(LayerOfValues):
     Args:
         num_bins: int > 0.
         output_mode: `"int"` (default): the bins; `"one_hot"`: as `CategoryEncoding`.
+        sparse: kept for Keras's signature: there are no sparse tensors, vectors are dense.
 
     The call takes a list of two or more arrays of strings or integers with equal shapes, (), (batch,) or (batch, 1).
 
@@ -86,7 +88,7 @@ class HashedCrossing(LayerOfValues):
 
     def __init__(self, num_bins, output_mode="int", sparse=False, name=None, dtype=None, **kwargs):
         super().__init__(name=name, dtype="int64" if output_mode == "int" and dtype is None else dtype, **kwargs)
-        no_sparse("HashedCrossing", sparse=sparse)
+        self.sparse = sparse_flag("HashedCrossing", sparse, output_mode)
         self.num_bins = positive_int("HashedCrossing", "num_bins", num_bins)
         self.output_mode = one_of("HashedCrossing", "output_mode", output_mode, ("int", "one_hot"))
 
@@ -114,7 +116,7 @@ class HashedCrossing(LayerOfValues):
             **super().get_config(),
             "num_bins": self.num_bins,
             "output_mode": self.output_mode,
-            "sparse": False,
+            "sparse": self.sparse,
         }
 
 

@@ -12,7 +12,7 @@ from dlcore.backend.arguments import int_from, is_int, one_of
 from dlcore.layers.layer import Layer, note_structure_change
 from dlcore.layers.preprocessing.category_encoding import encode, standard_mode
 from dlcore.layers.preprocessing.hashing import bin_of, key_of
-from dlcore.layers.preprocessing.values import LooksAtValues, no_sparse, strings_of
+from dlcore.layers.preprocessing.values import LooksAtValues, sparse_flag, strings_of
 
 _MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 _FILE = "vocabulary.txt"
@@ -64,7 +64,7 @@ class IndexLookup(Layer):
     ):
         super().__init__(name=name)
         kind = type(self).__name__
-        no_sparse(kind, sparse=sparse)
+        self.sparse = sparse_flag(kind, sparse, output_mode)
         self.max_tokens = max_tokens
         self.num_oov_indices = num_oov_indices
         self.mask_token = mask_token
@@ -338,7 +338,7 @@ class IndexLookup(Layer):
             "oov_token": self.oov_token,
             "mask_token": self.mask_token,
             "output_mode": self.output_mode,
-            "sparse": False,
+            "sparse": self.sparse,
             "pad_to_max_tokens": self.pad_to_max_tokens,
             "idf_weights": _as_list(self._given.idf_weights),
             "vocabulary": _as_list(self._given.vocabulary),
@@ -387,6 +387,7 @@ class StringLookup(LooksAtValues, IndexLookup):
         output_mode: `"int"` (default): indices, int64; `"one_hot"`, `"multi_hot"`, `"count"`: vectors as of
             `CategoryEncoding`, int64; `"tf_idf"`: counts times log(1 + documents / (1 + documents with the token)).
         pad_to_max_tokens: bool, default False: vectors of max_tokens numbers, also for a smaller vocabulary.
+        sparse: kept for Keras's signature: there are no sparse tensors, vectors are dense.
         encoding: of bytes, default `"utf-8"`.
         salt: int, pair of ints or None (default).
 

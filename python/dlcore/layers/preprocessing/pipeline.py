@@ -28,7 +28,7 @@ class Pipeline(Layer):
         """The layers, in their order."""
         return self._pipeline_layers
 
-    def call(self, inputs, training=True):
+    def call(self, inputs, training=True, mask=None):
         for layer in self._pipeline_layers:
             inputs = layer(inputs, training=training)
         return inputs

@@ -207,21 +207,39 @@ class MelSpectrogram(Layer):
         x = ops.cast(inputs, self.compute_dtype if self.compute_dtype == "float64" else "float32")
         real, imaginary = ops.stft(x, self.sequence_length, self.sequence_stride, self.fft_length, self.window)
         size = ops.power(ops.sqrt(ops.square(real) + ops.square(imaginary)), self.mag_exp)
-        y = ops.matmul(size, ops.convert_to_tensor(self._filters(), x.dtype))
+        bins = self.fft_length // 2 + 1
+        y = ops.matmul(
+            size,
+            self.linear_to_mel_weight_matrix(
+                self.num_mel_bins, bins, self.sampling_rate, self.min_freq, self.max_freq, x.dtype
+            ),
+        )
         if self.power_to_db:
             reference = 10.0 * math.log10(max(abs(self.ref_power), self.min_power))
             y = 10.0 * ops.log10(ops.maximum(y, self.min_power)) - reference
             y = ops.maximum(y, ops.max(y) - self.top_db)
         return ops.cast(ops.swapaxes(y, -1, -2), self.compute_dtype)
 
-    def _filters(self):
-        """Triangles over the transform's frequencies [fft_length / 2 + 1, num_mel_bins], even on the mel scale."""
-        frequencies = _mel(np.linspace(0.0, self.sampling_rate / 2, self.fft_length // 2 + 1))[:, None]
-        edges = np.linspace(_mel(self.min_freq), _mel(self.max_freq), self.num_mel_bins + 2)
+    def linear_to_mel_weight_matrix(
+        self,
+        num_mel_bins=20,
+        num_spectrogram_bins=129,
+        sampling_rate=8000,
+        lower_edge_hertz=125.0,
+        upper_edge_hertz=3800.0,
+        dtype="float32",
+    ):
+        """What spectrograms (..., num_spectrogram_bins) are multiplied by to have frequencies even on the mel scale.
+
+        Returns:
+            tensor (num_spectrogram_bins, num_mel_bins): a triangle of height 1 in each column.
+        """
+        frequencies = _mel(np.linspace(0.0, sampling_rate / 2, num_spectrogram_bins))[:, None]
+        edges = np.linspace(_mel(lower_edge_hertz), _mel(upper_edge_hertz), num_mel_bins + 2)
         low, middle, high = edges[:-2], edges[1:-1], edges[2:]
         triangles = np.minimum((frequencies - low) / (middle - low), (high - frequencies) / (high - middle))
         triangles[0] = 0.0  # the mean is no frequency
-        return np.maximum(triangles, 0.0)
+        return ops.convert_to_tensor(np.maximum(triangles, 0.0), dtype)
 
     def get_config(self):
         window = self.window

@@ -6,7 +6,7 @@ import numpy as np
 from dlcore import ops
 from dlcore.backend.arguments import is_int, one_of
 from dlcore.layers.preprocessing.index_lookup import StringLookup
-from dlcore.layers.preprocessing.values import LayerOfValues, no_sparse, strings_of
+from dlcore.layers.preprocessing.values import LayerOfValues, sparse_flag, strings_of
 
 # As Keras's: letters of ASCII only, so that a vocabulary means the same in both.
 _LOWER = {ord(upper): ord(upper.lower()) for upper in string.ascii_uppercase}
@@ -35,7 +35,8 @@ class TextVectorization(LayerOfValues):
         output_mode: `"int"` (default): word numbers, int64, filled up with 0 to the longest text; `"multi_hot"`,
             `"count"`, `"tf_idf"`: vectors as of `StringLookup`.
         output_sequence_length: int or None (default): cut or fill up to so many word numbers.
-        pad_to_max_tokens, vocabulary, idf_weights, encoding: as `StringLookup`.
+        pad_to_max_tokens, vocabulary, idf_weights, sparse, encoding: as `StringLookup`.
+        ragged: kept for Keras's signature: there are no ragged tensors, rows are filled up.
 
     There are no tensors of strings: the call takes arrays or lists of them, or an `Input` of dtype `"string"`.
 
@@ -72,7 +73,11 @@ class TextVectorization(LayerOfValues):
     ):
         super().__init__(name=name, **kwargs)
         kind = type(self).__name__
-        no_sparse(kind, sparse=sparse, ragged=ragged)
+        self.sparse = sparse_flag(kind, sparse, output_mode)
+        if ragged:
+            raise ValueError(
+                f"{kind}: there are no ragged tensors. Got ragged={ragged}; leave it out, rows are padded."
+            )
         self._standardize = _choice(kind, "standardize", standardize, _STANDARDIZE)
         self._split = _choice(kind, "split", split, _SPLIT)
         self._ngrams = ngrams
@@ -88,6 +93,7 @@ class TextVectorization(LayerOfValues):
             pad_to_max_tokens=pad_to_max_tokens,
             mask_token="",
             output_mode=output_mode,
+            sparse=self.sparse,
             encoding=encoding,
             has_input_vocabulary=has_input_vocabulary,
             vocabulary_size=vocabulary_size,

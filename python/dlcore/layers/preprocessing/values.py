@@ -84,6 +84,9 @@ class LayerOfValues(LooksAtValues, Layer):
         super().__init__(**kwargs)
         self.built = True
 
+    def build(self, input_shape=None):
+        """Nothing to build, whatever the shape."""
+
 
 def strings_of(layer, inputs, encoding="utf-8"):
     """The strings in an array, a (nested) list or a single string: a list of str, and their shape."""
@@ -106,8 +109,11 @@ def _as_text(layer, text, encoding):
     )
 
 
-def no_sparse(layer_type, **flags):
-    """Refuses Keras's options for tensors that dlcore does not have."""
-    for name, value in flags.items():
-        if value:
-            raise ValueError(f"{layer_type}: there are no {name} tensors. Got {name}={value}; leave it False.")
+def sparse_flag(layer_type, sparse, output_mode):
+    """Keras's flag, checked: it asks for vectors as a sparse tensor. Tensors are dense here, with the same values."""
+    if sparse and output_mode == "int":
+        raise ValueError(
+            f'{layer_type}: sparse=True is for vectors, as of output_mode="one_hot". Got sparse={sparse} with '
+            'output_mode="int"; leave it out.'
+        )
+    return bool(sparse)
