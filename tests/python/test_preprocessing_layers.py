@@ -228,7 +228,7 @@ def test_fingerprints():
             ValueError,
             "num_oov_indices must be an int >= 0. Got num_oov_indices=-1",
         ),
-        (lambda: layers.StringLookup(sparse=True), ValueError, "StringLookup: there are no sparse tensors"),
+        (lambda: layers.StringLookup(sparse=True), ValueError, "StringLookup: sparse=True is for vectors"),
         (lambda: layers.StringLookup(output_mode="ont_hot"), ValueError, "unknown output_mode.*one_hot"),
         (
             lambda: layers.StringLookup(invert=True, output_mode="count"),
@@ -283,3 +283,83 @@ def test_fingerprints():
 def test_errors(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+# ---- sparse vectors
+
+
+@pytest.mark.parametrize(
+    "make, data",
+    [
+        (lambda **k: layers.CategoryEncoding(4, "multi_hot", **k), np.array([[0, 1, 1], [3, 7, -1]])),
+        (lambda **k: layers.CategoryEncoding(4, "count", **k), np.array([[0, 1, 1], [3, 3, 0]])),
+        (lambda **k: layers.CategoryEncoding(4, "one_hot", **k), np.array([2, 0, 9])),
+        (lambda **k: layers.CategoryEncoding(4, "one_hot", **k), np.array([[2], [0]])),
+        (
+            lambda **k: layers.StringLookup(vocabulary=["a", "b"], output_mode="count", **k),
+            [["a", "b", "a"], ["c", "b", "b"]],
+        ),
+        (lambda **k: layers.IntegerLookup(vocabulary=[5, 7], output_mode="multi_hot", **k), np.array([[5, 7], [1, 5]])),
+        (
+            lambda **k: layers.TextVectorization(
+                vocabulary=["a", "b"], idf_weights=[0.25, 3.0], output_mode="tf_idf", **k
+            ),
+            ["a b a", "b c", ""],
+        ),
+        (lambda **k: layers.Hashing(5, output_mode="count", **k), [["a", "b"], ["c", "c"]]),
+        (lambda **k: layers.HashedCrossing(5, output_mode="one_hot", **k), [np.array(["a", "b"]), np.array([1, 2])]),
+        (lambda **k: layers.Discretization([0.0, 1.0], output_mode="one_hot", **k), np.array([[-1.0], [0.5], [2.0]])),
+    ],
+)
+def test_sparse_vectors_are_the_dense_ones(make, data):
+    sparse = pytest.importorskip("scipy.sparse")
+    layer = make(sparse=True)
+    found, expected = layer(data), make()(data).numpy()
+    assert sparse.issparse(found) and found.dtype == expected.dtype
+    np.testing.assert_array_equal(found.toarray(), expected)
+    assert type(layer).from_config(layer.get_config()).sparse
+
+
+def test_sparse_vectors_of_weights():
+    pytest.importorskip("scipy")
+    layer = layers.CategoryEncoding(3, "count", sparse=True)
+    found = layer(np.array([[0, 0, 2]]), count_weights=np.array([[0.5, 1.0, 2.0]]))
+    np.testing.assert_array_equal(found.toarray(), [[1.5, 0.0, 2.0]])
+
+
+def test_sparse_vectors_into_a_model():
+    pytest.importorskip("scipy")
+    layer = layers.TextVectorization(vocabulary=["a", "b"], output_mode="multi_hot", sparse=True)
+    texts = np.array(["a b", "b", "c"])
+    vectors = layer(texts)
+    model = keras.Sequential([keras.Input((3,), sparse=True), layers.Dense(2)])
+    np.testing.assert_array_equal(model.predict(vectors, verbose=0), model.predict(vectors.toarray(), verbose=0))
+
+
+def test_sparse_in_a_model_is_dense():
+    inputs = keras.Input((2,), dtype="int32")
+    outputs = layers.CategoryEncoding(3, "multi_hot", sparse=True)(inputs)
+    model = keras.Model(inputs, outputs)
+    np.testing.assert_array_equal(model.predict(np.array([[0, 2]]), verbose=0), [[1, 0, 1]])
+
+
+def test_sparse_of_strings_in_a_model_is_dense():
+    pytest.importorskip("scipy")
+    inputs = keras.Input((1,), dtype="string")
+    outputs = layers.StringLookup(vocabulary=["a", "b"], output_mode="multi_hot", sparse=True)(inputs)
+    model = keras.Model(inputs, outputs)
+    np.testing.assert_array_equal(model.predict(np.array([["b"], ["c"]]), verbose=0), [[0, 0, 1], [1, 0, 0]])
+
+
+@pytest.mark.parametrize(
+    "layer, data",
+    [
+        (lambda: layers.CategoryEncoding(3, "multi_hot", sparse=True), np.array([0, 1])),
+        (lambda: layers.CategoryEncoding(3, "one_hot", sparse=True), np.array([[0, 1]])),
+        (lambda: layers.CategoryEncoding(3, sparse=True, dtype="bfloat16"), np.array([[0, 1]])),
+    ],
+)
+def test_sparse_that_is_no_matrix_of_scipys(layer, data):
+    pytest.importorskip("scipy")
+    with pytest.raises(ValueError, match="sparse=True returns matrices"):
+        layer()(data)

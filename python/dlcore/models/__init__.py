@@ -13,11 +13,11 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):  # 
     return saving.load_model(filepath, custom_objects=custom_objects, compile=compile, safe_mode=safe_mode)
 
 
-def save_model(model, filepath, overwrite=True, **kwargs):
+def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
     """Writes a model to a `.keras` or `.h5` file: `saving.save_model`."""
     from dlcore import saving
 
-    return saving.save_model(model, filepath, overwrite=overwrite, **kwargs)
+    return saving.save_model(model, filepath, overwrite, zipped, **kwargs)
 
 
 def model_from_json(json_string, custom_objects=None):

@@ -144,4 +144,4 @@ def attach():
     Tensor.__format__ = lambda self, spec: format(self.numpy().item(), spec) if spec else repr(self)
     Tensor.__deepcopy__ = lambda self, memo: self
     KerasTensor.squeeze = lambda self, axis=None: knp.squeeze(self, axis)
-    KerasTensor.reshape = lambda self, *shape: knp.reshape(self, shape[0] if len(shape) == 1 else shape)
+    KerasTensor.reshape = lambda self, newshape, *sizes: knp.reshape(self, (newshape, *sizes) if sizes else newshape)

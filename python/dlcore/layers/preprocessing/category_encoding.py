@@ -1,3 +1,5 @@
+import numpy as np
+
 from dlcore import _core, ops
 from dlcore.backend.arguments import one_of, positive_int
 from dlcore.layers.layer import Layer
@@ -11,7 +13,7 @@ class CategoryEncoding(Layer):
         num_tokens: int > 0: the integers are in [0, num_tokens); others leave no trace.
         output_mode: `"multi_hot"` (default): one vector per sample, 1 where the integer occurs; `"count"`: how often it
             occurs; `"one_hot"`: one vector per integer.
-        sparse: kept for Keras's signature: there are no sparse tensors, vectors are dense.
+        sparse: bool, default False: outside of a model the vectors are a SciPy `csr_array`; in one they are dense.
 
     The call takes the integers and, for `"count"`, `count_weights` of the same shape that are added instead of 1.
 
@@ -42,10 +44,15 @@ class CategoryEncoding(Layer):
             raise ValueError(
                 f'{self._label()}: count_weights are for output_mode="count". Got output_mode={self.output_mode!r}.'
             )
-        return encode(inputs, self.output_mode, self.num_tokens, self.compute_dtype, count_weights)
+        return encode(inputs, self.output_mode, self.num_tokens, self.compute_dtype, count_weights, self.sparse)
 
     def get_config(self):
-        return {**super().get_config(), "num_tokens": self.num_tokens, "output_mode": self.output_mode}
+        return {
+            **super().get_config(),
+            "num_tokens": self.num_tokens,
+            "output_mode": self.output_mode,
+            "sparse": self.sparse,
+        }
 
 
 def standard_mode(layer_type, mode, choices):
@@ -54,7 +61,7 @@ def standard_mode(layer_type, mode, choices):
     return one_of(layer_type, "output_mode", mode, choices)
 
 
-def encode(indices, mode, depth, dtype, weights=None):
+def encode(indices, mode, depth, dtype, weights=None, sparse=False):
     """Integers as vectors of `depth` numbers; those outside [0, depth) leave no trace.
 
     Args:
@@ -63,6 +70,7 @@ def encode(indices, mode, depth, dtype, weights=None):
             (..., depth).
         dtype: of the result.
         weights: what `"count"` adds up, default ones.
+        sparse: whether known integers become a SciPy `csr_array`; those of a trace never do.
     """
     indices = ops.convert_to_tensor(indices)
     if mode == "int":
@@ -70,6 +78,8 @@ def encode(indices, mode, depth, dtype, weights=None):
     indices = ops.cast(indices, "int64")
     if indices.ndim == 0:
         indices = ops.expand_dims(indices, 0)
+    if sparse and not indices.is_symbolic:
+        return sparse_vectors(indices.numpy(), mode, depth, dtype, weights)
     if mode == "one_hot":
         indices = ops.squeeze(indices, -1) if indices.ndim > 1 and indices.shape[-1] == 1 else indices
         return ops.one_hot(indices, depth, dtype=dtype)
@@ -79,3 +89,32 @@ def encode(indices, mode, depth, dtype, weights=None):
     negative = ops.less(indices, 0)  # would count from the end
     counts = _core.apply("scatter_along", [like, ops.where(negative, depth, indices), ones], axis=-1, mode="fill")
     return ops.cast(ops.greater(counts, 0), dtype) if mode == "multi_hot" else counts
+
+
+def sparse_vectors(indices, mode, depth, dtype, weights=None):
+    """What `encode` returns, as a SciPy `csr_array`.
+
+    Raises:
+        ImportError: SciPy is not installed.
+        ValueError: the vectors are no matrix, or of a dtype that SciPy does not have.
+    """
+    try:
+        from scipy.sparse import coo_array
+    except ImportError:
+        raise ImportError("sparse=True returns arrays of SciPy. Install it: pip install scipy") from None
+    if mode == "one_hot":
+        indices = indices if indices.ndim > 1 and indices.shape[-1] == 1 else indices[..., None]
+    shape = (*indices.shape[:-1], depth)
+    if len(shape) != 2 or dtype in ("float16", "bfloat16"):
+        raise ValueError(
+            f"sparse=True returns matrices (samples, {depth}) of a dtype that SciPy has. Got vectors of shape {shape} "
+            f"and dtype {dtype}. Give inputs with a batch axis and, for one_hot, one integer per sample, or leave "
+            "sparse out."
+        )
+    inside = (indices >= 0) & (indices < depth)
+    values = np.ones(indices.shape, dtype) if weights is None else ops.convert_to_numpy(weights).astype(dtype)
+    matrix = coo_array((values[inside], (np.nonzero(inside)[0], indices[inside])), shape).tocsr()
+    matrix.sum_duplicates()
+    if mode == "multi_hot":
+        matrix.data = (matrix.data > 0).astype(dtype)
+    return matrix

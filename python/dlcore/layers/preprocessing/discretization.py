@@ -15,7 +15,7 @@ class Discretization(Layer):
         epsilon: float, default 0.01: how exact the quantiles are; data of more than 1 / epsilon numbers is summarized.
         output_mode: `"int"` (default): the intervals, int32; `"one_hot"`, `"multi_hot"` or `"count"`: as
             `CategoryEncoding`.
-        sparse: kept for Keras's signature: there are no sparse tensors, vectors are dense.
+        sparse: as of `CategoryEncoding`.
 
     Input shape: any. Output shape: the same; with another mode as `CategoryEncoding`.
 
@@ -98,7 +98,7 @@ class Discretization(Layer):
         x = ops.convert_to_tensor(inputs)
         x = x if backend.is_float_dtype(x.dtype) else ops.cast(x, backend.floatx())
         bins = ops.digitize(x, ops.convert_to_tensor(np.array(self.bin_boundaries, "float64"), x.dtype))
-        return encode(bins, self.output_mode, len(self.bin_boundaries) + 1, self.output_dtype)
+        return encode(bins, self.output_mode, len(self.bin_boundaries) + 1, self.output_dtype, sparse=self.sparse)
 
     def load_own_variables(self, store):
         """Nothing is stored but, in old files, the summary: the boundaries are in the configuration."""

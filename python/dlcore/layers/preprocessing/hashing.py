@@ -21,7 +21,7 @@ class Hashing(LayerOfValues):
         mask_value: value that goes to bin 0, and no other with it; None (default): bins start at 0.
         salt: int, pair of ints or None (default).
         output_mode: `"int"` (default): the bins; `"one_hot"`, `"multi_hot"` or `"count"`: as `CategoryEncoding`.
-        sparse: kept for Keras's signature: there are no sparse tensors, vectors are dense.
+        sparse: as of `CategoryEncoding`.
 
     The call takes arrays or lists of strings or integers; in a model, where it runs before the program, an `Input`.
 
@@ -55,7 +55,9 @@ class Hashing(LayerOfValues):
             lambda value: bin_of(value, bins - 1, self.salt) + 1 if masked else bin_of(value, bins, self.salt)
         )
         found = [0 if masked and value == self.mask_value else fingerprint(value) for value in values]
-        return encode(np.array(found, "int64").reshape(shape), self.output_mode, bins, self.compute_dtype)
+        return encode(
+            np.array(found, "int64").reshape(shape), self.output_mode, bins, self.compute_dtype, sparse=self.sparse
+        )
 
     def get_config(self):
         return {
@@ -74,7 +76,7 @@ class HashedCrossing(LayerOfValues):
     Args:
         num_bins: int > 0.
         output_mode: `"int"` (default): the bins; `"one_hot"`: as `CategoryEncoding`.
-        sparse: kept for Keras's signature: there are no sparse tensors, vectors are dense.
+        sparse: as of `CategoryEncoding`.
 
     The call takes a list of two or more arrays of strings or integers with equal shapes, (), (batch,) or (batch, 1).
 
@@ -109,7 +111,13 @@ class HashedCrossing(LayerOfValues):
             for value in combination:
                 key = joined_fingerprints(key, fingerprint(value))
             crossed.append(key % self.num_bins)
-        return encode(np.array(crossed, "int64").reshape(shape), self.output_mode, self.num_bins, self.compute_dtype)
+        return encode(
+            np.array(crossed, "int64").reshape(shape),
+            self.output_mode,
+            self.num_bins,
+            self.compute_dtype,
+            sparse=self.sparse,
+        )
 
     def get_config(self):
         return {

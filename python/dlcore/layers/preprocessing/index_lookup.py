@@ -255,13 +255,16 @@ class IndexLookup(Layer):
 
     def _encode(self, indices, depth):
         if self.output_mode == "tf_idf":
-            counts = encode(indices, "count", depth, backend.floatx())
-            if self._idf is None and counts.is_symbolic:
+            counts = encode(indices, "count", depth, backend.floatx(), sparse=self.sparse)
+            if self._idf is None and backend.is_tensor(counts) and counts.is_symbolic:
                 return counts  # the model is made from its configuration, the weights are not read yet
             if self._idf is None:
                 raise RuntimeError(f"{self._label()} has no idf_weights yet. Call adapt() or set_vocabulary().")
+            if not backend.is_tensor(counts):
+                counts.data *= self._idf[counts.indices]
+                return counts
             return counts * ops.convert_to_tensor(self._idf, counts.dtype)
-        return encode(indices, self.output_mode, depth, "int64")
+        return encode(indices, self.output_mode, depth, "int64", sparse=self.sparse)
 
     def _known_size(self):
         """The size of the vocabulary, also of one that is not read from its file yet; None when there is none."""
@@ -387,7 +390,7 @@ class StringLookup(LooksAtValues, IndexLookup):
         output_mode: `"int"` (default): indices, int64; `"one_hot"`, `"multi_hot"`, `"count"`: vectors as of
             `CategoryEncoding`, int64; `"tf_idf"`: counts times log(1 + documents / (1 + documents with the token)).
         pad_to_max_tokens: bool, default False: vectors of max_tokens numbers, also for a smaller vocabulary.
-        sparse: kept for Keras's signature: there are no sparse tensors, vectors are dense.
+        sparse: as of `CategoryEncoding`.
         encoding: of bytes, default `"utf-8"`.
         salt: int, pair of ints or None (default).
 

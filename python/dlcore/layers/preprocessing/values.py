@@ -6,7 +6,7 @@ program: what they make of the data is what the program takes.
 
 import numpy as np
 
-from dlcore import _core, backend, tree
+from dlcore import _core, backend, ops, tree
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.strings import Strings
 from dlcore.layers.layer import Layer
@@ -43,7 +43,7 @@ class LooksAtValues:
         def lookup(arrays):
             return backend.convert_to_numpy(self(_with_strings(inputs, lambda x: x.read(arrays)), *args, **kwargs))
 
-        found = self(_with_strings(inputs, lambda x: x.elements), *args, **kwargs)
+        found = ops.convert_to_tensor(self(_with_strings(inputs, lambda x: x.elements), *args, **kwargs))
         strings.lookups.append(lookup)
         return graph.input(found.shape, found.dtype, self.name)
 
@@ -59,7 +59,7 @@ class LooksAtValues:
 
     def _call_on_examples(self, args, kwargs, size):
         args, kwargs = tree.map_structure(lambda x: self._example(x, size), (args, kwargs))
-        return self(*args, **kwargs)
+        return tree.map_structure(ops.convert_to_tensor, self(*args, **kwargs))
 
     def _example(self, x, size):
         """An array that may be there in the place of a KerasTensor, with so many elements where any number may be."""
@@ -110,7 +110,7 @@ def _as_text(layer, text, encoding):
 
 
 def sparse_flag(layer_type, sparse, output_mode):
-    """Keras's flag, checked: it asks for vectors as a sparse tensor. Tensors are dense here, with the same values."""
+    """Keras's flag, checked: it asks for vectors that are sparse."""
     if sparse and output_mode == "int":
         raise ValueError(
             f'{layer_type}: sparse=True is for vectors, as of output_mode="one_hot". Got sparse={sparse} with '

@@ -105,8 +105,8 @@ class Bidirectional(Layer):
             return (forward + backward) / 2.0
         return forward * backward
 
-    def compute_mask(self, sequences, previous_mask=None):
-        mask = previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
+    def compute_mask(self, sequences, mask=None):
+        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         mask = mask if self.return_sequences else None
         masks = [mask, mask] if self.merge_mode is None else [mask]
         if self.return_state:
