@@ -65,8 +65,11 @@ def members(cls):
     for name in dir(cls):
         raw = inspect.getattr_static(cls, name)
         bases = [base for base in cls.__mro__[1:] if base in PUBLIC and hasattr(base, name)]
+        owner = next((base for base in cls.__mro__ if name in vars(base)), cls)
         if name.startswith("_") or any(inspect.getattr_static(base, name) is raw for base in bases):
             continue
+        if not owner.__module__.startswith("keras") or type(raw).__module__.startswith("sklearn"):
+            continue  # scikit-learn's
         is_method = callable(getattr(cls, name))
         listed[name] = arguments(getattr(cls, name), inspect.isfunction(raw)) if is_method else None
     return listed

@@ -113,3 +113,19 @@ def test_scikit_learn_is_optional(monkeypatch):
     with pytest.raises(ImportError, match="pip install scikit-learn"):
         SKLearnRegressor(None)
     assert "sklearn" in sys.modules
+
+
+def test_metadata_is_routed_to_fit():
+    X, y = make_classification(n_samples=20, n_features=4, n_informative=3, n_redundant=0, random_state=0)  # noqa: N806
+    classifier = SKLearnClassifier(make_model, model_kwargs=ARGUMENTS, fit_kwargs={"epochs": 1, "verbose": 0})
+    with pytest.raises(RuntimeError, match="metadata routing is not enabled"):
+        classifier.set_fit_request(sample_weight=True)
+    with sklearn.config_context(enable_metadata_routing=True):
+        classifier.set_fit_request(sample_weight=True)
+        scaler = StandardScaler().set_fit_request(sample_weight=False)
+        seen = []
+        fit = SKLearnClassifier.fit
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(SKLearnClassifier, "fit", lambda *args, **kwargs: seen.append(kwargs) or fit(*args, **kwargs))
+            make_pipeline(scaler, classifier).fit(X, y, sample_weight=np.ones(20))
+    assert list(seen[0]) == ["sample_weight"]

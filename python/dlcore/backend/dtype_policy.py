@@ -207,6 +207,12 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
             "policy_map": {path: serialize_policy(policy) for path, policy in self._map.items()},
         }
 
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The policies from what get_config() returned; `custom_objects`: {name: class} of the user's own."""
+        policies = {path: deserialize_policy(policy, custom_objects) for path, policy in config["policy_map"].items()}
+        return cls(config["default_policy"], policies)
+
 
 _CLASSES = {cls.__name__: cls for cls in (DTypePolicy, QuantizedDTypePolicy, Int4DTypePolicy, DTypePolicyMap)}
 _CLASSES["FloatDTypePolicy"] = DTypePolicy

@@ -63,6 +63,32 @@ class _Estimator(*_bases(BaseEstimator)):
         self.model_ = model
         return self
 
+    def set_fit_request(self, **kwargs):
+        """Says what of the metadata that scikit-learn routes `fit` is given.
+
+        Args:
+            **kwargs: argument of `fit` -> True, False, None or the name that the metadata has; see scikit-learn's guide
+                to metadata routing.
+
+        Returns:
+            self.
+
+        Raises:
+            RuntimeError: metadata routing is not enabled.
+        """
+        import sklearn
+
+        if not sklearn.get_config()["enable_metadata_routing"]:
+            raise RuntimeError(
+                f"{type(self).__name__}: metadata routing is not enabled. Call "
+                "sklearn.set_config(enable_metadata_routing=True) first."
+            )
+        requests = self._get_metadata_request()
+        for name, alias in kwargs.items():
+            requests.fit.add_request(param=name, alias=alias)
+        self._metadata_request = requests
+        return self
+
     def predict(self, X):  # noqa: N803
         """The targets of the rows of X, in the shape of those that `fit` was given."""
         return self._decode(self._outputs(X))
