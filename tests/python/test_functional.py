@@ -107,6 +107,31 @@ def test_config_with_operations():
     assert kinds == ["InputLayer", "Multiply", "InputLayer", "Concatenate", "Reshape", "GetItem", "Sum"]
 
 
+class Clipped(keras.Operation):
+    """An operation of a user's own."""
+
+    def __init__(self, limit, name=None):
+        super().__init__(name=name)
+        self.limit = limit
+
+    def call(self, x):
+        return ops.clip(x, -self.limit, self.limit)
+
+
+def test_operations_of_a_users_own():
+    clipped = Clipped(0.5, name="clipped")
+    data = np.array([[-2.0, 0.25, 3.0]], "float32")
+    np.testing.assert_array_equal(clipped(data).numpy(), [[-0.5, 0.25, 0.5]])
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, clipped(inputs))
+    assert model.output_shape == (None, 3) and clipped.output.shape == (None, 3)
+    again = keras.Model.from_config(model.get_config(), custom_objects={"Clipped": Clipped})
+    assert again.operations[-1].limit == 0.5
+    np.testing.assert_array_equal(again.predict(data, verbose=0), clipped(data).numpy())
+    with pytest.raises(NotImplementedError, match='Operation "operation" has no call'):
+        keras.Operation(name="operation")(data)
+
+
 def test_operations_are_written_with_the_module_in_which_keras_keeps_them():
     x = keras.Input((4, 4, 1))
     y = ops.rearrange(ops.image.resize(ops.cbrt(ops.relu(x)), (2, 2)), "b h w c -> b (h w c)")

@@ -246,6 +246,25 @@ def test_pipelines():
     close(keras.Model(inputs, pipeline(inputs)).predict(IMAGES, verbose=0), still.numpy())
 
 
+def test_parts_of_one_image():
+    """What belongs to one image changes as in a batch of one."""
+    layer = layers.RandomTranslation(0.3, 0.3, seed=1, bounding_box_format="xyxy")
+    image, mask = IMAGES[0], IMAGES[0, ..., :1]
+    boxes = {"boxes": np.array([[1.0, 1.0, 4.0, 5.0]], "float32"), "labels": np.array([2])}
+    drawn = layer.get_random_transformation(image)
+    batch = {key: value[None] for key, value in boxes.items()}
+    for one, many in (
+        (layer.transform_single_image(image, drawn), layer.transform_images(IMAGES[:1], drawn)),
+        (layer.transform_single_segmentation_mask(mask, drawn), layer.transform_segmentation_masks(mask[None], drawn)),
+        (layer.transform_single_label(LABELS[0], drawn), layer.transform_labels(LABELS[:1], drawn)),
+        *zip(
+            layer.transform_single_bounding_box(boxes, drawn).values(),
+            layer.transform_bounding_boxes(batch, drawn).values(),
+        ),
+    ):
+        np.testing.assert_array_equal(ops.convert_to_numpy(one), ops.convert_to_numpy(many)[0])
+
+
 @pytest.mark.parametrize("name", BOXES)
 def test_boxes(name, golden):
     layer = BOXES[name](layers)

@@ -290,6 +290,26 @@ def test_recurrent_dropout():
     np.testing.assert_allclose(layer(x, training=True).numpy().mean(), calm.mean(), atol=0.2)
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [layers.LSTMCell(40, dropout=0.5, recurrent_dropout=0.5), layers.GRUCell(40, dropout=0.5, recurrent_dropout=0.5)],
+)
+def test_cells_drop_the_same_at_all_steps_of_a_sequence(cell):
+    x, state = ops.ones((2, 30)), ops.ones((2, 40))
+    assert (cell.get_dropout_mask(x).numpy() != cell.get_dropout_mask(x).numpy()).any()
+    with cell.one_sequence():
+        for get, reset, like in (
+            (cell.get_dropout_mask, cell.reset_dropout_mask, x),
+            (cell.get_recurrent_dropout_mask, cell.reset_recurrent_dropout_mask, state),
+        ):
+            mask = get(like).numpy()
+            assert set(mask.flatten()) == {0.0, 2.0} and mask.shape == like.shape
+            np.testing.assert_array_equal(get(like).numpy(), mask)
+            reset()
+            assert (get(like).numpy() != mask).any()
+    assert layers.LSTMCell(4).get_dropout_mask(x) is None
+
+
 def test_initial_and_final_states():
     x = ops.convert_to_tensor(random("states", (2, 6, 3)))
     layer = layers.LSTM(4, return_state=True)

@@ -47,12 +47,8 @@ class CategoryEncoding(Layer):
         return encode(inputs, self.output_mode, self.num_tokens, self.compute_dtype, count_weights, self.sparse)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "num_tokens": self.num_tokens,
-            "output_mode": self.output_mode,
-            "sparse": self.sparse,
-        }
+        config = {**super().get_config(), "num_tokens": self.num_tokens, "output_mode": self.output_mode}
+        return {**config, "sparse": True} if self.sparse else config  # Keras leaves it out
 
 
 def standard_mode(layer_type, mode, choices):
