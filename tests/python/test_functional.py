@@ -155,6 +155,29 @@ def test_json_and_clone():
     assert clone.get_layer("head") is not model.get_layer("head")
 
 
+def test_clone_with_layers_of_a_users_own():
+    """Their classes need not be registered, also not in an inner model."""
+    inner = keras.Sequential([keras.Input((3,)), Scaled(2)], name="inner")
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, inner(Scaled(3)(inputs)))
+    model.trainable = False
+    clone = keras.models.clone_model(model)
+    assert clone.get_layer("inner").layers[-1].factor == 2 and not clone.trainable
+    np.testing.assert_array_equal(clone.predict(np.ones((1, 3)), verbose=0), [[6.0, 6.0, 6.0]])
+
+
+class Scaled(layers.Layer):
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, x):
+        return x * self.factor
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
 def test_sequential_builds_when_it_knows_the_shape():
     model = keras.Sequential()
     model.add(layers.Dense(3, input_shape=(4,)))

@@ -4,6 +4,7 @@ from dlcore import tree
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.layers.core.input_layer import Input, InputLayer
 from dlcore.models.functional import Functional
+from dlcore.models.model import Model
 from dlcore.models.sequential import Sequential
 from dlcore.ops.operation import OpsFunction
 
@@ -23,11 +24,14 @@ def clone_model(model, input_tensors=None, clone_function=None, call_function=No
         ValueError: the model is neither Functional nor Sequential, and one of the functions or inputs is given; or a
             call_function is given for a Sequential model.
     """
-    if input_tensors is None and clone_function is None and call_function is None and not recursive:
+    as_it_is = input_tensors is None and clone_function is None and call_function is None and not recursive
+    if as_it_is and type(model).get_config not in (Functional.get_config, Sequential.get_config):
         return type(model).from_config(model.get_config())
     make_layer = clone_function or (lambda layer: type(layer).from_config(layer.get_config()))
 
     def clone(layer):
+        if as_it_is and isinstance(layer, Model):
+            return clone_model(layer)
         if recursive and isinstance(layer, (Functional, Sequential)):
             of_inner = None if isinstance(layer, Sequential) else call_function
             return clone_model(layer, clone_function=clone_function, call_function=of_inner, recursive=True)
@@ -38,13 +42,17 @@ def clone_model(model, input_tensors=None, clone_function=None, call_function=No
             raise ValueError(
                 "clone_model: a Sequential model calls its layers itself; call_function is for Functional."
             )
-        return _clone_sequential(model, clone, input_tensors)
-    if isinstance(model, Functional):
-        return _clone_functional(model, clone, call_function or (lambda layer, *a, **k: layer(*a, **k)), input_tensors)
-    raise ValueError(
-        "clone_model: input_tensors, clone_function, call_function and recursive are for Functional and Sequential "
-        f"models. Received a {type(model).__name__}: give its class get_config() and call clone_model(model) alone."
-    )
+        made = _clone_sequential(model, clone, input_tensors)
+    elif isinstance(model, Functional):
+        made = _clone_functional(model, clone, call_function or (lambda layer, *a, **k: layer(*a, **k)), input_tensors)
+    else:
+        raise ValueError(
+            "clone_model: input_tensors, clone_function, call_function and recursive are for Functional and Sequential "
+            f"models. Received a {type(model).__name__}: give its class get_config() and call clone_model(model) alone."
+        )
+    if as_it_is and not model.trainable:
+        made.trainable = False
+    return made
 
 
 def _clone_sequential(model, clone, input_tensors):
