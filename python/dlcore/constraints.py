@@ -1,11 +1,11 @@
 """Projections applied to weights after each optimizer step."""
 
 from dlcore import backend, ops
-from dlcore.backend.arguments import TakesNumbers
+from dlcore.backend.arguments import ChecksArguments
 from dlcore.registry import Catalogue
 
 
-class Constraint(TakesNumbers):
+class Constraint(ChecksArguments):
     """Base of all constraints: implement `__call__(w)` returning the projected weight."""
 
     def __call__(self, w):

@@ -5,13 +5,13 @@ import math
 import numpy as np
 
 from dlcore import backend, ops, random
-from dlcore.backend.arguments import TakesNumbers, number
+from dlcore.backend.arguments import ChecksArguments, number
 from dlcore.ops import signal
 from dlcore.random.seed_generator import make_default_seed
 from dlcore.registry import Catalogue
 
 
-class Initializer(TakesNumbers):
+class Initializer(ChecksArguments):
     """Base of all initializers: implement `__call__(shape, dtype=None)` and, to be saved, `get_config()`."""
 
     def __call__(self, shape, dtype=None):
@@ -90,11 +90,12 @@ class RandomInitializer(Initializer):
     """
 
     def __init__(self, seed=None):
-        if seed is not None and not isinstance(seed, (int, np.integer, random.SeedGenerator, dict)):
+        is_config = isinstance(seed, dict) and "config" in seed
+        if seed is not None and not is_config and not isinstance(seed, (int, np.integer, random.SeedGenerator)):
             raise ValueError(
                 f"seed must be an int, a SeedGenerator or None. Got {seed!r} of type {type(seed).__name__}."
             )
-        if isinstance(seed, dict):
+        if is_config:
             seed = random.SeedGenerator.from_config(seed["config"])
         self._init_seed = seed
         self.seed = make_default_seed() if seed is None else seed

@@ -3,11 +3,11 @@
 import math
 
 from dlcore import ops
-from dlcore.backend.arguments import TakesNumbers
+from dlcore.backend.arguments import ChecksArguments
 from dlcore.registry import Catalogue
 
 
-class Regularizer(TakesNumbers):
+class Regularizer(ChecksArguments):
     """Base of all regularizers: implement `__call__(x)` returning a scalar and, to be saved, `get_config()`."""
 
     def __call__(self, x):

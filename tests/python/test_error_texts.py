@@ -1,6 +1,7 @@
 """Error texts of typical mistakes, word by word: what was received, what was expected, how to mend it."""
 
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -582,29 +583,57 @@ NEEDED = {
     "CSVLogger": {"filename": "log.csv"},
     "BackupAndRestore": {"backup_dir": "backup"},
     "ModelCheckpoint": {"filepath": "model.keras"},
+    "LearningRateScheduler": {"schedule": abs},
 }
 
 
-def numeric_arguments():
-    """(class, argument) for each argument of a public constructor that is a number by default."""
+def checked_arguments():
+    """(class, argument) for each argument of a public constructor that is a number or bool by default, or a name."""
     classes = {cls for names in NAMESPACES for cls in vars(names).values() if inspect.isclass(cls)}
     for cls in sorted(classes, key=lambda cls: cls.__module__ + cls.__name__):
         for name, parameter in inspect.signature(cls.__init__).parameters.items():
-            number = isinstance(parameter.default, (int, float)) and not isinstance(parameter.default, bool)
-            if number and (cls.__name__, name) != ("TensorBoard", "profile_batch"):
+            is_checked = isinstance(parameter.default, (int, float)) or name == "name"
+            if is_checked and (cls.__name__, name) != ("TensorBoard", "profile_batch"):
                 yield cls, name
 
 
-@pytest.mark.parametrize("cls, name", list(numeric_arguments()))
-def test_strings_for_numbers(cls, name):
+@pytest.mark.parametrize("wrong", ["many", {"number": 1}, Ellipsis], ids=["string", "dict", "object"])
+@pytest.mark.parametrize("cls, name", list(checked_arguments()))
+def test_arguments_of_another_kind(cls, name, wrong):
+    if (isinstance(wrong, str) and name == "name") or (isinstance(wrong, dict) and name == "learning_rate"):
+        return  # a name, or the configuration of a schedule, which has a message of its own
     required = [
         p.name
         for p in list(inspect.signature(cls.__init__).parameters.values())[1:]
         if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     ]
     arguments = {key: NEEDED.get(cls.__name__, {}).get(key, 2) for key in required}
-    with pytest.raises(ValueError, match=rf"{name} must be .*[Gg]ot .*'many'"):
-        cls(**{**arguments, name: "many"})
+    with pytest.raises(ValueError, match=rf"{name} must be .*[Gg]ot .*{re.escape(repr(wrong))}"):
+        cls(**{**arguments, name: wrong})
+
+
+@pytest.mark.parametrize(
+    "make, text",
+    [
+        (lambda: layers.Dense(2, use_bias=7.5), "Dense: use_bias must be True or False. Got use_bias=7.5."),
+        (lambda: layers.PReLU(shared_axes="x"), "PReLU: shared_axes must be an int or a list of ints. Got"),
+        (lambda: layers.Resizing(2, 2, "linear"), "Resizing: unknown interpolation: 'linear'. "),
+        (lambda: layers.Dropout(0.5, ["x"]), "Dropout: noise_shape must hold ints, or None for any size. Got"),
+        (lambda: keras.InputSpec(shape=("x",)), "InputSpec: shape must hold ints, or None for any size. Got"),
+        (lambda: keras.InputSpec(ndim="two"), "InputSpec: ndim must be an int. Got ndim='two'."),
+        (lambda: keras.metrics.Precision(class_id="x"), "Precision: class_id must be an int. Got class_id='x'."),
+        (lambda: keras.optimizers.SGD(clipnorm=-1.0), "SGD: clipnorm must be a number >= 0. Got clipnorm=-1.0."),
+        (lambda: keras.optimizers.SGD(weight_decay="x"), "SGD: weight_decay must be a number >= 0. Got"),
+        (lambda: keras.optimizers.SGD(ema_momentum=2.0), "ema_momentum must lie in [0, 1]. Got ema_momentum=2.0."),
+        (lambda: keras.optimizers.SGD(gradient_accumulation_steps=1.5), "gradient_accumulation_steps must be an int"),
+        (lambda: keras.callbacks.LearningRateScheduler(0.1), "LearningRateScheduler: schedule must be a function. Got"),
+        (lambda: keras.callbacks.EarlyStopping(monitor=1), "EarlyStopping: monitor must be a string. Got monitor=1."),
+        (lambda: keras.initializers.HeNormal(seed={}), "seed must be an int, a SeedGenerator or None. Got {}"),
+    ],
+)
+def test_arguments_that_are_none_by_default(make, text):
+    with pytest.raises(ValueError, match=re.escape(text)):
+        make()
 
 
 def test_label_out_of_range_in_training():

@@ -9,50 +9,98 @@ import numpy as np
 from dlcore.backend.names import nearest_hint
 
 
-class TakesNumbers:
-    """Base: where an argument of one of the package's constructors is a number by default, a string is refused."""
-
-    # Arguments that may be strings all the same.
-    _may_be_strings = ()
-
-    def __new__(cls, *args, **kwargs):
-        if (args or kwargs) and cls.__init__ is object.__init__:
-            raise TypeError(f"{cls.__name__}() takes no arguments. Got {[*args, *kwargs]}.")
-        refuse_strings_for_numbers(cls, args, kwargs)
-        return super().__new__(cls)
-
-
-def refuse_strings_for_numbers(cls, args, kwargs):
-    """A ValueError for a string among the arguments of a constructor where the default is a number."""
-    if not cls.__module__.startswith("dlcore."):
-        return
-    positional, numeric = _arguments_of(cls)
-    for name, value in (*zip(positional, args), *kwargs.items()):
-        if isinstance(value, str) and name in numeric:
-            raise ValueError(f"{cls.__name__}: {name} must be a number. Got {name}={value!r}.")
-
-
-@functools.lru_cache(maxsize=4096)
-def _arguments_of(cls):
-    """The names of a constructor's arguments in order, and of those that are numbers by default, also in its bases."""
-    positional, numeric = None, set()
-    for base in cls.__mro__:
-        if "__init__" not in vars(base):
-            continue
-        parameters = list(inspect.signature(base.__init__).parameters.values())[1:]
-        positional = [p.name for p in parameters] if positional is None else positional
-        numeric |= {p.name for p in parameters if is_number(p.default)} - {*getattr(cls, "_may_be_strings", ())}
-        if all(p.kind is not p.VAR_KEYWORD for p in parameters):
-            break
-    return positional, numeric
-
-
 def is_int(value):
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def is_number(value):
     return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+
+
+class ChecksArguments:
+    """Base: the arguments of the package's constructors are checked by their defaults, see `check_arguments`."""
+
+    # Arguments with a check of their own.
+    _checked_otherwise = ()
+
+    def __new__(cls, *args, **kwargs):
+        if (args or kwargs) and cls.__init__ is object.__init__:
+            raise TypeError(f"{cls.__name__}() takes no arguments. Got {[*args, *kwargs]}.")
+        check_arguments(cls, args, kwargs)
+        return super().__new__(cls)
+
+
+def check_arguments(cls, args, kwargs):
+    """A ValueError for an argument of a constructor of the package that can't be what its default is.
+
+    Where the default is a number, numbers, arrays, sequences, schedules and functions may be given; where it is a bool,
+    bools, 0 and 1; `_KINDS` has some by name. None may be given in any case.
+    """
+    if not cls.__module__.startswith("dlcore."):
+        return
+    positional, kinds = _arguments_of(cls)
+    for name, value in (*zip(positional, args), *kwargs.items()):
+        expected = kinds.get(name)
+        if expected is not None and value is not None and not _CHECKS[expected](value):
+            raise ValueError(f"{cls.__name__}: {name} must be {expected}. Got {name}={value!r}.")
+
+
+def _may_be_number(value):
+    if isinstance(value, (list, tuple)):
+        return not any(isinstance(item, (str, dict)) for item in value)
+    if isinstance(value, dict):
+        return "class_name" in value  # the configuration of a schedule
+    kinds = ("__float__", "__array__", "__iter__", "__call__", "get_config")
+    return not isinstance(value, (str, bytes, set)) and any(hasattr(value, kind) for kind in kinds)
+
+
+def _are_axes(value):
+    return is_int(value) or (isinstance(value, (list, tuple)) and all(is_int(axis) for axis in value))
+
+
+# Arguments whose default, often None, does not say what they are.
+_KINDS = {
+    **dict.fromkeys(("name", "monitor", "encoding", "separator", "root", "path", "field"), "a string"),
+    **dict.fromkeys(("class_id", "ignore_class", "top_k", "ndim", "min_ndim", "max_ndim"), "an int"),
+    **dict.fromkeys(("baseline", "initial_value_threshold", "warmup_target", "max_freq"), "a number"),
+    **dict.fromkeys(("input_axes", "output_axes", "shared_axes"), "an int or a list of ints"),
+    **dict.fromkeys(("schedule", "on_epoch_begin", "on_epoch_end", "on_train_begin", "on_train_end"), "a function"),
+    **dict.fromkeys(("on_train_batch_begin", "on_train_batch_end"), "a function"),
+}
+_CHECKS = {
+    "a number": _may_be_number,
+    "an int": is_int,
+    "an int or a list of ints": _are_axes,
+    "a function": callable,
+    "True or False": lambda value: isinstance(value, (bool, np.bool_)) or (is_int(value) and value in (0, 1)),
+    "a string": lambda value: isinstance(value, str),
+}
+
+
+@functools.lru_cache(maxsize=4096)
+def _arguments_of(cls):
+    """The names of a constructor's arguments in order, and what they must be by their defaults, also in its bases."""
+    positional, kinds = None, {}
+    for base in cls.__mro__:
+        if "__init__" not in vars(base):
+            continue
+        parameters = list(inspect.signature(base.__init__).parameters.values())[1:]
+        positional = [p.name for p in parameters] if positional is None else positional
+        for p in parameters:
+            kinds.setdefault(p.name, _kind_of(p))
+        if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+            break
+    for name in getattr(cls, "_checked_otherwise", ()):
+        kinds[name] = None
+    return positional, kinds
+
+
+def _kind_of(parameter):
+    if parameter.name in _KINDS:
+        return _KINDS[parameter.name]
+    if isinstance(parameter.default, bool):
+        return "True or False"
+    return "a number" if is_number(parameter.default) else None
 
 
 def number(kind, name, value, low=-math.inf, high=math.inf):
@@ -72,7 +120,7 @@ def int_from(kind, name, value, low):
 
 def axes(kind, name, value):
     """The value if it is an int or a sequence of ints, else a ValueError."""
-    if not is_int(value) and not (isinstance(value, (list, tuple)) and all(is_int(axis) for axis in value)):
+    if not _are_axes(value):
         raise ValueError(f"{kind}: {name} must be an int or a list of ints. Got {name}={value!r}.")
     return value
 
@@ -82,6 +130,14 @@ def sequence(kind, name, value, of):
     if not isinstance(value, (list, tuple, range, np.ndarray)):
         raise ValueError(f"{kind}: {name} must be a list of {of}. Got {name}={value!r}.")
     return list(value)
+
+
+def sizes(kind, name, value):
+    """The value as a tuple if it is a sequence of ints and Nones, else a ValueError."""
+    found = sequence(kind, name, value, "sizes")
+    if not all(size is None or is_int(size) for size in found):
+        raise ValueError(f"{kind}: {name} must hold ints, or None for any size. Got {name}={value!r}.")
+    return tuple(found)
 
 
 def positive_int(kind, name, value):

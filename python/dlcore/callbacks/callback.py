@@ -1,9 +1,9 @@
 """The base of all callbacks, and the list that calls them."""
 
-from dlcore.backend.arguments import TakesNumbers
+from dlcore.backend.arguments import ChecksArguments
 
 
-class Callback(TakesNumbers):
+class Callback(ChecksArguments):
     """Base of all callbacks: override what should happen at a point of training, evaluation or prediction.
 
     `self.model` is the model and `self.params` a dict with `verbose`, `epochs` and `steps`. `logs` is a dict of loss

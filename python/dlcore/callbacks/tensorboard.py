@@ -28,7 +28,7 @@ class TensorBoard(Callback):
         ImportError: tensorboard is not installed.
     """
 
-    _may_be_strings = ("profile_batch",)
+    _checked_otherwise = ("profile_batch",)
 
     def __init__(
         self,

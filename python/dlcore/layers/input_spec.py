@@ -1,10 +1,10 @@
 """InputSpec: what a layer expects of its inputs, checked at every call."""
 
 from dlcore import backend, tree
-from dlcore.backend.arguments import sequence
+from dlcore.backend.arguments import ChecksArguments, sizes
 
 
-class InputSpec:
+class InputSpec(ChecksArguments):
     """Rank, dtype and sizes that an input must have; None means any.
 
     Args:
@@ -31,7 +31,7 @@ class InputSpec:
         optional=False,
     ):
         self.dtype = None if dtype is None else backend.standardize_dtype(dtype)
-        self.shape = None if shape is None else tuple(sequence("InputSpec", "shape", shape, "sizes"))
+        self.shape = None if shape is None else sizes("InputSpec", "shape", shape)
         if axes is not None and not isinstance(axes, dict):
             raise ValueError(f"InputSpec: axes must be a dict from axis to size. Got axes={axes!r}.")
         self.ndim = ndim if shape is None else len(self.shape)

@@ -10,7 +10,7 @@ import numpy as np
 
 from dlcore import backend, tree
 from dlcore.backend import dtype_policy, names
-from dlcore.backend.arguments import refuse_strings_for_numbers
+from dlcore.backend.arguments import check_arguments
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.scopes import get_stateless_scope, run_stateless
 from dlcore.backend.tensors import Tensor, convert_to_tensor
@@ -90,7 +90,7 @@ class Layer(Operation):
     __signature__ = SignatureOfInit()
 
     def __new__(cls, *args, **kwargs):
-        refuse_strings_for_numbers(cls, args, kwargs)
+        check_arguments(cls, args, kwargs)
         return super().__new__(cls, *args, **kwargs)
 
     def __init__(self, *, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None, **kwargs):

@@ -3,12 +3,12 @@
 import math
 
 from dlcore import backend, ops
-from dlcore.backend.arguments import TakesNumbers
+from dlcore.backend.arguments import ChecksArguments
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
 
-class Loss(TakesNumbers):
+class Loss(ChecksArguments):
     """Base of all losses: implement `call(y_true, y_pred)` returning one value per sample.
 
     Args:

@@ -4,7 +4,7 @@ import functools
 
 from dlcore import backend, initializers, ops
 from dlcore.backend import Variable
-from dlcore.backend.arguments import TakesNumbers
+from dlcore.backend.arguments import ChecksArguments
 from dlcore.backend.scopes import run_stateless
 
 
@@ -14,7 +14,7 @@ def _zeros(shape, dtype):
     return ops.zeros(shape, dtype=dtype)
 
 
-class Metric(TakesNumbers):
+class Metric(ChecksArguments):
     """Base of all metrics: implement `update_state(...)` and `result()`; make state with `add_variable`.
 
     Args:

@@ -5,14 +5,14 @@ import warnings
 
 from dlcore import _core, backend, initializers, ops
 from dlcore.backend import Variable
-from dlcore.backend.arguments import TakesNumbers
+from dlcore.backend.arguments import ChecksArguments, is_int, number
 from dlcore.backend.scopes import run_stateless
 from dlcore.optimizers import schedules
 from dlcore.optimizers.schedules import LearningRateSchedule
 from dlcore.training.processes import mean_gradients
 
 
-class Optimizer(TakesNumbers):
+class Optimizer(ChecksArguments):
     """Base of all optimizers.
 
     A subclass makes its state in `build(variables)` with `add_optimizer_variables` and implements
@@ -42,7 +42,7 @@ class Optimizer(TakesNumbers):
     array([0.8], dtype=float32)
     """
 
-    _may_be_strings = ("learning_rate",)  # which has a check of its own
+    _checked_otherwise = ("learning_rate",)
 
     def __init__(
         self,
@@ -87,15 +87,22 @@ class Optimizer(TakesNumbers):
     def _check_arguments(self):
         clips = {"clipnorm": self.clipnorm, "clipvalue": self.clipvalue, "global_clipnorm": self.global_clipnorm}
         given = {name: value for name, value in clips.items() if value is not None}
+        kind = type(self).__name__
+        for name, value in given.items():
+            number(kind, name, value, 0)
+        if self.weight_decay:
+            number(kind, "weight_decay", self.weight_decay, 0)
+        if self.loss_scale_factor is not None:
+            number(kind, "loss_scale_factor", self.loss_scale_factor)
         if len(given) > 1:
             raise ValueError(f"Only one of clipnorm, clipvalue and global_clipnorm can be set. Got {given}.")
         steps = self.gradient_accumulation_steps
-        if steps is not None and not steps >= 2:
-            raise ValueError(f"gradient_accumulation_steps must be an int >= 2. Got {steps}.")
-        if self.use_ema and not 0 <= self.ema_momentum <= 1:
+        if steps and not (is_int(steps) and steps >= 2):
+            raise ValueError(f"gradient_accumulation_steps must be an int >= 2. Got {steps!r}.")
+        if self.ema_momentum is not None and not 0 <= self.ema_momentum <= 1:
             raise ValueError(f"ema_momentum must lie in [0, 1]. Got ema_momentum={self.ema_momentum}.")
         frequency = self.ema_overwrite_frequency
-        if self.use_ema and frequency is not None and (not isinstance(frequency, int) or frequency < 1):
+        if frequency is not None and not (is_int(frequency) and frequency >= 1):
             raise ValueError(f"ema_overwrite_frequency must be an int >= 1 or None. Got {frequency!r}.")
 
     def _make_learning_rate(self, learning_rate):

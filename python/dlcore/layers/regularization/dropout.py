@@ -1,7 +1,7 @@
 """Dropout and its spatial and self-normalizing forms. All are the identity outside training."""
 
 from dlcore import backend, ops, random
-from dlcore.backend.arguments import fraction, sequence
+from dlcore.backend.arguments import fraction, sizes
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 
@@ -25,7 +25,7 @@ class Dropout(Layer):
         kind = type(self).__name__
         self.rate = fraction(kind, "rate", rate)
         self.seed = seed
-        self.noise_shape = None if noise_shape is None else tuple(sequence(kind, "noise_shape", noise_shape, "sizes"))
+        self.noise_shape = None if noise_shape is None else sizes(kind, "noise_shape", noise_shape)
         self.supports_masking = True
         if rate > 0:
             self.seed_generator = random.SeedGenerator(seed)

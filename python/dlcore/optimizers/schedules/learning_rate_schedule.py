@@ -3,10 +3,10 @@
 import math
 
 from dlcore import ops
-from dlcore.backend.arguments import TakesNumbers, is_number, number, sequence
+from dlcore.backend.arguments import ChecksArguments, is_number, number, sequence
 
 
-class LearningRateSchedule(TakesNumbers):
+class LearningRateSchedule(ChecksArguments):
     """Base of all schedules: implement `__call__(step)` with ops and, to be saved, `get_config()`."""
 
     def __call__(self, step):

@@ -1,8 +1,10 @@
 """Layers that bring images to a given size."""
 
 from dlcore import ops
-from dlcore.backend.arguments import positive_int
+from dlcore.backend.arguments import one_of, positive_int
 from dlcore.layers.preprocessing.images.image_layer import ImageLayer
+
+_INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 
 
 class _ToSize(ImageLayer):
@@ -94,10 +96,10 @@ class Resizing(_ToSize):
         **kwargs,
     ):
         super().__init__(height, width, data_format, **kwargs)
-        self.interpolation = interpolation
+        self.interpolation = one_of("Resizing", "interpolation", interpolation, _INTERPOLATIONS)
         self.crop_to_aspect_ratio = crop_to_aspect_ratio
         self.pad_to_aspect_ratio = pad_to_aspect_ratio
-        self.fill_mode = fill_mode
+        self.fill_mode = one_of("Resizing", "fill_mode", fill_mode, ("constant",))
         self.fill_value = fill_value
         self.antialias = bool(antialias)
 
