@@ -155,6 +155,26 @@ def test_json_and_clone():
     assert clone.get_layer("head") is not model.get_layer("head")
 
 
+def test_a_model_from_a_tensor_within_another(tmp_path):
+    """It has the layers behind the tensor only, shared with the other model, and can be saved."""
+    inputs = keras.Input((3,))
+    middle = layers.Dense(4, name="before")(inputs)
+    outputs = layers.Dense(1, name="last")(ops.relu(layers.Dense(2, name="behind")(middle)))
+    whole = keras.Model(inputs, outputs)
+    model = keras.Model(middle, outputs)
+    assert [layer.name for layer in model.layers[1:]] == ["behind", "last"]
+    assert isinstance(model.layers[0], layers.InputLayer) and model.input_shape == (None, 4)
+    assert model.count_params() == 13 and model.get_layer("last") is whole.get_layer("last")
+    x = np.ones((2, 3), "float32")
+    y = model.predict(keras.Model(inputs, middle).predict(x, verbose=0), verbose=0)
+    np.testing.assert_allclose(y, whole.predict(x, verbose=0), rtol=1e-6)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    data = np.ones((2, 4), "float32")
+    np.testing.assert_array_equal(again.predict(data, verbose=0), model.predict(data, verbose=0))
+    assert whole.get_layer("behind").output.shape == (None, 2) and whole.output_shape == (None, 1)
+
+
 def test_clone_with_layers_of_a_users_own():
     """Their classes need not be registered, also not in an inner model."""
     inner = keras.Sequential([keras.Input((3,)), Scaled(2)], name="inner")

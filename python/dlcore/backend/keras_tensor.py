@@ -35,6 +35,12 @@ class KerasTensor:
     def _keras_mask(self, mask):
         self._mask = mask
 
+    def like(self):
+        """Another of the same shape and dtype, that carries a mask if this one does."""
+        made = KerasTensor(self.shape, self.dtype, self.sparse)
+        made._mask = None if self._mask is None else self._mask.like()
+        return made
+
     @property
     def ndim(self):
         """The number of axes."""

@@ -14,7 +14,7 @@ from dlcore.models.front import Front, array_of_values
 from dlcore.models.graph_of_layers import GraphOfLayers
 from dlcore.models.model import Model
 from dlcore.ops import numpy as knp
-from dlcore.ops.operation import Operation
+from dlcore.ops.operation import Node, Operation
 from dlcore.training.trainer import Trainer
 
 
@@ -36,13 +36,12 @@ class Functional(DirectCall, Model):
         trainable = kwargs.pop("trainable", None)
         Trainer.__init__(self)
         Layer.__init__(self, name=name, **kwargs)
-        self._inputs_struct = _single(_check_keras_tensors(inputs, "inputs"))
-        self._outputs_struct = _single(_check_keras_tensors(outputs, "outputs"))
+        inputs = _single(_check_keras_tensors(inputs, "inputs"))
+        outputs = _single(_check_keras_tensors(outputs, "outputs"))
+        _check_sources(tree.flatten(inputs))
+        self._inputs_struct, self._outputs_struct = _from_input_layers(inputs, outputs)
         self._inputs = tree.flatten(self._inputs_struct)
         self._outputs = tree.flatten(self._outputs_struct)
-        if len({id(x) for x in self._inputs}) != len(self._inputs):
-            raise ValueError("The inputs of a model must be different; one was passed twice.")
-        self._check_inputs_have_layers()
         self._graph = GraphOfLayers(self._inputs, self._outputs)
         self._operations = self._graph.operations
         self._front = Front(self._graph, self._inputs, self._outputs) if self._has_front() else None
@@ -57,11 +56,6 @@ class Functional(DirectCall, Model):
         takers = [n.operation for n in self._graph.nodes if any(x.dtype == "string" for x in n.inputs)]
         looking = [operation for operation in self._operations if operation.looks_at_values]
         return bool(looking) and all(operation.looks_at_values for operation in takers)
-
-    def _check_inputs_have_layers(self):
-        for x in self._inputs:
-            if x.history is None:
-                raise ValueError(f"The input {x} was made by no layer. Make placeholders with Input().")
 
     def _check_unique_names(self):
         layers = [op.name for op in self._operations]
@@ -242,6 +236,37 @@ class Functional(DirectCall, Model):
 
     def build_from_config(self, config):
         pass
+
+
+def _check_sources(inputs):
+    if len({id(x) for x in inputs}) != len(inputs):
+        raise ValueError("The inputs of a model must be different; one was passed twice.")
+    for x in inputs:
+        if x.history is None:
+            raise ValueError(f"The input {x} was made by no layer. Make placeholders with Input().")
+
+
+def _from_input_layers(inputs, outputs):
+    """The inputs and outputs of a model that begins at Input layers, as it must to be saved.
+
+    An input that another layer made becomes an Input of the same shape, and the calls behind it are noted once more.
+    """
+    if all(isinstance(x.history[0], InputLayer) for x in tree.flatten(inputs)):
+        return inputs, outputs
+    new = {}
+    for x in tree.flatten(inputs):
+        is_source = isinstance(x.history[0], InputLayer)
+        new[id(x)] = x if is_source else Input(batch_shape=x.shape, dtype=x.dtype, name=x.name)
+    graph = GraphOfLayers(tree.flatten(inputs), tree.flatten(outputs))
+    for node in graph.nodes:
+        if not graph.is_source(node):
+            again = tree.map_structure(
+                lambda x: new[id(x)] if isinstance(x, KerasTensor) else x, (node.args, node.kwargs)
+            )
+            made = [x.like() for x in node.outputs]
+            Node(node.operation, *again, made)
+            new.update((id(x), y) for x, y in zip(node.outputs, made))
+    return tree.map_structure(lambda x: new[id(x)], (inputs, outputs))
 
 
 def _single(structure):
