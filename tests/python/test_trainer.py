@@ -8,6 +8,7 @@ import pytest
 
 import dlcore as keras
 from dlcore import _core, layers, ops
+from dlcore.training.trainer import Trainer
 
 
 @pytest.fixture(autouse=True)
@@ -603,3 +604,24 @@ def test_compute_loss_may_leave_out_the_training_flag():
     model.compile("sgd")
     assert model.evaluate(np.ones((4, 2)), np.zeros((4, 1)), verbose=0) == 2.0
     assert model.fit(np.ones((4, 2)), np.zeros((4, 1)), verbose=0).history["loss"] == [2.0]
+
+
+class TrainableLayer(Trainer, layers.Layer):
+    """A layer that is made trainable by the mixin, whose constructor takes no arguments."""
+
+    def __init__(self):
+        Trainer.__init__(self)
+        layers.Layer.__init__(self)
+        self.dense = layers.Dense(1)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def test_any_layer_can_be_made_trainable():
+    layer = TrainableLayer()
+    layer.compile("sgd", "mse", metrics=["mae"])
+    x, y = np.ones((8, 3), "float32"), np.ones((8, 1), "float32")
+    losses = layer.fit(x, y, epochs=5, verbose=0).history["loss"]
+    assert losses[-1] < losses[0] and layer.predict(x, verbose=0).shape == (8, 1)
+    assert layer.evaluate(x, y, verbose=0)[0] < losses[0]
