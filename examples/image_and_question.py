@@ -1,6 +1,6 @@
 """21. Two inputs: a picture of a digit and a question about it in words; the answer, yes or no, needs both.
 
-98.7 % right on the test images after 5 epochs, 54 % with another image and 52 % with another question, in 68 s on one
+98.7 % right on the test images after 5 epochs, 54 % with another image and 51 % with another question, in 14 s on one
 core.
 """
 

@@ -617,6 +617,7 @@ def test_arguments_of_another_kind(cls, name, wrong):
     [
         (lambda: layers.Dense(2, use_bias=7.5), "Dense: use_bias must be True or False. Got use_bias=7.5."),
         (lambda: layers.PReLU(shared_axes="x"), "PReLU: shared_axes must be an int or a list of ints. Got"),
+        (lambda: layers.Rescaling("x"), "Rescaling: scale must be a number or a list of numbers. Got scale='x'."),
         (lambda: layers.Resizing(2, 2, "linear"), "Resizing: unknown interpolation: 'linear'. "),
         (lambda: layers.Dropout(0.5, ["x"]), "Dropout: noise_shape must hold ints, or None for any size. Got"),
         (lambda: keras.InputSpec(shape=("x",)), "InputSpec: shape must hold ints, or None for any size. Got"),

@@ -14,6 +14,9 @@ class Rescaling(Layer):
 
     def __init__(self, scale, offset=0.0, **kwargs):
         super().__init__(**kwargs)
+        for name, value in (("scale", scale), ("offset", offset)):
+            if np.asarray(value).dtype.kind not in "biuf":
+                raise ValueError(f"Rescaling: {name} must be a number or a list of numbers. Got {name}={value!r}.")
         self.scale = scale
         self.offset = offset
         self.supports_masking = True
