@@ -1,6 +1,7 @@
 """16. Rows of one to five spoken digits as text: log-mel frames, bidirectional GRUs and CTC.
 
-0.7 % of the digits and 2.1 % of the rows are wrong after 20 epochs of 3,200 rows, in 130 s on one core.
+After 20 epochs of 3,200 rows, 40 s on one core, 0 to 1.2 % of the digits are wrong and 0 to 3.5 % of the rows (three
+runs).
 """
 
 import numpy as np
