@@ -183,7 +183,7 @@ def plot_image_gallery(
     if legend_handles is not None:
         figure.legend(handles=legend_handles, loc="lower center")
     if path is not None:
-        figure.savefig(path, transparent=transparent, dpi=dpi, bbox_inches="tight", pad_inches=0)
+        figure.savefig(path, transparent=transparent, dpi=dpi, bbox_inches="tight", pad_inches=0.05)
     elif show:
         pyplot.show()
         pyplot.close(figure)
