@@ -460,6 +460,51 @@ def test_weights_that_do_not_fit_change_nothing(tmp_path):
     assert np.abs(by_name.get_weights()[0]).max() > 0
 
 
+def test_weights_in_shards(tmp_path):
+    model = small_model()
+    path = tmp_path / "model.weights.json"
+    model.save_weights(path, max_shard_size=100 / 2**30)
+    places = json.loads(path.read_text())["weight_map"]
+    shards = sorted(tmp_path.glob("model_*.weights.h5"))
+    assert len(shards) > 1 and {name for names in places.values() for name in np.atleast_1d(names)} == {
+        shard.name for shard in shards
+    }
+    expected = [v.numpy() for v in model.variables]
+    for variable in model.variables:
+        variable.assign(variable + 1)
+    model.load_weights(path)
+    for variable, value in zip(model.variables, expected):
+        np.testing.assert_array_equal(variable.numpy(), value)
+    with pytest.raises(ValueError, match="bytes, a shard at most 8. Pass a larger max_shard_size"):
+        model.save_weights(path, max_shard_size=8 / 2**30)
+    with pytest.raises(ValueError, match="must end in .weights.json"):
+        model.save_weights(tmp_path / "model.weights.h5", max_shard_size=1)
+    with pytest.raises(ValueError, match="max_shard_size must be a number > 0"):
+        model.save_weights(path, max_shard_size=0)
+
+
+def test_shards_that_are_missing_or_elsewhere(tmp_path):
+    model = small_model()
+    path = tmp_path / "model.weights.json"
+    model.save_weights(path, max_shard_size=1)
+    before = [v.numpy() for v in model.variables]
+    os.remove(tmp_path / "model_00000.weights.h5")
+    with pytest.raises(FileNotFoundError, match="no file .*model_00000.weights.h5', a shard of .* Put it beside"):
+        model.load_weights(path)
+    for text, message in (
+        ('{"weight_map": {"/layers/dense/vars": "../other.weights.h5"}}', "no file .weights.h5 in its folder"),
+        ('{"weight_map": {"/layers/dense/vars": [3]}}', "no file .weights.h5 in its folder"),
+        ('{"weight_map": 3}', "is no map of shards"),
+        ("[", "is no map of shards"),
+        ("[]", "is no map of shards"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            model.load_weights(path)
+    for variable, value in zip(model.variables, before):
+        np.testing.assert_array_equal(variable.numpy(), value)
+
+
 def test_weights_in_other_number_types(tmp_path):
     path = tmp_path / "model.weights.h5"
     model = small_model()

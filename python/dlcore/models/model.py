@@ -111,11 +111,11 @@ class Model(Trainer, Layer):
 
         return saving.save_model(self, filepath, overwrite, zipped, **kwargs)
 
-    def save_weights(self, filepath, overwrite=True, **kwargs):
-        """Writes the weights to a `.weights.h5` file."""
+    def save_weights(self, filepath, overwrite=True, max_shard_size=None, **kwargs):
+        """Writes the weights to a `.weights.h5` file, or to several: see `saving.save_weights`."""
         from dlcore import saving
 
-        return saving.save_weights(self, filepath, overwrite=overwrite, **kwargs)
+        return saving.save_weights(self, filepath, overwrite, max_shard_size, **kwargs)
 
     def load_weights(self, filepath, skip_mismatch=False, **kwargs):
         """Reads the weights of a file that holds such a model's."""

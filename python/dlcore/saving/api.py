@@ -2,6 +2,7 @@
 
 import os
 
+from dlcore.backend.arguments import is_number
 from dlcore.saving import keras_file, legacy_h5, weights_file
 from dlcore.utils.files import replacing
 
@@ -61,18 +62,29 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     raise ValueError(f"The file name of a model must end in .keras or .h5. Got {path!r}.")
 
 
-def save_weights(model, filepath, overwrite=True, **kwargs):
+def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs):
     """Saves a model's weights, and its optimizer's state.
 
     Args:
         model: the model, built.
-        filepath: ends in `.weights.h5`.
+        filepath: ends in `.weights.h5`; in `.weights.json` with `max_shard_size`.
         overwrite: whether an existing file may be replaced.
+        max_shard_size: number or None (default): how large a file may be in GB of 2^30 bytes. The weights are then in
+            several files `..._00000.weights.h5` beside the one of the given name, which says what is where.
     """
     path = _path(filepath)
     if kwargs:
         raise TypeError(f"save_weights got unexpected arguments {sorted(kwargs)}")
     _check_overwrite(path, overwrite)
+    if max_shard_size is not None:
+        if not is_number(max_shard_size) or max_shard_size <= 0:
+            raise ValueError(f"max_shard_size must be a number > 0, in GB. Got max_shard_size={max_shard_size!r}.")
+        if not path.endswith(".weights.json"):
+            raise ValueError(
+                f"With max_shard_size the file name of weights must end in .weights.json. Got {path!r} and "
+                f"max_shard_size={max_shard_size}."
+            )
+        return weights_file.save_shards(model, path, max_shard_size * 2**30)
     if not path.endswith(".weights.h5"):
         raise ValueError(f"The file name of weights must end in .weights.h5. Got {path!r}.")
     with replacing(path) as file:
@@ -84,23 +96,27 @@ def load_weights(model, filepath, skip_mismatch=False, by_name=False, **kwargs):
 
     Args:
         model: the model, built.
-        filepath: a `.weights.h5` file, or a `.keras` or `.h5` file of a whole model.
+        filepath: a `.weights.h5` or `.weights.json` file, or a `.keras` or `.h5` file of a whole model.
         skip_mismatch: whether what does not fit is skipped with a warning instead of an error.
         by_name: for `.h5`: whether layers are matched by name instead of by order.
     """
     path = _existing(filepath)
     if kwargs:
         raise TypeError(f"load_weights got unexpected arguments {sorted(kwargs)}")
-    if by_name and (path.endswith(".keras") or path.endswith(".weights.h5")):
+    if by_name and path.endswith((".keras", ".weights.h5", ".weights.json")):
         raise ValueError(f"by_name=True needs a .h5 file of a whole model. Got {path!r}.")
     if path.endswith(".keras"):
         keras_file.load_weights(model, path, skip_mismatch)
     elif path.endswith(".weights.h5"):
         weights_file.load_from(model, path, path, skip_mismatch)
+    elif path.endswith(".weights.json"):
+        weights_file.load_shards(model, path, skip_mismatch)
     elif path.endswith((".h5", ".hdf5")):
         legacy_h5.load_weights(model, path, skip_mismatch, by_name)
     else:
-        raise ValueError(f"The file name of weights must end in .weights.h5, .keras or .h5. Got {path!r}.")
+        raise ValueError(
+            f"The file name of weights must end in .weights.h5, .weights.json, .keras or .h5. Got {path!r}."
+        )
 
 
 def _path(filepath):
