@@ -531,3 +531,34 @@ def test_slices_at_places_of_tensors():
         ops.slice(x, (3, 0), (2, 3))
     with pytest.raises(TypeError, match=r"x\[start:stop\]: the bounds say how large the result is.*ops.slice"):
         data[:, : starts[0]]
+
+
+# ---- what is given in other dtypes and ranks than usual
+
+
+@pytest.mark.parametrize("n", [4, 7, 64, 97, 360])
+def test_transforms_of_a_single_row(n):
+    x = np.random.default_rng(n).normal(size=n)
+    real, imaginary = ops.fft((x, np.zeros(n)))
+    check(real.numpy() + 1j * imaginary.numpy(), np.fft.fft(x), 1e-5)
+    check(ops.irfft(ops.rfft(x), n), x, 1e-5)
+
+
+def test_bools_as_numbers():
+    a, b = np.array([True, True, False]), np.array([True, False, False])
+    for got, expected in ((ops.add(a, b), a + b), (ops.multiply(a, b), a * b), (ops.absolute(a), a)):
+        assert got.dtype == "bool"
+        np.testing.assert_array_equal(got.numpy(), expected)
+    assert ops.add(a, 1).dtype == "int32"
+
+
+def test_integers_into_functions_of_floats():
+    x = np.array([-2, 0, 3], "int32")
+    check(ops.elu(x), np.where(x < 0, np.exp(x) - 1.0, x), 1e-6)
+    check(ops.leaky_relu(x, 0.5), [-1.0, 0.0, 3.0])
+    check(ops.soft_shrink(x), [-1.5, 0.0, 2.5])
+    for function in (ops.nan_to_num, ops.trunc):
+        assert function(x).dtype == "int32"
+        np.testing.assert_array_equal(function(x).numpy(), x)
+    np.testing.assert_array_equal(ops.hstack([1.0, 2.0]).numpy(), [1.0, 2.0])
+    np.testing.assert_array_equal(ops.erfinv([-1.0, 0.0, 1.0]).numpy(), [-np.inf, 0.0, np.inf])

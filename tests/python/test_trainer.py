@@ -625,3 +625,13 @@ def test_any_layer_can_be_made_trainable():
     losses = layer.fit(x, y, epochs=5, verbose=0).history["loss"]
     assert losses[-1] < losses[0] and layer.predict(x, verbose=0).shape == (8, 1)
     assert layer.evaluate(x, y, verbose=0)[0] < losses[0]
+
+
+def test_functions_as_metrics_are_named_in_snake_case():
+    def MeanGap(y_true, y_pred):  # noqa: N802
+        return ops.mean(y_true - y_pred)
+
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=[MeanGap, lambda y_true, y_pred: ops.max(y_pred)])
+    history = model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0).history
+    assert set(history) == {"loss", "mean_gap", "lambda"}

@@ -34,11 +34,15 @@ def as_indices(x):
     return x if x.dtype in ("int32", "int64") else backend.convert_to_tensor(x, "int32")
 
 
+# What sums and products are where both operands are bools, as in NumPy.
+_OF_BOOLS = {"add": "logical_or", "mul": "logical_and"}
+
+
 def binary(name, a, b):
     """A primitive of two operands that are promoted to one dtype."""
-    if type(a) is Tensor and type(b) is Tensor and a.dtype == b.dtype:
-        return _core.apply(name, [a, b])
-    return _core.apply(name, backend.promote(a, b))
+    if not (type(a) is Tensor and type(b) is Tensor and a.dtype == b.dtype):
+        a, b = backend.promote(a, b)
+    return _core.apply(_OF_BOOLS.get(name, name) if a.dtype == "bool" else name, [a, b])
 
 
 def float_binary(name, a, b):

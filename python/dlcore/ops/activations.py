@@ -54,13 +54,14 @@ def softsign(x):
 @operation
 def soft_shrink(x, threshold=0.5):
     """x moved towards zero by the threshold, 0 within it."""
+    x = as_float(x)
     return knp.subtract(x, knp.clip(x, -threshold, threshold))
 
 
 @operation
 def hard_shrink(x, threshold=0.5):
     """x, but 0 where |x| is at most the threshold."""
-    x = tensor(x)
+    x = as_float(x)
     return knp.where(knp.greater(knp.absolute(x), threshold), x, 0)
 
 
@@ -97,7 +98,7 @@ def log_sigmoid(x):
 @operation
 def leaky_relu(x, negative_slope=0.2):
     """x, and negative_slope * x below zero."""
-    return unary("leaky_relu", x, negative_slope=float(negative_slope))
+    return float_unary("leaky_relu", x, negative_slope=float(negative_slope))
 
 
 @operation
@@ -118,7 +119,7 @@ hard_swish = hard_silu
 @operation
 def elu(x, alpha=1.0):
     """x, and alpha * (exp(x) - 1) below zero."""
-    return unary("elu", x, alpha=float(alpha))
+    return float_unary("elu", x, alpha=float(alpha))
 
 
 @operation

@@ -16,7 +16,8 @@ from dlcore.ops.operation import operation
 @operation
 def absolute(x):
     """|x|."""
-    return unary("abs", x)
+    x = tensor(x)
+    return x if x.dtype == "bool" else unary("abs", x)
 
 
 abs = absolute
@@ -169,7 +170,8 @@ def ceil(x):
 @operation
 def trunc(x):
     """x without its fraction."""
-    return float_unary("trunc", x)
+    x = tensor(x)
+    return float_unary("trunc", x) if backend.is_float_dtype(x.dtype) else x
 
 
 @operation
@@ -275,6 +277,8 @@ def heaviside(x1, x2):
 def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
     """x with NaN and the infinities replaced; the infinities by the largest numbers of the dtype."""
     x = tensor(x)
+    if not backend.is_float_dtype(x.dtype):
+        return x
     largest = 3.3895314e38 if x.dtype == "bfloat16" else float(np.finfo(x.dtype).max)
     x = where(isnan(x), nan, x)
     x = where(equal(x, math.inf), largest if posinf is None else posinf, x)

@@ -38,7 +38,7 @@ def erfinv(x):
         slope = multiply(2.0 / math.sqrt(math.pi), exp(negative(square(y))))
         step = divide(subtract(erf(y), x), slope)
         y = where(isfinite(step), subtract(y, step), y)
-    return y
+    return where(equal(absolute(x), 1.0), multiply(x, math.inf), y)
 
 
 @operation

@@ -132,8 +132,8 @@ def stack(x, axis=0):
 @operation
 def hstack(xs):
     """Concatenated along axis 1 (axis 0 for one-dimensional ones)."""
-    tensors = backend.promote(*xs)
-    return concatenate(tensors, 0 if tensors[0].ndim <= 1 else 1)
+    tensors = [reshape(t, [1]) if t.ndim == 0 else t for t in backend.promote(*xs)]
+    return concatenate(tensors, 0 if tensors[0].ndim == 1 else 1)
 
 
 @operation

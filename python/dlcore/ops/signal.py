@@ -54,7 +54,7 @@ def _transform(real, imaginary):
     n = real.shape[-1]
     first = _factor(n)
     if n <= _DIRECT or first == 1:
-        return _times(real, imaginary, *_turns(n, n, n), lambda a, b: _core.apply("matmul", [a, b]))
+        return _times(real, imaginary, *_turns(n, n, n), knp.matmul)
     second = n // first
     lead = [-1 if size is None else size for size in real.shape[:-1]]
     # j = j1 * second + j2: over j1, the twiddle factors, over j2; then k = k1 + first * k2.

@@ -1,6 +1,7 @@
 """What compile() makes of its arguments: losses and metrics for each output of a model."""
 
 from dlcore import ops, tree
+from dlcore.backend.names import to_snake_case
 from dlcore.backend.tensors import convert_to_tensor
 
 
@@ -82,8 +83,8 @@ def get_metric(identifier, y_true, y_pred):
         if isinstance(identifier, str):
             found.name = identifier
         return found
-    name = identifier if isinstance(identifier, str) else getattr(found, "__name__", "metric")
-    return metrics.MeanMetricWrapper(found, name=name)
+    name = getattr(found, "__name__", type(found).__name__)
+    return metrics.MeanMetricWrapper(found, name=identifier if isinstance(identifier, str) else to_snake_case(name))
 
 
 class CompiledMetrics:
