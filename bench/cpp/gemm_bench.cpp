@@ -1,4 +1,5 @@
-// The machine's peaks, and the matrix product on the named shapes: FLOP/s and their share of the measured peak.
+// The machine's peaks, and the matrix product on the named shapes: FLOP/s and their share of the measured peak, which
+// is float32's for bfloat16 too.
 //
 //   OMP_NUM_THREADS=2 build/bench/cpp/dlcore_bench --benchmark_filter=gemm/square_1024
 #include <benchmark/benchmark.h>
@@ -37,34 +38,43 @@ void run_peak_bandwidth(benchmark::State& state) {
   state.counters["B/s"] = peak;
 }
 
+template <class T>
+constexpr DType kDType = sizeof(T) == 2 ? DType::BF16 : DType::F32;
+
+template <class T>
 Tensor ones(std::int64_t rows, std::int64_t cols) {
-  const Tensor tensor = Tensor::empty(DType::F32, {rows, cols});
-  std::fill_n(tensor.data<float>(), rows * cols, 1.0f);
+  const Tensor tensor = Tensor::empty(kDType<T>, {rows, cols});
+  std::fill_n(tensor.data<T>(), rows * cols, narrow<T>(1.0f));
   return tensor;
 }
 
 // Every element of the product of ones is k.
+template <class T>
 bool is_right(const Tensor& c, std::int64_t k) {
-  const float* data = c.data<float>();
-  return std::all_of(data, data + c.shape().elements(), [k](float x) { return x == static_cast<float>(k); });
+  const T* data = c.data<T>();
+  const float expected = widen(narrow<T>(static_cast<float>(k)));
+  return std::all_of(data, data + c.shape().elements(), [expected](T x) { return widen(x) == expected; });
 }
 
+template <class T>
 void run_gemm(benchmark::State& state, const NamedShape& s) {
-  const GemmPlan plan = plan_gemm<float>(dense_gemm(s.m, s.n, s.k, s.transpose_a, s.transpose_b));
-  const Tensor a = ones(s.m, s.k), b = ones(s.k, s.n), c = ones(s.m, s.n);
+  const GemmPlan plan = plan_gemm<T>(dense_gemm(s.m, s.n, s.k, s.transpose_a, s.transpose_b));
+  const Tensor a = ones<T>(s.m, s.k), b = ones<T>(s.k, s.n), c = ones<T>(s.m, s.n);
   Storage scratch(plan.scratch_bytes);
   const double flops = 2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
-  bench::against_peak(
-      state, flops, [&] { gemm<float>(plan, a.data<float>(), b.data<float>(), c.data<float>(), {}, scratch.data()); });
-  if (!is_right(c, s.k)) state.SkipWithError("wrong result");
-  state.SetLabel(gemm_label<float>());
+  bench::against_peak(state, flops, [&] { gemm<T>(plan, a.data<T>(), b.data<T>(), c.data<T>(), {}, scratch.data()); });
+  if (!is_right<T>(c, s.k)) state.SkipWithError("wrong result");
+  state.SetLabel(gemm_label<T>());
 }
 
 const bool kRegistered = [] {
   benchmark::RegisterBenchmark("peak/flops", run_peak_flops)->Iterations(1000)->UseRealTime();
   benchmark::RegisterBenchmark("peak/bandwidth", run_peak_bandwidth)->Iterations(1)->UseRealTime();
   for (const NamedShape& s : kNamedShapes)
-    benchmark::RegisterBenchmark(str("gemm/", s.name).c_str(), run_gemm, s)->UseManualTime();
+    benchmark::RegisterBenchmark(str("gemm/", s.name).c_str(), run_gemm<float>, s)->UseManualTime();
+  if (gemm_bfloat_kernels())
+    for (const NamedShape& s : kNamedShapes)
+      benchmark::RegisterBenchmark(str("gemm_bf16/", s.name).c_str(), run_gemm<Bfloat>, s)->UseManualTime();
   return true;
 }();
 

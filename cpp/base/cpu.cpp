@@ -56,6 +56,15 @@ Isa isa() {
   return chosen;
 }
 
+bool has_avx512_bf16() {
+#if defined(__x86_64__)
+  static const bool has = isa() == Isa::Avx512 && __builtin_cpu_supports("avx512bf16");
+  return has;
+#else
+  return false;
+#endif
+}
+
 const CacheSizes& cache_sizes() {
   static const CacheSizes sizes{cache_size(_SC_LEVEL1_DCACHE_SIZE, 32 << 10),
                                 cache_size(_SC_LEVEL2_CACHE_SIZE, 1 << 20), cache_size(_SC_LEVEL3_CACHE_SIZE, 8 << 20)};

@@ -17,6 +17,9 @@ std::string_view name_of(Isa isa);
 /// unknown name.
 Isa choose_isa(Isa best, std::string_view cap);
 
+/// Whether the processor multiplies bfloat16 (AVX512_BF16) and the set in use is AVX-512.
+bool has_avx512_bf16();
+
 struct CacheSizes {
   std::size_t l1d, l2, l3;  // bytes; l1d and l2 per core
 };

@@ -200,6 +200,8 @@ Kernel plan_integer(Batch batch, bool has_bias) {
 
 Kernel plan_for_dtype(DType dtype, Batch batch, const Attrs& attrs, bool has_bias) {
   switch (dtype) {
+    case DType::BF16:
+      return plan_float<Bfloat>(std::move(batch), attrs, has_bias);
     case DType::F64:
       return plan_float<double>(std::move(batch), attrs, has_bias);
     case DType::I32:
@@ -217,6 +219,13 @@ Kernel plan_matmul(std::span<const TensorSpec> in, std::span<const TensorSpec> o
   Kernel kernel = plan_for_dtype(out[0].dtype, std::move(batch), attrs, in.size() == 3);
   kernel.flops = 2 * k * static_cast<double>(out[0].shape.elements());
   return kernel;
+}
+
+// 16-bit floats are computed in float32, where the processor has no products of bfloat16.
+Kernel plan_any_matmul(std::span<const TensorSpec> in, std::span<const TensorSpec> out, const Attrs& attrs) {
+  static const Plan plan_converted = on_float32(plan_matmul);
+  const bool direct = out[0].dtype != DType::BF16 || gemm_bfloat_kernels();
+  return direct && out[0].dtype != DType::F16 ? plan_matmul(in, out, attrs) : plan_converted(in, out, attrs);
 }
 
 // ------------------------------------------------------------------------------------------------------------ gradient
@@ -255,7 +264,7 @@ std::vector<Tensor> matmul_vjp(const VjpContext& ctx) {
 }  // namespace
 
 void register_matmul() {
-  register_primitive({.name = "matmul", .infer = infer_matmul, .plan = on_float32(plan_matmul), .vjp = matmul_vjp});
+  register_primitive({.name = "matmul", .infer = infer_matmul, .plan = plan_any_matmul, .vjp = matmul_vjp});
 }
 
 }  // namespace dlcore

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "dlcore/error.h"
@@ -26,6 +28,36 @@ std::string text(const GemmShape& s) {
              s.packed_b ? " packed_b" : "");
 }
 
+// What sums and random numbers are made in.
+template <class T>
+using Wide = std::conditional_t<std::is_same_v<T, Bfloat>, float, T>;
+
+template <class T>
+std::vector<T> narrowed(const std::vector<Wide<T>>& x) {
+  std::vector<T> result(x.size());
+  std::transform(x.begin(), x.end(), result.begin(), [](Wide<T> value) { return narrow<T>(value); });
+  return result;
+}
+template <class T>
+std::vector<T> integers(std::int64_t count, unsigned seed) {
+  return narrowed<T>(small_integers<Wide<T>>(count, seed));
+}
+template <class T>
+std::vector<T> reals(std::int64_t count, unsigned seed) {
+  return narrowed<T>(random_reals<Wide<T>>(count, seed));
+}
+
+// Rounding of a sum to T, relative to it.
+template <class T>
+constexpr double kRounding = std::is_same_v<T, Bfloat> ? 0x1p-8 : 0;
+
+// What no product may read.
+template <class T>
+void spoil_gaps(std::vector<T>& x, std::int64_t ld, std::int64_t cols) {
+  for (std::size_t i = 0; i < x.size(); ++i)
+    if (static_cast<std::int64_t>(i) % ld >= cols) x[i] = narrow<T>(std::numeric_limits<Wide<T>>::quiet_NaN());
+}
+
 // All operands of one product. C starts as NaN, or as numbers with accumulate; the columns behind row ends stay so.
 template <class T>
 struct Case {
@@ -37,7 +69,10 @@ struct Case {
         a(numbers((s.transpose_a ? s.k : s.m) * s.lda, 1)),
         b(numbers((s.transpose_b ? s.n : s.k) * s.ldb, 2)),
         c(numbers(s.m * s.ldc, 3)),
-        bias(numbers(s.n, 4)) {}
+        bias(numbers(s.n, 4)) {
+    spoil_gaps(a, s.lda, s.transpose_a ? s.m : s.k);
+    spoil_gaps(b, s.ldb, s.transpose_b ? s.k : s.n);
+  }
 
   // Runs in guarded buffers of exactly the promised sizes, so that reads or writes beside them are seen (reads by
   // AddressSanitizer).
@@ -58,15 +93,16 @@ struct Case {
     return out.copy();
   }
 
-  // |error| <= bound + relative * |value|, and nothing behind the rows' ends changed.
-  void check(const GemmEpilogue<T>& epilogue, double bound, double relative = 0) const {
+  // |error| <= bound and what rounding to T adds, and nothing behind the rows' ends changed.
+  void check(const GemmEpilogue<T>& epilogue, double bound) const {
     const std::vector<T> got = run(epilogue);
     const std::vector<double> expected = gemm_ref(shape, a.data(), b.data(), c.data(), epilogue);
     for (std::int64_t i = 0; i < shape.m; ++i)
       for (std::int64_t j = 0; j < shape.ldc; ++j) {
-        const double x = got[i * shape.ldc + j];
-        const double y = j < shape.n ? expected[i * shape.n + j] : c[i * shape.ldc + j];
-        const double allowed = j < shape.n ? bound + relative * std::abs(y) : 0;
+        const double x = widen(got[i * shape.ldc + j]);
+        const double exact = j < shape.n ? expected[i * shape.n + j] : widen(c[i * shape.ldc + j]);
+        const double y = bound > 0 ? exact : widen(narrow<T>(exact));
+        const double allowed = j < shape.n && bound > 0 ? bound + kRounding<T> * (std::abs(y) + bound) : 0;
         ASSERT_TRUE(std::abs(x - y) <= allowed)
             << text(shape) << " at (" << i << ", " << j << "): " << x << ", not " << y;
       }
@@ -84,8 +120,15 @@ GemmShape with_transposes(std::int64_t m, std::int64_t n, std::int64_t k, int wh
 std::vector<std::int64_t> around(std::int64_t tile) { return {1, tile - 1, tile, tile + 1, 2 * tile + 3}; }
 
 template <class T>
-class Gemm : public ::testing::Test {};
-using Types = ::testing::Types<float, double>;
+class Gemm : public ::testing::Test {
+ protected:
+  static constexpr bool kAccumulates = !std::is_same_v<T, Bfloat>;
+  void SetUp() override {
+    if (std::is_same_v<T, Bfloat> && !gemm_bfloat_kernels())
+      GTEST_SKIP() << "needs a processor with AVX512_BF16, and DLCORE_MAX_ISA to allow it";
+  }
+};
+using Types = ::testing::Types<float, double, Bfloat>;
 TYPED_TEST_SUITE(Gemm, Types);
 
 TYPED_TEST(Gemm, ExactAroundTheTile) {
@@ -96,29 +139,30 @@ TYPED_TEST(Gemm, ExactAroundTheTile) {
       for (std::int64_t k : {0, 1, 2, 7, 33})
         for (int which = 0; which < 4; ++which) {
           GemmShape s = with_transposes(m, n, k, which, k % 3);
-          Case<T>(s, small_integers<T>).check({}, 0);
-          s.accumulate = true;
-          const Case<T> accumulating(s, small_integers<T>);
-          accumulating.check({accumulating.bias.data(), Activation::Relu}, 0);
+          Case<T>(s, integers<T>).check({}, 0);
+          s.accumulate = TestFixture::kAccumulates;
+          const Case<T> with_bias(s, integers<T>);
+          with_bias.check({with_bias.bias.data(), Activation::Relu}, 0);
         }
 }
 
 // Sizes that cross every cache block, and products whose sum is cut.
 TYPED_TEST(Gemm, ExactAcrossCacheBlocks) {
   using T = TypeParam;
-  const std::int64_t sizes[][3] = {{150, 70, 1100}, {300, 200, 700}, {33, 2100, 40}, {2100, 33, 40},
-                                   {10, 12, 5000},  {128, 10, 3000}, {1, 10, 4099},  {32, 100, 2500}};
+  const std::int64_t sizes[][3] = {{150, 70, 1100}, {300, 200, 700}, {33, 2100, 40},  {2100, 33, 40}, {10, 12, 5000},
+                                   {128, 10, 3000}, {1, 10, 4099},   {32, 100, 2500}, {40, 70, 4001}};
   for (const auto& [m, n, k] : sizes)
     for (int which = 0; which < 4; ++which)
       for (bool accumulate : {false, true}) {
-        GemmShape s = with_transposes(m, n, k, which, 3);
-        s.accumulate = accumulate;
-        const Case<T> it(s, small_integers<T>);
+        GemmShape s = with_transposes(m, n, k, which, accumulate ? 3 : 0);
+        s.accumulate = accumulate && TestFixture::kAccumulates;
+        const Case<T> it(s, integers<T>);
         it.check({accumulate ? nullptr : it.bias.data(), Activation::None}, 0);
       }
 }
 
-TEST(GemmShapes, ExactOnTheNamedOnes) {
+TYPED_TEST(Gemm, ExactOnTheNamedShapes) {
+  using T = TypeParam;
   struct Named {
     const char* name;
     std::int64_t m, n, k;
@@ -130,7 +174,7 @@ TEST(GemmShapes, ExactOnTheNamedOnes) {
   for (const Named& s : kNamed) {
     if (s.m * s.n * s.k > 10'000'000) continue;  // too long for the reference
     SCOPED_TRACE(s.name);
-    Case<float>(dense_gemm(s.m, s.n, s.k, s.transpose_a, s.transpose_b), small_integers<float>).check({}, 0);
+    Case<T>(dense_gemm(s.m, s.n, s.k, s.transpose_a, s.transpose_b), integers<T>).check({}, 0);
   }
 }
 
@@ -142,36 +186,37 @@ TYPED_TEST(Gemm, PackedB) {
         for (int which = 0; which < 4; ++which) {
           GemmShape s = with_transposes(m, n, k, which, 1);
           s.packed_b = true;
-          Case<T>(s, small_integers<T>).check({}, 0);
+          Case<T>(s, integers<T>).check({}, 0);
         }
 }
 
 TYPED_TEST(Gemm, RoundingStaysInItsBound) {
   using T = TypeParam;
-  for (std::int64_t k : {3, 100, 2500}) {
-    const Case<T> it(dense_gemm(37, 45, k), random_reals<T>);
-    it.check({}, product_bound<T>(k));
-  }
+  for (std::int64_t k : {3, 100, 2500, 5001})
+    for (int which = 0; which < 4; ++which) {
+      const Case<T> it(with_transposes(37, 45, k, which), reals<T>);
+      it.check({}, product_bound<Wide<T>>(k));
+    }
 }
 
 TYPED_TEST(Gemm, Activations) {
   using T = TypeParam;
-  const double epsilon = std::numeric_limits<T>::epsilon();
+  const double epsilon = std::numeric_limits<Wide<T>>::epsilon();
   const std::int64_t k = 5;
   for (Activation activation : {Activation::Relu, Activation::Sigmoid, Activation::Tanh, Activation::Gelu,
                                 Activation::GeluTanh, Activation::Silu, Activation::Softplus}) {
-    const Case<T> it(dense_gemm(20, 37, k), random_reals<T>);
+    const Case<T> it(dense_gemm(20, 37, k), reals<T>);
     // No activation here is steeper than 1.13; the functions themselves keep 8 ulp of the result or of 1.
-    it.check({it.bias.data(), activation}, 1.13 * product_bound<T>(k + 1) + 8 * epsilon);
+    it.check({it.bias.data(), activation}, 1.13 * product_bound<Wide<T>>(k + 1) + 8 * epsilon);
   }
 }
 
 TYPED_TEST(Gemm, SameBitsForAnyNumberOfThreads) {
   using T = TypeParam;
-  const std::int64_t sizes[][3] = {{300, 300, 300}, {128, 10, 6000}, {20, 700, 2100}, {1000, 40, 128}};
+  const std::int64_t sizes[][3] = {{300, 300, 300}, {128, 10, 6000}, {20, 700, 2100}, {1000, 40, 128}, {90, 99, 4801}};
   for (const auto& [m, n, k] : sizes)
     for (int which = 0; which < 4; ++which) {
-      const Case<T> it(with_transposes(m, n, k, which), random_reals<T>);
+      const Case<T> it(with_transposes(m, n, k, which), reals<T>);
       const GemmEpilogue<T> epilogue{it.bias.data(), Activation::Relu};
       std::vector<T> first;
       for (int threads : {1, 2, 3, 8}) {
@@ -180,6 +225,30 @@ TYPED_TEST(Gemm, SameBitsForAnyNumberOfThreads) {
         if (threads == 1) first = got;
         EXPECT_TRUE(same_bits(first, got)) << text(it.shape) << ", " << threads << " threads";
       }
+    }
+}
+
+// NaN and infinity reach their row (or column) of C, and no other.
+TYPED_TEST(Gemm, NotANumberAndInfinityPropagate) {
+  using T = TypeParam;
+  using W = Wide<T>;
+  for (std::int64_t k : {5, 64, 1025})
+    for (int which = 0; which < 4; ++which) {
+      Case<T> it(with_transposes(17, 35, k, which), [](std::int64_t count, unsigned) {
+        return std::vector<T>(static_cast<std::size_t>(count), narrow<T>(W{1}));
+      });
+      const GemmShape& s = it.shape;
+      it.a[s.transpose_a ? (k - 1) * s.lda + 3 : 3 * s.lda + k - 1] = narrow<T>(std::numeric_limits<W>::quiet_NaN());
+      it.b[s.transpose_b ? 20 * s.ldb + k - 2 : (k - 2) * s.ldb + 20] = narrow<T>(std::numeric_limits<W>::infinity());
+      const std::vector<T> got = it.run({});
+      for (std::int64_t i = 0; i < s.m; ++i)
+        for (std::int64_t j = 0; j < s.n; ++j) {
+          const double x = widen(got[i * s.ldc + j]);
+          if (i == 3)
+            ASSERT_TRUE(std::isnan(x)) << text(s) << " at " << j;
+          else
+            ASSERT_EQ(x, j == 20 ? INFINITY : widen(narrow<T>(static_cast<W>(k)))) << text(s);
+        }
     }
 }
 
@@ -193,13 +262,28 @@ TEST(GemmPlan, IsAPureFunctionOfTheMachine) {
   EXPECT_EQ(plan.block_m % plan.mr, 0);
   EXPECT_EQ(plan.mc % plan.mr, 0);
   EXPECT_EQ(plan.block_n % plan.nr, 0);
-  EXPECT_TRUE(plan.pack_a && plan.pack_b == PackB::Once);
+  EXPECT_TRUE(plan.pack_a == Pack::Once && plan.pack_b == Pack::Once);
 }
 
 TEST(GemmPlan, PacksRowsOfAOnlyWhenTheyCrowdTheCache) {
   const CacheSizes caches{32 << 10, 1 << 20, 8 << 20};
-  EXPECT_TRUE(plan_gemm(dense_gemm(1024, 1024, 1024), sizeof(float), Isa::Avx2, caches).pack_a);
-  EXPECT_FALSE(plan_gemm(dense_gemm(1024, 1024, 1040), sizeof(float), Isa::Avx2, caches).pack_a);
+  EXPECT_EQ(plan_gemm(dense_gemm(1024, 1024, 1024), sizeof(float), Isa::Avx2, caches).pack_a, Pack::Once);
+  EXPECT_EQ(plan_gemm(dense_gemm(1024, 1024, 1040), sizeof(float), Isa::Avx2, caches).pack_a, Pack::No);
+}
+
+TEST(GemmPlan, PairsOfSixteenBitsAreReadOnlyWhereTheyAreNeighbours) {
+  const CacheSizes caches{32 << 10, 1 << 20, 8 << 20};
+  auto plan = [&](std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_a) {
+    return plan_gemm(dense_gemm(m, n, k, transpose_a), sizeof(Bfloat), Isa::Avx512, caches);
+  };
+  EXPECT_EQ(plan(100, 10, 64, false).pack_a, Pack::No);
+  EXPECT_EQ(plan(100, 10, 64, false).pack_b, Pack::No);
+  EXPECT_EQ(plan(100, 10, 64, true).pack_a, Pack::PerTask);
+  EXPECT_EQ(plan(100, 10, 63, false).k, 32);
+  EXPECT_EQ(plan(100, 10, 63, false).pack_a, Pack::Once);
+  EXPECT_EQ(plan(100, 10, 63, false).pack_b, Pack::PerTask);
+  EXPECT_EQ(plan(1024, 1024, 1024, true).pack_a, Pack::Once);
+  EXPECT_EQ(plan(1024, 1024, 1024, false).pack_b, Pack::Once);
 }
 
 TEST(GemmPlan, CutsALongSumOfFewTiles) {
@@ -210,8 +294,8 @@ TEST(GemmPlan, CutsALongSumOfFewTiles) {
 
 TEST(GemmPlan, ReadsSmallOperandsWhereTheyAre) {
   const GemmPlan plan = plan_gemm(dense_gemm(8, 32, 64), sizeof(float), Isa::Avx512, {32 << 10, 1 << 20, 8 << 20});
-  EXPECT_FALSE(plan.pack_a);
-  EXPECT_EQ(plan.pack_b, PackB::No);
+  EXPECT_EQ(plan.pack_a, Pack::No);
+  EXPECT_EQ(plan.pack_b, Pack::No);
   EXPECT_EQ(plan.scratch_bytes, 0u);
 }
 

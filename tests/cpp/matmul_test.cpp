@@ -78,21 +78,34 @@ TYPED_TEST(Matmul, ShapesAndTransposes) {
 }
 
 template <class H>
-void check_sixteen_bits(DType dtype) {
-  const Tensor wide_a = integers<float>({2, 9, 40}, 1), wide_b = integers<float>({40, 6}, 2);
-  const Tensor expected = apply("matmul", {wide_a, wide_b});
-  Tensor a = Tensor::empty(dtype, wide_a.shape()), b = Tensor::empty(dtype, wide_b.shape());
-  for (std::int64_t i = 0; i < a.shape().elements(); ++i) a.data<H>()[i] = narrow<H>(wide_a.data<float>()[i]);
-  for (std::int64_t i = 0; i < b.shape().elements(); ++i) b.data<H>()[i] = narrow<H>(wide_b.data<float>()[i]);
-  const Tensor c = apply("matmul", {a, b});
+Tensor narrowed(DType dtype, const Tensor& x) {
+  Tensor y = Tensor::empty(dtype, x.shape());
+  for (std::int64_t i = 0; i < x.shape().elements(); ++i) y.data<H>()[i] = narrow<H>(x.data<float>()[i]);
+  return y;
+}
+
+template <class H>
+void check_sixteen_bits(DType dtype, const Shape& shape_a, const Shape& shape_b, const Attrs& attrs) {
+  const std::int64_t n = shape_b.back(attrs.boolean("transpose_b", false) ? 1 : 0);
+  const Tensor a = integers<float>(shape_a, 1), b = integers<float>(shape_b, 2), bias = integers<float>({n}, 3);
+  const Tensor expected = apply("matmul", {a, b, bias}, attrs);
+  const Tensor c = apply("matmul", {narrowed<H>(dtype, a), narrowed<H>(dtype, b), narrowed<H>(dtype, bias)}, attrs);
   ASSERT_EQ(c.dtype(), dtype);
   for (std::int64_t i = 0; i < c.shape().elements(); ++i)
-    ASSERT_EQ(c.data<H>()[i].bits, narrow<H>(expected.data<float>()[i]).bits);
+    ASSERT_EQ(c.data<H>()[i].bits, narrow<H>(expected.data<float>()[i]).bits) << shape_a << " x " << shape_b;
 }
 
 TEST(Matmul16, SumsInFloatAndRoundsOnce) {
-  check_sixteen_bits<Half>(DType::F16);
-  check_sixteen_bits<Bfloat>(DType::BF16);
+  auto check = [](const Shape& a, const Shape& b, const Attrs& attrs) {
+    check_sixteen_bits<Half>(DType::F16, a, b, attrs);
+    check_sixteen_bits<Bfloat>(DType::BF16, a, b, attrs);
+  };
+  check({2, 9, 40}, {40, 6}, {});
+  check({2, 9, 41}, {2, 41, 33}, {{"activation", std::string("relu")}});
+  check({7, 3}, {7, 5}, {{"transpose_a", true}});
+  check({1, 333}, {500, 333}, {{"transpose_b", true}});
+  check({150, 9, 5}, {150, 7, 9}, {{"transpose_a", true}, {"transpose_b", true}});
+  check({300, 0}, {0, 20}, {});
 }
 
 TEST(MatmulEpilogue, BiasAndRelu) {

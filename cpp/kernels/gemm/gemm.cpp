@@ -9,6 +9,17 @@ namespace dlcore {
 
 DLCORE_SELECT_KERNELS(GemmKernels, gemm_kernels)
 
+#if defined(DLCORE_AVX512_BF16)
+namespace avx512_bf16 {
+extern const GemmEntries<Bfloat> gemm_bfloat_kernels_table;
+}
+const GemmEntries<Bfloat>* gemm_bfloat_kernels() {
+  return has_avx512_bf16() ? &avx512_bf16::gemm_bfloat_kernels_table : nullptr;
+}
+#else
+const GemmEntries<Bfloat>* gemm_bfloat_kernels() { return nullptr; }
+#endif
+
 namespace {
 
 constexpr double kTaskCost = 30000;          // ns: shorter tasks are not worth a cut
@@ -19,13 +30,17 @@ constexpr std::int64_t kSplitLength = 512;   // k of a partial product at least
 constexpr double kRowTaskCost = 5000;        // and of one row, whose B is read as it lies when k alone is cut
 constexpr std::int64_t kRowSplitLength = 128;
 
-// Register tile and arithmetic of an instruction set; the same as kernels/gemm/ukernel.simd.h and simd.h.
+// Of the units that the loops count: an element, or a pair along k of 16-bit ones.
+std::size_t unit_bytes(std::size_t element_bytes) { return std::max(element_bytes, sizeof(float)); }
+
+// Register tile and arithmetic of an instruction set, of multiplications and additions of units; the same as
+// kernels/gemm/ukernel.simd.h and simd.h.
 struct Tile {
   int mr, nr;
   double flops_per_ns;
 };
 Tile tile_of(Isa isa, std::size_t element_bytes) {
-  const int size = static_cast<int>(element_bytes);
+  const int size = static_cast<int>(unit_bytes(element_bytes));
   switch (isa) {
     case Isa::Avx512:
       return {14, 128 / size, 640.0 / size};
@@ -52,9 +67,9 @@ std::int64_t even_part(std::int64_t n, std::int64_t most, std::int64_t step) {
 std::size_t align(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 // Nanoseconds on one thread: arithmetic, or reading and writing what is too large for the near caches.
-double cost_of(const GemmShape& s, std::size_t size, double flops_per_ns) {
+double cost_of(const GemmShape& s, std::int64_t units, std::size_t size, double flops_per_ns) {
   constexpr double kBytesPerNs = 20;
-  const double m = static_cast<double>(s.m), n = static_cast<double>(s.n), k = static_cast<double>(s.k);
+  const double m = static_cast<double>(s.m), n = static_cast<double>(s.n), k = static_cast<double>(units);
   const double bytes = (m * k + k * n + m * n) * static_cast<double>(size);
   return 100 + std::max(2 * m * n * k / flops_per_ns, bytes / kBytesPerNs);
 }
@@ -75,9 +90,24 @@ GemmShape swap_operands(const GemmShape& s) {
           .transpose_b = !s.transpose_a};
 }
 
+// Whether pairs of A can't be read where they are stored: they are not neighbours, or the last one has no partner.
+bool must_pack_a(const GemmPlan& plan) {
+  const GemmShape& s = plan.shape;
+  return plan.pairs && (s.transpose_a || s.k % 2 != 0 || s.lda % 2 != 0);
+}
+// Whether B can't be read where it is stored.
+bool must_pack_b(const GemmPlan& plan) {
+  return !plan.shape.packed_b && (plan.shape.transpose_b || (plan.pairs && plan.shape.k % 2 != 0));
+}
+
 // Whether each task packs B for itself: then rows are better not cut.
-bool packs_per_task(const GemmPlan& plan) {
-  return plan.shape.transpose_b && !plan.shape.packed_b && parts(plan.shape.m, plan.mr) < kUsesOfSharedB;
+bool packs_b_per_task(const GemmPlan& plan) {
+  return must_pack_b(plan) && parts(plan.shape.m, plan.mr) < kUsesOfSharedB;
+}
+// Whether each task packs A for itself: then columns are better not cut.
+bool packs_a_per_task(const GemmPlan& plan) {
+  return must_pack_a(plan) && !packs_b_per_task(plan) && plan.shape.m > 1 &&
+         parts(plan.shape.n, plan.nr) < kUsesOfPackedA;
 }
 
 // Cuts rows, columns or k in halves until there are enough tasks, each time where the operands and partial products
@@ -97,9 +127,10 @@ void choose_tasks(GemmPlan& plan) {
     const std::int64_t never = INT64_MAX, tiles = count == 1 ? 2 : 4;
     const std::int64_t least_m = tiles * plan.mr, least_n = tiles * plan.nr;
     const std::int64_t cut_m =
-        plan.block_m >= 2 * least_m && !packs_per_task(plan) ? parts(s.m, plan.block_m) * s.n * s.k : never;
-    const std::int64_t cut_n = plan.block_n >= 2 * least_n ? parts(s.n, plan.block_n) * s.m * s.k : never;
-    const std::int64_t cut_k = s.k >= 2 * splits * least_k ? (row ? 0 : 12 * splits * s.m * s.n) : never;
+        plan.block_m >= 2 * least_m && !packs_b_per_task(plan) ? parts(s.m, plan.block_m) * s.n * plan.k : never;
+    const std::int64_t cut_n =
+        plan.block_n >= 2 * least_n && !packs_a_per_task(plan) ? parts(s.n, plan.block_n) * s.m * plan.k : never;
+    const std::int64_t cut_k = plan.k >= 2 * splits * least_k ? (row ? 0 : 12 * splits * s.m * s.n) : never;
     if (cut_m == never && cut_n == never && cut_k == never) break;
     if (cut_k <= cut_m && cut_k <= cut_n)
       splits *= 2;
@@ -108,7 +139,7 @@ void choose_tasks(GemmPlan& plan) {
     else
       plan.block_n = even_part(plan.block_n, (plan.block_n + 1) / 2, plan.nr);
   }
-  plan.k_split = splits == 1 ? s.k : parts(s.k, splits);
+  plan.k_split = splits == 1 ? plan.k : parts(plan.k, splits);
 }
 
 // Whether `rows` cache lines, `stride` elements apart, crowd few sets of the first cache (8 ways of 4 KB).
@@ -122,17 +153,14 @@ void choose_packing(GemmPlan& plan, std::size_t size, const CacheSizes& caches) 
   const GemmShape& s = plan.shape;
   const auto near = static_cast<std::int64_t>(caches.l2 / 2 / size);
   const std::int64_t a_uses = parts(s.n, plan.nr), b_uses = parts(s.m, plan.mr);
-  plan.pack_a = a_uses >= kUsesOfPackedA && s.m * plan.k_split > near &&
-                crowds_l1(s.transpose_a ? plan.kc : plan.mc, s.lda, size);
-  if (s.packed_b)
-    plan.pack_b = PackB::No;
-  else if (packs_per_task(plan))
-    plan.pack_b = PackB::PerTask;
-  else if (s.transpose_b ||
-           (b_uses >= kUsesOfSharedB && (s.n * plan.k_split > near || crowds_l1(plan.kc, s.ldb, size))))
-    plan.pack_b = PackB::Once;
-  else
-    plan.pack_b = PackB::No;
+  const std::int64_t steps = plan.pairs ? 2 : 1;
+  const std::size_t element = size / static_cast<std::size_t>(steps);
+  const bool pays_a = a_uses >= kUsesOfPackedA && s.m * plan.k_split > near &&
+                      crowds_l1(s.transpose_a ? plan.kc : plan.mc, s.lda, element);
+  const bool pays_b = !s.packed_b && b_uses >= kUsesOfSharedB &&
+                      (s.n * plan.k_split > near || crowds_l1(plan.kc * steps, s.ldb, element));
+  plan.pack_a = packs_a_per_task(plan) ? Pack::PerTask : must_pack_a(plan) || pays_a ? Pack::Once : Pack::No;
+  plan.pack_b = packs_b_per_task(plan) ? Pack::PerTask : must_pack_b(plan) || pays_b ? Pack::Once : Pack::No;
 }
 
 // mc: what these rows read of A and write of C fills a third of L2.
@@ -154,7 +182,7 @@ void choose_register_blocks(GemmPlan& plan, std::size_t size, const CacheSizes& 
 
 // A panel may be twice as long, so that C is read and written for fewer passes.
 void lengthen_panels(GemmPlan& plan, std::size_t size, const CacheSizes& caches) {
-  const bool row_by_row = plan.mc == plan.mr, panels = plan.shape.packed_b || plan.pack_b != PackB::No;
+  const bool row_by_row = plan.mc == plan.mr, panels = plan.shape.packed_b || plan.pack_b != Pack::No;
   if (row_by_row || !panels) return;
   plan.kc =
       even_part(std::max<std::int64_t>(plan.k_split, 1), static_cast<std::int64_t>(caches.l2 / 8 / size) / plan.nr, 1);
@@ -165,12 +193,13 @@ void choose_cache_blocks(GemmPlan& plan, std::size_t size, const CacheSizes& cac
   const GemmShape& s = plan.shape;
   const auto element = static_cast<std::int64_t>(size);
   const std::int64_t k = std::max<std::int64_t>(plan.k_split, 1);
-  plan.m_packed =
-      plan.pack_a ? even_part(s.m, 2048, plan.block_m) : round_up(std::max<std::int64_t>(s.m, 1), plan.block_m);
-  plan.n_packed = plan.pack_b == PackB::Once ? even_part(s.n, 2048, plan.block_n)
-                                             : round_up(std::max<std::int64_t>(s.n, 1), plan.block_n);
+  plan.m_packed = plan.pack_a == Pack::Once ? even_part(s.m, 2048, plan.block_m)
+                                            : round_up(std::max<std::int64_t>(s.m, 1), plan.block_m);
+  plan.n_packed = plan.pack_b == Pack::Once ? even_part(s.n, 2048, plan.block_n)
+                                            : round_up(std::max<std::int64_t>(s.n, 1), plan.block_n);
   const std::int64_t budget = std::clamp<std::int64_t>(static_cast<std::int64_t>(caches.l3) / 4, 2 << 20, 8 << 20);
-  const std::int64_t packed = (plan.pack_a ? plan.m_packed : 0) + (plan.pack_b == PackB::Once ? plan.n_packed : 0);
+  const std::int64_t packed =
+      (plan.pack_a == Pack::Once ? plan.m_packed : 0) + (plan.pack_b == Pack::Once ? plan.n_packed : 0);
   plan.k_packed = even_part(k, packed == 0 ? k : std::max(plan.kc, budget / (element * packed)), plan.kc);
   plan.k_packed = std::min(plan.k_packed, k);
 }
@@ -178,16 +207,17 @@ void choose_cache_blocks(GemmPlan& plan, std::size_t size, const CacheSizes& cac
 void lay_out_scratch(GemmPlan& plan, std::size_t size) {
   const GemmShape& s = plan.shape;
   auto bytes = [&](std::int64_t elements) { return align(static_cast<std::size_t>(elements) * size); };
-  const bool split = plan.k_split < s.k;
-  const bool own_panels =
-      plan.pack_b == PackB::PerTask || (plan.pack_b == PackB::No && !s.packed_b && s.n % (plan.nr / 2) != 0);
+  const bool split = plan.k_split < plan.k, sums = split || (plan.pairs && (plan.kc < plan.k || s.m == 1));
+  const bool own_panels = plan.pack_b == Pack::PerTask ||
+                          (plan.pack_b == Pack::No && !s.packed_b && s.n % (plan.pairs ? plan.nr : plan.nr / 2) != 0);
   const std::int64_t tasks = parts(plan.m_packed, plan.block_m) * parts(plan.n_packed, plan.block_n);
+  const std::int64_t a_per_task = plan.pack_a == Pack::PerTask ? tasks * plan.mc * plan.kc : 0;
   plan.a_offset = 0;
-  plan.b_offset = plan.a_offset + bytes(plan.pack_a ? plan.m_packed * plan.k_packed : 0);
-  plan.panel_offset = plan.b_offset + bytes(plan.pack_b == PackB::Once ? plan.n_packed * plan.k_packed : 0);
-  plan.partial_offset = plan.panel_offset + bytes(own_panels ? tasks * plan.kc * plan.nr : 0);
-  plan.split_bytes = plan.partial_offset + bytes(split ? s.m * s.n : 0);
-  plan.transposed_offset = plan.split_bytes * static_cast<std::size_t>(split ? parts(s.k, plan.k_split) : 1);
+  plan.b_offset = plan.a_offset + bytes(plan.pack_a == Pack::Once ? plan.m_packed * plan.k_packed : a_per_task);
+  plan.panel_offset = plan.b_offset + bytes(plan.pack_b == Pack::Once ? plan.n_packed * plan.k_packed : 0);
+  plan.sums_offset = plan.panel_offset + bytes(own_panels ? tasks * plan.kc * plan.nr : 0);
+  plan.split_bytes = plan.sums_offset + bytes(sums ? s.m * s.n : 0);
+  plan.transposed_offset = plan.split_bytes * static_cast<std::size_t>(split ? parts(plan.k, plan.k_split) : 1);
   plan.scratch_bytes = plan.transposed_offset + bytes(plan.swapped ? s.m * s.n : 0);
 }
 
@@ -200,6 +230,10 @@ const GemmEntries<float>& entries() {
 template <>
 const GemmEntries<double>& entries() {
   return gemm_kernels().f64;
+}
+template <>
+const GemmEntries<Bfloat>& entries() {
+  return *gemm_bfloat_kernels();
 }
 
 }  // namespace
@@ -217,19 +251,22 @@ GemmShape dense_gemm(std::int64_t m, std::int64_t n, std::int64_t k, bool transp
 
 GemmPlan plan_gemm(const GemmShape& shape, std::size_t element_bytes, Isa isa, const CacheSizes& caches) {
   const Tile tile = tile_of(isa, element_bytes);
+  const std::size_t size = unit_bytes(element_bytes);
   GemmPlan plan{};
-  plan.swapped = wants_swap(shape, tile);
+  plan.pairs = element_bytes < size;
+  plan.k = plan.pairs ? parts(shape.k, 2) : shape.k;
+  plan.swapped = !plan.pairs && wants_swap(shape, tile);
   plan.shape = plan.swapped ? swap_operands(shape) : shape;
   plan.ldc = shape.ldc;
   plan.mr = static_cast<int>(even_part(plan.shape.m, tile.mr, 1));
   plan.nr = tile.nr;
-  plan.cost = cost_of(shape, element_bytes, tile.flops_per_ns);
+  plan.cost = cost_of(shape, plan.k, size, tile.flops_per_ns);
   choose_tasks(plan);
-  choose_register_blocks(plan, element_bytes, caches);
-  choose_packing(plan, element_bytes, caches);
-  lengthen_panels(plan, element_bytes, caches);
-  choose_cache_blocks(plan, element_bytes, caches);
-  lay_out_scratch(plan, element_bytes);
+  choose_register_blocks(plan, size, caches);
+  choose_packing(plan, size, caches);
+  lengthen_panels(plan, size, caches);
+  choose_cache_blocks(plan, size, caches);
+  lay_out_scratch(plan, size);
   return plan;
 }
 
@@ -246,7 +283,9 @@ void gemm(const GemmPlan& plan, const T* a, const T* b, T* c, const GemmEpilogue
 template <class T>
 std::size_t gemm_packed_b_bytes(const GemmShape& shape) {
   const std::int64_t columns = round_up(shape.n, tile_of(isa(), sizeof(T)).nr);
-  return align(static_cast<std::size_t>(columns * shape.k) * sizeof(T));
+  const std::size_t unit = unit_bytes(sizeof(T));
+  const std::int64_t k = parts(shape.k, static_cast<std::int64_t>(unit / sizeof(T)));
+  return align(static_cast<std::size_t>(columns * k) * unit);
 }
 
 template <class T>
@@ -257,8 +296,8 @@ void gemm_pack_b(const GemmShape& shape, const T* b, T* packed) {
 template <class T>
 std::string gemm_label() {
   const Tile tile = tile_of(isa(), sizeof(T));
-  return "gemm_f" + std::to_string(8 * sizeof(T)) + "_" + std::to_string(tile.mr) + "x" + std::to_string(tile.nr) +
-         "_" + std::string(name_of(isa()));
+  return (sizeof(T) == 2 ? "gemm_bf" : "gemm_f") + std::to_string(8 * sizeof(T)) + "_" + std::to_string(tile.mr) + "x" +
+         std::to_string(tile.nr) + "_" + std::string(name_of(isa()));
 }
 
 #define DLCORE_GEMM(T)                                                                           \
@@ -269,6 +308,7 @@ std::string gemm_label() {
   template std::string gemm_label<T>();
 DLCORE_GEMM(float)
 DLCORE_GEMM(double)
+DLCORE_GEMM(Bfloat)
 #undef DLCORE_GEMM
 
 }  // namespace dlcore

@@ -1,4 +1,4 @@
-/// Matrix product:  C[m,n] = act( op(A)[m,k] * op(B)[k,n] + bias[n] )            T = float or double
+/// Matrix product:  C[m,n] = act( op(A)[m,k] * op(B)[k,n] + bias[n] )            T = float, double or Bfloat
 ///                  C[m,n] = act( C + op(A) * op(B) + bias )                     with shape.accumulate
 ///
 /// A  stored [m,k] (transpose_a: [k,m]), rows lda elements apart, read.
@@ -7,6 +7,8 @@
 /// bias  [n] or null.  act  applied last.  No pointer needs any alignment.
 /// scratch: plan.scratch_bytes bytes, 64-byte aligned; null when that is 0.
 /// m, n, k may be 0: k = 0 gives act(bias).
+/// Bfloat: only where gemm_bfloat_kernels() is not null, and without accumulate. Everything is summed up in float32 and
+/// rounded once, to nearest even; denormals count as zero. Odd strides and offsets of rows are welcome.
 ///
 /// Algorithm: five loops around a register tile of mr x nr over packed panels (Goto & van de Geijn 2008; Van Zee & van
 /// de Geijn 2015). Operands that would not be read often enough to pay for packing are read where they are. A product
@@ -26,6 +28,7 @@
 
 #include "base/cpu.h"
 #include "kernels/activation.h"
+#include "kernels/float16.h"
 
 namespace dlcore {
 
@@ -47,12 +50,15 @@ struct GemmEpilogue {
   Activation activation = Activation::None;
 };
 
-/// Where B is packed: read where it is stored; by each task for itself, panel by panel; or once for all tasks.
-enum class PackB { No, PerTask, Once };
+/// Where an operand is packed: read where it is stored; by each task for itself, a part at a time; or once for all
+/// tasks.
+enum class Pack { No, PerTask, Once };
 
-/// How one product is cut; all sizes in elements.
+/// How one product is cut; all sizes in units: elements, along k pairs of 16-bit ones.
 struct GemmPlan {
   GemmShape shape;                  // of what the loops compute: C, or its transpose op(B)^T op(A)^T, when swapped
+  bool pairs;                       // a unit of k is two elements, the last one perhaps alone
+  std::int64_t k;                   // units in shape.k
   bool swapped;                     // the result is transposed into C
   std::int64_t ldc;                 // of C
   int mr, nr;                       // register tile: mr rows (at most the instruction set's), nr columns
@@ -62,18 +68,17 @@ struct GemmPlan {
   std::int64_t m_packed, n_packed;  // rows of A and columns of B that are packed at a time
   std::int64_t block_m, block_n;    // one task's part of C
   std::int64_t k_split;             // k of one partial product; k when the sum is not cut
-  bool pack_a;
-  PackB pack_b;
+  Pack pack_a, pack_b;
   bool fetch_ahead;  // rows of A and C pass by once, from beyond L2: those of the next register tile are fetched early
   double cost;       // estimated nanoseconds on one thread
-  std::size_t a_offset, b_offset, panel_offset, partial_offset, split_bytes;  // places in scratch, bytes
-  std::size_t transposed_offset;                                              // of C^T
+  std::size_t a_offset, b_offset, panel_offset, sums_offset, split_bytes;  // places in scratch, bytes
+  std::size_t transposed_offset;                                           // of C^T
   std::size_t scratch_bytes;
 };
 
 template <class T>
 GemmPlan plan_gemm(const GemmShape& shape);
-/// The pure function behind it, for any machine.
+/// The pure function behind it, for any machine; two bytes are Bfloat's.
 GemmPlan plan_gemm(const GemmShape& shape, std::size_t element_bytes, Isa isa, const CacheSizes& caches);
 
 template <class T>
@@ -100,5 +105,7 @@ struct GemmKernels {
   GemmEntries<double> f64;
 };
 const GemmKernels& gemm_kernels();
+/// Null where the processor has no instructions for it, or DLCORE_MAX_ISA forbids them.
+const GemmEntries<Bfloat>* gemm_bfloat_kernels();
 
 }  // namespace dlcore

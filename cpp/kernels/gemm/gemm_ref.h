@@ -37,11 +37,11 @@ std::vector<double> gemm_ref(const GemmShape& s, const T* a, const T* b, const T
   std::vector<double> result;
   for (std::int64_t i = 0; i < s.m; ++i)
     for (std::int64_t j = 0; j < s.n; ++j) {
-      double sum = s.accumulate ? c[i * s.ldc + j] : 0;
+      double sum = s.accumulate ? widen(c[i * s.ldc + j]) : 0;
       for (std::int64_t p = 0; p < s.k; ++p)
-        sum += static_cast<double>(s.transpose_a ? a[p * s.lda + i] : a[i * s.lda + p]) *
-               static_cast<double>(s.transpose_b ? b[j * s.ldb + p] : b[p * s.ldb + j]);
-      result.push_back(activate_ref(sum + (epilogue.bias ? epilogue.bias[j] : 0), epilogue.activation));
+        sum += static_cast<double>(widen(s.transpose_a ? a[p * s.lda + i] : a[i * s.lda + p])) *
+               static_cast<double>(widen(s.transpose_b ? b[j * s.ldb + p] : b[p * s.ldb + j]));
+      result.push_back(activate_ref(sum + (epilogue.bias ? widen(epilogue.bias[j]) : 0), epilogue.activation));
     }
   return result;
 }

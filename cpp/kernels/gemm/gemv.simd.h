@@ -1,10 +1,10 @@
-/// One row of a product:  c[cols] (+)= sum_p a[p * a_step] * B[p, cols]      B stored [kc, cols], rows b_row apart
+/// One row of a product:  c[cols] (+)= sum_p a[p * a_step] * B[p, cols]      B where it is stored, rows ldb apart
 ///
 /// Nothing of B is used twice, so its rows are read where they are: one after another with all of c in registers, or,
-/// where c is too long for that, a few long streams at a time.
+/// where c is too long for that, a few long streams at a time. p counts units of k, all of them whole.
 #pragma once
 
-#include "kernels/simd.h"
+#include "kernels/gemm/ukernel.simd.h"
 
 namespace dlcore::DLCORE_ISA {
 
@@ -12,97 +12,107 @@ namespace dlcore::DLCORE_ISA {
 inline constexpr int kGemvVectors = 8;
 inline constexpr int kGemvRows = 8;
 
-/// c of kVectors vectors, the last of `lanes`. With few vectors there are several sums, of every so many rows.
+/// c (+)= the sums in sum[0].
 template <class T, int kVectors>
-void gemv_panel(std::int64_t kc, const T* a, std::int64_t a_step, const T* b, std::int64_t b_row, T* c, int lanes,
-                bool accumulate) {
+DLCORE_INLINE void add_to_row(vec<Sum<T>> (&sum)[kVectors], Sum<T>* c, int last_lanes, bool accumulate) {
   constexpr int kWidth = kLanes<T>;
-  constexpr int kSums = kVectors > 4 ? 1 : kVectors > 2 ? 2 : kVectors > 1 ? 4 : 8;
-  const bool whole = lanes == kWidth;
-  const auto read = [&](const T* p, int v) __attribute__((always_inline)) {
-    return v + 1 < kVectors || whole ? load(p + v * kWidth) : load_partial(p + v * kWidth, lanes);
-  };
-  vec<T> sum[kSums][kVectors] = {};
-  std::int64_t p = 0;
-  for (; p + kSums <= kc; p += kSums, b += kSums * b_row) {
-#pragma GCC unroll 8
-    for (int s = 0; s < kSums; ++s) {
-      const vec<T> factor = broadcast(a[(p + s) * a_step]);
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sum[s][v] = fma(factor, read(b + s * b_row, v), sum[s][v]);
-    }
-  }
-  for (; p < kc; ++p, b += b_row) {
-    const vec<T> factor = broadcast(a[p * a_step]);
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) sum[0][v] = fma(factor, read(b, v), sum[0][v]);
-  }
+  Operand<T>::in_order(sum);
 #pragma GCC unroll 8
   for (int v = 0; v < kVectors; ++v) {
+    Sum<T>* at = c + v * kWidth;
+    if (v + 1 < kVectors || last_lanes == kWidth)
+      store(at, accumulate ? load(at) + sum[v] : sum[v]);
+    else
+      store_partial(at, accumulate ? load_partial(at, last_lanes) + sum[v] : sum[v], last_lanes);
+  }
+}
+
+/// c of kVectors vectors. With few vectors there are several sums, of every so many units.
+template <class T, int kVectors>
+void gemv_panel(std::int64_t kc, const T* a, std::int64_t a_step, const Stored<T>* b, std::int64_t ldb, Sum<T>* c,
+                int last_lanes, bool accumulate) {
+  constexpr int kSums = kVectors > 4 ? 1 : kVectors > 2 ? 2 : kVectors > 1 ? 4 : 8;
+  const std::int64_t b_step = kSteps<T> * ldb;
+  vec<Sum<T>> sum[kSums][kVectors] = {};
+  const auto add = [&](vec<Sum<T>>(&to)[kVectors], std::int64_t p) __attribute__((always_inline)) {
+    const vec<T> factor = Operand<T>::spread(a + p * a_step);
+    vec<T> units[kVectors];
+    Operand<T>::load_stored(units, b, ldb, last_lanes);
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) to[v] = Operand<T>::multiply_add(factor, units[v], to[v]);
+    b += b_step;
+  };
+  std::int64_t p = 0;
+  for (; p + kSums <= kc; p += kSums) {
+#pragma GCC unroll 8
+    for (int s = 0; s < kSums; ++s) add(sum[s], p + s);
+  }
+  for (; p < kc; ++p) add(sum[0], p);
+#pragma GCC unroll 8
+  for (int v = 0; v < kVectors; ++v)
 #pragma GCC unroll 4
     for (int step = kSums / 2; step > 0; step /= 2)
 #pragma GCC unroll 4
       for (int s = 0; s < step; ++s) sum[s][v] += sum[s + step][v];
-    if (accumulate) sum[0][v] += read(c, v);
-    if (v + 1 < kVectors || whole)
-      store(c + v * kWidth, sum[0][v]);
-    else
-      store_partial(c + v * kWidth, sum[0][v], lanes);
-  }
+  add_to_row<T>(sum[0], c, last_lanes, accumulate);
 }
 
-/// c[0:lanes] = sum + the rows' share; two sums, as each addition waits for the one before.
-template <class T, int kRows>
-DLCORE_INLINE vec<T> gemv_step(vec<T> sum, const vec<T> (&a)[kRows], const T* b, std::int64_t b_row, int lanes) {
-  vec<T> odd{};
+/// kVectors vectors of c (+)= the share of kUnits units; two sums, as each addition waits for the one before.
+template <class T, int kUnits, int kVectors>
+DLCORE_INLINE void gemv_columns(const vec<T> (&a)[kUnits], const Stored<T>* b, std::int64_t ldb, Sum<T>* c,
+                                int last_lanes, bool accumulate) {
+  vec<Sum<T>> sum[2][kVectors] = {};
 #pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) {
-    const T* at = b + r * b_row;
-    const vec<T> row = lanes == kLanes<T> ? load(at) : load_partial(at, lanes);
-    if (r % 2)
-      odd = fma(a[r], row, odd);
-    else
-      sum = fma(a[r], row, sum);
+  for (int r = 0; r < kUnits; ++r) {
+    vec<T> units[kVectors];
+    Operand<T>::load_stored(units, b + r * kSteps<T> * ldb, ldb, last_lanes);
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) sum[r % 2][v] = Operand<T>::multiply_add(a[r], units[v], sum[r % 2][v]);
   }
-  return kRows > 1 ? sum + odd : sum;
+#pragma GCC unroll 8
+  for (int v = 0; v < kVectors; ++v)
+    if (kUnits > 1) sum[0][v] += sum[1][v];
+  add_to_row<T>(sum[0], c, last_lanes, accumulate);
 }
 
-template <class T, int kRows>
-void gemv_rows(const T* a, std::int64_t a_step, const T* b, std::int64_t b_row, T* c, std::int64_t cols,
+template <class T, int kUnits>
+void gemv_rows(const T* a, std::int64_t a_step, const Stored<T>* b, std::int64_t ldb, Sum<T>* c, std::int64_t cols,
                bool accumulate) {
-  constexpr int kWidth = kLanes<T>;
-  vec<T> factors[kRows];
+  constexpr int kWidth = kLanes<T>, kVectors = kSteps<T>;  // of each row as many bytes as a register has
+  vec<T> factors[kUnits];
 #pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) factors[r] = broadcast(a[r * a_step]);
+  for (int r = 0; r < kUnits; ++r) factors[r] = Operand<T>::spread(a + r * a_step);
   std::int64_t j = 0;
-  for (; j + kWidth <= cols; j += kWidth)
-    store(c + j, gemv_step<T>(accumulate ? load(c + j) : vec<T>{}, factors, b + j, b_row, kWidth));
-  if (j == cols) return;
-  const int lanes = static_cast<int>(cols - j);
-  const vec<T> sum = accumulate ? load_partial(c + j, lanes) : vec<T>{};
-  store_partial(c + j, gemv_step<T>(sum, factors, b + j, b_row, lanes), lanes);
+  for (; j + kVectors * kWidth <= cols; j += kVectors * kWidth)
+    gemv_columns<T, kUnits, kVectors>(factors, b + j, ldb, c + j, kWidth, accumulate);
+  for (; j < cols; j += kWidth) {
+    const int lanes = static_cast<int>(min_of<std::int64_t>(kWidth, cols - j));
+    gemv_columns<T, kUnits, 1>(factors, b + j, ldb, c + j, lanes, accumulate);
+  }
 }
 
 template <class T>
-using GemvPanel = void (*)(std::int64_t kc, const T* a, std::int64_t a_step, const T* b, std::int64_t b_row, T* c,
-                           int lanes, bool accumulate);
+using GemvPanel = void (*)(std::int64_t kc, const T* a, std::int64_t a_step, const Stored<T>* b, std::int64_t ldb,
+                           Sum<T>* c, int last_lanes, bool accumulate);
 
 template <class T>
-void gemv(std::int64_t kc, const T* a, std::int64_t a_step, const T* b, std::int64_t b_row, T* c, std::int64_t cols,
-          bool accumulate) {
+void gemv(std::int64_t kc, const T* a, std::int64_t a_step, const Stored<T>* b, std::int64_t ldb, Sum<T>* c,
+          std::int64_t cols, bool accumulate) {
   static constexpr GemvPanel<T> kPanels[kGemvVectors + 1] = {nullptr,          gemv_panel<T, 1>, gemv_panel<T, 2>,
                                                              gemv_panel<T, 3>, gemv_panel<T, 4>, gemv_panel<T, 5>,
                                                              gemv_panel<T, 6>, gemv_panel<T, 7>, gemv_panel<T, 8>};
+  constexpr int kUnits = kGemvRows / kSteps<T>;
   if (cols == 0) return;
   const std::int64_t vectors = (cols + kLanes<T> - 1) / kLanes<T>;
   if (vectors <= kGemvVectors)
-    return kPanels[vectors](kc, a, a_step, b, b_row, c, static_cast<int>(cols - (vectors - 1) * kLanes<T>), accumulate);
+    return kPanels[vectors](kc, a, a_step, b, ldb, c, static_cast<int>(cols - (vectors - 1) * kLanes<T>), accumulate);
   if (kc == 0 && !accumulate)
     for (std::int64_t j = 0; j < cols; ++j) c[j] = 0;
   std::int64_t p = 0;
-  for (; p + kGemvRows <= kc; p += kGemvRows)
-    gemv_rows<T, kGemvRows>(a + p * a_step, a_step, b + p * b_row, b_row, c, cols, accumulate || p > 0);
-  for (; p < kc; ++p) gemv_rows<T, 1>(a + p * a_step, a_step, b + p * b_row, b_row, c, cols, accumulate || p > 0);
+  for (; p + kUnits <= kc; p += kUnits)
+    gemv_rows<T, kUnits>(a + p * a_step, a_step, b + p * kSteps<T> * ldb, ldb, c, cols, accumulate || p > 0);
+  for (; p < kc; ++p)
+    gemv_rows<T, 1>(a + p * a_step, a_step, b + p * kSteps<T> * ldb, ldb, c, cols, accumulate || p > 0);
 }
 
 }  // namespace dlcore::DLCORE_ISA

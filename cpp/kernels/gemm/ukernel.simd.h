@@ -5,9 +5,13 @@
 /// gemm_ukernel: the tile in registers. A is read as a[i * a_row + p * a_col], where one of the two is 1: a packed
 /// panel has a_row = 1 and a_col = its height, rows where they are stored have a_row = lda and a_col = 1. B is read as
 /// whole vectors at b[p * b_row + j]: a packed panel has b_row = kNr<T>; columns from `cols` up to the next whole
-/// vector are read too and must be there (their values do not matter). C is overwritten, or added to when `accumulate`;
-/// nothing beside the tile is written. What comes from beyond L2 is fetched while the sums of others are computed: the
-/// tile of C, and what `ahead` names. pack_panel: brings a part of a matrix into that form.
+/// vector are read too and must be there (their values do not matter). The pairs of a B that is not packed are made on
+/// the way. C is overwritten, or added to when `accumulate`; nothing beside the tile is written. What comes from beyond
+/// L2 is fetched while the sums of others are computed: the tile of C, and what `ahead` names. pack_panel: brings a
+/// part of a matrix into that form.
+///
+/// T is what a tile reads of an operand at once: one element, or a pair of 16-bit ones (bfloat16.simd.h). k counts
+/// these units, except where a packing is told how many elements there are.
 #pragma once
 
 #include <utility>
@@ -15,6 +19,43 @@
 #include "kernels/simd.h"
 
 namespace dlcore::DLCORE_ISA {
+
+/// What the tiles and packings need to know about T.
+template <class T>
+struct Operand {
+  using Stored = T;  // an element in memory
+  using Sum = T;     // what the products add up in
+
+  static DLCORE_INLINE vec<T> spread(const T* x) { return broadcast(*x); }
+  static DLCORE_INLINE vec<T> multiply_add(vec<T> a, vec<T> b, vec<T> sum) { return fma(a, b, sum); }
+  /// Units whose elements lie one after another, at most a vector of them; zero behind the last.
+  static DLCORE_INLINE vec<T> load_units(const T* x, int elements) {
+    return elements == kLanes<T> ? load(x) : load_partial(x, elements);
+  }
+  /// `lanes` units side by side, whose elements (1 ... kSteps<T>) are ld apart.
+  static DLCORE_INLINE vec<T> load_step(const T* x, std::int64_t, int lanes, int) {
+    return lanes == kLanes<T> ? load(x) : load_partial(x, lanes);
+  }
+  /// Vectors of units whose elements are ld apart, last_lanes in the last one. They may come in an order of columns of
+  /// their own, the same each time, from which `in_order` brings sums back.
+  template <int kVectors>
+  static DLCORE_INLINE void load_stored(vec<T> (&units)[kVectors], const T* x, std::int64_t, int last_lanes) {
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j) {
+      const bool whole = j + 1 < kVectors || last_lanes == kLanes<T>;
+      units[j] = whole ? load(x + j * kLanes<T>) : load_partial(x + j * kLanes<T>, last_lanes);
+    }
+  }
+  template <int kVectors>
+  static DLCORE_INLINE void in_order(vec<T> (&)[kVectors]) {}
+};
+template <class T>
+using Stored = typename Operand<T>::Stored;
+template <class T>
+using Sum = typename Operand<T>::Sum;
+/// Elements of a unit.
+template <class T>
+inline constexpr int kSteps = static_cast<int>(sizeof(T) / sizeof(Stored<T>));
 
 /// Register tile: kMr rows of kNr = 2 vectors. Accumulators, two vectors of B and one element of A fill the registers.
 #if defined(__AVX512F__)
@@ -52,7 +93,7 @@ inline constexpr int kFetched = kNr<T> < int{kCacheLine / sizeof(T)} ? kNr<T> : 
 
 template <class T>
 using GemmUkernel = void (*)(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_col, const T* b,
-                             std::int64_t b_row, T* c, std::int64_t ldc, int last_lanes, bool accumulate,
+                             std::int64_t b_row, Sum<T>* c, std::int64_t ldc, int last_lanes, bool accumulate,
                              Ahead<T> ahead);
 
 /// Steps of k by which rows of B are fetched ahead: rows read where they are stored jump too far for the hardware's own
@@ -62,10 +103,11 @@ inline constexpr int kPrefetchedSteps = 32;
 inline constexpr int kIntoL1 = 3, kIntoL2 = 2;
 
 /// One register tile of kRows x kVectors; last_lanes: columns of the last vector (1 ... lanes). kUnitRows: a_row is 1.
-/// kPanel: B is a packed panel, its rows kNr<T> apart.
+/// kPanel: B is a packed panel, its rows kNr<T> apart; otherwise it is where it is stored, each unit of b_row units
+/// being kSteps<T> rows of b_row elements.
 template <class T, int kRows, int kVectors, bool kUnitRows, bool kPanel>
 void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_col, const T* b, std::int64_t b_row,
-               T* c, std::int64_t ldc, int last_lanes, bool accumulate, Ahead<T> ahead) {
+               Sum<T>* c, std::int64_t ldc, int last_lanes, bool accumulate, Ahead<T> ahead) {
   constexpr int kWidth = kLanes<T>, kLine = kCacheLine / sizeof(T);
   if constexpr (kUnitRows)
     a_row = 1;
@@ -85,15 +127,25 @@ void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_c
   }
   if (!ahead.a) ahead.a = a;
   if (!ahead.b) ahead.b = b;
-  vec<T> sum[kRows][kVectors] = {};
+  vec<Sum<T>> sum[kRows][kVectors] = {};
 #pragma GCC unroll 4
   for (std::int64_t p = 0; p < kc; ++p) {
     vec<T> b_row_p[kVectors];
+    if constexpr (kPanel || kSteps<T> == 1) {
 #pragma GCC unroll 8
-    for (int j = 0; j < kVectors; ++j) {
-      b_row_p[j] = kMaskedLoads && j + 1 == kVectors ? load_partial(b + j * kWidth, last_lanes) : load(b + j * kWidth);
-      if (!kPanel && j * kWidth * sizeof(T) % kCacheLine == 0)
-        __builtin_prefetch(b + kPrefetchedSteps * b_row + j * kWidth);
+      for (int j = 0; j < kVectors; ++j)
+        b_row_p[j] =
+            kMaskedLoads && j + 1 == kVectors ? load_partial(b + j * kWidth, last_lanes) : load(b + j * kWidth);
+    } else {
+      Operand<T>::load_stored(b_row_p, reinterpret_cast<const Stored<T>*>(b), b_row, last_lanes);
+    }
+    if constexpr (!kPanel) {
+#pragma GCC unroll 8
+      for (int j = 0; j < kVectors * kSteps<T>; ++j) {
+        const auto* later = reinterpret_cast<const Stored<T>*>(b + kPrefetchedSteps * b_row) + j / kVectors * b_row;
+        const int column = j % kVectors * kWidth;
+        if (column * sizeof(Stored<T>) % kCacheLine == 0) __builtin_prefetch(later + column);
+      }
     }
     if constexpr (kUnitRows && kPanel) {
       __builtin_prefetch(ahead.a, 0, kIntoL1);
@@ -103,9 +155,9 @@ void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_c
     }
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
-      const vec<T> a_ip = broadcast(kUnitRows ? a_group[0][i] : a_group[i / 3][i % 3 * a_row]);
+      const vec<T> a_ip = Operand<T>::spread(kUnitRows ? a_group[0] + i : a_group[i / 3] + i % 3 * a_row);
 #pragma GCC unroll 8
-      for (int j = 0; j < kVectors; ++j) sum[i][j] = fma(a_ip, b_row_p[j], sum[i][j]);
+      for (int j = 0; j < kVectors; ++j) sum[i][j] = Operand<T>::multiply_add(a_ip, b_row_p[j], sum[i][j]);
     }
 #pragma GCC unroll 8
     for (int g = 0; g < kGroups; ++g) a_group[g] += a_col;
@@ -114,10 +166,11 @@ void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_c
   const bool whole = last_lanes == kWidth;
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
-    T* row = c + i * ldc;
+    if constexpr (!kPanel) Operand<T>::in_order(sum[i]);
+    Sum<T>* row = c + i * ldc;
 #pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j) {
-      T* at = row + j * kWidth;
+      Sum<T>* at = row + j * kWidth;
       if (j + 1 < kVectors || whole)
         store(at, accumulate ? load(at) + sum[i][j] : sum[i][j]);
       else
@@ -139,7 +192,8 @@ GemmUkernel<T> gemm_tile_of(int rows, int vectors, bool panel) {
   if (vectors == 2)
     return panel ? gemm_tile_of<T, 2, kUnitRows, true>(rows, Rows{})
                  : gemm_tile_of<T, 2, kUnitRows, false>(rows, Rows{});
-  return gemm_tile_of<T, 1, kUnitRows, false>(rows, Rows{});
+  constexpr bool kPairs = kSteps<T> != 1;  // a single vector of them comes packed
+  return gemm_tile_of<T, 1, kUnitRows, kPairs>(rows, Rows{});
 }
 
 // The tiles are compiled once, in ukernel.simd.cpp.
@@ -156,17 +210,24 @@ DLCORE_INLINE int tile_columns(int rows, std::int64_t cols) {
   return static_cast<int>(min_of<std::int64_t>(vectors * kLanes<T>, cols));
 }
 
-/// rows <= kMr<T>, cols <= tile_columns(rows, cols).
+/// rows <= kMr<T>, cols <= tile_columns(rows, cols). panel: B is a packed panel.
+template <class T>
+DLCORE_INLINE void gemm_ukernel(int rows, int cols, std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_col,
+                                const T* b, std::int64_t b_row, bool panel, Sum<T>* c, std::int64_t ldc,
+                                bool accumulate, const Ahead<T>& ahead) {
+  const int vectors = (cols + kLanes<T> - 1) / kLanes<T>;
+  const int last_lanes = cols - (vectors - 1) * kLanes<T>;
+  const GemmUkernel<T> tile =
+      a_row == 1 ? gemm_tile_of<T, true>(rows, vectors, panel) : gemm_tile_of<T, false>(rows, vectors, panel);
+  tile(kc, a, a_row, a_col, b, b_row, c, ldc, last_lanes, accumulate, ahead);
+}
+/// Where a panel and rows of the same distance are the same.
 template <class T>
 DLCORE_INLINE void gemm_ukernel(int rows, int cols, std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_col,
                                 const T* b, std::int64_t b_row, T* c, std::int64_t ldc, bool accumulate,
                                 const Ahead<T>& ahead = {}) {
-  const int vectors = (cols + kLanes<T> - 1) / kLanes<T>;
-  const int last_lanes = cols - (vectors - 1) * kLanes<T>;
-  const bool panel = b_row == kNr<T>;
-  const GemmUkernel<T> tile =
-      a_row == 1 ? gemm_tile_of<T, true>(rows, vectors, panel) : gemm_tile_of<T, false>(rows, vectors, panel);
-  tile(kc, a, a_row, a_col, b, b_row, c, ldc, last_lanes, accumulate, ahead);
+  static_assert(kSteps<T> == 1);
+  gemm_ukernel<T>(rows, cols, kc, a, a_row, a_col, b, b_row, b_row == kNr<T>, c, ldc, accumulate, ahead);
 }
 
 /// Steps from p on (at most `most`) at which a whole vector stored at column i of a panel [kc][height] ends inside of
@@ -177,53 +238,57 @@ DLCORE_INLINE int whole_steps(int height, int i, std::int64_t p, std::int64_t kc
   return room < p * height ? 0 : static_cast<int>(min_of<std::int64_t>(room / height - p + 1, most));
 }
 
-/// to[p * height + i] = x[i * ld + p], i < rows, p < steps, each at most lanes; zero for i from rows up to `room`. The
-/// first `whole` steps store whole vectors.
+/// to[p * height + i] = unit p of row i, rows ld apart, i < rows, p < units, each at most lanes; zero for i from rows
+/// up to `room`. The first `whole` steps store whole vectors.
 template <class T>
-DLCORE_INLINE void pack_square(T* to, int height, const T* x, std::int64_t ld, int rows, int steps, int room,
+DLCORE_INLINE void pack_square(T* to, int height, const Stored<T>* x, std::int64_t ld, int rows, int elements, int room,
                                int whole) {
   constexpr int kWidth = kLanes<T>;
+  const int units = (elements + kSteps<T> - 1) / kSteps<T>;
   vec<T> square[kWidth];
 #pragma GCC unroll 16
-  for (int i = 0; i < kWidth; ++i)
-    square[i] = i >= rows ? vec<T>{} : steps == kWidth ? load(x + i * ld) : load_partial(x + i * ld, steps);
+  for (int i = 0; i < kWidth; ++i) square[i] = i >= rows ? vec<T>{} : Operand<T>::load_units(x + i * ld, elements);
   transpose<T>(square);
 #pragma GCC unroll 16
   for (int p = 0; p < kWidth; ++p) {
     if (p < whole)
       store(to + p * height, square[p]);
-    else if (p < steps)
+    else if (p < units)
       store_partial(to + p * height, square[p], room);
   }
 }
 
-/// panel[p * height + i] = x[i * ld + p], i < valid, p < kc: the rows of x become the columns of the panel.
+/// panel[p * height + i] = unit p of row i, rows ld apart, i < valid: the rows of x become the columns of the panel.
 template <class T>
-void pack_panel_transposed(T* panel, int height, const T* x, std::int64_t ld, int valid, std::int64_t kc) {
-  constexpr int kWidth = kLanes<T>;
+void pack_panel_transposed(T* panel, int height, const Stored<T>* x, std::int64_t ld, int valid, std::int64_t k) {
+  constexpr int kWidth = kLanes<T>, kElements = kWidth * kSteps<T>;
+  const std::int64_t kc = (k + kSteps<T> - 1) / kSteps<T>;
   for (std::int64_t p = 0; p < kc; p += kWidth) {
+    const int elements = static_cast<int>(min_of<std::int64_t>(kElements, k - p * kSteps<T>));
     const int steps = static_cast<int>(min_of<std::int64_t>(kWidth, kc - p));
     for (int i = (valid - 1) / kWidth * kWidth; i >= 0; i -= kWidth) {
       T* const to = panel + p * height + i;
-      const T* const from = x + i * ld + p;
+      const Stored<T>* const from = x + i * ld + p * kSteps<T>;
       const int rows = min_of(kWidth, valid - i), whole = whole_steps<T>(height, i, p, kc, steps);
-      if (rows == kWidth && whole == kWidth)
-        pack_square(to, height, from, ld, kWidth, kWidth, kWidth, kWidth);
+      if (rows == kWidth && whole == kWidth && elements == kElements)
+        pack_square(to, height, from, ld, kWidth, kElements, kWidth, kWidth);
       else
-        pack_square(to, height, from, ld, rows, steps, min_of(kWidth, height - i), whole);
+        pack_square(to, height, from, ld, rows, elements, min_of(kWidth, height - i), whole);
     }
   }
 }
 
-/// panel[p * height + i] = x[p * ld + i], i < valid, p < kc.
+/// panel[p * height + i] = unit p of column i, whose elements are ld apart, i < valid.
 template <class T>
-void pack_panel_copied(T* panel, int height, const T* x, std::int64_t ld, int valid, std::int64_t kc) {
+void pack_panel_copied(T* panel, int height, const Stored<T>* x, std::int64_t ld, int valid, std::int64_t k) {
   constexpr int kWidth = kLanes<T>;
+  const std::int64_t kc = (k + kSteps<T> - 1) / kSteps<T>;
   const int last = (valid - 1) / kWidth * kWidth, lanes = valid - last;
   const int whole = whole_steps<T>(height, last, 0, kc, static_cast<int>(min_of<std::int64_t>(kc, 1 << 30)));
-  for (std::int64_t p = 0; p < kc; ++p, panel += height, x += ld) {
-    const vec<T> end = lanes == kWidth ? load(x + last) : load_partial(x + last, lanes);
-    for (int i = 0; i < last; i += kWidth) store(panel + i, load(x + i));
+  for (std::int64_t p = 0; p < kc; ++p, panel += height, x += kSteps<T> * ld) {
+    const int steps = static_cast<int>(min_of<std::int64_t>(kSteps<T>, k - p * kSteps<T>));
+    const vec<T> end = Operand<T>::load_step(x + last, ld, lanes, steps);
+    for (int i = 0; i < last; i += kWidth) store(panel + i, Operand<T>::load_step(x + i, ld, kWidth, steps));
     if (p < whole)
       store(panel + last, end);
     else
@@ -231,16 +296,16 @@ void pack_panel_copied(T* panel, int height, const T* x, std::int64_t ld, int va
   }
 }
 
-/// A panel [kc][height] of `valid` <= height rows of op(X). contiguous_k: x is stored with k contiguous, rows of the
-/// panel `ld` apart; otherwise the panel's rows are contiguous and k is `ld` apart. What lies between `valid` and
-/// the next whole vector becomes zero, as far as the height reaches.
+/// A panel of `valid` <= height rows of op(X) with k elements each. contiguous_k: x is stored with k contiguous, rows
+/// of the panel `ld` apart; otherwise the panel's rows are contiguous and k is `ld` apart. What lies between `valid`
+/// and the next whole vector becomes zero, as far as the height reaches.
 template <class T>
-DLCORE_INLINE void pack_panel(T* panel, int height, const T* x, std::int64_t ld, bool contiguous_k, int valid,
-                              std::int64_t kc) {
+DLCORE_INLINE void pack_panel(T* panel, int height, const Stored<T>* x, std::int64_t ld, bool contiguous_k, int valid,
+                              std::int64_t k) {
   if (contiguous_k)
-    pack_panel_transposed(panel, height, x, ld, valid, kc);
+    pack_panel_transposed(panel, height, x, ld, valid, k);
   else
-    pack_panel_copied(panel, height, x, ld, valid, kc);
+    pack_panel_copied(panel, height, x, ld, valid, k);
 }
 
 }  // namespace dlcore::DLCORE_ISA

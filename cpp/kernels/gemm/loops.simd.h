@@ -1,0 +1,407 @@
+// The loops of the matrix product, for any unit T of k that has an Operand (ukernel.simd.h). k counts units.
+#pragma once
+
+#include "base/parallel.h"
+#include "kernels/gemm/epilogue.simd.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/gemm/gemv.simd.h"
+#include "kernels/gemm/ukernel.simd.h"
+
+namespace dlcore::DLCORE_ISA::gemm_loops {
+
+/// Whether sums are rounded on their way to C; otherwise they are added up in C itself.
+template <class T>
+inline constexpr bool kRounds = sizeof(Stored<T>) < sizeof(Sum<T>);
+
+// The product over k in [k0, k1).
+template <class T>
+struct Product {
+  const GemmPlan& plan;
+  const Stored<T>*a, *b;
+  Sum<T>* sums;  // C, or room in the scratch
+  std::int64_t ld_sums;
+  Stored<T>* c;  // null when the sums stay as they are
+  std::int64_t ldc;
+  std::int64_t k0, k1;
+  bool accumulate;
+  GemmEpilogue<Stored<T>> epilogue;
+  T *packed_a, *packed_b;  // room for the part of A and B that is packed at a time
+  T* panels;               // room for a panel of B per task
+};
+
+// The part of A, B and C that one pass of packing serves, half open.
+struct Part {
+  std::int64_t i0, i1, j0, j1, p0, p1;
+};
+
+DLCORE_INLINE std::int64_t parts(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }
+
+// Where an operand is found from one row of A, or column of B, on: data[row * step + p * k_step].
+template <class T>
+struct View {
+  const T* data;
+  std::int64_t step, k_step;
+  bool panel;  // packed
+};
+
+template <class T>
+View<T> a_view(const Product<T>& x, const Part& part, std::int64_t i, std::int64_t p) {
+  const GemmShape& shape = x.plan.shape;
+  if (x.plan.pack_a != Pack::No)
+    return {x.packed_a + (i - part.i0) * (part.p1 - part.p0) + (p - part.p0) * x.plan.mr, 1, x.plan.mr, true};
+  const auto* a = reinterpret_cast<const T*>(x.a);
+  if (shape.transpose_a) return {a + p * shape.lda + i, 1, shape.lda, false};
+  const std::int64_t lda = shape.lda / kSteps<T>;
+  return {a + i * lda + p, lda, 1, false};
+}
+
+template <class T>
+View<T> b_view(const Product<T>& x, const Part& part, std::int64_t p, std::int64_t j) {
+  const GemmShape& shape = x.plan.shape;
+  if (shape.packed_b) return {reinterpret_cast<const T*>(x.b) + j * x.plan.k + p * kNr<T>, 1, kNr<T>, true};
+  if (x.plan.pack_b == Pack::No)
+    return {reinterpret_cast<const T*>(x.b + p * kSteps<T> * shape.ldb + j), 1, shape.ldb, false};
+  return {x.packed_b + (j - part.j0) * (part.p1 - part.p0) + (p - part.p0) * kNr<T>, 1, kNr<T>, true};
+}
+
+// The first column of [j0, j1) whose panel the task packs for itself: all are, or those of the last tile, where a part
+// of a vector can't be read cheaply, or pairs would be made for a single vector at a time.
+template <class T>
+std::int64_t first_own_column(const GemmPlan& plan, std::int64_t j0, std::int64_t j1) {
+  if (plan.shape.packed_b || plan.pack_b == Pack::Once) return j1;
+  if (plan.pack_b == Pack::PerTask) return j0;
+  const std::int64_t cols = j1 - j0, last = cols % kNr<T>;
+  const bool stored = kSteps<T> > 1 ? last == 0 || last > kLanes<T> : kMaskedLoads || last % kLanes<T> == 0;
+  return stored ? j1 : j1 - last;
+}
+
+// Elements [first, first + count) of k that are in the units [p0, p1): the last unit may be short.
+struct Elements {
+  std::int64_t first, count;
+};
+template <class T>
+Elements elements_of(const GemmShape& shape, std::int64_t p0, std::int64_t p1) {
+  const std::int64_t first = p0 * kSteps<T>;
+  return {first, min_of(p1 * kSteps<T>, shape.k) - first};
+}
+
+template <class T>
+void pack_b_panel(const GemmShape& shape, const Stored<T>* b, T* panel, std::int64_t j, std::int64_t p0,
+                  std::int64_t p1) {
+  const Elements k = elements_of<T>(shape, p0, p1);
+  const int cols = static_cast<int>(min_of<std::int64_t>(kNr<T>, shape.n - j));
+  const Stored<T>* from = shape.transpose_b ? b + j * shape.ldb + k.first : b + k.first * shape.ldb + j;
+  pack_panel(panel, kNr<T>, from, shape.ldb, shape.transpose_b, cols, k.count);
+}
+
+template <class T>
+void pack_a_panel(const Product<T>& x, const Part& part, std::int64_t i) {
+  const GemmShape& shape = x.plan.shape;
+  const Elements k = elements_of<T>(shape, part.p0, part.p1);
+  const int rows = static_cast<int>(min_of<std::int64_t>(x.plan.mr, part.i1 - i));
+  const Stored<T>* from = shape.transpose_a ? x.a + k.first * shape.lda + i : x.a + i * shape.lda + k.first;
+  T* panel = x.packed_a + (i - part.i0) * (part.p1 - part.p0);
+  pack_panel(panel, x.plan.mr, from, shape.lda, !shape.transpose_a, rows, k.count);
+}
+
+// Packs what the tasks of the part share; B only for the first rows that it serves.
+template <class T>
+void pack(const Product<T>& x, const Part& part) {
+  const bool with_b = x.plan.pack_b == Pack::Once && part.i0 == 0;
+  const std::int64_t b_panels = with_b ? parts(part.j1 - part.j0, kNr<T>) : 0;
+  const std::int64_t a_panels = x.plan.pack_a == Pack::Once ? parts(part.i1 - part.i0, x.plan.mr) : 0;
+  if (a_panels + b_panels == 0) return;
+  const std::int64_t k = part.p1 - part.p0;
+  const double cost = 0.3 * static_cast<double>(k * (b_panels * kNr<T> + a_panels * x.plan.mr));
+  parallel_for(a_panels + b_panels, cost, [&](std::int64_t panel) {
+    if (panel < a_panels) return pack_a_panel(x, part, part.i0 + panel * x.plan.mr);
+    const std::int64_t column = (panel - a_panels) * kNr<T>;
+    pack_b_panel(x.plan.shape, x.b, x.packed_b + column * k, part.j0 + column, part.p0, part.p1);
+  });
+}
+
+// act(sums + bias) in C, for rows and columns of it from (i, j) on.
+template <class T>
+void finish(const Product<T>& x, Sum<T>* sums, std::int64_t ld, std::int64_t i, std::int64_t j, std::int64_t rows,
+            std::int64_t cols) {
+  if (!x.c) return;
+  const Stored<T>* bias = x.epilogue.bias ? x.epilogue.bias + j : nullptr;
+  if constexpr (!kRounds<T>)
+    apply_epilogue<T>(sums, ld, rows, cols, bias, x.epilogue.activation);
+  else
+    Operand<T>::finish(sums, ld, rows, cols, bias, x.epilogue.activation, x.c + i * x.ldc + j, x.ldc);
+}
+
+// Where the sums of a tile stay until they are finished.
+template <class T>
+struct Tile {
+  Sum<T>* sums;
+  std::int64_t ld;
+  int cols;
+};
+// Sums that are rounded after one pass over k stay in `room`, which never leaves the nearest cache, as whole vectors:
+// a masked store would have to be waited for before it can be read.
+template <class T>
+Tile<T> tile_at(const Product<T>& x, std::int64_t i, std::int64_t j, int cols, Sum<T>* room) {
+  const int whole = static_cast<int>(parts(cols, kLanes<T>)) * kLanes<T>;
+  if (kRounds<T> && x.c && x.plan.kc >= x.k1 - x.k0) return {room, whole, whole};
+  return {x.sums + i * x.ld_sums + j, x.ld_sums, cols};
+}
+
+// Loop ir: rows [i0, i1) of A by columns [j, j + cols) of B, which `b` shows. next_b: the panel read after it, or null.
+template <class T>
+void compute_rows(const Product<T>& x, const Part& part, std::int64_t i0, std::int64_t i1, const View<T>& b,
+                  std::int64_t j, int cols, std::int64_t p, std::int64_t kc, const T* next_b) {
+  alignas(kCacheLine) Sum<T> one_pass[kRounds<T> ? kMr<T> * kNr<T> : 1];
+  const int mr = x.plan.mr;
+  const std::int64_t tiles = parts(i1 - i0, mr), fetches = kc * (kNr<T> / kFetched<T>);
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    const std::int64_t i = i0 + t * mr;
+    const int rows = static_cast<int>(min_of<std::int64_t>(mr, i1 - i));
+    const View<T> a = a_view(x, part, i, p);
+    const Tile<T> tile = tile_at(x, i, j, cols, one_pass);
+    const Ahead<T> ahead{a_view(x, part, t + 1 < tiles ? i + mr : i0, p).data,
+                         next_b ? next_b + min_of(t * fetches / tiles, fetches - kc) * kFetched<T> : nullptr};
+    gemm_ukernel<T>(rows, tile.cols, kc, a.data, a.step, a.k_step, b.data, b.k_step, b.panel, tile.sums, tile.ld,
+                    x.accumulate || p > x.k0, ahead);
+    if (p + kc == x.k1) finish(x, tile.sums, tile.ld, i, j, rows, cols);
+  }
+}
+
+// Rows [i0, i1) and columns [j0, j1) of C, half open.
+struct Block {
+  std::int64_t i0, i1, j0, j1;
+};
+
+// Columns of the next tile; a packed panel has no more than kNr.
+template <class T>
+int next_columns(const GemmPlan& plan, std::int64_t cols) {
+  const bool packed = plan.shape.packed_b || plan.pack_b != Pack::No;
+  return packed ? static_cast<int>(min_of<std::int64_t>(kNr<T>, cols)) : tile_columns<T>(plan.mr, cols);
+}
+
+// Fetches what the register tile below row i, columns from j on, will write, and of A what it will read first. Inline,
+// or GCC drops it as a function without effect.
+template <class T>
+DLCORE_INLINE void fetch_rows(const Product<T>& x, std::int64_t i, const Block& block, std::int64_t j, std::int64_t p,
+                              std::int64_t kc) {
+  constexpr std::int64_t kLine = kCacheLine / sizeof(T);
+  const GemmShape& shape = x.plan.shape;
+  const bool reads_a = j == block.j0 && !shape.transpose_a && x.plan.pack_a == Pack::No;
+  for (std::int64_t row = i + x.plan.mr; row < min_of(i + 2 * x.plan.mr, block.i1); ++row) {
+    __builtin_prefetch(x.c ? static_cast<const void*>(x.c + row * x.ldc + j) : x.sums + row * x.ld_sums + j, 1);
+    if (!reads_a) continue;
+    for (std::int64_t q = p; q < p + kc; q += kLine) __builtin_prefetch(x.a + row * shape.lda + q * kSteps<T>);
+  }
+}
+
+// Loops ic and jr: mc rows of A and a panel of B stay in L2. Columns of B from `own` on are in `panel`. A task that
+// packs A for itself does so here.
+template <class T>
+void compute_tiles(const Product<T>& x, const Part& part, const Block& block, std::int64_t own, const T* panel,
+                   std::int64_t p, std::int64_t kc) {
+  auto b_from = [&](std::int64_t j) { return j < own ? b_view(x, part, p, j) : View<T>{panel, 1, kNr<T>, true}; };
+  const std::int64_t mc = x.plan.pack_b == Pack::PerTask ? block.i1 - block.i0 : x.plan.mc;
+  for (std::int64_t ic = block.i0; ic < block.i1; ic += mc) {
+    const std::int64_t end = min_of(ic + mc, block.i1);
+    const bool packs = x.plan.pack_a == Pack::PerTask;
+    const Part rows = packs ? Part{ic, end, part.j0, part.j1, p, p + kc} : part;
+    for (std::int64_t i = ic; packs && i < end; i += x.plan.mr) pack_a_panel(x, rows, i);
+    for (std::int64_t j = block.j0; j < block.j1;) {
+      const int cols = next_columns<T>(x.plan, (j < own ? own : block.j1) - j);
+      if (x.plan.fetch_ahead) fetch_rows(x, ic, block, j, p, kc);
+      const std::int64_t next = j + cols;
+      compute_rows(x, rows, ic, end, b_from(j), j, cols, p, kc, next < block.j1 ? b_from(next).data : nullptr);
+      j = next;
+    }
+  }
+}
+
+// A block of a product of one row whose B is read where it is stored.
+template <class T>
+void compute_row(const Product<T>& x, const Part& part, std::int64_t j0, std::int64_t j1) {
+  const std::int64_t ldb = x.plan.shape.ldb;
+  const View<T> a = a_view(x, part, 0, part.p0);
+  gemv<T>(part.p1 - part.p0, a.data, a.k_step, x.b + part.p0 * kSteps<T> * ldb + j0, ldb, x.sums + j0, j1 - j0,
+          x.accumulate || part.p0 > x.k0);
+  if (part.p1 == x.k1) finish(x, x.sums + j0, 0, 0, j0, 1, j1 - j0);
+}
+
+// Loop pc; `panel` has room for one panel of B.
+template <class T>
+void compute_block(const Product<T>& x, const Part& part, const Block& block, T* panel) {
+  if (x.plan.shape.m == 1 && x.plan.pack_b == Pack::No && !x.plan.shape.packed_b)
+    return compute_row(x, part, block.j0, block.j1);
+  const std::int64_t own = first_own_column<T>(x.plan, block.j0, block.j1);
+  const std::int64_t step = x.plan.pack_b == Pack::PerTask ? std::int64_t{kNr<T>} : block.j1 - block.j0;
+  std::int64_t p = part.p0;
+  do {  // also once for k = 0
+    const std::int64_t kc = min_of(x.plan.kc, part.p1 - p);
+    for (std::int64_t j = block.j0; j < block.j1; j += step) {
+      const Block columns{block.i0, block.i1, j, min_of(j + step, block.j1)};
+      const std::int64_t packed = max_of(j, own);
+      if (packed < columns.j1) pack_b_panel(x.plan.shape, x.b, panel, packed, p, p + kc);
+      compute_tiles(x, part, columns, packed, panel, p, kc);
+    }
+    p += kc;
+  } while (p < part.p1);
+}
+
+template <class T>
+void compute(const Product<T>& x, const Part& part) {
+  const GemmPlan& plan = x.plan;
+  const std::int64_t rows = part.i1 - part.i0, cols = part.j1 - part.j0;
+  const std::int64_t column_blocks = parts(cols, plan.block_n);
+  const double share = static_cast<double>(rows * cols) / static_cast<double>(plan.shape.m * plan.shape.n) *
+                       static_cast<double>(part.p1 - part.p0 + 1) / static_cast<double>(plan.k + 1);
+  parallel_for(parts(rows, plan.block_m) * column_blocks, plan.cost * share, [&](std::int64_t block) {
+    const std::int64_t i = part.i0 + block / column_blocks * plan.block_m;
+    const std::int64_t j = part.j0 + block % column_blocks * plan.block_n;
+    Product<T> task = x;
+    if (plan.pack_a == Pack::PerTask) task.packed_a += block * plan.mc * plan.kc;
+    compute_block(task, part, Block{i, min_of(i + plan.block_m, part.i1), j, min_of(j + plan.block_n, part.j1)},
+                  x.panels + block * plan.kc * kNr<T>);
+  });
+}
+
+// Loops jc, pc, ic.
+template <class T>
+void compute_product(const Product<T>& x) {
+  const GemmPlan& plan = x.plan;
+  const std::int64_t m = plan.shape.m, n = plan.shape.n;
+  for (std::int64_t j = 0; j < n; j += plan.n_packed) {
+    std::int64_t p = x.k0;
+    do {
+      const std::int64_t p1 = min_of(p + plan.k_packed, x.k1);
+      for (std::int64_t i = 0; i < m; i += plan.m_packed) {
+        const Part part{i, min_of(i + plan.m_packed, m), j, min_of(j + plan.n_packed, n), p, p1};
+        pack(x, part);
+        compute(x, part);
+      }
+      p = p1;
+    } while (p < x.k1);
+  }
+}
+
+// sums[i, :] = (sums[i, :] +) the sum of the partial products' rows i, in order. `sums` may be the first of them.
+template <class T>
+void add_partials(const GemmPlan& plan, const char* first, std::int64_t count, std::int64_t i, T* sums) {
+  const std::int64_t n = plan.shape.n;
+  for (std::int64_t j = 0; j < n; j += kLanes<T>) {
+    const int lanes = static_cast<int>(min_of<std::int64_t>(kLanes<T>, n - j));
+    vec<T> sum = plan.shape.accumulate ? load_partial(sums + j, lanes) : vec<T>{};
+    for (std::int64_t s = 0; s < count; ++s)
+      sum += load_partial(reinterpret_cast<const T*>(first + s * plan.split_bytes) + i * n + j, lanes);
+    store_partial(sums + j, sum, lanes);
+  }
+}
+
+// The sums over all of k, in the scratch.
+template <class T>
+Product<T> unfinished(const GemmPlan& plan, const Stored<T>* a, const Stored<T>* b, char* scratch) {
+  return {.plan = plan,
+          .a = a,
+          .b = b,
+          .sums = reinterpret_cast<Sum<T>*>(scratch + plan.sums_offset),
+          .ld_sums = plan.shape.n,
+          .c = nullptr,
+          .ldc = 0,
+          .k0 = 0,
+          .k1 = plan.k,
+          .accumulate = false,
+          .epilogue = {},
+          .packed_a = reinterpret_cast<T*>(scratch + plan.a_offset),
+          .packed_b = reinterpret_cast<T*>(scratch + plan.b_offset),
+          .panels = reinterpret_cast<T*>(scratch + plan.panel_offset)};
+}
+
+template <class T>
+void compute_split(const Product<T>& x, char* scratch) {
+  const GemmPlan& plan = x.plan;
+  const std::int64_t m = plan.shape.m, n = plan.shape.n, splits = parts(plan.k, plan.k_split);
+  parallel_for(splits, plan.cost, [&](std::int64_t s) {
+    Product<T> partial = unfinished<T>(plan, x.a, x.b, scratch + s * plan.split_bytes);
+    partial.k0 = s * plan.k_split;
+    partial.k1 = min_of(partial.k0 + plan.k_split, plan.k);
+    compute_product(partial);
+  });
+  parallel_for(m, 0.1 * static_cast<double>(m * n * splits), [&](std::int64_t i) {
+    Sum<T>* sums = x.sums + i * x.ld_sums;
+    add_partials(plan, scratch + plan.sums_offset, splits, i, sums);
+    finish(x, sums, 0, i, 0, 1, n);
+  });
+}
+
+template <class T>
+void gemm_as_planned(const GemmPlan& plan, const Stored<T>* a, const Stored<T>* b, Stored<T>* c,
+                     const GemmEpilogue<Stored<T>>& epilogue, char* scratch) {
+  Product<T> x = unfinished<T>(plan, a, b, scratch);
+  x.c = c;
+  x.ldc = plan.shape.ldc;
+  x.epilogue = epilogue;
+  if constexpr (!kRounds<T>) {
+    x.sums = c;
+    x.ld_sums = x.ldc;
+    x.accumulate = plan.shape.accumulate;
+  }
+  if (plan.k_split < plan.k)
+    compute_split(x, scratch);
+  else
+    compute_product(x);
+}
+
+// c[i, j] = x[j, i] for i < rows and j < cols; x has `rows` columns.
+template <class T>
+void store_transposed(const T* x, std::int64_t rows, std::int64_t cols, T* c, std::int64_t ldc) {
+  constexpr int kWidth = kLanes<T>;
+  for (std::int64_t i = 0; i < rows; i += kWidth) {
+    const int height = static_cast<int>(min_of<std::int64_t>(kWidth, rows - i));
+    for (std::int64_t j = 0; j < cols; j += kWidth) {
+      const int width = static_cast<int>(min_of<std::int64_t>(kWidth, cols - j));
+      vec<T> square[kWidth];
+#pragma GCC unroll 16
+      for (int r = 0; r < kWidth; ++r) {
+        const T* from = x + (j + r) * rows + i;
+        square[r] = r >= width ? vec<T>{} : height == kWidth ? load(from) : load_partial(from, height);
+      }
+      transpose<T>(square);
+#pragma GCC unroll 16
+      for (int r = 0; r < kWidth; ++r)
+        if (r < height) store_partial(c + (i + r) * ldc + j, square[r], width);
+    }
+  }
+}
+
+// C^T in scratch, then block by block into C.
+template <class T>
+void gemm_swapped(const GemmPlan& plan, const T* a, const T* b, T* c, const GemmEpilogue<T>& epilogue, char* bytes) {
+  constexpr std::int64_t kBlock = 256;
+  const std::int64_t rows = plan.shape.n, cols = plan.shape.m;
+  T* const transposed = reinterpret_cast<T*>(bytes + plan.transposed_offset);
+  gemm_as_planned<T>(plan, b, a, transposed, {}, bytes);
+  parallel_for(parts(cols, kBlock), 0.2 * static_cast<double>(rows * cols), [&](std::int64_t block) {
+    const std::int64_t j = block * kBlock, width = min_of(kBlock, cols - j);
+    store_transposed(transposed + j * rows, rows, width, c + j, plan.ldc);
+    apply_epilogue<T>(c + j, plan.ldc, rows, width, epilogue.bias ? epilogue.bias + j : nullptr, epilogue.activation);
+  });
+}
+
+template <class T>
+void gemm(const GemmPlan& plan, const Stored<T>* a, const Stored<T>* b, Stored<T>* c,
+          const GemmEpilogue<Stored<T>>& epilogue, void* scratch) {
+  char* bytes = static_cast<char*>(scratch);
+  if constexpr (!kRounds<T>)
+    if (plan.swapped) return gemm_swapped(plan, a, b, c, epilogue, bytes);
+  gemm_as_planned<T>(plan, a, b, c, epilogue, bytes);
+}
+
+template <class T>
+void pack_b(const GemmShape& shape, const Stored<T>* b, Stored<T>* packed) {
+  const std::int64_t panels = parts(shape.n, kNr<T>), k = parts(shape.k, kSteps<T>);
+  parallel_for(panels, 0.3 * static_cast<double>(shape.n * shape.k), [&](std::int64_t panel) {
+    const std::int64_t j = panel * kNr<T>;
+    pack_b_panel(shape, b, reinterpret_cast<T*>(packed) + j * k, j, 0, k);
+  });
+}
+
+}  // namespace dlcore::DLCORE_ISA::gemm_loops
