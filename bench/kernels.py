@@ -108,18 +108,23 @@ _CONVS = {
     "speech_2": (32, 9, 39, 32, 64),
 }
 
+_PRODUCTS = {
+    "mlp512_fwd": Gemm(128, 512, 784),
+    "mlp512_dw": Gemm(784, 512, 128, "a"),
+    "mlp512_dx": Gemm(128, 512, 256, "b"),
+    "conv1_fwd": Gemm(32, 128, 21632),
+    "conv1_dw": Gemm(21632, 128, 32, "a"),
+    "conv1_dx": Gemm(32, 21632, 128, "b"),
+    "imdb_x": Gemm(3200, 256, 128),
+    "imdb_dw": Gemm(128, 256, 3200, "a"),
+    "imdb_dx": Gemm(3200, 128, 256, "b"),
+}
+
 KERNELS = {
     **{f"gemm/square_{n}": Gemm(n, n, n) for n in (64, 128, 256, 512, 1024, 2048)},
-    "gemm/mlp512_fwd": Gemm(128, 512, 784),
-    "gemm/mlp512_dw": Gemm(784, 512, 128, "a"),
-    "gemm/mlp512_dx": Gemm(128, 512, 256, "b"),
-    "gemm/conv1_fwd": Gemm(32, 128, 21632),
-    "gemm/conv1_dw": Gemm(21632, 128, 32, "a"),
-    "gemm/conv1_dx": Gemm(32, 21632, 128, "b"),
-    "gemm/imdb_x": Gemm(3200, 256, 128),
-    "gemm/imdb_dw": Gemm(128, 256, 3200, "a"),
-    "gemm/imdb_dx": Gemm(3200, 128, 256, "b"),
-    **{f"gemm_bf16/square_{n}": Gemm(n, n, n, dtype="bfloat16") for n in (256, 512, 1024)},
+    **{f"gemm/{name}": product for name, product in _PRODUCTS.items()},
+    **{f"gemm_bf16/square_{n}": Gemm(n, n, n, dtype="bfloat16") for n in (64, 128, 256, 512, 1024, 2048)},
+    **{f"gemm_bf16/{name}": product._replace(dtype="bfloat16") for name, product in _PRODUCTS.items()},
     **{f"conv/{n}_{of}": Conv(*s, of) for n, s in _CONVS.items() for of in ("forward", "input", "weights")},
     **{f"conv/speech_3_{of}": Conv(32, 7, 37, 64, 64, of, same=True) for of in ("forward", "input", "weights")},
     **{f"conv/resnet_56_{of}": Conv(8, 56, 56, 64, 64, of, same=True) for of in ("forward", "input", "weights")},
