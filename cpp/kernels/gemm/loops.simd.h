@@ -9,6 +9,8 @@
 
 namespace dlcore::DLCORE_ISA::gemm_loops {
 
+namespace {  // one body after inlining, in each of the two sources that include this
+
 /// Whether sums are rounded on their way to C; otherwise they are added up in C itself.
 template <class T>
 inline constexpr bool kRounds = sizeof(Stored<T>) < sizeof(Sum<T>);
@@ -25,13 +27,15 @@ struct Product {
   std::int64_t k0, k1;
   bool accumulate;
   GemmEpilogue<Stored<T>> epilogue;
-  T *packed_a, *packed_b;  // room for the part of A and B that is packed at a time
+  T *packed_a, *packed_b;  // room for the part of A and B that is packed at a time, or rows of A per task
   T* panels;               // room for a panel of B per task
 };
 
-// The part of A, B and C that one pass of packing serves, half open.
+// The part of A, B and C that one pass of packing serves, half open, and where A is packed.
+template <class T>
 struct Part {
   std::int64_t i0, i1, j0, j1, p0, p1;
+  T* packed_a;
 };
 
 DLCORE_INLINE std::int64_t parts(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }
@@ -45,10 +49,10 @@ struct View {
 };
 
 template <class T>
-View<T> a_view(const Product<T>& x, const Part& part, std::int64_t i, std::int64_t p) {
+View<T> a_view(const Product<T>& x, const Part<T>& part, std::int64_t i, std::int64_t p) {
   const GemmShape& shape = x.plan.shape;
   if (x.plan.pack_a != Pack::No)
-    return {x.packed_a + (i - part.i0) * (part.p1 - part.p0) + (p - part.p0) * x.plan.mr, 1, x.plan.mr, true};
+    return {part.packed_a + (i - part.i0) * (part.p1 - part.p0) + (p - part.p0) * x.plan.mr, 1, x.plan.mr, true};
   const auto* a = reinterpret_cast<const T*>(x.a);
   if (shape.transpose_a) return {a + p * shape.lda + i, 1, shape.lda, false};
   const std::int64_t lda = shape.lda / kSteps<T>;
@@ -56,7 +60,7 @@ View<T> a_view(const Product<T>& x, const Part& part, std::int64_t i, std::int64
 }
 
 template <class T>
-View<T> b_view(const Product<T>& x, const Part& part, std::int64_t p, std::int64_t j) {
+View<T> b_view(const Product<T>& x, const Part<T>& part, std::int64_t p, std::int64_t j) {
   const GemmShape& shape = x.plan.shape;
   if (shape.packed_b) return {reinterpret_cast<const T*>(x.b) + j * x.plan.k + p * kNr<T>, 1, kNr<T>, true};
   if (x.plan.pack_b == Pack::No)
@@ -95,18 +99,18 @@ void pack_b_panel(const GemmShape& shape, const Stored<T>* b, T* panel, std::int
 }
 
 template <class T>
-void pack_a_panel(const Product<T>& x, const Part& part, std::int64_t i) {
+void pack_a_panel(const Product<T>& x, const Part<T>& part, std::int64_t i) {
   const GemmShape& shape = x.plan.shape;
   const Elements k = elements_of<T>(shape, part.p0, part.p1);
   const int rows = static_cast<int>(min_of<std::int64_t>(x.plan.mr, part.i1 - i));
   const Stored<T>* from = shape.transpose_a ? x.a + k.first * shape.lda + i : x.a + i * shape.lda + k.first;
-  T* panel = x.packed_a + (i - part.i0) * (part.p1 - part.p0);
+  T* panel = part.packed_a + (i - part.i0) * (part.p1 - part.p0);
   pack_panel(panel, x.plan.mr, from, shape.lda, !shape.transpose_a, rows, k.count);
 }
 
 // Packs what the tasks of the part share; B only for the first rows that it serves.
 template <class T>
-void pack(const Product<T>& x, const Part& part) {
+void pack(const Product<T>& x, const Part<T>& part) {
   const bool with_b = x.plan.pack_b == Pack::Once && part.i0 == 0;
   const std::int64_t b_panels = with_b ? parts(part.j1 - part.j0, kNr<T>) : 0;
   const std::int64_t a_panels = x.plan.pack_a == Pack::Once ? parts(part.i1 - part.i0, x.plan.mr) : 0;
@@ -150,7 +154,7 @@ Tile<T> tile_at(const Product<T>& x, std::int64_t i, std::int64_t j, int cols, S
 
 // Loop ir: rows [i0, i1) of A by columns [j, j + cols) of B, which `b` shows. next_b: the panel read after it, or null.
 template <class T>
-void compute_rows(const Product<T>& x, const Part& part, std::int64_t i0, std::int64_t i1, const View<T>& b,
+void compute_rows(const Product<T>& x, const Part<T>& part, std::int64_t i0, std::int64_t i1, const View<T>& b,
                   std::int64_t j, int cols, std::int64_t p, std::int64_t kc, const T* next_b) {
   alignas(kCacheLine) Sum<T> one_pass[kRounds<T> ? kMr<T> * kNr<T> : 1];
   const int mr = x.plan.mr;
@@ -189,23 +193,24 @@ DLCORE_INLINE void fetch_rows(const Product<T>& x, std::int64_t i, const Block& 
   const GemmShape& shape = x.plan.shape;
   const bool reads_a = j == block.j0 && !shape.transpose_a && x.plan.pack_a == Pack::No;
   for (std::int64_t row = i + x.plan.mr; row < min_of(i + 2 * x.plan.mr, block.i1); ++row) {
-    __builtin_prefetch(x.c ? static_cast<const void*>(x.c + row * x.ldc + j) : x.sums + row * x.ld_sums + j, 1);
+    const bool rounds = kRounds<T> && x.c;
+    __builtin_prefetch(rounds ? static_cast<const void*>(x.c + row * x.ldc + j) : x.sums + row * x.ld_sums + j, 1);
     if (!reads_a) continue;
     for (std::int64_t q = p; q < p + kc; q += kLine) __builtin_prefetch(x.a + row * shape.lda + q * kSteps<T>);
   }
 }
 
 // Loops ic and jr: mc rows of A and a panel of B stay in L2. Columns of B from `own` on are in `panel`. A task that
-// packs A for itself does so here.
+// packs A for itself does so here, in `own_a`.
 template <class T>
-void compute_tiles(const Product<T>& x, const Part& part, const Block& block, std::int64_t own, const T* panel,
-                   std::int64_t p, std::int64_t kc) {
+void compute_tiles(const Product<T>& x, const Part<T>& part, const Block& block, std::int64_t own, const T* panel,
+                   T* own_a, std::int64_t p, std::int64_t kc) {
   auto b_from = [&](std::int64_t j) { return j < own ? b_view(x, part, p, j) : View<T>{panel, 1, kNr<T>, true}; };
   const std::int64_t mc = x.plan.pack_b == Pack::PerTask ? block.i1 - block.i0 : x.plan.mc;
   for (std::int64_t ic = block.i0; ic < block.i1; ic += mc) {
     const std::int64_t end = min_of(ic + mc, block.i1);
-    const bool packs = x.plan.pack_a == Pack::PerTask;
-    const Part rows = packs ? Part{ic, end, part.j0, part.j1, p, p + kc} : part;
+    const bool packs = kSteps<T> != 1 && x.plan.pack_a == Pack::PerTask;
+    const Part<T> rows = packs ? Part<T>{ic, end, part.j0, part.j1, p, p + kc, own_a} : part;
     for (std::int64_t i = ic; packs && i < end; i += x.plan.mr) pack_a_panel(x, rows, i);
     for (std::int64_t j = block.j0; j < block.j1;) {
       const int cols = next_columns<T>(x.plan, (j < own ? own : block.j1) - j);
@@ -219,7 +224,7 @@ void compute_tiles(const Product<T>& x, const Part& part, const Block& block, st
 
 // A block of a product of one row whose B is read where it is stored.
 template <class T>
-void compute_row(const Product<T>& x, const Part& part, std::int64_t j0, std::int64_t j1) {
+void compute_row(const Product<T>& x, const Part<T>& part, std::int64_t j0, std::int64_t j1) {
   const std::int64_t ldb = x.plan.shape.ldb;
   const View<T> a = a_view(x, part, 0, part.p0);
   gemv<T>(part.p1 - part.p0, a.data, a.k_step, x.b + part.p0 * kSteps<T> * ldb + j0, ldb, x.sums + j0, j1 - j0,
@@ -227,9 +232,9 @@ void compute_row(const Product<T>& x, const Part& part, std::int64_t j0, std::in
   if (part.p1 == x.k1) finish(x, x.sums + j0, 0, 0, j0, 1, j1 - j0);
 }
 
-// Loop pc; `panel` has room for one panel of B.
+// Loop pc; `panel` has room for one panel of B, `own_a` for mc rows of A.
 template <class T>
-void compute_block(const Product<T>& x, const Part& part, const Block& block, T* panel) {
+void compute_block(const Product<T>& x, const Part<T>& part, const Block& block, T* panel, T* own_a) {
   if (x.plan.shape.m == 1 && x.plan.pack_b == Pack::No && !x.plan.shape.packed_b)
     return compute_row(x, part, block.j0, block.j1);
   const std::int64_t own = first_own_column<T>(x.plan, block.j0, block.j1);
@@ -241,14 +246,14 @@ void compute_block(const Product<T>& x, const Part& part, const Block& block, T*
       const Block columns{block.i0, block.i1, j, min_of(j + step, block.j1)};
       const std::int64_t packed = max_of(j, own);
       if (packed < columns.j1) pack_b_panel(x.plan.shape, x.b, panel, packed, p, p + kc);
-      compute_tiles(x, part, columns, packed, panel, p, kc);
+      compute_tiles(x, part, columns, packed, panel, own_a, p, kc);
     }
     p += kc;
   } while (p < part.p1);
 }
 
 template <class T>
-void compute(const Product<T>& x, const Part& part) {
+void compute(const Product<T>& x, const Part<T>& part) {
   const GemmPlan& plan = x.plan;
   const std::int64_t rows = part.i1 - part.i0, cols = part.j1 - part.j0;
   const std::int64_t column_blocks = parts(cols, plan.block_n);
@@ -257,10 +262,8 @@ void compute(const Product<T>& x, const Part& part) {
   parallel_for(parts(rows, plan.block_m) * column_blocks, plan.cost * share, [&](std::int64_t block) {
     const std::int64_t i = part.i0 + block / column_blocks * plan.block_m;
     const std::int64_t j = part.j0 + block % column_blocks * plan.block_n;
-    Product<T> task = x;
-    if (plan.pack_a == Pack::PerTask) task.packed_a += block * plan.mc * plan.kc;
-    compute_block(task, part, Block{i, min_of(i + plan.block_m, part.i1), j, min_of(j + plan.block_n, part.j1)},
-                  x.panels + block * plan.kc * kNr<T>);
+    compute_block(x, part, Block{i, min_of(i + plan.block_m, part.i1), j, min_of(j + plan.block_n, part.j1)},
+                  x.panels + block * plan.kc * kNr<T>, x.packed_a + block * plan.mc * plan.kc);
   });
 }
 
@@ -274,7 +277,7 @@ void compute_product(const Product<T>& x) {
     do {
       const std::int64_t p1 = min_of(p + plan.k_packed, x.k1);
       for (std::int64_t i = 0; i < m; i += plan.m_packed) {
-        const Part part{i, min_of(i + plan.m_packed, m), j, min_of(j + plan.n_packed, n), p, p1};
+        const Part<T> part{i, min_of(i + plan.m_packed, m), j, min_of(j + plan.n_packed, n), p, p1, x.packed_a};
         pack(x, part);
         compute(x, part);
       }
@@ -403,5 +406,7 @@ void pack_b(const GemmShape& shape, const Stored<T>* b, Stored<T>* packed) {
     pack_b_panel(shape, b, reinterpret_cast<T*>(packed) + j * k, j, 0, k);
   });
 }
+
+}  // namespace
 
 }  // namespace dlcore::DLCORE_ISA::gemm_loops
