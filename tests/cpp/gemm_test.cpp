@@ -252,6 +252,16 @@ TYPED_TEST(Gemm, NotANumberAndInfinityPropagate) {
     }
 }
 
+TEST(GemmBfloat, DenormalsCountAsZero) {
+  if (!gemm_bfloat_kernels()) GTEST_SKIP() << "needs a processor with AVX512_BF16, and DLCORE_MAX_ISA to allow it";
+  for (std::int64_t m : {1, 20}) {
+    Case<Bfloat> it(dense_gemm(m, 40, 6), integers<Bfloat>);
+    std::fill(it.a.begin(), it.a.end(), narrow<Bfloat>(0x1p-130f));
+    std::fill(it.b.begin(), it.b.end(), narrow<Bfloat>(0x1p100f));
+    for (Bfloat x : it.run({})) ASSERT_EQ(x.bits, 0);
+  }
+}
+
 TEST(GemmPlan, IsAPureFunctionOfTheMachine) {
   const CacheSizes caches{32 << 10, 1 << 20, 8 << 20};
   const GemmPlan plan = plan_gemm(dense_gemm(1024, 1024, 1024), sizeof(float), Isa::Avx512, caches);
