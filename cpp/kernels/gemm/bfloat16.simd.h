@@ -56,9 +56,11 @@ struct Operand<BfloatPair> {
     return bitcast<i32v>(_mm512_maskz_loadu_epi16(first_of(elements), x));
   }
   static DLCORE_INLINE i32v load_step(const Bfloat* x, std::int64_t ld, int lanes, int steps) {
-    const u32v first = __builtin_convertvector(load_half(x, lanes), u32v);
-    if (steps == 1) return bitcast<i32v>(first);
-    return bitcast<i32v>(first | __builtin_convertvector(load_half(x + ld, lanes), u32v) << 16);
+    const auto first = bitcast<__m256i>(load_half(x, lanes));
+    const auto second = steps == 1 ? __m256i{} : bitcast<__m256i>(load_half(x + ld, lanes));
+    const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1);
+    const i32v lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return bitcast<i32v>(_mm512_permutexvar_epi16(bitcast<__m512i>(lane | (lane + kF32) << 16), both));
   }
   // Two vectors come from 32 elements of each row, interleaved in blocks of 8: the first has columns 0 ... 3, 8 ... 11,
   // 16 ... 19 and 24 ... 27, the second the others.
