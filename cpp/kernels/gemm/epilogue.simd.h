@@ -35,6 +35,10 @@ template <class T>
 void apply_epilogue(T* c, std::int64_t ldc, std::int64_t rows, std::int64_t cols, const T* bias,
                     Activation activation) {
   if (!bias && activation == Activation::None) return;
+  if (activation > Activation::Relu && ldc == cols && rows > 1 && cols < kLanes<T>) {  // narrow rows in whole vectors
+    apply_epilogue(c, ldc, rows, cols, bias, Activation::None);
+    return apply_epilogue(c, rows * cols, 1, rows * cols, static_cast<const T*>(nullptr), activation);
+  }
   for (std::int64_t j = 0; j < cols; j += kLanes<T>) {
     const int lanes = static_cast<int>(min_of<std::int64_t>(kLanes<T>, cols - j));
     if (lanes == kLanes<T>) {
