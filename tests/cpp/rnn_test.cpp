@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "gradient_check.h"
 #include "kernels/rnn/rnn.h"
 #include "kernels/rnn/rnn_ref.h"
+#include "kernels/rnn/rows.h"
 #include "program/graph.h"
 #include "program/passes.h"
 #include "program/primitive.h"
@@ -73,6 +75,32 @@ struct Layer {
   std::unique_ptr<bool[]> mask;
 };
 
+/// The fewest units that threads share.
+template <class T>
+std::int64_t shared_units(RnnShape shape) {
+  for (shape.units = 1; !rnn_by_units<T>(shape);) ++shape.units;
+  return shape.units;
+}
+
+/// Scratch of a kernel, which notices writes beyond it.
+class GuardedScratch {
+ public:
+  explicit GuardedScratch(std::size_t bytes) : bytes_(bytes), storage_(bytes + kGuard) {
+    std::fill_n(guard(), kGuard, kByte);
+  }
+  void* data() { return storage_.data(); }
+  bool untouched() {
+    return std::all_of(guard(), guard() + kGuard, [](unsigned char byte) { return byte == kByte; });
+  }
+
+ private:
+  static constexpr std::size_t kGuard = 256;
+  static constexpr unsigned char kByte = 0xa5;
+  unsigned char* guard() { return reinterpret_cast<unsigned char*>(storage_.data()) + bytes_; }
+  std::size_t bytes_;
+  Storage storage_;
+};
+
 template <class T>
 void check_near(const std::vector<T>& got, const std::vector<T>& expected, double tolerance, const std::string& text) {
   for (std::size_t i = 0; i < got.size(); ++i)
@@ -91,7 +119,7 @@ void check_forward(const RnnShape& shape, bool with_mask) {
   const std::int64_t state = shape.batch * shape.units, all = state * shape.steps;
   GuardedBuffer<T> y(all), h_T(state), c_T(state), workspace(shape.steps * shape.batch * rnn_workspace_size(shape));
   std::vector<T> y_ref(all), h_ref(state), c_ref(state);
-  Storage scratch(rnn_forward_scratch_bytes<T>(shape));
+  GuardedScratch scratch(rnn_forward_scratch_bytes<T>(shape));
   rnn_forward(shape, layer.io(y.data(), h_T.data(), c_T.data(), workspace.data()), scratch.data());
   rnn_forward_ref(shape, layer.io(y_ref.data(), h_ref.data(), c_ref.data(), nullptr));
   const double tolerance = forward_tolerance<T>(shape);
@@ -103,6 +131,7 @@ void check_forward(const RnnShape& shape, bool with_mask) {
   std::vector<T> y_alone(all), h_alone(state), c_alone(state);
   rnn_forward(shape, layer.io(y_alone.data(), h_alone.data(), c_alone.data(), nullptr), scratch.data());
   EXPECT_TRUE(y_alone == y.copy() && h_alone == h_T.copy()) << text_of(shape) << " without workspace";
+  EXPECT_TRUE(scratch.untouched()) << text_of(shape);
 }
 
 TEST(Rnn, ForwardAgainstTheReference) {
@@ -115,6 +144,25 @@ TEST(Rnn, ForwardAgainstTheReference) {
         check_forward<float>(shape, units > 1);
         check_forward<double>(shape, batch > 1);
       }
+}
+
+template <class T>
+void check_shared_units() {
+  for (RnnCell cell : kCells)
+    for (std::int64_t batch : {1, 3, 17}) {
+      RnnShape shape{.cell = cell, .batch = batch, .steps = 4, .channels = 5, .units = 1, .reverse = batch == 3};
+      shape.bias_rows = cell == RnnCell::GruResetAfter && batch > 1 ? 2 : 1;
+      const std::int64_t fewest = shared_units<T>(shape), whole = (fewest + 31) / 32 * 32;
+      for (std::int64_t units : {fewest, whole, whole + 1}) {
+        shape.units = units;
+        check_forward<T>(shape, units != whole);
+      }
+    }
+}
+
+TEST(Rnn, ForwardWithSharedUnits) {
+  check_shared_units<float>();
+  check_shared_units<double>();
 }
 
 TEST(Rnn, ForwardOfTheWorkloads) {
@@ -158,7 +206,8 @@ template <class T>
 Backward<T> run_backward(const RnnShape& shape, Layer<T>& layer, std::vector<T>& y) {
   const std::int64_t state = shape.batch * shape.units;
   std::vector<T> h_T(state), c_T(state), workspace(shape.steps * shape.batch * rnn_workspace_size(shape));
-  Storage scratch(rnn_forward_scratch_bytes<T>(shape)), back_scratch(rnn_backward_scratch_bytes<T>(shape));
+  Storage scratch(rnn_forward_scratch_bytes<T>(shape));
+  GuardedScratch back_scratch(rnn_backward_scratch_bytes<T>(shape));
   y.resize(state * shape.steps);
   rnn_forward(shape, layer.io(y.data(), h_T.data(), c_T.data(), workspace.data()), scratch.data());
   Backward<T> d{std::vector<T>(layer.x.size()),
@@ -172,6 +221,7 @@ Backward<T> run_backward(const RnnShape& shape, Layer<T>& layer, std::vector<T>&
                    workspace.data(), layer.dy.data(), nullptr, nullptr, d.dx.data(), d.dw_x.data(), d.dw_h.data(),
                    d.db.data(), d.dh0.data(), layer.lstm() ? d.dc0.data() : nullptr},
                   back_scratch.data());
+  EXPECT_TRUE(back_scratch.untouched()) << text_of(shape);
   return d;
 }
 
@@ -222,10 +272,85 @@ TEST(Rnn, GradientsOfABatchAreTheSumsOfItsRows) {
     }
 }
 
+double dot(const std::vector<double>& a, const std::vector<double>& b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
+}
+
+/// The derivative of dot(y, dy) along `direction` of one of the layer's tensors, from the reference.
+double slope_along(Layer<double>& layer, std::vector<double>& tensor, const std::vector<double>& direction) {
+  const std::int64_t state = layer.shape.batch * layer.shape.units;
+  const std::vector<double> at = tensor;
+  const auto loss_at = [&](double distance) {
+    for (std::size_t i = 0; i < at.size(); ++i) tensor[i] = at[i] + distance * direction[i];
+    std::vector<double> y(layer.dy.size()), h_T(state), c_T(state);
+    rnn_forward_ref(layer.shape, layer.io(y.data(), h_T.data(), c_T.data(), nullptr));
+    return dot(y, layer.dy);
+  };
+  constexpr double kStep = 1e-5;
+  const double slope = (loss_at(kStep) - loss_at(-kStep)) / (2 * kStep);
+  tensor = at;
+  return slope;
+}
+
+TEST(Rnn, GradientsWithSharedUnits) {
+  for (RnnCell cell : kCells)
+    for (std::int64_t batch : {1, 4}) {
+      RnnShape shape{.cell = cell, .batch = batch, .steps = 3, .channels = 3, .units = 1, .reverse = batch == 4};
+      shape.units = shared_units<double>(shape);
+      shape.bias_rows = cell == RnnCell::GruResetAfter && batch > 1 ? 2 : 1;
+      for (bool mask : {false, true}) {
+        Layer<double> layer(shape, mask);
+        std::vector<double> y;
+        const Backward<double> d = run_backward(shape, layer, y);
+        const auto check = [&](std::vector<double>& tensor, const std::vector<double>& gradient, const char* name) {
+          const std::vector<double> direction = random_reals<double>(static_cast<std::int64_t>(tensor.size()), 9);
+          const double expected = slope_along(layer, tensor, direction);
+          EXPECT_NEAR(dot(gradient, direction), expected, 1e-6 * (1 + std::abs(expected)))
+              << text_of(shape) << " mask " << mask << ' ' << name;
+        };
+        check(layer.x, d.dx, "dx");
+        check(layer.w_x, d.dw_x, "dw_x");
+        check(layer.w_h, d.dw_h, "dw_h");
+        check(layer.b, d.db, "db");
+        check(layer.h0, d.dh0, "dh0");
+        if (layer.lstm()) check(layer.c0, d.dc0, "dc0");
+      }
+    }
+}
+
+// The units of float are shared in other blocks than those of double.
+TEST(Rnn, FloatGradientsWithSharedUnits) {
+  for (RnnCell cell : kCells)
+    for (std::int64_t batch : {1, 9}) {
+      RnnShape shape{.cell = cell, .batch = batch, .steps = 3, .channels = 3, .units = 1, .reverse = batch == 1};
+      shape.units = shared_units<float>(shape);
+      shape.bias_rows = cell == RnnCell::GruResetAfter ? 2 : 1;
+      Layer<float> layer(shape, true);
+      Layer<double> exact(shape, true);
+      const auto take = [](std::vector<double>& to, const std::vector<float>& from) {
+        to.assign(from.begin(), from.end());
+      };
+      take(exact.x, layer.x), take(exact.w_x, layer.w_x), take(exact.w_h, layer.w_h), take(exact.b, layer.b);
+      take(exact.h0, layer.h0), take(exact.c0, layer.c0), take(exact.dy, layer.dy);
+      std::copy_n(layer.mask.get(), batch * shape.steps, exact.mask.get());
+      std::vector<float> y;
+      std::vector<double> y_exact;
+      const Backward<float> d = run_backward(shape, layer, y);
+      const Backward<double> e = run_backward(shape, exact, y_exact);
+      const auto check = [&](const std::vector<float>& got, const std::vector<double>& expected, const char* name) {
+        check_near(std::vector<double>(got.begin(), got.end()), expected, 2e-5, text_of(shape) + " " + name);
+      };
+      check(d.dx, e.dx, "dx"), check(d.dw_x, e.dw_x, "dw_x"), check(d.dw_h, e.dw_h, "dw_h"), check(d.db, e.db, "db");
+      check(d.dh0, e.dh0, "dh0"), check(d.dc0, e.dc0, "dc0");
+    }
+}
+
 TEST(Rnn, SameBitsForAnyThreads) {
   for (RnnCell cell : kCells)
     for (RnnShape shape : {RnnShape{.batch = 37, .steps = 20, .channels = 19, .units = 40, .reverse = true},
-                           RnnShape{.batch = 1, .steps = 200, .channels = 64, .units = 47}}) {
+                           RnnShape{.batch = 1, .steps = 200, .channels = 64, .units = 47},
+                           RnnShape{.batch = 1, .steps = 5, .channels = 64, .units = 777},
+                           RnnShape{.batch = 7, .steps = 5, .channels = 64, .units = 777}}) {
       shape.cell = cell;
       Layer<float> layer(shape, true);
       std::vector<float> y_first, y;

@@ -1,4 +1,4 @@
-// Backward through time for a range of batch rows. Only for *.simd.cpp.
+// Backward through time for a range of batch rows, each step in blocks of units. Only for *.simd.cpp.
 // Each step leaves the gradients of the sums in its gates (deltas) behind, and the states that its weights multiplied;
 // the gradients that do not flow through time are products of these (rnn.cpp).
 #pragma once
@@ -6,14 +6,15 @@
 #include "kernels/gemm/panels.simd.h"
 #include "kernels/rnn/activation.simd.h"
 #include "kernels/rnn/rows.h"
+#include "kernels/rnn/units.simd.h"
 #include "kernels/walk.simd.h"
 
 namespace dlcore::DLCORE_ISA {
 
-/// One batch row at one step. U elements per vector.
+/// `count` units of one batch row at one step. Saved vectors and deltas lie `units` apart.
 template <class T>
 struct BackwardRow {
-  std::int64_t units;
+  std::int64_t count, units;
   const T *saved, *h_before;
   const T* dy;      // null for zero
   T *dh, *dc;       // of the states after the step; replaced by what flows past the product into those before
@@ -46,7 +47,7 @@ template <class T, bool kUsual>
 void lstm_row_back(const Activations<T, kUsual>& act, const BackwardRow<T>& row) {
   const std::int64_t units = row.units;
   for_vectors<T>(
-      units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
+      row.count, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
         const auto saved = [&](int k) __attribute__((always_inline)) { return get(row.saved + k * units + j, span); };
         const auto leave = [&](int k, vec<T> d) __attribute__((always_inline)) { put_delta(row, k, j, d, span); };
         const vec<T> i = saved(0), f = saved(1), g = saved(2), o = saved(3), squashed = saved(5);
@@ -65,7 +66,7 @@ template <class T, bool kUsual>
 void gru_reset_after_row_back(const Activations<T, kUsual>& act, const BackwardRow<T>& row) {
   const std::int64_t units = row.units;
   for_vectors<T>(
-      units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
+      row.count, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
         const auto saved = [&](int k) __attribute__((always_inline)) { return get(row.saved + k * units + j, span); };
         const vec<T> z = saved(0), r = saved(1), n = saved(2), n_h = saved(3);
         const vec<T> dh = take_dh(row, j, span);
@@ -83,10 +84,9 @@ void gru_reset_after_row_back(const Activations<T, kUsual>& act, const BackwardR
 /// First the update gate and the candidate; dn times w_h gives the gradient of r * h.
 template <class T, bool kUsual>
 void gru_reset_before_state_back(const Activations<T, kUsual>& act, const BackwardRow<T>& row) {
-  const std::int64_t units = row.units;
   for_vectors<T>(
-      units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
-        const vec<T> z = get(row.saved + j, span), n = get(row.saved + 2 * units + j, span);
+      row.count, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
+        const vec<T> z = get(row.saved + j, span), n = get(row.saved + 2 * row.units + j, span);
         const vec<T> dh = take_dh(row, j, span);
         const vec<T> dz = dh * (get(row.h_before + j, span) - n) * act.gate_slope(z);
         const vec<T> dn = (dh - dh * z) * act.state_slope(n);
@@ -98,10 +98,9 @@ void gru_reset_before_state_back(const Activations<T, kUsual>& act, const Backwa
 /// Then the reset gate.
 template <class T, bool kUsual>
 void gru_reset_before_gate_back(const Activations<T, kUsual>& act, const BackwardRow<T>& row, const T* dreset) {
-  const std::int64_t units = row.units;
   for_vectors<T>(
-      units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
-        const vec<T> r = get(row.saved + units + j, span), d = get(dreset + j, span);
+      row.count, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
+        const vec<T> r = get(row.saved + row.units + j, span), d = get(dreset + j, span);
         const vec<T> dr = d * get(row.h_before + j, span) * act.gate_slope(r);
         put_delta(row, 1, j, dr, span);
         put(row.dh + j, fma(d, r, get(row.dh + j, span)), span);
@@ -111,7 +110,7 @@ void gru_reset_before_gate_back(const Activations<T, kUsual>& act, const Backwar
 template <class T, bool kUsual>
 void simple_row_back(const Activations<T, kUsual>& act, const BackwardRow<T>& row) {
   for_vectors<T>(
-      row.units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
+      row.count, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
         const vec<T> d = take_dh(row, j, span) * act.state_slope(get(row.saved + j, span));
         put_delta(row, 0, j, d, span);
         put(row.dh + j, vec<T>{}, span);
@@ -133,14 +132,21 @@ BackwardWeights backward_weights(const RnnShape& s) {
   return at;
 }
 
+/// Units of a block: a panel.
+template <class T>
+std::int64_t backward_block(const RnnShape& s) {
+  return rnn_by_units<T>(s) ? kNr<T> : s.units;
+}
+
 /// Places in the scratch of one chunk of rows, in elements: each [rows, U].
 struct BackwardScratch {
   std::int64_t dh, dc, carried;
   std::int64_t dreset;  // for GruResetBefore
   std::int64_t elements;
 };
-DLCORE_INLINE BackwardScratch backward_scratch(const RnnShape& s) {
-  const std::int64_t state = rnn_chunk_rows(s.batch) * s.units;
+template <class T>
+BackwardScratch backward_scratch(const RnnShape& s) {
+  const std::int64_t state = rnn_chunk_rows<T>(s) * s.units;
   return {0, state, 2 * state, 3 * state, 4 * state};
 }
 
@@ -158,8 +164,9 @@ class BackwardPass {
         layout_(rnn_layout(shape.cell)),
         first_(first),
         rows_(rows),
+        block_units_(backward_block<T>(shape)),
         packed_(packed) {
-    const BackwardScratch at = backward_scratch(shape);
+    const BackwardScratch at = backward_scratch<T>(shape);
     dh_ = scratch + at.dh, dc_ = scratch + at.dc, carried_ = scratch + at.carried, dreset_ = scratch + at.dreset;
   }
 
@@ -170,6 +177,7 @@ class BackwardPass {
     clear_row(carried_, state);
     clear_row(left_.db, layout_.deltas * s_.units);
     for (std::int64_t step = s_.steps - 1; step >= 0; --step) run_step(step);
+    if (s_.steps > 0) for_blocks(0, [&](Units of) { flow_back(0, of); });
     copy_row(io_.dh0 + at, dh_, state);
     if (io_.dc0) copy_row(io_.dc0 + at, dc_, state);
   }
@@ -195,44 +203,60 @@ class BackwardPass {
     return left_.deltas + place(row, step) * rnn_delta_stride<T>(s_);
   }
 
-  BackwardRow<T> row_at(std::int64_t row, std::int64_t step) const {
-    const std::int64_t units = s_.units;
-    const T* saved = saved_at(step, row);
-    return {units,
+  BackwardRow<T> row_at(std::int64_t row, std::int64_t step, Units of) const {
+    const std::int64_t units = s_.units, at = row * units + of.first;
+    const T* saved = saved_at(step, row) + of.first;
+    return {of.count,
+            units,
             saved,
             saved + layout_.h_before * units,
-            io_.dy ? io_.dy + ((first_ + row) * s_.steps + step) * units : nullptr,
-            dh_ + row * units,
-            dc_ + row * units,
-            io_.mask ? carried_ + row * units : nullptr,
-            deltas_at(row, step),
-            left_.db};
+            io_.dy ? io_.dy + ((first_ + row) * s_.steps + step) * units + of.first : nullptr,
+            dh_ + at,
+            dc_ + at,
+            io_.mask ? carried_ + at : nullptr,
+            deltas_at(row, step) + of.first,
+            left_.db + of.first};
+  }
+
+  /// body(units) for blocks of them, whose products are those with part i.
+  template <class Body>
+  void for_blocks(int i, const Body& body) const {
+    share_units(s_.units, block_units_, product_cost(rows_, parts_.part[i].vectors * s_.units, s_.units), body);
   }
 
   void run_step(std::int64_t step) {
-    for (std::int64_t row = 0; row < rows_; ++row) {
-      const BackwardRow<T> at = row_at(row, step);
-      for (int i = 0; i < parts_.states; ++i)
-        copy_row(left_.states[i] + place(row, step) * s_.units, at.saved + parts_.part[i].saved * s_.units, s_.units);
-      if (masked(row, step))
-        pass_by(at);
-      else
-        update(at);
-    }
-    if (s_.cell == RnnCell::GruResetBefore) {
-      multiply_recurrent(1, step, dreset_, false);
+    for_blocks(0, [&](Units of) {
+      if (step + 1 < s_.steps) flow_back(step + 1, of);
+      for (std::int64_t row = 0; row < rows_; ++row) {
+        const BackwardRow<T> at = row_at(row, step, of);
+        for (int i = 0; i < parts_.states; ++i)
+          copy_row(left_.states[i] + place(row, step) * s_.units + of.first, at.saved + parts_.part[i].saved * s_.units,
+                   of.count);
+        if (masked(row, step))
+          pass_by(at);
+        else
+          update(at);
+      }
+    });
+    if (s_.cell != RnnCell::GruResetBefore) return;
+    for_blocks(1, [&](Units of) {
+      multiply_recurrent(1, step, of, dreset_, false);
       for (std::int64_t row = 0; row < rows_; ++row)
-        if (!masked(row, step)) gru_reset_before_gate_back(act_, row_at(row, step), dreset_ + row * s_.units);
-    } else if (parts_.count == 2) {
-      multiply_recurrent(1, step, dh_, true);
-    }
-    multiply_recurrent(0, step, dh_, true);
+        if (!masked(row, step))
+          gru_reset_before_gate_back(act_, row_at(row, step, of), dreset_ + row * s_.units + of.first);
+    });
+  }
+
+  /// Adds to dh what all deltas of a step give to some units of the state before.
+  void flow_back(std::int64_t step, Units of) const {
+    if (s_.cell == RnnCell::GruResetAfter) multiply_recurrent(1, step, of, dh_, true);
+    multiply_recurrent(0, step, of, dh_, true);
   }
 
   /// A masked step: states and output are those before, no gate has a gradient.
   void pass_by(const BackwardRow<T>& at) const {
-    clear_row(at.delta, layout_.deltas * s_.units);
-    if (at.dy) add_row(at.carried, at.dy, s_.units);
+    for (int k = 0; k < layout_.deltas; ++k) clear_row(at.delta + k * at.units, at.count);
+    if (at.dy) add_row(at.carried, at.dy, at.count);
   }
 
   void update(const BackwardRow<T>& at) const {
@@ -248,11 +272,12 @@ class BackwardPass {
     }
   }
 
-  /// d (+)= deltas of a part times the transpose of its columns of w_h.
-  void multiply_recurrent(int i, std::int64_t step, T* d, bool accumulate) const {
+  /// d (+)= deltas of a part times the transpose of its columns of w_h, for some units.
+  void multiply_recurrent(int i, std::int64_t step, Units of, T* d, bool accumulate) const {
     const RecurrentPart& part = parts_.part[i];
-    multiply(rows_, s_.units, part.vectors * s_.units, deltas_at(0, step) + part.from * s_.units,
-             s_.steps * rnn_delta_stride<T>(s_), packed_ + weights_.part[i], d, s_.units, accumulate);
+    const std::int64_t k = part.vectors * s_.units;
+    multiply(rows_, of.count, k, deltas_at(0, step) + part.from * s_.units, s_.steps * rnn_delta_stride<T>(s_),
+             packed_ + weights_.part[i] + of.first * k, d + of.first, s_.units, accumulate);
   }
 
   const RnnShape& s_;
@@ -262,7 +287,7 @@ class BackwardPass {
   RecurrentParts parts_;
   BackwardWeights weights_;
   RnnLayout layout_;
-  std::int64_t first_, rows_;
+  std::int64_t first_, rows_, block_units_;
   const T* packed_;
   T *dh_, *dc_, *carried_, *dreset_;
 };

@@ -1,22 +1,24 @@
-// Forward through time for a range of batch rows. Only for *.simd.cpp.
+// Forward through time for a range of batch rows, each step in blocks of units. Only for *.simd.cpp.
 #pragma once
 
-#include "base/parallel.h"
 #include "kernels/gemm/gemv.simd.h"
 #include "kernels/gemm/panels.simd.h"
 #include "kernels/rnn/activation.simd.h"
 #include "kernels/rnn/rows.h"
+#include "kernels/rnn/units.simd.h"
 #include "kernels/walk.simd.h"
 
 namespace dlcore::DLCORE_ISA {
 
-/// Where one batch row stands at one step. U elements per vector; gates lie U apart.
+/// Where `count` units of one batch row stand at one step. Gates, and vectors that are saved, lie `units` apart.
 template <class T>
 struct ForwardRow {
-  std::int64_t units;
-  const T *z, *zh;  // sums in the gates: z of input and h, or of the input alone where zh is that of h
-  const T* bias;
-  T *h, *c;  // states, updated
+  std::int64_t count, units;
+  const T *z, *zh;              // sums in the gates: z of input and h, or of the input alone where zh is that of h
+  const T *bias, *second_bias;  // the second is that of zh, null for none
+  const T* h_before;
+  T* h;      // after the step
+  T* c;      // updated
   T* saved;  // for the backward pass
   T* y;
 };
@@ -27,7 +29,7 @@ template <class T, bool kUsual>
 void lstm_row(const Activations<T, kUsual>& act, const ForwardRow<T>& row) {
   const std::int64_t units = row.units;
   for_vectors<T>(
-      units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
+      row.count, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
         const auto sum = [&](int gate) __attribute__((always_inline)) {
           return get(row.z + gate * units + j, span) + get(row.bias + gate * units + j, span);
         };
@@ -40,32 +42,31 @@ void lstm_row(const Activations<T, kUsual>& act, const ForwardRow<T>& row) {
         const vec<T> squashed = act.state(c);
         const vec<T> h = o * squashed;
         save(0, i), save(1, f), save(2, g), save(3, o), save(4, c_before), save(5, squashed),
-            save(6, get(row.h + j, span));
+            save(6, get(row.h_before + j, span));
         put(row.c + j, c, span);
         put(row.h + j, h, span);
         put(row.y + j, h, span);
       });
 }
 
-/// second_bias: of the recurrent sums, null for none.
 template <class T, bool kUsual>
-void gru_reset_after_row(const Activations<T, kUsual>& act, const ForwardRow<T>& row, const T* second_bias) {
+void gru_reset_after_row(const Activations<T, kUsual>& act, const ForwardRow<T>& row) {
   const std::int64_t units = row.units;
   for_vectors<T>(
-      units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
+      row.count, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
         const auto input = [&](int gate) __attribute__((always_inline)) {
           return get(row.z + gate * units + j, span) + get(row.bias + gate * units + j, span);
         };
         const auto recurrent = [&](int gate) __attribute__((always_inline)) {
           const vec<T> sum = get(row.zh + gate * units + j, span);
-          return second_bias ? sum + get(second_bias + gate * units + j, span) : sum;
+          return row.second_bias ? sum + get(row.second_bias + gate * units + j, span) : sum;
         };
         const auto save = [&](int k, vec<T> v) __attribute__((always_inline)) {
           put(row.saved + k * units + j, v, span);
         };
         const vec<T> z = act.gate(input(0) + recurrent(0)), r = act.gate(input(1) + recurrent(1));
         const vec<T> n_h = recurrent(2), n = act.state(fma(r, n_h, input(2)));
-        const vec<T> h_before = get(row.h + j, span), h = fma(z, h_before - n, n);
+        const vec<T> h_before = get(row.h_before + j, span), h = fma(z, h_before - n, n);
         save(0, z), save(1, r), save(2, n), save(3, n_h), save(4, h_before);
         put(row.h + j, h, span);
         put(row.y + j, h, span);
@@ -77,12 +78,12 @@ template <class T, bool kUsual>
 void gru_reset_before_gates(const Activations<T, kUsual>& act, const ForwardRow<T>& row, T* reset) {
   const std::int64_t units = row.units;
   for_vectors<T>(
-      units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
+      row.count, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
         const vec<T> z = act.gate(get(row.z + j, span) + get(row.bias + j, span));
         const vec<T> r = act.gate(get(row.z + units + j, span) + get(row.bias + units + j, span));
         put(row.saved + j, z, span);
         put(row.saved + units + j, r, span);
-        const vec<T> h_before = get(row.h + j, span), rh = r * h_before;
+        const vec<T> h_before = get(row.h_before + j, span), rh = r * h_before;
         put(row.saved + 3 * units + j, h_before, span);
         put(row.saved + 4 * units + j, rh, span);
         put(reset + j, rh, span);
@@ -92,10 +93,10 @@ template <class T, bool kUsual>
 void gru_reset_before_state(const Activations<T, kUsual>& act, const ForwardRow<T>& row) {
   const std::int64_t units = row.units;
   for_vectors<T>(
-      units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
+      row.count, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
         const vec<T> z = get(row.saved + j, span);
         const vec<T> n = act.state(get(row.z + 2 * units + j, span) + get(row.bias + 2 * units + j, span));
-        const vec<T> h = fma(z, get(row.h + j, span) - n, n);
+        const vec<T> h = fma(z, get(row.h_before + j, span) - n, n);
         put(row.saved + 2 * units + j, n, span);
         put(row.h + j, h, span);
         put(row.y + j, h, span);
@@ -105,10 +106,10 @@ void gru_reset_before_state(const Activations<T, kUsual>& act, const ForwardRow<
 template <class T, bool kUsual>
 void simple_row(const Activations<T, kUsual>& act, const ForwardRow<T>& row) {
   for_vectors<T>(
-      row.units, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
+      row.count, [&](std::int64_t j, auto span) __attribute__((always_inline)) {
         const vec<T> h = act.state(get(row.z + j, span) + get(row.bias + j, span));
         put(row.saved + j, h, span);
-        put(row.saved + row.units + j, get(row.h + j, span), span);
+        put(row.saved + row.units + j, get(row.h_before + j, span), span);
         put(row.h + j, h, span);
         put(row.y + j, h, span);
       });
@@ -123,37 +124,67 @@ bool reads_weights_in_place(const RnnShape& s) {
   return s.batch == 1 && (kMaskedLoads || rnn_gates(s.cell) * s.units % kLanes<T> == 0);
 }
 
-/// Places of the packed weights, in elements: w_x, then w_h (GruResetBefore: its columns of z and r, then those of n;
-/// with a batch of one row none of it).
+/// Units of a block: a panel, or as many columns as a single row has sums of in registers.
+template <class T>
+std::int64_t forward_block(const RnnShape& s) {
+  if (!rnn_by_units<T>(s)) return s.units;
+  return s.batch == 1 ? kGemvVectors * kLanes<T> : kNr<T>;
+}
+
+/// Gates [from, to), whose columns of w_h multiply the same state.
+struct Gates {
+  int from, to;
+  int count() const { return to - from; }
+};
+DLCORE_INLINE Gates first_gates(RnnCell cell) { return {0, cell == RnnCell::GruResetBefore ? 2 : rnn_gates(cell)}; }
+DLCORE_INLINE Gates last_gates(RnnCell cell) { return {cell == RnnCell::GruResetBefore ? 2 : 0, rnn_gates(cell)}; }
+
+/// body(first column, columns) for runs of neighbouring columns of w_h, in the order in which they are packed: those of
+/// a block of units in each gate; gate after gate, where the block is all units, they are one run.
+template <class Body>
+DLCORE_INLINE void for_column_runs(const RnnShape& s, Gates gates, Units of, const Body& body) {
+  if (of.count == s.units) return body(gates.from * s.units, gates.count() * s.units);
+  for (int gate = gates.from; gate < gates.to; ++gate) body(gate * s.units + of.first, of.count);
+}
+
+/// Places of the packed weights, in elements: w_x, then w_h, its first_gates and, where these are not all, its
+/// last_gates; with a batch of one row none of it.
 struct ForwardWeights {
-  std::int64_t w_x, w_h, w_n, elements;
+  std::int64_t w_x, first, last, elements;
 };
 template <class T>
 ForwardWeights forward_weights(const RnnShape& s) {
-  const std::int64_t units = s.units, cols = rnn_gates(s.cell) * units;
-  const bool apart = s.cell == RnnCell::GruResetBefore;
-  const std::int64_t w_h = reads_weights_in_place<T>(s) ? 0 : panel_elements<T>(s.channels, cols);
-  if (s.batch == 1) return {0, w_h, w_h, w_h};
-  const std::int64_t w_n = w_h + panel_elements<T>(units, apart ? 2 * units : cols);
-  return {0, w_h, w_n, w_n + (apart ? panel_elements<T>(units, units) : 0)};
+  const std::int64_t units = s.units, block = forward_block<T>(s), blocks = (units + block - 1) / block;
+  const auto elements = [&](Gates gates) {
+    return block == units ? panel_elements<T>(units, gates.count() * units)
+                          : blocks * gates.count() * panel_elements<T>(units, block);
+  };
+  const std::int64_t first =
+      reads_weights_in_place<T>(s) ? 0 : panel_elements<T>(s.channels, rnn_gates(s.cell) * units);
+  if (s.batch == 1) return {0, first, first, first};
+  const std::int64_t end = first + elements(first_gates(s.cell));
+  if (s.cell != RnnCell::GruResetBefore) return {0, first, first, end};
+  return {0, first, end, end + elements(last_gates(s.cell))};
 }
 
 /// Places in the scratch of one chunk of rows, in elements.
 struct ForwardScratch {
   std::int64_t block;  // steps whose inputs are projected together
-  std::int64_t z;      // [block, rows, G*U]: their products
-  std::int64_t zh;     // [rows, 3*U]: those of h, or [rows, U]: r * h
-  std::int64_t h, c;   // [rows, U]
+  std::int64_t z;      // [block, rows], rows rnn_row_stride apart: their products, G*U each
+  std::int64_t zh;     // [rows], likewise: those of h, or [rows, U]: r * h
+  std::int64_t h[2];   // [rows, U]: before even steps and before odd ones
+  std::int64_t c;      // [rows, U]
   std::int64_t saved;  // [rows, saved*U]: one step's, where there is no workspace
   std::int64_t elements;
 };
-DLCORE_INLINE ForwardScratch forward_scratch(const RnnShape& s) {
-  const std::int64_t rows = rnn_chunk_rows(s.batch), state = rows * s.units;
+template <class T>
+ForwardScratch forward_scratch(const RnnShape& s) {
+  const std::int64_t rows = rnn_chunk_rows<T>(s), state = rows * s.units;
   const std::int64_t block = max_of<std::int64_t>(1, min_of(s.steps, kBlockRows / rows));
-  const std::int64_t zh = block * rnn_gates(s.cell) * state;
-  const std::int64_t h = zh + (s.cell == RnnCell::GruResetAfter ? 3 * state : state);
-  const std::int64_t saved = h + 2 * state;
-  return {block, 0, zh, h, h + state, saved, saved + rnn_layout(s.cell).saved * state};
+  const std::int64_t sums = rows * rnn_row_stride<T>(rnn_gates(s.cell) * s.units), zh = block * sums;
+  const std::int64_t h = zh + (s.cell == RnnCell::GruResetAfter ? sums : state);
+  const std::int64_t saved = h + 3 * state;
+  return {block, 0, zh, {h, h + state}, h + 2 * state, saved, saved + rnn_layout(s.cell).saved * state};
 }
 
 template <class T, bool kUsual>
@@ -161,24 +192,31 @@ class ForwardPass {
  public:
   ForwardPass(const RnnShape& shape, const RnnForward<T>& io, const T* packed, std::int64_t first, std::int64_t rows,
               T* scratch)
-      : s_(shape), io_(io), act_(shape), first_(first), rows_(rows), cols_(rnn_gates(shape.cell) * shape.units) {
-    const ForwardWeights weights = forward_weights<T>(shape);
-    w_x_ = packed + weights.w_x, w_h_ = packed + weights.w_h, w_n_ = packed + weights.w_n;
-    const ForwardScratch at = forward_scratch(shape);
-    block_ = at.block, z_ = scratch + at.z, zh_ = scratch + at.zh, h_ = scratch + at.h, c_ = scratch + at.c;
-    saved_ = scratch + at.saved;
+      : s_(shape),
+        io_(io),
+        act_(shape),
+        weights_(forward_weights<T>(shape)),
+        first_(first),
+        rows_(rows),
+        cols_(rnn_gates(shape.cell) * shape.units),
+        stride_(rnn_row_stride<T>(cols_)),
+        block_units_(forward_block<T>(shape)),
+        packed_(packed) {
+    const ForwardScratch at = forward_scratch<T>(shape);
+    block_ = at.block, z_ = scratch + at.z, zh_ = scratch + at.zh, c_ = scratch + at.c, saved_ = scratch + at.saved;
+    h_[0] = scratch + at.h[0], h_[1] = scratch + at.h[1];
   }
 
   void run() {
     const std::int64_t state = rows_ * s_.units, at = first_ * s_.units;
-    copy_row(h_, io_.h0 + at, state);
+    copy_row(h_[0], io_.h0 + at, state);
     if (io_.c0) copy_row(c_, io_.c0 + at, state);
     for (std::int64_t from = 0; from < s_.steps; from += block_) {
       const std::int64_t to = min_of(from + block_, s_.steps);
       project(from, to);
-      for (std::int64_t step = from; step < to; ++step) run_step(step, z_ + (step - from) * rows_ * cols_);
+      for (std::int64_t step = from; step < to; ++step) run_step(step, z_ + (step - from) * rows_ * stride_);
     }
-    copy_row(io_.h_T + at, h_, state);
+    copy_row(io_.h_T + at, h_[s_.steps % 2], state);
     if (io_.c_T) copy_row(io_.c_T + at, c_, state);
   }
 
@@ -194,78 +232,94 @@ class ForwardPass {
   /// are more, the steps of each row. Where no other rows occupy the threads, they share the panels.
   void project(std::int64_t from, std::int64_t to) {
     const std::int64_t panels = (cols_ + kNr<T> - 1) / kNr<T>;
-    const double flops = 2.0 * static_cast<double>((to - from) * rows_ * s_.channels * cols_);
-    constexpr double kFlopsPerNs = 50;
-    parallel_for(panels, flops / kFlopsPerNs, [&](std::int64_t panel) { project_panel(from, to, panel * kNr<T>); });
+    parallel_for(panels, product_cost((to - from) * rows_, s_.channels, cols_),
+                 [&](std::int64_t panel) { project_panel(from, to, panel * kNr<T>); });
   }
 
   void project_panel(std::int64_t from, std::int64_t to, std::int64_t j) {
     const std::int64_t k = s_.channels, steps = to - from, ahead = s_.reverse ? -k : k;
     const int width = static_cast<int>(min_of<std::int64_t>(kNr<T>, cols_ - j));
     const bool in_place = reads_weights_in_place<T>(s_);
-    const T* const panel = in_place ? io_.w_x + j : w_x_ + j * k;
+    const T* const panel = in_place ? io_.w_x + j : packed_ + weights_.w_x + j * k;
     const std::int64_t ld = in_place ? cols_ : kNr<T>;
     if (rows_ >= steps)
       for (std::int64_t step = 0; step < steps; ++step)
         multiply_panel(rows_, width, k, input_at(0, from + step), s_.steps * k, panel, ld,
-                       z_ + step * rows_ * cols_ + j, cols_, false);
+                       z_ + step * rows_ * stride_ + j, stride_, false);
     else
       for (std::int64_t row = 0; row < rows_; ++row)
-        multiply_panel(steps, width, k, input_at(row, from), ahead, panel, ld, z_ + row * cols_ + j, rows_ * cols_,
+        multiply_panel(steps, width, k, input_at(row, from), ahead, panel, ld, z_ + row * stride_ + j, rows_ * stride_,
                        false);
   }
 
-  /// z (+)= a w_h[:, columns]. A single row reads the weights where they are, every other step from the last columns to
-  /// the first: those are still in the nearest cache.
-  void recur(std::int64_t step, const T* a, const T* panels, std::int64_t first_column, std::int64_t columns, T* z,
-             std::int64_t ldz, bool accumulate) {
-    if (s_.batch > 1) return multiply(rows_, columns, s_.units, a, s_.units, panels, z, ldz, accumulate);
+  /// body(units) for blocks of them, whose products are those with some gates.
+  template <class Body>
+  void for_blocks(Gates gates, const Body& body) const {
+    share_units(s_.units, block_units_, product_cost(rows_, s_.units, gates.count() * s_.units), body);
+  }
+
+  /// z (+)= a w_h[:, gates], the columns of some units.
+  void recur(std::int64_t step, Units of, const T* a, Gates gates, T* z, bool accumulate) {
+    const T* panels =
+        packed_ + (gates.from == 0 ? weights_.first : weights_.last) + of.first * gates.count() * s_.units;
+    for_column_runs(s_, gates, of, [&](std::int64_t first, std::int64_t columns) {
+      if (s_.batch == 1) return multiply_row(step, a, io_.w_h + first, columns, z + first, accumulate);
+      multiply(rows_, columns, s_.units, a, s_.units, panels, z + first, stride_, accumulate);
+      panels += panel_elements<T>(s_.units, columns);
+    });
+  }
+
+  /// A single row reads the weights where they are, every other step from the last columns to the first: those are
+  /// still in the nearest cache.
+  void multiply_row(std::int64_t step, const T* a, const T* w_h, std::int64_t columns, T* z, bool accumulate) const {
     constexpr std::int64_t kWidth = kGemvVectors * kLanes<T>;
     const std::int64_t count = (columns + kWidth - 1) / kWidth;
     for (std::int64_t i = 0; i < count; ++i) {
       const std::int64_t j = (step % 2 ? count - 1 - i : i) * kWidth;
-      gemv(s_.units, a, std::int64_t{1}, io_.w_h + first_column + j, cols_, z + j, min_of(kWidth, columns - j),
-           accumulate);
+      gemv(s_.units, a, std::int64_t{1}, w_h + j, cols_, z + j, min_of(kWidth, columns - j), accumulate);
     }
   }
 
-  ForwardRow<T> row_at(std::int64_t row, std::int64_t step, const T* z) const {
-    const std::int64_t units = s_.units, saved = rnn_layout(s_.cell).saved * units;
-    return {units,
-            z + row * cols_,
-            zh_ + row * cols_,
-            io_.b,
-            h_ + row * units,
-            c_ + row * units,
-            io_.workspace ? io_.workspace + (step * s_.batch + first_ + row) * saved : saved_ + row * saved,
-            io_.y + ((first_ + row) * s_.steps + step) * units};
+  ForwardRow<T> row_at(std::int64_t row, std::int64_t step, Units of, const T* z) const {
+    const std::int64_t units = s_.units, saved = rnn_layout(s_.cell).saved * units, at = row * units + of.first;
+    T* const keep = io_.workspace ? io_.workspace + (step * s_.batch + first_ + row) * saved : saved_ + row * saved;
+    return {of.count,
+            units,
+            z + row * stride_ + of.first,
+            zh_ + row * stride_ + of.first,
+            io_.b + of.first,
+            s_.bias_rows == 2 ? io_.b + cols_ + of.first : nullptr,
+            h_[step % 2] + at,
+            h_[(step + 1) % 2] + at,
+            c_ + at,
+            keep + of.first,
+            io_.y + ((first_ + row) * s_.steps + step) * units + of.first};
   }
 
   void run_step(std::int64_t step, T* z) {
-    const std::int64_t time = time_of(step);
-    if (s_.cell == RnnCell::GruResetAfter)
-      recur(step, h_, w_h_, 0, cols_, zh_, cols_, false);
-    else if (s_.cell == RnnCell::GruResetBefore)
-      reset_before(step, z);
-    else
-      recur(step, h_, w_h_, 0, cols_, z, cols_, true);
+    const T* const h = h_[step % 2];
+    const Gates first = first_gates(s_.cell), last = last_gates(s_.cell);
+    if (s_.cell != RnnCell::GruResetBefore)
+      return for_blocks(first, [&](Units of) { finish_step(step, of, h, first, z); });
+    for_blocks(first, [&](Units of) {
+      recur(step, of, h, first, z, true);
+      for (std::int64_t row = 0; row < rows_; ++row)
+        gru_reset_before_gates(act_, row_at(row, step, of, z), zh_ + row * s_.units + of.first);
+    });
+    for_blocks(last, [&](Units of) { finish_step(step, of, zh_, last, z); });
+  }
 
+  /// The products of a with the last gates and, as all sums are known then, the states after the step.
+  void finish_step(std::int64_t step, Units of, const T* a, Gates gates, T* z) {
+    const bool apart = s_.cell == RnnCell::GruResetAfter;
+    recur(step, of, a, gates, apart ? zh_ : z, !apart);
     for (std::int64_t row = 0; row < rows_; ++row) {
-      const ForwardRow<T> at = row_at(row, step, z);
-      if (masked(row, time))
+      const ForwardRow<T> at = row_at(row, step, of, z);
+      if (masked(row, time_of(step)))
         pass_by(at, step);
       else
         update(at);
     }
-  }
-
-  /// The gates and the sums of the candidate.
-  void reset_before(std::int64_t step, T* z) {
-    const std::int64_t units = s_.units;
-    recur(step, h_, w_h_, 0, 2 * units, z, cols_, true);
-    for (std::int64_t row = 0; row < rows_; ++row)
-      gru_reset_before_gates(act_, row_at(row, step, z), zh_ + row * units);
-    recur(step, zh_, w_n_, 2 * units, units, z + 2 * units, cols_, true);
   }
 
   void update(const ForwardRow<T>& row) {
@@ -273,7 +327,7 @@ class ForwardPass {
       case RnnCell::Lstm:
         return lstm_row(act_, row);
       case RnnCell::GruResetAfter:
-        return gru_reset_after_row(act_, row, s_.bias_rows == 2 ? io_.b + cols_ : nullptr);
+        return gru_reset_after_row(act_, row);
       case RnnCell::GruResetBefore:
         return gru_reset_before_state(act_, row);
       case RnnCell::Simple:
@@ -283,20 +337,21 @@ class ForwardPass {
 
   /// A masked step: the states stay and the output is repeated. Its gradients are zero, but h meets them in a product.
   void pass_by(const ForwardRow<T>& row, std::int64_t step) const {
-    const std::int64_t units = s_.units;
-    copy_row(row.saved + rnn_layout(s_.cell).h_before * units, row.h, units);
+    copy_row(row.h, row.h_before, row.count);
+    copy_row(row.saved + rnn_layout(s_.cell).h_before * row.units, row.h_before, row.count);
     if (step > 0)
-      copy_row(row.y, row.y - units, units);
+      copy_row(row.y, row.y - row.units, row.count);
     else
-      clear_row(row.y, units);
+      clear_row(row.y, row.count);
   }
 
   const RnnShape& s_;
   const RnnForward<T>& io_;
   Activations<T, kUsual> act_;
-  std::int64_t first_, rows_, cols_, block_;
-  const T *w_x_, *w_h_, *w_n_;
-  T *z_, *zh_, *h_, *c_, *saved_;
+  ForwardWeights weights_;
+  std::int64_t first_, rows_, cols_, stride_, block_units_, block_;
+  const T* packed_;
+  T *z_, *zh_, *h_[2], *c_, *saved_;
 };
 
 }  // namespace dlcore::DLCORE_ISA

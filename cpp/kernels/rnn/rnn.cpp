@@ -78,13 +78,16 @@ double rnn_backward_flops(const RnnShape& s) { return 2 * rnn_forward_flops(s); 
 
 namespace {
 
-std::int64_t chunks_of(const RnnShape& s) { return ceil_div(s.batch, rnn_chunk_rows(s.batch)); }
+template <class T>
+std::int64_t chunks_of(const RnnShape& s) {
+  return ceil_div(s.batch, rnn_chunk_rows<T>(s));
+}
 
 /// body(chunk, its first row, rows) for all chunks of batch rows.
-template <class Body>
+template <class T, class Body>
 void for_chunks(const RnnShape& s, double flops, const Body& body) {
-  const std::int64_t rows = rnn_chunk_rows(s.batch);
-  parallel_for(chunks_of(s), flops / kFlopsPerNanosecond,
+  const std::int64_t rows = rnn_chunk_rows<T>(s);
+  parallel_for(chunks_of<T>(s), flops / kFlopsPerNanosecond,
                [&](std::int64_t chunk) { body(chunk, chunk * rows, std::min(rows, s.batch - chunk * rows)); });
 }
 
@@ -96,7 +99,7 @@ template <class T>
 ForwardPlaces forward_places(const RnnShape& s) {
   const std::int64_t tasks = whole_lines<T>(rows_of<T>().packed_forward(s));
   const std::int64_t elements = whole_lines<T>(rows_of<T>().scratch_forward(s));
-  return {tasks, elements, tasks + chunks_of(s) * elements};
+  return {tasks, elements, tasks + chunks_of<T>(s) * elements};
 }
 
 }  // namespace
@@ -111,7 +114,7 @@ void rnn_forward(const RnnShape& s, const RnnForward<T>& io, void* scratch) {
   const ForwardPlaces places = forward_places<T>(s);
   T* packed = static_cast<T*>(scratch);
   rows_of<T>().pack_forward(s, io.w_x, io.w_h, packed);
-  for_chunks(s, rnn_forward_flops(s), [&](std::int64_t chunk, std::int64_t first, std::int64_t rows) {
+  for_chunks<T>(s, rnn_forward_flops(s), [&](std::int64_t chunk, std::int64_t first, std::int64_t rows) {
     rows_of<T>().forward(s, io, packed, first, rows, packed + places.tasks + chunk * places.task_elements);
   });
 }
@@ -153,7 +156,7 @@ struct BackwardPlaces {
 };
 template <class T>
 BackwardPlaces backward_places(const RnnShape& s) {
-  const std::int64_t pairs = s.batch * s.steps, chunks = std::max<std::int64_t>(1, chunks_of(s));
+  const std::int64_t pairs = s.batch * s.steps, chunks = std::max<std::int64_t>(1, chunks_of<T>(s));
   BackwardPlaces at;
   at.deltas = whole_lines<T>(rows_of<T>().packed_backward(s));
   at.states = at.deltas + pairs * rnn_delta_stride<T>(s);
@@ -174,7 +177,7 @@ template <class T>
 void store_bias_gradient(const RnnShape& s, const BackwardPlaces& at, T* db, T* out) {
   const std::int64_t units = s.units, cols = rnn_gates(s.cell) * units, deltas = rnn_layout(s.cell).deltas * units;
   if (s.batch == 0) std::fill_n(db, deltas, T{0});
-  for (std::int64_t chunk = 1; chunk < chunks_of(s); ++chunk)
+  for (std::int64_t chunk = 1; chunk < chunks_of<T>(s); ++chunk)
     for (std::int64_t i = 0; i < deltas; ++i) db[i] += db[chunk * at.db_elements + i];
   std::copy_n(db, cols, out);
   if (s.bias_rows == 1) return;
@@ -197,7 +200,7 @@ void rnn_backward(const RnnShape& s, const RnnBackward<T>& io, void* scratch) {
   T* const deltas = packed + at.deltas;
   T* const states[2] = {packed + at.states, packed + at.states + (parts.states - 1) * at.state_elements};
   rows_of<T>().pack_backward(s, io.w_h, packed);
-  for_chunks(s, rnn_forward_flops(s), [&](std::int64_t chunk, std::int64_t first, std::int64_t rows) {
+  for_chunks<T>(s, rnn_forward_flops(s), [&](std::int64_t chunk, std::int64_t first, std::int64_t rows) {
     rows_of<T>().backward(s, io, packed, {deltas, {states[0], states[1]}, packed + at.db + chunk * at.db_elements},
                           first, rows, packed + at.tasks + chunk * at.task_elements);
   });

@@ -1,6 +1,7 @@
 // What the recurrent kernels of one instruction set do for a range of batch rows; used through rnn.h only.
 #pragma once
 
+#include "base/cpu.h"
 #include "kernels/rnn/rnn.h"
 
 namespace dlcore {
@@ -25,13 +26,30 @@ struct RnnLayout {
   }
 }
 
-/// Batch rows that go through time together: enough to serve from one panel of weights, few enough to occupy threads.
-[[gnu::always_inline]] constexpr std::int64_t rnn_chunk_rows(std::int64_t batch) {
-  return batch <= 8 ? (batch < 1 ? 1 : batch) : batch < 32 ? 8 : batch <= 256 ? 16 : 32;
-}
-
 /// (Step, row) pairs that are multiplied by w_x together: a panel of weights serves all of them from L1.
 inline constexpr std::int64_t kBlockRows = 128;
+
+inline constexpr std::int64_t kOneChunk = 8;  // rows that are not worth a division
+
+/// Whether threads share the units of every step, and all rows go through time together: each then reads the weights of
+/// its own units only, which stay near it from step to step. Otherwise they share the rows, and none waits for another.
+/// Units, where a step is worth two threads and the rows are a single chunk, or few chunks of which each would read
+/// recurrent weights that fill a core's L2.
+template <class T>
+[[gnu::always_inline]] inline bool rnn_by_units(const RnnShape& s) {
+  constexpr std::int64_t kWorthSharing = 250'000;  // multiplications
+  const std::int64_t weights = rnn_gates(s.cell) * s.units * s.units;
+  if (s.batch * weights < kWorthSharing || s.batch >= kBlockRows) return false;
+  return s.batch <= kOneChunk || weights * sizeof(T) > cache_sizes().l2 / 2;
+}
+
+/// Batch rows that go through time together. By rows: enough to serve from one panel of weights, few enough to occupy
+/// threads.
+template <class T>
+[[gnu::always_inline]] inline std::int64_t rnn_chunk_rows(const RnnShape& s) {
+  if (s.batch <= kOneChunk || rnn_by_units<T>(s)) return s.batch < 1 ? 1 : s.batch;
+  return s.batch < 32 ? 8 : s.batch <= 256 ? 16 : 32;
+}
 
 /// Columns of w_h: `vectors` of them from `into` on multiply one of the saved vectors, and their deltas start at
 /// `from`.
@@ -56,11 +74,16 @@ struct RecurrentParts {
   }
 }
 
-/// From row to row of the deltas, in elements: an odd number of cache lines, which spreads the rows in L1.
+/// From row to row of so many elements: an odd number of cache lines, which spreads the rows in L1.
+template <class T>
+[[gnu::always_inline]] constexpr std::int64_t rnn_row_stride(std::int64_t elements) {
+  constexpr std::int64_t kLine = 64 / sizeof(T);
+  return ((elements + kLine - 1) / kLine | 1) * kLine;
+}
+/// From row to row of the deltas.
 template <class T>
 [[gnu::always_inline]] constexpr std::int64_t rnn_delta_stride(const RnnShape& s) {
-  constexpr std::int64_t kLine = 64 / sizeof(T);
-  return ((rnn_layout(s.cell).deltas * s.units + kLine - 1) / kLine | 1) * kLine;
+  return rnn_row_stride<T>(rnn_layout(s.cell).deltas * s.units);
 }
 
 /// What the way back through time leaves of every row and step, in the order of x.

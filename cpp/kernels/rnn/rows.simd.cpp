@@ -15,22 +15,33 @@ std::int64_t packed_backward(const RnnShape& s) {
 }
 template <class T>
 std::int64_t scratch_forward(const RnnShape& s) {
-  return forward_scratch(s).elements;
+  return forward_scratch<T>(s).elements;
 }
 template <class T>
 std::int64_t scratch_backward(const RnnShape& s) {
-  return backward_scratch(s).elements;
+  return backward_scratch<T>(s).elements;
 }
+
+/// Of w_h, in nanoseconds.
+double packing_cost(const RnnShape& s) { return 0.2 * static_cast<double>(rnn_gates(s.cell) * s.units * s.units); }
 
 template <class T>
 void pack_forward(const RnnShape& s, const T* w_x, const T* w_h, T* packed) {
   const ForwardWeights at = forward_weights<T>(s);
   const std::int64_t units = s.units, cols = rnn_gates(s.cell) * units;
-  const bool apart = s.cell == RnnCell::GruResetBefore;
   if (!reads_weights_in_place<T>(s)) pack_weights(w_x, cols, false, s.channels, cols, packed + at.w_x);
   if (s.batch == 1) return;
-  pack_weights(w_h, cols, false, units, apart ? 2 * units : cols, packed + at.w_h);
-  if (apart) pack_weights(w_h + 2 * units, cols, false, units, units, packed + at.w_n);
+  const auto pack = [&](Gates gates, T* panels) {
+    share_units(units, forward_block<T>(s), packing_cost(s), [&](Units of) {
+      T* to = panels + of.first * gates.count() * units;
+      for_column_runs(s, gates, of, [&](std::int64_t first, std::int64_t columns) {
+        pack_weights(w_h + first, cols, false, units, columns, to);
+        to += panel_elements<T>(units, columns);
+      });
+    });
+  };
+  pack(first_gates(s.cell), packed + at.first);
+  if (at.last != at.first) pack(last_gates(s.cell), packed + at.last);
 }
 
 template <class T>
@@ -38,9 +49,13 @@ void pack_backward(const RnnShape& s, const T* w_h, T* packed) {
   const BackwardWeights at = backward_weights<T>(s);
   const RecurrentParts parts = recurrent_parts(s.cell);
   const std::int64_t units = s.units, cols = rnn_gates(s.cell) * units;
-  for (int i = 0; i < parts.count; ++i)
-    pack_weights(w_h + parts.part[i].into * units, cols, true, parts.part[i].vectors * units, units,
-                 packed + at.part[i]);
+  share_units(units, backward_block<T>(s), packing_cost(s), [&](Units of) {
+    for (int i = 0; i < parts.count; ++i) {
+      const std::int64_t k = parts.part[i].vectors * units;
+      pack_weights(w_h + parts.part[i].into * units + of.first * cols, cols, true, k, of.count,
+                   packed + at.part[i] + of.first * k);
+    }
+  });
 }
 
 // float has a version with tanh and sigmoid compiled in; in double those are the C library's and cost far more.

@@ -1,0 +1,30 @@
+// Blocks of units, which threads share within a step. Only for *.simd.cpp.
+#pragma once
+
+#include "base/parallel.h"
+#include "kernels/simd.h"
+
+namespace dlcore::DLCORE_ISA {
+
+/// Units [first, first + count).
+struct Units {
+  std::int64_t first, count;
+};
+
+/// body(units) for all blocks of `block` units, shared out among the threads: each finds the same ones in every step.
+/// cost: as in parallel_for.
+template <class Body>
+void share_units(std::int64_t units, std::int64_t block, double cost, const Body& body) {
+  if (units <= block) return body(Units{0, units});
+  parallel_for((units + block - 1) / block, cost, [&](std::int64_t i) {
+    body(Units{i * block, min_of(block, units - i * block)});
+  });
+}
+
+/// The cost of a product of so many rows with a [k, cols] part of the weights.
+DLCORE_INLINE double product_cost(std::int64_t rows, std::int64_t k, std::int64_t cols) {
+  constexpr double kFlopsPerNs = 50;
+  return 2.0 * static_cast<double>(rows * k * cols) / kFlopsPerNs;
+}
+
+}  // namespace dlcore::DLCORE_ISA
