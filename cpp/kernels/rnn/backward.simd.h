@@ -132,10 +132,10 @@ BackwardWeights backward_weights(const RnnShape& s) {
   return at;
 }
 
-/// Units of a block: a panel.
+/// Units of a block: some panels.
 template <class T>
 std::int64_t backward_block(const RnnShape& s) {
-  return rnn_by_units<T>(s) ? kNr<T> : s.units;
+  return rnn_by_units<T>(s) ? kBlockPanels * kNr<T> : s.units;
 }
 
 /// Places in the scratch of one chunk of rows, in elements: each [rows, U].

@@ -124,11 +124,11 @@ bool reads_weights_in_place(const RnnShape& s) {
   return s.batch == 1 && (kMaskedLoads || rnn_gates(s.cell) * s.units % kLanes<T> == 0);
 }
 
-/// Units of a block: a panel, or as many columns as a single row has sums of in registers.
+/// Units of a block: some panels, or as many columns as a single row has sums of in registers.
 template <class T>
 std::int64_t forward_block(const RnnShape& s) {
   if (!rnn_by_units<T>(s)) return s.units;
-  return s.batch == 1 ? kGemvVectors * kLanes<T> : kNr<T>;
+  return s.batch == 1 ? kGemvVectors * kLanes<T> : kBlockPanels * kNr<T>;
 }
 
 /// Gates [from, to), whose columns of w_h multiply the same state.
@@ -170,8 +170,8 @@ ForwardWeights forward_weights(const RnnShape& s) {
 /// Places in the scratch of one chunk of rows, in elements.
 struct ForwardScratch {
   std::int64_t block;  // steps whose inputs are projected together
-  std::int64_t z;      // [block, rows], rows rnn_row_stride apart: their products, G*U each
-  std::int64_t zh;     // [rows], likewise: those of h, or [rows, U]: r * h
+  std::int64_t z;      // [block, rows, G*U]: their products
+  std::int64_t zh;     // [rows, 3*U]: those of h, or [rows, U]: r * h
   std::int64_t h[2];   // [rows, U]: before even steps and before odd ones
   std::int64_t c;      // [rows, U]
   std::int64_t saved;  // [rows, saved*U]: one step's, where there is no workspace
@@ -181,8 +181,8 @@ template <class T>
 ForwardScratch forward_scratch(const RnnShape& s) {
   const std::int64_t rows = rnn_chunk_rows<T>(s), state = rows * s.units;
   const std::int64_t block = max_of<std::int64_t>(1, min_of(s.steps, kBlockRows / rows));
-  const std::int64_t sums = rows * rnn_row_stride<T>(rnn_gates(s.cell) * s.units), zh = block * sums;
-  const std::int64_t h = zh + (s.cell == RnnCell::GruResetAfter ? sums : state);
+  const std::int64_t zh = block * rnn_gates(s.cell) * state;
+  const std::int64_t h = zh + (s.cell == RnnCell::GruResetAfter ? 3 * state : state);
   const std::int64_t saved = h + 3 * state;
   return {block, 0, zh, {h, h + state}, h + 2 * state, saved, saved + rnn_layout(s.cell).saved * state};
 }
@@ -199,7 +199,6 @@ class ForwardPass {
         first_(first),
         rows_(rows),
         cols_(rnn_gates(shape.cell) * shape.units),
-        stride_(rnn_row_stride<T>(cols_)),
         block_units_(forward_block<T>(shape)),
         packed_(packed) {
     const ForwardScratch at = forward_scratch<T>(shape);
@@ -214,7 +213,7 @@ class ForwardPass {
     for (std::int64_t from = 0; from < s_.steps; from += block_) {
       const std::int64_t to = min_of(from + block_, s_.steps);
       project(from, to);
-      for (std::int64_t step = from; step < to; ++step) run_step(step, z_ + (step - from) * rows_ * stride_);
+      for (std::int64_t step = from; step < to; ++step) run_step(step, z_ + (step - from) * rows_ * cols_);
     }
     copy_row(io_.h_T + at, h_[s_.steps % 2], state);
     if (io_.c_T) copy_row(io_.c_T + at, c_, state);
@@ -245,10 +244,10 @@ class ForwardPass {
     if (rows_ >= steps)
       for (std::int64_t step = 0; step < steps; ++step)
         multiply_panel(rows_, width, k, input_at(0, from + step), s_.steps * k, panel, ld,
-                       z_ + step * rows_ * stride_ + j, stride_, false);
+                       z_ + step * rows_ * cols_ + j, cols_, false);
     else
       for (std::int64_t row = 0; row < rows_; ++row)
-        multiply_panel(steps, width, k, input_at(row, from), ahead, panel, ld, z_ + row * stride_ + j, rows_ * stride_,
+        multiply_panel(steps, width, k, input_at(row, from), ahead, panel, ld, z_ + row * cols_ + j, rows_ * cols_,
                        false);
   }
 
@@ -264,7 +263,7 @@ class ForwardPass {
         packed_ + (gates.from == 0 ? weights_.first : weights_.last) + of.first * gates.count() * s_.units;
     for_column_runs(s_, gates, of, [&](std::int64_t first, std::int64_t columns) {
       if (s_.batch == 1) return multiply_row(step, a, io_.w_h + first, columns, z + first, accumulate);
-      multiply(rows_, columns, s_.units, a, s_.units, panels, z + first, stride_, accumulate);
+      multiply(rows_, columns, s_.units, a, s_.units, panels, z + first, cols_, accumulate);
       panels += panel_elements<T>(s_.units, columns);
     });
   }
@@ -285,8 +284,8 @@ class ForwardPass {
     T* const keep = io_.workspace ? io_.workspace + (step * s_.batch + first_ + row) * saved : saved_ + row * saved;
     return {of.count,
             units,
-            z + row * stride_ + of.first,
-            zh_ + row * stride_ + of.first,
+            z + row * cols_ + of.first,
+            zh_ + row * cols_ + of.first,
             io_.b + of.first,
             s_.bias_rows == 2 ? io_.b + cols_ + of.first : nullptr,
             h_[step % 2] + at,
@@ -349,7 +348,7 @@ class ForwardPass {
   const RnnForward<T>& io_;
   Activations<T, kUsual> act_;
   ForwardWeights weights_;
-  std::int64_t first_, rows_, cols_, stride_, block_units_, block_;
+  std::int64_t first_, rows_, cols_, block_units_, block_;
   const T* packed_;
   T *z_, *zh_, *h_[2], *c_, *saved_;
 };

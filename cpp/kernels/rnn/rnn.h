@@ -15,8 +15,9 @@
 /// scratch: rnn_*_scratch_bytes, 64-byte aligned.
 ///
 /// Backward: dy, dh_T, dc_T may be null (zero). Outputs are overwritten; dx may be null (not wanted).
-/// Threads split the batch, by the shape alone, while rows go through time; then the products that make the gradients
-/// of x and of the weights out of all steps: the same bits for any number of threads.
+/// Threads share the batch while rows go through time, or the units of every step where rows are few or the weights
+/// large, by the shape and the caches; then the products that make the gradients of x and of the weights out of all
+/// steps. The same bits for any number of threads.
 #pragma once
 
 #include <cstddef>

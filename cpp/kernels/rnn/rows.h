@@ -29,7 +29,8 @@ struct RnnLayout {
 /// (Step, row) pairs that are multiplied by w_x together: a panel of weights serves all of them from L1.
 inline constexpr std::int64_t kBlockRows = 128;
 
-inline constexpr std::int64_t kOneChunk = 8;  // rows that are not worth a division
+/// Rows that are too few to be divided.
+inline constexpr std::int64_t kOneChunk = 8;
 
 /// Whether threads share the units of every step, and all rows go through time together: each then reads the weights of
 /// its own units only, which stay near it from step to step. Otherwise they share the rows, and none waits for another.
@@ -40,7 +41,7 @@ template <class T>
   constexpr std::int64_t kWorthSharing = 250'000;  // multiplications
   const std::int64_t weights = rnn_gates(s.cell) * s.units * s.units;
   if (s.batch * weights < kWorthSharing || s.batch >= kBlockRows) return false;
-  return s.batch <= kOneChunk || weights * sizeof(T) > cache_sizes().l2 / 2;
+  return s.batch <= kOneChunk || weights * sizeof(T) > cache_sizes().l2 / 4 * 3;
 }
 
 /// Batch rows that go through time together. By rows: enough to serve from one panel of weights, few enough to occupy
@@ -74,16 +75,11 @@ struct RecurrentParts {
   }
 }
 
-/// From row to row of so many elements: an odd number of cache lines, which spreads the rows in L1.
-template <class T>
-[[gnu::always_inline]] constexpr std::int64_t rnn_row_stride(std::int64_t elements) {
-  constexpr std::int64_t kLine = 64 / sizeof(T);
-  return ((elements + kLine - 1) / kLine | 1) * kLine;
-}
-/// From row to row of the deltas.
+/// From row to row of the deltas, in elements: an odd number of cache lines, which spreads the rows in L1.
 template <class T>
 [[gnu::always_inline]] constexpr std::int64_t rnn_delta_stride(const RnnShape& s) {
-  return rnn_row_stride<T>(rnn_layout(s.cell).deltas * s.units);
+  constexpr std::int64_t kLine = 64 / sizeof(T);
+  return ((rnn_layout(s.cell).deltas * s.units + kLine - 1) / kLine | 1) * kLine;
 }
 
 /// What the way back through time leaves of every row and step, in the order of x.

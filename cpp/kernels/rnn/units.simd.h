@@ -11,6 +11,9 @@ struct Units {
   std::int64_t first, count;
 };
 
+/// Panels of weights in a block: the units of one would be too few for what it takes to go on to the next row.
+inline constexpr int kBlockPanels = 2;
+
 /// body(units) for all blocks of `block` units, shared out among the threads: each finds the same ones in every step.
 /// cost: as in parallel_for.
 template <class Body>
