@@ -100,6 +100,16 @@ def test_arg_and_logical_reductions():
     check(ops.count_nonzero(x, axis=1), np.count_nonzero(x, axis=1))
 
 
+@pytest.mark.parametrize("exponent", [0, 1, 2, 3, 4, 0.5, 2.0, 3.0])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
+def test_power_of_scalars(dtype, exponent):
+    x = np.arange(1, 8).astype(dtype)
+    result = ops.power(ops.convert_to_tensor(x), exponent)
+    is_float = dtype != "int32" or isinstance(exponent, float)
+    assert result.dtype == ("float32" if is_float and dtype == "int32" else dtype)
+    check(result, np.power(x.astype("float64"), exponent), 1e-6)
+
+
 def test_shapes():
     x = array(2, 3, 4)
     check(ops.reshape(x, (4, -1)), x.reshape(4, -1))
