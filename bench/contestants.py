@@ -1,6 +1,7 @@
 """The contestants in training, each with one library: `python -m bench.contestants NAME` serves one."""
 
 import importlib
+import math
 import os
 import resource
 import sys
@@ -17,6 +18,8 @@ DEVICE = os.environ.get("BENCH_DEVICE", "cpu")
 PRECISION = os.environ.get("BENCH_PRECISION", "float32")
 # The least steps of an epoch, so that what an epoch costs besides is small beside them.
 LEAST_STEPS = 1 if DEVICE == "cpu" else 32
+# A measurement takes as many epochs as it needs for so long.
+_LEAST_SECONDS = 0.1
 
 
 class Contestant:
@@ -50,7 +53,11 @@ class Contestant:
             ways = [self.epochs(w, steps, **settings) for settings in self.settings()]
             self._running = w.name, fastest([lambda way=way: way(1) for way in ways])
             self._running[1]()
-        return 1e3 * self._running[1]() / steps
+        seconds = self._running[1]()
+        if seconds < _LEAST_SECONDS:  # that was to wake the threads
+            epochs = math.ceil(_LEAST_SECONDS / seconds)
+            seconds = sum(self._running[1]() for _ in range(epochs)) / epochs
+        return 1e3 * seconds / steps
 
     def first_step_ms(self, name: str) -> float | None:
         """Milliseconds of a new model's first step: tracing, compiling and planning, where the library does so."""

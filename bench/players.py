@@ -24,6 +24,9 @@ _ENVIRONMENT = {
     "PYTHONWARNINGS": "ignore",
 }
 
+# Seconds before a contestant measures: the threads of the one before look for work for a while before they sleep.
+_PAUSE = 0.25
+
 
 class Player:
     """A contestant's process, running `python -m MODULE NAME`; its version is None where the library is missing."""
@@ -99,6 +102,7 @@ def medians(players: list[Player], rounds: int, method: str, *arguments) -> dict
     values: dict[str, list[float]] = {player.name: [] for player in players}
     for _ in range(rounds):
         for player in [p for p in players if p.name in values]:
+            time.sleep(_PAUSE)
             value = player.ask(method, *arguments)
             if value is None:
                 del values[player.name]
