@@ -252,7 +252,7 @@ std::vector<ConvShape> geometries() {
   for (std::int64_t kernel : {1, 2, 3, 5})
     for (std::int64_t stride : {1, 2, 3})
       for (std::int64_t dilation : {1, 2})
-        for (Padding pad : {Padding{0, 0}, {1, 1}, {0, 1}, {2, 3}, {4, 0}, {-1, 0}, {0, -2}}) {
+        for (Padding pad : {Padding{0, 0}, {1, 1}, {0, 1}, {2, 3}, {4, 0}, {-1, 0}, {0, -2}, {1, -1}}) {
           ConvShape s{2,
                       9,
                       8,

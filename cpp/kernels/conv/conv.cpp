@@ -112,7 +112,7 @@ class Packing {
 ConvAlgorithm choose_conv_algorithm(const ConvShape& shape) {
   if (shape.groups > 1) return shape.cin_per_group() == 1 ? ConvAlgorithm::Depthwise : ConvAlgorithm::ImplicitGemm;
   const bool reads_its_pixel = shape.kh == 1 && shape.kw == 1 && shape.stride_h == 1 && shape.stride_w == 1 &&
-                               shape.oh == shape.h && shape.ow == shape.w;
+                               shape.oh == shape.h && shape.ow == shape.w && shape.pad_top == 0 && shape.pad_left == 0;
   return reads_its_pixel ? ConvAlgorithm::Gemm : ConvAlgorithm::ImplicitGemm;
 }
 
