@@ -252,7 +252,7 @@ std::vector<ConvShape> geometries() {
   for (std::int64_t kernel : {1, 2, 3, 5})
     for (std::int64_t stride : {1, 2, 3})
       for (std::int64_t dilation : {1, 2})
-        for (Padding pad : {Padding{0, 0}, {1, 1}, {0, 1}, {2, 3}, {4, 0}, {-1, 0}, {0, -2}, {1, -1}}) {
+        for (Padding pad : {Padding{0, 0}, {1, 1}, {0, 1}, {2, 3}, {4, 0}, {-1, 0}, {0, -2}}) {
           ConvShape s{2,
                       9,
                       8,
@@ -297,6 +297,9 @@ TEST(Conv, ChannelTailsAreExact) {
 TEST(Conv, PixelTailsAreExact) {
   for (std::int64_t pixels : {1, 2, 5, 6, 7, 11, 12, 13, 14, 15, 24, 25, 27, 191, 192, 193, 400})
     for (std::int64_t cout : {16, 32, 48, 64}) check_exact<float>({1, 1, pixels, 4, 1, pixels, cout, 1, 1});
+  // Padding above or beside that the other side gives back: every filter reads the pixel before.
+  check_exact<float>({2, 5, 4, 3, 5, 4, 6, 1, 1, 1, 1, 1, 1, 1, 0});
+  check_exact<double>({2, 5, 4, 3, 5, 4, 6, 1, 1, 1, 1, 1, 1, 0, 1});
 }
 
 TEST(Conv, GroupsAreExact) {
