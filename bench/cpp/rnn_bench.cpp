@@ -2,6 +2,7 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "kernels/rnn/rnn.h"
@@ -24,7 +25,8 @@ struct Layer {
     y.resize(shape.steps * state);
     workspace.resize(shape.steps * shape.batch * rnn_workspace_size(shape));
     dx.resize(x.size()), dw_x.resize(w_x.size()), dw_h.resize(w_h.size()), db.resize(b.size());
-    scratch.resize(rnn_forward_scratch_bytes<float>(shape) / 4 + rnn_backward_scratch_bytes<float>(shape) / 4 + 16);
+    gradient.emplace(shape);
+    scratch.resize(rnn_forward_scratch_bytes<float>(shape) / 4 + gradient->scratch_bytes() / 4 + 16);
   }
 
   void forward() {
@@ -43,25 +45,25 @@ struct Layer {
                        aligned_scratch());
   }
   void backward() {
-    rnn_backward<float>(shape,
-                        {.x = x.data(),
-                         .w_x = w_x.data(),
-                         .w_h = w_h.data(),
-                         .mask = nullptr,
-                         .workspace = workspace.data(),
-                         .dy = dy.data(),
-                         .dh_T = nullptr,
-                         .dc_T = nullptr,
-                         .dx = dx.data(),
-                         .dw_x = dw_x.data(),
-                         .dw_h = dw_h.data(),
-                         .db = db.data(),
-                         .dh0 = dh0.data(),
-                         .dc0 = dc0.data()},
-                        aligned_scratch());
+    gradient->run({.x = x.data(),
+                   .w_x = w_x.data(),
+                   .w_h = w_h.data(),
+                   .mask = nullptr,
+                   .workspace = workspace.data(),
+                   .dy = dy.data(),
+                   .dh_T = nullptr,
+                   .dc_T = nullptr,
+                   .dx = dx.data(),
+                   .dw_x = dw_x.data(),
+                   .dw_h = dw_h.data(),
+                   .db = db.data(),
+                   .dh0 = dh0.data(),
+                   .dc0 = dc0.data()},
+                  aligned_scratch());
   }
 
   RnnShape shape;
+  std::optional<RnnGradient<float>> gradient;
   std::vector<float> x, w_x, w_h, b, h0, dy, y, h_T, c_T, workspace, dx, dw_x, dw_h, db, dh0, dc0, scratch;
 
  private:

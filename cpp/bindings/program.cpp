@@ -103,7 +103,9 @@ void init_program(py::module_& module) {
            py::arg("steps") = 1, py::arg("seconds") = 0.0, py::arg("results") = py::tuple(),
            "Runs step after step over rows of the sources, arrays or Rows. Returns how many steps ran.")
       .def("run_batch", &run_batch, py::arg("arrays"),
-           "Runs once on arrays with the rows of a batch. Returns arrays with the rows of the outputs.")
+           "Runs once. arrays: one for each input, with as many rows as it; other dtypes are converted, another number "
+           "of "
+           "rows is a ValueError. Returns an array of each output's shape.")
       .def("dump", &Program::dump)
       .def("set_profiling", &Program::set_profiling, py::arg("on"));
 }

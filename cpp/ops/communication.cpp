@@ -87,9 +87,11 @@ const ProcessGroup& process_group() { return group(); }
 void set_process_group(ProcessGroup given) { group() = std::move(given); }
 
 void register_communication() {
-  register_primitive({.name = "all_reduce", .infer = infer_all_reduce, .plan = plan_all_reduce});
-  register_primitive({.name = "all_reduce_start", .infer = infer_all_reduce, .plan = plan_all_reduce});
-  register_primitive({.name = "all_reduce_wait", .infer = infer_wait, .plan = plan_wait});
+  register_primitive(
+      {.name = "all_reduce", .infer = infer_all_reduce, .plan = plan_all_reduce, .meets_processes = true});
+  register_primitive(
+      {.name = "all_reduce_start", .infer = infer_all_reduce, .plan = plan_all_reduce, .meets_processes = true});
+  register_primitive({.name = "all_reduce_wait", .infer = infer_wait, .plan = plan_wait, .meets_processes = true});
 }
 
 }  // namespace dlcore

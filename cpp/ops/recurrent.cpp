@@ -1,9 +1,11 @@
 // LSTM, GRU and the simple recurrent network over whole sequences; shapes and attributes as docs/primitives.md has
 // them.
+#include <memory>
 #include <string>
 
 #include "dlcore/ops.h"
 #include "ops/families.h"
+#include "ops/float_types.h"
 #include "ops/recurrent.h"
 
 namespace dlcore {
@@ -217,7 +219,8 @@ Specs infer_grad(std::span<const TensorSpec> in, const Attrs& attrs) {
 }
 
 template <class T>
-void run_grad(const RnnShape& s, int states, const RnnGradInputs& at, bool needs_dx, const Buffers& buffers) {
+void run_grad(const RnnGradient<T>& gradient, int states, const RnnGradInputs& at, bool needs_dx,
+              const Buffers& buffers) {
   const auto optional = [&](int input) { return input < 0 ? nullptr : buffers.input<T>(input); };
   const RnnBackward<T> io{.x = buffers.input<T>(0),
                           .w_x = buffers.input<T>(1),
@@ -233,21 +236,22 @@ void run_grad(const RnnShape& s, int states, const RnnGradInputs& at, bool needs
                           .db = buffers.output<T>(3),
                           .dh0 = buffers.output<T>(4),
                           .dc0 = states == 2 ? buffers.output<T>(5) : nullptr};
-  rnn_backward(s, io, buffers.scratch);
+  gradient.run(io, buffers.scratch);
 }
 
 template <Family family>
 Kernel plan_grad(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
   const RnnShape s = rnn_grad_shape(family, in, attrs);
-  const bool single = in[0].dtype == DType::F32, needs_dx = attrs.boolean("needs_dx", true);
+  const bool needs_dx = attrs.boolean("needs_dx", true);
   const RnnGradInputs at = rnn_grad_inputs(family, attrs);
-  return {.run =
-              [=](const Buffers& buffers) {
-                (single ? run_grad<float> : run_grad<double>)(s, state_count(family), at, needs_dx, buffers);
-              },
-          .scratch_bytes = single ? rnn_backward_scratch_bytes<float>(s) : rnn_backward_scratch_bytes<double>(s),
-          .label = label_of(s.cell, true),
-          .flops = rnn_backward_flops(s)};
+  return for_float_type(in[0].dtype, [&](auto zero) -> Kernel {
+    using T = decltype(zero);
+    const auto gradient = std::make_shared<const RnnGradient<T>>(s);
+    return {.run = [=](const Buffers& buffers) { run_grad<T>(*gradient, state_count(family), at, needs_dx, buffers); },
+            .scratch_bytes = gradient->scratch_bytes(),
+            .label = label_of(s.cell, true),
+            .flops = rnn_backward_flops(s)};
+  });
 }
 
 template <Family family>

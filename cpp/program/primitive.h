@@ -98,6 +98,8 @@ struct Primitive {
   bool is_alias = false;
   /// Inputs of which only the shape is read (bit i for input i): they need no buffer.
   unsigned shape_only_inputs = 0;
+  /// Other processes take part: it runs in every run, whether its inputs have changed or not.
+  bool meets_processes = false;
   /// The boolean attribute (default true) without which the last output is empty: for what only a gradient reads.
   const char* last_output_wanted = nullptr;
 };

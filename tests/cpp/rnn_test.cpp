@@ -207,7 +207,8 @@ Backward<T> run_backward(const RnnShape& shape, Layer<T>& layer, std::vector<T>&
   const std::int64_t state = shape.batch * shape.units;
   std::vector<T> h_T(state), c_T(state), workspace(shape.steps * shape.batch * rnn_workspace_size(shape));
   Storage scratch(rnn_forward_scratch_bytes<T>(shape));
-  GuardedScratch back_scratch(rnn_backward_scratch_bytes<T>(shape));
+  const RnnGradient<T> gradient(shape);
+  GuardedScratch back_scratch(gradient.scratch_bytes());
   y.resize(state * shape.steps);
   rnn_forward(shape, layer.io(y.data(), h_T.data(), c_T.data(), workspace.data()), scratch.data());
   Backward<T> d{std::vector<T>(layer.x.size()),
@@ -216,11 +217,10 @@ Backward<T> run_backward(const RnnShape& shape, Layer<T>& layer, std::vector<T>&
                 std::vector<T>(layer.b.size()),
                 std::vector<T>(state),
                 std::vector<T>(state)};
-  rnn_backward<T>(shape,
-                  {layer.x.data(), layer.w_x.data(), layer.w_h.data(), layer.has_mask ? layer.mask.get() : nullptr,
-                   workspace.data(), layer.dy.data(), nullptr, nullptr, d.dx.data(), d.dw_x.data(), d.dw_h.data(),
-                   d.db.data(), d.dh0.data(), layer.lstm() ? d.dc0.data() : nullptr},
-                  back_scratch.data());
+  gradient.run({layer.x.data(), layer.w_x.data(), layer.w_h.data(), layer.has_mask ? layer.mask.get() : nullptr,
+                workspace.data(), layer.dy.data(), nullptr, nullptr, d.dx.data(), d.dw_x.data(), d.dw_h.data(),
+                d.db.data(), d.dh0.data(), layer.lstm() ? d.dc0.data() : nullptr},
+               back_scratch.data());
   EXPECT_TRUE(back_scratch.untouched()) << text_of(shape);
   return d;
 }

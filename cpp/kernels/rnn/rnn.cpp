@@ -5,7 +5,6 @@
 
 #include "base/isa.h"
 #include "base/parallel.h"
-#include "kernels/gemm/gemm.h"
 #include "kernels/rnn/rows.h"
 
 namespace dlcore {
@@ -121,106 +120,79 @@ void rnn_forward(const RnnShape& s, const RnnForward<T>& io, void* scratch) {
 
 // ------------------------------------------------------------------------------------------------------------ backward
 
-namespace {
-
-/// The products that are left when all deltas are known.
 template <class T>
-struct BackwardProducts {
-  GemmPlan dw_x, dw_h[2], dx;
-  std::size_t scratch_bytes;
-
-  explicit BackwardProducts(const RnnShape& s) {
-    const std::int64_t cols = rnn_gates(s.cell) * s.units, pairs = s.batch * s.steps, stride = rnn_delta_stride<T>(s);
-    const RecurrentParts parts = recurrent_parts(s.cell);
-    GemmShape shape = dense_gemm(s.channels, cols, pairs, true);
-    shape.ldb = stride;
-    dw_x = plan_gemm<T>(shape);
-    for (int i = 0; i < 2; ++i) {
-      shape = dense_gemm(s.units, parts.part[i].vectors * s.units, pairs, true);
-      shape.ldb = stride;
-      shape.ldc = cols;
-      dw_h[i] = plan_gemm<T>(shape);
-    }
-    shape = dense_gemm(pairs, s.channels, cols, false, true);
-    shape.lda = stride;
-    dx = plan_gemm<T>(shape);
-    scratch_bytes = std::max({dw_x.scratch_bytes, dw_h[0].scratch_bytes, dw_h[1].scratch_bytes, dx.scratch_bytes});
+RnnGradient<T>::RnnGradient(const RnnShape& s) : shape_(s) {
+  const std::int64_t cols = rnn_gates(s.cell) * s.units, pairs = s.batch * s.steps, stride = rnn_delta_stride<T>(s);
+  const RecurrentParts parts = recurrent_parts(s.cell);
+  GemmShape product = dense_gemm(s.channels, cols, pairs, true);
+  product.ldb = stride;
+  dw_x_ = plan_gemm<T>(product);
+  for (int i = 0; i < 2; ++i) {
+    product = dense_gemm(s.units, parts.part[i].vectors * s.units, pairs, true);
+    product.ldb = stride;
+    product.ldc = cols;
+    dw_h_[i] = plan_gemm<T>(product);
   }
-};
+  product = dense_gemm(pairs, s.channels, cols, false, true);
+  product.lda = stride;
+  dx_ = plan_gemm<T>(product);
 
-/// Places in scratch, in elements: packed weights, what all rows and steps leave (RnnDeltas), then for each chunk what
-/// it works in, or for the products what they do.
-struct BackwardPlaces {
-  std::int64_t deltas, states, state_elements, db, db_elements;
-  std::int64_t tasks, task_elements, end;
-};
-template <class T>
-BackwardPlaces backward_places(const RnnShape& s) {
-  const std::int64_t pairs = s.batch * s.steps, chunks = std::max<std::int64_t>(1, chunks_of<T>(s));
-  BackwardPlaces at;
-  at.deltas = whole_lines<T>(rows_of<T>().packed_backward(s));
-  at.states = at.deltas + pairs * rnn_delta_stride<T>(s);
-  at.state_elements = whole_lines<T>(pairs * s.units);
-  at.db = at.states + recurrent_parts(s.cell).states * at.state_elements;
-  at.db_elements = whole_lines<T>(rnn_layout(s.cell).deltas * s.units);
-  at.tasks = at.db + chunks * at.db_elements;
-  at.task_elements = whole_lines<T>(rows_of<T>().scratch_backward(s));
-  at.end =
-      at.tasks + std::max(chunks * at.task_elements,
-                          whole_lines<T>(static_cast<std::int64_t>(BackwardProducts<T>(s).scratch_bytes / sizeof(T))));
-  return at;
+  const std::int64_t chunks = std::max<std::int64_t>(1, chunks_of<T>(s));
+  const std::size_t room =
+      std::max({dw_x_.scratch_bytes, dw_h_[0].scratch_bytes, dw_h_[1].scratch_bytes, dx_.scratch_bytes});
+  at_.deltas = whole_lines<T>(rows_of<T>().packed_backward(s));
+  at_.states = at_.deltas + pairs * stride;
+  at_.state_elements = whole_lines<T>(pairs * s.units);
+  at_.db = at_.states + parts.states * at_.state_elements;
+  at_.db_elements = whole_lines<T>(rnn_layout(s.cell).deltas * s.units);
+  at_.tasks = at_.db + chunks * at_.db_elements;
+  at_.task_elements = whole_lines<T>(rows_of<T>().scratch_backward(s));
+  at_.end =
+      at_.tasks + std::max(chunks * at_.task_elements, whole_lines<T>(static_cast<std::int64_t>(room / sizeof(T))));
 }
 
-/// db [bias_rows, G*U], the sum over the chunks in order: the deltas of the inputs' sums, then those of the recurrent
-/// ones.
+/// db [bias_rows, G*U] out of the chunks' sums, added in order: the deltas of the inputs' sums, then those of the
+/// recurrent ones.
 template <class T>
-void store_bias_gradient(const RnnShape& s, const BackwardPlaces& at, T* db, T* out) {
-  const std::int64_t units = s.units, cols = rnn_gates(s.cell) * units, deltas = rnn_layout(s.cell).deltas * units;
-  if (s.batch == 0) std::fill_n(db, deltas, T{0});
-  for (std::int64_t chunk = 1; chunk < chunks_of<T>(s); ++chunk)
-    for (std::int64_t i = 0; i < deltas; ++i) db[i] += db[chunk * at.db_elements + i];
-  std::copy_n(db, cols, out);
-  if (s.bias_rows == 1) return;
-  std::copy_n(db, 2 * units, out + cols);
-  std::copy_n(db + 3 * units, units, out + cols + 2 * units);
-}
-
-}  // namespace
-
-template <class T>
-std::size_t rnn_backward_scratch_bytes(const RnnShape& s) {
-  return sizeof(T) * backward_places<T>(s).end;
+void RnnGradient<T>::store_bias_gradient(T* sums, T* db) const {
+  const std::int64_t units = shape_.units, cols = rnn_gates(shape_.cell) * units;
+  const std::int64_t deltas = rnn_layout(shape_.cell).deltas * units;
+  if (shape_.batch == 0) std::fill_n(sums, deltas, T{0});
+  for (std::int64_t chunk = 1; chunk < chunks_of<T>(shape_); ++chunk)
+    for (std::int64_t i = 0; i < deltas; ++i) sums[i] += sums[chunk * at_.db_elements + i];
+  std::copy_n(sums, cols, db);
+  if (shape_.bias_rows == 1) return;
+  std::copy_n(sums, 2 * units, db + cols);
+  std::copy_n(sums + 3 * units, units, db + cols + 2 * units);
 }
 
 template <class T>
-void rnn_backward(const RnnShape& s, const RnnBackward<T>& io, void* scratch) {
-  const BackwardPlaces at = backward_places<T>(s);
+void RnnGradient<T>::run(const RnnBackward<T>& io, void* scratch) const {
+  const RnnShape& s = shape_;
   const RecurrentParts parts = recurrent_parts(s.cell);
   T* const packed = static_cast<T*>(scratch);
-  T* const deltas = packed + at.deltas;
-  T* const states[2] = {packed + at.states, packed + at.states + (parts.states - 1) * at.state_elements};
+  T* const deltas = packed + at_.deltas;
+  T* const states[2] = {packed + at_.states, packed + at_.states + (parts.states - 1) * at_.state_elements};
+  T* const tasks = packed + at_.tasks;
   rows_of<T>().pack_backward(s, io.w_h, packed);
   for_chunks<T>(s, rnn_forward_flops(s), [&](std::int64_t chunk, std::int64_t first, std::int64_t rows) {
-    rows_of<T>().backward(s, io, packed, {deltas, {states[0], states[1]}, packed + at.db + chunk * at.db_elements},
-                          first, rows, packed + at.tasks + chunk * at.task_elements);
+    rows_of<T>().backward(s, io, packed, {deltas, {states[0], states[1]}, packed + at_.db + chunk * at_.db_elements},
+                          first, rows, tasks + chunk * at_.task_elements);
   });
-  store_bias_gradient(s, at, packed + at.db, io.db);
+  store_bias_gradient(packed + at_.db, io.db);
 
-  const BackwardProducts<T> products(s);
-  T* const room = packed + at.tasks;
-  gemm<T>(products.dw_x, io.x, deltas, io.dw_x, {}, room);
+  gemm<T>(dw_x_, io.x, deltas, io.dw_x, {}, tasks);
   for (int i = 0; i < parts.count; ++i) {
     const RecurrentPart& part = parts.part[i];
-    gemm<T>(products.dw_h[i], states[i], deltas + part.from * s.units, io.dw_h + part.into * s.units, {}, room);
+    gemm<T>(dw_h_[i], states[i], deltas + part.from * s.units, io.dw_h + part.into * s.units, {}, tasks);
   }
-  if (io.dx) gemm<T>(products.dx, deltas, io.w_x, io.dx, {}, room);
+  if (io.dx) gemm<T>(dx_, deltas, io.w_x, io.dx, {}, tasks);
 }
 
 #define DLCORE_INSTANTIATE(T)                                              \
   template std::size_t rnn_forward_scratch_bytes<T>(const RnnShape&);      \
-  template std::size_t rnn_backward_scratch_bytes<T>(const RnnShape&);     \
   template void rnn_forward(const RnnShape&, const RnnForward<T>&, void*); \
-  template void rnn_backward(const RnnShape&, const RnnBackward<T>&, void*);
+  template class RnnGradient<T>;
 DLCORE_INSTANTIATE(float)
 DLCORE_INSTANTIATE(double)
 

@@ -12,7 +12,7 @@
 /// mask [B,T] or null.  y [B,T,U] in the order of the steps.  h_T, c_T [B,U].  All dense; no alignment needed.
 /// workspace [T,B,rnn_workspace_size]: what the backward pass needs of every step (activated gates, states); null where
 /// there is none.
-/// scratch: rnn_*_scratch_bytes, 64-byte aligned.
+/// scratch: as many bytes as rnn_forward_scratch_bytes and RnnGradient say, 64-byte aligned.
 ///
 /// Backward: dy, dh_T, dc_T may be null (zero). Outputs are overwritten; dx may be null (not wanted).
 /// Threads share the batch while rows go through time, or the units of every step where rows are few or the weights
@@ -25,6 +25,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "kernels/gemm/gemm.h"
 
 namespace dlcore {
 
@@ -87,12 +89,29 @@ struct RnnBackward {
 template <class T>
 std::size_t rnn_forward_scratch_bytes(const RnnShape& shape);
 template <class T>
-std::size_t rnn_backward_scratch_bytes(const RnnShape& shape);
-
-template <class T>
 void rnn_forward(const RnnShape& shape, const RnnForward<T>& io, void* scratch);
+
+/// The backward pass, planned once for one shape.
 template <class T>
-void rnn_backward(const RnnShape& shape, const RnnBackward<T>& io, void* scratch);
+class RnnGradient {
+ public:
+  explicit RnnGradient(const RnnShape& shape);
+  std::size_t scratch_bytes() const { return sizeof(T) * at_.end; }
+  void run(const RnnBackward<T>& io, void* scratch) const;
+
+ private:
+  /// Places in scratch, in elements: packed weights, what all rows and steps leave (rows.h), then for each chunk of
+  /// rows what it works in, or for the products what they do.
+  struct Places {
+    std::int64_t deltas, states, state_elements, db, db_elements, tasks, task_elements, end;
+  };
+
+  void store_bias_gradient(T* sums, T* db) const;
+
+  RnnShape shape_;
+  GemmPlan dw_x_, dw_h_[2], dx_;  // the products that are left when all deltas are known
+  Places at_;
+};
 
 /// Multiplications and additions of the products, counted twice.
 double rnn_forward_flops(const RnnShape& shape);

@@ -20,7 +20,7 @@ std::vector<bool> settled_values(const Graph& graph) {
       settled[v] = value.source == Source::Constant;
   }
   for (const Node& node : graph.nodes) {
-    bool all = true;
+    bool all = !node.op->meets_processes;
     for (std::size_t i = 0; i < node.in.size(); ++i) all = all && (settled[node.in[i]] || !reads_bytes(*node.op, i));
     for (int value : node.out) settled[value] = all;
   }

@@ -7,7 +7,8 @@
 
 namespace dlcore {
 
-/// Per value: whether it depends on nothing but constants and variables that the graph does not assign.
+/// Per value: whether it depends on nothing but constants and variables that the graph does not assign, and on no other
+/// process.
 std::vector<bool> settled_values(const Graph& graph);
 
 }  // namespace dlcore

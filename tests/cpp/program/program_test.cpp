@@ -303,6 +303,13 @@ TEST(Settled, IsComputedAgainAfterEveryKindOfWriteToItsVariable) {
   expect_current("steps of a program");
 }
 
+TEST(Settled, IsNothingThatOtherProcessesTakePartIn) {
+  const auto v = std::make_shared<Variable>(random_tensor({64, 3}, 1), "v");
+  const auto graph = std::make_shared<Graph>();
+  graph->set_outputs(std::array{unary("exp", apply("all_reduce", {unary("neg", graph->read(v))}))}, {});
+  EXPECT_EQ(optimise(*graph).settled, 1);  // neg
+}
+
 TEST(Settled, IsNothingThatFollowsFromAVariableWhichTheProgramWrites) {
   const auto v = std::make_shared<Variable>(random_tensor({64, 3}, 1), "v");
   const auto graph = added_to_exp(v);

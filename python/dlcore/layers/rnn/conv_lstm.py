@@ -5,7 +5,7 @@ from dlcore.backend.arguments import fraction, int_tuple, one_of, positive_int
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.layers.rnn.cell_dropout import CellDropout
-from dlcore.layers.rnn.gated import of_cell, weight_options
+from dlcore.layers.rnn.gated import ShowsCell, of_cell, weight_options
 from dlcore.layers.rnn.lstm import forget_bias_of_one
 from dlcore.layers.rnn.rnn import RNN
 from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
@@ -141,7 +141,7 @@ class _ConvLSTMCell(CellDropout, Layer):
         }
 
 
-class _ConvLSTM(RNN):
+class _ConvLSTM(ShowsCell, RNN):
     rank = None
 
     def __init__(
@@ -214,21 +214,8 @@ class _ConvLSTM(RNN):
     padding = of_cell("padding")
     data_format = of_cell("data_format")
     dilation_rate = of_cell("dilation_rate")
-    activation = of_cell("activation")
     recurrent_activation = of_cell("recurrent_activation")
-    use_bias = of_cell("use_bias")
     unit_forget_bias = of_cell("unit_forget_bias")
-    dropout = of_cell("dropout")
-    recurrent_dropout = of_cell("recurrent_dropout")
-    kernel_initializer = of_cell("kernel_initializer")
-    recurrent_initializer = of_cell("recurrent_initializer")
-    bias_initializer = of_cell("bias_initializer")
-    kernel_regularizer = of_cell("kernel_regularizer")
-    recurrent_regularizer = of_cell("recurrent_regularizer")
-    bias_regularizer = of_cell("bias_regularizer")
-    kernel_constraint = of_cell("kernel_constraint")
-    recurrent_constraint = of_cell("recurrent_constraint")
-    bias_constraint = of_cell("bias_constraint")
 
 
 class ConvLSTM1D(_ConvLSTM):

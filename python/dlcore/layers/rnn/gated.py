@@ -29,6 +29,29 @@ def check_use_cudnn(kind, use_cudnn):
         raise ValueError(f'{kind}: use_cudnn must be "auto", True or False. Got use_cudnn={use_cudnn!r}.')
 
 
+def of_cell(name):
+    """A read-only property of a layer that is an attribute of its cell."""
+    return property(lambda layer: getattr(layer.cell, name))
+
+
+class ShowsCell:
+    """Mixed into layers around a cell: the arguments that all cells take are attributes of the layer too."""
+
+    activation = of_cell("activation")
+    use_bias = of_cell("use_bias")
+    dropout = of_cell("dropout")
+    recurrent_dropout = of_cell("recurrent_dropout")
+    kernel_initializer = of_cell("kernel_initializer")
+    recurrent_initializer = of_cell("recurrent_initializer")
+    bias_initializer = of_cell("bias_initializer")
+    kernel_regularizer = of_cell("kernel_regularizer")
+    recurrent_regularizer = of_cell("recurrent_regularizer")
+    bias_regularizer = of_cell("bias_regularizer")
+    kernel_constraint = of_cell("kernel_constraint")
+    recurrent_constraint = of_cell("recurrent_constraint")
+    bias_constraint = of_cell("bias_constraint")
+
+
 class GatedCell(CellDropout, Layer):
     """Base of the cells: weights kernel [C, G * U], recurrent_kernel [U, G * U] and bias for G gates of U units.
 
@@ -124,10 +147,11 @@ class GatedCell(CellDropout, Layer):
         return config
 
 
-class GatedRNN(RNN):
+class GatedRNN(ShowsCell, RNN):
     """Base of the layers: runs its cell over the whole sequence in one primitive where the primitive knows how."""
 
     primitive = None
+    units = of_cell("units")
 
     def __init__(self, cell, return_sequences, return_state, go_backwards, stateful, unroll, **kwargs):
         super().__init__(cell, return_sequences, return_state, go_backwards, stateful, unroll, **kwargs)
@@ -187,8 +211,3 @@ class GatedRNN(RNN):
 def weight_options(arguments):
     """The entries of a constructor's arguments that say how weights start and are kept in check."""
     return {name: arguments[name] for name in _OPTION_NAMES}
-
-
-def of_cell(name):
-    """A read-only property of a layer that is an attribute of its cell."""
-    return property(lambda layer: getattr(layer.cell, name))

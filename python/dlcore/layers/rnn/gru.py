@@ -151,19 +151,5 @@ class GRU(GatedRNN):
     def _attributes(self):
         return {**super()._attributes(), "reset_after": bool(self.cell.reset_after)}
 
-    units = of_cell("units")
-    activation = of_cell("activation")
     recurrent_activation = of_cell("recurrent_activation")
-    use_bias = of_cell("use_bias")
     reset_after = of_cell("reset_after")
-    dropout = of_cell("dropout")
-    recurrent_dropout = of_cell("recurrent_dropout")
-    kernel_initializer = of_cell("kernel_initializer")
-    recurrent_initializer = of_cell("recurrent_initializer")
-    bias_initializer = of_cell("bias_initializer")
-    kernel_regularizer = of_cell("kernel_regularizer")
-    recurrent_regularizer = of_cell("recurrent_regularizer")
-    bias_regularizer = of_cell("bias_regularizer")
-    kernel_constraint = of_cell("kernel_constraint")
-    recurrent_constraint = of_cell("recurrent_constraint")
-    bias_constraint = of_cell("bias_constraint")

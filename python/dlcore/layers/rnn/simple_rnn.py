@@ -1,5 +1,5 @@
 from dlcore import ops
-from dlcore.layers.rnn.gated import GatedCell, GatedRNN, of_cell, weight_options
+from dlcore.layers.rnn.gated import GatedCell, GatedRNN, weight_options
 
 
 class SimpleRNNCell(GatedCell):
@@ -105,18 +105,3 @@ class SimpleRNN(GatedRNN):
             activity_regularizer=activity_regularizer,
             **kwargs,
         )
-
-    units = of_cell("units")
-    activation = of_cell("activation")
-    use_bias = of_cell("use_bias")
-    dropout = of_cell("dropout")
-    recurrent_dropout = of_cell("recurrent_dropout")
-    kernel_initializer = of_cell("kernel_initializer")
-    recurrent_initializer = of_cell("recurrent_initializer")
-    bias_initializer = of_cell("bias_initializer")
-    kernel_regularizer = of_cell("kernel_regularizer")
-    recurrent_regularizer = of_cell("recurrent_regularizer")
-    bias_regularizer = of_cell("bias_regularizer")
-    kernel_constraint = of_cell("kernel_constraint")
-    recurrent_constraint = of_cell("recurrent_constraint")
-    bias_constraint = of_cell("bias_constraint")
