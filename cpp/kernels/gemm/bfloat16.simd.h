@@ -23,6 +23,27 @@ struct VectorOf<BfloatPair> {
 
 typedef std::uint16_t u16half __attribute__((vector_size(DLCORE_SIMD_BYTES / 2)));
 
+// Clang 16 crashes where it optimises vectors of bfloat16, so it does not see any.
+/// sum + the products of pairs, two in each lane.
+DLCORE_INLINE f32v add_pairs(f32v sum, i32v a, i32v b) {
+#if defined(__clang__)
+  __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+  return sum;
+#else
+  return _mm512_dpbf16_ps(sum, bitcast<__m512bh>(a), bitcast<__m512bh>(b));
+#endif
+}
+/// `low` and, behind it, `high`, rounded to bfloat16.
+DLCORE_INLINE __m512i round_both(f32v low, f32v high) {
+#if defined(__clang__)
+  __m512i rounded;
+  __asm__("vcvtne2ps2bf16 %2, %1, %0" : "=v"(rounded) : "v"(high), "v"(low));
+  return rounded;
+#else
+  return bitcast<__m512i>(_mm512_cvtne2ps_pbh(bitcast<__m512>(high), bitcast<__m512>(low)));
+#endif
+}
+
 /// The first `lanes` elements, the others zero.
 DLCORE_INLINE u16half load_half(const Bfloat* x, int lanes) {
   if (lanes == kF32) return bitcast<u16half>(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)));
@@ -35,8 +56,7 @@ DLCORE_INLINE f32v load_as_float(const Bfloat* x, int lanes) {
 DLCORE_INLINE __mmask32 first_of(int elements) { return static_cast<__mmask32>((std::uint64_t{1} << elements) - 1u); }
 /// The first elements of `low` and, behind it, `high`.
 DLCORE_INLINE void store_rounded(Bfloat* x, f32v low, f32v high, int elements) {
-  const auto rounded = bitcast<__m512i>(_mm512_cvtne2ps_pbh(bitcast<__m512>(high), bitcast<__m512>(low)));
-  _mm512_mask_storeu_epi16(x, first_of(elements), rounded);
+  _mm512_mask_storeu_epi16(x, first_of(elements), round_both(low, high));
 }
 
 template <>
@@ -49,16 +69,14 @@ struct Operand<BfloatPair> {
     __builtin_memcpy(&pair, x, sizeof(pair));
     return broadcast(pair);
   }
-  static DLCORE_INLINE f32v multiply_add(i32v a, i32v b, f32v sum) {
-    return _mm512_dpbf16_ps(sum, bitcast<__m512bh>(a), bitcast<__m512bh>(b));
-  }
+  static DLCORE_INLINE f32v multiply_add(i32v a, i32v b, f32v sum) { return add_pairs(sum, a, b); }
   static DLCORE_INLINE i32v load_units(const Bfloat* x, int elements) {
     return bitcast<i32v>(_mm512_maskz_loadu_epi16(first_of(elements), x));
   }
   static DLCORE_INLINE i32v load_step(const Bfloat* x, std::int64_t ld, int lanes, int steps) {
     const auto first = bitcast<__m256i>(load_half(x, lanes));
     const auto second = steps == 1 ? __m256i{} : bitcast<__m256i>(load_half(x + ld, lanes));
-    const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1);
+    const __m512i both = _mm512_maskz_inserti64x4(0xff, _mm512_castsi256_si512(first), second, 1);
     const i32v lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     return bitcast<i32v>(_mm512_permutexvar_epi16(bitcast<__m512i>(lane | (lane + kF32) << 16), both));
   }
