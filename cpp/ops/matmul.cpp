@@ -60,7 +60,13 @@ void check_dtypes(std::span<const TensorSpec> in) {
     throw type_error("the operands should be floating-point, int32 or int64; got ", in[0], ". Cast them first.");
 }
 
-Specs infer_matmul(std::span<const TensorSpec> in, const Attrs& attrs) {
+/// The other inputs of a matmul with kHasPanels.
+std::span<const TensorSpec> without_panels(std::span<const TensorSpec> in, const Attrs& attrs) {
+  return attrs.boolean(kHasPanels, false) && !in.empty() ? in.first(in.size() - 1) : in;
+}
+
+Specs infer_matmul(std::span<const TensorSpec> inputs, const Attrs& attrs) {
+  const std::span<const TensorSpec> in = without_panels(inputs, attrs);
   expect_inputs(in, 2, 3);
   check_dtypes(in);
   const bool ta = attrs.boolean("transpose_a", false), tb = attrs.boolean("transpose_b", false);
@@ -119,6 +125,42 @@ MatmulBatch matmul_batch(std::span<const TensorSpec> in, const TensorSpec& out, 
 
 namespace {
 
+/// The product [1, cols] = [1, rows] b, for what depends on b alone.
+GemmShape product_with(const TensorSpec& b, bool transpose_b) {
+  const MatrixSize size = matrix_size(b.shape, transpose_b);
+  return dense_gemm(1, size.cols, size.rows, false, transpose_b);
+}
+
+/// Whether products of this type run without a conversion.
+bool is_multiplied(DType dtype) {
+  return dtype == DType::F32 || dtype == DType::F64 || (dtype == DType::BF16 && gemm_bfloat_kernels());
+}
+
+/// body(T()) for such a type.
+template <class Body>
+auto for_product_type(DType dtype, const Body& body) {
+  switch (dtype) {
+    case DType::BF16:
+      return body(Bfloat());
+    case DType::F64:
+      return body(double());
+    default:
+      return body(float());
+  }
+}
+
+}  // namespace
+
+bool keeps_panels(std::span<const TensorSpec> in, const TensorSpec& out, const Attrs& attrs) {
+  const bool ta = attrs.boolean("transpose_a", false), tb = attrs.boolean("transpose_b", false);
+  if (!is_multiplied(in[1].dtype) || !folds(in, ta)) return false;
+  GemmShape shape = product_with(in[1], tb);
+  shape.m = shape.n == 0 ? 0 : out.shape.elements() / shape.n;
+  return for_product_type(in[1].dtype, [&](auto type) { return gemm_gains_from_packed_b<decltype(type)>(shape); });
+}
+
+namespace {
+
 using Batch = MatmulBatch;
 
 std::size_t align(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -159,12 +201,15 @@ void run_batch(const Batch& batch, const BatchPlan& plan, const T* a, const T* b
 
 template <class T>
 Kernel plan_float(Batch batch, const Attrs& attrs, bool has_bias) {
+  const bool has_panels = attrs.boolean(kHasPanels, false);
+  const int b = !has_panels ? 1 : has_bias ? 3 : 2;
+  batch.shape.packed_b = has_panels;
   const BatchPlan plan = plan_batch<T>(batch);
   const Activation activation = activation_of(attrs);
   return {.run =
               [=, batch = std::move(batch)](const Buffers& buffers) {
                 const GemmEpilogue<T> epilogue{has_bias ? buffers.input<T>(2) : nullptr, activation};
-                run_batch(batch, plan, buffers.input<T>(0), buffers.input<T>(1), buffers.output<T>(0), epilogue,
+                run_batch(batch, plan, buffers.input<T>(0), buffers.input<T>(b), buffers.output<T>(0), epilogue,
                           static_cast<std::byte*>(buffers.scratch));
               },
           .scratch_bytes = plan.scratch_bytes,
@@ -199,24 +244,16 @@ Kernel plan_integer(Batch batch, bool has_bias) {
 }
 
 Kernel plan_for_dtype(DType dtype, Batch batch, const Attrs& attrs, bool has_bias) {
-  switch (dtype) {
-    case DType::BF16:
-      return plan_float<Bfloat>(std::move(batch), attrs, has_bias);
-    case DType::F64:
-      return plan_float<double>(std::move(batch), attrs, has_bias);
-    case DType::I32:
-      return plan_integer<std::uint32_t>(std::move(batch), has_bias);
-    case DType::I64:
-      return plan_integer<std::uint64_t>(std::move(batch), has_bias);
-    default:
-      return plan_float<float>(std::move(batch), attrs, has_bias);
-  }
+  if (dtype == DType::I32) return plan_integer<std::uint32_t>(std::move(batch), has_bias);
+  if (dtype == DType::I64) return plan_integer<std::uint64_t>(std::move(batch), has_bias);
+  return for_product_type(dtype,
+                          [&](auto type) { return plan_float<decltype(type)>(std::move(batch), attrs, has_bias); });
 }
 
 Kernel plan_matmul(std::span<const TensorSpec> in, std::span<const TensorSpec> out, const Attrs& attrs) {
   Batch batch = matmul_batch(in, out[0], attrs);
   const double k = static_cast<double>(batch.shape.k);
-  Kernel kernel = plan_for_dtype(out[0].dtype, std::move(batch), attrs, in.size() == 3);
+  Kernel kernel = plan_for_dtype(out[0].dtype, std::move(batch), attrs, without_panels(in, attrs).size() == 3);
   kernel.flops = 2 * k * static_cast<double>(out[0].shape.elements());
   return kernel;
 }
@@ -224,8 +261,27 @@ Kernel plan_matmul(std::span<const TensorSpec> in, std::span<const TensorSpec> o
 // 16-bit floats are computed in float32, where the processor has no products of bfloat16.
 Kernel plan_any_matmul(std::span<const TensorSpec> in, std::span<const TensorSpec> out, const Attrs& attrs) {
   static const Plan plan_converted = on_float32(plan_matmul);
-  const bool direct = out[0].dtype != DType::BF16 || gemm_bfloat_kernels();
-  return direct && out[0].dtype != DType::F16 ? plan_matmul(in, out, attrs) : plan_converted(in, out, attrs);
+  const bool direct = is_multiplied(out[0].dtype) || !is_float(out[0].dtype);
+  return direct ? plan_matmul(in, out, attrs) : plan_converted(in, out, attrs);
+}
+
+Specs infer_panels(std::span<const TensorSpec> in, const Attrs& attrs) {
+  expect_inputs(in, 1);
+  if (!is_multiplied(in[0].dtype) || batch_of(in[0].shape).elements() != 1)
+    throw value_error("b is ", in[0], "; expected one matrix of a floating-point type that is multiplied as it is.");
+  const GemmShape shape = product_with(in[0], attrs.boolean("transpose_b", false));
+  const std::size_t bytes =
+      for_product_type(in[0].dtype, [&](auto type) { return gemm_packed_b_bytes<decltype(type)>(shape); });
+  return {{in[0].dtype, {static_cast<std::int64_t>(bytes / size_of(in[0].dtype))}}};
+}
+
+Kernel plan_panels(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
+  const GemmShape shape = product_with(in[0], attrs.boolean("transpose_b", false));
+  return for_product_type(in[0].dtype, [&](auto type) {
+    using T = decltype(type);
+    return Kernel{.run = [=](const Buffers& b) { gemm_pack_b(shape, b.input<T>(0), b.output<T>(0)); },
+                  .label = "gemm_pack_b"};
+  });
 }
 
 // ------------------------------------------------------------------------------------------------------------ gradient
@@ -265,6 +321,7 @@ std::vector<Tensor> matmul_vjp(const VjpContext& ctx) {
 
 void register_matmul() {
   register_primitive({.name = "matmul", .infer = infer_matmul, .plan = plan_any_matmul, .vjp = matmul_vjp});
+  register_primitive({.name = "matmul_panels", .infer = infer_panels, .plan = plan_panels});
 }
 
 }  // namespace dlcore

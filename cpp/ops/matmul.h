@@ -13,4 +13,9 @@ struct MatmulBatch {
 };
 MatmulBatch matmul_batch(std::span<const TensorSpec> in, const TensorSpec& out, const Attrs& attrs);
 
+/// The attribute of a matmul whose last input is what matmul_panels made of b.
+inline constexpr const char* kHasPanels = "has_panels";
+/// Whether it pays to keep the packed b from run to run.
+bool keeps_panels(std::span<const TensorSpec> in, const TensorSpec& out, const Attrs& attrs);
+
 }  // namespace dlcore

@@ -29,9 +29,9 @@ void fuse_pooling(Graph& graph);
 void fuse_weight_gradients(Graph& graph);
 /// Chains of pointwise nodes become one node each, a single loop over tiles.
 void fuse_pointwise(Graph& graph);
-/// The filters of convolutions that do not change from run to run are transformed apart, where that makes Winograd's
-/// algorithm pay.
-void transform_settled_filters(Graph& graph);
+/// Weights that do not change from run to run are brought apart into the form that kernels read: the filters of
+/// convolutions transformed, where that makes Winograd's algorithm pay, the matrices of products packed.
+void prepare_settled_weights(Graph& graph);
 /// Moves nodes to the front that depend on nothing but constants and variables which the graph does not assign: the
 /// settled ones. What they make is kept from run to run.
 void settle(Graph& graph);

@@ -190,6 +190,15 @@ TYPED_TEST(Gemm, PackedB) {
         }
 }
 
+TYPED_TEST(Gemm, PackedBOfALongRow) {
+  using T = TypeParam;
+  for (int which = 0; which < 4; ++which) {
+    GemmShape s = with_transposes(1, 40, 9001, which);
+    s.packed_b = true;
+    Case<T>(s, integers<T>).check({}, 0);
+  }
+}
+
 TYPED_TEST(Gemm, RoundingStaysInItsBound) {
   using T = TypeParam;
   for (std::int64_t k : {3, 100, 2500, 5001})

@@ -29,6 +29,7 @@ constexpr std::int64_t kUsesOfPackedA = 16;  // column tiles from which packing 
 constexpr std::int64_t kSplitLength = 512;   // k of a partial product at least
 constexpr double kRowTaskCost = 5000;        // and of one row, whose B is read as it lies when k alone is cut
 constexpr std::int64_t kRowSplitLength = 128;
+constexpr std::int64_t kPanelSplitLength = 4096;  // where it comes packed: panels that are read whole come fastest
 
 // Of the units that the loops count: an element, or a pair along k of 16-bit ones.
 std::size_t unit_bytes(std::size_t element_bytes) { return std::max(element_bytes, sizeof(float)); }
@@ -115,22 +116,24 @@ bool packs_a_per_task(const GemmPlan& plan) {
 // where the other threads would have nothing to do.
 void choose_tasks(GemmPlan& plan) {
   const GemmShape& s = plan.shape;
-  const bool row = s.m == 1;
+  const bool row = s.m == 1, packed_row = row && s.packed_b;
   const double tasks = std::clamp(plan.cost / (row ? kRowTaskCost : kTaskCost), 1.0, kTasks);
-  const std::int64_t least_k = row ? kRowSplitLength : kSplitLength;
+  const std::int64_t least_k = packed_row ? kPanelSplitLength : row ? kRowSplitLength : kSplitLength;
   plan.block_m = round_up(std::max<std::int64_t>(s.m, 1), plan.mr);
   plan.block_n = round_up(std::max<std::int64_t>(s.n, 1), plan.nr);
   std::int64_t splits = 1;
   for (;;) {
     const std::int64_t count = parts(s.m, plan.block_m) * parts(s.n, plan.block_n) * splits;
     if (static_cast<double>(count) >= tasks) break;
-    const std::int64_t never = INT64_MAX, tiles = count == 1 ? 2 : 4;
+    const std::int64_t never = INT64_MAX, tiles = packed_row ? 1 : count == 1 ? 2 : 4;
     const std::int64_t least_m = tiles * plan.mr, least_n = tiles * plan.nr;
     const std::int64_t cut_m =
         plan.block_m >= 2 * least_m && !packs_b_per_task(plan) ? parts(s.m, plan.block_m) * s.n * plan.k : never;
-    const std::int64_t cut_n =
-        plan.block_n >= 2 * least_n && !packs_a_per_task(plan) ? parts(s.n, plan.block_n) * s.m * plan.k : never;
-    const std::int64_t cut_k = plan.k >= 2 * splits * least_k ? (row ? 0 : 12 * splits * s.m * s.n) : never;
+    const std::int64_t cut_n = plan.block_n >= 2 * least_n && !packs_a_per_task(plan)
+                                   ? (packed_row ? 0 : parts(s.n, plan.block_n) * s.m * plan.k)
+                                   : never;
+    const std::int64_t cut_k =
+        plan.k >= 2 * splits * least_k ? (row && !s.packed_b ? 0 : 12 * splits * s.m * s.n) : never;
     if (cut_m == never && cut_n == never && cut_k == never) break;
     if (cut_k <= cut_m && cut_k <= cut_n)
       splits *= 2;
@@ -293,6 +296,15 @@ void gemm_pack_b(const GemmShape& shape, const T* b, T* packed) {
   entries<T>().pack_b(shape, b, packed);
 }
 
+// Not where the columns fill less than half of the panels, and not where memory sets the pace. A single row reads B as
+// it lies just as fast where its sums stay in registers (gemv.simd.h), and packed pairs tile by tile.
+template <class T>
+bool gemm_gains_from_packed_b(const GemmShape& s) {
+  const std::size_t packed = gemm_packed_b_bytes<T>(s), stored = static_cast<std::size_t>(s.n * s.k) * sizeof(T);
+  if (s.m == 0 || packed > 2 * stored || packed > cache_sizes().l3) return false;
+  return s.m > 1 || (sizeof(T) == unit_bytes(sizeof(T)) && s.n > 4 * tile_of(isa(), sizeof(T)).nr);
+}
+
 template <class T>
 std::string gemm_label() {
   const Tile tile = tile_of(isa(), sizeof(T));
@@ -305,6 +317,7 @@ std::string gemm_label() {
   template void gemm<T>(const GemmPlan&, const T*, const T*, T*, const GemmEpilogue<T>&, void*); \
   template std::size_t gemm_packed_b_bytes<T>(const GemmShape&);                                 \
   template void gemm_pack_b<T>(const GemmShape&, const T*, T*);                                  \
+  template bool gemm_gains_from_packed_b<T>(const GemmShape&);                                   \
   template std::string gemm_label<T>();
 DLCORE_GEMM(float)
 DLCORE_GEMM(double)

@@ -89,6 +89,9 @@ template <class T>
 std::size_t gemm_packed_b_bytes(const GemmShape& shape);
 template <class T>
 void gemm_pack_b(const GemmShape& shape, const T* b, T* packed);
+/// Whether the product takes less time with a B that is packed already; what the packing takes is not counted.
+template <class T>
+bool gemm_gains_from_packed_b(const GemmShape& shape);
 
 /// "gemm_f32_14x32_avx512"
 template <class T>

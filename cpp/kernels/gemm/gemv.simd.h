@@ -27,17 +27,19 @@ DLCORE_INLINE void add_to_row(vec<Sum<T>> (&sum)[kVectors], Sum<T>* c, int last_
   }
 }
 
-/// c of kVectors vectors. With few vectors there are several sums, of every so many units.
-template <class T, int kVectors>
+/// c of kVectors vectors. With few vectors there are several sums, of every so many units.  kPacked: b is a panel of
+/// that many vectors, one line after another and zero behind the last lane; otherwise rows of it are ldb apart.
+template <class T, int kVectors, bool kPacked = false>
 void gemv_panel(std::int64_t kc, const T* a, std::int64_t a_step, const Stored<T>* b, std::int64_t ldb, Sum<T>* c,
                 int last_lanes, bool accumulate) {
   constexpr int kSums = kVectors > 4 ? 1 : kVectors > 2 ? 2 : kVectors > 1 ? 4 : 8;
-  const std::int64_t b_step = kSteps<T> * ldb;
+  constexpr std::int64_t kPanelStep = kVectors * kLanes<T> * kSteps<T>;
+  const std::int64_t b_step = kPacked ? kPanelStep : kSteps<T> * ldb;
   vec<Sum<T>> sum[kSums][kVectors] = {};
   const auto add = [&](vec<Sum<T>>(&to)[kVectors], std::int64_t p) __attribute__((always_inline)) {
     const vec<T> factor = Operand<T>::spread(a + p * a_step);
     vec<T> units[kVectors];
-    Operand<T>::load_stored(units, b, ldb, last_lanes);
+    Operand<T>::load_stored(units, b, ldb, kPacked ? kLanes<T> : last_lanes);
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) to[v] = Operand<T>::multiply_add(factor, units[v], to[v]);
     b += b_step;
@@ -113,6 +115,20 @@ void gemv(std::int64_t kc, const T* a, std::int64_t a_step, const Stored<T>* b, 
     gemv_rows<T, kUnits>(a + p * a_step, a_step, b + p * kSteps<T> * ldb, ldb, c, cols, accumulate || p > 0);
   for (; p < kc; ++p)
     gemv_rows<T, 1>(a + p * a_step, a_step, b + p * kSteps<T> * ldb, ldb, c, cols, accumulate || p > 0);
+}
+
+/// The same with B as panels of kNr columns, `panel` apart.
+template <class T>
+void gemv_packed(std::int64_t kc, const T* a, std::int64_t a_step, const T* panels, std::int64_t panel, Sum<T>* c,
+                 std::int64_t cols, bool accumulate) {
+  static_assert(kSteps<T> == 1);
+  for (std::int64_t j = 0; j < cols; j += kNr<T>, panels += panel) {
+    const int width = static_cast<int>(min_of<std::int64_t>(kNr<T>, cols - j));
+    if (width > kLanes<T>)
+      gemv_panel<T, 2, true>(kc, a, a_step, panels, 0, c + j, width - kLanes<T>, accumulate);
+    else
+      gemv_panel<T, 1>(kc, a, a_step, panels, kNr<T>, c + j, width, accumulate);
+  }
 }
 
 }  // namespace dlcore::DLCORE_ISA

@@ -222,21 +222,31 @@ void compute_tiles(const Product<T>& x, const Part<T>& part, const Block& block,
   }
 }
 
-// A block of a product of one row whose B is read where it is stored.
+// Whether a product of one row reads B without tiles: where it is stored, or panel by panel.
+template <class T>
+bool runs_by_row(const GemmPlan& plan) {
+  return plan.shape.m == 1 && (plan.shape.packed_b ? kSteps<T> == 1 : plan.pack_b == Pack::No);
+}
+
 template <class T>
 void compute_row(const Product<T>& x, const Part<T>& part, std::int64_t j0, std::int64_t j1) {
-  const std::int64_t ldb = x.plan.shape.ldb;
+  const GemmShape& shape = x.plan.shape;
   const View<T> a = a_view(x, part, 0, part.p0);
-  gemv<T>(part.p1 - part.p0, a.data, a.k_step, x.b + part.p0 * kSteps<T> * ldb + j0, ldb, x.sums + j0, j1 - j0,
-          x.accumulate || part.p0 > x.k0);
-  if (part.p1 == x.k1) finish(x, x.sums + j0, 0, 0, j0, 1, j1 - j0);
+  const std::int64_t kc = part.p1 - part.p0, cols = j1 - j0;
+  const bool accumulate = x.accumulate || part.p0 > x.k0;
+  if (!shape.packed_b) {
+    gemv<T>(kc, a.data, a.k_step, x.b + part.p0 * kSteps<T> * shape.ldb + j0, shape.ldb, x.sums + j0, cols, accumulate);
+  } else if constexpr (kSteps<T> == 1) {
+    gemv_packed<T>(kc, a.data, a.k_step, b_view(x, part, part.p0, j0).data, kNr<T> * x.plan.k, x.sums + j0, cols,
+                   accumulate);
+  }
+  if (part.p1 == x.k1) finish(x, x.sums + j0, 0, 0, j0, 1, cols);
 }
 
 // Loop pc; `panel` has room for one panel of B, `own_a` for mc rows of A.
 template <class T>
 void compute_block(const Product<T>& x, const Part<T>& part, const Block& block, T* panel, T* own_a) {
-  if (x.plan.shape.m == 1 && x.plan.pack_b == Pack::No && !x.plan.shape.packed_b)
-    return compute_row(x, part, block.j0, block.j1);
+  if (runs_by_row<T>(x.plan)) return compute_row(x, part, block.j0, block.j1);
   const std::int64_t own = first_own_column<T>(x.plan, block.j0, block.j1);
   const std::int64_t step = x.plan.pack_b == Pack::PerTask ? std::int64_t{kNr<T>} : block.j1 - block.j0;
   std::int64_t p = part.p0;

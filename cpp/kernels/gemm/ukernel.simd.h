@@ -97,7 +97,7 @@ using GemmUkernel = void (*)(std::int64_t kc, const T* a, std::int64_t a_row, st
                              Ahead<T> ahead);
 
 /// Steps of k by which rows of B are fetched ahead: rows read where they are stored jump too far for the hardware's own
-/// prefetcher.
+/// prefetcher, and few tiles use a panel of beyond L2 before the next one.
 inline constexpr int kPrefetchedSteps = 32;
 /// To where __builtin_prefetch brings what is read soon, and what is read later.
 inline constexpr int kIntoL1 = 3, kIntoL2 = 2;
@@ -146,8 +146,10 @@ void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_c
         const int column = j % kVectors * kWidth;
         if (column * sizeof(Stored<T>) % kCacheLine == 0) __builtin_prefetch(later + column);
       }
-    }
-    if constexpr (kUnitRows && kPanel) {
+    } else if constexpr (!kUnitRows) {
+#pragma GCC unroll 8
+      for (int j = 0; j < kVectors * kWidth; j += kLine) __builtin_prefetch(b + kPrefetchedSteps * b_row + j);
+    } else {
       __builtin_prefetch(ahead.a, 0, kIntoL1);
       __builtin_prefetch(ahead.b, 0, kIntoL2);
       ahead.a += a_col;

@@ -13,7 +13,7 @@ Graph optimise(const Graph& source, const Device& device) {
   if (runs("conv2d_pooled_backward_input") && runs("conv2d_pooled_backward_weights")) skip_pooled_zeros(graph);
   remove_dead_nodes(graph);
   fuse_epilogues(graph);
-  if (runs("conv2d_winograd_filters")) transform_settled_filters(graph);
+  if (runs("conv2d_winograd_filters")) prepare_settled_weights(graph);
   if (runs("conv2d_max_pool2d")) fuse_pooling(graph);
   if (device.updates_from_products()) fuse_weight_gradients(graph);
   remove_dead_nodes(graph);

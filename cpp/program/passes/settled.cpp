@@ -1,8 +1,12 @@
 #include "program/passes/settled.h"
 
 #include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
 
 #include "ops/convolution.h"
+#include "ops/matmul.h"
 #include "program/passes.h"
 #include "program/passes/rewriter.h"
 
@@ -36,16 +40,37 @@ void settle(Graph& graph) {
     for (int value : graph.nodes[n].out) graph.values[value].index = static_cast<int>(n);
 }
 
-void transform_settled_filters(Graph& graph) {
+namespace {
+
+bool keeps_filters(const Rewriter& rewriter, const Node& conv) {
+  const TensorSpec &x = rewriter.spec(conv.in[0]), &w = rewriter.spec(conv.in[1]), &y = rewriter.spec(conv.out[0]);
+  return keeps_filters(x.dtype, conv_shape(x.shape, w.shape, y.shape, conv.attrs));
+}
+
+bool keeps_panels(const Rewriter& rewriter, const Node& product) {
+  const std::array in{rewriter.spec(product.in[0]), rewriter.spec(product.in[1])};
+  return keeps_panels(in, rewriter.spec(product.out[0]), product.attrs);
+}
+
+}  // namespace
+
+void prepare_settled_weights(Graph& graph) {
   const std::vector<bool> settled = settled_values(graph);
+  std::map<std::pair<int, bool>, int> panels, filters;  // of weights, transposed or not
   Rewriter rewriter(graph);
   rewriter.run([&](Node& node) {
-    if (node.op->name != "conv2d" || !settled[node.in[1]]) return true;
-    const TensorSpec &x = rewriter.spec(node.in[0]), &w = rewriter.spec(node.in[1]);
-    if (!keeps_filters(x.dtype, conv_shape(x.shape, w.shape, rewriter.spec(node.out[0]).shape, node.attrs)))
-      return true;
-    node.in.push_back(rewriter.emit("conv2d_winograd_filters", {node.in[1]}, {}));
-    node.attrs.set(kHasFilters, true);
+    const auto take = [&](auto& made, const char* op, Attrs attrs, bool transpose, const char* has) {
+      const auto [at, is_new] = made.try_emplace({node.in[1], transpose}, -1);
+      if (is_new) at->second = rewriter.emit(op, {node.in[1]}, std::move(attrs));
+      node.in.push_back(at->second);
+      node.attrs.set(has, true);
+    };
+    if (node.op->name == "conv2d" && settled[node.in[1]] && keeps_filters(rewriter, node)) {
+      take(filters, "conv2d_winograd_filters", {}, false, kHasFilters);
+    } else if (node.op->name == "matmul" && settled[node.in[1]] && keeps_panels(rewriter, node)) {
+      const bool transpose = node.attrs.boolean("transpose_b", false);
+      take(panels, "matmul_panels", {{"transpose_b", transpose}}, transpose, kHasPanels);
+    }
     return true;
   });
 }

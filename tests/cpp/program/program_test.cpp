@@ -10,6 +10,7 @@
 
 #include "base/parallel.h"
 #include "dlcore/ops.h"
+#include "kernels/gemm/gemm.h"
 #include "program/graph.h"
 #include "program/passes.h"
 
@@ -358,6 +359,43 @@ TEST(Settled, FiltersOfAConvolutionAreTransformedOnce) {
     }
     expect_near(program->run({&x, 1})[0], compute(x, w->value())[pooled ? 1 : 0], 2e-4);
   }
+}
+
+TEST(Settled, MatricesOfProductsArePackedOnce) {
+  for (const DType dtype : {DType::F32, DType::F64, DType::BF16, DType::F16})
+    for (const std::int64_t rows : {1, 5}) {
+      const std::int64_t size = rows == 1 ? 170 : 70;
+      const auto w = std::make_shared<Variable>(cast(random_tensor({size, size}, 1), dtype), "w");
+      const Tensor x = cast(random_tensor({rows, size}, 2), dtype), bias = cast(random_tensor({size}, 3), dtype);
+      // Twice the same matrix, and once transposed.
+      const auto compute = [&](const Tensor& row, const Tensor& matrix) {
+        const Tensor once = unary("relu", matmul(row, matrix) + bias);
+        return matmul(matmul(once, matrix), matrix, false, true);
+      };
+      auto graph = std::make_shared<Graph>();
+      const std::vector<Tensor> outputs{compute(graph->input(x.spec(), "x"), graph->read(w))};
+      graph->set_outputs(outputs, {});
+      const bool packs = dtype == DType::F32 || dtype == DType::F64 || (dtype == DType::BF16 && gemm_bfloat_kernels());
+      const std::vector<std::string> ops = ops_of(optimise(*graph));
+      EXPECT_EQ(std::count(ops.begin(), ops.end(), "matmul_panels"),
+                packs && (rows > 1 || dtype != DType::BF16) ? 2 : 0)
+          << x.spec();
+      const auto program = Program::compile(*graph);
+      const double bound = dtype == DType::F64 ? 1e-11 : dtype == DType::F32 ? 1e-3 : 4;
+      for (unsigned seed = 4; seed < 6; ++seed) {
+        expect_near(program->run({&x, 1})[0], compute(x, w->value()), bound);
+        w->assign(cast(random_tensor({size, size}, seed), dtype));
+      }
+      expect_near(program->run({&x, 1})[0], compute(x, w->value()), bound);
+    }
+}
+
+TEST(Settled, NoMatrixIsPackedThatWouldFillLessThanHalfAPanel) {
+  const auto w = std::make_shared<Variable>(random_tensor({70, 1}, 1), "w");
+  auto graph = std::make_shared<Graph>();
+  const std::vector<Tensor> outputs{matmul(graph->input({DType::F32, {4, 70}}, "x"), graph->read(w))};
+  graph->set_outputs(outputs, {});
+  EXPECT_EQ(ops_of(optimise(*graph)), std::vector<std::string>{"matmul"});
 }
 
 TEST(RunBatches, GathersRowsAndConverts) {
