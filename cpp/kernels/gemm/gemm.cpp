@@ -23,6 +23,7 @@ const GemmEntries<Bfloat>* gemm_bfloat_kernels() { return nullptr; }
 namespace {
 
 constexpr double kTaskCost = 30000;          // ns: shorter tasks are not worth a cut
+constexpr double kTwoTasks = 12000;          // but the first, which gives a second thread something to do
 constexpr double kTasks = 32;                // more of them are not worth having
 constexpr std::int64_t kUsesOfSharedB = 16;  // row tiles from which one packing of B for all tasks pays
 constexpr std::int64_t kUsesOfPackedA = 16;  // column tiles from which packing A pays
@@ -117,7 +118,8 @@ bool packs_a_per_task(const GemmPlan& plan) {
 void choose_tasks(GemmPlan& plan) {
   const GemmShape& s = plan.shape;
   const bool row = s.m == 1, packed_row = row && s.packed_b;
-  const double tasks = std::clamp(plan.cost / (row ? kRowTaskCost : kTaskCost), 1.0, kTasks);
+  const double least = !row && plan.cost >= kTwoTasks ? 2 : 1;
+  const double tasks = std::clamp(plan.cost / (row ? kRowTaskCost : kTaskCost), least, kTasks);
   const std::int64_t least_k = packed_row ? kPanelSplitLength : row ? kRowSplitLength : kSplitLength;
   plan.block_m = round_up(std::max<std::int64_t>(s.m, 1), plan.mr);
   plan.block_n = round_up(std::max<std::int64_t>(s.n, 1), plan.nr);
