@@ -92,6 +92,17 @@ void pause() {
 #endif
 }
 
+/// Waits until ready(). Another thread that it waits for may need this very processor.
+template <class Ready>
+void wait_until(const Ready& ready) {
+  for (int turn = 0; !ready(); ++turn) {
+    if (turn < 200)
+      pause();
+    else
+      std::this_thread::yield();
+  }
+}
+
 /// Threads that help with one job at a time. The caller works too, and waits at the end only for helpers that have
 /// begun a chunk: a helper that the system did not schedule in time costs nothing. (An OpenMP region would wait for
 /// it.) Each thread begins with a range of chunks of its own, the same whenever the job comes again, so that it finds
@@ -165,15 +176,10 @@ class Pool {
     inside_ = false;
   }
 
-  // No helper joins any more; those inside finish their chunk. One of them may wait for this very processor.
+  // No helper joins any more; those inside finish their chunk.
   void close() {
     state_.fetch_and(~kOpen, std::memory_order_acq_rel);
-    for (int turn = 0; state_.load(std::memory_order_acquire) & kHelpers; ++turn) {
-      if (turn < 200)
-        pause();
-      else
-        std::this_thread::yield();
-    }
+    wait_until([&] { return (state_.load(std::memory_order_acquire) & kHelpers) == 0; });
   }
 
   /// Whether the job, still open, has room for this helper. It has joined then.
@@ -233,13 +239,67 @@ thread_local bool Pool::inside_ = false;
 
 }  // namespace
 
+namespace {
+
+int threads_for(std::int64_t chunks, double cost, int most) {
+  const int threads = static_cast<int>(std::min<std::int64_t>(std::min(num_threads(), most), chunks));
+  return cost < kWorthAThread * threads ? static_cast<int>(cost / kWorthAThread) : threads;
+}
+
+/// Work whose steps depend on each other, which any number of threads take part in, from whenever they come. Each
+/// begins every step with the chunks of a range of its own, whose data is in its cache, and then takes what others have
+/// not begun.
+class Steps {
+ public:
+  Steps(std::int64_t steps, std::int64_t chunks) : steps_(steps), begun_(static_cast<std::size_t>(chunks)) {}
+
+  template <class Body>
+  void take_part(std::int64_t first, const Body& body) {
+    const auto chunks = static_cast<std::int64_t>(begun_.size());
+    for (std::int64_t step; (step = done_.load(std::memory_order_acquire) / chunks) < steps_;) {
+      for (std::int64_t i = 0; i < chunks; ++i) {
+        const std::int64_t chunk = (first + i) % chunks;
+        std::int64_t before = step;
+        if (!begun_[chunk].steps.compare_exchange_strong(before, step + 1, std::memory_order_relaxed)) continue;
+        body(step, chunk);
+        done_.fetch_add(1, std::memory_order_acq_rel);
+      }
+      wait_until([&] { return done_.load(std::memory_order_acquire) >= (step + 1) * chunks; });
+    }
+  }
+
+ private:
+  struct alignas(64) Begun {
+    std::atomic<std::int64_t> steps{0};  // so many of one chunk
+  };
+  const std::int64_t steps_;
+  std::vector<Begun> begun_;
+  alignas(64) std::atomic<std::int64_t> done_{0};  // chunks, of all steps
+};
+
+}  // namespace
+
 void run_chunks(std::int64_t chunks, double cost, int most,
                 void (*body)(const void* context, std::int64_t chunk, int worker), const void* context) {
-  int threads = static_cast<int>(std::min<std::int64_t>(std::min(num_threads(), most), chunks));
-  if (cost < kWorthAThread * threads) threads = static_cast<int>(cost / kWorthAThread);
+  const int threads = threads_for(chunks, cost, most);
   if (threads > 1 && !Pool::inside() && Pool::instance().run(threads, chunks, body, context)) return;
   FlushDenormals flush;
   for (std::int64_t chunk = 0; chunk < chunks; ++chunk) body(context, chunk, 0);
+}
+
+void run_steps(std::int64_t steps, std::int64_t chunks, double cost,
+               void (*body)(const void* context, std::int64_t step, std::int64_t chunk), const void* context) {
+  const int threads = threads_for(chunks, cost, num_threads());
+  if (threads > 1 && !Pool::inside()) {
+    Steps all(steps, chunks);
+    return parallel_for(threads, cost, [&](std::int64_t part) {
+      all.take_part(chunks * part / threads,
+                    [&](std::int64_t step, std::int64_t chunk) { body(context, step, chunk); });
+    });
+  }
+  FlushDenormals flush;
+  for (std::int64_t step = 0; step < steps; ++step)
+    for (std::int64_t chunk = 0; chunk < chunks; ++chunk) body(context, step, chunk);
 }
 
 }  // namespace dlcore

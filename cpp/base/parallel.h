@@ -34,6 +34,22 @@ inline void parallel_for_workers(std::int64_t chunks, double cost, int workers, 
       &body);
 }
 
+/// Calls body(context, step, chunk) for every chunk in [0, chunks) of every step in [0, steps). The chunks of a step
+/// begin when all those of the step before are done, which takes less than a job of its own for each step. As above.
+void run_steps(std::int64_t steps, std::int64_t chunks, double cost,
+               void (*body)(const void* context, std::int64_t step, std::int64_t chunk), const void* context);
+
+/// The same with a callable: body(step, chunk).
+template <class Body>
+inline void parallel_steps(std::int64_t steps, std::int64_t chunks, double cost, const Body& body) {
+  run_steps(
+      steps, chunks, cost,
+      [](const void* context, std::int64_t step, std::int64_t chunk) {
+        (*static_cast<const Body*>(context))(step, chunk);
+      },
+      &body);
+}
+
 /// Denormals flushed to zero on this thread while it lives; the mode before is restored.
 class FlushDenormals {
  public:

@@ -1,6 +1,7 @@
 // Products of few rows with packed weights. Only for *.simd.cpp.
 #pragma once
 
+#include "kernels/gemm/gemv.simd.h"
 #include "kernels/gemm/ukernel.simd.h"
 
 namespace dlcore::DLCORE_ISA {
@@ -35,6 +36,7 @@ void multiply_panel(std::int64_t rows, int width, std::int64_t k, const T* a, st
 template <class T>
 void multiply(std::int64_t rows, std::int64_t cols, std::int64_t k, const T* a, std::int64_t lda, const T* panels, T* c,
               std::int64_t ldc, bool accumulate) {
+  if (rows == 1) return gemv_packed(k, a, std::int64_t{1}, panels, kNr<T> * k, c, cols, accumulate);
   for (std::int64_t j = 0; j < cols; j += kNr<T>, panels += k * kNr<T>)
     multiply_panel(rows, static_cast<int>(min_of<std::int64_t>(kNr<T>, cols - j)), k, a, lda, panels,
                    std::int64_t{kNr<T>}, c + j, ldc, accumulate);

@@ -176,8 +176,7 @@ class BackwardPass {
     start(dc_, io_.dc_T);
     clear_row(carried_, state);
     clear_row(left_.db, layout_.deltas * s_.units);
-    for (std::int64_t step = s_.steps - 1; step >= 0; --step) run_step(step);
-    if (s_.steps > 0) for_blocks(0, [&](Units of) { flow_back(0, of); });
+    run_steps();
     copy_row(io_.dh0 + at, dh_, state);
     if (io_.dc0) copy_row(io_.dc0 + at, dc_, state);
   }
@@ -218,33 +217,41 @@ class BackwardPass {
             left_.db + of.first};
   }
 
-  /// body(units) for blocks of them, whose products are those with part i.
-  template <class Body>
-  void for_blocks(int i, const Body& body) const {
-    share_units(s_.units, block_units_, product_cost(rows_, parts_.part[i].vectors * s_.units, s_.units), body);
+  /// All steps, and what flows back out of the first one. A GruResetBefore takes each in two: no reset gate has its
+  /// gradient before all candidates have theirs.
+  void run_steps() {
+    if (s_.steps == 0) return;
+    const std::int64_t parts = s_.cell == RnnCell::GruResetBefore ? 2 : 1;
+    const double cost = product_cost(s_.steps * rows_, rnn_gates(s_.cell) * s_.units, s_.units);
+    share_units(s_.steps * parts + 1, s_.units, block_units_, cost, [&](std::int64_t i, Units of) {
+      const std::int64_t step = s_.steps - 1 - i / parts;
+      if (step < 0) return flow_back(0, of);
+      if (i % parts == 0)
+        run_step(step, of);
+      else
+        reset_step(step, of);
+    });
   }
 
-  void run_step(std::int64_t step) {
-    for_blocks(0, [&](Units of) {
-      if (step + 1 < s_.steps) flow_back(step + 1, of);
-      for (std::int64_t row = 0; row < rows_; ++row) {
-        const BackwardRow<T> at = row_at(row, step, of);
-        for (int i = 0; i < parts_.states; ++i)
-          copy_row(left_.states[i] + place(row, step) * s_.units + of.first, at.saved + parts_.part[i].saved * s_.units,
-                   of.count);
-        if (masked(row, step))
-          pass_by(at);
-        else
-          update(at);
-      }
-    });
-    if (s_.cell != RnnCell::GruResetBefore) return;
-    for_blocks(1, [&](Units of) {
-      multiply_recurrent(1, step, of, dreset_, false);
-      for (std::int64_t row = 0; row < rows_; ++row)
-        if (!masked(row, step))
-          gru_reset_before_gate_back(act_, row_at(row, step, of), dreset_ + row * s_.units + of.first);
-    });
+  void run_step(std::int64_t step, Units of) {
+    if (step + 1 < s_.steps) flow_back(step + 1, of);
+    for (std::int64_t row = 0; row < rows_; ++row) {
+      const BackwardRow<T> at = row_at(row, step, of);
+      for (int i = 0; i < parts_.states; ++i)
+        copy_row(left_.states[i] + place(row, step) * s_.units + of.first, at.saved + parts_.part[i].saved * s_.units,
+                 of.count);
+      if (masked(row, step))
+        pass_by(at);
+      else
+        update(at);
+    }
+  }
+
+  void reset_step(std::int64_t step, Units of) {
+    multiply_recurrent(1, step, of, dreset_, false);
+    for (std::int64_t row = 0; row < rows_; ++row)
+      if (!masked(row, step))
+        gru_reset_before_gate_back(act_, row_at(row, step, of), dreset_ + row * s_.units + of.first);
   }
 
   /// Adds to dh what all deltas of a step give to some units of the state before.

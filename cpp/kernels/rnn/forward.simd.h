@@ -117,18 +117,21 @@ void simple_row(const Activations<T, kUsual>& act, const ForwardRow<T>& row) {
 
 // ---- all steps of a range of rows
 
-/// Whether the weights are read where they are: with one row, packing them would take longer than all else. Register
-/// tiles read whole vectors, or parts of them where that costs nothing.
+/// Whether w_x is read where it is: with one row, packing it would take longer than all else. Register tiles read whole
+/// vectors, or parts of them where that costs nothing.
 template <class T>
 bool reads_weights_in_place(const RnnShape& s) {
   return s.batch == 1 && (kMaskedLoads || rnn_gates(s.cell) * s.units % kLanes<T> == 0);
 }
+/// And w_h, where a single row goes through few steps: panels are read faster, but have to be made.
+inline bool packs_recurrent_weights(const RnnShape& s) { return s.batch > 1 || s.steps >= 16; }
 
-/// Units of a block: some panels, or as many columns as a single row has sums of in registers.
+/// Units of a block: some panels, of a single row one, or as many columns as it has sums of in registers.
 template <class T>
 std::int64_t forward_block(const RnnShape& s) {
   if (!rnn_by_units<T>(s)) return s.units;
-  return s.batch == 1 ? kGemvVectors * kLanes<T> : kBlockPanels * kNr<T>;
+  if (s.batch > 1) return kBlockPanels * kNr<T>;
+  return packs_recurrent_weights(s) ? kNr<T> : kGemvVectors * kLanes<T>;
 }
 
 /// Gates [from, to), whose columns of w_h multiply the same state.
@@ -148,7 +151,7 @@ DLCORE_INLINE void for_column_runs(const RnnShape& s, Gates gates, Units of, con
 }
 
 /// Places of the packed weights, in elements: w_x, then w_h, its first_gates and, where these are not all, its
-/// last_gates; with a batch of one row none of it.
+/// last_gates.
 struct ForwardWeights {
   std::int64_t w_x, first, last, elements;
 };
@@ -161,7 +164,7 @@ ForwardWeights forward_weights(const RnnShape& s) {
   };
   const std::int64_t first =
       reads_weights_in_place<T>(s) ? 0 : panel_elements<T>(s.channels, rnn_gates(s.cell) * units);
-  if (s.batch == 1) return {0, first, first, first};
+  if (!packs_recurrent_weights(s)) return {0, first, first, first};
   const std::int64_t end = first + elements(first_gates(s.cell));
   if (s.cell != RnnCell::GruResetBefore) return {0, first, first, end};
   return {0, first, end, end + elements(last_gates(s.cell))};
@@ -200,6 +203,7 @@ class ForwardPass {
         rows_(rows),
         cols_(rnn_gates(shape.cell) * shape.units),
         block_units_(forward_block<T>(shape)),
+        packs_(packs_recurrent_weights(shape)),
         packed_(packed) {
     const ForwardScratch at = forward_scratch<T>(shape);
     block_ = at.block, z_ = scratch + at.z, zh_ = scratch + at.zh, c_ = scratch + at.c, saved_ = scratch + at.saved;
@@ -213,7 +217,7 @@ class ForwardPass {
     for (std::int64_t from = 0; from < s_.steps; from += block_) {
       const std::int64_t to = min_of(from + block_, s_.steps);
       project(from, to);
-      for (std::int64_t step = from; step < to; ++step) run_step(step, z_ + (step - from) * rows_ * cols_);
+      run_steps(from, to);
     }
     copy_row(io_.h_T + at, h_[s_.steps % 2], state);
     if (io_.c_T) copy_row(io_.c_T + at, c_, state);
@@ -251,25 +255,19 @@ class ForwardPass {
                        false);
   }
 
-  /// body(units) for blocks of them, whose products are those with some gates.
-  template <class Body>
-  void for_blocks(Gates gates, const Body& body) const {
-    share_units(s_.units, block_units_, product_cost(rows_, s_.units, gates.count() * s_.units), body);
-  }
-
   /// z (+)= a w_h[:, gates], the columns of some units.
   void recur(std::int64_t step, Units of, const T* a, Gates gates, T* z, bool accumulate) {
     const T* panels =
         packed_ + (gates.from == 0 ? weights_.first : weights_.last) + of.first * gates.count() * s_.units;
     for_column_runs(s_, gates, of, [&](std::int64_t first, std::int64_t columns) {
-      if (s_.batch == 1) return multiply_row(step, a, io_.w_h + first, columns, z + first, accumulate);
+      if (!packs_) return multiply_row(step, a, io_.w_h + first, columns, z + first, accumulate);
       multiply(rows_, columns, s_.units, a, s_.units, panels, z + first, cols_, accumulate);
       panels += panel_elements<T>(s_.units, columns);
     });
   }
 
-  /// A single row reads the weights where they are, every other step from the last columns to the first: those are
-  /// still in the nearest cache.
+  /// The weights where they are, every other step from the last columns to the first: those are still in the nearest
+  /// cache.
   void multiply_row(std::int64_t step, const T* a, const T* w_h, std::int64_t columns, T* z, bool accumulate) const {
     constexpr std::int64_t kWidth = kGemvVectors * kLanes<T>;
     const std::int64_t count = (columns + kWidth - 1) / kWidth;
@@ -295,17 +293,22 @@ class ForwardPass {
             io_.y + ((first_ + row) * s_.steps + step) * units + of.first};
   }
 
-  void run_step(std::int64_t step, T* z) {
-    const T* const h = h_[step % 2];
+  /// Steps [from, to), whose inputs are in z_. A GruResetBefore takes each of them in two: no unit goes on to its
+  /// candidate before all have reset their state.
+  void run_steps(std::int64_t from, std::int64_t to) {
     const Gates first = first_gates(s_.cell), last = last_gates(s_.cell);
-    if (s_.cell != RnnCell::GruResetBefore)
-      return for_blocks(first, [&](Units of) { finish_step(step, of, h, first, z); });
-    for_blocks(first, [&](Units of) {
+    const bool resets = s_.cell == RnnCell::GruResetBefore;
+    const double cost = product_cost((to - from) * rows_, s_.units, cols_);
+    share_units((to - from) * (resets ? 2 : 1), s_.units, block_units_, cost, [&](std::int64_t i, Units of) {
+      const std::int64_t ahead = resets ? i / 2 : i, step = from + ahead;
+      const T* const h = h_[step % 2];
+      T* const z = z_ + ahead * rows_ * cols_;
+      if (!resets) return finish_step(step, of, h, first, z);
+      if (i % 2 == 1) return finish_step(step, of, zh_, last, z);
       recur(step, of, h, first, z, true);
       for (std::int64_t row = 0; row < rows_; ++row)
         gru_reset_before_gates(act_, row_at(row, step, of, z), zh_ + row * s_.units + of.first);
     });
-    for_blocks(last, [&](Units of) { finish_step(step, of, zh_, last, z); });
   }
 
   /// The products of a with the last gates and, as all sums are known then, the states after the step.
@@ -349,6 +352,7 @@ class ForwardPass {
   Activations<T, kUsual> act_;
   ForwardWeights weights_;
   std::int64_t first_, rows_, cols_, block_units_, block_;
+  bool packs_;
   const T* packed_;
   T *z_, *zh_, *h_[2], *c_, *saved_;
 };

@@ -38,7 +38,7 @@ inline constexpr std::int64_t kOneChunk = 8;
 /// recurrent weights that fill a core's L2.
 template <class T>
 [[gnu::always_inline]] inline bool rnn_by_units(const RnnShape& s) {
-  constexpr std::int64_t kWorthSharing = 250'000;  // multiplications
+  constexpr std::int64_t kWorthSharing = 12'000;  // multiplications
   const std::int64_t weights = rnn_gates(s.cell) * s.units * s.units;
   if (s.batch * weights < kWorthSharing || s.batch >= kBlockRows) return false;
   return s.batch <= kOneChunk || weights * sizeof(T) > cache_sizes().l2 / 4 * 3;

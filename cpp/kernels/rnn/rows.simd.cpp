@@ -30,9 +30,9 @@ void pack_forward(const RnnShape& s, const T* w_x, const T* w_h, T* packed) {
   const ForwardWeights at = forward_weights<T>(s);
   const std::int64_t units = s.units, cols = rnn_gates(s.cell) * units;
   if (!reads_weights_in_place<T>(s)) pack_weights(w_x, cols, false, s.channels, cols, packed + at.w_x);
-  if (s.batch == 1) return;
+  if (!packs_recurrent_weights(s)) return;
   const auto pack = [&](Gates gates, T* panels) {
-    share_units(units, forward_block<T>(s), packing_cost(s), [&](Units of) {
+    share_units(1, units, forward_block<T>(s), packing_cost(s), [&](std::int64_t, Units of) {
       T* to = panels + of.first * gates.count() * units;
       for_column_runs(s, gates, of, [&](std::int64_t first, std::int64_t columns) {
         pack_weights(w_h + first, cols, false, units, columns, to);
@@ -49,7 +49,7 @@ void pack_backward(const RnnShape& s, const T* w_h, T* packed) {
   const BackwardWeights at = backward_weights<T>(s);
   const RecurrentParts parts = recurrent_parts(s.cell);
   const std::int64_t units = s.units, cols = rnn_gates(s.cell) * units;
-  share_units(units, backward_block<T>(s), packing_cost(s), [&](Units of) {
+  share_units(1, units, backward_block<T>(s), packing_cost(s), [&](std::int64_t, Units of) {
     for (int i = 0; i < parts.count; ++i) {
       const std::int64_t k = parts.part[i].vectors * units;
       pack_weights(w_h + parts.part[i].into * units + of.first * cols, cols, true, k, of.count,

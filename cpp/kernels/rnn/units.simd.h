@@ -1,4 +1,4 @@
-// Blocks of units, which threads share within a step. Only for *.simd.cpp.
+// Blocks of units, which threads share within each step. Only for *.simd.cpp.
 #pragma once
 
 #include "base/parallel.h"
@@ -14,14 +14,15 @@ struct Units {
 /// Panels of weights in a block: the units of one would be too few for what it takes to go on to the next row.
 inline constexpr int kBlockPanels = 2;
 
-/// body(units) for all blocks of `block` units, shared out among the threads: each finds the same ones in every step.
-/// cost: as in parallel_for.
+/// body(step, units) for all blocks of `block` units in each step, shared out among the threads: each finds the same
+/// ones in every step. cost: as in parallel_for.
 template <class Body>
-void share_units(std::int64_t units, std::int64_t block, double cost, const Body& body) {
-  if (units <= block) return body(Units{0, units});
-  parallel_for((units + block - 1) / block, cost, [&](std::int64_t i) {
-    body(Units{i * block, min_of(block, units - i * block)});
-  });
+void share_units(std::int64_t steps, std::int64_t units, std::int64_t block, double cost, const Body& body) {
+  const std::int64_t blocks = units <= block ? 1 : (units + block - 1) / block;
+  const auto units_of = [&](std::int64_t i) { return Units{i * block, min_of(block, units - i * block)}; };
+  if (blocks > 1)
+    return parallel_steps(steps, blocks, cost, [&](std::int64_t step, std::int64_t i) { body(step, units_of(i)); });
+  for (std::int64_t step = 0; step < steps; ++step) body(step, Units{0, units});
 }
 
 /// The cost of a product of so many rows with a [k, cols] part of the weights.

@@ -66,6 +66,46 @@ TEST_F(Threads, ChunksAreTakenFromThreadsThatDoNotCome) {
   for (const auto& count : runs) ASSERT_EQ(count, 1);
 }
 
+TEST_F(Threads, StepsFollowEachOther) {
+  // Each chunk adds up what all chunks made in the step before; one of them lasts now and then.
+  constexpr std::int64_t kSteps = 200;
+  for (std::int64_t chunks : {1, 2, 3, 7, 20}) {
+    std::vector<std::vector<std::uint64_t>> made(kSteps + 1, std::vector<std::uint64_t>(chunks, 1));
+    std::atomic<int> runs{0};
+    parallel_steps(kSteps, chunks, kMuchWork, [&](std::int64_t step, std::int64_t chunk) {
+      if ((step + chunk) % 97 == 0) std::this_thread::sleep_for(std::chrono::microseconds(300));
+      std::uint64_t sum = static_cast<std::uint64_t>(chunk);
+      for (std::uint64_t x : made[step]) sum = sum * 3 + x;
+      made[step + 1][chunk] = sum;
+      ++runs;
+    });
+    EXPECT_EQ(runs, kSteps * chunks);
+    std::vector<std::uint64_t> expected(chunks, 1);
+    for (std::int64_t step = 0; step < kSteps; ++step) {
+      std::vector<std::uint64_t> next(chunks);
+      for (std::int64_t chunk = 0; chunk < chunks; ++chunk) {
+        next[chunk] = static_cast<std::uint64_t>(chunk);
+        for (std::uint64_t x : expected) next[chunk] = next[chunk] * 3 + x;
+      }
+      expected = next;
+      ASSERT_EQ(made[step + 1], expected) << "step " << step << " of " << chunks << " chunks";
+    }
+  }
+  parallel_steps(0, 5, kMuchWork, [](std::int64_t, std::int64_t) { FAIL(); });
+  parallel_steps(5, 0, kMuchWork, [](std::int64_t, std::int64_t) { FAIL(); });
+}
+
+TEST_F(Threads, StepsRunInsideOfChunks) {
+  std::atomic<int> runs{0};
+  parallel_for(4, kMuchWork, [&](std::int64_t) {
+    std::int64_t next = 0;  // in order on this one thread
+    parallel_steps(10, 3, kMuchWork, [&](std::int64_t step, std::int64_t chunk) {
+      if (step * 3 + chunk == next++) ++runs;
+    });
+  });
+  EXPECT_EQ(runs, 4 * 30);
+}
+
 TEST_F(Threads, AllWritesAreSeenAfterwards) {
   std::vector<double> data(100000);
   for (int round = 0; round < 200; ++round) {
