@@ -188,7 +188,8 @@ void choose_register_blocks(GemmPlan& plan, std::size_t size, const CacheSizes& 
 // A panel may be twice as long, so that C is read and written for fewer passes.
 void lengthen_panels(GemmPlan& plan, std::size_t size, const CacheSizes& caches) {
   const bool row_by_row = plan.mc == plan.mr, panels = plan.shape.packed_b || plan.pack_b != Pack::No;
-  if (row_by_row || !panels) return;
+  const bool columns = plan.shape.transpose_a && plan.pack_a == Pack::No;  // of A: their lines crowd L2 as it is
+  if (row_by_row || !panels || columns) return;
   plan.kc =
       even_part(std::max<std::int64_t>(plan.k_split, 1), static_cast<std::int64_t>(caches.l2 / 8 / size) / plan.nr, 1);
   plan.mc = rows_in_l2(plan, size, caches);
