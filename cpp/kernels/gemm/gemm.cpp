@@ -127,7 +127,7 @@ void choose_tasks(GemmPlan& plan) {
   for (;;) {
     const std::int64_t count = parts(s.m, plan.block_m) * parts(s.n, plan.block_n) * splits;
     if (static_cast<double>(count) >= tasks) break;
-    const std::int64_t never = INT64_MAX, tiles = packed_row ? 1 : count == 1 ? 2 : 4;
+    const std::int64_t never = INT64_MAX, tiles = packed_row || count == 1 ? 1 : 4;
     const std::int64_t least_m = tiles * plan.mr, least_n = tiles * plan.nr;
     const std::int64_t cut_m =
         plan.block_m >= 2 * least_m && !packs_b_per_task(plan) ? parts(s.m, plan.block_m) * s.n * plan.k : never;
