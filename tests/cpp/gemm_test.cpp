@@ -199,6 +199,22 @@ TYPED_TEST(Gemm, PackedBOfALongRow) {
   }
 }
 
+TYPED_TEST(Gemm, RowsAndColumnsAsDotProducts) {
+  using T = TypeParam;
+  const double epsilon = std::numeric_limits<Wide<T>>::epsilon();
+  for (std::int64_t length : {1, 3, 16, 37, 130, 3000})
+    for (std::int64_t k : {0, 1, 15, 64, 67, 260, 9001})
+      for (const bool row : {true, false})
+        for (const int gap : {0, 3}) {
+          if (length * k > 1'000'000) continue;
+          GemmShape s = dense_gemm(row ? 1 : length, row ? length : 1, k, false, row);
+          s.lda += gap, s.ldb += row ? gap : 0, s.ldc += gap;
+          Case<T>(s, integers<T>).check({}, 0);
+          const Case<T> it(s, reals<T>);
+          it.check({it.bias.data(), Activation::Tanh}, product_bound<Wide<T>>(k + 1) + 8 * epsilon);
+        }
+}
+
 TYPED_TEST(Gemm, RoundingStaysInItsBound) {
   using T = TypeParam;
   for (std::int64_t k : {3, 100, 2500, 5001})

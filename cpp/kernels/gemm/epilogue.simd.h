@@ -30,11 +30,22 @@ DLCORE_INLINE vec<T> activate(vec<T> x, Activation activation) {
   return x;
 }
 
+/// c[count] = act(c + bias).
+template <class T>
+void apply_to_column(T* c, std::int64_t count, T bias, Activation activation) {
+  const vec<T> b = broadcast(bias);
+  std::int64_t i = 0;
+  for (; i + kLanes<T> <= count; i += kLanes<T>) store(c + i, activate<T>(load(c + i) + b, activation));
+  if (const int last = static_cast<int>(count - i); last > 0)
+    store_partial(c + i, activate<T>(load_partial(c + i, last) + b, activation), last);
+}
+
 /// bias: cols elements, or null.
 template <class T>
 void apply_epilogue(T* c, std::int64_t ldc, std::int64_t rows, std::int64_t cols, const T* bias,
                     Activation activation) {
   if (!bias && activation == Activation::None) return;
+  if (cols == 1 && ldc == 1) return apply_to_column(c, rows, bias ? *bias : T(0), activation);
   if (activation > Activation::Relu && ldc == cols && rows > 1 && cols < kLanes<T>) {  // narrow rows in whole vectors
     apply_epilogue(c, ldc, rows, cols, bias, Activation::None);
     return apply_epilogue(c, rows * cols, 1, rows * cols, static_cast<const T*>(nullptr), activation);

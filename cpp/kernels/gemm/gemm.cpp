@@ -30,7 +30,7 @@ constexpr std::int64_t kUsesOfPackedA = 16;  // column tiles from which packing 
 constexpr std::int64_t kSplitLength = 512;   // k of a partial product at least
 constexpr double kRowTaskCost = 5000;        // and of one row, whose B is read as it lies when k alone is cut
 constexpr std::int64_t kRowSplitLength = 128;
-constexpr std::int64_t kPanelSplitLength = 4096;  // where it comes packed: panels that are read whole come fastest
+constexpr std::int64_t kColumnSplitLength = 4096;  // where it is not rows of B that are read from end to end
 
 // Of the units that the loops count: an element, or a pair along k of 16-bit ones.
 std::size_t unit_bytes(std::size_t element_bytes) { return std::max(element_bytes, sizeof(float)); }
@@ -76,8 +76,10 @@ double cost_of(const GemmShape& s, std::int64_t units, std::size_t size, double 
   return 100 + std::max(2 * m * n * k / flops_per_ns, bytes / kBytesPerNs);
 }
 
-// Whether to compute C^T: with few rows, packing a B stored [n,k] would take longer than transposing C.
+// Whether to compute C^T: a single column is a row then; and with few rows, packing a B stored [n,k] would take longer
+// than transposing C.
 bool wants_swap(const GemmShape& s, const Tile& tile) {
+  if (s.n == 1 && s.m > 1 && !s.packed_b && !s.accumulate) return true;
   return s.transpose_b && !s.packed_b && !s.accumulate && 2 * s.m >= tile.nr && parts(s.m, tile.mr) < kUsesOfSharedB &&
          s.n >= 4 * s.m && s.k >= s.m;
 }
@@ -97,9 +99,15 @@ bool must_pack_a(const GemmPlan& plan) {
   const GemmShape& s = plan.shape;
   return plan.pairs && (s.transpose_a || s.k % 2 != 0 || s.lda % 2 != 0);
 }
+// Whether it is one row with a B stored [n,k]: dot products.
+bool is_dots(const GemmPlan& plan) {
+  const GemmShape& s = plan.shape;
+  return s.m == 1 && s.transpose_b && !s.packed_b && !plan.pairs && (!s.transpose_a || s.lda == 1);
+}
 // Whether B can't be read where it is stored.
 bool must_pack_b(const GemmPlan& plan) {
-  return !plan.shape.packed_b && (plan.shape.transpose_b || (plan.pairs && plan.shape.k % 2 != 0));
+  const GemmShape& s = plan.shape;
+  return !s.packed_b && ((s.transpose_b && !is_dots(plan)) || (plan.pairs && s.k % 2 != 0));
 }
 
 // Whether each task packs B for itself: then rows are better not cut.
@@ -117,25 +125,25 @@ bool packs_a_per_task(const GemmPlan& plan) {
 // where the other threads would have nothing to do.
 void choose_tasks(GemmPlan& plan) {
   const GemmShape& s = plan.shape;
-  const bool row = s.m == 1, packed_row = row && s.packed_b;
+  const bool row = s.m == 1, by_columns = row && (s.packed_b || is_dots(plan));  // which are read from end to end
   const double least = !row && plan.cost >= kTwoTasks ? 2 : 1;
   const double tasks = std::clamp(plan.cost / (row ? kRowTaskCost : kTaskCost), least, kTasks);
-  const std::int64_t least_k = packed_row ? kPanelSplitLength : row ? kRowSplitLength : kSplitLength;
+  const std::int64_t least_k = by_columns ? kColumnSplitLength : row ? kRowSplitLength : kSplitLength;
   plan.block_m = round_up(std::max<std::int64_t>(s.m, 1), plan.mr);
   plan.block_n = round_up(std::max<std::int64_t>(s.n, 1), plan.nr);
   std::int64_t splits = 1;
   for (;;) {
     const std::int64_t count = parts(s.m, plan.block_m) * parts(s.n, plan.block_n) * splits;
     if (static_cast<double>(count) >= tasks) break;
-    const std::int64_t never = INT64_MAX, tiles = packed_row || count == 1 ? 1 : 4;
+    const std::int64_t never = INT64_MAX, tiles = by_columns || count == 1 ? 1 : 4;
     const std::int64_t least_m = tiles * plan.mr, least_n = tiles * plan.nr;
     const std::int64_t cut_m =
         plan.block_m >= 2 * least_m && !packs_b_per_task(plan) ? parts(s.m, plan.block_m) * s.n * plan.k : never;
     const std::int64_t cut_n = plan.block_n >= 2 * least_n && !packs_a_per_task(plan)
-                                   ? (packed_row ? 0 : parts(s.n, plan.block_n) * s.m * plan.k)
+                                   ? (by_columns ? 0 : parts(s.n, plan.block_n) * s.m * plan.k)
                                    : never;
     const std::int64_t cut_k =
-        plan.k >= 2 * splits * least_k ? (row && !s.packed_b ? 0 : 12 * splits * s.m * s.n) : never;
+        plan.k >= 2 * splits * least_k ? (row && !by_columns ? 0 : 12 * splits * s.m * s.n) : never;
     if (cut_m == never && cut_n == never && cut_k == never) break;
     if (cut_k <= cut_m && cut_k <= cut_n)
       splits *= 2;

@@ -1,7 +1,8 @@
 /// One row of a product:  c[cols] (+)= sum_p a[p * a_step] * B[p, cols]      B where it is stored, rows ldb apart
 ///
 /// Nothing of B is used twice, so its rows are read where they are: one after another with all of c in registers, or,
-/// where c is too long for that, a few long streams at a time. p counts units of k, all of them whole.
+/// where c is too long for that, a few long streams at a time; of a transposed B one after another, too. p counts units
+/// of k, all of them whole.
 #pragma once
 
 #include "kernels/gemm/ukernel.simd.h"
@@ -115,6 +116,42 @@ void gemv(std::int64_t kc, const T* a, std::int64_t a_step, const Stored<T>* b, 
     gemv_rows<T, kUnits>(a + p * a_step, a_step, b + p * kSteps<T> * ldb, ldb, c, cols, accumulate || p > 0);
   for (; p < kc; ++p)
     gemv_rows<T, 1>(a + p * a_step, a_step, b + p * kSteps<T> * ldb, ldb, c, cols, accumulate || p > 0);
+}
+
+/// a[k] times b[k], in the lanes of a vector.
+template <class T>
+vec<T> lanes_of_dot(std::int64_t k, const T* a, const T* b) {
+  constexpr int kWidth = kLanes<T>, kSums = 4;
+  vec<T> sum[kSums] = {};
+  std::int64_t p = 0;
+  for (; p + kSums * kWidth <= k; p += kSums * kWidth) {
+#pragma GCC unroll 4
+    for (int s = 0; s < kSums; ++s) sum[s] = fma(load(a + p + s * kWidth), load(b + p + s * kWidth), sum[s]);
+  }
+  for (; p + kWidth <= k; p += kWidth) sum[0] = fma(load(a + p), load(b + p), sum[0]);
+  const int last = static_cast<int>(k - p);
+  if (last > 0) sum[1] = fma(load_partial(a + p, last), load_partial(b + p, last), sum[1]);
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+/// The same with the transpose of B: its columns are rows of b, ldb apart. a is dense.
+template <class T>
+void gemv_dots(std::int64_t kc, const T* a, const T* b, std::int64_t ldb, T* c, std::int64_t cols, bool accumulate) {
+  constexpr int kWidth = kLanes<T>;
+  for (std::int64_t j = 0; j < cols; j += kWidth) {
+    const int width = static_cast<int>(min_of<std::int64_t>(kWidth, cols - j));
+    alignas(64) T lanes[kWidth * kWidth] = {};
+    for (int i = 0; i < width; ++i) store(lanes + i * kWidth, lanes_of_dot(kc, a, b + (j + i) * ldb));
+    vec<T> square[kWidth];
+#pragma GCC unroll 16
+    for (int i = 0; i < kWidth; ++i) square[i] = load(lanes + i * kWidth);
+    transpose<T>(square);
+#pragma GCC unroll 4
+    for (int step = kWidth / 2; step > 0; step /= 2)
+#pragma GCC unroll 8
+      for (int i = 0; i < step; ++i) square[i] += square[i + step];
+    store_partial(c + j, accumulate ? load_partial(c + j, width) + square[0] : square[0], width);
+  }
 }
 
 /// The same with B as panels of kNr columns, `panel` apart.

@@ -222,7 +222,7 @@ void compute_tiles(const Product<T>& x, const Part<T>& part, const Block& block,
   }
 }
 
-// Whether a product of one row reads B without tiles: where it is stored, or panel by panel.
+// Whether a product of one row reads B without tiles: where it is stored, or packed before.
 template <class T>
 bool runs_by_row(const GemmPlan& plan) {
   return plan.shape.m == 1 && (plan.shape.packed_b ? kSteps<T> == 1 : plan.pack_b == Pack::No);
@@ -234,13 +234,18 @@ void compute_row(const Product<T>& x, const Part<T>& part, std::int64_t j0, std:
   const View<T> a = a_view(x, part, 0, part.p0);
   const std::int64_t kc = part.p1 - part.p0, cols = j1 - j0;
   const bool accumulate = x.accumulate || part.p0 > x.k0;
-  if (!shape.packed_b) {
-    gemv<T>(kc, a.data, a.k_step, x.b + part.p0 * kSteps<T> * shape.ldb + j0, shape.ldb, x.sums + j0, cols, accumulate);
+  Sum<T>* const sums = x.sums + j0;
+  if (!shape.packed_b && !shape.transpose_b) {
+    const Stored<T>* b = x.b + part.p0 * kSteps<T> * shape.ldb + j0;
+    gemv<T>(kc, a.data, a.k_step, b, shape.ldb, sums, cols, accumulate);
   } else if constexpr (kSteps<T> == 1) {
-    gemv_packed<T>(kc, a.data, a.k_step, b_view(x, part, part.p0, j0).data, kNr<T> * x.plan.k, x.sums + j0, cols,
-                   accumulate);
+    if (shape.packed_b)
+      gemv_packed<T>(kc, a.data, a.k_step, b_view(x, part, part.p0, j0).data, kNr<T> * x.plan.k, sums, cols,
+                     accumulate);
+    else
+      gemv_dots<T>(kc, a.data, x.b + j0 * shape.ldb + part.p0, shape.ldb, sums, cols, accumulate);
   }
-  if (part.p1 == x.k1) finish(x, x.sums + j0, 0, 0, j0, 1, cols);
+  if (part.p1 == x.k1) finish(x, sums, 0, 0, j0, 1, cols);
 }
 
 // Loop pc; `panel` has room for one panel of B, `own_a` for mc rows of A.
@@ -385,16 +390,17 @@ void store_transposed(const T* x, std::int64_t rows, std::int64_t cols, T* c, st
   }
 }
 
-// C^T in scratch, then block by block into C.
+// C^T in scratch, then block by block into C. A dense column is its own transpose.
 template <class T>
 void gemm_swapped(const GemmPlan& plan, const T* a, const T* b, T* c, const GemmEpilogue<T>& epilogue, char* bytes) {
   constexpr std::int64_t kBlock = 256;
   const std::int64_t rows = plan.shape.n, cols = plan.shape.m;
-  T* const transposed = reinterpret_cast<T*>(bytes + plan.transposed_offset);
+  const bool in_place = cols == 1 && plan.ldc == 1;
+  T* const transposed = in_place ? c : reinterpret_cast<T*>(bytes + plan.transposed_offset);
   gemm_as_planned<T>(plan, b, a, transposed, {}, bytes);
   parallel_for(parts(cols, kBlock), 0.2 * static_cast<double>(rows * cols), [&](std::int64_t block) {
     const std::int64_t j = block * kBlock, width = min_of(kBlock, cols - j);
-    store_transposed(transposed + j * rows, rows, width, c + j, plan.ldc);
+    if (!in_place) store_transposed(transposed + j * rows, rows, width, c + j, plan.ldc);
     apply_epilogue<T>(c + j, plan.ldc, rows, width, epilogue.bias ? epilogue.bias + j : nullptr, epilogue.activation);
   });
 }
