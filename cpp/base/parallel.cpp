@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -22,8 +23,8 @@ namespace dlcore {
 
 namespace {
 
-// Sharing work with a thread costs about 1 us; it should have several times that to do (ns).
-constexpr double kWorthAThread = 5000;
+// Sharing work with a thread costs about 0.2 us; it should have many times that to do (ns).
+constexpr double kWorthAThread = 3000;
 // How long a worker looks for the next job before it sleeps: turns of about 40 ns.
 constexpr int kSpinTurns = 4000;
 
@@ -103,13 +104,19 @@ void wait_until(const Ready& ready) {
   }
 }
 
-/// Threads that help with one job at a time. The caller works too, and waits at the end only for helpers that have
-/// begun a chunk: a helper that the system did not schedule in time costs nothing. (An OpenMP region would wait for
-/// it.) Each thread begins with a range of chunks of its own, the same whenever the job comes again, so that it finds
-/// what it has read in its cache; then it takes what others have left.
+/// Threads that help with one job at a time. The caller works too, and waits at the end only for helpers that are at
+/// work: a helper that the system did not schedule in time costs nothing. (An OpenMP region would wait for it.) Each
+/// thread begins with a range of chunks of its own, the same whenever the job comes again, so that it finds what it has
+/// read in its cache; then it takes what others have left.
+///
+/// What passes between two threads is a cache line with the job, and one with what a helper has begun and whether it is
+/// at work. A chunk is begun by writing the job's number beside the count, which fails when the job is over: so a
+/// helper that comes too late does nothing.
 class Pool {
  public:
   using Body = void (*)(const void* context, std::int64_t chunk, int worker);
+
+  static constexpr int kMostThreads = 1024;
 
   static Pool& instance() {
     static Pool* pool = new Pool;  // its threads live as long as the process
@@ -120,18 +127,11 @@ class Pool {
   bool run(int threads, std::int64_t chunks, Body body, const void* context) {
     if (busy_.exchange(true, std::memory_order_acquire)) return false;
     start_workers(threads - 1);
-    body_ = body;
-    context_ = context;
-    for (int thread = 0; thread < threads; ++thread) {
-      ranges_[thread].next.store(chunks * thread / threads, std::memory_order_relaxed);
-      ranges_[thread].end = chunks * (thread + 1) / threads;
-    }
-    threads_.store(threads, std::memory_order_relaxed);
-    state_.store(((state_.load(std::memory_order_relaxed) >> kEpochShift) + 1) << kEpochShift | kOpen,
-                 std::memory_order_seq_cst);
-    if (sleeping_.load(std::memory_order_seq_cst) > 0) state_.notify_all();
-    work(0);
-    close();
+    const Job job{body, context, chunks, threads};
+    const std::uint32_t number = publish(job);
+    work(0, job, number);
+    for (int worker = 1; worker < threads; ++worker)
+      wait_until([&] { return !ranges_[worker].at_work.load(std::memory_order_acquire); });
     busy_.store(false, std::memory_order_release);
     return true;
   }
@@ -139,12 +139,23 @@ class Pool {
   static bool inside() { return inside_; }
 
  private:
-  // state_: number of the job, whether helpers may join it, how many are in it.
-  static constexpr int kEpochShift = 17;
-  static constexpr std::uint64_t kOpen = 1u << 16;
-  static constexpr std::uint64_t kHelpers = kOpen - 1;
+  struct Job {
+    Body body;
+    const void* context;
+    std::int64_t chunks;
+    int threads;
+  };
 
-  Pool() {
+  /// The chunks of one thread, and whether it is at work on any.
+  struct alignas(64) Range {
+    std::atomic<std::uint64_t> begun{0};  // the number of a job, and how many chunks of it
+    std::atomic<bool> at_work{false};
+  };
+  static constexpr std::uint64_t begun(std::uint32_t number, std::uint32_t count) {
+    return std::uint64_t{number} << 32 | count;
+  }
+
+  Pool() : ranges_(kMostThreads) {
     ::pthread_atfork(nullptr, nullptr, [] { instance().forget_workers(); });
   }
 
@@ -153,85 +164,111 @@ class Pool {
     workers_ = 0;
     sleeping_ = 0;
     busy_ = false;
-    state_ = 0;
+    number_ = number_ & ~1u;
+    ranges_in_use_ = 0;
+    for (Range& range : ranges_) range.at_work = false;
   }
 
   void start_workers(int wanted) {
-    if (static_cast<int>(ranges_.size()) <= wanted) ranges_ = std::vector<Range>(static_cast<std::size_t>(wanted) + 1);
     while (workers_ < wanted) {
       const int worker = ++workers_;
       std::thread([this, worker] { help(worker); }).detach();
     }
   }
 
-  void work(int worker) {
+  /// Numbers are even, and odd while a job is being written down. Of the ranges in use nothing is written here: what
+  /// they have begun is all of the job before.
+  std::uint32_t publish(const Job& job) {
+    const std::uint32_t before = number_.load(std::memory_order_relaxed), number = before + 2;
+    number_.store(before + 1, std::memory_order_relaxed);
+    body_.store(job.body, std::memory_order_release);
+    context_.store(job.context, std::memory_order_release);
+    chunks_.store(job.chunks, std::memory_order_release);
+    threads_.store(job.threads, std::memory_order_release);
+    for (int thread = ranges_in_use_; thread < job.threads; ++thread)
+      ranges_[thread].begun.store(begun(before, UINT32_MAX), std::memory_order_release);
+    ranges_in_use_ = job.threads;
+    number_.store(number, std::memory_order_seq_cst);
+    if (sleeping_.load(std::memory_order_seq_cst) > 0) number_.notify_all();
+    return number;
+  }
+
+  /// The job of this number; nothing when the next one is being written down.
+  std::optional<Job> read(std::uint32_t number) const {
+    const Job job{body_.load(std::memory_order_acquire), context_.load(std::memory_order_acquire),
+                  chunks_.load(std::memory_order_acquire), threads_.load(std::memory_order_acquire)};
+    return number_.load(std::memory_order_relaxed) == number ? std::optional(job) : std::nullopt;
+  }
+
+  /// The next chunk of a range of `size`; -1 when all have been begun, or the job is over.
+  static std::int64_t begin_chunk(Range& range, std::uint32_t number, std::int64_t size) {
+    std::uint64_t before = range.begun.load(std::memory_order_acquire);
+    for (;;) {
+      const auto last = static_cast<std::uint32_t>(before >> 32);
+      const std::int64_t count = last == number ? static_cast<std::uint32_t>(before) : last == number - 2 ? 0 : size;
+      if (count >= size) return -1;
+      if (range.begun.compare_exchange_weak(before, begun(number, static_cast<std::uint32_t>(count + 1)),
+                                            std::memory_order_acq_rel, std::memory_order_acquire))
+        return count;
+    }
+  }
+
+  void work(int worker, const Job& job, std::uint32_t number) {
     inside_ = true;
     FlushDenormals flush;
-    const int threads = threads_.load(std::memory_order_relaxed);
-    for (int i = 0; i < threads; ++i) {
-      Range& range = ranges_[(worker + i) % threads];
-      for (std::int64_t chunk; (chunk = range.next.fetch_add(1, std::memory_order_relaxed)) < range.end;)
-        body_(context_, chunk, worker);
+    // With a chunk for each, only the caller looks after those who did not come.
+    const int ranges = worker > 0 && job.chunks == job.threads ? 1 : job.threads;
+    for (int i = 0; i < ranges; ++i) {
+      const int owner = (worker + i) % job.threads;
+      const std::int64_t first = job.chunks * owner / job.threads;
+      const std::int64_t size = job.chunks * (owner + 1) / job.threads - first;
+      for (std::int64_t chunk; (chunk = begin_chunk(ranges_[owner], number, size)) >= 0;)
+        job.body(job.context, first + chunk, worker);
     }
     inside_ = false;
   }
 
-  // No helper joins any more; those inside finish their chunk.
-  void close() {
-    state_.fetch_and(~kOpen, std::memory_order_acq_rel);
-    wait_until([&] { return (state_.load(std::memory_order_acquire) & kHelpers) == 0; });
-  }
-
-  /// Whether the job, still open, has room for this helper. It has joined then.
-  bool join(std::uint64_t state, int worker) {
-    while (state & kOpen) {
-      if (!state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel)) continue;
-      if (worker < threads_.load(std::memory_order_relaxed)) return true;
-      state_.fetch_sub(1, std::memory_order_release);
-      return false;
-    }
-    return false;
-  }
-
-  std::uint64_t wait_for_job(std::uint64_t seen_epoch) {
+  /// The number of a job after `seen`.
+  std::uint32_t wait_for_job(std::uint32_t seen) {
+    const auto is_new = [&](std::uint32_t number) { return number != seen && number % 2 == 0; };
     for (int turn = 0; turn < kSpinTurns; ++turn) {
-      const std::uint64_t state = state_.load(std::memory_order_acquire);
-      if (state >> kEpochShift != seen_epoch) return state;
+      const std::uint32_t number = number_.load(std::memory_order_acquire);
+      if (is_new(number)) return number;
       pause();
     }
     sleeping_.fetch_add(1, std::memory_order_seq_cst);
-    std::uint64_t state = state_.load(std::memory_order_seq_cst);
-    while (state >> kEpochShift == seen_epoch) {
-      state_.wait(state, std::memory_order_seq_cst);
-      state = state_.load(std::memory_order_seq_cst);
+    std::uint32_t number = number_.load(std::memory_order_seq_cst);
+    while (!is_new(number)) {
+      number_.wait(number, std::memory_order_seq_cst);
+      number = number_.load(std::memory_order_seq_cst);
     }
     sleeping_.fetch_sub(1, std::memory_order_relaxed);
-    return state;
+    return number;
   }
 
   void help(int worker) {
-    for (std::uint64_t epoch = 0;;) {
-      const std::uint64_t state = wait_for_job(epoch);
-      epoch = state >> kEpochShift;
-      if (!join(state, worker)) continue;
-      work(worker);
-      state_.fetch_sub(1, std::memory_order_release);
+    for (std::uint32_t seen = 0;;) {
+      const std::uint32_t number = wait_for_job(seen);
+      const std::optional<Job> job = read(number);
+      if (!job) continue;
+      seen = number;
+      if (worker >= job->threads) continue;
+      ranges_[worker].at_work.store(true, std::memory_order_relaxed);
+      work(worker, *job, number);
+      ranges_[worker].at_work.store(false, std::memory_order_release);
     }
   }
 
-  struct alignas(64) Range {
-    std::atomic<std::int64_t> next{0};
-    std::int64_t end = 0;
-  };
-
-  Body body_ = nullptr;
-  const void* context_ = nullptr;
-  std::vector<Range> ranges_;  // one per thread
+  alignas(64) std::atomic<std::uint32_t> number_{0};
   std::atomic<int> threads_{0};
-  int workers_ = 0;
-  alignas(64) std::atomic<std::uint64_t> state_{0};
-  std::atomic<int> sleeping_{0};
+  std::atomic<Body> body_{nullptr};
+  std::atomic<const void*> context_{nullptr};
+  std::atomic<std::int64_t> chunks_{0};
+  alignas(64) std::atomic<int> sleeping_{0};
   std::atomic<bool> busy_{false};
+  int workers_ = 0;
+  int ranges_in_use_ = 0;      // those of the job before
+  std::vector<Range> ranges_;  // one per thread
   static thread_local bool inside_;
 };
 
@@ -242,7 +279,8 @@ thread_local bool Pool::inside_ = false;
 namespace {
 
 int threads_for(std::int64_t chunks, double cost, int most) {
-  const int threads = static_cast<int>(std::min<std::int64_t>(std::min(num_threads(), most), chunks));
+  most = std::min({num_threads(), most, Pool::kMostThreads});
+  const int threads = static_cast<int>(std::min<std::int64_t>(most, chunks));
   return cost < kWorthAThread * threads ? static_cast<int>(cost / kWorthAThread) : threads;
 }
 

@@ -23,7 +23,7 @@ const GemmEntries<Bfloat>* gemm_bfloat_kernels() { return nullptr; }
 namespace {
 
 constexpr double kTaskCost = 30000;          // ns: shorter tasks are not worth a cut
-constexpr double kTwoTasks = 12000;          // but the first, which gives a second thread something to do
+constexpr double kTwoTasks = 6500;           // but the first, which gives a second thread something to do
 constexpr double kTasks = 32;                // more of them are not worth having
 constexpr std::int64_t kUsesOfSharedB = 16;  // row tiles from which one packing of B for all tasks pays
 constexpr std::int64_t kUsesOfPackedA = 16;  // column tiles from which packing A pays

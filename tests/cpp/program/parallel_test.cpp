@@ -4,8 +4,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
+#include <random>
 #include <thread>
 #include <vector>
 
@@ -31,6 +33,18 @@ TEST_F(Threads, EveryChunkRunsOnce) {
       parallel_for(chunks, kMuchWork, [&](std::int64_t chunk) { ++runs[static_cast<std::size_t>(chunk)]; });
       for (const auto& count : runs) ASSERT_EQ(count, 1);
     }
+  }
+}
+
+TEST_F(Threads, JobsOfAnySizeFollowEachOther) {
+  // More and fewer threads and chunks than in the job before, so that helpers come too late, or not at all.
+  std::mt19937 random(1);
+  for (int round = 0; round < 20000; ++round) {
+    set_num_threads(1 + static_cast<int>(random() % 6));
+    const std::int64_t chunks = random() % 9;
+    std::array<std::atomic<int>, 9> runs{};
+    parallel_for(chunks, kMuchWork, [&](std::int64_t chunk) { ++runs[static_cast<std::size_t>(chunk)]; });
+    for (std::int64_t i = 0; i < 9; ++i) ASSERT_EQ(runs[static_cast<std::size_t>(i)], i < chunks ? 1 : 0);
   }
 }
 
