@@ -3,6 +3,7 @@
 from dlcore import backend, ops
 from dlcore.backend.arguments import fraction
 from dlcore.losses.loss import ConfiguredLoss
+from dlcore.ops._common import as_indices
 
 _MEAN = "sum_over_batch_size"
 
@@ -59,8 +60,7 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     y_true = ops.convert_to_tensor(y_true)
     if len(y_true.shape) == len(y_pred.shape) and y_true.shape[axis] == 1:
         y_true = ops.squeeze(y_true, axis=axis)
-    if not backend.is_int_dtype(y_true.dtype):
-        y_true = ops.cast(y_true, "int32")
+    y_true = as_indices(y_true)
     if ignore_class is None:
         return ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
     counts = ops.not_equal(y_true, ignore_class)

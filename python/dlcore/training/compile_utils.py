@@ -93,7 +93,7 @@ class CompiledMetrics:
     def __init__(self, metrics, weighted_metrics, model):
         for what, value in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
             if value is not None and not isinstance(value, (list, tuple, dict)):
-                raise ValueError(f"`{what}` should be a list or a dict. Received: {what}={value!r}")
+                raise ValueError(f"`{what}` should be a list or a dict. Got {what}={value!r}; pass {what}=[{value!r}].")
         self._given = {"metrics": metrics, "weighted_metrics": weighted_metrics}
         self._model = model
         self._entries = None  # (metric, number of the output, whether it is weighted)
@@ -221,6 +221,10 @@ class CompiledLoss:
         return [None if w is None else float(w) for w in weights]
 
     def __call__(self, y_true, y_pred, sample_weight=None):
+        if y_pred is None:
+            raise ValueError(
+                f"{self._model._label()}: call() returned None. Does it end with `return` and the outputs?"
+            )
         if self._losses is None:
             self.build(y_true, y_pred)
         true, predicted = _per_output(y_true, self._names, self._losses), _per_output(y_pred, self._names)

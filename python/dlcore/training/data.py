@@ -218,6 +218,11 @@ def _count_rows(x, y, sample_weight):
 
 def weights_of_classes(y, class_weight, sample_weight=None):
     """One weight per row from the weights of classes, times the sample weights."""
+    if not isinstance(class_weight, dict):
+        raise ValueError(
+            f"`class_weight` must be a dict {{class: weight}}. Got class_weight={class_weight!r}; of a list of weights "
+            "pass dict(enumerate(weights))."
+        )
     if y is None or isinstance(y, (list, tuple, dict)):
         raise ValueError("`class_weight` is for models with a single output and its labels in `y`.")
     labels = np.argmax(y, axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y), -1)[:, 0]

@@ -17,6 +17,7 @@ from dlcore.training.compile_utils import CompiledLoss, CompiledMetrics, total_l
 from dlcore.training.data import (
     ArraySource,
     arrays_of,
+    is_array_like,
     make_batch,
     make_source,
     to_arrays,
@@ -763,6 +764,11 @@ def _with_validation(source, split, validation_data, batch_size, steps, prepare)
     if validation_data is None:
         return source, None
     if not isinstance(validation_data, (tuple, list)):
+        if is_array_like(validation_data):
+            raise ValueError(
+                "`validation_data` should be a tuple (x, y) or (x, y, sample_weight), or yield such batches. Got "
+                f"{type(validation_data).__name__} of shape {getattr(validation_data, 'shape', None)}."
+            )
         return source, make_source(validation_data, steps=steps, prepare=prepare)
     if not isinstance(source, ArraySource) and batch_size is None:
         batch_size = 32

@@ -186,6 +186,8 @@ class TextVectorization(LayerOfValues):
         texts, shape = strings_of(self, inputs, self._encoding)
         rows, shape = self._words(texts, shape)
         lookup, whole = self._lookup_layer, self._output_mode == "int"
+        if not self._sees_examples:
+            lookup._require_vocabulary(self)
         length = self._output_sequence_length
         length = max(map(len, rows), default=0) if length is None else length
         found = np.full((len(rows), length), 0 if whole else -1, "int64")
