@@ -40,6 +40,8 @@ def _rebuild(sequence, items):
 def map_structure(func, *structures, none_is_leaf=True):
     """func of each leaf (of the leaves at the same place in several structures), in the first one's structure.
 
+    The leaves are visited in the order of `flatten`.
+
     Args:
         func: function of as many leaves as there are structures.
         structures: nested lists, tuples and dicts.
@@ -51,8 +53,9 @@ def map_structure(func, *structures, none_is_leaf=True):
     for other in structures[1:]:
         _check_alike(first, other)
     if isinstance(first, dict):
-        parts = {key: [s[key] for s in structures] for key in first}
-        return {key: map_structure(func, *part, none_is_leaf=none_is_leaf) for key, part in parts.items()}
+        parts = {key: [s[key] for s in structures] for key in _keys(first)}
+        made = {key: map_structure(func, *part, none_is_leaf=none_is_leaf) for key, part in parts.items()}
+        return {key: made[key] for key in first}
     return _rebuild(first, [map_structure(func, *part, none_is_leaf=none_is_leaf) for part in zip(*structures)])
 
 

@@ -8,9 +8,11 @@ import numpy as np
 from dlcore import _core, backend, tree
 from dlcore.backend.arguments import int_from, one_of
 from dlcore.backend.config import limited, max_epochs, max_steps_per_epoch
+from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.scopes import run_stateless
 from dlcore.backend.tensors import Tensor, convert_to_tensor
 from dlcore.layers.call_spec import signature_of
+from dlcore.ops.operation import infer_outputs
 from dlcore.random.seed_generator import SeedGenerator
 from dlcore.training import processes
 from dlcore.training.compile_utils import CompiledLoss, CompiledMetrics, total_loss
@@ -29,6 +31,7 @@ from dlcore.utils.tracebacks import shortening
 
 # Seconds that one call into C++ may take: the progress bar moves, and Ctrl-C is heard, this often.
 _STRETCH = 0.1
+_ENDLESS = 1e9
 
 
 class Trainer:
@@ -77,12 +80,14 @@ class Trainer:
             metrics: list of names, functions or Metrics; for several outputs a list of lists or a dict.
             weighted_metrics: metrics that take the sample weights into account.
             run_eagerly: whether each step runs op by op in Python, for debugging.
-            steps_per_execution, jit_compile: kept for Keras's signature; steps are always compiled.
+            steps_per_execution: int, default 1: batches between two calls of callbacks that want every batch.
+            jit_compile: kept for Keras's signature; steps are always compiled.
             auto_scale_loss: whether a model of the policy "mixed_float16" gets its optimizer in a LossScaleOptimizer.
         """
         from dlcore import optimizers
         from dlcore.metrics import Mean
 
+        int_from("compile", "steps_per_execution", steps_per_execution, 1)
         new_optimizer = optimizers.get(optimizer)
         if new_optimizer is not None and auto_scale_loss and self.dtype_policy.name == "mixed_float16":
             if not isinstance(new_optimizer, optimizers.LossScaleOptimizer):
@@ -346,6 +351,7 @@ class Trainer:
 
     def _trace_logs(self, step, data):
         """The step's results are read from the metrics afterwards; those that are no metrics must be kept."""
+        self._make_metrics(step, data)
         try:
             logs = step(data)
             if not isinstance(logs, dict):
@@ -355,6 +361,22 @@ class Trainer:
             return (), {name: value for name, value in own.items() if np.ndim(value) == 0 or isinstance(value, Tensor)}
         finally:
             self._clear_losses()
+
+    def _make_metrics(self, step, data):
+        """Makes the metrics of compile() before a step of the user's own, which may ask for `metrics`.
+
+        They depend on the shapes of the outputs. A step need not call the model; then there are none.
+        """
+        metrics, own_step = self._compiled_metrics, getattr(Trainer, step.__name__)
+        if metrics is None or metrics.is_built or step.__func__ is own_step:
+            return
+        x, y, _ = unpack_x_y_sample_weight(data)
+        like = tree.map_structure(lambda t: KerasTensor(t.shape, t.dtype) if isinstance(t, Tensor) else t, x)
+        try:
+            y_pred = infer_outputs(self._call_layer, (like,), {"training": False})
+        except Exception:
+            return
+        metrics.build(y, y_pred)
 
     def _trace_predict(self, data):
         try:
@@ -384,6 +406,7 @@ class Trainer:
 
     def _eager_batch(self, step, data):
         tensors = self._as_tensors(data)
+        self._make_metrics(step, tensors)
         logs = step(tensors)
         return {name: _number(value) for name, value in logs.items()}
 
@@ -555,14 +578,15 @@ class Trainer:
         while done < total and not self.stop_training:
             rows = source.batch_size if done < whole else source.rows - whole * source.batch_size
             step = self._step_programs(kind).get(source.structure, rows)
-            count = 1 if every_batch or done >= whole else whole - done
+            count = 1 if done >= whole else whole - done
+            count = min(count, self.steps_per_execution) if every_batch else count
             begin(done)
             first = done * source.batch_size
             if order is None and done >= whole:
                 arrays, first = [a[first:] for a in source.arrays], 0
             else:
                 arrays = source.kept_arrays
-            done += step.program.run_batches(arrays, order, first, count, _STRETCH)
+            done += step.program.run_batches(arrays, order, first, count, _ENDLESS if every_batch else _STRETCH)
             logs = self._results(step)
             end(done - 1, logs)
         return self._over_processes(logs, step) if logs else logs
@@ -572,18 +596,25 @@ class Trainer:
         begin, end = getattr(callbacks, f"on_{kind}_batch_begin"), getattr(callbacks, f"on_{kind}_batch_end")
         if hasattr(source, "on_epoch_begin"):
             source.on_epoch_begin()
-        logs, count, step = {}, 0, None
+        logs, count, step, is_running = {}, 0, None, False
         for batch in source.batches() if steps is None else itertools.islice(source.batches(), steps):
-            begin(count)
+            if not is_running:
+                begin(count)
             if self.run_eagerly:
                 logs = self._eager_batch(self.train_step if kind == "train" else self.test_step, batch)
             else:
                 step = self._run_batch(kind, batch)
-                logs = self._results(step)
-            end(count, logs)
             count += 1
+            is_running = count % self.steps_per_execution != 0
+            if is_running:
+                continue
+            logs = self._results(step) if step is not None else logs
+            end(count - 1, logs)
             if self.stop_training:
                 break
+        if is_running:
+            logs = self._results(step) if step is not None else logs
+            end(count - 1, logs)
         if hasattr(source, "on_epoch_end"):
             source.on_epoch_end()
         if count == 0:
@@ -634,7 +665,7 @@ class Trainer:
         steps = _within_limit(source, steps)
         callbacks = self._callback_list(callbacks, verbose, 1, _steps(source, steps))
         logs = self._evaluate(source, callbacks, steps)
-        return logs if return_dict else _values(logs)
+        return dict(sorted(logs.items())) if return_dict else _values(logs)
 
     def _evaluate(self, source, callbacks, steps=None):
         was_stopped, self.stop_training = self.stop_training, False
@@ -730,24 +761,26 @@ class Trainer:
     # ---- single batches
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
-        """One step of training on one batch. The metrics go on from where they are; reset_metrics() resets them."""
+        """One step of training on one batch. Returns the loss and metrics of this batch, as `evaluate` does."""
         self._check_compiled("train_on_batch")
+        self.reset_metrics()
         batch = make_batch(self._prepared(x), y, sample_weight, class_weight)
         if self.run_eagerly:
             logs = self._eager_batch(self.train_step, batch)
         else:
             logs = self._results(self._run_batch("train", batch))
-        return logs if return_dict else _values(logs)
+        return dict(sorted(logs.items())) if return_dict else _values(logs)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
-        """One step of evaluation on one batch."""
+        """One step of evaluation on one batch. Returns the loss and metrics of this batch, as `evaluate` does."""
         self._check_compiled("test_on_batch")
+        self.reset_metrics()
         batch = make_batch(self._prepared(x), y, sample_weight)
         if self.run_eagerly:
             logs = self._eager_batch(self.test_step, batch)
         else:
             logs = self._results(self._run_batch("test", batch))
-        return logs if return_dict else _values(logs)
+        return dict(sorted(logs.items())) if return_dict else _values(logs)
 
     def predict_on_batch(self, x):
         """The outputs for one batch."""

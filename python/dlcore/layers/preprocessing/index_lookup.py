@@ -282,8 +282,8 @@ class IndexLookup(Layer):
         return size
 
     def _require_vocabulary(self, layer):
-        """A RuntimeError where there is none to look values up in; `layer` is the one that was called."""
-        if not self._vocabulary.tokens:
+        """A RuntimeError where there is none, and none to be read from a file; `layer` is the one that was called."""
+        if not self._known_size():
             raise RuntimeError(f"{layer._label()} has no vocabulary yet. Call adapt(data), or pass a vocabulary.")
 
     def _find(self, tokens):
