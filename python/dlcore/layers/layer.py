@@ -82,7 +82,7 @@ class Layer(Operation):
             "_build_shapes",
             "_programs",
             "_compile_arguments",
-            "_metrics_of_fit",
+            "_metrics_of_steps",
             "_remat_scope",
         )
     )

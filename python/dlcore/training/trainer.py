@@ -55,7 +55,8 @@ class Trainer:
         self.stop_training = False
         self.history = None
         self._results_program = None
-        self._metrics_of_fit = None
+        # Looked up once: when a step is traced, all metrics are made.
+        self._metrics_of_steps = None
 
     # ---- compile
 
@@ -115,6 +116,7 @@ class Trainer:
             "jit_compile": False,
         }
         self._programs = {}
+        self._metrics_of_steps = None
         self.stop_training = False
         self.compiled = True
 
@@ -180,7 +182,7 @@ class Trainer:
 
     def reset_metrics(self):
         """Sets the state of all metrics to zero."""
-        for metric in self._metrics_of_fit or self.metrics:
+        for metric in self._metrics_of_steps or self.metrics:
             metric.reset_state()
 
     def get_metrics_result(self):
@@ -356,6 +358,7 @@ class Trainer:
             logs = step(data)
             if not isinstance(logs, dict):
                 raise ValueError(f"{step.__name__}() should return a dict of results. Returned: {logs!r}")
+            self._metrics_of_steps = self.metrics
             self._results_program = ResultsProgram(self.get_metrics_result)
             own = {} if set(logs) == set(self._results_program.names) else logs
             return (), {name: value for name, value in own.items() if np.ndim(value) == 0 or isinstance(value, Tensor)}
@@ -490,20 +493,15 @@ class Trainer:
         self._initial_epoch = initial_epoch
         callbacks.on_train_begin()
         logs = {}
-        try:
-            # BackupAndRestore changes the first epoch.
-            for epoch in range(self._initial_epoch, epochs):
-                logs = self._train_epoch(source, callbacks, epoch, steps_per_epoch)
-                # Looked up once: after an epoch all metrics are made.
-                self._metrics_of_fit = self._metrics_of_fit or self.metrics
-                if validation is not None and _is_due(epoch, validation_freq):
-                    val_logs = self._evaluate(validation, callbacks, validation_steps)
-                    logs.update({f"val_{name}": value for name, value in sorted(val_logs.items())})
-                callbacks.on_epoch_end(epoch, logs)
-                if self.stop_training:
-                    break
-        finally:
-            self._metrics_of_fit = None
+        # BackupAndRestore changes the first epoch.
+        for epoch in range(self._initial_epoch, epochs):
+            logs = self._train_epoch(source, callbacks, epoch, steps_per_epoch)
+            if validation is not None and _is_due(epoch, validation_freq):
+                val_logs = self._evaluate(validation, callbacks, validation_steps)
+                logs.update({f"val_{name}": value for name, value in sorted(val_logs.items())})
+            callbacks.on_epoch_end(epoch, logs)
+            if self.stop_training:
+                break
         if self.optimizer is not None and hasattr(self.optimizer, "finalize_variable_values"):
             self.optimizer.finalize_variable_values(self.trainable_weights)
         callbacks.on_train_end(logs)
