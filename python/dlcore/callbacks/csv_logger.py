@@ -9,7 +9,7 @@ from dlcore.callbacks.callback import Callback
 class CSVLogger(Callback):
     """Writes the results of each epoch to a CSV file, "NA" where there is none.
 
-    The columns are those of the first epoch, with one for validation (`val_loss`, ...) each; where the results are added
+    The columns are those of the first epoch, each with one for validation (`val_loss`); where the results are added
     to a file, the file's own.
 
     Args:
