@@ -35,6 +35,7 @@ _MODULES = (
     "models",
     "ops",
     "optimizers",
+    "plotting",
     "preprocessing",
     "quantizers",
     "random",
