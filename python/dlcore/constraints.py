@@ -113,5 +113,10 @@ def serialize(constraint):
 
 
 def deserialize(config, custom_objects=None):
-    """The constraint from what `serialize` returned."""
+    """The constraint from what `serialize` returned.
+
+    Args:
+        config: dict.
+        custom_objects: dict of the classes and functions of the user's own that it names.
+    """
     return _catalogue.deserialize(config, custom_objects)

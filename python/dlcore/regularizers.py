@@ -126,5 +126,10 @@ def serialize(regularizer):
 
 
 def deserialize(config, custom_objects=None):
-    """The regularizer from what `serialize` returned."""
+    """The regularizer from what `serialize` returned.
+
+    Args:
+        config: dict.
+        custom_objects: dict of the classes and functions of the user's own that it names.
+    """
     return _catalogue.deserialize(config, custom_objects)

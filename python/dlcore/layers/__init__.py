@@ -142,7 +142,12 @@ def serialize(layer):
 
 
 def deserialize(config, custom_objects=None):
-    """The layer from what `serialize` returned."""
+    """The layer from what `serialize` returned.
+
+    Args:
+        config: dict.
+        custom_objects: dict of the classes and functions of the user's own that it names.
+    """
     from dlcore.saving import serialization
 
     layer = serialization.deserialize_keras_object(config, custom_objects=custom_objects)

@@ -80,7 +80,12 @@ def serialize(loss):
 
 
 def deserialize(name, custom_objects=None):
-    """The loss from what `serialize` returned, or of a name."""
+    """The loss from what `serialize` returned, or of a name.
+
+    Args:
+        name: dict, or a name.
+        custom_objects: dict of the classes and functions of the user's own that it names.
+    """
     return _catalogue.deserialize(name, custom_objects)
 
 

@@ -124,7 +124,12 @@ def serialize(metric):
 
 
 def deserialize(config, custom_objects=None):
-    """The metric from what `serialize` returned."""
+    """The metric from what `serialize` returned.
+
+    Args:
+        config: dict.
+        custom_objects: dict of the classes and functions of the user's own that it names.
+    """
     return _catalogue.deserialize(config, custom_objects)
 
 

@@ -44,7 +44,12 @@ def serialize(optimizer):
 
 
 def deserialize(config, custom_objects=None):
-    """The optimizer from its name or what `serialize` returned; names of built-in optimizers in any case."""
+    """The optimizer from its name or what `serialize` returned; names of built-in optimizers in any case.
+
+    Args:
+        config: dict, or a name.
+        custom_objects: dict of the classes and functions of the user's own that it names.
+    """
     if isinstance(config, str) and config.lower() in _catalogue.objects:
         config = config.lower()
     elif isinstance(config, dict) and str(config.get("class_name")).lower() in _catalogue.objects:

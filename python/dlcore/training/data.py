@@ -22,7 +22,11 @@ def unpack_x_y_sample_weight(data):
 
 
 def pack_x_y_sample_weight(x, y=None, sample_weight=None):
-    """The reverse: what is None at the end is left out."""
+    """The reverse: what is None at the end is left out.
+
+    Args:
+        x, y, sample_weight: arrays or structures of them, or None.
+    """
     if sample_weight is not None:
         return x, y, sample_weight
     if y is not None:

@@ -397,7 +397,9 @@ class StringLookup(LooksAtValues, IndexLookup):
         pad_to_max_tokens: bool, default False: vectors of max_tokens numbers, also for a smaller vocabulary.
         sparse: as of `CategoryEncoding`.
         encoding: of bytes, default `"utf-8"`.
+        name: str; default: made unique.
         salt: int, pair of ints or None (default).
+        oov_method: kept for Keras's signature: strings are spread by their fingerprints.
 
     There are no tensors of strings: the call takes arrays or lists of them, or an `Input` of dtype `"string"`.
 

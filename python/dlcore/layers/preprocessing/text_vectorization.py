@@ -36,6 +36,8 @@ class TextVectorization(LayerOfValues):
             `"count"`, `"tf_idf"`: vectors as of `StringLookup`.
         output_sequence_length: int or None (default): cut or fill up to so many word numbers.
         pad_to_max_tokens, vocabulary, idf_weights, sparse, encoding: as `StringLookup`.
+        name: str; default: made unique.
+        has_input_vocabulary, vocabulary_size: of a configuration, whose vocabulary is in a file.
         ragged: kept for Keras's signature: there are no ragged tensors, rows are filled up.
 
     There are no tensors of strings: the call takes arrays or lists of them, or an `Input` of dtype `"string"`.

@@ -26,7 +26,12 @@ def serialize(learning_rate_schedule):
 
 
 def deserialize(config, custom_objects=None):
-    """The schedule from what `serialize` returned."""
+    """The schedule from what `serialize` returned.
+
+    Args:
+        config: dict.
+        custom_objects: dict of the classes and functions of the user's own that it names.
+    """
     return _catalogue.deserialize(config, custom_objects)
 
 
