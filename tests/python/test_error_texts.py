@@ -127,8 +127,8 @@ SHAPES_INTO_LAYERS = [
     (
         lambda: built_attention()(zeros(2, 5, 6), zeros(2, 5, 4)),
         ValueError,
-        "EinsumDense \"m/query\": einsum: in 'abc,cyz->abyz' the axis 'c' has the sizes 6 and 4, of operands of shapes "
-        "[(2, 5, 6), (4, 2, 3)]. Axes of one letter must be equal, or 1.",
+        'Layer "m/query": input is incompatible with the layer: expected axis -1 of the input shape to have size 4, '
+        "but received an input with shape (2, 5, 6). Pass inputs of that size, or make a new layer for these.",
     ),
     (
         lambda: layers.Concatenate(name="k")([zeros(2, 3), zeros(3, 3)]),
@@ -835,5 +835,10 @@ def test_errors_of_the_users_own_code_stay_as_they_are():
 
 
 def test_the_innermost_layer_is_named():
-    with pytest.raises(ValueError, match=r'^EinsumDense "m/query": einsum: in .* has the sizes 6 and 4'):
-        built_attention()(zeros(2, 5, 6), zeros(2, 5, 4))
+    class Squared(layers.Layer):
+        def call(self, x):
+            return ops.matmul(x, x)
+
+    model = keras.Sequential([layers.Dense(3), Squared(name="squared")], name="net")
+    with pytest.raises(ValueError, match=r'^Squared "net/squared": matmul: a has 3 columns but b has 2 rows'):
+        model(zeros(2, 4))

@@ -47,8 +47,8 @@ def naming(error, layer):
         return error  # of the user's own code
     error._names_layer = True
     text = str(error)
-    if f'"{layer.name}"' not in text:
-        error.args = (f'{type(layer).__name__} "{layer.path}": {text}',)
+    named = f'{type(layer).__name__} "{layer.path}": {text}'
+    error.args = (text.replace(f'"{layer.name}"', f'"{layer.path}"', 1) if f'"{layer.name}"' in text else named,)
     return error
 
 
