@@ -1,6 +1,7 @@
 """Activation functions: y = f(x), elementwise but for the softmax family."""
 
 from dlcore import ops
+from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.registry import Catalogue
 
 
@@ -218,3 +219,6 @@ def deserialize(config, custom_objects=None):
         custom_objects: dict of the classes and functions of the user's own that it names.
     """
     return _catalogue.deserialize(config, custom_objects)
+
+
+__getattr__ = _unknown_attributes(__name__)

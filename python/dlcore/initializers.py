@@ -6,6 +6,7 @@ import numpy as np
 
 from dlcore import backend, ops, random
 from dlcore.backend.arguments import ChecksArguments, number
+from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.ops import signal
 from dlcore.random.seed_generator import make_default_seed
 from dlcore.registry import Catalogue
@@ -409,3 +410,6 @@ class _FromValues(Initializer):
 
     def get_config(self):
         raise NotImplementedError("A layer initialized with an array cannot be saved. Use set_weights() instead.")
+
+
+__getattr__ = _unknown_attributes(__name__)

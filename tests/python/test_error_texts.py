@@ -577,6 +577,29 @@ def fit_labels(y, loss, **options):
     fit(zeros(len(y), 4), np.array(y), loss=loss, **options)
 
 
+MISSPELT = [
+    (
+        lambda: keras.layer,
+        AttributeError,
+        'module \'dlcore\' has no attribute \'layer\'. Nearest names: "Layer", "layers", "Regularizer".',
+    ),
+    (
+        lambda: layers.Conv2d(8, 3),
+        AttributeError,
+        'module \'dlcore.layers\' has no attribute \'Conv2d\'. Nearest names: "Conv2D", "Conv3D", "Conv1D".',
+    ),
+    (
+        lambda: keras.utils.to_categoricl([1]),
+        AttributeError,
+        "module 'dlcore.utils' has no attribute 'to_categoricl'. Nearest names: \"to_categorical\".",
+    ),
+    (
+        lambda: ops.matmull,
+        AttributeError,
+        'module \'dlcore.ops\' has no attribute \'matmull\'. Nearest names: "matmul", "all", "maximum".',
+    ),
+]
+
 # What a beginner does, and which mistake the message has to show.
 BEGINNERS = [
     (
@@ -676,7 +699,8 @@ BEGINNERS = [
 
 
 @pytest.mark.parametrize(
-    "call, kind, text", [*SHAPES_INTO_LAYERS, *AXES, *NAMES, *NUMBERS, *DATA, *WEIGHTS_AND_INPUTS, *BEGINNERS]
+    "call, kind, text",
+    [*SHAPES_INTO_LAYERS, *AXES, *NAMES, *NUMBERS, *DATA, *WEIGHTS_AND_INPUTS, *MISSPELT, *BEGINNERS],
 )
 def test_text(call, kind, text):
     with pytest.raises(kind) as error:
@@ -842,3 +866,13 @@ def test_the_innermost_layer_is_named():
     model = keras.Sequential([layers.Dense(3), Squared(name="squared")], name="net")
     with pytest.raises(ValueError, match=r'^Squared "net/squared": matmul: a has 3 columns but b has 2 rows'):
         model(zeros(2, 4))
+
+
+@pytest.mark.parametrize("names", [*NAMESPACES, ops, keras.activations, keras.models, keras.saving, keras.random])
+def test_unknown_names_of_a_namespace(names):
+    assert not hasattr(names, "__no_such_name__")
+    known = [name for name in dir(names) if name[0].isalpha()][0]
+    with pytest.raises(
+        AttributeError, match=rf"(?i)module '{names.__name__}' has no attribute '{known}x'. .*\"{known}\""
+    ):
+        getattr(names, f"{known}x")

@@ -1,5 +1,6 @@
 """Layers: the building blocks of models."""
 
+from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.layers.activations.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from dlcore.layers.attention.attention import AdditiveAttention, Attention
 from dlcore.layers.attention.grouped_query_attention import GroupQueryAttention
@@ -155,6 +156,8 @@ def deserialize(config, custom_objects=None):
         raise ValueError(f"The configuration does not describe a layer: {config}.")
     return layer
 
+
+__getattr__ = _unknown_attributes(__name__)
 
 __all__ = [
     "Activation", "ActivityRegularization", "AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D",

@@ -1,5 +1,6 @@
 """Losses: what training makes small. Classes reduce to one number; functions return one value per sample."""
 
+from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.losses.crossentropy import (
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
@@ -88,6 +89,8 @@ def deserialize(name, custom_objects=None):
     """
     return _catalogue.deserialize(name, custom_objects)
 
+
+__getattr__ = _unknown_attributes(__name__)
 
 __all__ = [
     "BCE", "CTC", "KLD", "MAE", "MAPE", "MSE", "MSLE", "BinaryCrossentropy", "BinaryFocalCrossentropy",

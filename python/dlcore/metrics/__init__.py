@@ -1,5 +1,6 @@
 """Metrics: what is measured while training and evaluating."""
 
+from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.losses import (
     binary_crossentropy,
     binary_focal_crossentropy,
@@ -132,6 +133,8 @@ def deserialize(config, custom_objects=None):
     """
     return _catalogue.deserialize(config, custom_objects)
 
+
+__getattr__ = _unknown_attributes(__name__)
 
 __all__ = [
     "AUC", "Accuracy", "BinaryAccuracy", "BinaryCrossentropy", "BinaryIoU", "CategoricalAccuracy",

@@ -1,5 +1,6 @@
 """Models: layers with what it takes to train, run and save them."""
 
+from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.models.cloning import clone_model
 from dlcore.models.functional import Function, Functional
 from dlcore.models.model import Model
@@ -45,6 +46,8 @@ def model_from_json(json_string, custom_objects=None):
 
     return saving.deserialize_keras_object(json.loads(json_string), custom_objects=custom_objects)
 
+
+__getattr__ = _unknown_attributes(__name__)
 
 __all__ = [
     "Function",

@@ -1,5 +1,6 @@
 """Optimizers: how gradients change weights."""
 
+from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.optimizers import legacy, schedules
 from dlcore.optimizers.adafactor import Adafactor
 from dlcore.optimizers.adagrad import Adagrad
@@ -56,6 +57,8 @@ def deserialize(config, custom_objects=None):
         config = {**config, "class_name": config["class_name"].lower()}
     return _catalogue.deserialize(config, custom_objects)
 
+
+__getattr__ = _unknown_attributes(__name__)
 
 __all__ = [
     "SGD",

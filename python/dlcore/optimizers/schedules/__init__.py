@@ -1,5 +1,6 @@
 """Learning rate schedules."""
 
+from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.optimizers.schedules.learning_rate_schedule import (
     CosineDecay,
     CosineDecayRestarts,
@@ -34,6 +35,8 @@ def deserialize(config, custom_objects=None):
     """
     return _catalogue.deserialize(config, custom_objects)
 
+
+__getattr__ = _unknown_attributes(__name__)
 
 __all__ = [
     "CosineDecay",
