@@ -848,6 +848,13 @@ def test_nan_is_no_index(call):
         call()
 
 
+def test_weights_that_are_not_there_yet(tmp_path):
+    model = keras.Sequential([layers.Dense(3)], name="net")
+    with pytest.raises(ValueError, match='Sequential "net" has no weights yet to save: it is built when first'):
+        model.save_weights(tmp_path / "net.weights.h5")
+    assert not list(tmp_path.iterdir())
+
+
 def test_errors_of_the_users_own_code_stay_as_they_are():
     class Picky(layers.Layer):
         def call(self, x):
