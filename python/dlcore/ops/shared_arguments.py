@@ -13,7 +13,7 @@ _MEANINGS = {
     "array": "tensor.",
     "inputs": "tensor.",
     "images": "tensor (height, width, channels) or (batch, height, width, channels).",
-    "axis": "int or tuple of ints: what it goes over; None: all axes.",
+    "axis": "int or tuple of ints: what it goes over.",
     "axis1": "int.",
     "axis2": "int.",
     "keepdims": "bool: the axes that it goes over stay, with size 1.",
@@ -45,7 +45,10 @@ def describe(function):
 
 
 def _default(parameter):
-    return "" if parameter.default is parameter.empty else f" Default {parameter.default!r}."
+    if parameter.default is parameter.empty:
+        return ""
+    all_axes = ": all axes" if parameter.name == "axis" and parameter.default is None else ""
+    return f" Default {parameter.default!r}{all_axes}."
 
 
 def _with_arguments(text, lines):
