@@ -27,6 +27,14 @@ OWN = {
     "dlcore.datasets.digits": ["load_data"],
     "dlcore.datasets.speech_commands": ["load_data", "features"],
     "dlcore.datasets.spoken_digits": ["load_data", "features"],
+    "dlcore.plotting": [
+        "plot_confusion_matrix",
+        "plot_embeddings",
+        "plot_feature_maps",
+        "plot_filters",
+        "plot_history",
+        "plot_predictions",
+    ],
     "dlcore.utils.batches": ["Batches"],
 }
 # Public methods that only the package calls, and those that all layers of images share: not listed with a class.
@@ -82,6 +90,7 @@ PAGES = {
     "dlcore.tree": "Trees",
     "dlcore.distillation": "Distillation",
     "dlcore.distribution": "Distribution",
+    "dlcore.plotting": "Plotting",
     "dlcore.visualization": "Visualization",
     "dlcore.wrappers": "Wrappers for scikit-learn",
     "dlcore.legacy": "Legacy",

@@ -1,6 +1,7 @@
 """20. The oil temperature of a power transformer, hour by hour a day ahead, from the four days before (ETTh1).
 
-Mean absolute error on the test months 1.17 degrees, 1.28 for the last value as the forecast, in 4 s on one core.
+Mean absolute error on the test months 1.17 to 1.23 degrees by the random start (five runs), 1.28 for the last value as
+the forecast, in 4 s on one core.
 """
 
 import gzip

@@ -1,6 +1,6 @@
 """19. Transfer learning: convolutions learnt on the digits 0-4, frozen, read 5-9 after ten images of each.
 
-87.5 % of the test images, 79.6 % when learnt from scratch, in 14 s on one core.
+86 to 89 % of the test images by the random start, 79 to 83 % when learnt from scratch (four runs), in 14 s on one core.
 """
 
 import numpy as np

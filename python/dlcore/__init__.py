@@ -35,6 +35,7 @@ _MODULES = (
     "models",
     "ops",
     "optimizers",
+    "plotting",
     "preprocessing",
     "quantizers",
     "random",
@@ -95,7 +96,9 @@ def __getattr__(name):
         value = getattr(importlib.import_module(f"dlcore.{_OBJECTS[name]}"), name)
         globals()[name] = value
         return value
-    raise AttributeError(f"module 'dlcore' has no attribute {name!r}")
+    from dlcore.backend.names import no_attribute
+
+    raise no_attribute(__name__, name, __all__)
 
 
 def __dir__():

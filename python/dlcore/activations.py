@@ -1,6 +1,7 @@
 """Activation functions: y = f(x), elementwise but for the softmax family."""
 
 from dlcore import ops
+from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.registry import Catalogue
 
 
@@ -44,12 +45,22 @@ def relu6(x):
 
 
 def softmax(x, axis=-1):
-    """y_i = exp(x_i) / sum_j exp(x_j) along `axis`."""
+    """y_i = exp(x_i) / sum_j exp(x_j) along `axis`.
+
+    Args:
+        x: tensor.
+        axis: int or tuple of ints, default -1.
+    """
     return ops.softmax(x, axis=axis)
 
 
 def log_softmax(x, axis=-1):
-    """y_i = x_i - log(sum_j exp(x_j)) along `axis`."""
+    """y_i = x_i - log(sum_j exp(x_j)) along `axis`.
+
+    Args:
+        x: tensor.
+        axis: int, default -1.
+    """
     return ops.log_softmax(x, axis=axis)
 
 
@@ -201,5 +212,13 @@ def serialize(activation):
 
 
 def deserialize(config, custom_objects=None):
-    """The activation function from what `serialize` returned."""
+    """The activation function from what `serialize` returned.
+
+    Args:
+        config: dict.
+        custom_objects: dict of the classes and functions of the user's own that it names.
+    """
     return _catalogue.deserialize(config, custom_objects)
+
+
+__getattr__ = _unknown_attributes(__name__)

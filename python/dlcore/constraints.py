@@ -2,6 +2,7 @@
 
 from dlcore import backend, ops
 from dlcore.backend.arguments import ChecksArguments
+from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.registry import Catalogue
 
 
@@ -113,5 +114,13 @@ def serialize(constraint):
 
 
 def deserialize(config, custom_objects=None):
-    """The constraint from what `serialize` returned."""
+    """The constraint from what `serialize` returned.
+
+    Args:
+        config: dict.
+        custom_objects: dict of the classes and functions of the user's own that it names.
+    """
     return _catalogue.deserialize(config, custom_objects)
+
+
+__getattr__ = _unknown_attributes(__name__)

@@ -314,7 +314,12 @@ def set_distribution(value):
 
 
 def distribute_tensor(tensor, layout):
-    """The tensor laid out over a mesh: on the one device that is here, as it is."""
+    """The tensor laid out over a mesh: on the one device that is here, as it is.
+
+    Args:
+        tensor: tensor.
+        layout: `TensorLayout` or None.
+    """
     if layout is not None and layout.device_mesh is not None:
         _check_devices(layout.device_mesh)
     return tensor

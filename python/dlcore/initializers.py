@@ -6,6 +6,7 @@ import numpy as np
 
 from dlcore import backend, ops, random
 from dlcore.backend.arguments import ChecksArguments, number
+from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.ops import signal
 from dlcore.random.seed_generator import make_default_seed
 from dlcore.registry import Catalogue
@@ -384,7 +385,12 @@ def serialize(initializer):
 
 
 def deserialize(config, custom_objects=None):
-    """The initializer from what `serialize` returned."""
+    """The initializer from what `serialize` returned.
+
+    Args:
+        config: dict.
+        custom_objects: dict of the classes and functions of the user's own that it names.
+    """
     return _catalogue.deserialize(config, custom_objects)
 
 
@@ -404,3 +410,6 @@ class _FromValues(Initializer):
 
     def get_config(self):
         raise NotImplementedError("A layer initialized with an array cannot be saved. Use set_weights() instead.")
+
+
+__getattr__ = _unknown_attributes(__name__)

@@ -1,4 +1,7 @@
-"""Pictures of a training run and of predictions, with matplotlib."""
+"""Pictures of training, predictions and what layers learnt, with matplotlib.
+
+All return a matplotlib Figure, which a notebook shows, and write it to a file where they are given a path.
+"""
 
 import math
 import sys
@@ -51,9 +54,7 @@ def plot_predictions(images, predictions, labels=None, class_names=None, columns
     Returns:
         a matplotlib Figure.
     """
-    images, predictions = np.asarray(images), np.asarray(predictions)
-    if predictions.ndim == 2:
-        predictions = predictions.argmax(axis=1)
+    images, predictions = np.asarray(images), _class_numbers(predictions)
     labels = None if labels is None else np.asarray(labels).reshape(-1)
     counts = {len(array) for array in (images, predictions, labels) if array is not None}
     if images.ndim not in (3, 4) or len(counts) > 1 or not len(images):
@@ -70,6 +71,177 @@ def plot_predictions(images, predictions, labels=None, class_names=None, columns
         right = labels is None or predicted == labels[i]
         title = _name(predicted, class_names) + ("" if right else f" ({_name(labels[i], class_names)})")
         axes.set_title(title, fontsize=8, color="black" if labels is None else "green" if right else "red")
+    return _finish(figure, path)
+
+
+def plot_confusion_matrix(labels, predictions, class_names=None, normalize=False, path=None):
+    """How often examples of each class (row) were taken for each class (column).
+
+    Args:
+        labels: true class numbers (N,) or (N, 1), or one-hot vectors (N, classes).
+        predictions: class numbers (N,), or class probabilities (N, classes).
+        class_names: names by class number; None shows the numbers.
+        normalize: bool, default False: show parts of each row instead of counts.
+        path: if given, the picture is written there; the ending chooses the format.
+
+    Returns:
+        a matplotlib Figure.
+
+    Raises:
+        ValueError: there are not as many labels as predictions, or classes than names.
+    """
+    labels, predictions = _class_numbers(labels), _class_numbers(predictions)
+    if len(labels) != len(predictions) or not len(labels):
+        raise ValueError(
+            f"plot_confusion_matrix expects a prediction for each label. Got {len(labels)} labels and "
+            f"{len(predictions)} predictions."
+        )
+    found = int(max(labels.max(), predictions.max())) + 1
+    classes = len(class_names) if class_names is not None else found
+    if classes < found or min(labels.min(), predictions.min()) < 0:
+        raise ValueError(
+            f"plot_confusion_matrix: classes must be numbers from 0 to {classes - 1}. Got "
+            f"{min(labels.min(), predictions.min())} to {found - 1}; pass a name for each class."
+        )
+    counts = np.zeros((classes, classes), "int64")
+    np.add.at(counts, (labels, predictions), 1)
+    shown = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) if normalize else counts
+    size = 1.8 + 0.5 * classes
+    figure = _new_figure((size + 0.8, size))
+    axes = figure.add_subplot()
+    picture = axes.imshow(shown, cmap="Blues", vmin=0, vmax=1 if normalize else None)
+    figure.colorbar(picture, shrink=0.8)
+    names = [_name(i, class_names) for i in range(classes)]
+    axes.set_xticks(range(classes), names, rotation=90 if max(map(len, names)) > 2 else 0)
+    axes.set_yticks(range(classes), names)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    for (row, column), value in np.ndenumerate(shown):
+        color = "white" if value > shown.max() / 2 else "black"
+        text = f"{value:.2f}" if normalize else str(value)
+        axes.text(column, row, text, ha="center", va="center", fontsize=8, color=color)
+    return _finish(figure, path)
+
+
+def plot_filters(layer, channel=None, columns=8, path=None):
+    """The kernels of a convolution, one picture per filter: blue where weights are positive, red where negative.
+
+    Args:
+        layer: a built layer with a kernel (height, width, inputs, filters), such as `Conv2D`.
+        channel: int: the input channel that is shown. None: the first; of 3 channels all, as red, green and blue.
+        columns: pictures per row.
+        path: if given, the picture is written there; the ending chooses the format.
+
+    Returns:
+        a matplotlib Figure.
+
+    Raises:
+        ValueError: the layer has no such kernel, or no such channel.
+    """
+    kernel = np.asarray(layer.kernel) if getattr(layer, "kernel", None) is not None else np.zeros(0)
+    if kernel.ndim != 4:
+        raise ValueError(
+            f"plot_filters expects a built layer with a kernel (height, width, inputs, filters), such as Conv2D. Got "
+            f"{layer!r}{f' with a kernel of shape {kernel.shape}' if kernel.ndim > 1 else ''}."
+        )
+    inputs = kernel.shape[2]
+    if channel is not None and not -inputs <= channel < inputs:
+        raise ValueError(f"plot_filters: {layer!r} has {inputs} input channels. Got channel={channel}.")
+    pictures = np.moveaxis(kernel, 3, 0)
+    if channel is None and inputs == 3:
+        low, high = pictures.min(), pictures.max()
+        return _grid((pictures - low) / max(high - low, 1e-12), columns, path)
+    largest = np.abs(pictures[..., channel or 0]).max()
+    return _grid(pictures[..., channel or 0], columns, path, cmap="RdBu", vmin=-largest, vmax=largest)
+
+
+def plot_feature_maps(model, layer, image, columns=8, path=None):
+    """What a layer makes of an image: one picture per channel of its output, each from its least to its largest value.
+
+    Args:
+        model: a Sequential or functional model of one input.
+        layer: one of its layers, or the name of one, whose output is (batch, height, width, channels).
+        image: array (height, width, channels), as the model takes it.
+        columns: pictures per row.
+        path: if given, the picture is written there; the ending chooses the format.
+
+    Returns:
+        a matplotlib Figure.
+
+    Raises:
+        ValueError: there is no such layer, or its output is no picture.
+    """
+    from dlcore.models import Model
+
+    layer = model.get_layer(layer) if isinstance(layer, str) else layer
+    if len(layer.output.shape) != 4:
+        raise ValueError(
+            f"plot_feature_maps expects a layer with an output (batch, height, width, channels). That of {layer!r} has "
+            f"the shape {layer.output.shape}."
+        )
+    maps = Model(model.inputs, layer.output).predict(np.asarray(image)[np.newaxis], verbose=0)[0]
+    return _grid(np.moveaxis(maps, -1, 0), columns, path, cmap="viridis")
+
+
+def plot_embeddings(vectors, labels=None, class_names=None, names=None, path=None):
+    """Vectors as points of a plane: that of their two principal components (Pearson 1901).
+
+    Args:
+        vectors: array (N, D), D >= 2, or a built `Embedding` layer, whose vectors are taken.
+        labels: class numbers (N,): the points' colours.
+        class_names: names by class number, for the legend.
+        names: N texts that are written beside the points.
+        path: if given, the picture is written there; the ending chooses the format.
+
+    Returns:
+        a matplotlib Figure.
+
+    Raises:
+        ValueError: vectors is no matrix, or there are not as many labels or names as vectors.
+    """
+    vectors = np.asarray(getattr(vectors, "embeddings", vectors), "float64")
+    labels = None if labels is None else np.asarray(labels).reshape(-1)
+    if vectors.ndim != 2 or vectors.shape[1] < 2:
+        raise ValueError(f"plot_embeddings expects vectors (N, D) of two or more numbers. Got shape {vectors.shape}.")
+    for what, values in (("labels", labels), ("names", names)):
+        if values is not None and len(values) != len(vectors):
+            raise ValueError(
+                f"plot_embeddings: {what} must be as many as the {len(vectors)} vectors. Got {len(values)}."
+            )
+    points = vectors
+    if vectors.shape[1] > 2:
+        centred = vectors - vectors.mean(axis=0)
+        points = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
+    figure = _new_figure((6, 5))
+    axes = figure.add_subplot()
+    for label in [None] if labels is None else np.unique(labels):
+        own = points if label is None else points[labels == label]
+        axes.scatter(*own.T, s=12, alpha=0.7, label=None if label is None else _name(label, class_names))
+    for point, name in zip(points, names if names is not None else ()):
+        axes.annotate(name, point, xytext=(3, 3), textcoords="offset points", fontsize=8)
+    if labels is not None:
+        axes.legend(fontsize=8, markerscale=2, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.grid(alpha=0.3)
+    return _finish(figure, path)
+
+
+def _class_numbers(values):
+    values = np.asarray(values)
+    if values.ndim == 2 and values.shape[1] > 1:
+        return values.argmax(axis=1)
+    return values.reshape(-1).astype("int64")
+
+
+def _grid(pictures, columns, path, **options):
+    """A figure of pictures (N, height, width) or (N, height, width, 3), in rows."""
+    columns = min(columns, len(pictures))
+    rows = math.ceil(len(pictures) / columns)
+    figure = _new_figure((1.1 * columns, 1.1 * rows))
+    for i, picture in enumerate(pictures):
+        axes = figure.add_subplot(rows, columns, i + 1)
+        axes.imshow(picture, **options)
+        axes.set_axis_off()
     return _finish(figure, path)
 
 
@@ -91,3 +263,13 @@ def _finish(figure, path):
     if path is not None:
         figure.savefig(path, dpi=120)
     return figure
+
+
+__all__ = [
+    "plot_confusion_matrix",
+    "plot_embeddings",
+    "plot_feature_maps",
+    "plot_filters",
+    "plot_history",
+    "plot_predictions",
+]

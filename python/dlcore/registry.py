@@ -48,7 +48,12 @@ def get_registered_name(obj):
 
 
 def get_registered_object(name, custom_objects=None, module_objects=None):
-    """Looks `name` up in the scope, the registered, the given and the built-in objects, in this order; else None."""
+    """Looks `name` up in the scope, the registered, the given and the built-in objects, in this order; else None.
+
+    Args:
+        name: str.
+        custom_objects, module_objects: dicts of objects by name: the given and the built-in ones.
+    """
     for objects in (*_scope_stack(), _registered, custom_objects, module_objects):
         if objects and name in objects:
             return objects[name]

@@ -4,6 +4,7 @@ import math
 
 from dlcore import ops
 from dlcore.backend.arguments import ChecksArguments
+from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.registry import Catalogue
 
 
@@ -126,5 +127,13 @@ def serialize(regularizer):
 
 
 def deserialize(config, custom_objects=None):
-    """The regularizer from what `serialize` returned."""
+    """The regularizer from what `serialize` returned.
+
+    Args:
+        config: dict.
+        custom_objects: dict of the classes and functions of the user's own that it names.
+    """
     return _catalogue.deserialize(config, custom_objects)
+
+
+__getattr__ = _unknown_attributes(__name__)

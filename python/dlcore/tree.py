@@ -40,6 +40,8 @@ def _rebuild(sequence, items):
 def map_structure(func, *structures, none_is_leaf=True):
     """func of each leaf (of the leaves at the same place in several structures), in the first one's structure.
 
+    The leaves are visited in the order of `flatten`.
+
     Args:
         func: function of as many leaves as there are structures.
         structures: nested lists, tuples and dicts.
@@ -51,13 +53,19 @@ def map_structure(func, *structures, none_is_leaf=True):
     for other in structures[1:]:
         _check_alike(first, other)
     if isinstance(first, dict):
-        parts = {key: [s[key] for s in structures] for key in first}
-        return {key: map_structure(func, *part, none_is_leaf=none_is_leaf) for key, part in parts.items()}
+        parts = {key: [s[key] for s in structures] for key in _keys(first)}
+        made = {key: map_structure(func, *part, none_is_leaf=none_is_leaf) for key, part in parts.items()}
+        return {key: made[key] for key in first}
     return _rebuild(first, [map_structure(func, *part, none_is_leaf=none_is_leaf) for part in zip(*structures)])
 
 
 def map_shape_structure(func, structure):
-    """As map_structure for structures of shapes: a list or tuple of ints and None is a leaf, passed as a tuple."""
+    """As map_structure for structures of shapes: a list or tuple of ints and None is a leaf, passed as a tuple.
+
+    Args:
+        func: function of a shape.
+        structure: nested lists, tuples and dicts of shapes.
+    """
     if isinstance(structure, (list, tuple)) and all(size is None or isinstance(size, int) for size in structure):
         return func(tuple(structure))
     if isinstance(structure, dict):
@@ -110,7 +118,11 @@ def flatten_with_path(structure):
 
 
 def assert_same_paths(a, b):
-    """A ValueError when the leaves of two structures lie at different paths; lists and tuples are alike."""
+    """A ValueError when the leaves of two structures lie at different paths; lists and tuples are alike.
+
+    Args:
+        a, b: nested lists, tuples and dicts.
+    """
     first, second = ({path for path, _ in flatten_with_path(structure)} for structure in (a, b))
     if first != second:
         raise ValueError(
@@ -130,7 +142,13 @@ def lists_to_tuples(structure):
 
 
 def map_structure_up_to(shallow_structure, func, *structures):
-    """As map_structure, but what lies below the leaves of `shallow_structure` is passed on whole."""
+    """As map_structure, but what lies below the leaves of `shallow_structure` is passed on whole.
+
+    Args:
+        shallow_structure: nested lists, tuples and dicts.
+        func: function of as many arguments as there are structures.
+        structures: such that reach at least as deep.
+    """
     if isinstance(shallow_structure, dict):
         return {
             key: map_structure_up_to(shallow_structure[key], func, *(s[key] for s in structures))
@@ -145,7 +163,11 @@ def map_structure_up_to(shallow_structure, func, *structures):
 
 
 def assert_same_structure(a, b, check_types=None):
-    """A ValueError when two structures differ; `check_types` is kept for Keras's signature."""
+    """A ValueError when two structures differ; `check_types` is kept for Keras's signature.
+
+    Args:
+        a, b: nested lists, tuples and dicts.
+    """
     _check_alike(a, b)
     if is_nested(a):
         for part, other in ((a[k], b[k]) for k in a) if isinstance(a, dict) else zip(a, b):

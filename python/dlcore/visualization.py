@@ -219,6 +219,7 @@ def plot_bounding_box_gallery(
         y_true, y_pred: dicts of `"boxes"` and `"labels"` as for `draw_bounding_boxes`.
         class_mapping, ground_truth_mapping, prediction_mapping: dicts class number -> name; the latter for one of both.
         legend: bool, default False: say which colour is which.
+        true_color, pred_color: (red, green, blue) from 0 to 255.
         Others: as for `draw_bounding_boxes` and `plot_image_gallery`.
     """
     if legend and legend_handles:

@@ -106,8 +106,27 @@ def test_csv_logger(tmp_path):
     fit(callbacks.CSVLogger(path), epochs=2, model=model)
     fit(callbacks.CSVLogger(path, append=True), epochs=1, model=model)
     rows = list(csv.reader(path.read_text().splitlines()))
-    assert rows[0] == ["epoch", "loss"] and [row[0] for row in rows[1:]] == ["0", "1", "0"]
-    assert float(rows[3][1]) < float(rows[1][1])
+    assert rows[0] == ["epoch", "loss", "val_loss"] and [row[0] for row in rows[1:]] == ["0", "1", "0"]
+    assert float(rows[3][1]) < float(rows[1][1]) and [row[2] for row in rows[1:]] == ["NA"] * 3
+
+
+def test_csv_logger_of_validation_now_and_then(tmp_path):
+    path = tmp_path / "log.csv"
+    logger = callbacks.CSVLogger(path)
+    logger.on_train_begin()
+    logger.on_epoch_end(0, {"loss": 3.0, "f1": np.array([0.5, 1.0])})
+    logger.on_epoch_end(1, {"loss": 2.0, "f1": np.array([0.25, 1.0]), "val_loss": 4.0})
+    logger.on_train_end()
+    logger = callbacks.CSVLogger(path, append=True)
+    logger.on_train_begin()
+    logger.on_epoch_end(2, {"other": 1.0, "loss": 1.0})
+    logger.on_train_end()
+    assert list(csv.reader(path.read_text().splitlines())) == [
+        ["epoch", "f1", "loss", "val_f1", "val_loss"],
+        ["0", "[0.5, 1.0]", "3.0", "NA", "NA"],
+        ["1", "[0.25, 1.0]", "2.0", "NA", "4.0"],
+        ["2", "NA", "1.0", "NA", "NA"],
+    ]
 
 
 def test_model_checkpoint(tmp_path):

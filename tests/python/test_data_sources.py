@@ -1,6 +1,7 @@
 """What fit, evaluate, predict and convert_to_tensor take besides NumPy arrays: other libraries' arrays and sources."""
 
 import os
+import re
 import sys
 
 import numpy as np
@@ -127,6 +128,98 @@ def test_pandas():
     columns = [keras.Input((1,), name=name) for name in "abc"]
     of_columns = keras.Model(columns, layers.Concatenate()(columns))
     np.testing.assert_array_equal(of_columns.predict(dict(table), verbose=0), X)
+
+
+def test_pandas_of_mixed_dtypes():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"a": [1, 2, 3], "b": [0.5, None, 1.5], "c": [True, False, True]})
+    expected = np.array([[1, 0.5, 1], [2, np.nan, 0], [3, 1.5, 1]], "float32")
+    net = model()
+    np.testing.assert_array_equal(net.predict(table, verbose=0), net.predict(expected, verbose=0))
+    table["a"] = pandas.array([1, 2, None], dtype="Int64")
+    expected[2, 0] = np.nan
+    np.testing.assert_array_equal(net.predict(table, verbose=0), net.predict(expected, verbose=0))
+    for column in (["x", "y", "z"], pandas.to_datetime(["2020-01-01"] * 3), pandas.Categorical(["x", "y", "x"])):
+        table["a"] = column
+        text = rf"`x` has columns that hold no numbers: 'a' \({table['a'].dtype}.*\)\. Leave them out, or encode them"
+        with pytest.raises(ValueError, match=text.replace("[", r"\[")):
+            net.predict(table, verbose=0)
+
+
+# ---- what is no data
+
+
+@pytest.mark.parametrize(
+    "x, text",
+    [
+        (np.array([[1, 2, None]], dtype=object), "`x` holds None. Fill in what is missing, or leave those rows out."),
+        (X.astype("complex64"), "`x` is of dtype complex64. Make it numbers, such as with astype('float32')."),
+        (
+            np.array([["2020-01-01"] * 3], "datetime64[D]"),
+            "`x` is of dtype datetime64[D]. Make it numbers, such as with",
+        ),
+        (None, "Unrecognized data: None (of type NoneType). Expected arrays, a PyDataset, a generator or another"),
+        (3, "Unrecognized data: 3 (of type int). Expected arrays, a PyDataset, a generator or another iterable of"),
+        (iter([None]), "A batch should be x, (x, y) or (x, y, sample_weight). Received None."),
+        (iter([(X,) * 4]), "A batch should be x, (x, y) or (x, y, sample_weight). Received 4 parts."),
+        (iter([]), "there is not a single batch"),
+    ],
+)
+def test_what_is_no_data(x, text):
+    with pytest.raises(ValueError, match=re.escape(text)):
+        model().predict(x, verbose=0)
+
+
+def test_order_of_rows_is_a_flag_or_batch():
+    with pytest.raises(ValueError, match="`shuffle` should be True, False or \"batch\". Received: shuffle='rows'"):
+        model().fit(X, Y, shuffle="rows", verbose=0)
+
+
+def test_an_error_of_a_generator_is_the_users_own():
+    def batches():
+        yield X, Y
+        raise RuntimeError("the disk is gone")
+
+    with pytest.raises(RuntimeError, match="the disk is gone"):
+        model().fit(batches(), verbose=0)
+
+
+def test_a_batch_of_another_shape_in_the_middle_of_an_epoch():
+    with pytest.raises(ValueError, match=r"expected shape=\(None, 3\), found shape=\(8, 2\)"):
+        model().fit(iter([(X, Y), (X[:, :2], Y)]), verbose=0)
+
+
+class Numbered(keras.utils.PyDataset):
+    """20 batches; one of them fails."""
+
+    def __init__(self, bad=None, **options):
+        super().__init__(**options)
+        self.bad, self.made = bad, []
+
+    def __len__(self):
+        return 20
+
+    def __getitem__(self, i):
+        self.made.append(i)
+        if i == self.bad:
+            raise KeyError("a row is missing")
+        return X, Y
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_an_error_of_a_batch_is_the_users_own(workers):
+    with pytest.raises(KeyError, match="a row is missing"):
+        model().fit(Numbered(bad=5, workers=workers), verbose=0)
+
+
+def test_workers_stop_with_the_training():
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = True
+
+    data = Numbered(workers=2, max_queue_size=4)
+    model().fit(data, verbose=0, callbacks=[Stop()])
+    assert len(data.made) <= 5
 
 
 # ---- sparse matrices

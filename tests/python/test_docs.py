@@ -47,3 +47,61 @@ def test_every_public_name_is_described(monkeypatch):
     for entry in api_pages.entries():
         text = "\n".join(api_pages.page_lines(entry.page, [entry]))
         assert f":: {entry.name}\n" in text
+
+
+# Arguments by groups: "kernel_, recurrent_ and bias_regularizer".
+PART = re.compile(r"([a-z]+)_[,. ]")
+CODE = re.compile(r"`([A-Za-z_][\w.]*)`")
+
+
+@pytest.fixture
+def api_pages(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    return importlib.import_module("api_pages")
+
+
+def texts(entry, found, depth=2):
+    """The docstring of an entry and those it refers to, as in "Arguments as `Conv2D`"; `found`: (name, entry) pairs."""
+    text = inspect.getdoc(entry.value)
+    yield text
+    for name in CODE.findall(text) if depth else ():
+        places = [other for path, other in found if path.endswith(f".{name}") and other is not entry]
+        if places:
+            same_space = [other for other in places if other.space == entry.space]
+            yield from texts((same_space or places)[0], found, depth - 1)
+
+
+def described_in_bases(cls):
+    return [inspect.getdoc(base) for base in cls.__mro__[1:] if base.__module__.startswith("dlcore") and base.__doc__]
+
+
+def parameters_of(value):
+    try:
+        parameters = inspect.signature(value.__init__ if inspect.isclass(value) else value).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    named = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    return [name for name in named if name not in ("self", "cls")]
+
+
+def test_every_argument_is_described(api_pages):
+    found = [(path, entry) for entry in api_pages.entries() for path in (entry.name, *entry.aliases)]
+    unsaid = []
+    for entry in api_pages.entries():
+        names = parameters_of(entry.value)
+        if len(names) < 2:  # what a single argument is the sentence says
+            continue
+        bases = described_in_bases(entry.value) if inspect.isclass(entry.value) else []
+        text = "\n".join([*texts(entry, found), *bases])
+        words = set(re.findall(r"\w+", text))
+        parts = set(PART.findall(text))
+        unsaid += [f"{entry.name}({name})" for name in names if name not in words and name.split("_")[0] not in parts]
+    assert not unsaid
+
+
+def test_every_layer_says_its_shapes(api_pages):
+    found = [(path, entry) for entry in api_pages.entries() for path in (entry.name, *entry.aliases)]
+    classes = [e for e in api_pages.entries() if e.page.startswith("dlcore.layers") and inspect.isclass(e.value)]
+    layers = [e for e in classes if issubclass(e.value, keras.layers.Layer)]
+    assert len(layers) > 100
+    assert not [e.name for e in layers if "shape" not in "\n".join(texts(e, found)).lower()]

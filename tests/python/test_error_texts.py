@@ -76,7 +76,7 @@ SHAPES_INTO_LAYERS = [
     (
         lambda: layers.Conv2D(8, 5, name="c")(zeros(2, 4, 4, 1)),
         ValueError,
-        "conv2d: the window does not fit: along the height it reaches over 5 pixels but the padded image "
+        'Conv2D "c": conv2d: the window does not fit: along the height it reaches over 5 pixels but the padded image '
         "has 4 (window (5, 5), strides (1, 1), padding 'valid'). Use a larger image, a smaller window, or"
         " padding='same'.",
     ),
@@ -104,14 +104,14 @@ SHAPES_INTO_LAYERS = [
     (
         lambda: layers.Embedding(5, 2, name="e")(np.array([[7]])),
         IndexError,
-        "index 7 (element 0 of the indices) is out of range for axis 0 of size 5 of (5, 2); expected 0 <="
-        " index < 5. Check the ids, or enlarge the table.",
+        'Embedding "e": index 7 (element 0 of the indices) is out of range for axis 0 of size 5 of (5, 2); expected 0 '
+        "<= index < 5. Check the ids, or enlarge the table.",
     ),
     (
         lambda: layers.Embedding(5, 2, name="e")(np.array([[0, -1]])),
         IndexError,
-        "index -1 (element 1 of the indices) is out of range for axis 0 of size 5 of (5, 2); expected 0 <="
-        " index < 5. Check the ids, or enlarge the table.",
+        'Embedding "e": index -1 (element 1 of the indices) is out of range for axis 0 of size 5 of (5, 2); expected '
+        "0 <= index < 5. Check the ids, or enlarge the table.",
     ),
     (
         lambda: layers.MultiHeadAttention(2, 3, name="m")(zeros(2, 5, 4)),
@@ -121,14 +121,14 @@ SHAPES_INTO_LAYERS = [
     (
         lambda: layers.MultiHeadAttention(2, 3, name="m")(zeros(2, 5, 4), zeros(3, 5, 4)),
         ValueError,
-        "einsum: in 'aecd,abcd->acbe' the axis 'a' has the sizes 3 and 2, of operands of shapes [(3, 5, "
-        "2, 3), (2, 5, 2, 3)]. Axes of one letter must be equal, or 1.",
+        "MultiHeadAttention \"m\": einsum: in 'aecd,abcd->acbe' the axis 'a' has the sizes 3 and 2, of operands of "
+        "shapes [(3, 5, 2, 3), (2, 5, 2, 3)]. Axes of one letter must be equal, or 1.",
     ),
     (
         lambda: built_attention()(zeros(2, 5, 6), zeros(2, 5, 4)),
         ValueError,
-        "einsum: in 'abc,cyz->abyz' the axis 'c' has the sizes 6 and 4, of operands of shapes [(2, 5, 6),"
-        " (4, 2, 3)]. Axes of one letter must be equal, or 1.",
+        'Layer "m/query": input is incompatible with the layer: expected axis -1 of the input shape to have size 4, '
+        "but received an input with shape (2, 5, 6). Pass inputs of that size, or make a new layer for these.",
     ),
     (
         lambda: layers.Concatenate(name="k")([zeros(2, 3), zeros(3, 3)]),
@@ -165,9 +165,9 @@ AXES = [
         'Dot "d": axis 5 is out of range for inputs of shape (2, 3); expected -2 <= axis < 2.',
     ),
     (
-        lambda: layers.Softmax(axis=2)(zeros(2, 3)),
+        lambda: layers.Softmax(axis=2, name="s")(zeros(2, 3)),
         ValueError,
-        "softmax: axis 2 is out of range for 2 axes; expected -2 <= axis < 2.",
+        'Softmax "s": softmax: axis 2 is out of range for 2 axes; expected -2 <= axis < 2.',
     ),
 ]
 
@@ -380,7 +380,7 @@ NUMBERS = [
     (
         lambda: keras.optimizers.Adam("fast"),
         ValueError,
-        "learning_rate must be a float, a LearningRateSchedule or a callable. Got 'fast'.",
+        "Adam: learning_rate must be a float >= 0, a LearningRateSchedule or a function. Got learning_rate='fast'.",
     ),
     (
         lambda: keras.optimizers.LossScaleOptimizer("sgd"),
@@ -556,7 +556,152 @@ WEIGHTS_AND_INPUTS = [
 ]
 
 
-@pytest.mark.parametrize("call, kind, text", [*SHAPES_INTO_LAYERS, *AXES, *NAMES, *NUMBERS, *DATA, *WEIGHTS_AND_INPUTS])
+def deep_pooling():
+    x = keras.Input((4, 4, 1))
+    for i in range(3):
+        x = layers.MaxPooling2D(name=f"pool_{i}")(x)
+
+
+class ReturnsNothing(keras.Model):
+    def call(self, x):
+        ops.sum(x)
+
+
+def without_return():
+    model = ReturnsNothing(name="net")
+    model.compile("sgd", "mse")
+    model.fit(zeros(4, 4), zeros(4, 1), verbose=0)
+
+
+def fit_labels(y, loss, **options):
+    fit(zeros(len(y), 4), np.array(y), loss=loss, **options)
+
+
+MISSPELT = [
+    (
+        lambda: keras.layer,
+        AttributeError,
+        'module \'dlcore\' has no attribute \'layer\'. Nearest names: "Layer", "layers", "Regularizer".',
+    ),
+    (
+        lambda: layers.Conv2d(8, 3),
+        AttributeError,
+        'module \'dlcore.layers\' has no attribute \'Conv2d\'. Nearest names: "Conv2D", "Conv3D", "Conv1D".',
+    ),
+    (
+        lambda: keras.utils.to_categoricl([1]),
+        AttributeError,
+        "module 'dlcore.utils' has no attribute 'to_categoricl'. Nearest names: \"to_categorical\".",
+    ),
+    (
+        lambda: ops.matmull,
+        AttributeError,
+        'module \'dlcore.ops\' has no attribute \'matmull\'. Nearest names: "matmul", "all", "maximum".',
+    ),
+]
+
+# What a beginner does, and which mistake the message has to show.
+BEGINNERS = [
+    (
+        lambda: layers.Conv2D(8, kernelsize=3),
+        TypeError,
+        "Conv2D: the argument 'kernel_size' is missing. Got 'kernelsize', which is no argument. Nearest names: "
+        '"kernel_size", "kernel_regularizer", "kernel_initializer".',
+    ),
+    (lambda: layers.Dense(), TypeError, "Dense: the argument 'units' is missing."),
+    (
+        lambda: layers.Dense(3, name="d").kernel,
+        AttributeError,
+        "'Dense' object has no attribute 'kernel'. Dense \"d\" is not built yet: its weights are made when it is first "
+        "called, or by build(input_shape).",
+    ),
+    (
+        lambda: layers.Dense(3, name="d").output,
+        AttributeError,
+        'Dense "d" has no output: it was never called on a KerasTensor. Call it on what Input() returns.',
+    ),
+    (
+        deep_pooling,
+        ValueError,
+        'MaxPooling2D "pool_2": max_pool2d: the window does not fit: along the height it reaches over 2 pixels but the '
+        "padded image has 1 (window (2, 2), strides (2, 2), padding 'valid'). Use a larger image, a smaller window, or "
+        "padding='same'.",
+    ),
+    (
+        without_return,
+        ValueError,
+        'ReturnsNothing "net": call() returned None. Does it end with `return` and the outputs?',
+    ),
+    (
+        lambda: fit_labels([0, 1], "binary_crossentropy"),
+        ValueError,
+        "binary_crossentropy: target and output must have the same shape. Received: target.shape=(2,), "
+        "output.shape=(2, 3). Give the last layer one unit instead of 3, or use the loss "
+        "'sparse_categorical_crossentropy' with softmax.",
+    ),
+    (
+        lambda: fit_labels([0, 1], "categorical_crossentropy"),
+        ValueError,
+        "categorical_crossentropy: target and output must have the same shape. Received: target.shape=(2,), "
+        "output.shape=(2, 3). For integer labels use the loss 'sparse_categorical_crossentropy'.",
+    ),
+    (
+        lambda: fit_labels(np.eye(3), "sparse_categorical_crossentropy"),
+        ValueError,
+        "sparse_categorical_crossentropy: the labels' shape must be the output's without the axis of classes. "
+        "Received: target.shape=(3, 3), output.shape=(3, 3). For one-hot labels use the loss "
+        "'categorical_crossentropy'.",
+    ),
+    (
+        lambda: fit_labels([0, 1], "sparse_categorical_crossentropy", class_weight=[1.0, 2.0]),
+        ValueError,
+        "`class_weight` must be a dict {class: weight}. Got class_weight=[1.0, 2.0]; of a list of weights pass "
+        "dict(enumerate(weights)).",
+    ),
+    (
+        lambda: fit(zeros(4, 4), zeros(4, 3), validation_data=zeros(4, 4)),
+        ValueError,
+        "`validation_data` should be a tuple (x, y) or (x, y, sample_weight), or yield such batches. Got ndarray of "
+        "shape (4, 4).",
+    ),
+    (
+        lambda: compiled(metrics="accuracy"),
+        ValueError,
+        "`metrics` should be a list or a dict. Got metrics='accuracy'; pass metrics=['accuracy'].",
+    ),
+    (
+        lambda: keras.utils.pad_sequences([["a"], ["b", "c"]]),
+        ValueError,
+        "pad_sequences: sequence 0 holds text, which does not fit dtype int32. Encode text as integers, such as with "
+        "TextVectorization, or pass dtype=object and a string as the value.",
+    ),
+    (
+        lambda: layers.TextVectorization(name="t")(["some text"]),
+        RuntimeError,
+        'TextVectorization "t" has no vocabulary yet. Call adapt(data), or pass a vocabulary.',
+    ),
+    (
+        lambda: layers.IntegerLookup(name="i")([1]),
+        RuntimeError,
+        'IntegerLookup "i" has no vocabulary yet. Call adapt(data), or pass a vocabulary.',
+    ),
+    (
+        lambda: keras.optimizers.Adam(-0.1),
+        ValueError,
+        "Adam: learning_rate must be a float >= 0, a LearningRateSchedule or a function. Got learning_rate=-0.1.",
+    ),
+    (
+        lambda: keras.optimizers.Adam("0.001"),
+        ValueError,
+        "Adam: learning_rate must be a float >= 0, a LearningRateSchedule or a function. Got learning_rate='0.001'.",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    "call, kind, text",
+    [*SHAPES_INTO_LAYERS, *AXES, *NAMES, *NUMBERS, *DATA, *WEIGHTS_AND_INPUTS, *MISSPELT, *BEGINNERS],
+)
 def test_text(call, kind, text):
     with pytest.raises(kind) as error:
         call()
@@ -597,11 +742,15 @@ def checked_arguments():
                 yield cls, name
 
 
-@pytest.mark.parametrize("wrong", ["many", {"number": 1}, Ellipsis], ids=["string", "dict", "object"])
+@pytest.mark.parametrize(
+    "wrong", ["many", {"number": 1}, Ellipsis, float("nan")], ids=["string", "dict", "object", "nan"]
+)
 @pytest.mark.parametrize("cls, name", list(checked_arguments()))
 def test_arguments_of_another_kind(cls, name, wrong):
     if (isinstance(wrong, str) and name == "name") or (isinstance(wrong, dict) and name == "learning_rate"):
         return  # a name, or the configuration of a schedule, which has a message of its own
+    if wrong != wrong and name in ("fill_value", "mask_value", "value"):
+        return  # NaN is a value
     required = [
         p.name
         for p in list(inspect.signature(cls.__init__).parameters.values())[1:]
@@ -617,6 +766,19 @@ def test_arguments_of_another_kind(cls, name, wrong):
     [
         (lambda: layers.Dense(2, use_bias=7.5), "Dense: use_bias must be True or False. Got use_bias=7.5."),
         (lambda: layers.PReLU(shared_axes="x"), "PReLU: shared_axes must be an int or a list of ints. Got"),
+        (
+            lambda: layers.Attention(seed="x"),
+            "Attention: seed must be an int >= 0, a SeedGenerator or None. Got seed='x'.",
+        ),
+        (lambda: layers.MultiHeadAttention(2, 2, seed=-1), "MultiHeadAttention: seed must be an int >= 0, a SeedGen"),
+        (lambda: losses.Dice(axis="x"), "Dice: axis must be an int or a list of ints. Got axis='x'."),
+        (
+            lambda: layers.Lambda(abs, mask=3),
+            "Lambda: mask must be an array, a function (inputs, mask) -> mask or None.",
+        ),
+        (lambda: layers.Lambda(abs, output_shape="x"), "Lambda: output_shape must be a list of sizes. Got"),
+        (lambda: layers.STFTSpectrogram(window=3), "STFTSpectrogram: window must be the name of a window, an array of"),
+        (lambda: layers.MelSpectrogram(window="x"), "MelSpectrogram: unknown window 'x'. Known names: "),
         (lambda: layers.Rescaling("x"), "Rescaling: scale must be a number or a list of numbers. Got scale='x'."),
         (lambda: layers.Resizing(2, 2, "linear"), "Resizing: unknown interpolation: 'linear'. "),
         (lambda: layers.Dropout(0.5, ["x"]), "Dropout: noise_shape must hold ints, or None for any size. Got"),
@@ -629,7 +791,10 @@ def test_arguments_of_another_kind(cls, name, wrong):
         (lambda: keras.optimizers.SGD(gradient_accumulation_steps=1.5), "gradient_accumulation_steps must be an int"),
         (lambda: keras.callbacks.LearningRateScheduler(0.1), "LearningRateScheduler: schedule must be a function. Got"),
         (lambda: keras.callbacks.EarlyStopping(monitor=1), "EarlyStopping: monitor must be a string. Got monitor=1."),
-        (lambda: keras.initializers.HeNormal(seed={}), "seed must be an int, a SeedGenerator or None. Got {}"),
+        (
+            lambda: keras.initializers.HeNormal(seed={}),
+            "HeNormal: seed must be an int >= 0, a SeedGenerator or None. Got",
+        ),
     ],
 )
 def test_arguments_that_are_none_by_default(make, text):
@@ -669,3 +834,52 @@ def test_weights_of_no_file(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError) as error:
         compiled().load_weights("none.weights.h5")
     assert str(error.value) == f"There is no file 'none.weights.h5'. The working directory is {str(tmp_path)!r}."
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: layers.Embedding(5, 2)(np.array([[np.nan]])),
+        lambda: fit_labels([np.nan], "sparse_categorical_crossentropy"),
+    ],
+)
+def test_nan_is_no_index(call):
+    with pytest.raises(IndexError, match="-9223372036854775808"):
+        call()
+
+
+def test_weights_that_are_not_there_yet(tmp_path):
+    model = keras.Sequential([layers.Dense(3)], name="net")
+    with pytest.raises(ValueError, match='Sequential "net" has no weights yet to save: it is built when first'):
+        model.save_weights(tmp_path / "net.weights.h5")
+    assert not list(tmp_path.iterdir())
+
+
+def test_errors_of_the_users_own_code_stay_as_they_are():
+    class Picky(layers.Layer):
+        def call(self, x):
+            raise ValueError("no")
+
+    with pytest.raises(ValueError) as error:
+        keras.Sequential([Picky()])(zeros(1, 2))
+    assert str(error.value) == "no"
+
+
+def test_the_innermost_layer_is_named():
+    class Squared(layers.Layer):
+        def call(self, x):
+            return ops.matmul(x, x)
+
+    model = keras.Sequential([layers.Dense(3), Squared(name="squared")], name="net")
+    with pytest.raises(ValueError, match=r'^Squared "net/squared": matmul: a has 3 columns but b has 2 rows'):
+        model(zeros(2, 4))
+
+
+@pytest.mark.parametrize("names", [*NAMESPACES, ops, keras.activations, keras.models, keras.saving, keras.random])
+def test_unknown_names_of_a_namespace(names):
+    assert not hasattr(names, "__no_such_name__")
+    known = [name for name in dir(names) if name[0].isalpha()][0]
+    with pytest.raises(
+        AttributeError, match=rf"(?i)module '{names.__name__}' has no attribute '{known}x'. .*\"{known}\""
+    ):
+        getattr(names, f"{known}x")

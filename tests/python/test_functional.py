@@ -341,6 +341,20 @@ def test_summary_is_the_table_of_keras(monkeypatch):
     assert printed == [CONNECTED, NESTED]
 
 
+def test_summary_of_what_is_not_built():
+    lines = []
+    keras.Sequential([layers.Dense(3, name="d"), layers.Dropout(0.5, name="o")]).summary(print_fn=lines.append)
+    assert "│ d (Dense)                       │ ?                      │   0 (unbuilt) │" in lines[0]
+    assert "│ o (Dropout)                     │ ?                      │             0 │" in lines[0]
+
+
+def test_summary_of_a_chain_with_several_outputs():
+    lines = []
+    inputs = keras.Input((5, 4))
+    keras.Model(inputs, layers.LSTM(3, return_state=True, name="l")(inputs)).summary(print_fn=lines.append)
+    assert "Connected to" not in lines[0] and "[(None, 3), (None, 3)," in lines[0]
+
+
 def test_program_and_layers_agree():
     model = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="tanh"), layers.Dense(2)])
     data = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")

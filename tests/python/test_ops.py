@@ -572,3 +572,27 @@ def test_integers_into_functions_of_floats():
         np.testing.assert_array_equal(function(x).numpy(), x)
     np.testing.assert_array_equal(ops.hstack([1.0, 2.0]).numpy(), [1.0, 2.0])
     np.testing.assert_array_equal(ops.erfinv([-1.0, 0.0, 1.0]).numpy(), [-np.inf, 0.0, np.inf])
+
+
+def test_vectorize():
+    assert ops.vectorize(lambda a, b: a + b)([1, 2, 3, 4], 2).numpy().tolist() == [3, 4, 5, 6]
+    x = np.arange(6.0, dtype="float32").reshape(2, 3)
+    by_element = ops.vectorize(lambda a: ops.sum(a))
+    np.testing.assert_array_equal(by_element(x), x)
+    np.testing.assert_array_equal(ops.vectorize(ops.sum, signature="(n)->()")(x), x.sum(axis=1))
+    product = ops.vectorize(ops.matmul, signature="(n,m),(m)->(n)")
+    matrices, vector = np.random.default_rng(0).normal(size=(5, 2, 3)).astype("float32"), x[1]
+    np.testing.assert_allclose(product(matrices, vector), matrices @ vector, rtol=1e-5)
+    least, greatest = ops.vectorize(lambda row: (ops.min(row), ops.max(row)), signature="(n)->(),()")(x)
+    assert least.numpy().tolist() == [0, 3] and greatest.numpy().tolist() == [2, 5]
+    power = ops.vectorize(lambda a, exponent=1: a**exponent, excluded={"exponent"})
+    np.testing.assert_allclose(power(x, exponent=2), x**2)
+    scaled = ops.vectorize(lambda a, factors: a * factors[1], excluded={1})
+    np.testing.assert_array_equal(scaled(x, [1.0, 3.0]), 3 * x)
+    inputs = dlcore.Input((3,))
+    model = dlcore.Model(inputs, by_element(inputs))
+    np.testing.assert_array_equal(model.predict(x, verbose=0), x)
+    with pytest.raises(ValueError, match=r'signature must be like "\(n,m\),\(m\)->\(n\)". Got signature=\'n->m\''):
+        ops.vectorize(ops.sum, signature="n->m")
+    with pytest.raises(ValueError, match="names 1 arguments. Got 2"):
+        ops.vectorize(ops.add, signature="(n)->()")(x, x)

@@ -63,10 +63,9 @@ def test_one_step_by_hand():
     assert model.train_on_batch(x, y) == pytest.approx(10.0)
     w, b = model.get_weights()
     assert w[0, 0] == pytest.approx(1.0) and b[0] == pytest.approx(0.6)
-    # Metrics go on: the mean of both batches' losses.
+    # The loss of this batch alone, as in Keras 3.15.
     second = ((1 + 0.6 - 2) ** 2 + (2 + 0.6 - 4) ** 2) / 2
-    assert model.train_on_batch(x, y) == pytest.approx((10 + second) / 2, rel=1e-5)
-    model.reset_metrics()
+    assert model.train_on_batch(x, y) == pytest.approx(second, rel=1e-5)
     assert model.test_on_batch(x, y, return_dict=True)["loss"] >= 0
 
 
@@ -375,6 +374,7 @@ def test_a_step_that_fails_changes_nothing():
     )
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.train_on_batch(x, y)
+    model.reset_metrics()  # as each batch of its own begins
     variables = [*model.variables, *model.optimizer.variables, *(v for m in model.metrics for v in m.variables)]
     before = [np.array(v) for v in variables]
     assert len(before) > 20
@@ -635,3 +635,109 @@ def test_functions_as_metrics_are_named_in_snake_case():
     model.compile("sgd", "mse", metrics=[MeanGap, lambda y_true, y_pred: ops.max(y_pred)])
     history = model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0).history
     assert set(history) == {"loss", "mean_gap", "lambda"}
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_a_step_of_the_users_own_updates_the_metrics_of_compile(eagerly):
+    class Own(keras.Sequential):
+        def train_step(self, data):
+            x, y = data
+            with keras.GradientTape() as tape:
+                y_pred = self(x, training=True)
+                loss = self.compute_loss(y=y, y_pred=y_pred)
+            self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+            for metric in self.metrics:
+                if metric.name == "loss":
+                    metric.update_state(loss)
+                else:
+                    metric.update_state(y, y_pred)
+            return {metric.name: metric.result() for metric in self.metrics}
+
+    x, y = np.array([[1.0], [2.0]]), np.array([[2.0], [5.0]])
+    histories = []
+    for cls in (Own, keras.Sequential):
+        model = cls([layers.Dense(1, kernel_initializer="zeros")])
+        model.compile(keras.optimizers.SGD(0.1), "mse", metrics=["mae"], run_eagerly=eagerly)
+        histories.append(model.fit(x, y, epochs=2, shuffle=False, verbose=0).history)
+    assert set(histories[0]) == {"loss", "mae"} and histories[0]["mae"][0] == pytest.approx(3.5)
+    for name in histories[0]:
+        np.testing.assert_allclose(histories[0][name], histories[1][name], rtol=1e-6)
+
+
+def test_a_step_without_the_model_needs_no_metrics():
+    class Inner(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.inner = layers.Dense(1)
+
+        def train_step(self, data):
+            x, y = data
+            with keras.GradientTape() as tape:
+                loss = ops.mean(ops.square(self.inner(x) - y))
+            self.optimizer.apply(tape.gradient(loss, self.inner.trainable_variables), self.inner.trainable_variables)
+            return {"own": loss}
+
+    model = Inner()
+    model.compile("sgd", metrics=["mae"])
+    assert set(model.fit(np.ones((4, 1)), np.ones((4, 1)), verbose=0).history) == {"own"}
+
+
+def test_a_metric_with_and_without_weights():
+    model = line(metrics=["mae"], weighted_metrics=["mae"])
+    x, y, weights = np.array([[1.0], [2.0]]), np.array([[2.0], [4.0]]), np.array([1.0, 0.0])
+    history = model.fit(x, y, sample_weight=weights, verbose=0).history
+    assert history["mae"] == [3.0] and history["weighted_mae"] == [2.0]
+
+
+def test_one_loss_of_several_outputs_is_the_loss():
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, [layers.Dense(1, name="a")(inputs), layers.Activation("relu", name="b")(inputs)])
+    model.compile("sgd", ["mse", None])
+    assert list(model.fit(np.ones((2, 1)), [np.ones((2, 1))] * 2, verbose=0).history) == ["loss"]
+
+
+def test_outputs_by_names_in_any_order():
+    inputs = keras.Input((3,))
+    outputs = {"z": layers.Dense(1)(inputs), "b": layers.Dense(2)(inputs), "m": layers.Dense(1)(inputs)}
+    model = keras.Model(inputs, outputs)
+    x = np.random.default_rng(0).normal(size=(70, 3)).astype("float32")
+    expected = model(x)
+    for predicted in (model.predict(x, verbose=0), model.predict_on_batch(x), model.predict(iter([x]), verbose=0)):
+        assert list(predicted) == ["z", "b", "m"]
+        for name, values in predicted.items():
+            np.testing.assert_allclose(values, expected[name].numpy(), rtol=1e-6)
+
+
+def test_results_by_names_are_sorted():
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, [layers.Dense(1, name="b")(inputs), layers.Dense(1, name="a")(inputs)])
+    model.compile("sgd", ["mse", "mae"], metrics=[["mae"], ["mse"]])
+    arrays = np.ones((2, 1)), [np.ones((2, 1))] * 2
+    expected = ["a_loss", "a_mse", "b_loss", "b_mae", "loss"]
+    assert list(model.evaluate(*arrays, verbose=0, return_dict=True)) == expected
+    assert list(model.train_on_batch(*arrays, return_dict=True)) == expected
+    assert list(model.test_on_batch(*arrays, return_dict=True)) == expected
+
+
+@pytest.mark.parametrize("from_arrays", [True, False])
+def test_steps_per_execution(from_arrays):
+    called = []
+
+    class Noting(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            called.append(("begin", batch))
+
+        def on_train_batch_end(self, batch, logs=None):
+            called.append(("end", batch))
+
+    x, y = np.arange(10.0).reshape(5, 2)[:, :1], np.ones((5, 1))
+    plain, in_threes = line(), line(steps_per_execution=3)
+    for model in (plain, in_threes):
+        called.clear()
+        data = {"x": x, "y": y, "batch_size": 1, "shuffle": False}
+        data = data if from_arrays else {"x": [(x[i : i + 1], y[i : i + 1]) for i in range(5)].__iter__()}
+        model.fit(**data, verbose=0, callbacks=[Noting()])
+    assert called == [("begin", 0), ("end", 2), ("begin", 3), ("end", 4)]
+    np.testing.assert_array_equal(plain.get_weights()[0], in_threes.get_weights()[0])
+    with pytest.raises(ValueError, match="compile: steps_per_execution must be an int >= 1. Got steps_per_execution=0"):
+        line(steps_per_execution=0)

@@ -299,6 +299,70 @@ def test_plotting(tmp_path):
         plot_predictions(np.zeros((3, 8, 8)), [0, 1])
 
 
+def test_plot_confusion_matrix(tmp_path):
+    pytest.importorskip("matplotlib")
+    plot = keras.plotting.plot_confusion_matrix
+    figure = plot([0, 1, 1, 2], np.eye(3)[[0, 1, 0, 2]], path=tmp_path / "matrix.png")
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.texts] == ["1", "0", "0", "1", "1", "0", "0", "0", "1"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
+    assert (tmp_path / "matrix.png").read_bytes()[1:4] == b"PNG"
+    axes = plot(np.eye(2)[[0, 1, 1]], [0, 1, 0], class_names=["cat", "dog"], normalize=True).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["1.00", "0.00", "0.50", "0.50"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["cat", "dog"]
+    with pytest.raises(ValueError, match="Got 2 labels and 1 predictions"):
+        plot([0, 1], [0])
+    with pytest.raises(ValueError, match="classes must be numbers from 0 to 1. Got 0 to 2; pass a name for each class"):
+        plot([0, 2], [0, 1], class_names=["cat", "dog"])
+
+
+def test_plot_filters_and_feature_maps(tmp_path):
+    pytest.importorskip("matplotlib")
+    conv = keras.layers.Conv2D(5, 3, activation="relu", name="conv")
+    model = keras.Sequential([keras.Input((8, 8, 1)), conv, keras.layers.Flatten(name="flat"), keras.layers.Dense(2)])
+    figure = keras.plotting.plot_filters(conv, columns=4, path=tmp_path / "filters.png")
+    pictures = [axes.images[0].get_array() for axes in figure.axes]
+    np.testing.assert_array_equal(pictures, np.moveaxis(conv.kernel.numpy()[:, :, 0], -1, 0))
+    assert (tmp_path / "filters.png").read_bytes()[1:4] == b"PNG"
+    image = np.random.default_rng(0).random((8, 8, 1)).astype("float32")
+    figure = keras.plotting.plot_feature_maps(model, "conv", image)
+    pictures = [axes.images[0].get_array() for axes in figure.axes]
+    np.testing.assert_allclose(pictures, np.moveaxis(conv(image[None]).numpy()[0], -1, 0), rtol=1e-6)
+    of_colours = keras.layers.Conv2D(2, 3)
+    of_colours.build((None, 8, 8, 3))
+    assert keras.plotting.plot_filters(of_colours).axes[0].images[0].get_array().shape == (3, 3, 3)
+    assert keras.plotting.plot_filters(of_colours, channel=2).axes[0].images[0].get_array().shape == (3, 3)
+    with pytest.raises(ValueError, match="has 3 input channels. Got channel=3"):
+        keras.plotting.plot_filters(of_colours, channel=3)
+    with pytest.raises(ValueError, match=r"such as Conv2D. Got <Dense .* with a kernel of shape \(180, 2\)"):
+        keras.plotting.plot_filters(model.layers[-1])
+    with pytest.raises(ValueError, match=r"expects a built layer .* Got <Conv2D name=conv2d"):
+        keras.plotting.plot_filters(keras.layers.Conv2D(2, 3, name="conv2d"))
+    with pytest.raises(ValueError, match=r"That of <Flatten .* has the shape \(None, 180\)"):
+        keras.plotting.plot_feature_maps(model, "flat", image)
+
+
+def test_plot_embeddings(tmp_path):
+    pytest.importorskip("matplotlib")
+    plot = keras.plotting.plot_embeddings
+    plane = np.array([[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    turned = plane @ np.linalg.qr(np.random.default_rng(0).normal(size=(5, 5)))[0][:2]
+    figure = plot(turned, labels=[0, 0, 1, 1], class_names=["far", "near"], names="abcd", path=tmp_path / "words.png")
+    axes = figure.axes[0]
+    far, near = (points.get_offsets() for points in axes.collections)
+    np.testing.assert_allclose(np.abs(far), [[3, 0], [3, 0]], atol=1e-9)
+    np.testing.assert_allclose(np.abs(near), [[0, 1], [0, 1]], atol=1e-9)
+    assert [text.get_text() for text in axes.texts] == list("abcd")
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["far", "near"]
+    embedding = keras.layers.Embedding(7, 4)
+    embedding.build()
+    assert len(plot(embedding).axes[0].collections[0].get_offsets()) == 7
+    with pytest.raises(ValueError, match=r"expects vectors \(N, D\) of two or more numbers. Got shape \(4, 1\)"):
+        plot(plane[:, :1])
+    with pytest.raises(ValueError, match="labels must be as many as the 4 vectors. Got 3"):
+        plot(plane, labels=[0, 1, 1])
+
+
 def test_plotting_without_matplotlib_says_what_to_install(monkeypatch):
     from dlcore.plotting import plot_history
 

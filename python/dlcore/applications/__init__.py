@@ -5,6 +5,8 @@
 
 import importlib
 
+from dlcore.backend.names import no_attribute
+
 _FAMILIES = {
     "convnext": ("ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtSmall", "ConvNeXtTiny", "ConvNeXtXLarge"),
     "densenet": ("DenseNet121", "DenseNet169", "DenseNet201"),
@@ -34,7 +36,7 @@ def __getattr__(name):
         return getattr(importlib.import_module(f"{__name__}.{_OBJECTS[name]}"), name)
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise no_attribute(__name__, name, __all__)
 
 
 def __dir__():

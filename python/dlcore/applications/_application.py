@@ -332,10 +332,20 @@ def preprocessing(mode):
         "caffe": "in the order BGR, with ImageNet's mean 0 in each channel",
     }
     preprocess.__name__ = preprocess.__qualname__ = "preprocess_input"
-    preprocess.__doc__ = f"RGB pixels in [0, 255] (array or tensor of 3 or 4 axes) {how[mode]}."
+    preprocess.__doc__ = (
+        f"Pixels {how[mode]}.\n\n"
+        "Args:\n"
+        "    x: array or tensor of RGB pixels in [0, 255], one image (3 axes) or a batch of them (4 axes).\n"
+        '    data_format: `"channels_last"`, `"channels_first"`, or None (default): the package\'s.'
+    )
     return preprocess
 
 
 def no_preprocessing(x, data_format=None):
-    """Returns x: these networks scale their pixels, in [0, 255], themselves."""
+    """Returns x: these networks scale their pixels, in [0, 255], themselves.
+
+    Args:
+        x: array or tensor of RGB pixels.
+        data_format: kept for the signature that all families have.
+    """
     return x

@@ -14,7 +14,7 @@ def is_int(value):
 
 
 def is_number(value):
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and value == value  # no NaN
 
 
 class ChecksArguments:
@@ -33,12 +33,18 @@ class ChecksArguments:
 def check_arguments(cls, args, kwargs):
     """A ValueError for an argument of a constructor of the package that can't be what its default is.
 
-    Where the default is a number, numbers, arrays, sequences, schedules and functions may be given; where it is a bool,
-    bools, 0 and 1; `_KINDS` has some by name. None may be given in any case.
+    Where the default is a number, numbers (but NaN), arrays, sequences, schedules and functions may be given; where it
+    is a bool, bools, 0 and 1; `_KINDS` has some by name. None may be given in any case. A TypeError where an argument
+    that has no default is missing.
     """
     if not cls.__module__.startswith("dlcore."):
         return
-    positional, kinds = _arguments_of(cls)
+    positional, kinds, needed = _arguments_of(cls)
+    missing = [name for name in needed if name not in kwargs and name not in positional[: len(args)]]
+    if missing:
+        unknown = [name for name in kwargs if name not in kinds]
+        hint = f" Got {unknown[0]!r}, which is no argument. {nearest_hint(unknown[0], kinds)}" if unknown else ""
+        raise TypeError(f"{cls.__name__}: the argument {missing[0]!r} is missing.{hint}")
     for name, value in (*zip(positional, args), *kwargs.items()):
         expected = kinds.get(name)
         if expected is not None and value is not None and not _CHECKS[expected](value):
@@ -46,12 +52,29 @@ def check_arguments(cls, args, kwargs):
 
 
 def _may_be_number(value):
+    """Whether it is a number, but NaN, or may become one: an array, a schedule, a function, ..."""
+    return value == value if isinstance(value, (float, np.floating)) else _may_be_number_or_nan(value)
+
+
+def _may_be_number_or_nan(value):
     if isinstance(value, (list, tuple)):
         return not any(isinstance(item, (str, dict)) for item in value)
     if isinstance(value, dict):
-        return "class_name" in value  # the configuration of a schedule
+        return _is_config(value)  # of a schedule
     kinds = ("__float__", "__array__", "__iter__", "__call__", "get_config")
     return not isinstance(value, (str, bytes, set)) and any(hasattr(value, kind) for kind in kinds)
+
+
+def _may_be_seed(value):
+    return (is_int(value) and value >= 0) or hasattr(value, "next") or _is_config(value)
+
+
+def _may_be_window(value):
+    return isinstance(value, str) or (hasattr(value, "__len__") and _may_be_number(value))
+
+
+def _is_config(value):
+    return isinstance(value, dict) and "class_name" in value
 
 
 def _are_axes(value):
@@ -63,36 +86,48 @@ _KINDS = {
     **dict.fromkeys(("name", "monitor", "encoding", "separator", "root", "path", "field"), "a string"),
     **dict.fromkeys(("class_id", "ignore_class", "top_k", "ndim", "min_ndim", "max_ndim"), "an int"),
     **dict.fromkeys(("baseline", "initial_value_threshold", "warmup_target", "max_freq"), "a number"),
-    **dict.fromkeys(("input_axes", "output_axes", "shared_axes"), "an int or a list of ints"),
+    **dict.fromkeys(("axis", "input_axes", "output_axes", "shared_axes"), "an int or a list of ints"),
+    "seed": "an int >= 0, a SeedGenerator or None",
+    "window": "the name of a window, an array of numbers or None",
     **dict.fromkeys(("schedule", "on_epoch_begin", "on_epoch_end", "on_train_begin", "on_train_end"), "a function"),
     **dict.fromkeys(("on_train_batch_begin", "on_train_batch_end"), "a function"),
 }
 _CHECKS = {
     "a number": _may_be_number,
+    "a number or NaN": _may_be_number_or_nan,
     "an int": is_int,
     "an int or a list of ints": _are_axes,
     "a function": callable,
     "True or False": lambda value: isinstance(value, (bool, np.bool_)) or (is_int(value) and value in (0, 1)),
     "a string": lambda value: isinstance(value, str),
+    "an int >= 0, a SeedGenerator or None": _may_be_seed,
+    "the name of a window, an array of numbers or None": _may_be_window,
 }
 
 
 @functools.lru_cache(maxsize=4096)
 def _arguments_of(cls):
-    """The names of a constructor's arguments in order, and what they must be by their defaults, also in its bases."""
-    positional, kinds = None, {}
+    """Of a constructor: the names of its arguments in order, what they must be by their defaults, also in its bases,
+    and which of them have no default.
+    """
+    positional, kinds, needed = None, {}, []
     for base in cls.__mro__:
         if "__init__" not in vars(base):
             continue
         parameters = list(inspect.signature(base.__init__).parameters.values())[1:]
-        positional = [p.name for p in parameters] if positional is None else positional
+        if positional is None:
+            positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+            has_any = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+            needed = (
+                [] if has_any else [p.name for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+            )
         for p in parameters:
             kinds.setdefault(p.name, _kind_of(p))
         if all(p.kind is not p.VAR_KEYWORD for p in parameters):
             break
     for name in getattr(cls, "_checked_otherwise", ()):
         kinds[name] = None
-    return positional, kinds
+    return positional, kinds, needed
 
 
 def _kind_of(parameter):
@@ -100,7 +135,9 @@ def _kind_of(parameter):
         return _KINDS[parameter.name]
     if isinstance(parameter.default, bool):
         return "True or False"
-    return "a number" if is_number(parameter.default) else None
+    if not is_number(parameter.default):
+        return None
+    return "a number or NaN" if parameter.name in ("fill_value", "mask_value", "value") else "a number"
 
 
 def number(kind, name, value, low=-math.inf, high=math.inf):

@@ -256,7 +256,12 @@ def serialize_policy(dtype_policy):
 
 
 def deserialize_policy(config, custom_objects=None):
-    """The policy of what `serialize_policy` returned."""
+    """The policy of what `serialize_policy` returned.
+
+    Args:
+        config: dict.
+        custom_objects: dict of the classes and functions of the user's own that it names.
+    """
     name = config.get("class_name")
     cls = (custom_objects or {}).get(name) or _CLASSES.get(name)
     if cls is None:

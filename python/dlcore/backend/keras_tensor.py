@@ -5,7 +5,15 @@ from dlcore.backend.masking import get_keras_mask
 
 
 class KerasTensor:
-    """Shape (None for unknown sizes), dtype and the node of the model's graph that makes it; no elements."""
+    """Shape (None for unknown sizes), dtype and the node of the model's graph that makes it; no elements.
+
+    Args:
+        shape: tuple of ints, None for any size.
+        dtype: default `"float32"`.
+        sparse, ragged: bool: whether the data may come so.
+        record_history: kept for Keras's signature.
+        name: str; default: made unique.
+    """
 
     def __init__(self, shape, dtype="float32", sparse=False, ragged=False, record_history=True, name=None):
         self.shape = tuple(None if size is None else int(size) for size in shape)

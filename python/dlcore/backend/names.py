@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import sys
 
 from dlcore.backend.global_state import get_global_attribute
 
@@ -63,6 +64,26 @@ def current_path():
 
 # As many names are listed where none is near.
 _LISTED = 40
+
+
+def no_attribute(module, name, known):
+    """The AttributeError for a name that a module does not have; it lists the nearest of the known ones.
+
+    Python would add a name of its own in a terminal, but in no notebook; without an object it does not.
+    """
+    text = f"module {module!r} has no attribute {name!r}"
+    if not name.startswith("_"):
+        text += f". {nearest_hint(name, [other for other in known if not other.startswith('_')])}"
+    return AttributeError(text, name=name)
+
+
+def unknown_attributes(module):
+    """The `__getattr__` of a module whose unknown names are errors that list the nearest."""
+
+    def __getattr__(name):
+        raise no_attribute(module, name, dir(sys.modules[module]))
+
+    return __getattr__
 
 
 def nearest_hint(name, names):

@@ -1,5 +1,6 @@
 """Callbacks: what happens between the batches and epochs of training."""
 
+from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.callbacks.backup_and_restore import BackupAndRestore
 from dlcore.callbacks.callback import Callback, CallbackList
 from dlcore.callbacks.csv_logger import CSVLogger
@@ -14,6 +15,8 @@ from dlcore.callbacks.remote_monitor import RemoteMonitor
 from dlcore.callbacks.swap_ema_weights import SwapEMAWeights
 from dlcore.callbacks.tensorboard import TensorBoard
 from dlcore.callbacks.terminate_on_nan import TerminateOnNaN
+
+__getattr__ = _unknown_attributes(__name__)
 
 __all__ = [
     "BackupAndRestore",

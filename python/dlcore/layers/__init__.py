@@ -1,5 +1,6 @@
 """Layers: the building blocks of models."""
 
+from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.layers.activations.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from dlcore.layers.attention.attention import AdditiveAttention, Attention
 from dlcore.layers.attention.grouped_query_attention import GroupQueryAttention
@@ -142,7 +143,12 @@ def serialize(layer):
 
 
 def deserialize(config, custom_objects=None):
-    """The layer from what `serialize` returned."""
+    """The layer from what `serialize` returned.
+
+    Args:
+        config: dict.
+        custom_objects: dict of the classes and functions of the user's own that it names.
+    """
     from dlcore.saving import serialization
 
     layer = serialization.deserialize_keras_object(config, custom_objects=custom_objects)
@@ -150,6 +156,8 @@ def deserialize(config, custom_objects=None):
         raise ValueError(f"The configuration does not describe a layer: {config}.")
     return layer
 
+
+__getattr__ = _unknown_attributes(__name__)
 
 __all__ = [
     "Activation", "ActivityRegularization", "AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D",

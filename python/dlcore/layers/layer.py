@@ -20,7 +20,7 @@ from dlcore.layers.input_spec import InputSpec, assert_input_compatibility
 from dlcore.layers.remat import current_scope
 from dlcore.ops.operation import Node, Operation, any_keras_tensor, infer_outputs
 from dlcore.registry import custom_object_scope
-from dlcore.utils.tracebacks import shortened
+from dlcore.utils.tracebacks import naming, shortened
 
 
 class _CallContext(threading.local):
@@ -82,7 +82,7 @@ class Layer(Operation):
             "_build_shapes",
             "_programs",
             "_compile_arguments",
-            "_metrics_of_fit",
+            "_metrics_of_steps",
             "_remat_scope",
         )
     )
@@ -404,7 +404,21 @@ class Layer(Operation):
                 return self.symbolic_call(*args, **kwargs)
             return self._call_layer(*args, **kwargs)
         except Exception as error:
-            raise shortened(error)  # noqa: B904, the same error
+            raise shortened(naming(error, self))  # noqa: B904, the same error
+
+    def __getattr__(self, name):
+        # Called where there is no such attribute, or a property raised an AttributeError, which then is raised again.
+        try:
+            return object.__getattribute__(self, name)
+        except AttributeError as error:
+            if name.startswith("_") or hasattr(type(self), name) or self.__dict__.get("built", True):
+                raise
+            raise AttributeError(
+                f"{error}. {self._label()} is not built yet: its weights are made when it is first called, or by "
+                "build(input_shape).",
+                name=name,
+                obj=self,
+            ) from None
 
     def quantized_call(self, *args, **kwargs):
         """The computation of a layer whose dtype is quantized; by default call()."""

@@ -79,7 +79,7 @@ class LowRankAdapter:
         # Asked for what is no attribute: the weight has made way for the sum.
         if name == type(self).adapted_weight and self.__dict__.get("lora_enabled"):
             return ops.add(self._frozen_weight(), self.adapter_product())
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        return super().__getattr__(name)
 
     def _frozen_weight(self):
         return self.__dict__[f"_{self.adapted_weight}"]

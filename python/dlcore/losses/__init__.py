@@ -1,5 +1,6 @@
 """Losses: what training makes small. Classes reduce to one number; functions return one value per sample."""
 
+from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.losses.crossentropy import (
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
@@ -80,9 +81,16 @@ def serialize(loss):
 
 
 def deserialize(name, custom_objects=None):
-    """The loss from what `serialize` returned, or of a name."""
+    """The loss from what `serialize` returned, or of a name.
+
+    Args:
+        name: dict, or a name.
+        custom_objects: dict of the classes and functions of the user's own that it names.
+    """
     return _catalogue.deserialize(name, custom_objects)
 
+
+__getattr__ = _unknown_attributes(__name__)
 
 __all__ = [
     "BCE", "CTC", "KLD", "MAE", "MAPE", "MSE", "MSLE", "BinaryCrossentropy", "BinaryFocalCrossentropy",

@@ -3,12 +3,21 @@
 from dlcore import backend, ops
 from dlcore.backend.arguments import fraction
 from dlcore.losses.loss import ConfiguredLoss
+from dlcore.ops._common import as_indices
 
 _MEAN = "sum_over_batch_size"
 
 
 def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
-    """mean of -y * log(p) - (1 - y) * log(1 - p) over `axis`."""
+    """mean of -y * log(p) - (1 - y) * log(1 - p) over `axis`.
+
+    Args:
+        y_true: labels 0 and 1, or probabilities, of the shape of y_pred.
+        y_pred: probabilities, or logits.
+        from_logits: bool, default False: y_pred holds logits.
+        label_smoothing: float in [0, 1]: labels are drawn towards 1/2 by this fraction.
+        axis: int, default -1.
+    """
     y_true, y_pred = _same_type(y_true, y_pred)
     values = ops.binary_crossentropy(_smooth_binary(y_true, label_smoothing), y_pred, from_logits=from_logits)
     return ops.mean(values, axis=axis)
@@ -24,7 +33,13 @@ def binary_focal_crossentropy(
     label_smoothing=0.0,
     axis=-1,
 ):
-    """Binary cross-entropy times (1 - p_t)^gamma, p_t the probability of the true class (Lin et al. 2017)."""
+    """Binary cross-entropy times (1 - p_t)^gamma, p_t the probability of the true class (Lin et al. 2017).
+
+    Args:
+        y_true: labels 0 and 1, or probabilities, of the shape of y_pred.
+        y_pred: probabilities, or logits.
+        apply_class_balancing, alpha, gamma, from_logits, label_smoothing, axis: as `BinaryFocalCrossentropy`.
+    """
     y_true, y_pred = _same_type(y_true, y_pred)
     y_true = _smooth_binary(y_true, label_smoothing)
     p = ops.sigmoid(y_pred) if from_logits else y_pred
@@ -36,7 +51,15 @@ def binary_focal_crossentropy(
 
 
 def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
-    """-sum y * log(p) over `axis`; y_true holds a probability per class."""
+    """-sum y * log(p) over `axis`; y_true holds a probability per class.
+
+    Args:
+        y_true: a probability per class, such as one-hot vectors, of the shape of y_pred.
+        y_pred: probabilities, or logits.
+        from_logits: bool, default False: y_pred holds logits.
+        label_smoothing: float in [0, 1]: labels are drawn towards equal probabilities by this fraction.
+        axis: int, default -1: that of the classes.
+    """
     y_true, y_pred = _smooth_categorical(y_true, y_pred, label_smoothing)
     return ops.categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
 
@@ -44,7 +67,13 @@ def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=
 def categorical_focal_crossentropy(
     y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1
 ):
-    """-sum alpha * (1 - p)^gamma * y * log(p) over `axis` (Lin et al. 2017)."""
+    """-sum alpha * (1 - p)^gamma * y * log(p) over `axis` (Lin et al. 2017).
+
+    Args:
+        y_true: a probability per class, such as one-hot vectors, of the shape of y_pred.
+        y_pred: probabilities, or logits.
+        alpha, gamma, from_logits, label_smoothing, axis: as `CategoricalFocalCrossentropy`.
+    """
     y_true, y_pred = _smooth_categorical(y_true, y_pred, label_smoothing)
     if from_logits:
         y_pred = ops.softmax(y_pred, axis=axis)
@@ -54,13 +83,20 @@ def categorical_focal_crossentropy(
 
 
 def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None, axis=-1):
-    """-log(p[label]); y_true holds one integer label per sample, samples of `ignore_class` count as masked."""
+    """-log(p[label]); y_true holds one integer label per sample, samples of `ignore_class` count as masked.
+
+    Args:
+        y_true: integers, of the shape of y_pred without the axis of classes, or with 1 there.
+        y_pred: probabilities, or logits.
+        from_logits: bool, default False: y_pred holds logits.
+        ignore_class: int or None (default).
+        axis: int, default -1: that of the classes.
+    """
     y_pred = ops.convert_to_tensor(y_pred)
     y_true = ops.convert_to_tensor(y_true)
     if len(y_true.shape) == len(y_pred.shape) and y_true.shape[axis] == 1:
         y_true = ops.squeeze(y_true, axis=axis)
-    if not backend.is_int_dtype(y_true.dtype):
-        y_true = ops.cast(y_true, "int32")
+    y_true = as_indices(y_true)
     if ignore_class is None:
         return ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
     counts = ops.not_equal(y_true, ignore_class)

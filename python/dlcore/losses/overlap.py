@@ -17,6 +17,11 @@ def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
     """1 - TP / (TP + alpha * missed + beta * false alarms), soft counts over `axis` (Salehi et al. 2017).
 
     As in Keras, `alpha` weighs true pixels that were not predicted and `beta` predicted pixels that are not true.
+
+    Args:
+        y_true, y_pred: tensors of one shape.
+        alpha, beta: floats, default 0.5.
+        axis: int or list of ints; None: all.
     """
     y_pred = ops.convert_to_tensor(y_pred)
     y_true = ops.cast(y_true, y_pred.dtype)

@@ -36,7 +36,12 @@ def mean_squared_logarithmic_error(y_true, y_pred):
 
 
 def huber(y_true, y_pred, delta=1.0):
-    """mean of e^2 / 2 where |e| <= delta, delta * |e| - delta^2 / 2 elsewhere (Huber 1964)."""
+    """mean of e^2 / 2 where |e| <= delta, delta * |e| - delta^2 / 2 elsewhere (Huber 1964).
+
+    Args:
+        y_true, y_pred: tensors of one shape.
+        delta: float, default 1.0.
+    """
     y_true, y_pred = _same_type_and_rank(y_true, y_pred)
     error = ops.abs(y_pred - y_true)
     values = ops.where(error <= delta, 0.5 * ops.square(error), delta * error - 0.5 * delta * delta)
@@ -65,7 +70,12 @@ def kl_divergence(y_true, y_pred):
 
 
 def cosine_similarity(y_true, y_pred, axis=-1):
-    """-sum of the products of the unit vectors along `axis`: -1 for the same direction, 1 for the opposite."""
+    """-sum of the products of the unit vectors along `axis`: -1 for the same direction, 1 for the opposite.
+
+    Args:
+        y_true, y_pred: tensors of one shape.
+        axis: int, default -1.
+    """
     y_true, y_pred = _same_type_and_rank(y_true, y_pred)
     return -ops.sum(_unit(y_true, axis) * _unit(y_pred, axis), axis=axis)
 

@@ -1,5 +1,6 @@
 """Metrics: what is measured while training and evaluating."""
 
+from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.losses import (
     binary_crossentropy,
     binary_focal_crossentropy,
@@ -124,9 +125,16 @@ def serialize(metric):
 
 
 def deserialize(config, custom_objects=None):
-    """The metric from what `serialize` returned."""
+    """The metric from what `serialize` returned.
+
+    Args:
+        config: dict.
+        custom_objects: dict of the classes and functions of the user's own that it names.
+    """
     return _catalogue.deserialize(config, custom_objects)
 
+
+__getattr__ = _unknown_attributes(__name__)
 
 __all__ = [
     "AUC", "Accuracy", "BinaryAccuracy", "BinaryCrossentropy", "BinaryIoU", "CategoricalAccuracy",

@@ -15,18 +15,34 @@ def accuracy(y_true, y_pred):
 
 
 def binary_accuracy(y_true, y_pred, threshold=0.5):
-    """1 where y_pred > threshold agrees with the label, else 0."""
+    """1 where y_pred > threshold agrees with the label, else 0.
+
+    Args:
+        y_true: labels 0 and 1, of the shape of y_pred.
+        y_pred: probabilities.
+        threshold: float, default 0.5.
+    """
     y_true, y_pred = squeeze_or_expand_to_same_rank(ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred))
     return _as_float(ops.equal(y_true, ops.cast(ops.greater(y_pred, threshold), y_true.dtype)))
 
 
 def categorical_accuracy(y_true, y_pred):
-    """1 where the largest prediction is at the largest target, else 0."""
+    """1 where the largest prediction is at the largest target, else 0.
+
+    Args:
+        y_true: one-hot vectors (..., classes).
+        y_pred: probabilities or logits (..., classes).
+    """
     return _as_float(ops.equal(ops.argmax(y_true, axis=-1), ops.argmax(y_pred, axis=-1)))
 
 
 def sparse_categorical_accuracy(y_true, y_pred):
-    """1 where the largest prediction is at the label, else 0."""
+    """1 where the largest prediction is at the label, else 0.
+
+    Args:
+        y_true: class numbers (...,) or (..., 1).
+        y_pred: probabilities or logits (..., classes).
+    """
     y_pred = ops.convert_to_tensor(y_pred)
     labels = ops.cast(ops.convert_to_tensor(y_true), "int32")
     if len(labels.shape) == len(y_pred.shape) and labels.shape[-1] == 1:
@@ -38,12 +54,25 @@ def sparse_categorical_accuracy(y_true, y_pred):
 
 
 def top_k_categorical_accuracy(y_true, y_pred, k=5):
-    """1 where the largest target is among the k largest predictions, else 0."""
+    """1 where the largest target is among the k largest predictions, else 0.
+
+    Args:
+        y_true: one-hot vectors (..., classes).
+        y_pred: probabilities or logits (..., classes).
+        k: int, default 5.
+    """
     return sparse_top_k_categorical_accuracy(ops.argmax(y_true, axis=-1), y_pred, k=k)
 
 
 def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False):
-    """1 where the label is among the k largest predictions (or first k ids, if y_pred holds sorted ids), else 0."""
+    """1 where the label is among the k largest predictions (or first k ids, if y_pred holds sorted ids), else 0.
+
+    Args:
+        y_true: class numbers (...,) or (..., 1).
+        y_pred: probabilities or logits (..., classes).
+        k: int, default 5.
+        from_sorted_ids: bool, default False.
+    """
     y_pred = ops.convert_to_tensor(y_pred)
     labels = ops.convert_to_tensor(y_true)
     outer = labels.shape

@@ -192,7 +192,13 @@ class Poisson(NamedMean):
 
 
 class BinaryCrossentropy(NamedMean):
-    """Mean binary cross-entropy; arguments as the loss of this name."""
+    """Mean binary cross-entropy; arguments as the loss of this name.
+
+    Args:
+        name, dtype: as `Mean`.
+        from_logits: bool, default False.
+        label_smoothing: float in [0, 1], default 0.
+    """
 
     def __init__(self, name="binary_crossentropy", dtype=None, from_logits=False, label_smoothing=0):
         super().__init__(
@@ -201,7 +207,14 @@ class BinaryCrossentropy(NamedMean):
 
 
 class CategoricalCrossentropy(NamedMean):
-    """Mean cross-entropy with one-hot labels; arguments as the loss of this name."""
+    """Mean cross-entropy with one-hot labels; arguments as the loss of this name.
+
+    Args:
+        name, dtype: as `Mean`.
+        from_logits: bool, default False.
+        label_smoothing: float in [0, 1], default 0.
+        axis: int, default -1.
+    """
 
     def __init__(self, name="categorical_crossentropy", dtype=None, from_logits=False, label_smoothing=0, axis=-1):
         super().__init__(
@@ -215,7 +228,14 @@ class CategoricalCrossentropy(NamedMean):
 
 
 class SparseCategoricalCrossentropy(NamedMean):
-    """Mean cross-entropy with integer labels; arguments as the loss of this name."""
+    """Mean cross-entropy with integer labels; arguments as the loss of this name.
+
+    Args:
+        name, dtype: as `Mean`.
+        from_logits: bool, default False.
+        ignore_class: int or None (default).
+        axis: int, default -1.
+    """
 
     def __init__(
         self, name="sparse_categorical_crossentropy", dtype=None, from_logits=False, ignore_class=None, axis=-1

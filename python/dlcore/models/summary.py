@@ -42,7 +42,8 @@ def _is_connected(model):
     if graph is None:
         return False
     own_nodes = [node for node in graph.nodes]
-    if any(len(node.inputs) > 1 for node in own_nodes) or len(model.inputs) > 1 or len(model.outputs) > 1:
+    last_nodes = {(id(x.history[0]), x.history[1]) for x in model.outputs}
+    if any(len(node.inputs) > 1 for node in own_nodes) or len(model.inputs) > 1 or len(last_nodes) > 1:
         return True
     operations = [node.operation for node in own_nodes]
     readers = [x.history[0] for node in own_nodes for x in node.inputs]
@@ -101,7 +102,10 @@ def _output_shape(layer):
 def _params(layer):
     if not isinstance(layer, Layer):
         return "0"
-    return f"{layer.count_params():,}" if layer.built else "0 (unbuilt)"
+    if layer.built:
+        return f"{layer.count_params():,}"
+    has_nothing_to_build = type(layer).build is Layer.build and not layer._layers
+    return "0" if has_nothing_to_build else "0 (unbuilt)"
 
 
 def _connections(model, layer):

@@ -1,5 +1,7 @@
 """What the ops modules share: applying primitives to anything that can be made a tensor."""
 
+import math
+
 import numpy as np
 
 from dlcore import _core, backend
@@ -31,7 +33,13 @@ def as_float(x):
 
 def as_indices(x):
     x = tensor(x)
-    return x if x.dtype in ("int32", "int64") else backend.convert_to_tensor(x, "int32")
+    if x.dtype in ("int32", "int64"):
+        return x
+    if not backend.is_float_dtype(x.dtype):
+        return backend.convert_to_tensor(x, "int32")
+    # NaN is to be out of every range, an error: a cast would make it 0.
+    is_number, lowest = _core.apply("equal", [x, x]), backend.convert_to_tensor(-math.inf, x.dtype)
+    return backend.convert_to_tensor(_core.apply("where", [is_number, x, lowest]), "int64")
 
 
 # What sums and products are where both operands are bools, as in NumPy.

@@ -130,7 +130,12 @@ def selu(x):
 
 @operation
 def gelu(x, approximate=True):
-    """x times the normal distribution's mass below x (its tanh approximation by default)."""
+    """x times the normal distribution's mass below x (its tanh approximation by default).
+
+    Args:
+        x: tensor.
+        approximate: bool, default True.
+    """
     return float_unary("gelu", x, approximate=bool(approximate))
 
 
@@ -163,7 +168,13 @@ def hard_tanh(x):
 
 @operation
 def threshold(x, threshold, default_value):
-    """x above the threshold, else the default value."""
+    """x above the threshold, else the default value.
+
+    Args:
+        x: tensor.
+        threshold: float.
+        default_value: float: what elements up to the threshold become.
+    """
     x = tensor(x)
     return knp.where(knp.greater(x, threshold), x, default_value)
 

@@ -278,7 +278,13 @@ def heaviside(x1, x2):
 
 @operation
 def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
-    """x with NaN and the infinities replaced; the infinities by the largest numbers of the dtype."""
+    """x with NaN and the infinities replaced; the infinities by the largest numbers of the dtype.
+
+    Args:
+        x: tensor of floats; others are returned as they are.
+        nan: what NaN becomes, default 0.0.
+        posinf, neginf: what the infinities become; None: the largest and the lowest number of the dtype.
+    """
     x = tensor(x)
     if not backend.is_float_dtype(x.dtype):
         return x

@@ -68,7 +68,12 @@ def roll(x, shift, axis=None):
 
 @operation
 def tile(x, repeats):
-    """Repeated as a whole along the axes."""
+    """Repeated as a whole along the axes.
+
+    Args:
+        x: tensor.
+        repeats: int or tuple of ints: how often along each of the last axes.
+    """
     x = tensor(x)
     counts = sizes_of(repeats)
     if len(counts) < x.ndim:

@@ -42,6 +42,10 @@ def dot_product_attention(
         value: (B, S, heads, D).
         bias: broadcast to (B, heads, T, S).
         mask: bool, broadcast to (B, heads, T, S); False leaves a position out.
+        scale: float, default 1 / sqrt(D).
+        is_causal: bool, default False: a query sees no later keys.
+        flash_attention: kept for Keras's signature: the scores are computed in pieces where that pays.
+        attn_logits_soft_cap: float or None: scores s become cap * tanh(s / cap).
     """
     query, key, value = (as_float(t) for t in backend.promote(query, key, value))
     if query.ndim != 4:

@@ -1,6 +1,7 @@
 """Conversions, slices and control flow."""
 
 import builtins
+import re
 
 import numpy as np
 
@@ -14,11 +15,16 @@ from dlcore.ops.creation import arange
 from dlcore.ops.indexing import take
 from dlcore.ops.logic import greater_equal, less, logical_and, where
 from dlcore.ops.operation import operation
-from dlcore.ops.shapes import concatenate, reshape, squeeze, stack
+from dlcore.ops.shapes import broadcast_to, concatenate, reshape, squeeze, stack
 
 
 def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
     """A tensor of a number, list, array or variable.
+
+    Args:
+        x: what the tensor is made of.
+        dtype: default: that of x; Python's floats become `floatx()`, its integers int32.
+        sparse, ragged: kept for Keras's signature: tensors are dense.
 
     A tensor of another library comes through DLPack: without a copy where it is row-major and 64-byte aligned, then
     neither should be changed in place any more. `torch.from_dlpack(tensor)` and its like are the way back.
@@ -186,7 +192,13 @@ def scatter_update(inputs, indices, updates, reduction=None):
 
 @operation
 def unstack(x, num=None, axis=0):
-    """The list of slices along axis, without that axis."""
+    """The list of slices along axis, without that axis.
+
+    Args:
+        x: tensor.
+        num: int: how many there are; None: as the shape says.
+        axis: int, default 0.
+    """
     x = backend.convert_to_tensor(x)
     axis = axis % x.ndim
     count = num if num is not None else x.shape[axis]
@@ -207,7 +219,12 @@ def _is_true(predicate):
 
 
 def cond(pred, true_fn, false_fn):
-    """true_fn() or false_fn(). With a traced predicate both are computed and `where` selects."""
+    """true_fn() or false_fn(). With a traced predicate both are computed and `where` selects.
+
+    Args:
+        pred: bool scalar.
+        true_fn, false_fn: functions without arguments, which return the same structure.
+    """
     pred = backend.convert_to_tensor(pred, "bool")
     if not pred.is_symbolic:
         return true_fn() if bool(pred) else false_fn()
@@ -243,7 +260,13 @@ def while_loop(cond, body, loop_vars, maximum_iterations=None):
 
 
 def fori_loop(lower, upper, body_fun, init_val):
-    """val = body_fun(i, val) for i from lower to upper - 1."""
+    """val = body_fun(i, val) for i from lower to upper - 1.
+
+    Args:
+        lower, upper: ints: the first i, and the one after the last.
+        body_fun: function (i, value) -> value.
+        init_val: the first value, a structure of tensors.
+    """
     value = init_val
     for i in range(int(lower), int(upper)):
         value = body_fun(i, value)
@@ -321,19 +344,74 @@ def _interleave(even, odd, count, axis):
 
 
 def map(f, xs):
-    """f of every slice along axis 0, stacked."""
+    """f of every slice along axis 0, stacked.
+
+    Args:
+        f: function of a slice, or of a structure of slices as xs is one, that returns a tensor or a structure.
+        xs: tensor, or structure of tensors, (N, ...).
+    """
     return scan(lambda _, x: (None, f(x)), None, xs)[1]
 
 
 def vectorized_map(function, elements):
-    """As map."""
+    """As `map`, whose order of calls nobody relies on.
+
+    Args:
+        function: function of a slice of elements along axis 0.
+        elements: tensor, or structure of tensors, (N, ...).
+    """
     return map(function, elements)
 
 
-@operation
 def vectorize(pyfunc, *, excluded=None, signature=None):
-    """A function that maps pyfunc over the first axes of its arguments."""
-    return lambda *args: map(lambda rows: pyfunc(*rows), args)
+    """A function of tensors that calls pyfunc for each of their elements, and puts together what it returns.
+
+    Args:
+        pyfunc: function of scalars, or of the small tensors that the signature names.
+        excluded: set of the numbers or names of arguments that are passed as they are; default None: no argument.
+        signature: str, as `"(n,m),(m)->(n)"`: how many axes at the end of each argument belong to one call; default
+            None: none. The axes before them are broadcast.
+
+    Raises:
+        ValueError: the signature can't be read, or has not as many arguments as the call.
+
+    Example:
+
+    >>> vectorize(lambda a, b: a + b)([1, 2, 3], 2).numpy()
+    array([3, 4, 5], dtype=int32)
+    """
+    excluded, core_ranks = set(excluded or ()), None if signature is None else _core_ranks(signature)
+
+    @operation
+    def vectorized(*args, **kwargs):
+        places = [key for key in (*range(len(args)), *kwargs) if key not in excluded]
+        given = {**dict(enumerate(args)), **kwargs}
+        tensors = [backend.convert_to_tensor(given[key]) for key in places]
+        ranks = [0] * len(tensors) if core_ranks is None else core_ranks
+        if len(ranks) != len(tensors):
+            raise ValueError(f"vectorize: {signature!r} names {len(ranks)} arguments. Got {len(tensors)}.")
+        outer = [x.shape[: x.ndim - rank] for x, rank in zip(tensors, ranks)]
+        shape = np.broadcast_shapes(*outer)
+        inner = [x.shape[x.ndim - rank :] for x, rank in zip(tensors, ranks)]
+        rows = [reshape(broadcast_to(x, (*shape, *core)), (-1, *core)) for x, core in zip(tensors, inner)]
+
+        def call(row):
+            now = {**given, **dict(zip(places, row))}
+            return pyfunc(*(now[i] for i in range(len(args))), **{key: now[key] for key in kwargs})
+
+        return tree.map_structure(lambda y: reshape(y, (*shape, *y.shape[1:])), map(call, rows))
+
+    return vectorized
+
+
+def _core_ranks(signature):
+    """The number of axes in each pair of brackets on the left of "->"."""
+    text = signature.replace(" ", "")
+    if not re.fullmatch(r"(\([\w,]*\),?)+->(\([\w,]*\),?)+", text):
+        raise ValueError(f'vectorize: signature must be like "(n,m),(m)->(n)". Got signature={signature!r}.')
+    return [
+        len([name for name in core.split(",") if name]) for core in re.findall(r"\(([\w,]*)\)", text.split("->")[0])
+    ]
 
 
 __all__ = [

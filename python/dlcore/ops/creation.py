@@ -12,7 +12,12 @@ from dlcore.ops.operation import UnknownSizeError, inference, operation
 
 
 def array(x, dtype=None):
-    """A tensor of x."""
+    """A tensor of x.
+
+    Args:
+        x: number, list, array or tensor.
+        dtype: default that of x.
+    """
     return backend.convert_to_tensor(x, dtype)
 
 
@@ -23,23 +28,44 @@ def copy(x):
 
 
 def full(shape, fill_value, dtype=None):
-    """All of one value."""
+    """All of one value.
+
+    Args:
+        shape: tuple of ints.
+        fill_value: number or tensor that is broadcast.
+        dtype: default that of fill_value.
+    """
     value = backend.convert_to_tensor(fill_value, dtype)
     return _core.apply("broadcast_to", [value], shape=sizes_of(shape))
 
 
 def zeros(shape, dtype=None):
-    """All 0."""
+    """All 0.
+
+    Args:
+        shape: tuple of ints.
+        dtype: default `floatx()`.
+    """
     return full(shape, 0, dtype or backend.floatx())
 
 
 def ones(shape, dtype=None):
-    """All 1."""
+    """All 1.
+
+    Args:
+        shape: tuple of ints.
+        dtype: default `floatx()`.
+    """
     return full(shape, 1, dtype or backend.floatx())
 
 
 def empty(shape, dtype=None):
-    """All 0."""
+    """All 0.
+
+    Args:
+        shape: tuple of ints.
+        dtype: default `floatx()`.
+    """
     return zeros(shape, dtype)
 
 
@@ -75,7 +101,12 @@ def empty_like(x, dtype=None):
 
 
 def arange(start, stop=None, step=None, dtype=None):
-    """start, start + step, ... below stop; with start alone, 0, 1, ... below it. int32 for ints, else `floatx()`."""
+    """start, start + step, ... below stop; with start alone, 0, 1, ... below it. int32 for ints, else `floatx()`.
+
+    Args:
+        start, stop, step: numbers; with one of them it is stop, and start is 0.
+        dtype: default that in which the numbers meet.
+    """
     start, stop, step = (v if v is None else backend.convert_to_numpy(v).item() for v in (start, stop, step))
     if step == 0:
         raise ValueError(f"arange: step must not be 0. Received: start={start}, stop={stop}, step={step}")
@@ -116,7 +147,15 @@ def logspace(start, stop, num=50, endpoint=True, base=10, dtype=None, axis=0):
 
 
 def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
-    """num numbers from start to stop, each the same factor greater than the last."""
+    """num numbers from start to stop, each the same factor greater than the last.
+
+    Args:
+        start, stop: numbers or tensors.
+        num: int, default 50.
+        endpoint: bool, default True: stop is the last number.
+        dtype: of the result.
+        axis: int, default 0: the axis of the numbers.
+    """
     ends = [backend.convert_to_numpy(v) for v in (start, stop)]
     return backend.convert_to_tensor(np.geomspace(*ends, num, endpoint=endpoint, axis=axis), dtype or backend.floatx())
 
@@ -130,7 +169,12 @@ def eye(N, M=None, k=0, dtype=None):
 
 
 def identity(n, dtype=None):
-    """1 on the diagonal, else 0."""
+    """1 on the diagonal, else 0.
+
+    Args:
+        n: int: the number of rows and columns.
+        dtype: default `floatx()`.
+    """
     return eye(n, dtype=dtype)
 
 

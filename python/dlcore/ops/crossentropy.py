@@ -130,6 +130,11 @@ def _check_same_shape(name, target, output):
         hint = ""
         if are_labels and name == "categorical_crossentropy":
             hint = ". For integer labels use the loss 'sparse_categorical_crossentropy'."
+        elif are_labels and output.shape[-1] not in (None, 1):
+            hint = (
+                f". Give the last layer one unit instead of {output.shape[-1]}, or use the loss "
+                "'sparse_categorical_crossentropy' with softmax."
+            )
         raise ValueError(
             f"{name}: target and output must have the same shape. "
             f"Received: target.shape={target.shape}, output.shape={output.shape}{hint}"

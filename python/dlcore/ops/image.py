@@ -114,7 +114,14 @@ def pad_images(
     target_width=None,
     data_format=None,
 ):
-    """Zeros around images; of top, bottom and target height two are given, of left, right and target width too."""
+    """Zeros around images; of top, bottom and target height two are given, of left, right and target width too.
+
+    Args:
+        images: (height, width, channels) or (batch, height, width, channels).
+        top_padding, left_padding, bottom_padding, right_padding: ints: rows or columns at that side.
+        target_height, target_width: ints: of the result.
+        data_format: `"channels_last"` or `"channels_first"`, default the package's.
+    """
     vertical, horizontal = (top_padding, bottom_padding, target_height), (left_padding, right_padding, target_width)
     x, axes, sides = _frame("pad_images", images, data_format, vertical, horizontal)
     return knp.pad(x, [sides[axes.index(a)] if a in axes else (0, 0) for a in range(x.ndim)])
@@ -131,7 +138,14 @@ def crop_images(
     target_width=None,
     data_format=None,
 ):
-    """Images without their borders; of top, bottom and target height two are given, of left, right and width too."""
+    """Images without their borders; of top, bottom and target height two are given, of left, right and width too.
+
+    Args:
+        images: (height, width, channels) or (batch, height, width, channels).
+        top_cropping, left_cropping, bottom_cropping, right_cropping: ints: rows or columns at that side.
+        target_height, target_width: ints: of the result.
+        data_format: `"channels_last"` or `"channels_first"`, default the package's.
+    """
     vertical, horizontal = (top_cropping, bottom_cropping, target_height), (left_cropping, right_cropping, target_width)
     x, axes, sides = _frame("crop_images", images, data_format, vertical, horizontal)
     cuts = [slice(None)] * x.ndim

@@ -68,7 +68,12 @@ def cholesky(x, upper=False):
 
 @operation
 def cholesky_inverse(x, upper=False):
-    """The inverse of the matrix whose Cholesky factor is x."""
+    """The inverse of the matrix whose Cholesky factor is x.
+
+    Args:
+        x: (..., N, N).
+        upper: bool, default False: x is the upper factor.
+    """
     x = _matrix("cholesky_inverse", x)
     inverse = solve_triangular(x, broadcast_to(eye(x.shape[-1], dtype=x.dtype), x.shape), lower=not upper)
     return _product(inverse, _transposed(inverse)) if upper else _product(_transposed(inverse), inverse)
@@ -83,7 +88,13 @@ def _as_matrix(a, b):
 
 @operation
 def solve_triangular(a, b, lower=False):
-    """The x with a x = b for a triangular a, (..., n, n); b is (..., n, m) or (..., n)."""
+    """The x with a x = b for a triangular a, (..., n, n); b is (..., n, m) or (..., n).
+
+    Args:
+        a: (..., N, N).
+        b: (..., N, K) or (..., N).
+        lower: bool, default False: a is a lower triangle.
+    """
     a, b, vector = _as_matrix(_matrix("solve_triangular", a), b)
     x = _solve_lower(a, b) if lower else flip(_solve_lower(flip(a, (-2, -1)), flip(b, -2)), -2)
     return squeeze(x, -1) if vector else x

@@ -133,7 +133,13 @@ def where(condition, x1=None, x2=None):
 
 @operation
 def select(condlist, choicelist, default=0):
-    """The choice of the first condition that holds, else the default."""
+    """The choice of the first condition that holds, else the default.
+
+    Args:
+        condlist: list of bool tensors.
+        choicelist: list of as many tensors.
+        default: number or tensor, default 0.
+    """
     result = default
     for condition, choice in zip(reversed(condlist), reversed(choicelist)):
         result = where(condition, choice, result)

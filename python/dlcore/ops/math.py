@@ -68,7 +68,13 @@ def logsumexp(x, axis=None, keepdims=False):
 
 @operation
 def top_k(x, k, sorted=True):
-    """The k greatest elements of the last axis, descending, and their int32 indices, both (..., k)."""
+    """The k greatest elements of the last axis, descending, and their int32 indices, both (..., k).
+
+    Args:
+        x: (..., N).
+        k: int.
+        sorted: bool, default True: the greatest first; it is so in any case.
+    """
     return _core.apply("top_k", [tensor(x)], k=int(k))
 
 
@@ -173,14 +179,24 @@ def view_as_real(x):
 
 @operation
 def polar(abs_, angle):
-    """The complex numbers with these absolute values and angles, as a pair (real part, imaginary part)."""
+    """The complex numbers with these absolute values and angles, as a pair (real part, imaginary part).
+
+    Args:
+        abs_: tensor of lengths.
+        angle: tensor of angles, in radians.
+    """
     abs_, angle = (as_float(x) for x in backend.promote(abs_, angle))
     return multiply(abs_, cos(angle)), multiply(abs_, sin(angle))
 
 
 @operation
 def psnr(x1, x2, max_val):
-    """Peak signal-to-noise ratio in decibel."""
+    """Peak signal-to-noise ratio in decibel.
+
+    Args:
+        x1, x2: tensors of one shape.
+        max_val: the greatest possible value.
+    """
     error = mean(square(subtract(x1, x2)))
     return multiply(10.0, subtract(2 * math.log10(max_val), log10(error)))
 

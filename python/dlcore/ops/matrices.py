@@ -49,7 +49,13 @@ def diagonal(x, offset=0, axis1=0, axis2=1):
 
 @operation
 def trace(x, offset=0, axis1=0, axis2=1):
-    """The sum of the diagonal."""
+    """The sum of the diagonal.
+
+    Args:
+        x: tensor of two or more axes.
+        offset: int: which diagonal; above the main one where it is positive.
+        axis1, axis2: ints: the axes of the matrices.
+    """
     return reductions.sum(diagonal(x, offset, axis1, axis2), -1)
 
 
@@ -76,7 +82,13 @@ def triu(x, k=0):
 
 @operation
 def vander(x, N=None, increasing=False):
-    """The powers of the vector x as columns, N of them (default as many as x has elements), the highest first."""
+    """The powers of the vector x as columns, N of them (default as many as x has elements), the highest first.
+
+    Args:
+        x: vector.
+        N: int.
+        increasing: bool, default False: the lowest power first.
+    """
     x = tensor(x)
     count = x.shape[0] if N is None else int(N)
     powers = np.arange(count) if increasing else np.arange(count)[::-1]

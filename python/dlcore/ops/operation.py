@@ -14,6 +14,7 @@ from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.masking import get_keras_mask
 from dlcore.backend.strings import Strings
 from dlcore.backend.tensors import Tensor
+from dlcore.ops.shared_arguments import describe
 
 # Two stand-ins for an unknown size, with many divisors; a size of the output that differs between them is unknown too.
 _STAND_INS = (120, 240)
@@ -183,6 +184,7 @@ class OpsFunction(Operation):
 
 def operation(function):
     """Decorator: the ops function also takes KerasTensors, then it becomes a node of the Functional model."""
+    describe(function)
 
     @functools.wraps(function)
     def dispatch(*args, **kwargs):

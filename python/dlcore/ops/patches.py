@@ -84,7 +84,13 @@ def _channels_last(x, data_format):
 
 @operation
 def depth_to_space(x, block_size, data_format="channels_last"):
-    """Channels laid out as blocks of pixels: (N, H, W, C b^2) to (N, H b, W b, C) for the block size b."""
+    """Channels laid out as blocks of pixels: (N, H, W, C b^2) to (N, H b, W b, C) for the block size b.
+
+    Args:
+        x: (batch, height, width, channels).
+        block_size: int: height and width of a block.
+        data_format: as `conv`.
+    """
     y, first = _channels_last(x, data_format)
     n, h, w, c = y.shape
     b = block_size
@@ -95,7 +101,13 @@ def depth_to_space(x, block_size, data_format="channels_last"):
 
 @operation
 def space_to_depth(x, block_size, data_format="channels_last"):
-    """Blocks of pixels laid out as channels: (N, H b, W b, C) to (N, H, W, C b^2) for the block size b."""
+    """Blocks of pixels laid out as channels: (N, H b, W b, C) to (N, H, W, C b^2) for the block size b.
+
+    Args:
+        x: (batch, height, width, channels).
+        block_size: int: height and width of a block.
+        data_format: as `conv`.
+    """
     y, first = _channels_last(x, data_format)
     n, h, w, c = y.shape
     b = block_size

@@ -17,7 +17,12 @@ def ndim(x):
 
 @operation
 def reshape(x, newshape):
-    """The same elements in another shape. One size may be -1; more when they are unknown sizes that x begins with."""
+    """The same elements in another shape. One size may be -1; more when they are unknown sizes that x begins with.
+
+    Args:
+        x: tensor.
+        newshape: tuple of ints.
+    """
     x, sizes, keep = tensor(x), sizes_of(newshape), 0
     if sizes.count(-1) > 1:
         while keep < x.ndim and keep < len(sizes) and sizes[keep] == (-1 if x.shape[keep] is None else x.shape[keep]):

@@ -32,7 +32,13 @@ def argpartition(x, kth, axis=-1):
 
 @operation
 def searchsorted(sorted_sequence, values, side="left"):
-    """The int32 places of values in an ascending vector: before what is equal or, with side "right", behind it."""
+    """The int32 places of values in an ascending vector: before what is equal or, with side "right", behind it.
+
+    Args:
+        sorted_sequence: vector in ascending order.
+        values: tensor.
+        side: `"left"` (default) or `"right"`.
+    """
     a, b = backend.promote(sorted_sequence, values)
     return _core.apply("searchsorted", [a, b], right=side == "right")
 
@@ -45,7 +51,13 @@ def digitize(x, bins):
 
 @operation
 def isin(x1, x2, assume_unique=False, invert=False):
-    """Whether each element of x1 is among those of x2 (or, with invert, is not); bool."""
+    """Whether each element of x1 is among those of x2 (or, with invert, is not); bool.
+
+    Args:
+        x1, x2: tensors.
+        assume_unique: kept for Keras's signature.
+        invert: bool, default False: whether it is not.
+    """
     x1, x2 = backend.promote(x1, x2)
     if x1.dtype == "bool":
         x1, x2 = (backend.convert_to_tensor(x, "int32") for x in (x1, x2))

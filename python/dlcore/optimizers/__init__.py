@@ -1,5 +1,6 @@
 """Optimizers: how gradients change weights."""
 
+from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.optimizers import legacy, schedules
 from dlcore.optimizers.adafactor import Adafactor
 from dlcore.optimizers.adagrad import Adagrad
@@ -44,13 +45,20 @@ def serialize(optimizer):
 
 
 def deserialize(config, custom_objects=None):
-    """The optimizer from its name or what `serialize` returned; names of built-in optimizers in any case."""
+    """The optimizer from its name or what `serialize` returned; names of built-in optimizers in any case.
+
+    Args:
+        config: dict, or a name.
+        custom_objects: dict of the classes and functions of the user's own that it names.
+    """
     if isinstance(config, str) and config.lower() in _catalogue.objects:
         config = config.lower()
     elif isinstance(config, dict) and str(config.get("class_name")).lower() in _catalogue.objects:
         config = {**config, "class_name": config["class_name"].lower()}
     return _catalogue.deserialize(config, custom_objects)
 
+
+__getattr__ = _unknown_attributes(__name__)
 
 __all__ = [
     "SGD",

@@ -3,6 +3,8 @@
 import re
 import warnings
 
+import numpy as np
+
 from dlcore import _core, backend, initializers, ops
 from dlcore.backend import Variable
 from dlcore.backend.arguments import ChecksArguments, is_int, number
@@ -110,12 +112,13 @@ class Optimizer(ChecksArguments):
             learning_rate = schedules.deserialize(learning_rate)
         if isinstance(learning_rate, LearningRateSchedule) or callable(learning_rate):
             return learning_rate
-        try:
-            value = float(learning_rate)
-        except (TypeError, ValueError):
+        is_scalar = hasattr(learning_rate, "__float__") and np.ndim(learning_rate) == 0
+        value = float(learning_rate) if is_scalar else None
+        if value is None or not value >= 0:
             raise ValueError(
-                f"learning_rate must be a float, a LearningRateSchedule or a callable. Got {learning_rate!r}."
-            ) from None
+                f"{type(self).__name__}: learning_rate must be a float >= 0, a LearningRateSchedule or a function. "
+                f"Got learning_rate={learning_rate!r}."
+            )
         return self.add_variable((), initializers.Constant(value), dtype="float32", name="learning_rate")
 
     # Variables

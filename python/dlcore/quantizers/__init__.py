@@ -32,7 +32,12 @@ def serialize(initializer):
 
 
 def deserialize(config, custom_objects=None):
-    """The quantizer from what `serialize` returned."""
+    """The quantizer from what `serialize` returned.
+
+    Args:
+        config: dict.
+        custom_objects: dict of the classes and functions of the user's own that it names.
+    """
     return _catalogue.deserialize(config, custom_objects)
 
 

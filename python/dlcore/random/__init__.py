@@ -1,5 +1,6 @@
 """Random tensors and the seeds they come from."""
 
+from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.random.ops import (
     beta,
     beta_numbers,  # noqa: F401
@@ -15,6 +16,8 @@ from dlcore.random.ops import (
     uniform,
 )
 from dlcore.random.seed_generator import SeedGenerator, draw_seed, set_global_seed
+
+__getattr__ = _unknown_attributes(__name__)
 
 __all__ = [
     "SeedGenerator",

@@ -89,7 +89,13 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
 
 @operation
 def shuffle(x, axis=0, seed=None):
-    """The slices of x along the axis (default 0), whose size must be known, in random order."""
+    """The slices of x along the axis (default 0), whose size must be known, in random order.
+
+    Args:
+        x: tensor.
+        axis: int.
+        seed: int, SeedGenerator or None: the global stream.
+    """
     x = backend.convert_to_tensor(x)
     order = _core.apply("random_permutation", [draw_seed(seed)], n=x.shape[axis])
     return ops.take(x, order, axis)

@@ -1,5 +1,6 @@
 """Models, weights and configurations in files that Keras reads too."""
 
+from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.registry import (
     CustomObjectScope,
     custom_object_scope,
@@ -11,6 +12,8 @@ from dlcore.registry import (
 from dlcore.saving.api import load_model, load_weights, save_model, save_weights
 from dlcore.saving.file_editor import KerasFileEditor
 from dlcore.saving.serialization import deserialize_keras_object, serialize_keras_object
+
+__getattr__ = _unknown_attributes(__name__)
 
 __all__ = [
     "CustomObjectScope",

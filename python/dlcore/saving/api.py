@@ -71,10 +71,18 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs)
         overwrite: whether an existing file may be replaced.
         max_shard_size: number or None (default): how large a file may be in GB of 2^30 bytes. The weights are then in
             several files `..._00000.weights.h5` beside the one of the given name, which says what is where.
+
+    Raises:
+        ValueError: the model has no weights yet, or the name ends otherwise.
+        FileExistsError: the file is there and overwrite is False.
     """
     path = _path(filepath)
     if kwargs:
         raise TypeError(f"save_weights got unexpected arguments {sorted(kwargs)}")
+    if not model.built and not model.weights:
+        raise ValueError(
+            f"{model._label()} has no weights yet to save: it is built when first called, or by build(input_shape)."
+        )
     _check_overwrite(path, overwrite)
     if max_shard_size is not None:
         if not is_number(max_shard_size) or max_shard_size <= 0:

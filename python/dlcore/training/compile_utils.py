@@ -93,7 +93,7 @@ class CompiledMetrics:
     def __init__(self, metrics, weighted_metrics, model):
         for what, value in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
             if value is not None and not isinstance(value, (list, tuple, dict)):
-                raise ValueError(f"`{what}` should be a list or a dict. Received: {what}={value!r}")
+                raise ValueError(f"`{what}` should be a list or a dict. Got {what}={value!r}; pass {what}=[{value!r}].")
         self._given = {"metrics": metrics, "weighted_metrics": weighted_metrics}
         self._model = model
         self._entries = None  # (metric, number of the output, whether it is weighted)
@@ -118,7 +118,7 @@ class CompiledMetrics:
 
     def build(self, y_true, y_pred):
         names = _output_names(self._model, y_pred)
-        entries = []
+        entries, taken = [], set()
         for what, given in self._given.items():
             if given is None:
                 continue
@@ -132,8 +132,13 @@ class CompiledMetrics:
             true, predicted = _per_output(y_true, names), _per_output(y_pred, names)
             for i, identifier in outputs:
                 metric = get_metric(identifier, true[i], predicted[i]) if true[i] is not None else None
-                if metric is not None:
-                    entries.append((self._named(metric, names, i), i, weighted))
+                if metric is None:
+                    continue
+                metric = self._named(metric, names, i)
+                if weighted and metric.name in taken:  # given with and without weights
+                    metric.name = f"weighted_{metric.name}"
+                taken.add(metric.name)
+                entries.append((metric, i, weighted))
         self._entries = entries
         self._names = names
 
@@ -211,7 +216,7 @@ class CompiledLoss:
         true, predicted = _per_output(y_true, names, given), _per_output(y_pred, names)
         self._losses = [_get_loss(loss, t, p) for loss, t, p in zip(given, true, predicted)]
         self._weights_of_losses, self._names = weights, names
-        if names is not None and len(names) > 1:
+        if names is not None and sum(loss is not None for loss in self._losses) > 1:
             from dlcore.metrics import Mean
 
             self.metrics = [Mean(name=f"{name}_loss") for name, loss in zip(names, self._losses) if loss is not None]
@@ -221,6 +226,10 @@ class CompiledLoss:
         return [None if w is None else float(w) for w in weights]
 
     def __call__(self, y_true, y_pred, sample_weight=None):
+        if y_pred is None:
+            raise ValueError(
+                f"{self._model._label()}: call() returned None. Does it end with `return` and the outputs?"
+            )
         if self._losses is None:
             self.build(y_true, y_pred)
         true, predicted = _per_output(y_true, self._names, self._losses), _per_output(y_pred, self._names)

@@ -22,7 +22,11 @@ def unpack_x_y_sample_weight(data):
 
 
 def pack_x_y_sample_weight(x, y=None, sample_weight=None):
-    """The reverse: what is None at the end is left out."""
+    """The reverse: what is None at the end is left out.
+
+    Args:
+        x, y, sample_weight: arrays or structures of them, or None.
+    """
     if sample_weight is not None:
         return x, y, sample_weight
     if y is not None:
@@ -38,13 +42,16 @@ def make_source(
     if is_array_like(x):
         batch_size = 32 if batch_size is None else batch_size
         return ArraySource(prepare(x), y, sample_weight, batch_size, shuffle, class_weight)
+    if not hasattr(x, "__iter__") and not hasattr(x, "__getitem__"):
+        raise ValueError(
+            f"Unrecognized data: {x!r} (of type {type(x).__name__}). Expected arrays, a PyDataset, a generator or "
+            "another iterable of batches."
+        )
     if y is not None or sample_weight is not None:
         raise ValueError(
             f"`y` and `sample_weight` go with arrays only: x is a {type(x).__name__}, which should yield "
             "(x, y, sample_weight) itself."
         )
-    if class_weight is not None and not hasattr(x, "__iter__") and not hasattr(x, "__getitem__"):
-        raise ValueError("`class_weight` needs labels.")
     return BatchSource(x, prepare, class_weight, steps)
 
 
@@ -121,20 +128,50 @@ def to_array(x, what, strings=False):
     if strings and array.ndim and backend.is_text(array):
         return array.astype(object, copy=False)
     if array.dtype == object:
-        try:
-            array = array.astype(np.float32)
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"`{what}` is an array of dtype object: its elements are no numbers, or its rows differ in length. "
-                f"Pad sequences to one length with preprocessing.sequence.pad_sequences. {_ENCODE_TEXT}"
-            ) from None
+        array = _numbers_of_frame(x, what) if hasattr(x, "to_numpy") else _numbers_of_objects(array, what)
     if array.dtype.kind in "SU":
         raise ValueError(f"`{what}` holds text. {_ENCODE_TEXT}")
+    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+        raise ValueError(f"`{what}` is of dtype {array.dtype}. Make it numbers, such as with astype('float32').")
     if array.dtype not in _STORED and array.dtype.name != "bfloat16":
         array = array.astype(backend.standardize_dtype(array.dtype))
     if array.ndim == 0:
         raise ValueError(f"`{what}` is a single number; expected an array with one row per example.")
     return np.ascontiguousarray(array)
+
+
+def _numbers_of_objects(array, what):
+    if any(element is None for element in array.flat):
+        raise ValueError(f"`{what}` holds None. Fill in what is missing, or leave those rows out.")
+    try:
+        return array.astype(np.float32)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"`{what}` is an array of dtype object: its elements are no numbers, or its rows differ in length. "
+            f"Pad sequences to one length with preprocessing.sequence.pad_sequences. {_ENCODE_TEXT}"
+        ) from None
+
+
+def _numbers_of_frame(frame, what):
+    """Floats of a data frame or series of mixed dtypes; what is missing is NaN."""
+    columns = [frame] if frame.ndim == 1 else [frame.iloc[:, i] for i in range(frame.shape[1])]
+    wrong = [f"{column.name!r} ({column.dtype})" for column in columns if not _holds_numbers(column)]
+    if wrong:
+        raise ValueError(
+            f"`{what}` has columns that hold no numbers: {', '.join(wrong)}. Leave them out, or encode them, such as "
+            "with utils.FeatureSpace or pandas.get_dummies."
+        )
+    return frame.to_numpy(dtype="float32", na_value=np.nan)
+
+
+def _holds_numbers(column):
+    if column.dtype.kind in "mM":  # times, which NumPy would count in nanoseconds
+        return False
+    try:
+        column.to_numpy(dtype="float32", na_value=np.nan)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 _STORED = frozenset(map(np.dtype, ("bool", "uint8", "int8", "int32", "int64", "float16", "float32", "float64")))
@@ -153,6 +190,8 @@ class ArraySource:
     def __init__(self, x, y=None, sample_weight=None, batch_size=32, shuffle=False, class_weight=None):
         if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
             raise ValueError(f"`batch_size` should be a positive integer. Received: batch_size={batch_size!r}")
+        if not isinstance(shuffle, (bool, int, np.bool_)) and shuffle != "batch":
+            raise ValueError(f'`shuffle` should be True, False or "batch". Received: shuffle={shuffle!r}')
         self.structure = _structure_of_rows(x, y, sample_weight, class_weight)
         self.arrays = arrays_of(self.structure)
         # Else batches are made in Python: of sparse matrices, and of strings.
@@ -218,6 +257,11 @@ def _count_rows(x, y, sample_weight):
 
 def weights_of_classes(y, class_weight, sample_weight=None):
     """One weight per row from the weights of classes, times the sample weights."""
+    if not isinstance(class_weight, dict):
+        raise ValueError(
+            f"`class_weight` must be a dict {{class: weight}}. Got class_weight={class_weight!r}; of a list of weights "
+            "pass dict(enumerate(weights))."
+        )
     if y is None or isinstance(y, (list, tuple, dict)):
         raise ValueError("`class_weight` is for models with a single output and its labels in `y`.")
     labels = np.argmax(y, axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y), -1)[:, 0]
@@ -238,11 +282,6 @@ class BatchSource:
     """
 
     def __init__(self, data, prepare, class_weight=None, steps=None):
-        if not hasattr(data, "__iter__") and not hasattr(data, "__getitem__"):
-            raise ValueError(
-                f"Unrecognized data: {data!r} (of type {type(data).__name__}). Expected arrays, a PyDataset, a "
-                "generator or another iterable of batches."
-            )
         self._data = data
         self._class_weight = class_weight
         self._prepare_x = prepare
@@ -295,12 +334,18 @@ class BatchSource:
         ahead = max(self._data.max_queue_size, 1)
         with (ProcessPoolExecutor if in_processes else ThreadPoolExecutor)(self._data.workers) as pool:
             waiting = [pool.submit(self._data.__getitem__, i) for i in range(min(ahead, self.num_batches))]
-            for i in range(self.num_batches):
-                batch = waiting.pop(0).result()
-                if i + ahead < self.num_batches:
-                    waiting.append(pool.submit(self._data.__getitem__, i + ahead))
-                yield self._prepare(batch)
+            try:
+                for i in range(self.num_batches):
+                    batch = waiting.pop(0).result()
+                    if i + ahead < self.num_batches:
+                        waiting.append(pool.submit(self._data.__getitem__, i + ahead))
+                    yield self._prepare(batch)
+            finally:  # after an error, or where training stops
+                for future in waiting:
+                    future.cancel()
 
     def _prepare(self, batch):
+        if batch is None:
+            raise ValueError("A batch should be x, (x, y) or (x, y, sample_weight). Received None.")
         x, *rest = unpack_x_y_sample_weight(batch)
         return make_batch(self._prepare_x(x), *rest, self._class_weight)

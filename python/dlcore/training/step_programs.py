@@ -139,7 +139,7 @@ class StepPrograms:
                 shape = a.shape if rows is None else (rows, *a.shape[1:])
                 return graph.input(shape, dtype, "data")
 
-            results, logs = self._trace(_map_in_order(symbol, structure))
+            results, logs = self._trace(tree.map_structure(symbol, structure))
             variables = {name: _store(value, name) for name, value in logs.items()}
         return graph, results, variables
 
@@ -151,11 +151,6 @@ def _note_allocation(size):
     if _allocated > _COLLECTED_EVERY:
         _allocated = 0
         gc.collect()
-
-
-def _map_in_order(function, structure):
-    """map_structure that visits the leaves in the order of flatten."""
-    return tree.pack_sequence_as(structure, [function(leaf) for leaf in tree.flatten(structure)])
 
 
 def _store(value, name):

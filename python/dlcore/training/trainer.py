@@ -8,15 +8,18 @@ import numpy as np
 from dlcore import _core, backend, tree
 from dlcore.backend.arguments import int_from, one_of
 from dlcore.backend.config import limited, max_epochs, max_steps_per_epoch
+from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.scopes import run_stateless
 from dlcore.backend.tensors import Tensor, convert_to_tensor
 from dlcore.layers.call_spec import signature_of
+from dlcore.ops.operation import infer_outputs
 from dlcore.random.seed_generator import SeedGenerator
 from dlcore.training import processes
 from dlcore.training.compile_utils import CompiledLoss, CompiledMetrics, total_loss
 from dlcore.training.data import (
     ArraySource,
     arrays_of,
+    is_array_like,
     make_batch,
     make_source,
     to_arrays,
@@ -28,6 +31,7 @@ from dlcore.utils.tracebacks import shortening
 
 # Seconds that one call into C++ may take: the progress bar moves, and Ctrl-C is heard, this often.
 _STRETCH = 0.1
+_ENDLESS = 1e9
 
 
 class Trainer:
@@ -51,7 +55,8 @@ class Trainer:
         self.stop_training = False
         self.history = None
         self._results_program = None
-        self._metrics_of_fit = None
+        # Looked up once: when a step is traced, all metrics are made.
+        self._metrics_of_steps = None
 
     # ---- compile
 
@@ -76,12 +81,14 @@ class Trainer:
             metrics: list of names, functions or Metrics; for several outputs a list of lists or a dict.
             weighted_metrics: metrics that take the sample weights into account.
             run_eagerly: whether each step runs op by op in Python, for debugging.
-            steps_per_execution, jit_compile: kept for Keras's signature; steps are always compiled.
+            steps_per_execution: int, default 1: batches between two calls of callbacks that want every batch.
+            jit_compile: kept for Keras's signature; steps are always compiled.
             auto_scale_loss: whether a model of the policy "mixed_float16" gets its optimizer in a LossScaleOptimizer.
         """
         from dlcore import optimizers
         from dlcore.metrics import Mean
 
+        int_from("compile", "steps_per_execution", steps_per_execution, 1)
         new_optimizer = optimizers.get(optimizer)
         if new_optimizer is not None and auto_scale_loss and self.dtype_policy.name == "mixed_float16":
             if not isinstance(new_optimizer, optimizers.LossScaleOptimizer):
@@ -109,6 +116,7 @@ class Trainer:
             "jit_compile": False,
         }
         self._programs = {}
+        self._metrics_of_steps = None
         self.stop_training = False
         self.compiled = True
 
@@ -174,7 +182,7 @@ class Trainer:
 
     def reset_metrics(self):
         """Sets the state of all metrics to zero."""
-        for metric in self._metrics_of_fit or self.metrics:
+        for metric in self._metrics_of_steps or self.metrics:
             metric.reset_state()
 
     def get_metrics_result(self):
@@ -345,15 +353,33 @@ class Trainer:
 
     def _trace_logs(self, step, data):
         """The step's results are read from the metrics afterwards; those that are no metrics must be kept."""
+        self._make_metrics(step, data)
         try:
             logs = step(data)
             if not isinstance(logs, dict):
                 raise ValueError(f"{step.__name__}() should return a dict of results. Returned: {logs!r}")
+            self._metrics_of_steps = self.metrics
             self._results_program = ResultsProgram(self.get_metrics_result)
             own = {} if set(logs) == set(self._results_program.names) else logs
             return (), {name: value for name, value in own.items() if np.ndim(value) == 0 or isinstance(value, Tensor)}
         finally:
             self._clear_losses()
+
+    def _make_metrics(self, step, data):
+        """Makes the metrics of compile() before a step of the user's own, which may ask for `metrics`.
+
+        They depend on the shapes of the outputs. A step need not call the model; then there are none.
+        """
+        metrics, own_step = self._compiled_metrics, getattr(Trainer, step.__name__)
+        if metrics is None or metrics.is_built or step.__func__ is own_step:
+            return
+        x, y, _ = unpack_x_y_sample_weight(data)
+        like = tree.map_structure(lambda t: KerasTensor(t.shape, t.dtype) if isinstance(t, Tensor) else t, x)
+        try:
+            y_pred = infer_outputs(self._call_layer, (like,), {"training": False})
+        except Exception:
+            return
+        metrics.build(y, y_pred)
 
     def _trace_predict(self, data):
         try:
@@ -383,6 +409,7 @@ class Trainer:
 
     def _eager_batch(self, step, data):
         tensors = self._as_tensors(data)
+        self._make_metrics(step, tensors)
         logs = step(tensors)
         return {name: _number(value) for name, value in logs.items()}
 
@@ -466,20 +493,15 @@ class Trainer:
         self._initial_epoch = initial_epoch
         callbacks.on_train_begin()
         logs = {}
-        try:
-            # BackupAndRestore changes the first epoch.
-            for epoch in range(self._initial_epoch, epochs):
-                logs = self._train_epoch(source, callbacks, epoch, steps_per_epoch)
-                # Looked up once: after an epoch all metrics are made.
-                self._metrics_of_fit = self._metrics_of_fit or self.metrics
-                if validation is not None and _is_due(epoch, validation_freq):
-                    val_logs = self._evaluate(validation, callbacks, validation_steps)
-                    logs.update({f"val_{name}": value for name, value in sorted(val_logs.items())})
-                callbacks.on_epoch_end(epoch, logs)
-                if self.stop_training:
-                    break
-        finally:
-            self._metrics_of_fit = None
+        # BackupAndRestore changes the first epoch.
+        for epoch in range(self._initial_epoch, epochs):
+            logs = self._train_epoch(source, callbacks, epoch, steps_per_epoch)
+            if validation is not None and _is_due(epoch, validation_freq):
+                val_logs = self._evaluate(validation, callbacks, validation_steps)
+                logs.update({f"val_{name}": value for name, value in sorted(val_logs.items())})
+            callbacks.on_epoch_end(epoch, logs)
+            if self.stop_training:
+                break
         if self.optimizer is not None and hasattr(self.optimizer, "finalize_variable_values"):
             self.optimizer.finalize_variable_values(self.trainable_weights)
         callbacks.on_train_end(logs)
@@ -554,14 +576,15 @@ class Trainer:
         while done < total and not self.stop_training:
             rows = source.batch_size if done < whole else source.rows - whole * source.batch_size
             step = self._step_programs(kind).get(source.structure, rows)
-            count = 1 if every_batch or done >= whole else whole - done
+            count = 1 if done >= whole else whole - done
+            count = min(count, self.steps_per_execution) if every_batch else count
             begin(done)
             first = done * source.batch_size
             if order is None and done >= whole:
                 arrays, first = [a[first:] for a in source.arrays], 0
             else:
                 arrays = source.kept_arrays
-            done += step.program.run_batches(arrays, order, first, count, _STRETCH)
+            done += step.program.run_batches(arrays, order, first, count, _ENDLESS if every_batch else _STRETCH)
             logs = self._results(step)
             end(done - 1, logs)
         return self._over_processes(logs, step) if logs else logs
@@ -571,18 +594,25 @@ class Trainer:
         begin, end = getattr(callbacks, f"on_{kind}_batch_begin"), getattr(callbacks, f"on_{kind}_batch_end")
         if hasattr(source, "on_epoch_begin"):
             source.on_epoch_begin()
-        logs, count, step = {}, 0, None
+        logs, count, step, is_running = {}, 0, None, False
         for batch in source.batches() if steps is None else itertools.islice(source.batches(), steps):
-            begin(count)
+            if not is_running:
+                begin(count)
             if self.run_eagerly:
                 logs = self._eager_batch(self.train_step if kind == "train" else self.test_step, batch)
             else:
                 step = self._run_batch(kind, batch)
-                logs = self._results(step)
-            end(count, logs)
             count += 1
+            is_running = count % self.steps_per_execution != 0
+            if is_running:
+                continue
+            logs = self._results(step) if step is not None else logs
+            end(count - 1, logs)
             if self.stop_training:
                 break
+        if is_running:
+            logs = self._results(step) if step is not None else logs
+            end(count - 1, logs)
         if hasattr(source, "on_epoch_end"):
             source.on_epoch_end()
         if count == 0:
@@ -633,7 +663,7 @@ class Trainer:
         steps = _within_limit(source, steps)
         callbacks = self._callback_list(callbacks, verbose, 1, _steps(source, steps))
         logs = self._evaluate(source, callbacks, steps)
-        return logs if return_dict else _values(logs)
+        return dict(sorted(logs.items())) if return_dict else _values(logs)
 
     def _evaluate(self, source, callbacks, steps=None):
         was_stopped, self.stop_training = self.stop_training, False
@@ -729,24 +759,26 @@ class Trainer:
     # ---- single batches
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
-        """One step of training on one batch. The metrics go on from where they are; reset_metrics() resets them."""
+        """One step of training on one batch. Returns the loss and metrics of this batch, as `evaluate` does."""
         self._check_compiled("train_on_batch")
+        self.reset_metrics()
         batch = make_batch(self._prepared(x), y, sample_weight, class_weight)
         if self.run_eagerly:
             logs = self._eager_batch(self.train_step, batch)
         else:
             logs = self._results(self._run_batch("train", batch))
-        return logs if return_dict else _values(logs)
+        return dict(sorted(logs.items())) if return_dict else _values(logs)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
-        """One step of evaluation on one batch."""
+        """One step of evaluation on one batch. Returns the loss and metrics of this batch, as `evaluate` does."""
         self._check_compiled("test_on_batch")
+        self.reset_metrics()
         batch = make_batch(self._prepared(x), y, sample_weight)
         if self.run_eagerly:
             logs = self._eager_batch(self.test_step, batch)
         else:
             logs = self._results(self._run_batch("test", batch))
-        return logs if return_dict else _values(logs)
+        return dict(sorted(logs.items())) if return_dict else _values(logs)
 
     def predict_on_batch(self, x):
         """The outputs for one batch."""
@@ -763,6 +795,11 @@ def _with_validation(source, split, validation_data, batch_size, steps, prepare)
     if validation_data is None:
         return source, None
     if not isinstance(validation_data, (tuple, list)):
+        if is_array_like(validation_data):
+            raise ValueError(
+                "`validation_data` should be a tuple (x, y) or (x, y, sample_weight), or yield such batches. Got "
+                f"{type(validation_data).__name__} of shape {getattr(validation_data, 'shape', None)}."
+            )
         return source, make_source(validation_data, steps=steps, prepare=prepare)
     if not isinstance(source, ArraySource) and batch_size is None:
         batch_size = 32

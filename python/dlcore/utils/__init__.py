@@ -2,6 +2,8 @@
 
 import importlib
 
+from dlcore.backend.names import no_attribute
+
 # name -> module; loaded when used, so that importing the package stays quick
 _MODULES = {
     "Config": "dlcore.utils.config",
@@ -53,7 +55,7 @@ def __getattr__(name):
         return getattr(importlib.import_module(_MODULES[name]), name)
     if name in _NAMESPACES:
         return importlib.import_module(_NAMESPACES[name])
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise no_attribute(__name__, name, __all__)
 
 
 def __dir__():

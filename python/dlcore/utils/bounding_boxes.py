@@ -125,7 +125,13 @@ def clip_to_image_size(bounding_boxes, height=None, width=None, bounding_box_for
 
 
 def crop(boxes, top, left, height, width, bounding_box_format="xyxy"):
-    """Boxes (..., 4) in the part of the image that begins at (top, left), cut at its borders."""
+    """Boxes (..., 4) in the part of the image that begins at (top, left), cut at its borders.
+
+    Args:
+        boxes: tensor (..., 4).
+        top, left, height, width: ints.
+        bounding_box_format: `"xyxy"`.
+    """
     _only("crop", bounding_box_format, "xyxy")
     x1, y1, x2, y2 = _columns(boxes)
     xs = [ops.clip(x - left, 0, width) for x in (x1, x2)]
@@ -134,7 +140,14 @@ def crop(boxes, top, left, height, width, bounding_box_format="xyxy"):
 
 
 def pad(boxes, top, left, height=None, width=None, bounding_box_format="xyxy"):
-    """Boxes (..., 4) in the image with `top` rows and `left` columns put before it."""
+    """Boxes (..., 4) in the image with `top` rows and `left` columns put before it.
+
+    Args:
+        boxes: tensor (..., 4).
+        top, left: ints.
+        height, width: kept for Keras's signature.
+        bounding_box_format: `"xyxy"`.
+    """
     _only("pad", bounding_box_format, "xyxy")
     x1, y1, x2, y2 = _columns(boxes)
     return _boxes(x1 + left, y1 + top, x2 + left, y2 + top)
@@ -225,7 +238,13 @@ def encode_box_to_deltas(
 def decode_deltas_to_boxes(
     anchors, boxes_delta, anchor_format, box_format, encoded_format="center_yxhw", variance=None, image_shape=None
 ):
-    """The reverse of `encode_box_to_deltas`; dicts of anchors and deltas by level give a dict of boxes."""
+    """The reverse of `encode_box_to_deltas`; dicts of anchors and deltas by level give a dict of boxes.
+
+    Args:
+        anchors, anchor_format, box_format, variance, image_shape: as `encode_box_to_deltas`.
+        boxes_delta: (..., 4).
+        encoded_format: `"center_yxhw"` (default) or `"center_xywh"`: the order of the deltas.
+    """
     if isinstance(anchors, dict) and isinstance(boxes_delta, dict):
         return {
             level: decode_deltas_to_boxes(

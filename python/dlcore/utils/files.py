@@ -61,12 +61,13 @@ def get_file(
     target = folder / (f"{fname}_archive" if extract and "." not in fname else fname)
     expected = (md5_hash or file_hash or "").lower()
     is_good = target.exists() and (not expected or file_hash_of(target, expected, hash_algorithm) == expected)
-    if force_download or not is_good:
+    is_new = force_download or not is_good
+    if is_new:
         download(origin, target, expected, hash_algorithm)
     if not extract:
         return str(target)
     unpacked = folder / (fname if "." not in fname else f"{fname.partition('.')[0]}_extracted")
-    if force_download or not unpacked.exists():
+    if is_new or not unpacked.exists():
         _unpack(target, unpacked, archive_format)
     return str(unpacked)
 

@@ -177,6 +177,8 @@ class _LabelledFiles:
 
     def __init__(self, directory, endings, labels, label_mode, class_names, follow_links):
         self.directory = os.fspath(directory)
+        if not os.path.isdir(self.directory):
+            raise FileNotFoundError(f"There is no folder {self.directory!r}. The working directory is {os.getcwd()!r}.")
         self.endings = endings
         if label_mode not in ("int", "binary", "categorical", None):
             raise ValueError(

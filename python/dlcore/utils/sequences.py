@@ -39,7 +39,13 @@ def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncati
     for i, sequence in enumerate(sequences):
         if not lengths[i]:
             continue
-        kept = np.asarray(sequence[-maxlen:] if truncating == "pre" else sequence[:maxlen], dtype)
+        kept = sequence[-maxlen:] if truncating == "pre" else sequence[:maxlen]
+        if _holds_text(kept) and not _is_for_text(dtype):
+            raise ValueError(
+                f"pad_sequences: sequence {i} holds text, which does not fit dtype {dtype}. Encode text as integers, "
+                "such as with TextVectorization, or pass dtype=object and a string as the value."
+            )
+        kept = np.asarray(kept, dtype)
         if kept.shape[1:] != step_shape:
             raise ValueError(
                 f"pad_sequences: the steps of sequence {i} have shape {kept.shape[1:]}, those before {step_shape}."
@@ -51,9 +57,16 @@ def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncati
     return result
 
 
+def _is_for_text(dtype):
+    return np.dtype(dtype).kind in "OSU"
+
+
+def _holds_text(steps):
+    return isinstance(steps, (str, bytes)) or isinstance(steps[0], (str, bytes))
+
+
 def _check_value(value, dtype):
-    is_text = np.issubdtype(dtype, np.str_) or np.issubdtype(dtype, np.bytes_)
-    if isinstance(value, str) and np.dtype(dtype) != object and not is_text:
+    if isinstance(value, str) and not _is_for_text(dtype):
         raise ValueError(
             f"pad_sequences: the value {value!r} does not fit dtype {dtype}. Pass dtype=object for strings."
         )

@@ -38,6 +38,20 @@ def shortened(error):
     return error.with_traceback(shown)
 
 
+def naming(error, layer):
+    """The error; where an op raised it, which knows no layers, with the name of the layer that called the op."""
+    if getattr(error, "_names_layer", False) or type(error) not in (ValueError, IndexError, TypeError):
+        return error
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    if not frame.f_code.co_filename.startswith(_PACKAGE):
+        return error  # of the user's own code
+    error._names_layer = True
+    text = str(error)
+    named = f'{type(layer).__name__} "{layer.path}": {text}'
+    error.args = (text.replace(f'"{layer.name}"', f'"{layer.path}"', 1) if f'"{layer.name}"' in text else named,)
+    return error
+
+
 def shortening(function):
     """Decorator: errors of the function have short tracebacks."""
 

@@ -23,6 +23,8 @@ class Activation(_Elementwise):
     Args:
         activation: name or function.
 
+    Input shape: any. Output shape: the same.
+
     Example:
 
     >>> Activation("relu")(ops.array([-3.0, 2.0])).numpy()
@@ -47,6 +49,8 @@ class ReLU(_Elementwise):
         max_value: float >= 0 or None (default).
         negative_slope: float >= 0, default 0.0.
         threshold: float >= 0, default 0.0.
+
+    Input shape: any. Output shape: the same.
     """
 
     def __init__(self, max_value=None, negative_slope=0.0, threshold=0.0, **kwargs):
@@ -75,6 +79,8 @@ class LeakyReLU(_Elementwise):
 
     Args:
         negative_slope: float >= 0, default 0.3; older programs call it `alpha`.
+
+    Input shape: any. Output shape: the same.
     """
 
     def __init__(self, negative_slope=0.3, **kwargs):
@@ -94,6 +100,8 @@ class ELU(_Elementwise):
 
     Args:
         alpha: float, default 1.0.
+
+    Input shape: any. Output shape: the same.
     """
 
     def __init__(self, alpha=1.0, **kwargs):
@@ -114,6 +122,8 @@ class PReLU(_Elementwise):
         alpha_initializer: default `"Zeros"`.
         alpha_regularizer, alpha_constraint: default None.
         shared_axes: list of axes (from 1) along which alpha is shared; [1, 2] after Conv2D: one alpha per filter.
+
+    Input shape: any. Output shape: the same.
     """
 
     def __init__(

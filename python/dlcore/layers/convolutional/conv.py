@@ -151,6 +151,7 @@ class Conv2D(_Conv):
         use_bias: bool, default True.
         kernel_initializer: default `"glorot_uniform"`; bias_initializer: default `"zeros"`.
         kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint: default None.
+        lora_rank, lora_alpha: as `Conv1D`.
 
     Input shape: (batch, height, width, channels).
     Output shape: (batch, new_height, new_width, filters).

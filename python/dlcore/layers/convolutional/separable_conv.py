@@ -122,7 +122,9 @@ class SeparableConv2D(_SeparableConv):
         depth_multiplier: int > 0, default 1.
         activation: name or function, default None: linear.
         use_bias: bool, default True.
-        depthwise_..., pointwise_... and bias_initializer, _regularizer, _constraint: Glorot uniform, zeros, none.
+        depthwise_initializer, pointwise_initializer, bias_initializer: Glorot uniform, Glorot uniform, zeros.
+        depthwise_regularizer, pointwise_regularizer, bias_regularizer, activity_regularizer: default None.
+        depthwise_constraint, pointwise_constraint, bias_constraint: default None.
 
     Input shape: (batch, height, width, channels).
     Output shape: (batch, new_height, new_width, filters).

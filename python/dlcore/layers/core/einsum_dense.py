@@ -1,6 +1,7 @@
 import re
 
 from dlcore import activations, ops
+from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.layers.lora import LowRankAdapter
 from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
@@ -93,6 +94,8 @@ class EinsumDense(LowRankAdapter, IntegerWeight, Layer):
             shape = tuple(sizes[letter] if letter in self.bias_axes else 1 for letter in result[first:])
             self.bias = add_weight_with_options(self, "bias", shape)
         self.add_adapters_if_asked()
+        summed = self._summed(0)
+        self.input_spec = InputSpec(min_ndim=len(inputs), axes={axis: sizes[inputs[axis]] for axis in summed})
         self.built = True
 
     def _summed(self, operand):

@@ -3,6 +3,7 @@ from dlcore.backend.arguments import positive_int
 from dlcore.layers.layer import Layer
 from dlcore.layers.lora import LowRankAdapter
 from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
+from dlcore.ops._common import as_indices
 from dlcore.ops.indexing import rows_of
 from dlcore.quantizers.integer_weight import IntegerWeight
 
@@ -87,9 +88,7 @@ class Embedding(LowRankAdapter, IntegerWeight, Layer):
         self.add_adapters_if_asked()
 
     def call(self, inputs):
-        indices = ops.convert_to_tensor(inputs)
-        if indices.dtype not in ("int32", "int64"):
-            indices = ops.cast(indices, "int32")
+        indices = as_indices(inputs)
         if self.lora_enabled:  # the sum for the rows that occur
             return ops.add(ops.take(self._frozen_weight(), indices, axis=0), self.adapter_product(indices))
         if self.quantization_mode is None:

@@ -2,7 +2,10 @@ from dlcore.layers.layer import Layer
 
 
 class Identity(Layer):
-    """y = x: a placeholder that keeps a model's structure."""
+    """y = x: a placeholder that keeps a model's structure.
+
+    Input shape: any. Output shape: the same.
+    """
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)

@@ -107,6 +107,8 @@ def Input(  # noqa: N802
         ragged: False, there are no ragged tensors.
         batch_shape: the whole shape instead of shape and batch_size.
         name: default "input_layer", made unique.
+        tensor: a KerasTensor that is returned as it is.
+        optional: bool, default False: the data may be None.
 
     Example:
 

@@ -2,6 +2,7 @@ import inspect
 import types
 
 from dlcore import registry
+from dlcore.backend.arguments import sizes
 from dlcore.layers.layer import Layer
 
 
@@ -33,6 +34,12 @@ class Lambda(Layer):
         if arguments is not None and not isinstance(arguments, dict):
             raise ValueError(f"Lambda: arguments must be a dict of keyword arguments. Got arguments={arguments!r}.")
         self.arguments = dict(arguments or {})
+        if output_shape is not None and not callable(output_shape):
+            output_shape = sizes("Lambda", "output_shape", output_shape)
+        if not (mask is None or callable(mask) or hasattr(mask, "__array__")):
+            raise ValueError(
+                f"Lambda: mask must be an array, a function (inputs, mask) -> mask or None. Got mask={mask!r}."
+            )
         self._output_shape = output_shape
         self.mask = mask
         self.supports_masking = mask is not None

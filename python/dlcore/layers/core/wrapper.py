@@ -2,7 +2,13 @@ from dlcore.layers.layer import Layer
 
 
 class Wrapper(Layer):
-    """Base of the layers that wrap another layer, which is `self.layer`."""
+    """Base of the layers that wrap another layer, which is `self.layer`.
+
+    Args:
+        layer: the wrapped Layer.
+
+    Input and output shapes: as the subclass says.
+    """
 
     def __init__(self, layer, **kwargs):
         if isinstance(layer, dict):

@@ -59,6 +59,8 @@ class Merge(Layer):
 class Add(Merge):
     """The sum of a list of inputs.
 
+    Input shapes: equal, or such that can be broadcast. Output shape: the broadcast one.
+
     Example:
 
     >>> Add()([ops.ones(3), ops.ones(3)]).numpy()
@@ -70,7 +72,10 @@ class Add(Merge):
 
 
 class Subtract(Merge):
-    """The first of two inputs minus the second."""
+    """The first of two inputs minus the second.
+
+    Input shapes: equal, or such that can be broadcast. Output shape: the broadcast one.
+    """
 
     def build(self, input_shape):
         check_shapes(self, input_shape, count=2)
@@ -81,14 +86,20 @@ class Subtract(Merge):
 
 
 class Average(Merge):
-    """The mean of a list of inputs."""
+    """The mean of a list of inputs.
+
+    Input shapes: equal, or such that can be broadcast. Output shape: the broadcast one.
+    """
 
     def merge(self, inputs):
         return functools.reduce(ops.add, inputs) / float(len(inputs))
 
 
 class Multiply(Merge):
-    """The product of a list of inputs; positions that a mask leaves out count as 1."""
+    """The product of a list of inputs; positions that a mask leaves out count as 1.
+
+    Input shapes: equal, or such that can be broadcast. Output shape: the broadcast one.
+    """
 
     def merge(self, inputs):
         masks = [_mask_like(x) for x in inputs]
@@ -100,14 +111,20 @@ class Multiply(Merge):
 
 
 class Maximum(Merge):
-    """The elementwise maximum of a list of inputs, of those that count at a position."""
+    """The elementwise maximum of a list of inputs, of those that count at a position.
+
+    Input shapes: equal, or such that can be broadcast. Output shape: the broadcast one.
+    """
 
     def merge(self, inputs):
         return _fold_where_counted(ops.maximum, inputs)
 
 
 class Minimum(Merge):
-    """The elementwise minimum of a list of inputs, of those that count at a position."""
+    """The elementwise minimum of a list of inputs, of those that count at a position.
+
+    Input shapes: equal, or such that can be broadcast. Output shape: the broadcast one.
+    """
 
     def merge(self, inputs):
         return _fold_where_counted(ops.minimum, inputs)

@@ -281,6 +281,11 @@ class IndexLookup(Layer):
             )
         return size
 
+    def _require_vocabulary(self, layer):
+        """A RuntimeError where there is none, and none to be read from a file; `layer` is the one that was called."""
+        if not self._known_size():
+            raise RuntimeError(f"{layer._label()} has no vocabulary yet. Call adapt(data), or pass a vocabulary.")
+
     def _find(self, tokens):
         """The indices of a list of tokens as an int64 array; -1 for what leaves no trace in a vector."""
         start, table = self._oov_start(), self._vocabulary.index
@@ -392,7 +397,9 @@ class StringLookup(LooksAtValues, IndexLookup):
         pad_to_max_tokens: bool, default False: vectors of max_tokens numbers, also for a smaller vocabulary.
         sparse: as of `CategoryEncoding`.
         encoding: of bytes, default `"utf-8"`.
+        name: str; default: made unique.
         salt: int, pair of ints or None (default).
+        oov_method: kept for Keras's signature: strings are spread by their fingerprints.
 
     There are no tensors of strings: the call takes arrays or lists of them, or an `Input` of dtype `"string"`.
 
@@ -463,10 +470,13 @@ class StringLookup(LooksAtValues, IndexLookup):
         return strings_of(self, inputs, self.encoding)
 
     def _indices(self, inputs):
+        if not self._sees_examples:
+            self._require_vocabulary(self)
         tokens, shape = self._tokens_of(inputs)
         return ops.convert_to_tensor(self._find(tokens).reshape(shape))
 
     def _values_at(self, indices):
+        self._require_vocabulary(self)
         indices = np.asarray(backend.convert_to_numpy(indices))
         tokens = self.get_vocabulary()
         found = [tokens[i] if 0 <= i < len(tokens) else self.oov_token for i in indices.ravel().tolist()]
@@ -561,7 +571,10 @@ class IntegerLookup(IndexLookup):
 
     def _indices(self, inputs):
         hashes = self.num_oov_indices > 1 and self.oov_method == "farmhash"
-        if not backend.convert_to_tensor(inputs).is_symbolic and (hashes or self.num_oov_indices == 0):
+        is_concrete = not backend.convert_to_tensor(inputs).is_symbolic
+        if is_concrete:
+            self._require_vocabulary(self)
+        if is_concrete and (hashes or self.num_oov_indices == 0):
             tokens, shape = self._tokens_of(inputs)
             return ops.convert_to_tensor(self._find(tokens).reshape(shape))
         if hashes:

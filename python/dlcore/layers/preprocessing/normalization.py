@@ -16,6 +16,8 @@ class Normalization(Layer):
         mean, variance: the values themselves, or None (default): found by `adapt(data)`.
         invert: bool, default False: undo the normalization instead.
 
+    Input shape: any. Output shape: the same.
+
     Example:
 
     >>> layer = Normalization()

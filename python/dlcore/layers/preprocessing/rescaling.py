@@ -10,6 +10,8 @@ class Rescaling(Layer):
     Args:
         scale: float or list with one per channel.
         offset: float or list with one per channel, default 0.0.
+
+    Input shape: any. Output shape: the same.
     """
 
     def __init__(self, scale, offset=0.0, **kwargs):

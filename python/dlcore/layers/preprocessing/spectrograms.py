@@ -9,6 +9,7 @@ from dlcore import backend, initializers, ops
 from dlcore.backend.arguments import one_of, positive_int
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
+from dlcore.ops import signal
 
 
 class STFTSpectrogram(Layer):
@@ -191,6 +192,8 @@ class MelSpectrogram(Layer):
                 f"MelSpectrogram: fft_length must not be less than sequence_length. Got fft_length={fft_length}, "
                 f"sequence_length={sequence_length}."
             )
+        if isinstance(window, str):
+            signal.window_values("MelSpectrogram", window, 1)  # checks the name
         self.window = window
         self.sampling_rate = positive_int("MelSpectrogram", "sampling_rate", sampling_rate)
         self.num_mel_bins = positive_int("MelSpectrogram", "num_mel_bins", num_mel_bins)

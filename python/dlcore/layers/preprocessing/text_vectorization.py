@@ -36,6 +36,8 @@ class TextVectorization(LayerOfValues):
             `"count"`, `"tf_idf"`: vectors as of `StringLookup`.
         output_sequence_length: int or None (default): cut or fill up to so many word numbers.
         pad_to_max_tokens, vocabulary, idf_weights, sparse, encoding: as `StringLookup`.
+        name: str; default: made unique.
+        has_input_vocabulary, vocabulary_size: of a configuration, whose vocabulary is in a file.
         ragged: kept for Keras's signature: there are no ragged tensors, rows are filled up.
 
     There are no tensors of strings: the call takes arrays or lists of them, or an `Input` of dtype `"string"`.
@@ -186,6 +188,8 @@ class TextVectorization(LayerOfValues):
         texts, shape = strings_of(self, inputs, self._encoding)
         rows, shape = self._words(texts, shape)
         lookup, whole = self._lookup_layer, self._output_mode == "int"
+        if not self._sees_examples:
+            lookup._require_vocabulary(self)
         length = self._output_sequence_length
         length = max(map(len, rows), default=0) if length is None else length
         found = np.full((len(rows), length), 0 if whole else -1, "int64")

@@ -17,6 +17,8 @@ class LooksAtValues:
     """Mixed into layers that can't be traced. They run in Python, before the program."""
 
     looks_at_values = True
+    # While the call is on examples, for the shape of what it returns.
+    _sees_examples = False
 
     def __call__(self, inputs, *args, **kwargs):
         if any_keras_tensor((inputs, *args), kwargs):
@@ -59,7 +61,11 @@ class LooksAtValues:
 
     def _call_on_examples(self, args, kwargs, size):
         args, kwargs = tree.map_structure(lambda x: self._example(x, size), (args, kwargs))
-        return tree.map_structure(ops.convert_to_tensor, self(*args, **kwargs))
+        self._sees_examples = True
+        try:
+            return tree.map_structure(ops.convert_to_tensor, self(*args, **kwargs))
+        finally:
+            self._sees_examples = False
 
     def _example(self, x, size):
         """An array that may be there in the place of a KerasTensor, with so many elements where any number may be."""

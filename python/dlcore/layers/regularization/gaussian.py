@@ -29,6 +29,8 @@ class GaussianNoise(_GaussianLayer):
     Args:
         stddev: float in [0, 1]: the noise's standard deviation.
         seed: int or None.
+
+    Input shape: any. Output shape: the same.
     """
 
     def __init__(self, stddev, seed=None, **kwargs):
@@ -50,6 +52,8 @@ class GaussianDropout(_GaussianLayer):
     Args:
         rate: float in [0, 1).
         seed: int or None.
+
+    Input shape: any. Output shape: the same.
 
     Reference: Srivastava et al. 2014, section 10.
     """
@@ -75,6 +79,8 @@ class ActivityRegularization(Layer):
     Args:
         l1: float >= 0, default 0.0.
         l2: float >= 0, default 0.0.
+
+    Input shape: any. Output shape: the same.
     """
 
     def __init__(self, l1=0.0, l2=0.0, **kwargs):

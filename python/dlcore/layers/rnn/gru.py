@@ -83,6 +83,7 @@ class GRU(GatedRNN):
         recurrent_dropout: float in [0, 1], default 0: part of the state dropped in training. The layer then steps
             through time instead of running as one primitive.
         seed: int or None: of the dropout.
+        use_cudnn: kept for Keras's signature.
         return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask: as `RNN`.
         reset_after: bool, default True: apply r after the product with the recurrent kernel.
 
