@@ -115,7 +115,7 @@ class Sequential(DirectCall, Model):
         if self._functional is not None or not self._sequence:
             return
         if isinstance(x, Strings) or is_text(x) or self._sequence[0].looks_at_values:
-            values = x if isinstance(x, Strings) else array_of_values(x)
+            values = x if isinstance(x, (Strings, KerasTensor)) else array_of_values(x)
             dtype = "string" if values.dtype == object else values.dtype
             self._sequence.insert(0, InputLayer(batch_shape=(None, *values.shape[1:]), dtype=dtype))
             self._rebuild()
