@@ -289,6 +289,23 @@ class Trainer:
             self._compiled_metrics.update_state(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
+    def compiled_loss(self, y, y_pred, sample_weight=None, regularization_losses=None):
+        """What a Keras 2 train_step calls: compute_loss(), which also updates the metric `loss`.
+
+        Args:
+            regularization_losses: not used: they are always part of the loss.
+        """
+        _warn_of_keras_2("compiled_loss(y, y_pred)", "compute_loss(y=y, y_pred=y_pred)")
+        loss = self.compute_loss(y=y, y_pred=y_pred, sample_weight=sample_weight)
+        self._track_loss(loss, y)
+        return loss
+
+    @property
+    def compiled_metrics(self):
+        """What a Keras 2 train_step calls update_state(y, y_pred) of."""
+        _warn_of_keras_2("compiled_metrics.update_state(y, y_pred)", "compute_metrics(x, y, y_pred)")
+        return self._compiled_metrics or CompiledMetrics(None, None, self)
+
     def train_step(self, data):
         """One step of training. Returns a dict of results for the logs."""
         x, y, sample_weight = unpack_x_y_sample_weight(data)
@@ -837,6 +854,10 @@ def _steps(source, steps):
     if steps is None:
         return source.num_batches
     return steps if source.num_batches is None else min(steps, source.num_batches)
+
+
+def _warn_of_keras_2(old, new):
+    warnings.warn(f"model.{old} is deprecated. Call model.{new} instead.", stacklevel=3)
 
 
 def _warn_if_short(count, expected):
