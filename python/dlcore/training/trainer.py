@@ -295,15 +295,18 @@ class Trainer:
         Args:
             regularization_losses: not used: they are always part of the loss.
         """
-        _warn_of_keras_2("compiled_loss(y, y_pred)", "compute_loss(y=y, y_pred=y_pred)")
+        warnings.warn(
+            "model.compiled_loss() and model.compiled_metrics are deprecated. Call model.compute_loss(y=y, y_pred=y_pred) "
+            "and model.compute_metrics(x, y, y_pred).",
+            stacklevel=2,
+        )
         loss = self.compute_loss(y=y, y_pred=y_pred, sample_weight=sample_weight)
         self._track_loss(loss, y)
         return loss
 
     @property
     def compiled_metrics(self):
-        """What a Keras 2 train_step calls update_state(y, y_pred) of."""
-        _warn_of_keras_2("compiled_metrics.update_state(y, y_pred)", "compute_metrics(x, y, y_pred)")
+        """What a Keras 2 train_step calls `update_state(y, y_pred)` of: the metrics given to compile()."""
         return self._compiled_metrics or CompiledMetrics(None, None, self)
 
     def train_step(self, data):
@@ -854,10 +857,6 @@ def _steps(source, steps):
     if steps is None:
         return source.num_batches
     return steps if source.num_batches is None else min(steps, source.num_batches)
-
-
-def _warn_of_keras_2(old, new):
-    warnings.warn(f"model.{old} is deprecated. Call model.{new} instead.", stacklevel=3)
 
 
 def _warn_if_short(count, expected):
