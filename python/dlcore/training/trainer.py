@@ -296,8 +296,8 @@ class Trainer:
             regularization_losses: not used: they are always part of the loss.
         """
         warnings.warn(
-            "model.compiled_loss() and model.compiled_metrics are deprecated. Call model.compute_loss(y=y, y_pred=y_pred) "
-            "and model.compute_metrics(x, y, y_pred).",
+            "model.compiled_loss() and model.compiled_metrics are deprecated. Call compute_loss(y=y, y_pred=y_pred) "
+            "and compute_metrics(x, y, y_pred) instead.",
             stacklevel=2,
         )
         loss = self.compute_loss(y=y, y_pred=y_pred, sample_weight=sample_weight)
