@@ -250,6 +250,23 @@ def test_sequential_takes_other_sizes_that_its_layers_take(begins_with_input):
             mlp(bad)
 
 
+def test_the_message_is_of_the_fault_not_of_an_unknown_size():
+    class Faulty(layers.Layer):
+        def call(self, x):
+            rows = ops.cast(ops.shape(x)[0], "float32")
+            return ops.matmul(x / rows, ops.ones((4, 2)))
+
+    with pytest.raises(ValueError, match="matmul"):
+        Faulty()(keras.Input((3,)))
+
+    class FaultyAtOnce(layers.Layer):
+        def call(self, x):
+            return ops.matmul(x, ops.ones((4, 2)))
+
+    with pytest.raises(ValueError, match="matmul.*None"):
+        FaultyAtOnce()(keras.Input((3,)))
+
+
 def test_sequential_messages():
     with pytest.raises(ValueError, match="unique names"):
         keras.Sequential([layers.Dense(2, name="a"), layers.Dense(2, name="a")])
