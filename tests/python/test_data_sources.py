@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -278,6 +279,90 @@ def test_input_that_is_sparse():
     assert layer.get_config()["sparse"] and type(layer).from_config(layer.get_config()).sparse
     with pytest.raises(ValueError, match='InputLayer "rows": there are no ragged tensors. Got ragged=True'):
         keras.Input((None,), ragged=True, name="rows")
+
+
+# ---- epochs of fewer steps than there are batches
+
+
+class OneAtATime(keras.utils.PyDataset):
+    """Batch i of ten: the number i."""
+
+    def __len__(self):
+        return 10
+
+    def __getitem__(self, i):
+        return np.full((4, 1), i, "float32"), np.full((4, 1), i, "float32")
+
+
+class OfUnknownLength:
+    """The same batches, like a tf.data.Dataset that can't tell how many they are."""
+
+    def __iter__(self):
+        return (OneAtATime()[i] for i in range(10))
+
+    def __len__(self):
+        raise TypeError("The dataset length is unknown.")
+
+
+def ten_batches(kind, workers=1):
+    if kind == "arrays":
+        return [np.repeat(np.arange(10, dtype="float32"), 4)[:, None]] * 2
+    return [OfUnknownLength() if kind == "unknown length" else OneAtATime(workers=workers)]
+
+
+def mean_targets(kind, eagerly=False, workers=1, **options):
+    """The mean target of each epoch, as the loss."""
+    model = keras.Sequential([keras.Input((1,)), layers.Dense(1)])
+    model.compile("sgd", lambda y, prediction: ops.mean(y + 0 * prediction), run_eagerly=eagerly)
+    batch_size = {"batch_size": 4} if kind == "arrays" else {}
+    options = {"shuffle": False, "verbose": 0, **batch_size, **options}
+    return model.fit(*ten_batches(kind, workers), **options).history["loss"]
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+@pytest.mark.parametrize("kind", ["arrays", "dataset", "unknown length"])
+def test_short_epochs_go_on_where_the_one_before_stopped(kind, eagerly):
+    assert mean_targets(kind, eagerly, steps_per_epoch=5, epochs=4) == [2.0, 7.0, 2.0, 7.0]
+    assert mean_targets(kind, eagerly, epochs=2) == [4.5, 4.5]
+    with pytest.warns(UserWarning, match="ran out after 1 of 3 batches"):
+        assert mean_targets(kind, eagerly, steps_per_epoch=3, epochs=5) == [1.0, 4.0, 7.0, 9.0, 1.0]
+    with pytest.warns(UserWarning, match="ran out after 10 of 13 batches"):
+        assert mean_targets(kind, eagerly, steps_per_epoch=13) == [4.5]
+
+
+def test_short_epochs_of_batches_made_ahead():
+    before = threading.active_count()
+    assert mean_targets("dataset", workers=3, steps_per_epoch=4, epochs=2) == [1.5, 5.5]
+    assert threading.active_count() == before
+
+
+def test_short_epochs_take_all_shuffled_rows():
+    means = mean_targets("arrays", shuffle=True, steps_per_epoch=2, epochs=10)
+    for whole in (means[:5], means[5:]):
+        np.testing.assert_allclose(np.mean(whole), 4.5, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["arrays", "dataset", "unknown length"])
+def test_validation_takes_the_same_steps_each_time(kind):
+    model = keras.Sequential([keras.Input((1,)), layers.Dense(1)])
+    model.compile("sgd", lambda y, prediction: ops.mean(y + 0 * prediction))
+    validation = tuple(ten_batches(kind)) if kind == "arrays" else ten_batches(kind)[0]
+    options = dict(validation_steps=3, validation_batch_size=4, epochs=2, verbose=0)
+    history = model.fit(np.ones((4, 1)), np.ones((4, 1)), validation_data=validation, **options)
+    assert history.history["val_loss"] == [1.0, 1.0]
+
+
+class FaultyLength(OneAtATime):
+    def __len__(self):
+        return 10 / 2
+
+
+def test_a_faulty_length_is_no_unknown_one():
+    with pytest.raises(TypeError, match="float"):
+        model().fit(FaultyLength(), verbose=0)
+
+
+# ---- processes that make batches
 
 
 class OfProcesses(keras.utils.PyDataset):

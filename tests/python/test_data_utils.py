@@ -149,6 +149,8 @@ def test_batches():
     assert [y.numpy().tolist() for _, y in doubled] == [[0, 1, 2, 3], [4, 5, 6, 7], [8]]
     assert [y.numpy().tolist() for _, y in doubled.skip(1).take(1)] == [[4, 5, 6, 7]]
     made = []
+    x, y = next(data.batch(4).map(lambda x, y: (ops.convert_to_tensor(x), y)).as_numpy_iterator())
+    assert type(x) is np.ndarray and type(y) is np.ndarray
     counted = data.map(lambda x, y: made.append(1) or x).cache().prefetch(2)
     assert len(list(counted)) == len(list(counted)) == len(made) == 9
     assert [x.numpy().tolist() for x, _ in doubled.rebatch(3)] == [

@@ -234,6 +234,39 @@ def test_sequential_is_built_by_its_first_step_of_training(nested):
     assert losses[-1] < 0.01 * losses[0]
 
 
+@pytest.mark.parametrize("begins_with_input", [False, True])
+def test_sequential_takes_other_sizes_that_its_layers_take(begins_with_input):
+    first = [keras.Input((9, 5))] if begins_with_input else []
+    mlp = keras.Sequential([*first, layers.Dense(4, activation="relu"), layers.Dense(5)])
+    x = np.random.RandomState(0).rand(2, 9, 5).astype("float32")
+    whole = mlp(x).numpy()
+    np.testing.assert_allclose(mlp(x[:, :7]), whole[:, :7], rtol=1e-5)
+    np.testing.assert_allclose(mlp.predict(x[:, :6], verbose=0), whole[:, :6], rtol=1e-5)
+    assert mlp(keras.Input((None, 5))).shape == (None, None, 5)
+    mlp.compile("sgd", "mse")
+    assert np.isfinite(mlp.fit(x[:, :3], x[:, :3], verbose=0).history["loss"]).all()
+    for bad in (x[:, :, :4], x[None]):
+        with pytest.raises(ValueError, match="expected shape=\\(None, 9, 5\\), found shape="):
+            mlp(bad)
+
+
+def test_the_message_is_of_the_fault_not_of_an_unknown_size():
+    class Faulty(layers.Layer):
+        def call(self, x):
+            rows = ops.cast(ops.shape(x)[0], "float32")
+            return ops.matmul(x / rows, ops.ones((4, 2)))
+
+    with pytest.raises(ValueError, match="matmul"):
+        Faulty()(keras.Input((3,)))
+
+    class FaultyAtOnce(layers.Layer):
+        def call(self, x):
+            return ops.matmul(x, ops.ones((4, 2)))
+
+    with pytest.raises(ValueError, match="matmul.*None"):
+        FaultyAtOnce()(keras.Input((3,)))
+
+
 def test_sequential_messages():
     with pytest.raises(ValueError, match="unique names"):
         keras.Sequential([layers.Dense(2, name="a"), layers.Dense(2, name="a")])

@@ -68,6 +68,14 @@ def test_sequential(begins_with_input, tmp_path):
     np.testing.assert_array_equal(loaded.predict(TEXTS, verbose=0), model.predict(TEXTS, verbose=0))
 
 
+def test_sequential_without_an_input_inside_of_a_model():
+    words = keras.Input((), dtype="string", name="words")
+    encoder = keras.Sequential([layers.StringLookup(vocabulary=["a", "b"], num_oov_indices=0), layers.Embedding(2, 3)])
+    model = keras.Model(words, encoder(words))
+    assert model.output_shape == (None, 3)
+    np.testing.assert_array_equal(model.predict(np.array(["b", "a"]), verbose=0), encoder.layers[1].embeddings[::-1])
+
+
 def test_columns_of_a_table(tmp_path):
     job, age = keras.Input((1,), dtype="string", name="job"), keras.Input((1,), name="age")
     zip_code = keras.Input((1,), dtype="int64", name="zip")

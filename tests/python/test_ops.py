@@ -211,6 +211,19 @@ def test_products():
         ops.matmul(a, array(3, 5))
 
 
+@pytest.mark.parametrize("product", [ops.matmul, ops.dot, lambda a, b: ops.einsum("ij,jk", a, b)])
+def test_products_of_8_bit_integers_are_added_up_in_32(product):
+    a, b = np.array([[100, -120], [3, 4]]), np.array([[100, 1], [2, 3]])
+    y = product(ops.cast(a, "int8"), ops.cast(b, "int8"))
+    assert y.dtype == "int32"
+    check(y, a @ b)
+    y = product(ops.cast(abs(a), "uint8"), ops.cast(b, "uint8"))
+    assert y.dtype == "uint8"
+    check(y, abs(a) @ b % 256)
+    y = product(ops.array([[True, False]]), ops.array([[True], [True]]))
+    assert y.dtype == "bool" and bool(y)
+
+
 def test_promotion_is_keras():
     cases = {
         ("float32", float): "float32",

@@ -62,6 +62,38 @@ def test_parameters_are_broadcast():
     assert random.gamma((4,), 2.0, dtype="float64").dtype == "float64"
 
 
+@pytest.mark.parametrize("draw", [random.normal, random.truncated_normal])
+def test_means_and_deviations_are_broadcast(draw):
+    mean, stddev = np.array([-3.0, 0.0, 10.0]), np.array([[1.0], [4.0]])
+    x = draw((2, N, 3), mean, stddev[..., None], seed=2).numpy()
+    standard = draw((2, N, 3), seed=2).numpy()
+    np.testing.assert_allclose(x, mean + stddev[..., None] * standard, rtol=1e-5, atol=1e-5)
+    assert draw((3,), ops.convert_to_tensor(mean), 1.0, dtype="float16").dtype == "float16"
+
+
+def test_borders_are_broadcast():
+    low, high = np.array([0, -5, 3]), np.array([2, 5, 1000])
+    x = random.uniform((N, 3), low, ops.convert_to_tensor(high), seed=2).numpy()
+    assert (x >= low).all() and (x <= high).all()
+    np.testing.assert_allclose(x.mean(0), (low + high) / 2, rtol=0.05, atol=0.1)
+    i = random.randint((N, 3), low, high, seed=2)
+    assert i.dtype == "int32" and (i.numpy().min(0) == low).all()
+    assert (i.numpy().max(0)[:2] == high[:2] - 1).all() and i.numpy().max() < 1000
+    assert random.uniform((3,), low, high, dtype="int64", seed=2).dtype == "int64"
+
+
+def test_traced_parameters():
+    class Jitter(keras.layers.Layer):
+        def call(self, x):
+            rows = ops.shape(x)[0]
+            width = random.uniform((rows,), 0.0, 1.0)
+            return random.uniform((rows, 1), 0.0, ops.expand_dims(width, -1)) + ops.mean(x)
+
+    inputs = keras.Input((2,))
+    y = keras.Model(inputs, Jitter()(inputs)).predict(np.zeros((200, 2)), verbose=0)
+    assert y.shape == (200, 1) and 0 <= y.min() and y.max() < 1 and abs(y.mean() - 0.25) < 0.1
+
+
 def test_seeds():
     for draw in (
         lambda seed: random.gamma((5,), 0.7, seed=seed),

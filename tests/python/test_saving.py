@@ -4,10 +4,12 @@ Golden files: tests/golden/make_keras_models.py and make_keras2_models.py. The t
 where `keras` can be imported, or with the interpreter named by the environment variable KERAS_PYTHON.
 """
 
+import copy
 import importlib.util
 import io
 import json
 import os
+import pickle
 import re
 import resource
 import subprocess
@@ -20,7 +22,7 @@ import numpy as np
 import pytest
 
 import dlcore as keras
-from dlcore import layers
+from dlcore import layers, ops
 from dlcore.saving import (
     deserialize_keras_object,
     load_model,
@@ -681,10 +683,15 @@ class PickledTwice(layers.Layer):
         return 2 * inputs
 
 
-def test_pickle_and_deepcopy():
-    import copy
-    import pickle
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8", "bool"])
+def test_tensors_are_copied_and_pickled(dtype):
+    tensor = ops.cast(ops.array([0, 1.5, -2]), dtype)
+    for copied in (copy.copy(tensor), copy.deepcopy(tensor), pickle.loads(pickle.dumps(tensor))):
+        assert copied.dtype == dtype
+        np.testing.assert_array_equal(copied, tensor)
 
+
+def test_pickle_and_deepcopy():
     x = np.random.RandomState(0).rand(6, 3).astype("float32")
     model = keras.Sequential([keras.Input((3,)), layers.Dense(4, activation="relu"), PickledTwice(), layers.Dense(1)])
     model.compile(keras.optimizers.Adam(0.01), "mse")

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import warnings
 
 import numpy as np
 import pytest
@@ -267,6 +268,34 @@ def test_custom_train_step():
     second = ((1 + 0.6 - 2) ** 2 + (2 + 0.6 - 4) ** 2) / 2
     np.testing.assert_allclose(history["last_loss"], [10.0, second], rtol=1e-5)
     np.testing.assert_allclose(history["mean_loss"], [10.0, second], rtol=1e-5)
+
+
+@pytest.mark.parametrize("metrics", [None, ["accuracy"]])
+def test_train_step_of_keras_2(metrics):
+    class Old(keras.Sequential):
+        def train_step(self, data):
+            x, y = data
+            with keras.GradientTape() as tape:
+                y_pred = self(x, training=True)
+                loss = self.compiled_loss(y, y_pred, regularization_losses=self.losses)
+            gradients = tape.gradient(loss, self.trainable_variables)
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
+            self.compiled_metrics.update_state(y, y_pred)
+            return {m.name: m.result() for m in self.metrics}
+
+    x, y = blobs(20)
+    histories = []
+    for cls in (Old, keras.Sequential):
+        dense = layers.Dense(3, kernel_initializer="ones", kernel_regularizer="l2")
+        model = cls([keras.Input((x.shape[1],)), dense])
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=metrics)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            histories.append(model.fit(x, y, batch_size=10, epochs=2, shuffle=False, verbose=0).history)
+        assert bool(caught) == (cls is Old) and all("are deprecated" in str(w.message) for w in caught)
+    assert histories[0].keys() == histories[1].keys()
+    for name, values in histories[0].items():
+        np.testing.assert_allclose(values, histories[1][name], rtol=1e-6)
 
 
 def test_losses_of_layers_and_regularizers():

@@ -216,6 +216,11 @@ class Functional(DirectCall, Model):
             y = knp.squeeze(y, -1)
         elif rank == expected - 1 and placeholder.shape[-1] == 1:
             y = knp.expand_dims(y, -1)
+        if y.ndim != expected:
+            raise ValueError(
+                f"{self._label()}: an input has {rank} axes, shape {tuple(y.shape)}, instead of {expected}, shape "
+                f"{tuple(placeholder.shape)}."
+            )
         if mask is not None and y is not x:
             y._keras_mask = mask
         return y

@@ -3,6 +3,7 @@
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.strings import Strings, is_text
 from dlcore.layers.core.input_layer import Input, InputLayer
+from dlcore.layers.input_spec import assert_input_compatibility
 from dlcore.layers.layer import Layer
 from dlcore.models.direct_call import DirectCall
 from dlcore.models.front import array_of_values
@@ -115,7 +116,7 @@ class Sequential(DirectCall, Model):
         if self._functional is not None or not self._sequence:
             return
         if isinstance(x, Strings) or is_text(x) or self._sequence[0].looks_at_values:
-            values = x if isinstance(x, Strings) else array_of_values(x)
+            values = x if isinstance(x, (Strings, KerasTensor)) else array_of_values(x)
             dtype = "string" if values.dtype == object else values.dtype
             self._sequence.insert(0, InputLayer(batch_shape=(None, *values.shape[1:]), dtype=dtype))
             self._rebuild()
@@ -131,11 +132,24 @@ class Sequential(DirectCall, Model):
 
     def call(self, inputs, training=None, mask=None):
         if self._functional is not None:
-            return self._functional.call(inputs, training=training, mask=mask)
+            return self._call_graph(inputs, training, mask)
         x = inputs
         for layer in self._sequence:
             x = layer(x)
         return x
+
+    def _call_graph(self, inputs, training, mask):
+        """Inputs may have other sizes than those the model was built for, if the layers take them."""
+        try:
+            return self._functional.call(inputs, training=training, mask=mask)
+        except Exception:
+            expected = self._functional.input_spec
+            if expected is not None:
+                try:
+                    assert_input_compatibility(expected, inputs, self.name)
+                except ValueError as mismatch:  # says more than what some layer inside could not do
+                    raise mismatch from None
+            raise
 
     def _convert_argument(self, x):
         return x if self._functional is not None else super()._convert_argument(x)
@@ -178,15 +192,6 @@ class Sequential(DirectCall, Model):
     @property
     def output_names(self):
         return self._made().output_names
-
-    @property
-    def input_spec(self):
-        return None if self._functional is None else self._functional.input_spec
-
-    @input_spec.setter
-    def input_spec(self, value):
-        if value is not None:
-            raise AttributeError("The input_spec of a Sequential model follows from its first layer.")
 
     def _made(self):
         if self._functional is None:

@@ -98,15 +98,24 @@ def vander(x, N=None, increasing=False):
 # ---- products
 
 
+def _product(a, b):
+    """The product of matrices of one dtype. Elements of 8 bits are added up in 32: two int8 give int32, others their
+    own dtype again."""
+    if a.dtype not in ("int8", "uint8", "bool"):
+        return _core.apply("matmul", [a, b])
+    product = _core.apply("matmul", [_core.apply("cast", [x], dtype="int32") for x in (a, b)])
+    return product if a.dtype == "int8" else _core.apply("cast", [product], dtype=a.dtype)
+
+
 @operation
 def matmul(x1, x2):
-    """The matrix product over the last two axes; leading axes are broadcast."""
+    """The matrix product over the last two axes; leading axes are broadcast. The product of two int8 is int32."""
     a, b = backend.promote(x1, x2)
     if a.ndim == 0 or b.ndim == 0:
         raise ValueError(f"matmul: both operands need at least one axis. Received shapes {a.shape} and {b.shape}.")
     left = reshape(a, [1, *a.shape]) if a.ndim == 1 else a
     right = reshape(b, [*b.shape, 1]) if b.ndim == 1 else b
-    product = _core.apply("matmul", [left, right])
+    product = _product(left, right)
     if b.ndim == 1:
         product = squeeze(product, -1)
     return squeeze(product, -1 if b.ndim == 1 else -2) if a.ndim == 1 else product
@@ -170,7 +179,7 @@ def tensordot(x1, x2, axes=2):
     keep_a, keep_b = [i for i in range(a.ndim) if i not in over_a], [i for i in range(b.ndim) if i not in over_b]
     k = math.prod(b.shape[i] for i in over_b)
     left, right = reshape(transpose(a, keep_a + over_a), [-1, k]), reshape(transpose(b, over_b + keep_b), [k, -1])
-    return reshape(_core.apply("matmul", [left, right]), [*(a.shape[i] for i in keep_a), *(b.shape[i] for i in keep_b)])
+    return reshape(_product(left, right), [*(a.shape[i] for i in keep_a), *(b.shape[i] for i in keep_b)])
 
 
 @operation
@@ -293,7 +302,7 @@ def _contract(term_a, a, term_b, b, later):
     a = reshape(a, [*(sizes[c] for c in batch), -1 if rows else 1, k])
     b = reshape(b, [*(sizes[c] for c in batch), k, -1 if columns else 1])
     letters = batch + rows + columns
-    return letters, reshape(_core.apply("matmul", [a, b]), [sizes[c] for c in letters])
+    return letters, reshape(_product(a, b), [sizes[c] for c in letters])
 
 
 __all__ = own_names(globals())

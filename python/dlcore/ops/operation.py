@@ -7,6 +7,7 @@ with inputs of unknown sizes, and leaves a Node behind. Replaying the nodes is r
 import functools
 import inspect
 import threading
+import traceback
 
 from dlcore import _core, tree
 from dlcore.backend import names
@@ -220,8 +221,16 @@ def infer_outputs(function, args, kwargs):
         try:
             first, second = (_trace(function, args, kwargs, size) for size in _STAND_INS)
         except Exception as second_error:
-            raise (second_error if isinstance(error, UnknownSizeError) else error) from None
+            came_further = isinstance(error, UnknownSizeError) or _lines_of(error) != _lines_of(second_error)
+            raise (second_error if came_further else error) from None
         return tree.map_structure(merged, first, second)
+
+
+def _lines_of(error):
+    """The lines of the traced function that led to the error."""
+    lines = [(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    starts = [i for i, (code, _) in enumerate(lines) if code is _trace.__code__]
+    return lines[starts[0] + 1 :] if starts else lines
 
 
 def without_stand_ins(shape):

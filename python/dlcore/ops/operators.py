@@ -2,7 +2,7 @@
 
 from dlcore import _core
 from dlcore.backend.keras_tensor import KerasTensor
-from dlcore.backend.tensors import Tensor
+from dlcore.backend.tensors import Tensor, convert_to_tensor
 from dlcore.backend.variables import Variable
 from dlcore.ops import numpy as knp
 
@@ -142,6 +142,8 @@ def attach():
     Tensor.__dlpack_device__ = lambda self: _HOST
     Tensor.__repr__ = _repr
     Tensor.__format__ = lambda self, spec: format(self.numpy().item(), spec) if spec else repr(self)
+    Tensor.__copy__ = lambda self: self
     Tensor.__deepcopy__ = lambda self, memo: self
+    Tensor.__reduce__ = lambda self: (convert_to_tensor, (self.numpy(), self.dtype))
     KerasTensor.squeeze = lambda self, axis=None: knp.squeeze(self, axis)
     KerasTensor.reshape = lambda self, newshape, *sizes: knp.reshape(self, (newshape, *sizes) if sizes else newshape)

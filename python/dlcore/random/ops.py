@@ -18,54 +18,80 @@ def _draw(name, shape, seed, dtype, **attrs):
     return _core.apply(name, [draw_seed(seed)], shape=_shape(shape), dtype=dtype, **attrs)
 
 
+def _draw_scaled(name, shape, seed, dtype, place, scale):
+    """place + scale * numbers of the standard distribution; a place and a scale per number if they are tensors."""
+    numbers = _draw(name, shape, seed, dtype)
+    place, scale = (backend.convert_to_tensor(x, numbers.dtype) for x in (place, scale))
+    return ops.add(place, ops.multiply(scale, numbers))
+
+
+def _are_numbers(*parameters):
+    return all(isinstance(p, (int, float, np.number)) for p in parameters)
+
+
+@operation
 def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
     """From the normal distribution.
 
     Args:
         shape: tuple of ints.
-        mean, stddev: floats, default 0.0 and 1.0.
+        mean, stddev: floats, default 0.0 and 1.0, or tensors that broadcast to the shape.
         dtype: of the floats, default `floatx()`.
         seed: int, SeedGenerator or None.
     """
+    if not _are_numbers(mean, stddev):
+        return _draw_scaled("random_normal", shape, seed, dtype, mean, stddev)
     return _draw("random_normal", shape, seed, dtype, mean=float(mean), stddev=float(stddev))
 
 
+@operation
 def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
     """From the normal distribution; what lies beyond two standard deviations is drawn again.
 
     Args:
         shape: tuple of ints.
-        mean, stddev: floats, default 0.0 and 1.0: of the distribution that is not cut.
+        mean, stddev: floats, default 0.0 and 1.0, or tensors that broadcast to the shape: of the distribution that is
+            not cut.
         dtype: of the floats, default `floatx()`.
         seed: int, SeedGenerator or None.
     """
+    if not _are_numbers(mean, stddev):
+        return _draw_scaled("random_truncated_normal", shape, seed, dtype, mean, stddev)
     return _draw("random_truncated_normal", shape, seed, dtype, mean=float(mean), stddev=float(stddev))
 
 
+@operation
 def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
     """Evenly from [minval, maxval).
 
     Args:
         shape: tuple of ints.
-        minval, maxval: numbers, default 0.0 and 1.0.
+        minval, maxval: numbers, default 0.0 and 1.0, or tensors that broadcast to the shape.
         dtype: of the numbers, floats or integers, default `floatx()`.
         seed: int, SeedGenerator or None.
     """
     dtype = backend.standardize_dtype(dtype)
     if backend.is_int_dtype(dtype):
         return randint(shape, minval, maxval, dtype, seed)
+    if not _are_numbers(minval, maxval):
+        return _draw_scaled("random_uniform", shape, seed, dtype, minval, ops.subtract(maxval, minval))
     return _draw("random_uniform", shape, seed, dtype, low=float(minval), high=float(maxval))
 
 
+@operation
 def randint(shape, minval, maxval, dtype="int32", seed=None):
     """Integers evenly from [minval, maxval).
 
     Args:
         shape: tuple of ints.
-        minval, maxval: ints.
+        minval, maxval: ints, or tensors of ints that broadcast to the shape.
         dtype: of the integers, default `"int32"`.
         seed: int, SeedGenerator or None.
     """
+    if not _are_numbers(minval, maxval):
+        width = ops.cast(ops.subtract(maxval, minval), "float64")
+        above = ops.floor(ops.multiply(width, _draw("random_uniform", shape, seed, "float64")))
+        return ops.add(ops.cast(minval, dtype), ops.cast(above, dtype))
     return _draw("random_int", shape, seed, dtype, low=int(minval), high=int(maxval))
 
 

@@ -1,11 +1,14 @@
 """The sources of batches: the user's arrays, or anything that yields batches."""
 
+import functools
 import itertools
 import math
+from collections import deque
 
 import numpy as np
 
 from dlcore import _core, backend, tree
+from dlcore.backend.config import limited
 from dlcore.backend.tensors import Tensor
 from dlcore.backend.variables import Variable
 
@@ -35,9 +38,7 @@ def pack_x_y_sample_weight(x, y=None, sample_weight=None):
     return (x,) if isinstance(x, (list, tuple)) else x
 
 
-def make_source(
-    x, y=None, sample_weight=None, batch_size=None, shuffle=False, class_weight=None, steps=None, *, prepare
-):
+def make_source(x, y=None, sample_weight=None, batch_size=None, shuffle=False, class_weight=None, *, prepare):
     """The source for what the user passed to fit, evaluate or predict; prepare turns x into the arrays of steps."""
     if is_array_like(x):
         batch_size = 32 if batch_size is None else batch_size
@@ -52,7 +53,7 @@ def make_source(
             f"`y` and `sample_weight` go with arrays only: x is a {type(x).__name__}, which should yield "
             "(x, y, sample_weight) itself."
         )
-    return BatchSource(x, prepare, class_weight, steps)
+    return BatchSource(x, prepare, class_weight)
 
 
 def make_batch(x, y=None, sample_weight=None, class_weight=None):
@@ -180,12 +181,16 @@ _STORED = frozenset(map(np.dtype, ("bool", "uint8", "int8", "int32", "int64", "f
 class ArraySource:
     """Batches of rows of arrays that lie in memory.
 
+    An epoch of fewer steps than there are batches goes on where the one before stopped.
+
     Args:
         x, y, sample_weight: arrays or structures of arrays, all with as many rows; x is made of arrays already.
         batch_size: rows of each batch but the last.
         shuffle: whether each epoch takes the rows in a new random order.
         class_weight: dict from class to weight, turned into sample weights.
     """
+
+    _pass = None  # (order of the rows, number of batches taken) of a pass over the rows that is under way
 
     def __init__(self, x, y=None, sample_weight=None, batch_size=32, shuffle=False, class_weight=None):
         if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
@@ -207,7 +212,7 @@ class ArraySource:
         return math.ceil(self.rows / self.batch_size)
 
     def order(self):
-        """The rows of one epoch in random order; None stands for the order in which they lie."""
+        """All rows in random order; None stands for the order in which they lie."""
         if not self.shuffle:
             return None
         if self.shuffle == "batch":
@@ -215,10 +220,23 @@ class ArraySource:
             return np.concatenate([np.arange(s, min(s + self.batch_size, self.rows)) for s in starts]).astype("int64")
         return np.random.permutation(self.rows).astype("int64", copy=False)
 
-    def batches(self):
-        """The batches of one epoch as structures of arrays."""
-        order = self.order()
-        for start in range(0, self.rows, self.batch_size):
+    def rewind(self):
+        """Begins with the first batch again."""
+        self._pass = None
+
+    def take(self, steps=None):
+        """(order of the rows, number of the first batch, that after the last) of the next `steps` batches, or of all
+        that are left of the pass over the rows. Where none is left, a new pass begins.
+        """
+        order, first = self._pass or (self.order(), 0)
+        end = limited(self.num_batches, None if steps is None else first + steps)
+        self._pass = (order, end) if end < self.num_batches else None
+        return order, first, end
+
+    def batches(self, steps=None):
+        """The batches that `take` names, as structures of arrays."""
+        order, first, end = self.take(steps)
+        for start in range(first * self.batch_size, min(end * self.batch_size, self.rows), self.batch_size):
             rows = slice(start, start + self.batch_size) if order is None else order[start : start + self.batch_size]
             yield tree.map_structure(lambda a, rows=rows: None if a is None else _dense(a[rows]), self.structure)
 
@@ -274,26 +292,32 @@ def weights_of_classes(y, class_weight, sample_weight=None):
 class BatchSource:
     """Batches that something yields: a PyDataset, a generator, or any iterable.
 
+    An epoch of fewer steps than there are batches goes on where the one before stopped.
+
     Args:
         data: has `__getitem__` and `__len__` (or `num_batches`), or can be iterated.
         prepare: x -> the arrays that steps are given.
         class_weight: dict from class to weight.
-        steps: number of batches of an epoch, where the data does not say.
     """
 
-    def __init__(self, data, prepare, class_weight=None, steps=None):
+    def __init__(self, data, prepare, class_weight=None):
         self._data = data
         self._class_weight = class_weight
         self._prepare_x = prepare
         self._is_indexed = hasattr(data, "__getitem__") and (hasattr(data, "__len__") or hasattr(data, "num_batches"))
         self._is_one_way = not self._is_indexed and iter(data) is data
-        self._iterator = iter(data) if self._is_one_way else None
-        self.num_batches = steps if steps is not None else self._length()
+        self._iterator = iter(data) if self._is_one_way else None  # of a pass over the data that is under way
+        self.num_batches = self._length()
 
     def _length(self):
         if hasattr(self._data, "num_batches"):
             return self._data.num_batches
-        return len(self._data) if hasattr(self._data, "__len__") else None
+        try:
+            return len(self._data) if hasattr(self._data, "__len__") else None
+        except TypeError:
+            if self._is_indexed:
+                raise
+            return None  # of a tf.data.Dataset or an iterable DataLoader whose length is not known
 
     def peek(self):
         """The first batch, which the next epoch still gets."""
@@ -317,29 +341,45 @@ class BatchSource:
         if hasattr(self._data, "on_epoch_end"):
             self._data.on_epoch_end()
 
-    def batches(self):
-        """The batches of one epoch as structures of arrays."""
-        if self._is_indexed and getattr(self._data, "workers", 1) > 1 and self.num_batches is not None:
-            yield from self._made_ahead()
-            return
-        iterator = self._iterator if self._is_one_way else iter(self._data)
-        for batch in iterator if self.num_batches is None else itertools.islice(iterator, self.num_batches):
+    def rewind(self):
+        """Begins with the first batch again, of what can be iterated more than once."""
+        if not self._is_one_way:
+            self._iterator = None
+
+    def batches(self, steps=None):
+        """The next `steps` batches as structures of arrays, or all that are left of the pass over the data. Where none
+        is left, a new pass begins.
+        """
+        is_new, count = self._iterator is None, 0
+        if is_new:
+            self._iterator = self._new_pass()
+        for batch in itertools.islice(self._iterator, steps):
+            count += 1
             yield self._prepare(batch)
+        if count != steps and not self._is_one_way:
+            self._iterator = None
+            if count == 0 and not is_new:
+                yield from self.batches(steps)
+
+    def _new_pass(self):
+        if self._is_indexed and getattr(self._data, "workers", 1) > 1:
+            return self._made_ahead()
+        return itertools.islice(iter(self._data), self.num_batches)
 
     def _made_ahead(self):
         """Batches in order, some of them being made by other threads or processes meanwhile."""
         from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
         in_processes = getattr(self._data, "use_multiprocessing", False)
-        ahead = max(self._data.max_queue_size, 1)
+        indices = itertools.islice(itertools.count(), self.num_batches)
         with (ProcessPoolExecutor if in_processes else ThreadPoolExecutor)(self._data.workers) as pool:
-            waiting = [pool.submit(self._data.__getitem__, i) for i in range(min(ahead, self.num_batches))]
+            make = functools.partial(pool.submit, self._data.__getitem__)
+            waiting = deque(map(make, itertools.islice(indices, max(self._data.max_queue_size, 1))))
             try:
-                for i in range(self.num_batches):
-                    batch = waiting.pop(0).result()
-                    if i + ahead < self.num_batches:
-                        waiting.append(pool.submit(self._data.__getitem__, i + ahead))
-                    yield self._prepare(batch)
+                while waiting:
+                    batch = waiting.popleft().result()
+                    waiting.extend(map(make, itertools.islice(indices, 1)))
+                    yield batch
             finally:  # after an error, or where training stops
                 for future in waiting:
                     future.cancel()

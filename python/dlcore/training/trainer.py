@@ -1,6 +1,5 @@
 """Trainer: compile, fit, evaluate, predict and their single-batch forms."""
 
-import itertools
 import warnings
 
 import numpy as np
@@ -290,6 +289,26 @@ class Trainer:
             self._compiled_metrics.update_state(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
+    def compiled_loss(self, y, y_pred, sample_weight=None, regularization_losses=None):
+        """What a Keras 2 train_step calls: compute_loss(), which also updates the metric `loss`.
+
+        Args:
+            regularization_losses: not used: they are always part of the loss.
+        """
+        warnings.warn(
+            "model.compiled_loss() and model.compiled_metrics are deprecated. Call compute_loss(y=y, y_pred=y_pred) "
+            "and compute_metrics(x, y, y_pred) instead.",
+            stacklevel=2,
+        )
+        loss = self.compute_loss(y=y, y_pred=y_pred, sample_weight=sample_weight)
+        self._track_loss(loss, y)
+        return loss
+
+    @property
+    def compiled_metrics(self):
+        """What a Keras 2 train_step calls `update_state(y, y_pred)` of: the metrics given to compile()."""
+        return self._compiled_metrics or CompiledMetrics(None, None, self)
+
     def train_step(self, data):
         """One step of training. Returns a dict of results for the logs."""
         x, y, sample_weight = unpack_x_y_sample_weight(data)
@@ -458,7 +477,8 @@ class Trainer:
             class_weight: dict from class to weight.
             sample_weight: weight of each row.
             initial_epoch: the epochs that are done already.
-            steps_per_epoch: batches of each epoch, default all.
+            steps_per_epoch: batches of each epoch, default all. Where it is less, an epoch goes on where the one before
+                stopped.
             validation_steps, validation_batch_size, validation_freq: likewise for validation.
 
         Returns:
@@ -469,16 +489,9 @@ class Trainer:
         _check_counts("fit", 1, steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
         if not isinstance(validation_freq, (list, tuple)):
             _check_counts("fit", 1, validation_freq=validation_freq)
-        source = make_source(
-            x, y, sample_weight, batch_size, shuffle, class_weight, steps_per_epoch, prepare=self._prepared
-        )
+        source = make_source(x, y, sample_weight, batch_size, shuffle, class_weight, prepare=self._prepared)
         source, validation = _with_validation(
-            source,
-            validation_split,
-            validation_data,
-            validation_batch_size or batch_size,
-            validation_steps,
-            self._prepared,
+            source, validation_split, validation_data, validation_batch_size or batch_size, self._prepared
         )
         source, validation = processes.part_of(source), processes.part_of(validation, whole=True)
         self._share_weights(source)
@@ -493,15 +506,18 @@ class Trainer:
         self._initial_epoch = initial_epoch
         callbacks.on_train_begin()
         logs = {}
-        # BackupAndRestore changes the first epoch.
-        for epoch in range(self._initial_epoch, epochs):
-            logs = self._train_epoch(source, callbacks, epoch, steps_per_epoch)
-            if validation is not None and _is_due(epoch, validation_freq):
-                val_logs = self._evaluate(validation, callbacks, validation_steps)
-                logs.update({f"val_{name}": value for name, value in sorted(val_logs.items())})
-            callbacks.on_epoch_end(epoch, logs)
-            if self.stop_training:
-                break
+        try:
+            # BackupAndRestore changes the first epoch.
+            for epoch in range(self._initial_epoch, epochs):
+                logs = self._train_epoch(source, callbacks, epoch, steps_per_epoch)
+                if validation is not None and _is_due(epoch, validation_freq):
+                    val_logs = self._evaluate(validation, callbacks, validation_steps)
+                    logs.update({f"val_{name}": value for name, value in sorted(val_logs.items())})
+                callbacks.on_epoch_end(epoch, logs)
+                if self.stop_training:
+                    break
+        finally:
+            source.rewind()  # lets go of what makes batches ahead
         if self.optimizer is not None and hasattr(self.optimizer, "finalize_variable_values"):
             self.optimizer.finalize_variable_values(self.trainable_weights)
         callbacks.on_train_end(logs)
@@ -568,9 +584,9 @@ class Trainer:
     def _run_arrays(self, kind, source, callbacks, steps=None):
         """An epoch over rows of arrays: many batches in one call."""
         every_batch = needs_every_batch(callbacks, kind)
-        order, done = source.order(), 0
-        total = source.num_batches if steps is None else min(steps, source.num_batches)
-        whole = min(source.rows // source.batch_size, total)
+        order, first, total = source.take(steps)
+        _warn_if_short(total - first, steps)
+        done, whole = first, min(source.rows // source.batch_size, total)
         begin, end = getattr(callbacks, f"on_{kind}_batch_begin"), getattr(callbacks, f"on_{kind}_batch_end")
         logs = {}
         while done < total and not self.stop_training:
@@ -578,15 +594,15 @@ class Trainer:
             step = self._step_programs(kind).get(source.structure, rows)
             count = 1 if done >= whole else whole - done
             count = min(count, self.steps_per_execution) if every_batch else count
-            begin(done)
-            first = done * source.batch_size
+            begin(done - first)
+            row = done * source.batch_size
             if order is None and done >= whole:
-                arrays, first = [a[first:] for a in source.arrays], 0
+                arrays, row = [a[row:] for a in source.arrays], 0
             else:
                 arrays = source.kept_arrays
-            done += step.program.run_batches(arrays, order, first, count, _ENDLESS if every_batch else _STRETCH)
+            done += step.program.run_batches(arrays, order, row, count, _ENDLESS if every_batch else _STRETCH)
             logs = self._results(step)
-            end(done - 1, logs)
+            end(done - first - 1, logs)
         return self._over_processes(logs, step) if logs else logs
 
     def _run_stream(self, kind, source, callbacks, steps=None):
@@ -595,7 +611,7 @@ class Trainer:
         if hasattr(source, "on_epoch_begin"):
             source.on_epoch_begin()
         logs, count, step, is_running = {}, 0, None, False
-        for batch in source.batches() if steps is None else itertools.islice(source.batches(), steps):
+        for batch in source.batches(steps):
             if not is_running:
                 begin(count)
             if self.run_eagerly:
@@ -617,12 +633,8 @@ class Trainer:
             source.on_epoch_end()
         if count == 0:
             raise ValueError("The data yielded no batch: the generator is used up, or the data set is empty.")
-        expected = steps if steps is not None else source.num_batches
-        if expected is not None and count < expected and not self.stop_training:
-            warnings.warn(
-                f"The data ran out after {count} of {expected} batches. A generator must yield enough for all epochs.",
-                stacklevel=3,
-            )
+        if not self.stop_training:
+            _warn_if_short(count, source.num_batches if steps is None else steps)
         return self._over_processes(logs, step)
 
     def _results(self, step):
@@ -658,7 +670,7 @@ class Trainer:
         """
         self._check_compiled("evaluate")
         _check_counts("evaluate", 1, steps=steps)
-        source = make_source(x, y, sample_weight, batch_size, steps=steps, prepare=self._prepared)
+        source = make_source(x, y, sample_weight, batch_size, prepare=self._prepared)
         source = processes.part_of(source, whole=True)
         steps = _within_limit(source, steps)
         callbacks = self._callback_list(callbacks, verbose, 1, _steps(source, steps))
@@ -667,6 +679,7 @@ class Trainer:
 
     def _evaluate(self, source, callbacks, steps=None):
         was_stopped, self.stop_training = self.stop_training, False
+        source.rewind()
         self.reset_metrics()
         callbacks.on_test_begin()
         if self._runs_from_memory(source):
@@ -691,7 +704,7 @@ class Trainer:
             if step.one_row_each:
                 return _pack(step, step.program.run_batch((x,)))
         _check_counts("predict", 1, steps=steps)
-        source = make_source(x, batch_size=batch_size, steps=steps, prepare=self._prepared)
+        source = make_source(x, batch_size=batch_size, prepare=self._prepared)
         steps = _within_limit(source, steps)
         if self._runs_from_memory(source) and steps is None and callbacks is None and verbose in (0, "auto"):
             return self._predict_arrays(source, None if verbose == 0 else "auto")
@@ -734,7 +747,7 @@ class Trainer:
 
     def _predict_stream(self, source, callbacks, steps=None):
         parts = []
-        for count, batch in enumerate(itertools.islice(source.batches(), steps)):
+        for count, batch in enumerate(source.batches(steps)):
             if callbacks:
                 callbacks.on_predict_batch_begin(count)
             parts.append(self._predict_batch(batch))
@@ -785,7 +798,7 @@ class Trainer:
         return self._predict_batch(make_batch(self._prepared(x)))
 
 
-def _with_validation(source, split, validation_data, batch_size, steps, prepare):
+def _with_validation(source, split, validation_data, batch_size, prepare):
     """The sources of the batches to train and to validate on; None for the latter where there is none."""
     if split and validation_data is None:
         if not isinstance(source, ArraySource):
@@ -800,7 +813,7 @@ def _with_validation(source, split, validation_data, batch_size, steps, prepare)
                 "`validation_data` should be a tuple (x, y) or (x, y, sample_weight), or yield such batches. Got "
                 f"{type(validation_data).__name__} of shape {getattr(validation_data, 'shape', None)}."
             )
-        return source, make_source(validation_data, steps=steps, prepare=prepare)
+        return source, make_source(validation_data, prepare=prepare)
     if not isinstance(source, ArraySource) and batch_size is None:
         batch_size = 32
     return source, make_source(*unpack_x_y_sample_weight(validation_data), batch_size, prepare=prepare)
@@ -844,6 +857,14 @@ def _steps(source, steps):
     if steps is None:
         return source.num_batches
     return steps if source.num_batches is None else min(steps, source.num_batches)
+
+
+def _warn_if_short(count, expected):
+    if expected is not None and count < expected:
+        warnings.warn(
+            f"The data ran out after {count} of {expected} batches. It should have enough for the steps of all epochs.",
+            stacklevel=4,
+        )
 
 
 def _within_limit(source, steps):

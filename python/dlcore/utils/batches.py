@@ -59,6 +59,10 @@ class Batches(PyDataset):
         if self._on_epoch_end is not None:
             self._on_epoch_end()
 
+    def as_numpy_iterator(self):
+        """An iterator over the batches of one pass, with NumPy arrays in place of tensors."""
+        return (tree.map_structure(backend.convert_to_numpy, batch) for batch in self)
+
     def map(self, function, num_parallel_calls=None, deterministic=None):
         """function(x), function(x, y) or function(x, y, sample_weight) of every batch."""
 
