@@ -482,7 +482,8 @@ def test_gradients(name):
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first", None])
 def test_blocks_of_pixels_and_channels(data_format):
-    """Pixel (i b + p, j b + q) of channel c is channel (p b + q) C + c of pixel (i, j)."""
+    """Pixel (i b + p, j b + q) of channel c is channel (p b + q) C + c of pixel (i, j); with channels first, channel
+    c b^2 + p b + q, as Keras on JAX and PyTorch have it."""
     b, deep = 2, np.arange(2 * 3 * 4 * 12, dtype="float32").reshape(2, 3, 4, 12)
     wide = np.zeros((2, 6, 8, 3), "float32")
     for p in range(b):
@@ -491,7 +492,8 @@ def test_blocks_of_pixels_and_channels(data_format):
     dlcore.config.set_image_data_format(data_format or "channels_first")
     try:
         if data_format != "channels_last":
-            deep, wide = np.moveaxis(deep, -1, 1), np.moveaxis(wide, -1, 1)
+            deep, wide = np.moveaxis(deep.reshape(2, 3, 4, 4, 3), 3, -1).reshape(deep.shape), np.moveaxis(wide, -1, 1)
+            deep = np.moveaxis(deep, -1, 1)
         np.testing.assert_array_equal(ops.depth_to_space(deep, b, data_format).numpy(), wide)
         np.testing.assert_array_equal(ops.space_to_depth(wide, b, data_format).numpy(), deep)
     finally:

@@ -183,11 +183,11 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
         dx: float, default 1.0.
         axis: int, default -1.
     """
-    y = as_float(y)
+    y, x = as_float(y), tensor(dx if x is None else x)
+    y, x = backend.promote(y, x) if x.ndim else (y, x)
     axis = resolve_axis(axis, y.ndim)
     width = dx
-    if x is not None:
-        x = backend.convert_to_tensor(x, y.dtype)
+    if x.ndim:
         width = diff(x, axis=axis if x.ndim > 1 else -1)
         width = width if x.ndim > 1 else reshape(width, [-1 if a == axis else 1 for a in range(y.ndim)])
     first, last = (slice(None),) * axis + (slice(1, None),), (slice(None),) * axis + (slice(None, -1),)
