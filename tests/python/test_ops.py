@@ -211,7 +211,7 @@ def test_products():
         ops.matmul(a, array(3, 5))
 
 
-@pytest.mark.parametrize("product", [ops.matmul, ops.dot, lambda a, b: ops.einsum("ij,jk", a, b)])
+@pytest.mark.parametrize("product", [ops.matmul, lambda a, b: ops.einsum("ij,jk", a, b)])
 def test_products_of_8_bit_integers_are_added_up_in_32(product):
     a, b = np.array([[100, -120], [3, 4]]), np.array([[100, 1], [2, 3]])
     y = product(ops.cast(a, "int8"), ops.cast(b, "int8"))
@@ -222,6 +222,50 @@ def test_products_of_8_bit_integers_are_added_up_in_32(product):
     check(y, abs(a) @ b % 256)
     y = product(ops.array([[True, False]]), ops.array([[True], [True]]))
     assert y.dtype == "bool" and bool(y)
+
+
+def test_dtypes_of_results():
+    """Where Keras's dtype is not that of the promotion of the operands."""
+    half, byte, small, flag = (ops.ones((2, 2), dtype) for dtype in ("bfloat16", "uint8", "int8", "bool"))
+    for result, dtype in (
+        (ops.full((2,), True), "float32"),
+        (ops.full((2,), byte[0, 0]), "float32"),
+        (ops.matmul(small, small), "int32"),
+        (ops.einsum("ij,jk->ik", small, small), "int32"),
+        (ops.dot(small, small), "int8"),
+        (ops.matmul(byte, byte), "uint8"),
+        (ops.matmul(flag, flag), "bool"),
+        (ops.mod(flag, flag), "int32"),
+        (ops.diff(flag), "bool"),
+        (ops.cumsum(byte), "uint8"),
+        (ops.cumprod(flag), "int32"),
+        (ops.max(byte, initial=1.5), "uint8"),
+        (ops.round(byte, -1), "uint8"),
+        (ops.clip(byte, 0.5, 2), "float32"),
+        (ops.clip(half, 0.5, 2), "bfloat16"),
+        (ops.angle(half), "bfloat16"),
+        (ops.ldexp(half, 3), "bfloat16"),
+        (ops.linspace(half[0], 2, 3), "bfloat16"),
+        (ops.linspace(0, 2, 3), "float32"),
+        (ops.geomspace(half[0], 2, 3), "bfloat16"),
+    ):
+        assert result.dtype == dtype
+
+
+def test_arrays_of_dtypes_without_a_tensor_are_widened():
+    for dtype, wide in (("int16", "int32"), ("uint16", "int32"), ("uint32", "int64")):
+        x = ops.convert_to_tensor(np.array([1, 2, 3], dtype))
+        assert x.dtype == wide and x.numpy().tolist() == [1, 2, 3]
+        assert ops.convert_to_tensor(np.array([1, 2], dtype), "float32").numpy().tolist() == [1.0, 2.0]
+
+
+def test_view_refuses_what_does_not_fit():
+    with pytest.raises(ValueError, match="the last axis of float32.*has 12 bytes; float64 needs a multiple of 8"):
+        ops.view(ops.ones((2, 3)), "float64")
+    with pytest.raises(ValueError, match="a scalar of float32 can't be read as int8"):
+        ops.view(ops.ones(()), "int8")
+    with pytest.raises(TypeError, match="can't be read as bool"):
+        ops.view(ops.ones((2,)), "bool")
 
 
 def test_promotion_is_keras():

@@ -111,10 +111,10 @@ def meshgrid(*x, indexing="xy"):
 
 @operation
 def view(x, dtype=None):
-    """x with another dtype of the same bytes is not supported; without dtype, x itself."""
-    if dtype is not None and backend.standardize_dtype(dtype) != tensor(x).dtype:
-        raise NotImplementedError("view: bytes can't be read as another dtype; use ops.cast for the values.")
-    return tensor(x)
+    """The bytes of x as numbers of another dtype, as many as they make along the last axis; without dtype, x itself."""
+    x = tensor(x)
+    dtype = x.dtype if dtype is None else backend.standardize_dtype(dtype)
+    return x if dtype == x.dtype else _core.apply("bitcast", [x], dtype=dtype)
 
 
 # ---- joined

@@ -159,7 +159,8 @@ class CompiledMetrics:
 
 
 def _unique_name(name, output, weighted, taken):
-    """The name of a metric of an output (empty: the only one) in the results: with its prefix, and not one of `taken`."""
+    """The name of a metric in the results: with the prefix of its output, if that is not the only one (then it is empty),
+    and none of `taken`."""
     prefix = f"{output}_" if output else ""
     name = name.removeprefix(prefix)
     if weighted and prefix + name in taken:

@@ -193,8 +193,8 @@ class Trainer:
         return results
 
     def _listed(self, logs):
-        """The values of logs as a list, or the only one: the loss, the compiled metrics of a single output, the losses of
-        several outputs, the metrics of layers, then the others by their names."""
+        """The values of logs as a list, or the only one: the loss, the compiled metrics of a single output, the losses
+        of several outputs, the metrics of layers, then the others by their names."""
         compiled = self._compiled_metrics
         by_name = compiled.metrics if compiled is not None and compiled.of_several_outputs else []
         names = [metric.name for metric in self.metrics if metric not in by_name and metric.name in logs]
