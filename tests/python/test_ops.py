@@ -259,6 +259,12 @@ def test_arrays_of_dtypes_without_a_tensor_are_widened():
         assert ops.convert_to_tensor(np.array([1, 2], dtype), "float32").numpy().tolist() == [1.0, 2.0]
 
 
+def test_bools_are_scattered():
+    places, values = np.array([[2], [0], [2]]), np.array([[True, False], [False, False], [False, True]])
+    found = ops.scatter(places, values, (4, 2))
+    assert found.dtype == "bool" and found.numpy().tolist() == [[False, False], [False] * 2, [True, True], [False] * 2]
+
+
 def test_view_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match="the last axis of float32.*has 12 bytes; float64 needs a multiple of 8"):
         ops.view(ops.ones((2, 3)), "float64")

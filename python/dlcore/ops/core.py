@@ -8,7 +8,7 @@ import numpy as np
 from dlcore import _core, backend, tree
 from dlcore.backend.keras_tensor import KerasTensor, is_keras_tensor
 from dlcore.backend.tensors import Tensor, convert_to_numpy, is_tensor
-from dlcore.ops._common import TO_THE_END, range_of
+from dlcore.ops._common import TO_THE_END, numbers, range_of
 from dlcore.ops.arithmetic import add, clip, negative
 from dlcore.ops.arrangement import flip
 from dlcore.ops.creation import arange
@@ -161,11 +161,12 @@ def scatter(indices, values, shape):
     indices, values = backend.convert_to_tensor(indices), backend.convert_to_tensor(values)
     depth = indices.shape[-1]
     count = int(np.prod(shape[:depth]))
+    dtype, values = values.dtype, numbers(values)
     zeros = _core.tensor(np.zeros((count, *shape[depth:]), "float32"), values.dtype)
     flat = _core.apply("reshape", [indices], shape=[-1, depth])
     updates = _core.apply("reshape", [values], shape=[-1, *shape[depth:]])
     added = _core.apply("scatter_add", [zeros, _flat_rows(flat, shape[:depth]), updates], axis=0)
-    return _core.apply("reshape", [added], shape=list(shape))
+    return backend.convert_to_tensor(_core.apply("reshape", [added], shape=list(shape)), dtype)
 
 
 _OF_SEGMENTS = {"max": segment_max, "min": segment_min, "mul": segment_prod}
@@ -216,7 +217,7 @@ def unstack(x, num=None, axis=0):
     count = num if num is not None else x.shape[axis]
     if count is None:
         raise ValueError(f"unstack: the size of axis {axis} of {x.shape} is not known; give num=.")
-    parts = _core.apply("split", [x], sizes=[1] * count, axis=axis)
+    parts = _core.apply("split", [x], sizes=[1] * count, axis=axis) if count else ()
     return [squeeze(part, axis) for part in (parts if isinstance(parts, tuple) else [parts])]
 
 

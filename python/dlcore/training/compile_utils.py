@@ -159,8 +159,7 @@ class CompiledMetrics:
 
 
 def _unique_name(name, output, weighted, taken):
-    """The name of a metric in the results: with the prefix of its output, if that is not the only one (then it is empty),
-    and none of `taken`."""
+    """The name of a metric in the results, none of `taken`: with the prefix of its output, empty for the only one."""
     prefix = f"{output}_" if output else ""
     name = name.removeprefix(prefix)
     if weighted and prefix + name in taken:
