@@ -257,6 +257,9 @@ def test_arrays_of_dtypes_without_a_tensor_are_widened():
         x = ops.convert_to_tensor(np.array([1, 2, 3], dtype))
         assert x.dtype == wide and x.numpy().tolist() == [1, 2, 3]
         assert ops.convert_to_tensor(np.array([1, 2], dtype), "float32").numpy().tolist() == [1.0, 2.0]
+        model = dlcore.Sequential([dlcore.Input((3,)), dlcore.layers.Dense(1, kernel_initializer="ones")])
+        rows = np.array([[1, 2, 3]], dtype)
+        assert float(model(rows)[0, 0]) == float(model.predict(rows, verbose=0)[0, 0]) == 6.0
 
 
 def test_bools_are_scattered():
