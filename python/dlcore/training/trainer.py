@@ -195,11 +195,13 @@ class Trainer:
     def _listed(self, logs):
         """The values of logs as a list, or the only one: the loss, the compiled metrics of a single output, the losses
         of several outputs, the metrics of layers, then the others by their names."""
+        if len(logs) == 1:
+            return next(iter(logs.values()))
         compiled = self._compiled_metrics
         by_name = compiled.metrics if compiled is not None and compiled.of_several_outputs else []
-        names = [metric.name for metric in self.metrics if metric not in by_name and metric.name in logs]
-        values = [logs[name] for name in [*names, *sorted(set(logs) - set(names))]]
-        return values[0] if len(values) == 1 else values
+        metrics = self._metrics_of_steps or self.metrics
+        names = [metric.name for metric in metrics if metric not in by_name and metric.name in logs]
+        return [logs[name] for name in [*names, *sorted(set(logs) - set(names))]]
 
     # ---- steps: what one batch does
 
