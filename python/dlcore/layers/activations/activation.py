@@ -172,8 +172,8 @@ class Softmax(_Elementwise):
     Args:
         axis: int or list of ints, default -1.
 
-    The call takes an optional bool `mask` of a shape that broadcasts to that of the input: False entries get 0, all where
-    all are False.
+    The call takes an optional bool `mask` of a shape that broadcasts to that of the input: False entries get 0, all
+    where all are False.
     """
 
     def __init__(self, axis=-1, **kwargs):
