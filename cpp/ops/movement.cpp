@@ -512,6 +512,27 @@ TableCopy pad_copy(const TensorSpec& x, const PadAttrs& pad) {
   return copy;
 }
 
+/// The same bytes as elements of another size: the last axis grows or shrinks to hold them.
+Specs infer_bitcast(SpecSpan in, const Attrs& attrs) {
+  expect_inputs(in, 1);
+  const TensorSpec& x = in[0];
+  const DType dtype = attrs.dtype("dtype", x.dtype);
+  const auto before = static_cast<std::int64_t>(size_of(x.dtype)), after = static_cast<std::int64_t>(size_of(dtype));
+  if (dtype == DType::Bool && x.dtype != DType::Bool)
+    throw type_error("the bytes of ", x, " can't be read as bool, which are 0 and 1 only; compare with 0.");
+  Shape shape = x.shape;
+  if (before == after) return {{dtype, shape}};
+  if (shape.rank() == 0) throw value_error("a scalar of ", x.dtype, " can't be read as ", dtype, ", of another size.");
+  std::int64_t& last = shape[shape.rank() - 1];
+  if (last != Shape::kUnknown) {
+    if (last * before % after)
+      throw value_error("the last axis of ", x, " has ", last * before, " bytes; ", dtype, " needs a multiple of ",
+                        after, ".");
+    last = last * before / after;
+  }
+  return {{dtype, shape}};
+}
+
 Kernel plan_copy(SpecSpan in, SpecSpan, const Attrs&) {
   const std::int64_t bytes = static_cast<std::int64_t>(in[0].bytes());
   return {.run = [bytes](const Buffers& b) { copy_bytes(b.in[0], b.out[0], bytes); }, .label = "copy"};
@@ -732,6 +753,7 @@ void register_movement() {
   register_primitive({.name = "copy", .infer = infer_same, .plan = plan_copy, .vjp = [](const VjpContext& c) {
                         return std::vector<Tensor>{c.dout[0]};
                       }});
+  register_primitive({.name = "bitcast", .infer = infer_bitcast, .plan = plan_copy});
   register_primitive({.name = "optimization_barrier",
                       .infer = infer_same,
                       .plan = nullptr,

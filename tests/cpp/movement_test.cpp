@@ -425,6 +425,19 @@ TEST(Copy, HasBytesOfItsOwn) {
   EXPECT_EQ(std::memcmp(x.bytes(), y.bytes(), x.spec().bytes()), 0);
 }
 
+TEST(Bitcast, KeepsTheBytes) {
+  const Tensor x = numbered(DType::F32, {3, 4});
+  for (DType dtype : {DType::I32, DType::U8, DType::F64, DType::BF16}) {
+    const Tensor y = apply("bitcast", {x}, {{"dtype", std::string(name_of(dtype))}});
+    EXPECT_EQ(y.dtype(), dtype);
+    EXPECT_EQ(y.shape(), (Shape{3, 16 / static_cast<std::int64_t>(size_of(dtype))}));
+    EXPECT_EQ(std::memcmp(x.bytes(), y.bytes(), x.spec().bytes()), 0);
+  }
+  EXPECT_THROW(apply("bitcast", {numbered(DType::F32, {4, 3})}, {{"dtype", std::string("float64")}}), Error);
+  EXPECT_THROW(apply("bitcast", {Tensor::scalar(DType::F32, 1)}, {{"dtype", std::string("int8")}}), Error);
+  EXPECT_THROW(apply("bitcast", {x}, {{"dtype", std::string("bool")}}), Error);
+}
+
 TEST(Constants, FullLikeConvertsTheNumber) {
   const Tensor like = Tensor::empty(DType::F32, {3, 5});
   for (DType dtype :

@@ -204,6 +204,13 @@ TEST(Pointwise, DivisionsAndPowers) {
   }
 }
 
+TEST(Pointwise, FloatsAreDividedByInfinities) {
+  const float inf = std::numeric_limits<float>::infinity();
+  const Tensor a = vector_of<float>({5, -5, 5, -5, 0}), b = vector_of<float>({inf, inf, -inf, -inf, inf});
+  EXPECT_EQ(numbers_of<float>(apply("floor_divide", {a, b})), (std::vector<float>{0, -1, -1, 0, 0}));
+  EXPECT_TRUE(std::isnan(at(apply("floor_divide", {vector_of<float>({inf}), vector_of<float>({inf})}), 0)));
+}
+
 TEST(Pointwise, IntegersHaveNoUndefinedCorners) {
   const std::int32_t lowest = std::numeric_limits<std::int32_t>::min();
   const Tensor a = vector_of<std::int32_t>({lowest, lowest, 7, -7}), b = vector_of<std::int32_t>({-1, 1, 0, 0});

@@ -39,6 +39,7 @@ TEST(Movement, Copies) {
     expect_same("tile", {x}, {{"repeats", Integers{2, 1, 3}}});
     expect_same("flip", {x}, {{"axes", Integers{0, 2}}});
     expect_same("copy", {x});
+    expect_same("bitcast", {x}, {{"dtype", std::string("uint8")}});
     expect_same("full_like", {x}, {{"value", 1.0}});
     expect_same(
         "iota_like", {x},

@@ -10,6 +10,8 @@ import numpy as np
 SEQUENCE, IMAGE, VECTOR, VOLUME, SOUND = (2, 5, 3), (2, 6, 7, 4), (4, 6), (2, 4, 5, 3, 2), (2, 40, 2)
 MASK = np.array([[1, 1, 0, 1, 0], [0, 1, 1, 1, 1]], bool)
 TAIL_MASK = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], bool)
+# Of an attention: the second query sees nothing.
+NOTHING = (np.arange(40).reshape(2, 4, 5) % 3 > 0) & (np.arange(4) != 1)[:, None]
 TRAINING = {"training": True}
 
 # name: (constructor, input shapes, arguments of the call)
@@ -18,11 +20,23 @@ CASES = {
     "dense_3d": (lambda L: L.Dense(5, activation="relu"), [SEQUENCE], {}),
     "dense_no_bias": (lambda L: L.Dense(5, use_bias=False), [VECTOR], {}),
     "einsum_dense": (lambda L: L.EinsumDense("abc,cde->abde", (None, 2, 4), bias_axes="de"), [SEQUENCE], {}),
+    "einsum_dense_axes_behind": (
+        lambda L: L.EinsumDense("ab...,bc->ac...", 4, bias_axes="c", activation="tanh"),
+        [SEQUENCE],
+        {},
+    ),
     "leaky_relu": (lambda L: L.LeakyReLU(), [VECTOR], {}),
     "prelu": (lambda L: L.PReLU(shared_axes=[1]), [SEQUENCE], {}),
     "elu": (lambda L: L.ELU(0.7), [VECTOR], {}),
     "relu": (lambda L: L.ReLU(max_value=1.0, negative_slope=0.1, threshold=0.2), [VECTOR], {}),
     "softmax": (lambda L: L.Softmax(), [VECTOR], {}),
+    # In the second row nothing is left.
+    "softmax_masked": (
+        lambda L: L.Softmax(),
+        [VECTOR],
+        {"mask": np.arange(24).reshape(4, 6) % 3 > 2 * (np.arange(4) == 1)[:, None]},
+    ),
+    "softmax_masked_axes": (lambda L: L.Softmax(axis=[1, 2]), [SEQUENCE], {"mask": MASK[:, :, None]}),
     "softmax_axis": (lambda L: L.Softmax(axis=1), [SEQUENCE], {}),
     "conv1d": (lambda L: L.Conv1D(4, 3, strides=2, padding="same", activation="relu"), [SEQUENCE], {}),
     "conv1d_causal": (lambda L: L.Conv1D(4, 2, dilation_rate=2, padding="causal"), [SEQUENCE], {}),
@@ -71,6 +85,7 @@ CASES = {
     "up_sampling1d": (lambda L: L.UpSampling1D(3), [SEQUENCE], {}),
     "up_sampling2d": (lambda L: L.UpSampling2D((2, 3)), [IMAGE], {}),
     "up_sampling2d_bilinear": (lambda L: L.UpSampling2D((2, 3), interpolation="bilinear"), [IMAGE], {}),
+    "up_sampling2d_lanczos": (lambda L: L.UpSampling2D((3, 2), interpolation="lanczos3"), [IMAGE], {}),
     "up_sampling3d": (lambda L: L.UpSampling3D((2, 1, 3)), [VOLUME], {}),
     "zero_padding1d": (lambda L: L.ZeroPadding1D((2, 1)), [SEQUENCE], {}),
     "zero_padding2d": (lambda L: L.ZeroPadding2D(((1, 2), (3, 0))), [IMAGE], {}),
@@ -218,6 +233,16 @@ CALLS = {
         [(2, 4, 6), (2, 5, 6)],
         {"value_mask": MASK, "attention_mask": np.arange(40).reshape(2, 4, 5) % 3 > 0},
     ),
+    "multi_head_attention_of_nothing": (
+        lambda L: L.MultiHeadAttention(2, 3),
+        [(2, 4, 6), (2, 5, 6)],
+        {"attention_mask": NOTHING},
+    ),
+    "multi_head_attention_scores_of_nothing": (
+        lambda L: L.MultiHeadAttention(2, 3),
+        [(2, 4, 6), (2, 5, 6)],
+        {"attention_mask": NOTHING, "return_attention_scores": True},
+    ),
     "multi_head_attention_axes": (
         lambda L: L.MultiHeadAttention(2, 3, attention_axes=(2,)),
         [(2, 2, 4, 6), (2, 2, 5, 6)],
@@ -228,6 +253,16 @@ CALLS = {
         lambda L: L.GroupQueryAttention(3, 4, 1, sliding_window=2, use_gate=True, use_bias=False),
         [(2, 5, 6), (2, 5, 6), (2, 5, 6)],
         {"use_causal_mask": True},
+    ),
+    "group_query_attention_of_nothing": (
+        lambda L: L.GroupQueryAttention(3, 4, 2),
+        [(2, 4, 6), (2, 5, 6)],
+        {"attention_mask": NOTHING},
+    ),
+    "group_query_attention_scores_of_nothing": (
+        lambda L: L.GroupQueryAttention(3, 4, 2),
+        [(2, 4, 6), (2, 5, 6)],
+        {"attention_mask": NOTHING, "return_attention_scores": True},
     ),
     "group_query_attention_masks": (
         lambda L: L.GroupQueryAttention(2, 2, 2),

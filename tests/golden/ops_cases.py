@@ -220,9 +220,115 @@ for _mode in ("constant", "nearest", "wrap", "mirror", "reflect"):
     CASES[f"affine_{_mode}"] = (lambda O, x, m=_mode: O.image.affine_transform(x, SHIFT, "bilinear", m, 0.25), IMAGES)
     CASES[f"map_nearest_{_mode}"] = (lambda O, x, c, m=_mode: O.image.map_coordinates(x, c, 0, m), MATRIX, PLACES)
 
+BOOLS, TRUE = integers(0, 2, 3, 3).astype(bool), np.ones((3, 3), bool)
+BYTES, MORE_BYTES = integers(-100, 100, 3, 4, dtype="int8"), integers(-100, 100, 4, 2, dtype="int8")
+NOTHING = np.zeros((3, 0), "float32")
+CORNER = np.array([-1.5, -1.0, -0.0, 0.0, 0.25, 1.0, 6.0, 7.0], "float32")
+LARGE = np.array([3e38, 1e30, -2e20, 0.0, 5.0, np.inf, -np.inf], "float32")
+CASES |= {
+    "bools": (
+        lambda O, x, y: (
+            *(O.mod(x, y), O.fmod(x, y), O.square(x), O.diff(x), O.diff(x, 2, 0), O.diag(x[0]), O.diagflat(x)),
+            *(O.matmul(x, y), O.dot(x, y), O.inner(x, y), O.tensordot(x, y, 1), O.einsum("ij,jk->ik", x, y)),
+            *(O.vdot(x, y), O.cumsum(x, 0), O.cumprod(x, 1)),
+        ),
+        BOOLS,
+        TRUE,
+    ),
+    "bytes": (
+        lambda O, x, y: (O.matmul(x, y), O.einsum("ij,jk->ik", x, y), O.dot(x, y), O.tensordot(x, y, 1)),
+        BYTES,
+        MORE_BYTES,
+    ),
+    "bytes_cumulated": (lambda O, x: (O.cumsum(x), O.cumprod(x, 1), O.nancumsum(x, 0), O.nancumprod(x)), BYTES),
+    "no_elements": (
+        lambda O, x: (
+            *(O.dot(x, O.transpose(x)), O.inner(x, x), O.tensordot(x, x, [[1], [1]]), O.einsum("ij,kj->ik", x, x)),
+            *(O.quantile(O.transpose(x), 0.5, 1), *O.fft((x, x)), *O.unstack(O.transpose(x))),
+        ),
+        NOTHING,
+    ),
+    "initial": (
+        lambda O, x, y: (
+            *(O.max(x, axis=1, initial=3.0), O.min(x, axis=1, keepdims=True, initial=-2.0), O.max(x, initial=1.0)),
+            *(O.max(y, axis=0, initial=0.5), O.min(y, initial=-9.0)),
+        ),
+        NOTHING,
+        MATRIX,
+    ),
+    "over_no_axes": (
+        lambda O, x: (O.sum(x, axis=()), O.mean(x, axis=[]), O.max(x, axis=()), O.var(x, axis=(), keepdims=True)),
+        MATRIX,
+    ),
+    "nan_in_order": (
+        lambda O, x: (O.median(x), O.median(x, 1), O.quantile(x, [0.2, 0.7], 1, "lower"), O.percentile(x, 30.0, 0)),
+        HOLES[1:],
+    ),
+    "nan_spread": (lambda O, x: (O.nanvar(x, 1), O.nanstd(x), O.nanmean(x, 0, True)), HOLES[1:]),
+    "nan_and_infinite": (lambda O, x: O.nanvar(x), SPECIAL),
+    "infinite": (lambda O, x, y: (O.logaddexp(x, y), O.logaddexp2(x, y), O.hypot(x, y)), LARGE, LARGE[::-1].copy()),
+    "infinite_equal": (lambda O, x: (O.logaddexp(x, x), O.hypot(x, 1.0), O.floor_divide(5.0, x)), LARGE),
+    "floor_divide_infinite": (
+        lambda O, x: (O.floor_divide(x, np.inf), O.floor_divide(x, -np.inf), O.mod(x, np.inf)),
+        MATRIX,
+    ),
+    "logaddexp": (lambda O, x, y: (O.logaddexp(x, y), O.hypot(x, y)), MATRIX, floats(4, 5)),
+    "round": (lambda O, x, y: (O.round(x, -1), O.round(x, 2), O.round(y, 1)), WHOLE, MATRIX),
+    "saturate_cast": (
+        lambda O, x, y, z: (
+            *(O.saturate_cast(x, "uint8"), O.saturate_cast(y, "uint8"), O.saturate_cast(y, "bool")),
+            *(O.saturate_cast(z, "float16"), O.saturate_cast(z, "int8")),
+        ),
+        WHOLE,
+        BYTES,
+        LARGE,
+    ),
+    "clip": (lambda O, x, y: (O.clip(x, -1.5, 20.5), O.clip(x, -2, 7), O.clip(y, -1, 1)), WHOLE, MATRIX),
+    "array_split": (lambda O, x, y: (*O.array_split(x, 3), *O.array_split(y, 6, axis=2)), VECTOR, CUBE),
+    "correlate": (
+        lambda O, x, y: tuple(O.correlate(a, b, m) for a, b in ((x, y), (y, x)) for m in ("valid", "same", "full")),
+        VECTOR,
+        floats(4),
+    ),
+    "cross_flat": (
+        lambda O, x, y: (O.cross(x, y[:, :2]), O.cross(x, y), O.cross(y, x), O.cross(x, x[::-1])),
+        floats(4, 2),
+        floats(4, 3),
+    ),
+    "scatter_update": (
+        lambda O, x, y: tuple(
+            O.scatter_update(x, np.array([[0], [2], [0]]), y, m) for m in ("max", "min", "mul", "add")
+        ),
+        MATRIX,
+        floats(3, 5),
+    ),
+    "celu": (lambda O, x: (O.celu(x), O.celu(x, 0.5), O.celu(x, 2.0)), CORNER),
+    "relu6": (lambda O, x: (O.relu6(x), O.hard_sigmoid(x * 3.0)), CORNER),
+    "erfinv": (lambda O, x: O.erfinv(x * 0.125), CORNER[:-1]),
+    "ldexp_small": (lambda O, x, y: O.ldexp(x, y), MATRIX.astype("float16"), integers(-9, 20, 4, 5)),
+    "linspace": (
+        lambda O, x: (O.linspace(x, 2, 5), O.linspace(0, x, 3, False, axis=1), O.geomspace(x + 5, 9, 4)),
+        VECTOR,
+    ),
+    "blocks_of_channels": (
+        lambda O, x: (O.depth_to_space(x, 2, "channels_first"), O.space_to_depth(x, 2, "channels_first")),
+        floats(2, 8, 4, 6),
+    ),
+    "view": (
+        lambda O, x: (O.view(x, "int32"), O.view(x, "uint8"), O.view(x), O.view(O.view(x, "float16"), "float32")),
+        floats(3, 4),
+    ),
+    "trapezoid_places": (lambda O, x, y: O.trapezoid(x, y), MATRIX.astype("float16"), floats(4, 5)),
+    # Away from halves, which Keras's backends round differently.
+    "map_integers": (lambda O, x, c: O.image.map_coordinates(x, c, 1, "nearest"), WHOLE, PLACES + 0.0123),
+    "affine_uint8": (lambda O, x: O.image.affine_transform(x, SHIFT * 0.987), (IMAGES * 255).astype("uint8")),
+}
+
 # Whose gradients are not compared: they are none, or differ by choice where the function has a corner.
 NO_GRADIENT = {
     "signs", "segments", "allclose", "heaviside", "fmax", "isin", "ctc_decode", "ctc_decode_repeats", "ctc_beam",
     "histogram", "jvp", "nan_variances", "nan_reductions", "nan_cumulated", "nan_quantiles", "lu_factor", "qr",
-    "qr_complete", "fabs", "ptp", "matrix_rank", "nextafter",
+    "qr_complete", "fabs", "ptp", "matrix_rank", "nextafter", "no_elements", "initial", "over_no_axes", "nan_in_order",
+    "nan_and_infinite", "infinite", "infinite_equal", "floor_divide_infinite", "saturate_cast", "view", "bools",
+    "linspace", "ldexp_small", "trapezoid_places", "clip", "scatter_update",
 }  # fmt: skip

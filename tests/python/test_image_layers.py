@@ -375,3 +375,11 @@ def test_training_with_augmentation():
 def test_errors(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_grey_images_keep_their_dtype(training):
+    images = np.arange(24, dtype="uint8").reshape(1, 2, 4, 3)
+    grey = layers.RandomGrayscale(1.0)(images, training=training)
+    assert grey.dtype == "uint8"
+    np.testing.assert_array_equal(grey, ops.image.rgb_to_grayscale(images).numpy() * np.ones(3) if training else images)

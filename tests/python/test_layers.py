@@ -257,6 +257,17 @@ def test_masks_travel():
     np.testing.assert_allclose(model.predict(tokens)[0], short.numpy()[0], rtol=1e-5)
 
 
+def test_mask_is_that_of_the_first_outputs():
+    """A layer with several outputs may give a mask for the first only, while another output carries its own."""
+    tokens = np.array([[3, 1, 2, 0, 0], [1, 2, 3, 4, 1]])
+    x = layers.Embedding(5, 4, mask_zero=True)(tokens)
+    for layer in (layers.MultiHeadAttention(2, 3), layers.GroupQueryAttention(3, 4, 2)):
+        outputs, scores = layer(x, x, return_attention_scores=True)
+        np.testing.assert_array_equal(outputs._keras_mask, tokens != 0)
+    outputs, scores = layers.Attention()([x, x], return_attention_scores=True)
+    np.testing.assert_array_equal(outputs._keras_mask, tokens != 0)
+
+
 def test_masked_steps_do_not_count_in_the_loss():
     tokens = np.array([[3, 1, 0, 0], [1, 2, 3, 4]])
     y = np.random.RandomState(0).rand(2, 4, 1).astype("float32")
@@ -334,6 +345,8 @@ def test_stateful():
     continued = layer(x[:, 3:]).numpy()
     layer.reset_state()
     np.testing.assert_allclose(layer(x).numpy(), continued, rtol=1e-5)
+    # What it remembers is no weight, as in Keras.
+    assert len(layer.get_weights()) == 3 and not layer.non_trainable_weights
     with pytest.raises(ValueError, match="stateful, so the batch size must be known"):
         layers.LSTM(4, stateful=True)(keras.Input((3, 3)))
     model = keras.Sequential([keras.Input(batch_shape=(2, 3, 3)), layers.LSTM(4, stateful=True), layers.Dense(1)])

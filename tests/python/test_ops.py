@@ -211,7 +211,7 @@ def test_products():
         ops.matmul(a, array(3, 5))
 
 
-@pytest.mark.parametrize("product", [ops.matmul, ops.dot, lambda a, b: ops.einsum("ij,jk", a, b)])
+@pytest.mark.parametrize("product", [ops.matmul, lambda a, b: ops.einsum("ij,jk", a, b)])
 def test_products_of_8_bit_integers_are_added_up_in_32(product):
     a, b = np.array([[100, -120], [3, 4]]), np.array([[100, 1], [2, 3]])
     y = product(ops.cast(a, "int8"), ops.cast(b, "int8"))
@@ -222,6 +222,59 @@ def test_products_of_8_bit_integers_are_added_up_in_32(product):
     check(y, abs(a) @ b % 256)
     y = product(ops.array([[True, False]]), ops.array([[True], [True]]))
     assert y.dtype == "bool" and bool(y)
+
+
+def test_dtypes_of_results():
+    """Where Keras's dtype is not that of the promotion of the operands."""
+    half, byte, small, flag = (ops.ones((2, 2), dtype) for dtype in ("bfloat16", "uint8", "int8", "bool"))
+    for result, dtype in (
+        (ops.full((2,), True), "float32"),
+        (ops.full((2,), byte[0, 0]), "float32"),
+        (ops.matmul(small, small), "int32"),
+        (ops.einsum("ij,jk->ik", small, small), "int32"),
+        (ops.dot(small, small), "int8"),
+        (ops.matmul(byte, byte), "uint8"),
+        (ops.matmul(flag, flag), "bool"),
+        (ops.mod(flag, flag), "int32"),
+        (ops.diff(flag), "bool"),
+        (ops.cumsum(byte), "uint8"),
+        (ops.cumprod(flag), "int32"),
+        (ops.max(byte, initial=1.5), "uint8"),
+        (ops.round(byte, -1), "uint8"),
+        (ops.clip(byte, 0.5, 2), "float32"),
+        (ops.clip(half, 0.5, 2), "bfloat16"),
+        (ops.angle(half), "bfloat16"),
+        (ops.ldexp(half, 3), "bfloat16"),
+        (ops.linspace(half[0], 2, 3), "bfloat16"),
+        (ops.linspace(0, 2, 3), "float32"),
+        (ops.geomspace(half[0], 2, 3), "bfloat16"),
+    ):
+        assert result.dtype == dtype
+
+
+def test_arrays_of_dtypes_without_a_tensor_are_widened():
+    for dtype, wide in (("int16", "int32"), ("uint16", "int32"), ("uint32", "int64")):
+        x = ops.convert_to_tensor(np.array([1, 2, 3], dtype))
+        assert x.dtype == wide and x.numpy().tolist() == [1, 2, 3]
+        assert ops.convert_to_tensor(np.array([1, 2], dtype), "float32").numpy().tolist() == [1.0, 2.0]
+        model = dlcore.Sequential([dlcore.Input((3,)), dlcore.layers.Dense(1, kernel_initializer="ones")])
+        rows = np.array([[1, 2, 3]], dtype)
+        assert float(model(rows)[0, 0]) == float(model.predict(rows, verbose=0)[0, 0]) == 6.0
+
+
+def test_bools_are_scattered():
+    places, values = np.array([[2], [0], [2]]), np.array([[True, False], [False, False], [False, True]])
+    found = ops.scatter(places, values, (4, 2))
+    assert found.dtype == "bool" and found.numpy().tolist() == [[False, False], [False] * 2, [True, True], [False] * 2]
+
+
+def test_view_refuses_what_does_not_fit():
+    with pytest.raises(ValueError, match="the last axis of float32.*has 12 bytes; float64 needs a multiple of 8"):
+        ops.view(ops.ones((2, 3)), "float64")
+    with pytest.raises(ValueError, match="a scalar of float32 can't be read as int8"):
+        ops.view(ops.ones(()), "int8")
+    with pytest.raises(TypeError, match="can't be read as bool"):
+        ops.view(ops.ones((2,)), "bool")
 
 
 def test_promotion_is_keras():
@@ -482,7 +535,8 @@ def test_gradients(name):
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first", None])
 def test_blocks_of_pixels_and_channels(data_format):
-    """Pixel (i b + p, j b + q) of channel c is channel (p b + q) C + c of pixel (i, j)."""
+    """Pixel (i b + p, j b + q) of channel c is channel (p b + q) C + c of pixel (i, j); with channels first, channel
+    c b^2 + p b + q, as Keras on JAX and PyTorch have it."""
     b, deep = 2, np.arange(2 * 3 * 4 * 12, dtype="float32").reshape(2, 3, 4, 12)
     wide = np.zeros((2, 6, 8, 3), "float32")
     for p in range(b):
@@ -491,7 +545,8 @@ def test_blocks_of_pixels_and_channels(data_format):
     dlcore.config.set_image_data_format(data_format or "channels_first")
     try:
         if data_format != "channels_last":
-            deep, wide = np.moveaxis(deep, -1, 1), np.moveaxis(wide, -1, 1)
+            deep, wide = np.moveaxis(deep.reshape(2, 3, 4, 4, 3), 3, -1).reshape(deep.shape), np.moveaxis(wide, -1, 1)
+            deep = np.moveaxis(deep, -1, 1)
         np.testing.assert_array_equal(ops.depth_to_space(deep, b, data_format).numpy(), wide)
         np.testing.assert_array_equal(ops.space_to_depth(wide, b, data_format).numpy(), deep)
     finally:

@@ -64,10 +64,36 @@ def test_one_step_by_hand():
     assert model.train_on_batch(x, y) == pytest.approx(10.0)
     w, b = model.get_weights()
     assert w[0, 0] == pytest.approx(1.0) and b[0] == pytest.approx(0.6)
-    # The loss of this batch alone, as in Keras 3.15.
+    # The loss of this batch, not the mean of both.
     second = ((1 + 0.6 - 2) ** 2 + (2 + 0.6 - 4) ** 2) / 2
     assert model.train_on_batch(x, y) == pytest.approx(second, rel=1e-5)
-    assert model.test_on_batch(x, y, return_dict=True)["loss"] >= 0
+    third = model.evaluate(x, y, verbose=0)
+    assert model.test_on_batch(x, y, return_dict=True)["loss"] == pytest.approx(third, rel=1e-5)
+    assert model.test_on_batch(x[:1], y[:1]) != pytest.approx(third, rel=1e-3)
+
+
+def test_names_and_order_of_results():
+    """As Keras 3.15 names and lists them, but that it lists a metric twice whose name is in both arguments."""
+    x, y, weights = np.ones((4, 2)), np.array([0, 1, 2, 0]), np.array([1.0, 0.0, 0.0, 0.0])
+    model = classifier(weighted_metrics=["accuracy"], metrics=["accuracy", "sparse_categorical_accuracy"])
+    results = model.evaluate(x, y, sample_weight=weights, verbose=0, return_dict=True)
+    names = ["loss", "accuracy", "sparse_categorical_accuracy", "weighted_accuracy"]
+    assert list(results) == sorted(names)
+    found = int(model.predict(x, verbose=0)[0].argmax())
+    assert results["accuracy"] == pytest.approx(np.mean(y == found))
+    assert results["weighted_accuracy"] == float(found == 0)
+    assert model.evaluate(x, y, sample_weight=weights, verbose=0) == pytest.approx([results[name] for name in names])
+
+    inputs = keras.Input((2,))
+    heads = [layers.Dense(1, name=name)(inputs) for name in ("b", "a")]
+    model = keras.Model(inputs, heads)
+    model.compile("sgd", ["mse", "mae"], metrics=[["mae"], ["mse", "mae"]], weighted_metrics=[["mae"], None])
+    names = ["loss", "b_loss", "a_loss", "a_mae", "a_mse", "b_mae", "b_weighted_mae"]
+    targets = [np.zeros((4, 1)), np.ones((4, 1))]
+    for call in (model.evaluate, model.test_on_batch):
+        results = call(x, targets, return_dict=True)
+        assert sorted(results) == sorted(names)
+        assert call(x, targets) == pytest.approx([results[name] for name in names])
 
 
 def test_last_batch_is_smaller():

@@ -322,11 +322,14 @@ __device__ inline T op_mod(T a, T b) {
   }
   return r != T(0) && (r < T(0)) != (b < T(0)) ? static_cast<T>(r + b) : r;
 }
-/// Integer division by zero gives 0; float division follows IEEE.
+/// Integer division by zero gives 0; float division follows IEEE: by an infinity it gives 0, or -1 where signs differ.
 template <class T>
 __device__ inline T op_floor_divide(T a, T b) {
   if constexpr (is_real<T>) {
-    return b == T(0) ? a / b : rint((a - op_mod(a, b)) / b);
+    if (b == T(0)) return a / b;
+    const T r = op_mod(a, b);
+    if (isinf(b)) return r == a ? T(0) : r == b ? T(-1) : r;
+    return rint((a - r) / b);
   } else {
     if (b == T(0)) return T(0);
     if (is_signed<T> && b == static_cast<T>(-1)) return op_neg(a);

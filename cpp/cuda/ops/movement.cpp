@@ -54,7 +54,7 @@ Kernel plan_pad(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& co
           .label = "pad"};
 }
 
-/// Passes its first inputs on, as copy and custom_gradient do.
+/// Passes its first inputs on, as copy, bitcast and custom_gradient do.
 Kernel plan_copies(SpecSpan, SpecSpan out, const Attrs&, const Context& context) {
   std::vector<std::size_t> bytes;
   Kernel kernel;
@@ -96,6 +96,7 @@ void register_movement() {
     return kernel;
   });
   register_kernel("custom_gradient", plan_copies);
+  register_kernel("bitcast", plan_copies);
   register_kernel("full_like", plan_full_like);
   register_kernel("iota_like", plan_iota_like);
 }

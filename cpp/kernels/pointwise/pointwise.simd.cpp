@@ -109,13 +109,15 @@ DLCORE_INLINE T floor_mod(T a, T b) {
     return r != 0 && (r < 0) != (b < 0) ? static_cast<T>(r + b) : r;
   }
 }
-/// Integer division by zero gives 0; float division follows IEEE.
+/// Integer division by zero gives 0; float division follows IEEE: by an infinity it gives 0, or -1 where signs differ.
 template <class T>
 DLCORE_INLINE T floor_divide(T a, T b) {
-  if constexpr (std::is_same_v<T, float>) {
-    return b == 0 ? a / b : __builtin_rintf((a - floor_mod(a, b)) / b);
-  } else if constexpr (std::is_same_v<T, double>) {
-    return b == 0 ? a / b : __builtin_rint((a - floor_mod(a, b)) / b);
+  if constexpr (std::is_floating_point_v<T>) {
+    if (b == 0) return a / b;
+    const T r = floor_mod(a, b);
+    if (__builtin_isinf(b)) return r == a ? T{0} : r == b ? T{-1} : r;
+    if constexpr (std::is_same_v<T, float>) return __builtin_rintf((a - r) / b);
+    return static_cast<T>(__builtin_rint((a - r) / b));
   } else {
     if (b == 0) return 0;
     if (std::is_signed_v<T> && b == static_cast<T>(-1)) return static_cast<T>(wrapping<T>(0) - wrapping<T>(a));

@@ -10,7 +10,7 @@ DTYPES = ("bool", "uint8", "int8", "int32", "int64", "float16", "bfloat16", "flo
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 INTEGERS = ("uint8", "int8", "int32", "int64")
 # Storage for NumPy dtypes that have no tensor of their own.
-_WIDENED = {"int16": "int32", "uint16": "int32", "uint32": "int64", "uint64": "int64", "float128": "float64"}
+WIDENED = {"int16": "int32", "uint16": "int32", "uint32": "int64", "uint64": "int64", "float128": "float64"}
 _ALIASES = {float: "float32", int: "int32", bool: "bool", "half": "float16", "float": "float32", "int": "int32"}
 
 
@@ -26,7 +26,7 @@ def standardize_dtype(dtype):
         name = getattr(dtype, "name", None) or np.dtype(dtype).name
     except TypeError:
         name = str(dtype)
-    name = _WIDENED.get(name, name)
+    name = WIDENED.get(name, name)
     if name not in DTYPES:
         raise ValueError(f"Unknown dtype: {dtype!r}. Expected one of {', '.join(DTYPES)}.")
     return name

@@ -71,7 +71,7 @@ def _from_array(x, dtype):
         )
     if dtype is None:
         dtype = _default_dtype(x, array)
-    return _core.tensor(array, dtype)
+    return _core.tensor(array.astype(dtypes.WIDENED.get(array.dtype.name, array.dtype), copy=False), dtype)
 
 
 def _short(x):

@@ -606,14 +606,13 @@ class Layer(Operation):
                 stacklevel=4,
             )
             return
-        leaves = tree.flatten(outputs)
-        if any(isinstance(y, Tensor) and getattr(y, "_keras_mask", None) is not None for y in leaves):
+        leaves = [y for y in tree.flatten(outputs) if isinstance(y, Tensor)]
+        if all(getattr(y, "_keras_mask", None) is not None for y in leaves):
             return
-        masks = tree.flatten(self.compute_mask(inputs, previous_mask))
-        if len(masks) == len(leaves):
-            for output, mask in zip(leaves, masks):
-                if mask is not None and isinstance(output, Tensor):
-                    output._keras_mask = mask
+        # A layer may have masks for its first outputs only.
+        for output, mask in zip(leaves, tree.flatten(self.compute_mask(inputs, previous_mask))):
+            if mask is not None and getattr(output, "_keras_mask", None) is None:
+                output._keras_mask = mask
 
     # ---- losses
 

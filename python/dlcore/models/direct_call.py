@@ -7,6 +7,9 @@ from dlcore.backend.tensors import Tensor, convert_to_tensor
 from dlcore.backend.variables import active_tapes
 from dlcore.layers.layer import Layer, call_context, structure_revision
 
+# The codes of NumPy's dtypes without a tensor: objects and strings, and the integers and floats that are widened.
+_NO_TENSORS = "OSUhHILQg"
+
 
 class DirectCall:
     """Mixed into models that are graphs of layers.
@@ -28,7 +31,7 @@ class DirectCall:
             return False
         if type(x) is not np.ndarray and type(x) is not Tensor:
             return False
-        if type(x) is np.ndarray and x.dtype.kind in "OSU":
+        if type(x) is np.ndarray and x.dtype.char in _NO_TENSORS:
             return False
         if type(x) is Tensor and hasattr(x, "_keras_mask"):
             return False

@@ -31,6 +31,16 @@ def as_float(x):
     return x if x.dtype in dtypes.FLOATS else backend.convert_to_tensor(x, dtypes.float_dtype(x.dtype))
 
 
+def range_of(dtype):
+    """The least and the greatest finite number of a dtype."""
+    if dtype == "bool":
+        return 0, 1
+    if dtype in dtypes.INTEGERS:
+        return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+    greatest = (2.0 - 2.0**-7) * 2.0**127 if dtype == "bfloat16" else float(np.finfo(dtype).max)
+    return -greatest, greatest
+
+
 def as_indices(x):
     x = tensor(x)
     if x.dtype in ("int32", "int64"):
@@ -40,6 +50,11 @@ def as_indices(x):
     # NaN is to be out of every range, an error: a cast would make it 0.
     is_number, lowest = _core.apply("equal", [x, x]), backend.convert_to_tensor(-math.inf, x.dtype)
     return backend.convert_to_tensor(_core.apply("where", [is_number, x, lowest]), "int64")
+
+
+def numbers(x):
+    """The tensor, or int32 for bools."""
+    return backend.convert_to_tensor(x, "int32") if x.dtype == "bool" else x
 
 
 # What sums and products are where both operands are bools, as in NumPy.
@@ -82,6 +97,12 @@ def sizes_of(shape):
     if isinstance(shape, int):
         return [shape]
     return [-1 if size is None else int(size) for size in shape]
+
+
+def count_of(sizes):
+    """The product of sizes for a shape to reshape to: -1 where one is unknown."""
+    sizes = list(sizes)
+    return -1 if None in sizes else math.prod(sizes)
 
 
 def resolve_axis(axis, rank):

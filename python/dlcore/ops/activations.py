@@ -16,8 +16,9 @@ def relu(x):
 
 @operation
 def relu6(x):
-    """min(max(x, 0), 6)."""
-    return knp.clip(x, 0, 6)
+    """min(max(x, 0), 6), with slope 0 at both."""
+    x = tensor(x)
+    return knp.where(knp.greater_equal(x, 6), 6, relu(x))
 
 
 @operation
@@ -143,8 +144,10 @@ def gelu(x, approximate=True):
 def celu(x, alpha=1.0):
     """max(x, 0) + min(0, alpha * (exp(x / alpha) - 1))."""
     x = as_float(x)
-    below = knp.multiply(knp.expm1(knp.divide(knp.minimum(x, 0.0), alpha)), alpha)
-    return knp.add(relu(x), below)
+    # The slope is 1 from both sides of 0, where those of a maximum and a minimum would be shares of it.
+    positive = knp.greater(x, 0.0)
+    below = knp.multiply(knp.expm1(knp.divide(knp.where(positive, 0.0, x), alpha)), alpha)
+    return knp.where(positive, x, below)
 
 
 @operation
@@ -163,7 +166,7 @@ def tanh_shrink(x):
 @operation
 def hard_tanh(x):
     """x between -1 and 1."""
-    return knp.clip(x, -1.0, 1.0)
+    return knp.clip(x, -1, 1)
 
 
 @operation

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from dlcore import _core, backend
-from dlcore.ops._common import as_float, binary, float_binary, float_unary, own_names, tensor, unary
+from dlcore.ops._common import as_float, binary, float_binary, float_unary, numbers, own_names, range_of, tensor, unary
 from dlcore.ops.creation import zeros_like
 from dlcore.ops.logic import equal, greater, isfinite, isinf, isnan, less, less_equal, logical_and, logical_or, where
 from dlcore.ops.operation import operation
@@ -124,8 +124,8 @@ def floor_divide(x1, x2):
 
 @operation
 def mod(x1, x2):
-    """The remainder of x1 / x2, with the sign of x2."""
-    return binary("mod", x1, x2)
+    """The remainder of x1 / x2, with the sign of x2; of two bools in int32."""
+    return binary("mod", *(numbers(x) for x in backend.promote(x1, x2)))
 
 
 remainder = mod
@@ -134,14 +134,14 @@ remainder = mod
 @operation
 def fmod(x1, x2):
     """The remainder of x1 / x2, with the sign of x1."""
-    a, b = backend.promote(x1, x2)
+    a, b = (numbers(x) for x in backend.promote(x1, x2))
     return multiply(sign(a), mod(absolute(a), absolute(b)))
 
 
 @operation
 def square(x):
-    """x * x."""
-    return unary("square", x)
+    """x * x; of bools in int32."""
+    return unary("square", numbers(tensor(x)))
 
 
 @operation
@@ -179,22 +179,23 @@ def trunc(x):
 
 @operation
 def round(x, decimals=0):
-    """The nearest number of so many decimals; halves go to even."""
-    if decimals == 0:
+    """The nearest number of so many decimals (negative: of tens, hundreds, ...); halves go to even. Keeps the dtype."""
+    x = tensor(x)
+    if decimals == 0 or (decimals > 0 and not backend.is_float_dtype(x.dtype)):
         return unary("round", x)
     scale = 10.0**decimals
-    return divide(unary("round", multiply(x, scale)), scale)
+    return backend.convert_to_tensor(divide(unary("round", multiply(x, scale)), scale), x.dtype)
 
 
 rint = round
 
 
-# dtype: (bits of precision, the smallest positive number, the greatest number).
+# dtype: (bits of precision, the smallest positive number).
 _FLOATS = {
-    "float16": (11, 2.0**-24, 65504.0),
-    "bfloat16": (8, 2.0**-133, (2.0 - 2.0**-7) * 2.0**127),
-    "float32": (24, 2.0**-149, (2.0 - 2.0**-23) * 2.0**127),
-    "float64": (53, 2.0**-1074, (2.0 - 2.0**-52) * 2.0**1023),
+    "float16": (11, 2.0**-24),
+    "bfloat16": (8, 2.0**-133),
+    "float32": (24, 2.0**-149),
+    "float64": (53, 2.0**-1074),
 }
 
 
@@ -207,7 +208,7 @@ def nextafter(x1, x2):
     """
     x1, x2 = (as_float(x) for x in backend.promote(x1, x2))
     dtype = x1.dtype
-    bits, least, greatest = _FLOATS[dtype]
+    bits, least = _FLOATS[dtype]
     unit = 2.0**-bits
     upwards = greater(x2, x1)
     x = x1 if dtype == "float64" else backend.convert_to_tensor(x1, "float32")
@@ -218,9 +219,9 @@ def nextafter(x1, x2):
     step = maximum(multiply(absolute(x), unit * (1.0 + 2.0 * unit)), 0.75 * least)
     moved = divide(where(upwards, add(x, step), subtract(x, step)), scale)
     moved = backend.convert_to_tensor(moved, dtype)
-    ends = [backend.convert_to_tensor(np.array(value), dtype) for value in (least, -least, greatest, -greatest)]
+    ends = [backend.convert_to_tensor(np.array(value), dtype) for value in (least, -least, *range_of(dtype))]
     moved = where(equal(x1, 0.0), where(upwards, *ends[:2]), moved)
-    moved = where(isinf(x1), where(upwards, ends[3], ends[2]), moved)
+    moved = where(isinf(x1), where(upwards, ends[2], ends[3]), moved)
     moved = where(logical_or(isnan(x1), isnan(x2)), math.nan, moved)
     return where(equal(x1, x2), x2, moved)
 
@@ -260,13 +261,8 @@ def _skip_nan(choose, a, b):
 
 @operation
 def clip(x, x_min, x_max):
-    """x, but not below x_min nor above x_max."""
-    x = tensor(x)
-    if x.dtype == "bool":
-        x = backend.convert_to_tensor(x, "int32")
-    return _core.apply(
-        "clip", [x, backend.convert_to_tensor(x_min, x.dtype), backend.convert_to_tensor(x_max, x.dtype)]
-    )
+    """x, but not below x_min nor above x_max, in the dtype in which the three meet."""
+    return _core.apply("clip", backend.promote(numbers(tensor(x)), x_min, x_max))
 
 
 @operation
@@ -288,10 +284,10 @@ def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
     x = tensor(x)
     if not backend.is_float_dtype(x.dtype):
         return x
-    largest = 3.3895314e38 if x.dtype == "bfloat16" else float(np.finfo(x.dtype).max)
+    least, greatest = range_of(x.dtype)
     x = where(isnan(x), nan, x)
-    x = where(equal(x, math.inf), largest if posinf is None else posinf, x)
-    return where(equal(x, -math.inf), -largest if neginf is None else neginf, x)
+    x = where(equal(x, math.inf), greatest if posinf is None else posinf, x)
+    return where(equal(x, -math.inf), least if neginf is None else neginf, x)
 
 
 # ---- closeness

@@ -69,11 +69,15 @@ def dot_product_attention(
         if is_causal:
             causal = causal_mask(scores, part.first_row)
             seen = causal if seen is None else knp.logical_and(seen, causal)
-        if seen is not None:
-            scores = knp.where(seen, scores, -6e4 if scores.dtype == "float16" else -1e30)
+        scores = masked_scores(scores, seen)
         return _core.apply("matmul", [_core.apply("softmax", [scores], axis=-1), v])
 
     return knp.transpose(in_pieces(attend, q, k, v, heads, 2, is_causal), [0, 2, 1, 3])
+
+
+def masked_scores(scores, seen):
+    """The scores, so low where they are not seen that a softmax gives those no weight; where none is, all alike."""
+    return scores if seen is None else knp.where(seen, scores, -3e4 if scores.dtype == "float16" else -1e30)
 
 
 def causal_mask(scores, first=0):

@@ -8,12 +8,13 @@ import numpy as np
 from dlcore import _core, backend, tree
 from dlcore.backend.keras_tensor import KerasTensor, is_keras_tensor
 from dlcore.backend.tensors import Tensor, convert_to_numpy, is_tensor
-from dlcore.ops._common import TO_THE_END
+from dlcore.ops._common import TO_THE_END, numbers, range_of
 from dlcore.ops.arithmetic import add, clip, negative
 from dlcore.ops.arrangement import flip
 from dlcore.ops.creation import arange
 from dlcore.ops.indexing import take
 from dlcore.ops.logic import greater_equal, less, logical_and, where
+from dlcore.ops.math import segment_max, segment_min, segment_prod
 from dlcore.ops.operation import operation
 from dlcore.ops.shapes import broadcast_to, concatenate, reshape, squeeze, stack
 
@@ -42,13 +43,13 @@ def cast(x, dtype):
 
 @operation
 def saturate_cast(x, dtype):
-    """As cast, but values beyond the range of an integer dtype become its ends."""
+    """As cast, but values beyond the range of the dtype become its ends, which are finite."""
     dtype = backend.standardize_dtype(dtype)
     x = backend.convert_to_tensor(x)
-    if dtype in ("uint8", "int8", "int32") and x.dtype != "bool":
-        info = np.iinfo(dtype)
-        low, high = backend.convert_to_tensor(info.min, x.dtype), backend.convert_to_tensor(info.max, x.dtype)
-        x = _core.apply("clip", [x, low, high])
+    if x.dtype != "bool":
+        lows, highs = zip(range_of(x.dtype), range_of(dtype))
+        ends = builtins.max(lows), builtins.min(highs)
+        x = _core.apply("clip", [x, *(backend.convert_to_tensor(end, x.dtype) for end in ends)])
     return backend.convert_to_tensor(x, dtype)
 
 
@@ -160,11 +161,15 @@ def scatter(indices, values, shape):
     indices, values = backend.convert_to_tensor(indices), backend.convert_to_tensor(values)
     depth = indices.shape[-1]
     count = int(np.prod(shape[:depth]))
+    dtype, values = values.dtype, numbers(values)
     zeros = _core.tensor(np.zeros((count, *shape[depth:]), "float32"), values.dtype)
     flat = _core.apply("reshape", [indices], shape=[-1, depth])
     updates = _core.apply("reshape", [values], shape=[-1, *shape[depth:]])
     added = _core.apply("scatter_add", [zeros, _flat_rows(flat, shape[:depth]), updates], axis=0)
-    return _core.apply("reshape", [added], shape=list(shape))
+    return backend.convert_to_tensor(_core.apply("reshape", [added], shape=list(shape)), dtype)
+
+
+_OF_SEGMENTS = {"max": segment_max, "min": segment_min, "mul": segment_prod}
 
 
 @operation
@@ -175,14 +180,22 @@ def scatter_update(inputs, indices, updates, reduction=None):
         inputs: the tensor.
         indices: integers (n, depth); without a reduction each at most once.
         updates: (n, *inputs.shape[depth:]).
-        reduction: None (default): written in place of the elements; `"add"`: added.
+        reduction: None (default): written in place of the elements; `"add"`: added; `"max"`, `"min"`: the greatest or
+            smallest of element and updates; `"mul"`: their product.
 
     Raises:
         ValueError: another reduction.
     """
     x, updates = backend.promote(inputs, updates)
+    if reduction in _OF_SEGMENTS:
+        indices = backend.convert_to_tensor(indices)
+        depth = indices.shape[-1]
+        count = int(np.prod(x.shape[:depth]))
+        rows = [reshape(values, [-1, *x.shape[depth:]]) for values in (x, updates)]
+        places = concatenate([arange(count, dtype="int32"), cast(_flat_rows(indices, x.shape[:depth]), "int32")])
+        return reshape(_OF_SEGMENTS[reduction](concatenate(rows), places, count), x.shape)
     if reduction not in (None, "add"):
-        raise ValueError(f'Unknown reduction: {reduction!r}. Expected None or "add".')
+        raise ValueError(f'Unknown reduction: {reduction!r}. Expected None, "add", "max", "min" or "mul".')
     added = scatter(indices, updates, x.shape)
     if reduction == "add":
         return _core.apply("add", [x, added])
@@ -204,7 +217,7 @@ def unstack(x, num=None, axis=0):
     count = num if num is not None else x.shape[axis]
     if count is None:
         raise ValueError(f"unstack: the size of axis {axis} of {x.shape} is not known; give num=.")
-    parts = _core.apply("split", [x], sizes=[1] * count, axis=axis)
+    parts = _core.apply("split", [x], sizes=[1] * count, axis=axis) if count else ()
     return [squeeze(part, axis) for part in (parts if isinstance(parts, tuple) else [parts])]
 
 

@@ -33,9 +33,9 @@ def full(shape, fill_value, dtype=None):
     Args:
         shape: tuple of ints.
         fill_value: number or tensor that is broadcast.
-        dtype: default that of fill_value.
+        dtype: default `floatx()`.
     """
-    value = backend.convert_to_tensor(fill_value, dtype)
+    value = backend.convert_to_tensor(fill_value, dtype or backend.floatx())
     return _core.apply("broadcast_to", [value], shape=sizes_of(shape))
 
 
@@ -46,7 +46,7 @@ def zeros(shape, dtype=None):
         shape: tuple of ints.
         dtype: default `floatx()`.
     """
-    return full(shape, 0, dtype or backend.floatx())
+    return full(shape, 0, dtype)
 
 
 def ones(shape, dtype=None):
@@ -56,7 +56,7 @@ def ones(shape, dtype=None):
         shape: tuple of ints.
         dtype: default `floatx()`.
     """
-    return full(shape, 1, dtype or backend.floatx())
+    return full(shape, 1, dtype)
 
 
 def empty(shape, dtype=None):
@@ -131,19 +131,26 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
         num: int, default 50.
         endpoint: bool, default True: stop is the last of them.
         retstep: bool, default False: also return the distance.
-        dtype: default `floatx()`.
+        dtype: default: the float dtype in which start and stop meet.
         axis: int, default 0: their axis, where start and stop are arrays.
     """
-    ends = [backend.convert_to_numpy(v) for v in (start, stop)]
+    ends, dtype = _ends(start, stop, dtype)
     values, step = np.linspace(*ends, num, endpoint=endpoint, retstep=True, axis=axis)
-    result = backend.convert_to_tensor(values, dtype or backend.floatx())
+    result = backend.convert_to_tensor(values, dtype)
     return (result, backend.convert_to_tensor(step, result.dtype)) if retstep else result
+
+
+def _ends(start, stop, dtype):
+    """Both as float64 arrays, and the dtype, default the float dtype in which they meet."""
+    ends = [v if isinstance(v, (int, float)) else tensor(v) for v in (start, stop)]
+    dtype = dtype or backend.result_type(*(getattr(v, "dtype", type(v)) for v in ends), float)
+    return [np.asarray(backend.convert_to_numpy(v), "float64") for v in ends], dtype
 
 
 def logspace(start, stop, num=50, endpoint=True, base=10, dtype=None, axis=0):
     """num numbers evenly spaced in their logarithms, from base^start to base^stop. Others as `linspace`."""
-    values = np.logspace(start, stop, num, endpoint=endpoint, base=base, axis=axis)
-    return backend.convert_to_tensor(values, dtype or backend.floatx())
+    ends, dtype = _ends(start, stop, dtype)
+    return backend.convert_to_tensor(np.logspace(*ends, num, endpoint=endpoint, base=base, axis=axis), dtype)
 
 
 def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
@@ -153,11 +160,11 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
         start, stop: numbers or tensors.
         num: int, default 50.
         endpoint: bool, default True: stop is the last number.
-        dtype: of the result.
+        dtype: default: the float dtype in which start and stop meet.
         axis: int, default 0: the axis of the numbers.
     """
-    ends = [backend.convert_to_numpy(v) for v in (start, stop)]
-    return backend.convert_to_tensor(np.geomspace(*ends, num, endpoint=endpoint, axis=axis), dtype or backend.floatx())
+    ends, dtype = _ends(start, stop, dtype)
+    return backend.convert_to_tensor(np.geomspace(*ends, num, endpoint=endpoint, axis=axis), dtype)
 
 
 # ---- matrices of 0 and 1

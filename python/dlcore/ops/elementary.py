@@ -18,7 +18,7 @@ from dlcore.ops.arithmetic import (
     square,
     subtract,
 )
-from dlcore.ops.logic import equal, isinf, isnan, less, logical_or, where
+from dlcore.ops.logic import equal, isinf, isnan, less, logical_and, logical_or, where
 from dlcore.ops.operation import operation
 
 # ---- roots
@@ -44,8 +44,12 @@ def cbrt(x):
 
 @operation
 def hypot(x1, x2):
-    """sqrt(x1^2 + x2^2)."""
-    return sqrt(add(square(x1), square(x2)))
+    """sqrt(x1^2 + x2^2), without overflow."""
+    x1, x2 = (absolute(as_float(x)) for x in backend.promote(x1, x2))
+    large, small = maximum(x1, x2), minimum(x1, x2)
+    ends = logical_or(equal(large, 0.0), isinf(large))
+    ratio = divide(small, where(ends, 1.0, large))
+    return where(ends, large, multiply(large, sqrt(add(1.0, square(ratio)))))
 
 
 # ---- exponentials and logarithms
@@ -98,7 +102,9 @@ def logaddexp(x1, x2):
     """log(exp(x1) + exp(x2)) without overflow."""
     x1, x2 = backend.promote(x1, x2)
     x1, x2 = as_float(x1), as_float(x2)
-    return add(maximum(x1, x2), log1p(exp(negative(absolute(subtract(x1, x2))))))
+    # Two equal infinities have no distance.
+    distance = where(logical_and(isinf(x1), equal(x1, x2)), 0.0, subtract(x1, x2))
+    return add(maximum(x1, x2), log1p(exp(negative(absolute(distance)))))
 
 
 @operation
@@ -110,8 +116,14 @@ def logaddexp2(x1, x2):
 
 @operation
 def ldexp(x1, x2):
-    """x1 * 2^x2."""
-    return multiply(as_float(x1), exp2(x2))
+    """x1 * 2^x2, in x1's dtype."""
+    x1 = as_float(x1)
+    return backend.convert_to_tensor(multiply(x1, power(2.0, backend.convert_to_tensor(x2, _wide(x1.dtype)))), x1.dtype)
+
+
+def _wide(dtype):
+    """float32 for the 16-bit floats, else the dtype itself."""
+    return "float32" if dtype in ("float16", "bfloat16") else dtype
 
 
 # ---- angles
@@ -211,7 +223,8 @@ def rad2deg(x):
 def angle(x):
     """The angle of x on the plane of complex numbers: 0, or pi below 0."""
     x = as_float(x)
-    return where(isnan(x), x, where(signbit(x), math.pi, 0.0))
+    turned = where(signbit(x), *(backend.convert_to_tensor(value, x.dtype) for value in (math.pi, 0.0)))
+    return where(isnan(x), x, turned)
 
 
 @operation

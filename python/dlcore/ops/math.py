@@ -11,6 +11,7 @@ from dlcore.ops._common import as_float, axes_of, float_unary, own_names, polyno
 from dlcore.ops.arithmetic import absolute, add, divide, maximum, multiply, negative, square, subtract
 from dlcore.ops.creation import zeros
 from dlcore.ops.elementary import cos, exp, log, log10, sin, sqrt
+from dlcore.ops.gradients import with_gradient
 from dlcore.ops.logic import equal, greater, isfinite, less, logical_and, where
 from dlcore.ops.operation import operation
 from dlcore.ops.reductions import mean, prod
@@ -27,6 +28,14 @@ def erf(x):
 def erfinv(x):
     """The inverse of the error function: a rational start (Giles 2010) and two steps of Newton's method."""
     x = as_float(x)
+
+    def gradient(inputs, outputs, gradients):
+        return [multiply(gradients[0], multiply(0.5 * math.sqrt(math.pi), exp(square(outputs[0]))))]
+
+    return with_gradient([_erfinv(x)], [x], gradient)[0]
+
+
+def _erfinv(x):
     w = negative(log(multiply(subtract(1.0, x), add(1.0, x))))
     central, tail = subtract(w, 2.5), subtract(sqrt(maximum(w, 5.0)), 3.0)
     near = (2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 2.1858087e-4, -1.25372503e-3)

@@ -7,9 +7,9 @@ import numpy as np
 
 from dlcore import _core, backend
 from dlcore.ops import reductions
-from dlcore.ops._common import as_float, own_names, tensor
+from dlcore.ops._common import as_float, count_of, numbers, own_names, tensor
 from dlcore.ops.arithmetic import multiply, power, subtract
-from dlcore.ops.arrangement import pad
+from dlcore.ops.arrangement import flip, pad
 from dlcore.ops.creation import zeros, zeros_like
 from dlcore.ops.indexing import take
 from dlcore.ops.logic import less_equal, where
@@ -27,8 +27,9 @@ def diag(x, k=0):
         return diagonal(x, k)
     n = x.shape[0] + abs(k)
     rows = max(-k, 0) + np.arange(x.shape[0])
-    flat = _core.apply("scatter_add", [zeros([n * n], x.dtype), tensor(rows * n + rows + k), x], axis=0)
-    return reshape(flat, [n, n])
+    values = numbers(x)
+    flat = _core.apply("scatter_add", [zeros([n * n], values.dtype), tensor(rows * n + rows + k), values], axis=0)
+    return backend.convert_to_tensor(reshape(flat, [n, n]), x.dtype)
 
 
 @operation
@@ -99,18 +100,26 @@ def vander(x, N=None, increasing=False):
 
 
 def _product(a, b):
-    """The product of matrices of one dtype. Elements of 8 bits are added up in 32: two int8 give int32, others their
-    own dtype again."""
-    if a.dtype not in ("int8", "uint8", "bool"):
-        return _core.apply("matmul", [a, b])
-    product = _core.apply("matmul", [_core.apply("cast", [x], dtype="int32") for x in (a, b)])
-    return product if a.dtype == "int8" else _core.apply("cast", [product], dtype=a.dtype)
+    """The matrix product of two tensors of one dtype, in that dtype: of bools and 8-bit integers through int32."""
+    dtype = a.dtype
+    if dtype in ("bool", "uint8", "int8"):
+        a, b = (backend.convert_to_tensor(x, "int32") for x in (a, b))
+    return backend.convert_to_tensor(_core.apply("matmul", [a, b]), dtype)
+
+
+def _summable(operands):
+    """The operands in one dtype, int32 for int8 alone, whose sums of products overflow at once."""
+    operands = backend.promote(*operands)
+    return [backend.convert_to_tensor(x, "int32") for x in operands] if operands[0].dtype == "int8" else operands
 
 
 @operation
 def matmul(x1, x2):
-    """The matrix product over the last two axes; leading axes are broadcast. The product of two int8 is int32."""
-    a, b = backend.promote(x1, x2)
+    """The matrix product over the last two axes; leading axes are broadcast.
+
+    Of bools it is a bool: whether one of the products is true. Of int8 it is int32.
+    """
+    a, b = _summable([x1, x2])
     if a.ndim == 0 or b.ndim == 0:
         raise ValueError(f"matmul: both operands need at least one axis. Received shapes {a.shape} and {b.shape}.")
     left = reshape(a, [1, *a.shape]) if a.ndim == 1 else a
@@ -128,14 +137,14 @@ def dot(x1, x2):
     if a.ndim == 0 or b.ndim == 0:
         return multiply(a, b)
     if b.ndim <= 2:
-        return matmul(a, b)
+        return backend.convert_to_tensor(matmul(a, b), a.dtype)
     return tensordot(a, b, axes=[[-1], [-2]])
 
 
 @operation
 def vdot(x1, x2):
     """The sum of all products of elements."""
-    return reductions.sum(multiply(ravel(x1), ravel(x2)))
+    return dot(ravel(x1), ravel(x2))
 
 
 @operation
@@ -178,13 +187,15 @@ def tensordot(x1, x2, axes=2):
     over_a, over_b = [i % a.ndim for i in over_a], [i % b.ndim for i in over_b]
     keep_a, keep_b = [i for i in range(a.ndim) if i not in over_a], [i for i in range(b.ndim) if i not in over_b]
     k = math.prod(b.shape[i] for i in over_b)
-    left, right = reshape(transpose(a, keep_a + over_a), [-1, k]), reshape(transpose(b, over_b + keep_b), [k, -1])
-    return reshape(_product(left, right), [*(a.shape[i] for i in keep_a), *(b.shape[i] for i in keep_b)])
+    kept = [a.shape[i] for i in keep_a], [b.shape[i] for i in keep_b]
+    left = reshape(transpose(a, keep_a + over_a), [count_of(kept[0]), k])
+    right = reshape(transpose(b, over_b + keep_b), [k, count_of(kept[1])])
+    return reshape(_product(left, right), [*kept[0], *kept[1]])
 
 
 @operation
 def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
-    """The vector product of vectors of three elements.
+    """The vector product of vectors of three elements; of those of two, with 0 as the third, only its third element.
 
     Args:
         x1, x2: the tensors.
@@ -194,9 +205,14 @@ def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = backend.promote(x1, x2)
-    (a1, a2, a3), (b1, b2, b3) = ([take(v, i, ax) for i in range(3)] for v, ax in ((a, axisa), (b, axisb)))
-    parts = [(a2, b3, a3, b2), (a3, b1, a1, b3), (a1, b2, a2, b1)]
-    return stack([subtract(multiply(p, q), multiply(r, s)) for p, q, r, s in parts], axisc)
+    if not all(v.shape[ax] in (2, 3) for v, ax in ((a, axisa), (b, axisb))):
+        raise ValueError(f"cross: the vectors must have 2 or 3 elements. Received shapes {a.shape} and {b.shape}.")
+    vectors = [[take(v, i, ax) for i in range(v.shape[ax])] for v, ax in ((a, axisa), (b, axisb))]
+    flat = len(vectors[0]) == len(vectors[1]) == 2
+    (a1, a2, a3), (b1, b2, b3) = (v if len(v) == 3 else [*v, zeros_like(v[0])] for v in vectors)
+    parts = [(a1, b2, a2, b1)] if flat else [(a2, b3, a3, b2), (a3, b1, a1, b3), (a1, b2, a2, b1)]
+    results = [subtract(multiply(p, q), multiply(r, s)) for p, q, r, s in parts]
+    return results[0] if flat else stack(results, axisc)
 
 
 @operation
@@ -205,12 +221,15 @@ def correlate(x1, x2, mode="valid"):
 
     Args:
         x1, x2: (n,) and (m,).
-        mode: `"valid"` (default): n - m + 1 numbers, `"same"`: n, or `"full"`: n + m - 1.
+        mode: where they overlap: `"valid"` (default): wholly, |n - m| + 1 numbers, `"same"`: the middle max(n, m)
+            numbers, or `"full"`: anywhere, n + m - 1.
     """
     a, b = backend.promote(x1, x2)
     a, b = as_float(a), as_float(b)
-    width = {"valid": 0, "same": b.shape[0] - 1, "full": 2 * (b.shape[0] - 1)}[mode]
-    low = width // 2
+    if a.shape[0] < b.shape[0]:
+        return flip(correlate(b, a, mode))
+    beyond = b.shape[0] - 1
+    width, low = {"valid": (0, 0), "same": (beyond, b.shape[0] // 2), "full": (2 * beyond, beyond)}[mode]
     image = reshape(pad(a, [[low, width - low]]), [1, 1, -1, 1])
     return reshape(_core.apply("conv2d", [image, reshape(b, [1, -1, 1, 1])]), [-1])
 
@@ -221,7 +240,7 @@ def correlate(x1, x2, mode="valid"):
 @operation
 def einsum(subscripts, *operands, **kwargs):
     """Einstein's summation: `einsum("bij,bjk->bik", a, b)`. Operands are contracted from the left."""
-    operands = backend.promote(*operands)
+    operands = _summable(operands)
     terms, result = _parse_einsum(subscripts.replace(" ", ""), operands)
     _check_sizes(subscripts, terms, operands)
     term, x = _lettered(terms[0], operands[0])
@@ -299,8 +318,8 @@ def _contract(term_a, a, term_b, b, later):
     a = transpose(a, [term_a.index(c) for c in batch + rows + summed])
     b = transpose(b, [term_b.index(c) for c in batch + summed + columns])
     k = math.prod(sizes[c] for c in summed)
-    a = reshape(a, [*(sizes[c] for c in batch), -1 if rows else 1, k])
-    b = reshape(b, [*(sizes[c] for c in batch), k, -1 if columns else 1])
+    a = reshape(a, [*(sizes[c] for c in batch), count_of(sizes[c] for c in rows), k])
+    b = reshape(b, [*(sizes[c] for c in batch), k, count_of(sizes[c] for c in columns)])
     letters = batch + rows + columns
     return letters, reshape(_product(a, b), [sizes[c] for c in letters])
 

@@ -76,44 +76,44 @@ def _scatter_add(rows, targets, count):
     return _core.apply("scatter_add", [nothing, backend.convert_to_tensor(targets, "int32"), rows], axis=0)
 
 
-def _channels_last(x, data_format):
-    """Images of either data format as (N, H, W, C), and whether their channels came first."""
-    first = backend.standardize_data_format(data_format) == "channels_first"
-    return (moveaxis(x, 1, -1) if first else tensor(x)), first
-
-
 @operation
 def depth_to_space(x, block_size, data_format="channels_last"):
-    """Channels laid out as blocks of pixels: (N, H, W, C b^2) to (N, H b, W b, C) for the block size b.
+    """Channels laid out as blocks of pixels: (N, H, W, b b C) to (N, H b, W b, C) for the block size b.
+
+    With channels first it is (N, C b b, H, W) to (N, C, H b, W b): the channels of a block lie together then.
 
     Args:
         x: (batch, height, width, channels).
         block_size: int: height and width of a block.
         data_format: as `conv`.
     """
-    y, first = _channels_last(x, data_format)
-    n, h, w, c = y.shape
-    b = block_size
-    y = transpose(reshape(y, [n, h, w, b, b, c // b**2]), [0, 1, 3, 2, 4, 5])
-    y = reshape(y, [n, h * b, w * b, c // b**2])
-    return moveaxis(y, -1, 1) if first else y
+    x, b = tensor(x), block_size
+    if backend.standardize_data_format(data_format) == "channels_first":
+        n, c, h, w = x.shape
+        y = transpose(reshape(x, [n, c // b**2, b, b, h, w]), [0, 1, 4, 2, 5, 3])
+        return reshape(y, [n, c // b**2, h * b, w * b])
+    n, h, w, c = x.shape
+    y = transpose(reshape(x, [n, h, w, b, b, c // b**2]), [0, 1, 3, 2, 4, 5])
+    return reshape(y, [n, h * b, w * b, c // b**2])
 
 
 @operation
 def space_to_depth(x, block_size, data_format="channels_last"):
-    """Blocks of pixels laid out as channels: (N, H b, W b, C) to (N, H, W, C b^2) for the block size b.
+    """Blocks of pixels laid out as channels: what `depth_to_space` turns back.
 
     Args:
         x: (batch, height, width, channels).
         block_size: int: height and width of a block.
         data_format: as `conv`.
     """
-    y, first = _channels_last(x, data_format)
-    n, h, w, c = y.shape
-    b = block_size
-    y = transpose(reshape(y, [n, h // b, b, w // b, b, c]), [0, 1, 3, 2, 4, 5])
-    y = reshape(y, [n, h // b, w // b, c * b**2])
-    return moveaxis(y, -1, 1) if first else y
+    x, b = tensor(x), block_size
+    if backend.standardize_data_format(data_format) == "channels_first":
+        n, c, h, w = x.shape
+        y = transpose(reshape(x, [n, c, h // b, b, w // b, b]), [0, 1, 3, 5, 2, 4])
+        return reshape(y, [n, c * b**2, h // b, w // b])
+    n, h, w, c = x.shape
+    y = transpose(reshape(x, [n, h // b, b, w // b, b, c]), [0, 1, 3, 2, 4, 5])
+    return reshape(y, [n, h // b, w // b, c * b**2])
 
 
 __all__ = own_names(globals())

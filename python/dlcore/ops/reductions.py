@@ -3,15 +3,17 @@
 import math
 
 from dlcore import _core, backend
-from dlcore.ops._common import TO_THE_END, as_float, axes_of, binary, own_names, resolve_axis, tensor
+from dlcore.ops._common import TO_THE_END, as_float, axes_of, binary, numbers, own_names, resolve_axis, tensor
 from dlcore.ops.arithmetic import add, divide, isclose, multiply, square, subtract
 from dlcore.ops.elementary import sqrt
 from dlcore.ops.logic import isnan, logical_not, not_equal, where
 from dlcore.ops.operation import operation
-from dlcore.ops.shapes import ravel, reshape
+from dlcore.ops.shapes import expand_dims, ravel, reshape
 
 
 def _reduce(name, x, axis, keepdims):
+    if isinstance(axis, (list, tuple)) and not axis:  # over no axis; to the primitive, no axes are all
+        x, axis, keepdims = expand_dims(x, -1), -1, False
     return _core.apply(name, [x], axes=axes_of(axis), keepdims=bool(keepdims))
 
 
@@ -41,22 +43,29 @@ def prod(x, axis=None, keepdims=False, dtype=None):
 
 def _extremum(name, x, axis, keepdims, initial):
     x = tensor(x)
-    was_bool = x.dtype == "bool"
-    result = _reduce(f"reduce_{name}", backend.convert_to_tensor(x, "uint8") if was_bool else x, axis, keepdims)
+    dtype = x.dtype
+    if dtype == "bool":
+        x = backend.convert_to_tensor(x, "uint8")
     if initial is not None:
-        result = binary("maximum" if name == "max" else "minimum", result, initial)
-    return backend.convert_to_tensor(result, "bool") if was_bool else result
+        initial = backend.convert_to_tensor(backend.convert_to_tensor(initial, dtype), x.dtype)
+    if initial is not None and 0 in x.shape:
+        result = add(backend.convert_to_tensor(_reduce("reduce_sum", x, axis, keepdims), x.dtype), initial)
+    else:
+        result = _reduce(f"reduce_{name}", x, axis, keepdims)
+        if initial is not None:
+            result = binary("maximum" if name == "max" else "minimum", result, initial)
+    return backend.convert_to_tensor(result, dtype)
 
 
 @operation
 def max(x, axis=None, keepdims=False, initial=None):
-    """The greatest element over the axes."""
+    """The greatest element over the axes, and not below `initial`, which also stands for that of none."""
     return _extremum("max", x, axis, keepdims, initial)
 
 
 @operation
 def min(x, axis=None, keepdims=False, initial=None):
-    """The smallest element over the axes."""
+    """The smallest element over the axes, and not above `initial`, which also stands for that of none."""
     return _extremum("min", x, axis, keepdims, initial)
 
 
@@ -132,28 +141,29 @@ def _cumulate(name, x, axis, dtype):
     x = tensor(x) if dtype is None else backend.convert_to_tensor(x, dtype)
     if axis is None:
         x, axis = ravel(x), 0
-    return _core.apply(name, [_countable(x) if dtype is None else x], axis=int(axis))
+    return _core.apply(name, [numbers(x) if dtype is None else x], axis=int(axis))
 
 
 @operation
 def cumsum(x, axis=None, dtype=None):
-    """Running sums."""
+    """Running sums, in x's dtype; of bools in int32."""
     return _cumulate("cumsum", x, axis, dtype)
 
 
 @operation
 def cumprod(x, axis=None, dtype=None):
-    """Running products."""
+    """Running products, in x's dtype; of bools in int32."""
     return _cumulate("cumprod", x, axis, dtype)
 
 
 @operation
 def diff(a, n=1, axis=-1):
-    """Differences of neighbours, n times."""
+    """Differences of neighbours, n times; of bools, whether they differ."""
     a = tensor(a)
     axis = resolve_axis(axis, a.ndim)
+    difference = not_equal if a.dtype == "bool" else subtract
     for _ in range(n):
-        a = subtract(_along(a, axis, 1, TO_THE_END), _along(a, axis, 0, -1))
+        a = difference(_along(a, axis, 1, TO_THE_END), _along(a, axis, 0, -1))
     return a
 
 
@@ -173,11 +183,11 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
         dx: float, default 1.0.
         axis: int, default -1.
     """
-    y = as_float(y)
+    y, x = as_float(y), tensor(dx if x is None else x)
+    y, x = backend.promote(y, x) if x.ndim else (y, x)
     axis = resolve_axis(axis, y.ndim)
     width = dx
-    if x is not None:
-        x = backend.convert_to_tensor(x, y.dtype)
+    if x.ndim:
         width = diff(x, axis=axis if x.ndim > 1 else -1)
         width = width if x.ndim > 1 else reshape(width, [-1 if a == axis else 1 for a in range(y.ndim)])
     first, last = (slice(None),) * axis + (slice(1, None),), (slice(None),) * axis + (slice(None, -1),)
@@ -271,8 +281,8 @@ def nanmean(x, axis=None, keepdims=False):
 def nanvar(x, axis=None, keepdims=False):
     """Variance of what is not NaN."""
     x = as_float(x)
-    distance = subtract(x, nanmean(x, axis, keepdims=True))
-    return divide(nansum(square(distance), axis, keepdims), _count(x, axis, keepdims))
+    distance = where(isnan(x), 0.0, subtract(x, nanmean(x, axis, keepdims=True)))
+    return divide(sum(square(distance), axis, keepdims), _count(x, axis, keepdims))
 
 
 @operation

@@ -7,6 +7,7 @@ import numpy as np
 from dlcore import _core, backend
 from dlcore.ops import numpy as knp
 from dlcore.ops._common import as_float, tensor
+from dlcore.ops.core import saturate_cast
 from dlcore.ops.linalg import solve
 from dlcore.ops.operation import operation
 
@@ -131,9 +132,12 @@ def resize(
     for axis, out in ((rows, height), (columns, width)):
         if x.shape[axis] != out:
             x = _resize_axis(x, axis, out, interpolation, antialias)
-    if dtype != x.dtype:
-        x = knp.clip(knp.round(x), 0, 255) if dtype == "uint8" else knp.round(x)
-    return backend.convert_to_tensor(x, dtype)
+    return _rounded(x, dtype)
+
+
+def _rounded(x, dtype):
+    """The dtype of the inputs again: integers are rounded to, within their range."""
+    return saturate_cast(x if backend.is_float_dtype(dtype) else knp.round(x), dtype)
 
 
 def _resize_axis(x, axis, out, interpolation, antialias):
@@ -270,7 +274,7 @@ def map_coordinates(inputs, coordinates, order, fill_mode="constant", fill_value
     rows = knp.reshape(x if order == 0 else as_float(x), [-1, 1])
     first = knp.zeros_like(places[0], dtype="int32")
     found = _sample(rows, first, x.shape, places, order, fill_mode, fill_value)
-    return backend.convert_to_tensor(knp.squeeze(found, -1), x.dtype)
+    return _rounded(knp.squeeze(found, -1), x.dtype)
 
 
 def sample_images(function, images, locate, interpolation, fill_mode, fill_value, data_format):
@@ -294,7 +298,7 @@ def sample_images(function, images, locate, interpolation, fill_mode, fill_value
     number = _core.apply("iota_like", [grid], axis=0, dtype="int32")
     places = [knp.broadcast_to(p, grid.shape) if p.shape != grid.shape else p for p in locate(y, x_grid)]
     found = _sample(knp.reshape(pixels, [-1, channels]), number, (height, width), places, order, fill_mode, fill_value)
-    found = backend.convert_to_tensor(found, batch.dtype)
+    found = _rounded(found, batch.dtype)
     found = knp.moveaxis(found, -1, 1) if first else found
     return knp.squeeze(found, 0) if single else found
 

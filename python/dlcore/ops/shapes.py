@@ -111,10 +111,10 @@ def meshgrid(*x, indexing="xy"):
 
 @operation
 def view(x, dtype=None):
-    """x with another dtype of the same bytes is not supported; without dtype, x itself."""
-    if dtype is not None and backend.standardize_dtype(dtype) != tensor(x).dtype:
-        raise NotImplementedError("view: bytes can't be read as another dtype; use ops.cast for the values.")
-    return tensor(x)
+    """The bytes of x as numbers of another dtype, as many as they make along the last axis; without dtype, x itself."""
+    x = tensor(x)
+    dtype = x.dtype if dtype is None else backend.standardize_dtype(dtype)
+    return x if dtype == x.dtype else _core.apply("bitcast", [x], dtype=dtype)
 
 
 # ---- joined
@@ -177,15 +177,28 @@ def split(x, indices_or_sections, axis=0):
     if isinstance(indices_or_sections, int):
         if size is None or size % indices_or_sections:
             raise ValueError(f"split: axis {axis} of shape {x.shape} has no {indices_or_sections} equal parts.")
-        sizes = [size // indices_or_sections] * indices_or_sections
-    else:
-        edges = [0, *(int(i) for i in indices_or_sections), size]
-        sizes = [b - a for a, b in zip(edges, edges[1:])]
+        return _parts(x, [size // indices_or_sections] * indices_or_sections, axis)
+    edges = [0, *(int(i) for i in indices_or_sections), size]
+    return _parts(x, [b - a for a, b in zip(edges, edges[1:])], axis)
+
+
+def _parts(x, sizes, axis):
     parts = _core.apply("split", [x], sizes=sizes, axis=axis)
     return list(parts) if isinstance(parts, tuple) else [parts]
 
 
-array_split = split
+@operation
+def array_split(x, indices_or_sections, axis=0):
+    """As split, but where the axis has no so many equal parts, the first are longer by one."""
+    if not isinstance(indices_or_sections, int):
+        return split(x, indices_or_sections, axis)
+    x = tensor(x)
+    axis = resolve_axis(axis, x.ndim)
+    size = x.shape[axis]
+    if size is None:
+        raise ValueError(f"array_split: the size of axis {axis} of {x.shape} is not known.")
+    length, longer = divmod(size, indices_or_sections)
+    return _parts(x, [length + (part < longer) for part in range(indices_or_sections)], axis)
 
 
 @operation

@@ -31,7 +31,7 @@ def _pair(name, x):
 @functools.lru_cache(maxsize=64)
 def _turns(rows, columns, n):
     """cos and sin of 2 pi j k / n for j < rows, k < columns."""
-    angles = 2.0 * np.pi * (np.outer(np.arange(rows), np.arange(columns)) % n) / n
+    angles = 2.0 * np.pi * (np.outer(np.arange(rows), np.arange(columns)) % max(n, 1)) / max(n, 1)
     return np.cos(angles), np.sin(angles)
 
 
@@ -52,8 +52,7 @@ def _factor(n):
 def _transform(real, imaginary):
     """sum_j x_j exp(-2 pi i j k / n) along the last axis."""
     n = real.shape[-1]
-    first = _factor(n)
-    if n <= _DIRECT or first == 1:
+    if n <= _DIRECT or (first := _factor(n)) == 1:
         return _times(real, imaginary, *_turns(n, n, n), knp.matmul)
     second = n // first
     lead = [-1 if size is None else size for size in real.shape[:-1]]

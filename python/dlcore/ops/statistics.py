@@ -6,7 +6,7 @@ import numpy as np
 
 from dlcore import _core, backend
 from dlcore.ops import arithmetic, reductions
-from dlcore.ops._common import as_float, as_indices, axes_of, own_names, resolve_axis, tensor
+from dlcore.ops._common import as_float, as_indices, axes_of, count_of, numbers, own_names, resolve_axis, tensor
 from dlcore.ops.arithmetic import add, ceil, clip, divide, floor, maximum, multiply, subtract
 from dlcore.ops.creation import ones_like, zeros
 from dlcore.ops.elementary import sqrt
@@ -95,7 +95,7 @@ def _quantiles(at, x, q, axis, method, keepdims):
     x, q = as_float(x), backend.convert_to_numpy(q)
     axes = list(range(x.ndim)) if axis is None else [resolve_axis(a, x.ndim) for a in axes_of(axis)]
     kept = [a for a in range(x.ndim) if a not in axes]
-    rows = reshape(transpose(x, kept + axes), [*(x.shape[a] for a in kept), -1])
+    rows = reshape(transpose(x, kept + axes), [*(x.shape[a] for a in kept), count_of(x.shape[a] for a in axes)])
     found = at(sort(rows), [float(part) for part in np.atleast_1d(q)], method)
     if keepdims:
         found = [reshape(p, [1 if a in axes else x.shape[a] for a in range(x.ndim)]) for p in found]
@@ -113,7 +113,8 @@ def _at_places(ordered, parts, method):
         weight = 0.5 * (high > low) if method == "midpoint" else place - low
         a, b = take(ordered, low, axis=-1), take(ordered, high, axis=-1)
         found.append(add(a, multiply(subtract(b, a), weight)))
-    return found
+    last = take(ordered, -1, axis=-1)  # NaN where there is one
+    return [where(isnan(last), last, value) for value in found]
 
 
 def _at_places_before_nan(ordered, parts, method):
@@ -171,7 +172,7 @@ def bincount(x, weights=None, minlength=0, sparse=False):
     if x.is_symbolic and not minlength:
         raise ValueError("bincount: inside a traced function the number of bins must be given by minlength.")
     bins = minlength if x.is_symbolic else max(int(reductions.max(x)) + 1 if x.size else 0, minlength)
-    values = ones_like(x, "int32") if weights is None else tensor(weights)
+    values = ones_like(x, "int32") if weights is None else numbers(tensor(weights))
     if x.ndim == 1:
         return _core.apply("scatter_add", [zeros([bins], values.dtype), x, values], axis=0)
     counted = multiply(_core.apply("one_hot", [x], depth=bins, dtype=values.dtype), expand_dims(values, -1))

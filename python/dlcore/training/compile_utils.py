@@ -116,6 +116,10 @@ class CompiledMetrics:
     def metrics(self):
         return [metric for metric, _, _ in self._entries or []]
 
+    @property
+    def of_several_outputs(self):
+        return self.is_built and self._names is not None and len(self._names) > 1
+
     def build(self, y_true, y_pred):
         names = _output_names(self._model, y_pred)
         entries, taken = [], set()
@@ -132,20 +136,13 @@ class CompiledMetrics:
             true, predicted = _per_output(y_true, names), _per_output(y_pred, names)
             for i, identifier in outputs:
                 metric = get_metric(identifier, true[i], predicted[i]) if true[i] is not None else None
-                if metric is None:
-                    continue
-                metric = self._named(metric, names, i)
-                if weighted and metric.name in taken:  # given with and without weights
-                    metric.name = f"weighted_{metric.name}"
-                taken.add(metric.name)
-                entries.append((metric, i, weighted))
+                if metric is not None:
+                    output = names[i] if names is not None and len(names) > 1 else ""
+                    metric.name = _unique_name(metric.name, output, weighted, taken)
+                    taken.add(metric.name)
+                    entries.append((metric, i, weighted))
         self._entries = entries
         self._names = names
-
-    def _named(self, metric, names, i):
-        if names is not None and len(names) > 1 and not metric.name.startswith(f"{names[i]}_"):
-            metric.name = f"{names[i]}_{metric.name}"
-        return metric
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         if not self.is_built:
@@ -159,6 +156,19 @@ class CompiledMetrics:
                 metric.update_state(true[i], predicted[i], sample_weight=weights[i])
             else:
                 metric.update_state(true[i], predicted[i])
+
+
+def _unique_name(name, output, weighted, taken):
+    """The name of a metric in the results, none of `taken`: with the prefix of its output, empty for the only one."""
+    prefix = f"{output}_" if output else ""
+    name = name.removeprefix(prefix)
+    if weighted and prefix + name in taken:
+        name = f"weighted_{name}"
+    found, count = prefix + name, 0
+    while found in taken:
+        count += 1
+        found = f"{prefix}{name}_{count}"
+    return found
 
 
 def _per_output(y, names, losses=None):

@@ -192,6 +192,17 @@ class Trainer:
             results.update(result if isinstance(result, dict) else {metric.name: result})
         return results
 
+    def _listed(self, logs):
+        """The values of logs as a list, or the only one: the loss, the compiled metrics of a single output, the losses
+        of several outputs, the metrics of layers, then the others by their names."""
+        if len(logs) == 1:
+            return next(iter(logs.values()))
+        compiled = self._compiled_metrics
+        by_name = compiled.metrics if compiled is not None and compiled.of_several_outputs else []
+        metrics = self._metrics_of_steps or self.metrics
+        names = [metric.name for metric in metrics if metric not in by_name and metric.name in logs]
+        return [logs[name] for name in [*names, *sorted(set(logs) - set(names))]]
+
     # ---- steps: what one batch does
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -675,7 +686,7 @@ class Trainer:
         steps = _within_limit(source, steps)
         callbacks = self._callback_list(callbacks, verbose, 1, _steps(source, steps))
         logs = self._evaluate(source, callbacks, steps)
-        return dict(sorted(logs.items())) if return_dict else _values(logs)
+        return dict(sorted(logs.items())) if return_dict else self._listed(logs)
 
     def _evaluate(self, source, callbacks, steps=None):
         was_stopped, self.stop_training = self.stop_training, False
@@ -780,7 +791,7 @@ class Trainer:
             logs = self._eager_batch(self.train_step, batch)
         else:
             logs = self._results(self._run_batch("train", batch))
-        return dict(sorted(logs.items())) if return_dict else _values(logs)
+        return dict(sorted(logs.items())) if return_dict else self._listed(logs)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """One step of evaluation on one batch. Returns the loss and metrics of this batch, as `evaluate` does."""
@@ -791,7 +802,7 @@ class Trainer:
             logs = self._eager_batch(self.test_step, batch)
         else:
             logs = self._results(self._run_batch("test", batch))
-        return dict(sorted(logs.items())) if return_dict else _values(logs)
+        return dict(sorted(logs.items())) if return_dict else self._listed(logs)
 
     def predict_on_batch(self, x):
         """The outputs for one batch."""
@@ -840,11 +851,6 @@ def _number(value):
     """A float of a scalar; an array of anything else."""
     array = np.asarray(backend.convert_to_numpy(value))
     return array.item() if array.ndim == 0 else array
-
-
-def _values(logs):
-    values = list(logs.values())
-    return values[0] if len(values) == 1 else values
 
 
 def _check_counts(method, least, **counts):

@@ -4,6 +4,7 @@ from dlcore import activations, backend, ops
 from dlcore.backend.arguments import axes, axis_of, number
 from dlcore.layers.layer import Layer
 from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
+from dlcore.ops.attention import masked_scores
 
 
 class _Elementwise(Layer):
@@ -171,7 +172,8 @@ class Softmax(_Elementwise):
     Args:
         axis: int or list of ints, default -1.
 
-    The call takes an optional bool `mask` of the input's shape: False entries get (almost) no weight.
+    The call takes an optional bool `mask` of a shape that broadcasts to that of the input: False entries get 0, all
+    where all are False.
     """
 
     def __init__(self, axis=-1, **kwargs):
@@ -179,9 +181,12 @@ class Softmax(_Elementwise):
         self.axis = axes("Softmax", "axis", axis)
 
     def call(self, inputs, mask=None):
-        if mask is not None:
-            floor = -3e4 if backend.standardize_dtype(inputs.dtype) == "float16" else -1e9
-            inputs = inputs + ops.cast(ops.logical_not(mask), inputs.dtype) * floor
+        if mask is None:
+            return self._softmax(inputs)
+        mask = ops.greater(mask, 0.5) if backend.is_float_dtype(mask.dtype) else ops.cast(mask, "bool")
+        return ops.where(mask, self._softmax(masked_scores(inputs, mask)), 0.0)
+
+    def _softmax(self, inputs):
         if not isinstance(self.axis, (list, tuple)):
             return activations.softmax(inputs, axis=self.axis)
         if len(self.axis) == 1:

@@ -7,7 +7,7 @@ from dlcore.layers.attention.projections import combine_masks, keys_like_values,
 from dlcore.layers.layer import Layer
 from dlcore.layers.regularization.dropout import Dropout
 from dlcore.layers.weight_options import set_weight_options, weight_options_config
-from dlcore.ops.attention import causal_mask
+from dlcore.ops.attention import causal_mask, masked_scores
 
 
 class GroupQueryAttention(Layer):
@@ -130,7 +130,11 @@ class GroupQueryAttention(Layer):
         for wanted, allowed in ((use_causal_mask, causal_mask), (self.sliding_window, self._near)):
             if wanted:
                 mask = allowed(scores) if mask is None else ops.logical_and(mask, allowed(scores))
-        weights = self._softmax(scores, mask=mask)
+        # Keras gives positions that see nothing no weights where it shows or drops weights, else equal ones.
+        if return_attention_scores or self.dropout > 0:
+            weights = self._softmax(scores, mask=mask)
+        else:
+            weights = self._softmax(masked_scores(scores, mask))
         heads = ops.einsum("buqk,bkuh->bquh", self._dropout_layer(weights, training=training), v)
         outputs = self._output_dense(heads * self._gate_dense(query) if self.use_gate else heads)
         return (outputs, weights) if return_attention_scores else outputs

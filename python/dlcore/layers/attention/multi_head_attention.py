@@ -8,7 +8,7 @@ from dlcore.layers.attention.projections import combine_masks, keys_like_values,
 from dlcore.layers.layer import Layer
 from dlcore.layers.regularization.dropout import Dropout
 from dlcore.layers.weight_options import set_weight_options, weight_options_config
-from dlcore.ops.attention import Part, causal_mask, in_pieces, window_mask
+from dlcore.ops.attention import Part, causal_mask, in_pieces, masked_scores, window_mask
 
 
 class MultiHeadAttention(Layer):
@@ -160,6 +160,9 @@ class MultiHeadAttention(Layer):
             for _ in range(len(q.shape) + len(self._axes) - 1 - len(mask.shape)):
                 mask = ops.expand_dims(mask, -2 * len(self._axes) - 1)
 
+        # Keras gives positions that see nothing no weights where it shows or drops weights, else equal ones.
+        whole = return_attention_scores or self.dropout > 0 or len(q.shape) != 4
+
         def attend(q, k, v, part):
             """What a part of the queries gets from a part of the values, and the weights."""
             seen = None if mask is None else part.of(mask)
@@ -170,7 +173,7 @@ class MultiHeadAttention(Layer):
             if self.sliding_window is not None:
                 near = window_mask(scores, self.sliding_window, part.first_row)
                 seen = near if seen is None else ops.logical_and(seen, near)
-            weights = self._softmax(scores, mask=seen)
+            weights = self._softmax(scores, mask=seen) if whole else self._softmax(masked_scores(scores, seen))
             kept = self._dropout_layer(weights, training=training)
             return ops.einsum(self._values_equation, kept, v), weights
 

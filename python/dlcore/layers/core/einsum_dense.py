@@ -7,6 +7,15 @@ from dlcore.layers.lora import LowRankAdapter
 from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
 from dlcore.quantizers.integer_weight import IntegerWeight
 
+_LETTERS = "[a-zA-Z]+"
+_EQUATION = "|".join(
+    (
+        f"{_LETTERS},{_LETTERS}->{_LETTERS}",
+        rf"\.\.\.{_LETTERS},{_LETTERS}->\.\.\.{_LETTERS}",
+        rf"{_LETTERS}\.\.\.,{_LETTERS}->{_LETTERS}\.\.\.",
+    )
+)
+
 
 class EinsumDense(LowRankAdapter, IntegerWeight, Layer):
     """Dense layer over any axes: y = activation(einsum(equation, x, kernel) + bias).
@@ -45,7 +54,7 @@ class EinsumDense(LowRankAdapter, IntegerWeight, Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if not re.fullmatch(r"(\.\.\.)?[a-zA-Z]+,[a-zA-Z]+->(\.\.\.)?[a-zA-Z]+", equation):
+        if not re.fullmatch(_EQUATION, equation):
             raise ValueError(f'EinsumDense: expected an equation such as "abc,cd->abd". Got equation={equation!r}.')
         self.equation = equation
         self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
@@ -67,9 +76,14 @@ class EinsumDense(LowRankAdapter, IntegerWeight, Layer):
     def build(self, input_shape):
         operands, result = self.equation.replace("...", "").split("->")
         inputs, kernel = operands.split(",")
-        # Letters are matched with sizes from the right; axes on the left of them are batch axes.
-        sizes = dict(zip(reversed(inputs), reversed(tuple(input_shape))))
-        for letter, size in zip(reversed(result), reversed(self.partial_output_shape)):
+        # Letters are matched with sizes from the right, where no axes follow them; axes on the left are batch axes.
+        if self.equation.endswith("..."):
+            sizes = dict(zip(inputs, input_shape))
+            sizes_of_result = zip(result[1:], self.partial_output_shape)
+        else:
+            sizes = dict(zip(reversed(inputs), reversed(tuple(input_shape))))
+            sizes_of_result = zip(reversed(result), reversed(self.partial_output_shape))
+        for letter, size in sizes_of_result:
             known = sizes.get(letter)
             if known is not None and size not in (None, known):
                 raise ValueError(
@@ -92,6 +106,8 @@ class EinsumDense(LowRankAdapter, IntegerWeight, Layer):
         if self.bias_axes is not None:
             first = min(result.index(letter) for letter in self.bias_axes)
             shape = tuple(sizes[letter] if letter in self.bias_axes else 1 for letter in result[first:])
+            if self.equation.endswith("..."):
+                shape += (1,) * (len(input_shape) - len(inputs))
             self.bias = add_weight_with_options(self, "bias", shape)
         self.add_adapters_if_asked()
         summed = self._summed(0)
@@ -99,10 +115,11 @@ class EinsumDense(LowRankAdapter, IntegerWeight, Layer):
         self.built = True
 
     def _summed(self, operand):
-        """The axes of the input (operand 0) or the kernel (1) that the product sums over, counted from the right."""
+        """The axes of the input (operand 0) or the kernel (1) that the product sums over."""
         operands, result = self.equation.replace("...", "").split("->")
         letters = operands.split(",")[operand]
-        return tuple(place - len(letters) for place, letter in enumerate(letters) if letter not in result)
+        end = 0 if operand == 0 and self.equation.endswith("...") else len(letters)
+        return tuple(place - end for place, letter in enumerate(letters) if letter not in result)
 
     def scale_axes(self):
         return self._summed(1)

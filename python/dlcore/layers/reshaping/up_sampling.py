@@ -1,11 +1,11 @@
 """Layers that enlarge sequences, images and volumes by repeating or interpolating."""
 
-import numpy as np
-
 from dlcore import backend, ops
 from dlcore.backend.arguments import int_tuple, one_of, positive_int
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
+
+_INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 
 
 class UpSampling1D(Layer):
@@ -36,7 +36,8 @@ class UpSampling2D(Layer):
     Args:
         size: int or 2 ints, default 2: factors for height and width.
         data_format: `"channels_last"` (default) or `"channels_first"`.
-        interpolation: `"nearest"` (default): rows and columns are repeated; `"bilinear"`.
+        interpolation: `"nearest"` (default): rows and columns are repeated; `"bilinear"`, `"bicubic"`, `"lanczos3"` or
+            `"lanczos5"`: as of `ops.image.resize`.
 
     Input shape: (batch, height, width, channels).
     Output shape: (batch, height * size[0], width * size[1], channels).
@@ -46,15 +47,23 @@ class UpSampling2D(Layer):
         super().__init__(**kwargs)
         self.size = int_tuple("UpSampling2D", "size", size, 2)
         self.data_format = backend.standardize_data_format(data_format)
-        self.interpolation = one_of("UpSampling2D", "interpolation", interpolation, ("nearest", "bilinear"))
+        self.interpolation = one_of("UpSampling2D", "interpolation", interpolation, _INTERPOLATIONS)
         self.input_spec = InputSpec(ndim=4)
 
     def call(self, inputs):
         first = 1 if self.data_format == "channels_last" else 2
+        if self.interpolation != "nearest":
+            sizes = inputs.shape[first : first + 2]
+            if None in sizes:
+                raise ValueError(
+                    f'UpSampling2D "{self.name}": interpolation={self.interpolation!r} needs a known height and width. '
+                    f"Got shape {tuple(inputs.shape)}."
+                )
+            size = [n * factor for n, factor in zip(sizes, self.size)]
+            return ops.image.resize(inputs, size, self.interpolation, data_format=self.data_format)
         x = inputs
-        for axis, factor in zip((first, first + 1), self.size):
-            if factor > 1:
-                x = ops.repeat(x, factor, axis=axis) if self.interpolation == "nearest" else _stretch(x, factor, axis)
+        for axis, factor in enumerate(self.size, first):
+            x = x if factor == 1 else ops.repeat(x, factor, axis=axis)
         return x
 
     def get_config(self):
@@ -97,18 +106,3 @@ class UpSampling3D(Layer):
 
     def get_config(self):
         return {**super().get_config(), "size": self.size, "data_format": self.data_format}
-
-
-def _stretch(x, factor, axis):
-    """Linear interpolation along an axis, pixel centres at half-integers, as a product with a fixed matrix."""
-    size = x.shape[axis]
-    if size is None:
-        raise ValueError(f"Bilinear up-sampling needs a known size of axis {axis}. Got shape {tuple(x.shape)}.")
-    weights = ops.convert_to_tensor(_interpolation_matrix(size, factor), dtype=x.dtype)
-    return ops.moveaxis(ops.matmul(ops.moveaxis(x, axis, -1), weights), -1, axis)
-
-
-def _interpolation_matrix(size, factor):
-    """[size, size * factor]: column j holds the weights of the inputs in output j."""
-    position = np.clip((np.arange(size * factor) + 0.5) / factor - 0.5, 0, size - 1)
-    return np.maximum(0.0, 1.0 - np.abs(position[None, :] - np.arange(size)[:, None]))

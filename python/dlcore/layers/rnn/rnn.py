@@ -30,6 +30,9 @@ class RNN(Layer):
     Output shape: (batch, units), or (batch, time, units) with return_sequences; with return_state also the states.
     """
 
+    # What a stateful layer keeps is no weight: it is neither counted nor saved.
+    _untracked = Layer._untracked | {"states"}
+
     def __init__(
         self,
         cell,

@@ -221,7 +221,6 @@ class RandomGrayscale(ImageLayer):
         return {"should_apply": ops.less(self._uniform(images[:, :1, :1, :1], 0, 1, seed), self.factor)}
 
     def transform_images(self, images, transformation=None, training=True):
-        images = ops.cast(images, self.compute_dtype)
         if not training or transformation is None:
             return images
         grey = ops.image.rgb_to_grayscale(images, data_format=self.data_format)
