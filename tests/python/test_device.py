@@ -200,7 +200,7 @@ table = np.ones((5, 2), "float32")
 for call, part in {
     lambda: ops.take(table, [1, 7], axis=0): "index 7 (element 1 of the indices) is out of range for axis 0 of size 5",
     lambda: ops.take_along_axis(table, np.array([[0, 0], [-6, 0]]), axis=0): "index -6",
-    lambda: layers.Embedding(4, 2)(np.array([[0, 4]])): "index 4",
+    lambda: layers.Embedding(4, 2, name="table")(np.array([[0, 4]])): "index 4",
     lambda: keras.losses.sparse_categorical_crossentropy(np.array([0, 16777217]), np.ones((2, 3), "float32") / 3):
         "label 16777217 at row 1",
     lambda: fit([0, 1, 2, 3]): "label 3 at row 3",
