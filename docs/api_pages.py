@@ -27,14 +27,7 @@ OWN = {
     "dlcore.datasets.digits": ["load_data"],
     "dlcore.datasets.speech_commands": ["load_data", "features"],
     "dlcore.datasets.spoken_digits": ["load_data", "features"],
-    "dlcore.plotting": [
-        "plot_confusion_matrix",
-        "plot_embeddings",
-        "plot_feature_maps",
-        "plot_filters",
-        "plot_history",
-        "plot_predictions",
-    ],
+    "dlcore.plotting": dlcore.plotting.__all__,
     "dlcore.utils.batches": ["Batches"],
 }
 # Public methods that only the package calls, and those that all layers of images share: not listed with a class.

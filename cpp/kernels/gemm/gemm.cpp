@@ -122,13 +122,14 @@ bool packs_a_per_task(const GemmPlan& plan) {
 
 // Cuts rows, columns or k in halves until there are enough tasks, each time where the operands and partial products
 // that the tasks read and write grow least. Blocks stay wide enough to use what they read a few times, if less often
-// where the other threads would have nothing to do.
+// where the other threads would have nothing to do. A single row reads B once, from end to end along its columns or
+// along its rows: cuts between these cost nothing.
 void choose_tasks(GemmPlan& plan) {
   const GemmShape& s = plan.shape;
-  const bool row = s.m == 1, by_columns = row && (s.packed_b || is_dots(plan));  // which are read from end to end
+  const bool row = s.m == 1, by_columns = row && (s.packed_b || is_dots(plan)), by_rows = row && !by_columns;
   const double least = !row && plan.cost >= kTwoTasks ? 2 : 1;
   const double tasks = std::clamp(plan.cost / (row ? kRowTaskCost : kTaskCost), least, kTasks);
-  const std::int64_t least_k = by_columns ? kColumnSplitLength : row ? kRowSplitLength : kSplitLength;
+  const std::int64_t least_k = by_columns ? kColumnSplitLength : by_rows ? kRowSplitLength : kSplitLength;
   plan.block_m = round_up(std::max<std::int64_t>(s.m, 1), plan.mr);
   plan.block_n = round_up(std::max<std::int64_t>(s.n, 1), plan.nr);
   std::int64_t splits = 1;
@@ -142,8 +143,7 @@ void choose_tasks(GemmPlan& plan) {
     const std::int64_t cut_n = plan.block_n >= 2 * least_n && !packs_a_per_task(plan)
                                    ? (by_columns ? 0 : parts(s.n, plan.block_n) * s.m * plan.k)
                                    : never;
-    const std::int64_t cut_k =
-        plan.k >= 2 * splits * least_k ? (row && !by_columns ? 0 : 12 * splits * s.m * s.n) : never;
+    const std::int64_t cut_k = plan.k >= 2 * splits * least_k ? (by_rows ? 0 : 12 * splits * s.m * s.n) : never;
     if (cut_m == never && cut_n == never && cut_k == never) break;
     if (cut_k <= cut_m && cut_k <= cut_n)
       splits *= 2;

@@ -56,6 +56,27 @@ def make_source(x, y=None, sample_weight=None, batch_size=None, shuffle=False, c
     return BatchSource(x, prepare, class_weight)
 
 
+def with_validation(source, split, validation_data, batch_size, prepare):
+    """The sources of the batches to train and to validate on; None for the latter where there is none."""
+    if split and validation_data is None:
+        if not isinstance(source, ArraySource):
+            raise ValueError("`validation_split` goes with arrays only; pass `validation_data` instead.")
+        train, validation_data = source.split(split)
+        source = ArraySource(*train, source.batch_size, source.shuffle)
+    if validation_data is None:
+        return source, None
+    if not isinstance(validation_data, (tuple, list)):
+        if is_array_like(validation_data):
+            raise ValueError(
+                "`validation_data` should be a tuple (x, y) or (x, y, sample_weight), or yield such batches. Got "
+                f"{type(validation_data).__name__} of shape {getattr(validation_data, 'shape', None)}."
+            )
+        return source, make_source(validation_data, prepare=prepare)
+    if not isinstance(source, ArraySource) and batch_size is None:
+        batch_size = 32
+    return source, make_source(*unpack_x_y_sample_weight(validation_data), batch_size, prepare=prepare)
+
+
 def make_batch(x, y=None, sample_weight=None, class_weight=None):
     """One batch as the structure of arrays that steps take; x is made of arrays already."""
     return tree.map_structure(_dense, _structure_of_rows(x, y, sample_weight, class_weight))

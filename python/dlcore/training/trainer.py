@@ -5,10 +5,9 @@ import warnings
 import numpy as np
 
 from dlcore import _core, backend, tree
-from dlcore.backend.arguments import int_from, one_of
+from dlcore.backend.arguments import int_from
 from dlcore.backend.config import limited, max_epochs, max_steps_per_epoch
 from dlcore.backend.keras_tensor import KerasTensor
-from dlcore.backend.scopes import run_stateless
 from dlcore.backend.tensors import Tensor, convert_to_tensor
 from dlcore.layers.call_spec import signature_of
 from dlcore.ops.operation import infer_outputs
@@ -18,13 +17,14 @@ from dlcore.training.compile_utils import CompiledLoss, CompiledMetrics, total_l
 from dlcore.training.data import (
     ArraySource,
     arrays_of,
-    is_array_like,
     make_batch,
     make_source,
     to_arrays,
     unpack_x_y_sample_weight,
+    with_validation,
 )
 from dlcore.training.gradient_tape import GradientTape
+from dlcore.training.state import StateAsValues
 from dlcore.training.step_programs import ResultsProgram, StepPrograms, input_dtype
 from dlcore.utils.tracebacks import shortening
 
@@ -33,7 +33,7 @@ _STRETCH = 0.1
 _ENDLESS = 1e9
 
 
-class Trainer:
+class Trainer(StateAsValues):
     """The training half of Model. A subclass may define train_step, test_step, predict_step or compute_loss."""
 
     # The Functional model that knows the inputs: itself, or that inside a Sequential model; None where there is none.
@@ -220,73 +220,6 @@ class Trainer:
                 )
             raise ValueError(f"{self._label()} has a loss but got no targets: pass `y` (the data yields only x).")
         return total_loss(losses)
-
-    def stateless_compute_loss(
-        self,
-        trainable_variables,
-        non_trainable_variables,
-        metrics_variables,
-        x=None,
-        y=None,
-        y_pred=None,
-        sample_weight=None,
-        training=True,
-    ):
-        """`compute_loss` with given values of the variables, in the order of the properties of these names.
-
-        Returns:
-            The loss, and (trainable_variables, non_trainable_variables, metrics_variables) as it leaves them.
-        """
-        names = ("trainable_variables", "non_trainable_variables", "metrics_variables")
-        values = dict(zip(names, (trainable_variables, non_trainable_variables, metrics_variables)))
-        loss, written = run_stateless(
-            self._label(),
-            {name: getattr(self, name) for name in names},
-            values,
-            lambda: self._loss_of_step(x, y, y_pred, sample_weight, training),
-        )
-        return loss, tuple(written)
-
-    def get_state_tree(self, value_format="backend_tensor"):
-        """All variables' values, by kind and then in nested dicts by the parts of their paths.
-
-        Args:
-            value_format: `"backend_tensor"` (default), for which `"tensor"` is taken too, or `"numpy_array"`.
-
-        Returns:
-            dict with the keys `"trainable_variables"`, `"non_trainable_variables"`, `"optimizer_variables"` and
-            `"metrics_variables"`.
-        """
-        one_of("get_state_tree", "value_format", value_format, ("tensor", "backend_tensor", "numpy_array"))
-        tree = {}
-        for kind, variables in self._variables_by_kind().items():
-            tree[kind] = {}
-            for path, variable in variables.items():
-                *parents, name = path.split("/")
-                place = tree[kind]
-                for parent in parents:
-                    place = place.setdefault(parent, {})
-                place[name] = variable.numpy() if value_format == "numpy_array" else variable.value
-        return tree
-
-    def set_state_tree(self, state_tree):
-        """Sets the variables from what `get_state_tree` returned, or some kinds of it."""
-        known = self._variables_by_kind()
-        for kind, values in state_tree.items():
-            one_of("set_state_tree", "kind of variables", kind, tuple(known))
-            for path, value in _leaves_by_path(values):
-                if path not in known[kind]:
-                    raise ValueError(f"{self._label()}: no variable of the {kind} has the path {path!r}.")
-                known[kind][path].assign(value)
-
-    def _variables_by_kind(self):
-        kinds = {
-            "trainable_variables": self.trainable_variables,
-            "non_trainable_variables": self.non_trainable_variables,
-            "optimizer_variables": [] if self.optimizer is None else self.optimizer.variables,
-            "metrics_variables": self.metrics_variables,
-        }
-        return {kind: {v.path: v for v in variables} for kind, variables in kinds.items()}
 
     def _loss_of_step(self, x, y, y_pred, sample_weight, training):
         """compute_loss(), which a subclass may define without the argument `training`."""
@@ -501,7 +434,7 @@ class Trainer:
         if not isinstance(validation_freq, (list, tuple)):
             _check_counts("fit", 1, validation_freq=validation_freq)
         source = make_source(x, y, sample_weight, batch_size, shuffle, class_weight, prepare=self._prepared)
-        source, validation = _with_validation(
+        source, validation = with_validation(
             source, validation_split, validation_data, validation_batch_size or batch_size, self._prepared
         )
         source, validation = processes.part_of(source), processes.part_of(validation, whole=True)
@@ -807,37 +740,6 @@ class Trainer:
     def predict_on_batch(self, x):
         """The outputs for one batch."""
         return self._predict_batch(make_batch(self._prepared(x)))
-
-
-def _with_validation(source, split, validation_data, batch_size, prepare):
-    """The sources of the batches to train and to validate on; None for the latter where there is none."""
-    if split and validation_data is None:
-        if not isinstance(source, ArraySource):
-            raise ValueError("`validation_split` goes with arrays only; pass `validation_data` instead.")
-        train, validation_data = source.split(split)
-        source = ArraySource(*train, source.batch_size, source.shuffle)
-    if validation_data is None:
-        return source, None
-    if not isinstance(validation_data, (tuple, list)):
-        if is_array_like(validation_data):
-            raise ValueError(
-                "`validation_data` should be a tuple (x, y) or (x, y, sample_weight), or yield such batches. Got "
-                f"{type(validation_data).__name__} of shape {getattr(validation_data, 'shape', None)}."
-            )
-        return source, make_source(validation_data, prepare=prepare)
-    if not isinstance(source, ArraySource) and batch_size is None:
-        batch_size = 32
-    return source, make_source(*unpack_x_y_sample_weight(validation_data), batch_size, prepare=prepare)
-
-
-def _leaves_by_path(tree, path=""):
-    """(path, value) for each leaf of nested dicts."""
-    for name, value in tree.items():
-        whole = f"{path}/{name}" if path else name
-        if isinstance(value, dict):
-            yield from _leaves_by_path(value, whole)
-        else:
-            yield whole, value
 
 
 def _pack(step, outputs):
