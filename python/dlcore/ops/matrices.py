@@ -99,12 +99,12 @@ def vander(x, N=None, increasing=False):
 # ---- products
 
 
-def _product(a, b):
+def _product(a, b, **transposed):
     """The matrix product of two tensors of one dtype, in that dtype: of bools and 8-bit integers through int32."""
     dtype = a.dtype
     if dtype in ("bool", "uint8", "int8"):
         a, b = (backend.convert_to_tensor(x, "int32") for x in (a, b))
-    return backend.convert_to_tensor(_core.apply("matmul", [a, b]), dtype)
+    return backend.convert_to_tensor(_core.apply("matmul", [a, b], **transposed), dtype)
 
 
 def _summable(operands):
@@ -247,6 +247,9 @@ def einsum(subscripts, *operands, **kwargs):
     for i in range(1, len(operands)):
         other, y = _lettered(terms[i], operands[i])
         later = set(result).union(*terms[i + 1 :])
+        first = next((letter for letter in result if (letter in term) != (letter in other)), None)
+        if first in other:  # what is first in the result are the product's rows: nothing is transposed afterwards
+            term, x, other, y = other, y, term, x
         term, x = _contract(term, x, other, y, later)
     lost = [a for a, letter in enumerate(term) if letter not in result]
     if lost:
@@ -315,13 +318,20 @@ def _contract(term_a, a, term_b, b, later):
     summed = [c for c in term_a if c in term_b and c not in later]
     rows, columns = [c for c in term_a if c not in term_b], [c for c in term_b if c not in term_a]
     sizes = {**dict(zip(term_b, b.shape)), **dict(zip(term_a, a.shape))}
-    a = transpose(a, [term_a.index(c) for c in batch + rows + summed])
-    b = transpose(b, [term_b.index(c) for c in batch + summed + columns])
-    k = math.prod(sizes[c] for c in summed)
-    a = reshape(a, [*(sizes[c] for c in batch), count_of(sizes[c] for c in rows), k])
-    b = reshape(b, [*(sizes[c] for c in batch), k, count_of(sizes[c] for c in columns)])
+    # A factor stays as it lies where its last axis decides between [rows, summed] and [summed, rows].
+    transpose_a, transpose_b = bool(summed) and term_a[-1:] == rows[-1:], bool(columns) and term_b[-1] in summed
+    a = _as_matrices(a, term_a, sizes, batch, *((summed, rows) if transpose_a else (rows, summed)))
+    b = _as_matrices(b, term_b, sizes, batch, *((columns, summed) if transpose_b else (summed, columns)))
     letters = batch + rows + columns
-    return letters, reshape(_product(a, b), [sizes[c] for c in letters])
+    product = _product(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
+    return letters, reshape(product, [sizes[c] for c in letters])
+
+
+def _as_matrices(x, term, sizes, batch, rows, columns):
+    """x with the axes of `batch`, then one for the letters `rows` and one for `columns`."""
+    x = transpose(x, [term.index(c) for c in batch + rows + columns])
+    shape = [*(sizes[c] for c in batch), count_of(sizes[c] for c in rows), count_of(sizes[c] for c in columns)]
+    return reshape(x, shape)
 
 
 __all__ = own_names(globals())
