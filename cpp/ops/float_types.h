@@ -13,6 +13,9 @@ inline void expect_float(const TensorSpec& x) {
   if (!is_float(x.dtype)) throw type_error("the input is ", x, "; expected a float dtype, cast it first.");
 }
 
+/// What 16-bit floats are computed in: float32; others are in their own.
+inline DType computed_dtype(DType dtype) { return dtype == DType::F16 || dtype == DType::BF16 ? DType::F32 : dtype; }
+
 /// make(0.0f), or make(0.0) for float64.
 template <class Make>
 auto for_float_type(DType dtype, const Make& make) {

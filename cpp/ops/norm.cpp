@@ -1,4 +1,5 @@
-// Batch and layer normalisation. The forward keeps mean and rstd, from which the gradient is one kernel again.
+// Batch and layer normalisation. The forward keeps mean and rstd, from which the gradient is one kernel again. Of
+// 16-bit floats, parameters and statistics are float32, as is what is computed.
 #include "kernels/norm/norm.h"
 
 #include "dlcore/ops.h"
@@ -44,10 +45,11 @@ NormAxes layer_axes(const TensorSpec& x, const Attrs& attrs) {
 
 using AxesOf = NormAxes (*)(const TensorSpec& x, const Attrs& attrs);
 
-void expect_spec(const char* what, const TensorSpec& got, const TensorSpec& x, const Shape& shape, const Attrs& attrs) {
-  if (got.dtype == x.dtype && shapes_agree(got.shape, shape)) return;
-  throw value_error(what, " is ", got, "; expected ", TensorSpec{x.dtype, shape}, " for the input ", x,
-                    " normalised with axis ", attrs.integer("axis", -1), ".");
+void expect_spec(const char* what, const TensorSpec& got, const TensorSpec& expected, const TensorSpec& x,
+                 const Attrs& attrs) {
+  if (got.dtype == expected.dtype && shapes_agree(got.shape, expected.shape)) return;
+  throw value_error(what, " is ", got, "; expected ", expected, " for the input ", x, " normalised with axis ",
+                    attrs.integer("axis", -1), ".");
 }
 
 double epsilon_of(const Attrs& attrs) {
@@ -62,9 +64,10 @@ Specs infer_norm(SpecSpan in, const Attrs& attrs) {
   expect_float(in[0]);
   epsilon_of(attrs);
   const NormAxes axes = AXES(in[0], attrs);
-  expect_spec("gamma", in[1], in[0], axes.parameters, attrs);
-  expect_spec("beta", in[2], in[0], axes.parameters, attrs);
-  const TensorSpec statistic{in[0].dtype, axes.rows};
+  const DType dtype = computed_dtype(in[0].dtype);
+  const TensorSpec statistic{dtype, axes.rows}, parameter{dtype, axes.parameters};
+  expect_spec("gamma", in[1], parameter, in[0], attrs);
+  expect_spec("beta", in[2], parameter, in[0], attrs);
   return VAR ? Specs{in[0], statistic, statistic, statistic} : Specs{in[0], statistic, statistic};
 }
 
@@ -73,11 +76,13 @@ Specs infer_norm_grad(SpecSpan in, const Attrs& attrs) {
   expect_inputs(in, 5);
   expect_float(in[0]);
   const NormAxes axes = AXES(in[0], attrs);
-  expect_spec("gamma", in[1], in[0], axes.parameters, attrs);
-  expect_spec("mean", in[2], in[0], axes.rows, attrs);
-  expect_spec("rstd", in[3], in[0], axes.rows, attrs);
-  expect_spec("the gradient", in[4], in[0], in[0].shape, attrs);
-  return {in[0], {in[0].dtype, axes.parameters}, {in[0].dtype, axes.parameters}};
+  const DType dtype = computed_dtype(in[0].dtype);
+  const TensorSpec statistic{dtype, axes.rows}, parameter{dtype, axes.parameters};
+  expect_spec("gamma", in[1], parameter, in[0], attrs);
+  expect_spec("mean", in[2], statistic, in[0], attrs);
+  expect_spec("rstd", in[3], statistic, in[0], attrs);
+  expect_spec("the gradient", in[4], in[0], in[0], attrs);
+  return {in[0], parameter, parameter};
 }
 
 // ---- plans
@@ -168,15 +173,16 @@ Tensor operator/(const Tensor& a, const Tensor& b) { return ops::operator/(a, b)
 
 struct Formulas {
   ops::Axes over, shared;
-  Tensor x;
+  Tensor x;  // in the dtype that is computed
 
-  Formulas(const Tensor& x, const Attrs& attrs, bool batch) : x(x) {
+  Formulas(const Tensor& input, const Attrs& attrs, bool batch) : x(wide(input)) {
     const int rank = x.shape().rank(), axis = resolve_axis(attrs.integer("axis", -1), rank);
     for (int k = 0; k < rank; ++k) {
       if (batch ? k != axis : k >= axis) over.push_back(k);
       if (batch ? k != axis : k < axis) shared.push_back(k);
     }
   }
+  static Tensor wide(const Tensor& t) { return t ? ops::cast(t, computed_dtype(t.dtype())) : t; }
   Tensor row_sum(const Tensor& t) const { return over.empty() ? t : ops::sum(t, over, true); }
   Tensor parameter_sum(const Tensor& t) const { return shared.empty() ? t : ops::sum(t, shared, true); }
   /// A statistic or a parameter with axes of size 1 where x has others.
@@ -207,7 +213,8 @@ std::vector<Tensor> vjp_norm(const VjpContext& c) {
                   {{"axis", c.attrs.integer("axis", -1)}});
   const Tensor dvar = BATCH ? c.dout[2] : Tensor();
   if (c.wanted[0] && (c.dout[1] || dvar || c.dout[kRstd]))
-    d[0] = d[0] + statistics_grad(Formulas(x, c.attrs, BATCH), mean, rstd, c.dout[1], dvar, c.dout[kRstd]);
+    d[0] = d[0] + ops::cast(statistics_grad(Formulas(x, c.attrs, BATCH), mean, rstd, c.dout[1], dvar, c.dout[kRstd]),
+                            x.dtype());
   return d;
 }
 
@@ -217,8 +224,9 @@ std::vector<Tensor> vjp_norm(const VjpContext& c) {
 template <bool BATCH>
 std::vector<Tensor> vjp_norm_grad(const VjpContext& c) {
   const Formulas f(c.in[0], c.attrs, BATCH);
-  const Tensor gamma = f.as_parameter(c.in[1]), r = f.as_row(c.in[3]), &dy = c.in[4], &G = c.dout[0];
-  const Tensor z = c.in[0] - f.as_row(c.in[2]), n = f.count();
+  const Tensor gamma = f.as_parameter(c.in[1]), r = f.as_row(c.in[3]);
+  const Tensor dy = f.wide(c.in[4]), G = f.wide(c.dout[0]);
+  const Tensor z = f.x - f.as_row(c.in[2]), n = f.count();
   Tensor dgamma, dz, dr, ddy;
   if (G) {
     const Tensor g = dy * gamma, r3n = r * r * r / n;
@@ -238,10 +246,10 @@ std::vector<Tensor> vjp_norm_grad(const VjpContext& c) {
   if (c.dout[2]) ddy = ddy + ops::broadcast_like(f.as_parameter(c.dout[2]), dy);
   std::vector<Tensor> d(5);
   if (dgamma) d[1] = ops::reshape_like(dgamma, c.in[1]);
-  d[0] = dz;
+  if (dz) d[0] = ops::cast(dz, c.in[0].dtype());
   if (dz) d[2] = ops::reshape_like(ops::operator-(f.row_sum(dz)), c.in[2]);
   if (dr) d[3] = ops::reshape_like(dr, c.in[3]);
-  d[4] = ddy;
+  if (ddy) d[4] = ops::cast(ddy, c.in[4].dtype());
   return d;
 }
 

@@ -200,16 +200,31 @@ TEST(Norm, SameBitsForAnyNumberOfThreads) {
 }
 
 TEST(Norm, SixteenBitFloats) {
-  const Tensor x = ops::cast(random<float>({6, 10}, 1), DType::F16), p = ops::cast(random<float>({10}, 2), DType::F16);
-  for (const std::string name : {"batch_norm", "layer_norm"}) {
-    const auto half = apply_all(name, std::vector{x, p, p}, {});
-    const Tensor wide_p = ops::cast(p, DType::F32);
-    const auto wide = apply_all(name, std::vector{ops::cast(x, DType::F32), wide_p, wide_p}, {});
+  const Tensor x = ops::cast(random<float>({6, 10}, 1), DType::F16),
+               dy = ops::cast(random<float>({6, 10}, 3), DType::F16);
+  const Tensor parameter = random<float>({10}, 2);
+  const auto expect_rounded = [](const std::string& name, const std::vector<Tensor>& half,
+                                 const std::vector<Tensor>& wide) {
+    EXPECT_EQ(half[0].dtype(), DType::F16);
     for (std::size_t i = 0; i < half.size(); ++i) {
-      const Tensor expected = ops::cast(wide[i], DType::F16);
+      const Tensor expected = ops::cast(wide[i], i == 0 ? DType::F16 : DType::F32);
+      EXPECT_EQ(half[i].spec(), expected.spec());
       EXPECT_EQ(std::memcmp(half[i].bytes(), expected.bytes(), expected.spec().bytes()), 0) << name << i;
     }
+  };
+  for (const std::string name : {"batch_norm", "layer_norm"}) {
+    const Tensor wide_x = ops::cast(x, DType::F32), wide_dy = ops::cast(dy, DType::F32);
+    const auto half = apply_all(name, std::vector{x, parameter, parameter}, {});
+    expect_rounded(name, half, apply_all(name, std::vector{wide_x, parameter, parameter}, {}));
+    const Tensor &mean = half[1], &rstd = half.back();
+    expect_rounded(name, apply_all(name + "_grad", std::vector{x, parameter, mean, rstd, dy}, {}),
+                   apply_all(name + "_grad", std::vector{wide_x, parameter, mean, rstd, wide_dy}, {}));
   }
+  const Tensor half_parameter = ops::cast(parameter, DType::F16);
+  EXPECT_NE(error_text([&] {
+              apply_all("layer_norm", std::vector{x, half_parameter, half_parameter}, {});
+            }).find("gamma is float16(10,); expected float32(10,)"),
+            std::string::npos);
 }
 
 TEST(Norm, GradientsMatchDifferences) {

@@ -35,6 +35,9 @@ TEST(Pooling, MaxAndAverage) {
   expect_same("max_pool2d", {x}, {{"window", Integers{2, 2}}});
 }
 
+/// Of parameters and statistics.
+DType wide(DType dtype) { return dtype == DType::F64 ? DType::F64 : DType::F32; }
+
 Tolerance bound(DType dtype) {
   return dtype == DType::F16 || dtype == DType::BF16 ? ulps(2, dtype, 3) : ulps(100, dtype, 200);
 }
@@ -47,8 +50,8 @@ TEST(Norm, Batch) {
     for (DType dtype : kFloats) {
       const Attrs attrs{{"axis", axis}, {"epsilon", 1e-2}};
       const std::int64_t channels = shape[axis < 0 ? shape.rank() - 1 : static_cast<int>(axis)];
-      const Tensor x = numbers(dtype, shape, 5, 4, 6), gamma = numbers(dtype, {channels}, 6),
-                   beta = numbers(dtype, {channels}, 7);
+      const Tensor x = numbers(dtype, shape, 5, 4, 6), gamma = numbers(wide(dtype), {channels}, 6),
+                   beta = numbers(wide(dtype), {channels}, 7);
       expect_same("batch_norm", {x, gamma, beta}, attrs, bound(dtype));
       const std::vector<Tensor> y = apply_all("batch_norm", std::vector{x, gamma, beta}, attrs);
       expect_same("batch_norm_grad", {x, gamma, y[1], y[3], numbers(dtype, shape, 8)}, {{"axis", axis}},
@@ -70,7 +73,7 @@ TEST(Norm, BatchWithLargeMean) {
 TEST(Norm, UnalignedTensors) {
   for (DType dtype : kFloats) {
     const Tensor x = numbers(dtype, {600, 8}, 5), dy = numbers(dtype, {600, 8}, 6),
-                 by_channel = numbers(dtype, {8}, 7, 0.5, 2), by_row = numbers(dtype, {600}, 8, 0.5, 2);
+                 by_channel = numbers(wide(dtype), {8}, 7, 0.5, 2), by_row = numbers(wide(dtype), {600}, 8, 0.5, 2);
     expect_same_unaligned("batch_norm", {x, by_channel, by_channel});
     expect_same_unaligned("batch_norm_grad", {x, by_channel, by_channel, by_channel, dy});
     expect_same_unaligned("layer_norm", {x, by_channel, by_channel});
@@ -88,8 +91,8 @@ TEST(Norm, Layer) {
       Shape parameters;
       for (int k = axis < 0 ? shape.rank() - 1 : static_cast<int>(axis); k < shape.rank(); ++k)
         parameters.push_back(shape[k]);
-      const Tensor x = numbers(dtype, shape, 9, 4, 6), gamma = numbers(dtype, parameters, 10),
-                   beta = numbers(dtype, parameters, 11);
+      const Tensor x = numbers(dtype, shape, 9, 4, 6), gamma = numbers(wide(dtype), parameters, 10),
+                   beta = numbers(wide(dtype), parameters, 11);
       expect_same("layer_norm", {x, gamma, beta}, attrs, bound(dtype));
       const std::vector<Tensor> y = apply_all("layer_norm", std::vector{x, gamma, beta}, attrs);
       expect_same("layer_norm_grad", {x, gamma, y[1], y[2], numbers(dtype, shape, 12)}, {{"axis", axis}},

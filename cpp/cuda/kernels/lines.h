@@ -143,13 +143,13 @@ struct Line {
   __device__ bool leads() const { return exists && first == 0; }
 
   /// Tiles j to j + count of the elements that lie from.stride apart; 0 where there is none.
-  template <int count>
-  __device__ void read(const Stored<T>& from, Index j, Tile<M, W>* tiles) const {
-    Pack<T, W> packs[count] = {};
+  template <int count, class Element>
+  __device__ void read(const Stored<Element>& from, Index j, Tile<M, W>* tiles) const {
+    Pack<Element, W> packs[count] = {};
     if (wide) {
 #pragma unroll
       for (int k = 0; k < count; ++k)
-        if (has(j + k, 0)) packs[k] = *reinterpret_cast<const Pack<T, W>*>(from.x + position(j + k, 0));
+        if (has(j + k, 0)) packs[k] = *reinterpret_cast<const Pack<Element, W>*>(from.x + position(j + k, 0));
     } else {
 #pragma unroll
       for (int k = 0; k < count; ++k)
@@ -163,10 +163,14 @@ struct Line {
       for (int w = 0; w < W; ++w) tiles[k].v[w] = to_math(packs[k].v[w]);
   }
   /// Values of x along this line, in registers if this line keeps any.
-  __device__ auto load(const T* x) const { return keep({x + offset, stride}); }
-  /// p[i] for element i of each line.
-  __device__ auto load_same(const T* p) const { return keep({p, 1}); }
-  __device__ auto keep(const Stored<T>& from) const {
+  __device__ auto load(const T* x) const { return keep(Stored<T>{x + offset, stride}); }
+  /// p[i] for element i of each line; of T, or of the type that T is computed in.
+  template <class Element>
+  __device__ auto load_same(const Element* p) const {
+    return keep(Stored<Element>{p, 1});
+  }
+  template <class Element>
+  __device__ auto keep(const Stored<Element>& from) const {
     if constexpr (N == 0) {
       return from;
     } else {
@@ -247,7 +251,7 @@ void with_lines(std::int64_t outer, std::int64_t size, std::int64_t inner, std::
                 const Body& body) {
   constexpr int pack = sizeof(T) > 4 ? 2 : 4;
   bool aligned = true;
-  for (const void* p : memory) aligned = aligned && is_aligned(p, sizeof(Pack<T, pack>));
+  for (const void* p : memory) aligned = aligned && is_aligned(p, sizeof(Pack<math_t<T>, pack>));
   const LineShape shape(outer, size, inner, pack, aligned);
   if constexpr (keep && sizeof(T) <= 4)
     if (shape.kept && shape.wide) return body.template operator()<T, pack, kKept / pack>(shape);

@@ -101,8 +101,9 @@ struct TakeChannelGradient {
   using Part = GradientSums<M>;
   struct Row {};
   static constexpr int inputs = 2;
-  const T *input[inputs], *mean;  // x, dy
-  __device__ M center(std::int64_t channel, std::int64_t) const { return to_math(mean[channel]); }
+  const T* input[inputs];  // x, dy
+  const M* mean;
+  __device__ M center(std::int64_t channel, std::int64_t) const { return mean[channel]; }
   __device__ Row row(std::int64_t) const { return {}; }
   __device__ void add(TwoSums<M>& sums, const M* v, M center, Row) const { sums += {v[1], v[1] * (v[0] - center)}; }
   __device__ Part part(const TwoSums<M>& sums, M, M) const { return {sums.a, sums.b}; }
@@ -117,9 +118,10 @@ struct TakeRowGradient {
     M mean, rstd;
   };
   static constexpr int inputs = 2;
-  const T *input[inputs], *mean, *rstd;  // x, dy
+  const T* input[inputs];  // x, dy
+  const M *mean, *rstd;
   __device__ M center(std::int64_t, std::int64_t) const { return 0; }
-  __device__ Row row(std::int64_t i) const { return {to_math(mean[i]), to_math(rstd[i])}; }
+  __device__ Row row(std::int64_t i) const { return {mean[i], rstd[i]}; }
   __device__ void add(TwoSums<M>& sums, const M* v, M, Row row) const {
     sums += {v[1], v[1] * (v[0] - row.mean) * row.rstd};
   }
@@ -263,21 +265,20 @@ void launch_join(void (*kernel)(ChannelShape, Parameters...), cudaStream_t strea
 
 // ---- batch_norm: the factors f of a channel, f[k] in factors[k * channels + channel], and a pass over all elements
 
-template <class T>
-__global__ void batch_statistics(ChannelShape s, math_t<T> epsilon, const Moments<math_t<T>>* part, const T* gamma,
-                                 const T* beta, T* mean, T* var, T* rstd, math_t<T>* factors) {
-  using M = math_t<T>;
+template <class M>
+__global__ void batch_statistics(ChannelShape s, M epsilon, const Moments<M>* part, const M* gamma, const M* beta,
+                                 M* mean, M* var, M* rstd, M* factors) {
   const std::int64_t c = joined_channel();
   if (c >= s.channels) return;
   const Moments<M> all = join_pieces(s, part, c);
   if (threadIdx.x != 0) return;
   const M v = all.squares / static_cast<M>(s.outer * s.inner), r = 1 / sqrt(v + epsilon);
-  mean[c] = from_math<T>(all.mean);
-  var[c] = from_math<T>(v);
-  rstd[c] = from_math<T>(r);
-  factors[c] = r * to_math(gamma[c]);
+  mean[c] = all.mean;
+  var[c] = v;
+  rstd[c] = r;
+  factors[c] = r * gamma[c];
   factors[s.channels + c] = all.mean;
-  factors[2 * s.channels + c] = to_math(beta[c]);
+  factors[2 * s.channels + c] = beta[c];
 }
 struct Normalise {
   static constexpr int inputs = 1, factors = 3;
@@ -287,21 +288,20 @@ struct Normalise {
   }
 };
 
-template <class T>
-__global__ void batch_grad_factors(ChannelShape s, const GradientSums<math_t<T>>* part, const T* gamma, const T* mean,
-                                   const T* rstd, T* dgamma, T* dbeta, math_t<T>* factors) {
-  using M = math_t<T>;
+template <class M>
+__global__ void batch_grad_factors(ChannelShape s, const GradientSums<M>* part, const M* gamma, const M* mean,
+                                   const M* rstd, M* dgamma, M* dbeta, M* factors) {
   const std::int64_t c = joined_channel();
   if (c >= s.channels) return;
   const GradientSums<M> all = join_pieces(s, part, c);
   if (threadIdx.x != 0) return;
-  const M r = to_math(rstd[c]), g = to_math(gamma[c]) * r, n = static_cast<M>(s.outer * s.inner);
-  dgamma[c] = from_math<T>(all.dyx * r);
-  dbeta[c] = from_math<T>(all.dy);
+  const M r = rstd[c], g = gamma[c] * r, n = static_cast<M>(s.outer * s.inner);
+  dgamma[c] = all.dyx * r;
+  dbeta[c] = all.dy;
   factors[c] = g;
   factors[s.channels + c] = -g * r * r * all.dyx / n;
   factors[2 * s.channels + c] = -g * all.dy / n;
-  factors[3 * s.channels + c] = to_math(mean[c]);
+  factors[3 * s.channels + c] = mean[c];
 }
 struct BatchGradient {
   static constexpr int inputs = 2, factors = 4;  // x, dy
@@ -392,8 +392,8 @@ void apply_factors(cudaStream_t stream, const ChannelShape& s, const Inputs<T, F
 
 template <class T, int W, int N>
 __global__ void __launch_bounds__(kMostLineThreads, 2)
-    layer_norm_kernel(LineShape s, math_t<T> epsilon, const T* x, const T* gamma, const T* beta, T* y, T* mean,
-                      T* rstd) {
+    layer_norm_kernel(LineShape s, math_t<T> epsilon, const T* x, const math_t<T>* gamma, const math_t<T>* beta, T* y,
+                      math_t<T>* mean, math_t<T>* rstd) {
   using M = math_t<T>;
   const Line<T, W, N> line(s);
   const auto from = line.load(x);
@@ -403,17 +403,18 @@ __global__ void __launch_bounds__(kMostLineThreads, 2)
   const auto scaled = line.map([=](M d, M gamma) { return d * r * gamma; }, d, line.load_same(gamma));
   line.store(y, line.map([](M a, M beta) { return a + beta; }, scaled, line.load_same(beta)));
   if (!line.leads()) return;
-  mean[line.number] = from_math<T>(m);
-  rstd[line.number] = from_math<T>(r);
+  mean[line.number] = m;
+  rstd[line.number] = r;
 }
 
 template <class T, int W, int N>
 __global__ void __launch_bounds__(kMostLineThreads)
-    layer_norm_grad_kernel(LineShape s, const T* x, const T* gamma, const T* mean, const T* rstd, const T* dy, T* dx) {
+    layer_norm_grad_kernel(LineShape s, const T* x, const math_t<T>* gamma, const math_t<T>* mean,
+                           const math_t<T>* rstd, const T* dy, T* dx) {
   using M = math_t<T>;
   const Line<T, W, N> line(s);
-  const M n = static_cast<M>(s.size), m = line.exists ? to_math(mean[line.number]) : M(0);
-  const M r = line.exists ? to_math(rstd[line.number]) : M(0);
+  const M n = static_cast<M>(s.size), m = line.exists ? mean[line.number] : M(0);
+  const M r = line.exists ? rstd[line.number] : M(0);
   const auto times = [](M a, M b) { return a * b; };
   const auto g = line.map(times, line.load(dy), line.load_same(gamma));
   const auto z = line.map([=](M x) { return (x - m) * r; }, line.load(x));
@@ -421,14 +422,14 @@ __global__ void __launch_bounds__(kMostLineThreads)
   line.store(dx, line.map([=](M g, M z) { return r * (g - sum_g - z * sum_gz); }, g, z));
 }
 
-template <class T>
-__global__ void store_gradient_sums(ChannelShape s, const GradientSums<math_t<T>>* part, T* dgamma, T* dbeta) {
+template <class M>
+__global__ void store_gradient_sums(ChannelShape s, const GradientSums<M>* part, M* dgamma, M* dbeta) {
   const std::int64_t c = joined_channel();
   if (c >= s.channels) return;
-  const GradientSums<math_t<T>> all = join_pieces(s, part, c);
+  const GradientSums<M> all = join_pieces(s, part, c);
   if (threadIdx.x != 0) return;
-  dgamma[c] = from_math<T>(all.dyx);
-  dbeta[c] = from_math<T>(all.dy);
+  dgamma[c] = all.dyx;
+  dbeta[c] = all.dy;
 }
 
 // Scratch: the pieces' sums, of up to three numbers, then up to four factors per channel.
@@ -462,8 +463,8 @@ void batch_norm(cudaStream_t stream, DType dtype, const ChannelShape& s, double 
     auto* part = static_cast<Moments<M>*>(scratch);
     M* factors = factors_in<M>(s, scratch);
     sum_channels(stream, s, TakeMoments<T>{{from}}, part);
-    launch_join(batch_statistics<T>, stream, s, static_cast<M>(epsilon), part, static_cast<const T*>(gamma),
-                static_cast<const T*>(beta), static_cast<T*>(mean), static_cast<T*>(var), static_cast<T*>(rstd),
+    launch_join(batch_statistics<M>, stream, s, static_cast<M>(epsilon), part, static_cast<const M*>(gamma),
+                static_cast<const M*>(beta), static_cast<M*>(mean), static_cast<M*>(var), static_cast<M*>(rstd),
                 factors);
     apply_factors<Normalise, T>(stream, s, {{from}}, factors, static_cast<T*>(y));
   });
@@ -474,12 +475,13 @@ void batch_norm_grad(cudaStream_t stream, DType dtype, const ChannelShape& s, co
                      void* scratch) {
   with_float(dtype, [&]<class T>(T) {
     using M = math_t<T>;
-    const auto *from = static_cast<const T*>(x), *middle = static_cast<const T*>(mean), *d = static_cast<const T*>(dy);
+    const auto *from = static_cast<const T*>(x), *d = static_cast<const T*>(dy);
+    const auto* middle = static_cast<const M*>(mean);
     auto* part = static_cast<GradientSums<M>*>(scratch);
     M* factors = factors_in<M>(s, scratch);
     sum_channels(stream, s, TakeChannelGradient<T>{{from, d}, middle}, part);
-    launch_join(batch_grad_factors<T>, stream, s, part, static_cast<const T*>(gamma), middle,
-                static_cast<const T*>(rstd), static_cast<T*>(dgamma), static_cast<T*>(dbeta), factors);
+    launch_join(batch_grad_factors<M>, stream, s, part, static_cast<const M*>(gamma), middle,
+                static_cast<const M*>(rstd), static_cast<M*>(dgamma), static_cast<M*>(dbeta), factors);
     apply_factors<BatchGradient, T>(stream, s, {{from, d}}, factors, static_cast<T*>(dx));
   });
 }
@@ -487,10 +489,11 @@ void batch_norm_grad(cudaStream_t stream, DType dtype, const ChannelShape& s, co
 void layer_norm(cudaStream_t stream, DType dtype, std::int64_t rows, std::int64_t size, double epsilon, const void* x,
                 const void* gamma, const void* beta, void* y, void* mean, void* rstd) {
   with_float(dtype, [&]<class T>(T) {
+    using M = math_t<T>;
     with_lines<T>(rows, size, 1, {x, gamma, beta, y}, [&]<class, int W, int N>(const LineShape& s) {
-      launch_lines(layer_norm_kernel<T, W, N>, stream, s, static_cast<math_t<T>>(epsilon), static_cast<const T*>(x),
-                   static_cast<const T*>(gamma), static_cast<const T*>(beta), static_cast<T*>(y), static_cast<T*>(mean),
-                   static_cast<T*>(rstd));
+      launch_lines(layer_norm_kernel<T, W, N>, stream, s, static_cast<M>(epsilon), static_cast<const T*>(x),
+                   static_cast<const M*>(gamma), static_cast<const M*>(beta), static_cast<T*>(y), static_cast<M*>(mean),
+                   static_cast<M*>(rstd));
     });
   });
 }
@@ -499,13 +502,14 @@ void layer_norm_grad(cudaStream_t stream, DType dtype, const ChannelShape& shape
                      const void* mean, const void* rstd, const void* dy, void* dx, void* dgamma, void* dbeta,
                      void* scratch) {
   with_float(dtype, [&]<class T>(T) {
-    const auto *from = static_cast<const T*>(x), *m = static_cast<const T*>(mean), *r = static_cast<const T*>(rstd),
-               *d = static_cast<const T*>(dy);
-    auto* part = static_cast<GradientSums<math_t<T>>*>(scratch);
+    using M = math_t<T>;
+    const auto *from = static_cast<const T*>(x), *d = static_cast<const T*>(dy);
+    const auto *m = static_cast<const M*>(mean), *r = static_cast<const M*>(rstd);
+    auto* part = static_cast<GradientSums<M>*>(scratch);
     sum_last(stream, shape, TakeRowGradient<T>{{from, d}, m, r}, part);
-    launch_join(store_gradient_sums<T>, stream, shape, part, static_cast<T*>(dgamma), static_cast<T*>(dbeta));
+    launch_join(store_gradient_sums<M>, stream, shape, part, static_cast<M*>(dgamma), static_cast<M*>(dbeta));
     with_lines<T>(shape.outer, shape.channels, 1, {x, gamma, dy, dx}, [&]<class, int W, int N>(const LineShape& s) {
-      launch_lines(layer_norm_grad_kernel<T, W, N>, stream, s, from, static_cast<const T*>(gamma), m, r, d,
+      launch_lines(layer_norm_grad_kernel<T, W, N>, stream, s, from, static_cast<const M*>(gamma), m, r, d,
                    static_cast<T*>(dx));
     });
   });

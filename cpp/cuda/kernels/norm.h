@@ -1,5 +1,5 @@
-// Batch and layer normalisation: the formulas of kernels/norm/norm.h. Statistics are of the computed type (float for
-// 16-bit floats) until they are stored.
+// Batch and layer normalisation: the formulas of kernels/norm/norm.h. Parameters and statistics are of the type that x
+// is computed in: float for 16-bit floats.
 //
 // batch_norm: a first pass gives mean and sum of squared deviations of pieces of each channel, by sums around the
 // piece's first element; a second joins the pieces in order (Chan, Golub & LeVeque 1983), a third normalises: x is read

@@ -79,21 +79,24 @@ def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_sca
     Reference: Ba et al. 2016.
     """
     x = as_float(x)
+    wide = backend.result_type(x.dtype, "float32")  # half precision would overflow in the squares
     epsilon = backend.epsilon() if epsilon is None else epsilon
     axes = sorted(resolve_axis(a, x.ndim) for a in axes_of(axis))
     shape = [x.shape[a] for a in axes]
+    gamma, beta = (p if p is None else backend.convert_to_tensor(p, wide) for p in (gamma, beta))
     if axes == list(range(axes[0], x.ndim)) and not rms_scaling and None not in shape:
-        gamma = knp.ones(shape, x.dtype) if gamma is None else backend.convert_to_tensor(gamma, x.dtype)
-        beta = knp.zeros(shape, x.dtype) if beta is None else backend.convert_to_tensor(beta, x.dtype)
+        gamma = knp.ones(shape, wide) if gamma is None else gamma
+        beta = knp.zeros(shape, wide) if beta is None else beta
         return _core.apply("layer_norm", [x, gamma, beta], epsilon=float(epsilon), axis=axes[0])[0]
     spread = [x.shape[a] if a in axes else 1 for a in range(x.ndim)]
-    mean, variance = moments(x, axes, keepdims=True)
-    y = knp.multiply(x if rms_scaling else knp.subtract(x, mean), float_unary("rsqrt", knp.add(variance, epsilon)))
+    y = backend.convert_to_tensor(x, wide)
+    mean, variance = moments(y, axes, keepdims=True)
+    y = knp.multiply(y if rms_scaling else knp.subtract(y, mean), float_unary("rsqrt", knp.add(variance, epsilon)))
     if gamma is not None:
-        y = knp.multiply(y, knp.reshape(backend.convert_to_tensor(gamma, x.dtype), spread))
-    return (
-        y if beta is None or rms_scaling else knp.add(y, knp.reshape(backend.convert_to_tensor(beta, x.dtype), spread))
-    )
+        y = knp.multiply(y, knp.reshape(gamma, spread))
+    if beta is not None and not rms_scaling:
+        y = knp.add(y, knp.reshape(beta, spread))
+    return backend.convert_to_tensor(y, x.dtype)
 
 
 @operation

@@ -109,18 +109,17 @@ class BatchNormalization(Layer):
 
     def call(self, inputs, training=None, mask=None):
         # Half precision would overflow in the squares.
-        x = ops.cast(inputs, backend.result_type(inputs.dtype, "float32"))
-        return ops.cast(self._call_wide(x, training, mask), inputs.dtype)
-
-    def _call_wide(self, inputs, training, mask):
+        wide = backend.result_type(inputs.dtype, "float32")
         if not (training and self.trainable):
-            return self._normalize(inputs, self.moving_mean, self.moving_variance, self.gamma, self.beta)
+            statistics = self.moving_mean, self.moving_variance
+            return ops.cast(self._normalize(ops.cast(inputs, wide), *statistics, self.gamma, self.beta), inputs.dtype)
         if mask is None and not self.renorm and not self.synchronized:
-            outputs, mean, variance = self._normalize_by_batch(inputs)
+            outputs, mean, variance = self._normalize_by_batch(inputs, wide)
         else:
-            mean, variance = self._moments(inputs, mask)
+            x = ops.cast(inputs, wide)
+            mean, variance = self._moments(x, mask)
             gamma, beta = self._renormed(mean, variance) if self.renorm else (self.gamma, self.beta)
-            outputs = self._normalize(inputs, mean, variance, gamma, beta)
+            outputs = self._normalize(x, mean, variance, gamma, beta)
         self._move(self.moving_mean, mean, self.momentum)
         if self.renorm:
             stddev = self._stddev(variance)
@@ -130,7 +129,7 @@ class BatchNormalization(Layer):
             self.moving_variance.assign(ops.relu(ops.square(self.moving_stddev) - self.epsilon))
         else:
             self._move(self.moving_variance, variance, self.momentum)
-        return outputs
+        return ops.cast(outputs, inputs.dtype)
 
     def _move(self, average, value, momentum):
         average.assign(average * momentum + value * (1.0 - momentum))
@@ -140,12 +139,13 @@ class BatchNormalization(Layer):
             inputs, mean=mean, variance=variance, axis=self.axis, offset=beta, scale=gamma, epsilon=self.epsilon
         )
 
-    def _normalize_by_batch(self, inputs):
+    def _normalize_by_batch(self, inputs, wide):
         """Outputs, mean and variance, in one primitive."""
         gamma = ops.ones_like(self.moving_mean) if self.gamma is None else self.gamma
         beta = ops.zeros_like(self.moving_mean) if self.beta is None else self.beta
-        gamma, beta = ops.cast(gamma, inputs.dtype), ops.cast(beta, inputs.dtype)
-        return _core.apply("batch_norm", [inputs, gamma, beta], epsilon=self.epsilon, axis=self.axis)[:3]
+        x = inputs if backend.is_float_dtype(inputs.dtype) else ops.cast(inputs, wide)
+        parameters = [ops.cast(gamma, wide), ops.cast(beta, wide)]
+        return _core.apply("batch_norm", [x, *parameters], epsilon=self.epsilon, axis=self.axis)[:3]
 
     def _moments(self, inputs, mask):
         """Mean and variance over the positions that count."""

@@ -1,4 +1,4 @@
-from dlcore import backend, ops
+from dlcore import ops
 from dlcore.backend.arguments import number
 from dlcore.layers.layer import Layer
 from dlcore.layers.normalization.shared import add_gamma_and_beta, feature_axes
@@ -62,10 +62,8 @@ class LayerNormalization(Layer):
 
     def call(self, inputs):
         axis = self.axis[0] if len(self.axis) == 1 else self.axis
-        x = ops.cast(inputs, backend.result_type(inputs.dtype, "float32"))
-        return ops.cast(
-            ops.layer_normalization(x, self.gamma, self.beta, axis=axis, epsilon=self.epsilon), inputs.dtype
-        )
+        outputs = ops.layer_normalization(inputs, self.gamma, self.beta, axis=axis, epsilon=self.epsilon)
+        return ops.cast(outputs, inputs.dtype)
 
     def compute_output_shape(self, input_shape):
         return input_shape
