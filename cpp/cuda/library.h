@@ -37,8 +37,7 @@ bool gemm_fuses(DType dtype, bool bias, Activation activation);
 using RunGemm = std::function<void(const void* a, const void* b, const void* bias, void* c)>;
 RunGemm plan_gemm(const GemmCall& call, const Context& context);
 
-/// The three computations of a convolution; filters are [Cout, KH, KW, Cin/groups]. Padding is the same on both sides:
-/// pad_top and pad_left.
+/// The three computations of a convolution; filters are [Cout, KH, KW, Cin/groups].
 enum class ConvDirection { Forward, BackwardInput, BackwardWeights };
 /// run(first, second, result): (x, w, y), (dy, w, dx) or (x, dy, dw).
 using RunConvolution = std::function<void(const void* first, const void* second, void* result)>;

@@ -3,6 +3,7 @@
 #include "kernels/norm/norm.h"
 
 #include "dlcore/ops.h"
+#include "ops/activation.h"
 #include "ops/axis.h"
 #include "ops/checks.h"
 #include "ops/families.h"
@@ -58,10 +59,18 @@ double epsilon_of(const Attrs& attrs) {
   return epsilon;
 }
 
+/// Whether batch_norm's y is rectified.
+bool has_relu(const Attrs& attrs) {
+  const Activation activation = activation_of(attrs);
+  if (activation == Activation::None || activation == Activation::Relu) return activation == Activation::Relu;
+  throw value_error("activation is '", attrs.text("activation", ""), "'; expected '' or 'relu'.");
+}
+
 template <AxesOf AXES, bool VAR>
 Specs infer_norm(SpecSpan in, const Attrs& attrs) {
   expect_inputs(in, 3);
   expect_float(in[0]);
+  if (VAR) has_relu(attrs);
   epsilon_of(attrs);
   const NormAxes axes = AXES(in[0], attrs);
   const DType dtype = computed_dtype(in[0].dtype);
@@ -71,9 +80,10 @@ Specs infer_norm(SpecSpan in, const Attrs& attrs) {
   return VAR ? Specs{in[0], statistic, statistic, statistic} : Specs{in[0], statistic, statistic};
 }
 
+// Of a y that was rectified, batch_norm_grad's last input is beta.
 template <AxesOf AXES>
 Specs infer_norm_grad(SpecSpan in, const Attrs& attrs) {
-  expect_inputs(in, 5);
+  expect_inputs(in, AXES == batch_axes && has_relu(attrs) ? 6 : 5);
   expect_float(in[0]);
   const NormAxes axes = AXES(in[0], attrs);
   const DType dtype = computed_dtype(in[0].dtype);
@@ -82,6 +92,7 @@ Specs infer_norm_grad(SpecSpan in, const Attrs& attrs) {
   expect_spec("mean", in[2], statistic, in[0], attrs);
   expect_spec("rstd", in[3], statistic, in[0], attrs);
   expect_spec("the gradient", in[4], in[0], in[0], attrs);
+  if (in.size() == 6) expect_spec("beta", in[5], parameter, in[0], attrs);
   return {in[0], parameter, parameter};
 }
 
@@ -102,8 +113,8 @@ Kernel plan_batch_norm(SpecSpan in, SpecSpan, const Attrs& attrs) {
     using T = decltype(zero);
     const BatchNormView view = batch_view(in[0], attrs);
     return {.run =
-                [view, epsilon = epsilon_of(attrs)](const Buffers& b) {
-                  norm_kernels<T>().batch_norm(view, epsilon, b.input<T>(0), b.input<T>(1), b.input<T>(2),
+                [view, epsilon = epsilon_of(attrs), relu = has_relu(attrs)](const Buffers& b) {
+                  norm_kernels<T>().batch_norm(view, epsilon, relu, b.input<T>(0), b.input<T>(1), b.input<T>(2),
                                                b.output<T>(0), b.output<T>(1), b.output<T>(2), b.output<T>(3),
                                                b.scratch);
                 },
@@ -119,10 +130,10 @@ Kernel plan_batch_norm_grad(SpecSpan in, SpecSpan, const Attrs& attrs) {
     using T = decltype(zero);
     const BatchNormView view = batch_view(in[0], attrs);
     return {.run =
-                [view](const Buffers& b) {
-                  norm_kernels<T>().batch_norm_grad(view, b.input<T>(0), b.input<T>(1), b.input<T>(2), b.input<T>(3),
-                                                    b.input<T>(4), b.output<T>(0), b.output<T>(1), b.output<T>(2),
-                                                    b.scratch);
+                [view, relu = has_relu(attrs)](const Buffers& b) {
+                  norm_kernels<T>().batch_norm_grad(view, b.input<T>(0), b.input<T>(1), relu ? b.input<T>(5) : nullptr,
+                                                    b.input<T>(2), b.input<T>(3), b.input<T>(4), b.output<T>(0),
+                                                    b.output<T>(1), b.output<T>(2), b.scratch);
                 },
             .scratch_bytes = view.scratch_bytes(sizeof(T)),
             .label = "batch_norm_grad",
@@ -208,9 +219,12 @@ std::vector<Tensor> vjp_norm(const VjpContext& c) {
   constexpr std::size_t kRstd = BATCH ? 3 : 2;
   const Tensor &x = c.in[0], &gamma = c.in[1], &mean = c.out[1], &rstd = c.out[kRstd];
   std::vector<Tensor> d(3);
-  if (c.dout[0])
-    d = apply_all(BATCH ? "batch_norm_grad" : "layer_norm_grad", std::vector{x, gamma, mean, rstd, c.dout[0]},
-                  {{"axis", c.attrs.integer("axis", -1)}});
+  if (c.dout[0]) {
+    std::vector<Tensor> in{x, gamma, mean, rstd, c.dout[0]};
+    Attrs attrs{{"axis", c.attrs.integer("axis", -1)}};
+    if (BATCH && has_relu(c.attrs)) in.push_back(c.in[2]), attrs.set("activation", std::string("relu"));
+    d = apply_all(BATCH ? "batch_norm_grad" : "layer_norm_grad", in, attrs);
+  }
   const Tensor dvar = BATCH ? c.dout[2] : Tensor();
   if (c.wanted[0] && (c.dout[1] || dvar || c.dout[kRstd]))
     d[0] = d[0] + ops::cast(statistics_grad(Formulas(x, c.attrs, BATCH), mean, rstd, c.dout[1], dvar, c.dout[kRstd]),
@@ -220,13 +234,19 @@ std::vector<Tensor> vjp_norm(const VjpContext& c) {
 
 // With g = dy * gamma, z = x - mean, r = rstd, n the count:
 //   dx = r * (g - sum g / n) - r^3 * z * sum(g*z) / n,   dgamma = sum dy*z*r,   dbeta = sum dy
-// and G, P, Q the gradients of dx, dgamma, dbeta. Sums without a name are over what one mean covers.
+// and G, P, Q the gradients of dx, dgamma, dbeta. Sums without a name are over what one mean covers. Of a y that was
+// rectified, dy is zero where y is.
 template <bool BATCH>
 std::vector<Tensor> vjp_norm_grad(const VjpContext& c) {
   const Formulas f(c.in[0], c.attrs, BATCH);
   const Tensor gamma = f.as_parameter(c.in[1]), r = f.as_row(c.in[3]);
-  const Tensor dy = f.wide(c.in[4]), G = f.wide(c.dout[0]);
-  const Tensor z = f.x - f.as_row(c.in[2]), n = f.count();
+  const Tensor z = f.x - f.as_row(c.in[2]), n = f.count(), G = f.wide(c.dout[0]);
+  Tensor dy = f.wide(c.in[4]), is_positive;
+  if (c.in.size() == 6) {
+    const Tensor y = z * r * gamma + f.as_parameter(c.in[5]);
+    is_positive = ops::cast(apply("greater", {y, ops::zeros_like(y)}), y.dtype());
+    dy = dy * is_positive;
+  }
   Tensor dgamma, dz, dr, ddy;
   if (G) {
     const Tensor g = dy * gamma, r3n = r * r * r / n;
@@ -244,7 +264,8 @@ std::vector<Tensor> vjp_norm_grad(const VjpContext& c) {
     dr = dr + f.row_sum(P * dy * z);
   }
   if (c.dout[2]) ddy = ddy + ops::broadcast_like(f.as_parameter(c.dout[2]), dy);
-  std::vector<Tensor> d(5);
+  if (ddy && is_positive) ddy = ddy * is_positive;
+  std::vector<Tensor> d(c.in.size());
   if (dgamma) d[1] = ops::reshape_like(dgamma, c.in[1]);
   if (dz) d[0] = ops::cast(dz, c.in[0].dtype());
   if (dz) d[2] = ops::reshape_like(ops::operator-(f.row_sum(dz)), c.in[2]);

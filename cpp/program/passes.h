@@ -21,7 +21,8 @@ void merge_common_nodes(Graph& graph);
 void fuse_softmax_cross_entropy(Graph& graph);
 /// Behind the gradient of max pooling, which is mostly zeros, only what is not zero is computed.
 void skip_pooled_zeros(Graph& graph);
-/// A bias and an activation behind a matmul or a convolution are computed while its tiles are in registers.
+/// A bias and an activation behind a matmul or a convolution, and a relu behind a batch_norm, are computed while the
+/// numbers are in registers; so is the relu's gradient.
 void fuse_epilogues(Graph& graph);
 /// Max pooling behind a convolution is done while the convolution's output is in the nearest cache.
 void fuse_pooling(Graph& graph);

@@ -227,6 +227,36 @@ TEST(Norm, SixteenBitFloats) {
             std::string::npos);
 }
 
+TEST(BatchNorm, RectifiesAsReluDoes) {
+  const std::vector<std::pair<Shape, std::int64_t>> cases{{{200, 5}, -1}, {{3, 70, 64}, -1}, {{4, 3, 500}, 1}};
+  const Attrs relu{{"activation", std::string("relu")}};
+  for (const auto& [shape, axis] : cases) {
+    const Shape channels{shape[axis < 0 ? shape.rank() - 1 : 1]};
+    const Tensor x = random<float>(shape, 1), dy = random<float>(shape, 2), gamma = random<float>(channels, 3),
+                 beta = random<float>(channels, 4, 0, 1);
+    const Attrs attrs{{"axis", axis}}, rectified{{"axis", axis}, {"activation", std::string("relu")}};
+    const auto plain = apply_all("batch_norm", std::vector{x, gamma, beta}, attrs);
+    const auto got = apply_all("batch_norm", std::vector{x, gamma, beta}, rectified);
+    const Tensor y = apply("relu", {plain[0]});
+    EXPECT_EQ(std::memcmp(got[0].bytes(), y.bytes(), y.spec().bytes()), 0);
+    const Tensor masked = apply("relu_grad", {dy, y});
+    const auto expected = apply_all("batch_norm_grad", std::vector{x, gamma, plain[1], plain[3], masked}, attrs);
+    const auto d = apply_all("batch_norm_grad", std::vector{x, gamma, plain[1], plain[3], dy, beta}, rectified);
+    for (int i = 0; i < 3; ++i)
+      EXPECT_EQ(std::memcmp(d[i].bytes(), expected[i].bytes(), expected[i].spec().bytes()), 0) << i;
+  }
+  const Tensor x = random<double>({4, 3, 5}, 1), p = random<double>({5}, 3), q = random<double>({5}, 4);
+  check_gradient("batch_norm", {x, p, q}, relu);
+  check_gradient("batch_norm_grad",
+                 {x, p, random<double>({5}, 6), random<double>({5}, 5, 2, 0.2), random<double>({4, 3, 5}, 2), q}, relu,
+                 99, 1e-6);
+  const Tensor one = Tensor::zeros(DType::F64, {5});
+  EXPECT_NE(error_text([&] {
+              apply_all("batch_norm", std::vector{x, one, one}, {{"activation", std::string("tanh")}});
+            }).find("activation is 'tanh'; expected '' or 'relu'"),
+            std::string::npos);
+}
+
 TEST(Norm, GradientsMatchDifferences) {
   const Tensor x = random<double>({4, 3, 5}, 1), dy = random<double>({4, 3, 5}, 2);
   for (int axis : {1, 2}) {

@@ -39,6 +39,14 @@ const std::vector<Case>& cases() {
       {{1, 8, 8, 8}, {3, 3, 8, 8}, conv_attrs({1, 1}, {3, 3}, "same")},
       {{2, 5, 5, 8}, {1, 1, 8, 16}, conv_attrs({1, 1}, {1, 1}, "valid")},
       {{1, 5, 5, 8}, {1, 1, 8, 8}, conv_attrs({2, 2}, {1, 1}, "valid")},
+      {{2, 8, 7, 8}, {5, 2, 8, 16}, conv_attrs({2, 2}, {1, 1}, "same")},
+      {{2, 9, 10, 16}, {2, 3, 16, 8}, conv_attrs({2, 3}, {1, 1}, "same")},
+      {{1, 8, 9, 8}, {3, 3, 8, 8}, conv_attrs({3, 3}, {1, 1}, "valid")},  // pixels that no window reaches
+      {{1, 6, 6, 8}, {3, 3, 8, 8}, conv_attrs({1, 1}, {1, 1}, "explicit", 1, {-1, 0, 1, -1})},
+      // Channels that zeros complete.
+      {{2, 14, 16, 3}, {7, 7, 3, 16}, conv_attrs({2, 2}, {1, 1}, "same")},
+      {{2, 9, 9, 3}, {5, 5, 3, 8}, conv_attrs({2, 2}, {1, 1}, "same")},
+      {{2, 7, 6, 11}, {3, 3, 11, 8}, conv_attrs({1, 1}, {1, 1}, "valid")},
       {{1, 5, 5, 4}, {1, 1, 4, 3}, conv_attrs({1, 1}, {1, 1}, "explicit", 1, {1, -1, 0, 0})}};
   return list;
 }

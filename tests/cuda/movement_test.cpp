@@ -58,6 +58,23 @@ TEST(Movement, Pad) {
           "pad", {numbers(dtype, {2, 9, 64}, 8)},
           {{"low", Integers{0, 3, 0}}, {"high", Integers{0, 2, 0}}, {"mode", std::string(mode)}, {"value", 2.0}});
     }
+  // Zeros, in words of all widths: rows and borders.
+  struct Case {
+    Shape x;
+    Integers low, high;
+  };
+  const std::vector<Case> cases{{{4, 5, 3}, {0, 0, 0}, {0, 0, 5}},
+                                {{4, 5, 3}, {0, 0, 0}, {0, 0, 1}},
+                                {{7}, {0}, {9}},
+                                {{7}, {2}, {1}},
+                                {{2, 5, 6, 64}, {0, 1, 0, 0}, {0, 0, 2, 0}},
+                                {{2, 5, 6, 8}, {0, 1, 2, 0}, {0, 3, 1, 0}},
+                                {{3, 4, 6}, {1, 0, 2}, {0, 0, 4}},
+                                {{3, 4, 6}, {0, 0, 0}, {0, 0, 0}},
+                                {{0, 4}, {1, 0}, {2, 4}},
+                                {{3, 24}, {0, 8}, {1, 0}}};
+  for (DType dtype : {DType::F64, DType::F32, DType::BF16, DType::U8})
+    for (const Case& c : cases) expect_same("pad", {numbers(dtype, c.x, 9)}, {{"low", c.low}, {"high", c.high}});
 }
 
 }  // namespace

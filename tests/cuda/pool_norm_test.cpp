@@ -56,6 +56,10 @@ TEST(Norm, Batch) {
       const std::vector<Tensor> y = apply_all("batch_norm", std::vector{x, gamma, beta}, attrs);
       expect_same("batch_norm_grad", {x, gamma, y[1], y[3], numbers(dtype, shape, 8)}, {{"axis", axis}},
                   dtype == DType::F16 || dtype == DType::BF16 ? ulps(4, dtype, 12) : ulps(200, dtype, 6000));
+      const Attrs relu{{"axis", axis}, {"epsilon", 1e-2}, {"activation", std::string("relu")}};
+      expect_same("batch_norm", {x, gamma, beta}, relu, bound(dtype));
+      expect_same("batch_norm_grad", {x, gamma, y[1], y[3], numbers(dtype, shape, 8), beta}, relu,
+                  dtype == DType::F16 || dtype == DType::BF16 ? ulps(4, dtype, 12) : ulps(200, dtype, 6000));
     }
 }
 

@@ -82,6 +82,39 @@ __global__ void pad_elements(PadShape s, std::int64_t n, Word value, const Word*
   out[i] = inside ? in[from] : value;
 }
 
+/// Zeros around what is copied, in words that all rows consist of.
+template <class Word, class Index>
+__global__ void pad_words(PadShape s, Index n, const Word* in, Word* out) {
+  const Index i = static_cast<Index>(thread_index());
+  if (i >= n) return;
+  Index rest = i;
+  std::int64_t from = 0, stride = 1;
+  bool inside = true;
+  for (int axis = s.rank - 1; axis >= 0; --axis) {
+    const Index size = static_cast<Index>(s.out_size[axis]), place = rest % size;
+    rest /= size;
+    const std::int64_t at = static_cast<std::int64_t>(place) - s.low[axis];
+    inside = inside && at >= 0 && at < s.in_size[axis];
+    from += at * stride;
+    stride *= s.in_size[axis];
+  }
+  out[i] = inside ? in[from] : Word{};
+}
+
+/// [rows, size] to [rows, words * V] with zeros behind each row; a thread writes 16 bytes.
+template <class Element, int V>
+__global__ void pad_rows(std::int64_t rows, std::int64_t size, std::int64_t words, const Element* in,
+                         Pack<Element, V>* out) {
+  const std::int64_t i = thread_index();
+  if (i >= rows * words) return;
+  const std::int64_t row = words == 1 ? i : i / words, first = (i - row * words) * V;
+  Pack<Element, V> pack{};
+#pragma unroll
+  for (int k = 0; k < V; ++k)
+    if (first + k < size) pack.v[k] = in[row * size + first + k];
+  out[i] = pack;
+}
+
 template <class T>
 __global__ void iota_elements(std::int64_t n, std::int64_t size, std::int64_t inner, T* out) {
   const std::int64_t i = thread_index();
@@ -125,6 +158,63 @@ CopyAxes axes_of(const StridedCopy& copy) {
     axes.out_stride[axis] = copy.out_stride[axis] / copy.element;
   }
   return axes;
+}
+
+}  // namespace
+
+namespace {
+
+/// Axes without padding are counted with the one in front of them.
+PadShape merged(const PadShape& shape) {
+  PadShape result;
+  for (int axis = 0; axis < shape.rank; ++axis) {
+    const std::int64_t in = shape.in_size[axis], out = shape.out_size[axis], low = shape.low[axis];
+    const int last = result.rank - 1;
+    if (last >= 0 && in == out && low == 0) {
+      result.in_size[last] *= in, result.out_size[last] *= out, result.low[last] *= in;
+      continue;
+    }
+    result.in_size[result.rank] = in, result.out_size[result.rank] = out, result.low[result.rank++] = low;
+  }
+  return result;
+}
+
+/// The greatest power of two up to 16 that divides all.
+int word_of(std::initializer_list<std::int64_t> bytes) {
+  std::int64_t bits = 16;
+  for (std::int64_t n : bytes) bits |= n;
+  return static_cast<int>(bits & -bits);
+}
+
+void pad_with_zeros(cudaStream_t stream, PadShape s, int element, const void* in, void* out) {
+  const int last = s.rank - 1;
+  const auto place = [](const void* p) { return static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(p)); };
+  std::int64_t n = 1;
+  for (int axis = 0; axis < s.rank; ++axis) n *= s.out_size[axis];
+  // The rows of a matrix get longer: all other axes are one.
+  const bool longer = s.low[last] == 0 && s.out_size[last] > s.in_size[last] &&
+                      (last == 0 || (last == 1 && s.low[0] == 0 && s.in_size[0] == s.out_size[0]));
+  if (longer && element < 8 && word_of({place(out), s.out_size[last] * element}) == 16)
+    return with_word(element, [&]<class Word>(Word) {
+      if constexpr (sizeof(Word) < 8) {
+        constexpr int V = 16 / sizeof(Word);
+        const std::int64_t words = s.out_size[last] / V, rows = n / s.out_size[last];
+        launch(pad_rows<Word, V>, blocks_for(rows * words, kThreads), kThreads, 0, stream, rows, s.in_size[last], words,
+               static_cast<const Word*>(in), static_cast<Pack<Word, V>*>(out));
+      }
+    });
+  const int word =
+      word_of({place(in), place(out), s.in_size[last] * element, s.out_size[last] * element, s.low[last] * element});
+  for (std::int64_t* size : {&s.in_size[last], &s.out_size[last], &s.low[last]}) *size = *size * element / word;
+  n = n * element / word;
+  with_word(word, [&]<class Word>(Word) {
+    const auto* from = static_cast<const Word*>(in);
+    auto* to = static_cast<Word*>(out);
+    if (n <= INT32_MAX - kThreads)
+      launch(pad_words<Word, std::uint32_t>, blocks_for(n, kThreads), kThreads, 0, stream, s, n, from, to);
+    else
+      launch(pad_words<Word, std::uint64_t>, blocks_for(n, kThreads), kThreads, 0, stream, s, n, from, to);
+  });
 }
 
 }  // namespace
@@ -183,6 +273,9 @@ void fill(cudaStream_t stream, int element, std::int64_t n, std::uint64_t value,
 void pad(cudaStream_t stream, const PadShape& shape, int element, std::uint64_t value, const void* in, void* out) {
   std::int64_t n = 1;
   for (int axis = 0; axis < shape.rank; ++axis) n *= shape.out_size[axis];
+  if (n == 0) return;
+  if (shape.mode == PadShape::Constant && value == 0 && shape.rank > 0)
+    return pad_with_zeros(stream, merged(shape), element, in, out);
   with_word(element, [&]<class Word>(Word) {
     if constexpr (sizeof(Word) <= 8)
       launch(pad_elements<Word>, blocks_for(n, kThreads), kThreads, 0, stream, shape, n, static_cast<Word>(value),

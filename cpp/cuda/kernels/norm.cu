@@ -4,6 +4,7 @@
 
 #include "cuda/kernels/dispatch.h"
 #include "cuda/kernels/lines.h"
+#include "cuda/kernels/pointwise_math.cuh"
 
 namespace dlcore::cuda {
 
@@ -71,7 +72,7 @@ struct GradientSums {
   }
 };
 
-// What is summed of the elements v of the inputs. center: a number near the channel's; row: what add needs of a row.
+// What is summed of the elements v of the inputs. channel, row: what add needs of a channel and of a row.
 
 /// Moments of x, by sums of x - center and its square; center is an element of the piece, so little cancels.
 template <class T>
@@ -79,34 +80,52 @@ struct TakeMoments {
   using Element = T;
   using M = math_t<T>;
   using Part = Moments<M>;
+  using Channel = M;
   struct Row {};
   static constexpr int inputs = 1;
   const T* input[inputs];
-  __device__ M center(std::int64_t, std::int64_t at) const { return to_math(input[0][at]); }
+  __device__ Channel channel(std::int64_t, std::int64_t at) const { return to_math(input[0][at]); }
   __device__ Row row(std::int64_t) const { return {}; }
-  __device__ void add(TwoSums<M>& sums, const M* v, M center, Row) const {
+  __device__ void add(TwoSums<M>& sums, const M* v, Channel center, Row) const {
     const M d = v[0] - center;
     sums += {d, d * d};
   }
-  __device__ Part part(const TwoSums<M>& sums, M count, M center) const {
+  __device__ Part part(const TwoSums<M>& sums, M count, Channel center) const {
     const M d = sums.a / count, squares = sums.b - sums.a * d;
     return {count, center + d, squares > 0 ? squares : squares * 0};  // NaN stays
   }
 };
+/// y of batch_norm before it was rectified, with the forward's bits.
+template <class M>
+__device__ M scaled(M x, M mean, M scale, M shift) {
+  if constexpr (sizeof(M) == sizeof(float))
+    return fmaf(x - mean, scale, shift);
+  else
+    return fma(x - mean, scale, shift);
+}
+
 /// The gradient's sums with the mean of the channel (batch_norm).
-template <class T>
+template <class T, bool kRelu>
 struct TakeChannelGradient {
   using Element = T;
   using M = math_t<T>;
   using Part = GradientSums<M>;
+  struct Channel {
+    M mean, scale, shift;
+  };
   struct Row {};
   static constexpr int inputs = 2;
   const T* input[inputs];  // x, dy
-  const M* mean;
-  __device__ M center(std::int64_t channel, std::int64_t) const { return mean[channel]; }
+  const M *mean, *rstd, *gamma, *beta;
+  __device__ Channel channel(std::int64_t c, std::int64_t) const {
+    return {mean[c], kRelu ? rstd[c] * gamma[c] : M(0), kRelu ? beta[c] : M(0)};
+  }
   __device__ Row row(std::int64_t) const { return {}; }
-  __device__ void add(TwoSums<M>& sums, const M* v, M center, Row) const { sums += {v[1], v[1] * (v[0] - center)}; }
-  __device__ Part part(const TwoSums<M>& sums, M, M) const { return {sums.a, sums.b}; }
+  __device__ void add(TwoSums<M>& sums, const M* v, const Channel& c, Row) const {
+    const M dy = !kRelu || scaled(v[0], c.mean, c.scale, c.shift) > 0 ? v[1] : M(0);
+    sums += {dy, dy * (v[0] - c.mean)};
+  }
+  __device__ Part part(const TwoSums<M>& sums, M, const Channel&) const { return {sums.a, sums.b}; }
 };
 /// With mean and rstd of the row (layer_norm).
 template <class T>
@@ -114,24 +133,25 @@ struct TakeRowGradient {
   using Element = T;
   using M = math_t<T>;
   using Part = GradientSums<M>;
+  struct Channel {};
   struct Row {
     M mean, rstd;
   };
   static constexpr int inputs = 2;
   const T* input[inputs];  // x, dy
   const M *mean, *rstd;
-  __device__ M center(std::int64_t, std::int64_t) const { return 0; }
+  __device__ Channel channel(std::int64_t, std::int64_t) const { return {}; }
   __device__ Row row(std::int64_t i) const { return {mean[i], rstd[i]}; }
-  __device__ void add(TwoSums<M>& sums, const M* v, M, Row row) const {
+  __device__ void add(TwoSums<M>& sums, const M* v, Channel, Row row) const {
     sums += {v[1], v[1] * (v[0] - row.mean) * row.rstd};
   }
-  __device__ Part part(const TwoSums<M>& sums, M, M) const { return {sums.a, sums.b}; }
+  __device__ Part part(const TwoSums<M>& sums, M, Channel) const { return {sums.a, sums.b}; }
 };
 
 /// Adds `count` rows, `step` apart, of V channels to sums.
 template <int count, int V, class Take, class M = typename Take::M>
 __device__ void add_rows(const ChannelShape& s, const Take& take, bool wide, std::int64_t row, int step, std::int64_t c,
-                         const M* center, TwoSums<M>* sums) {
+                         const typename Take::Channel* channels, TwoSums<M>* sums) {
   Pack<typename Take::Element, V> packs[count][Take::inputs];
   typename Take::Row rows[count];
 #pragma unroll
@@ -148,7 +168,7 @@ __device__ void add_rows(const ChannelShape& s, const Take& take, bool wide, std
       M v[Take::inputs];
 #pragma unroll
       for (int j = 0; j < Take::inputs; ++j) v[j] = to_math(packs[k][j].v[w]);
-      take.add(sums[w], v, center[w], rows[k]);
+      take.add(sums[w], v, channels[w], rows[k]);
     }
 }
 
@@ -163,14 +183,14 @@ __global__ void __launch_bounds__(kThreads, 4)
   const int columns = static_cast<int>(blockDim.x), lanes = static_cast<int>(blockDim.y);
   const int lane = static_cast<int>(threadIdx.y), thread = lane * columns + static_cast<int>(threadIdx.x);
   TwoSums<M> sums[V] = {};
-  M center[V] = {};
+  typename Take::Channel channels[V] = {};
   if (c < s.channels && first < last) {
 #pragma unroll
-    for (int w = 0; w < V; ++w) center[w] = take.center(c + w, first * s.channels + c + w);
+    for (int w = 0; w < V; ++w) channels[w] = take.channel(c + w, first * s.channels + c + w);
     std::int64_t row = first + lane;
     for (; row + (kLoads - 1) * lanes < last; row += kLoads * lanes)
-      add_rows<kLoads, V>(s, take, wide, row, lanes, c, center, sums);
-    for (; row < last; row += lanes) add_rows<1, V>(s, take, wide, row, lanes, c, center, sums);
+      add_rows<kLoads, V>(s, take, wide, row, lanes, c, channels, sums);
+    for (; row < last; row += lanes) add_rows<1, V>(s, take, wide, row, lanes, c, channels, sums);
   }
 #pragma unroll
   for (int w = 0; w < V; ++w) of_thread[w][thread] = sums[w];
@@ -182,7 +202,8 @@ __global__ void __launch_bounds__(kThreads, 4)
   }
   if (lane == 0 && c < s.channels)
     for (int w = 0; w < V; ++w)
-      part[blockIdx.y * s.channels + c + w] = take.part(of_thread[w][thread], static_cast<M>(last - first), center[w]);
+      part[blockIdx.y * s.channels + c + w] =
+          take.part(of_thread[w][thread], static_cast<M>(last - first), channels[w]);
 }
 
 /// inner > 1: a block sums one piece of one channel, whose elements are counted through all outer.
@@ -193,14 +214,15 @@ __global__ void sum_inner_axis(ChannelShape s, std::int64_t piece, Take take, ty
   const std::int64_t c = blockIdx.x, all = s.outer * s.inner;
   const std::int64_t first = blockIdx.y * piece, last = first + piece < all ? first + piece : all;
   const auto at = [&](const Quotient& k) { return (k.quotient * s.channels + c) * s.inner + k.rest; };
-  const M center = first < last ? take.center(c, at({first, s.inner})) : M(0);
+  const typename Take::Channel channel =
+      first < last ? take.channel(c, at({first, s.inner})) : typename Take::Channel();
   TwoSums<M> sums{};
 #pragma unroll 4
   for (std::int64_t k = first + threadIdx.x; k < last; k += kThreads) {
     const Quotient place(k, s.inner);
     M v[Take::inputs];
     for (int j = 0; j < Take::inputs; ++j) v[j] = to_math(take.input[j][at(place)]);
-    take.add(sums, v, center, {});
+    take.add(sums, v, channel, {});
   }
   of_thread[threadIdx.x] = sums;
   __syncthreads();
@@ -209,7 +231,7 @@ __global__ void sum_inner_axis(ChannelShape s, std::int64_t piece, Take take, ty
     __syncthreads();
   }
   if (threadIdx.x == 0)
-    part[blockIdx.y * s.channels + c] = take.part(of_thread[0], static_cast<M>(last - first), center);
+    part[blockIdx.y * s.channels + c] = take.part(of_thread[0], static_cast<M>(last - first), channel);
 }
 
 /// Of a block along channels, each with the pack's channels; a power of two.
@@ -280,17 +302,19 @@ __global__ void batch_statistics(ChannelShape s, M epsilon, const Moments<M>* pa
   factors[s.channels + c] = all.mean;
   factors[2 * s.channels + c] = beta[c];
 }
+template <bool kRelu>
 struct Normalise {
   static constexpr int inputs = 1, factors = 3;
   template <class M>
   static __device__ M of(const M* v, const M* f) {
-    return (v[0] - f[1]) * f[0] + f[2];
+    const M y = scaled(v[0], f[1], f[0], f[2]);
+    return kRelu ? dlcore_math::op_relu(y) : y;
   }
 };
 
 template <class M>
 __global__ void batch_grad_factors(ChannelShape s, const GradientSums<M>* part, const M* gamma, const M* mean,
-                                   const M* rstd, M* dgamma, M* dbeta, M* factors) {
+                                   const M* rstd, const M* beta, M* dgamma, M* dbeta, M* factors) {
   const std::int64_t c = joined_channel();
   if (c >= s.channels) return;
   const GradientSums<M> all = join_pieces(s, part, c);
@@ -302,12 +326,16 @@ __global__ void batch_grad_factors(ChannelShape s, const GradientSums<M>* part, 
   factors[s.channels + c] = -g * r * r * all.dyx / n;
   factors[2 * s.channels + c] = -g * all.dy / n;
   factors[3 * s.channels + c] = mean[c];
+  if (beta) factors[4 * s.channels + c] = beta[c];
 }
+template <bool kRelu>
 struct BatchGradient {
-  static constexpr int inputs = 2, factors = 4;  // x, dy
+  static constexpr int inputs = 2, factors = kRelu ? 5 : 4;  // x, dy
   template <class M>
   static __device__ M of(const M* v, const M* f) {
-    return f[0] * v[1] + f[1] * (v[0] - f[3]) + f[2];
+    M dy = v[1];
+    if constexpr (kRelu) dy = scaled(v[0], f[3], f[0], f[4]) > 0 ? dy : M(0);
+    return f[0] * dy + f[1] * (v[0] - f[3]) + f[2];
   }
 };
 
@@ -432,8 +460,8 @@ __global__ void store_gradient_sums(ChannelShape s, const GradientSums<M>* part,
   dbeta[c] = all.dy;
 }
 
-// Scratch: the pieces' sums, of up to three numbers, then up to four factors per channel.
-constexpr int kPartNumbers = 3, kFactors = 4;
+// Scratch: the pieces' sums, of up to three numbers, then up to five factors per channel.
+constexpr int kPartNumbers = 3, kFactors = 5;
 
 template <class M>
 M* factors_in(const ChannelShape& s, void* scratch) {
@@ -455,7 +483,7 @@ std::size_t ChannelShape::scratch_bytes() const {
   return static_cast<std::size_t>((kPartNumbers * pieces + kFactors) * channels) * sizeof(double);
 }
 
-void batch_norm(cudaStream_t stream, DType dtype, const ChannelShape& s, double epsilon, const void* x,
+void batch_norm(cudaStream_t stream, DType dtype, const ChannelShape& s, double epsilon, bool relu, const void* x,
                 const void* gamma, const void* beta, void* y, void* mean, void* var, void* rstd, void* scratch) {
   with_float(dtype, [&]<class T>(T) {
     using M = math_t<T>;
@@ -466,23 +494,28 @@ void batch_norm(cudaStream_t stream, DType dtype, const ChannelShape& s, double 
     launch_join(batch_statistics<M>, stream, s, static_cast<M>(epsilon), part, static_cast<const M*>(gamma),
                 static_cast<const M*>(beta), static_cast<M*>(mean), static_cast<M*>(var), static_cast<M*>(rstd),
                 factors);
-    apply_factors<Normalise, T>(stream, s, {{from}}, factors, static_cast<T*>(y));
+    const auto apply = relu ? apply_factors<Normalise<true>, T> : apply_factors<Normalise<false>, T>;
+    apply(stream, s, {{from}}, factors, static_cast<T*>(y));
   });
 }
 
 void batch_norm_grad(cudaStream_t stream, DType dtype, const ChannelShape& s, const void* x, const void* gamma,
-                     const void* mean, const void* rstd, const void* dy, void* dx, void* dgamma, void* dbeta,
-                     void* scratch) {
+                     const void* beta, const void* mean, const void* rstd, const void* dy, void* dx, void* dgamma,
+                     void* dbeta, void* scratch) {
   with_float(dtype, [&]<class T>(T) {
     using M = math_t<T>;
     const auto *from = static_cast<const T*>(x), *d = static_cast<const T*>(dy);
-    const auto* middle = static_cast<const M*>(mean);
+    const auto *m = static_cast<const M*>(mean), *r = static_cast<const M*>(rstd), *g = static_cast<const M*>(gamma),
+               *shift = static_cast<const M*>(beta);
     auto* part = static_cast<GradientSums<M>*>(scratch);
     M* factors = factors_in<M>(s, scratch);
-    sum_channels(stream, s, TakeChannelGradient<T>{{from, d}, middle}, part);
-    launch_join(batch_grad_factors<M>, stream, s, part, static_cast<const M*>(gamma), middle,
-                static_cast<const M*>(rstd), static_cast<M*>(dgamma), static_cast<M*>(dbeta), factors);
-    apply_factors<BatchGradient, T>(stream, s, {{from, d}}, factors, static_cast<T*>(dx));
+    const auto run = [&]<bool kRelu>(std::bool_constant<kRelu>) {
+      sum_channels(stream, s, TakeChannelGradient<T, kRelu>{{from, d}, m, r, g, shift}, part);
+      launch_join(batch_grad_factors<M>, stream, s, part, g, m, r, shift, static_cast<M*>(dgamma),
+                  static_cast<M*>(dbeta), factors);
+      apply_factors<BatchGradient<kRelu>, T>(stream, s, {{from, d}}, factors, static_cast<T*>(dx));
+    };
+    shift ? run(std::true_type()) : run(std::false_type());
   });
 }
 

@@ -20,11 +20,12 @@ struct ChannelShape {
   std::size_t scratch_bytes() const;
 };
 
-void batch_norm(cudaStream_t stream, DType dtype, const ChannelShape& shape, double epsilon, const void* x,
+/// relu: y is rectified. Of such a y the gradient needs beta, else it is null.
+void batch_norm(cudaStream_t stream, DType dtype, const ChannelShape& shape, double epsilon, bool relu, const void* x,
                 const void* gamma, const void* beta, void* y, void* mean, void* var, void* rstd, void* scratch);
 void batch_norm_grad(cudaStream_t stream, DType dtype, const ChannelShape& shape, const void* x, const void* gamma,
-                     const void* mean, const void* rstd, const void* dy, void* dx, void* dgamma, void* dbeta,
-                     void* scratch);
+                     const void* beta, const void* mean, const void* rstd, const void* dy, void* dx, void* dgamma,
+                     void* dbeta, void* scratch);
 
 /// x, y [rows, size].
 void layer_norm(cudaStream_t stream, DType dtype, std::int64_t rows, std::int64_t size, double epsilon, const void* x,

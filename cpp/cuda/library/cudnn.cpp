@@ -5,6 +5,7 @@
 #define CUDNN_FRONTEND_SKIP_JSON_LIB
 #include <cudnn_frontend.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -74,10 +75,19 @@ class Plan {
   static void finish(const Tensor& result, const Layout& layout) {
     result->set_output(true).set_uid(kResult).set_dim(layout.sizes).set_stride(layout.strides);
   }
+  /// What is padded behind the last window's reach; as much as in front of the first where that gives the same windows.
+  static std::int64_t padding_behind(std::int64_t size, std::int64_t out, std::int64_t taps, std::int64_t stride,
+                                     std::int64_t dilation, std::int64_t pad) {
+    const std::int64_t reach = (taps - 1) * dilation + 1, room = size + 2 * pad - reach;
+    if (room >= 0 && room / stride + 1 == out) return pad;
+    return std::max<std::int64_t>(0, (out - 1) * stride + reach - pad - size);
+  }
   template <class Attributes>
   static Attributes of(const ConvShape& s) {
     Attributes attributes;
-    attributes.set_padding({s.pad_top, s.pad_left})
+    attributes.set_pre_padding({s.pad_top, s.pad_left})
+        .set_post_padding({padding_behind(s.h, s.oh, s.kh, s.stride_h, s.dilation_h, s.pad_top),
+                           padding_behind(s.w, s.ow, s.kw, s.stride_w, s.dilation_w, s.pad_left)})
         .set_stride({s.stride_h, s.stride_w})
         .set_dilation({s.dilation_h, s.dilation_w});
     return attributes;

@@ -22,12 +22,6 @@ namespace {
 
 using SpecSpan = std::span<const TensorSpec>;
 
-bool is_even(std::int64_t size, std::int64_t out, std::int64_t taps, std::int64_t stride, std::int64_t dilation,
-             std::int64_t pad) {
-  const std::int64_t room = size + 2 * pad - ((taps - 1) * dilation + 1);
-  return pad >= 0 && room >= 0 && room / stride + 1 == out;
-}
-
 /// The same convolution of images as far as its windows reach, padding included.
 ConvShape on_padded_images(ConvShape s) {
   s.h = (s.oh - 1) * s.stride_h + (s.kh - 1) * s.dilation_h + 1;
@@ -36,7 +30,7 @@ ConvShape on_padded_images(ConvShape s) {
   return s;
 }
 
-/// Between the images of a convolution and those of its padded form: which are zero beyond the first.
+/// Between the images of a convolution and larger ones: which are zero beyond the first.
 struct Padding {
   PadShape to_padded, from_padded;
   std::size_t bytes;
@@ -44,23 +38,29 @@ struct Padding {
 Padding padding_of(const ConvShape& s, const ConvShape& padded, DType dtype) {
   PadShape in, out;
   in.rank = out.rank = 4;
-  const std::int64_t plain_size[] = {s.n, s.h, s.w, s.cin}, padded_size[] = {s.n, padded.h, padded.w, s.cin};
-  const std::int64_t low[] = {0, s.pad_top, s.pad_left, 0};
+  const std::int64_t plain_size[] = {s.n, s.h, s.w, s.cin}, padded_size[] = {s.n, padded.h, padded.w, padded.cin};
+  const std::int64_t low[] = {0, s.pad_top - padded.pad_top, s.pad_left - padded.pad_left, 0};
   for (int axis = 0; axis < 4; ++axis) {
     in.in_size[axis] = out.out_size[axis] = plain_size[axis];
     in.out_size[axis] = out.in_size[axis] = padded_size[axis];
     in.low[axis] = low[axis];
     out.low[axis] = -low[axis];
   }
-  return {in, out, static_cast<std::size_t>(s.n * padded.h * padded.w * s.cin) * size_of(dtype)};
+  return {in, out, static_cast<std::size_t>(s.n * padded.h * padded.w * padded.cin) * size_of(dtype)};
 }
 
-/// [rows, cols] to [cols, rows].
-StridedCopy transposition(std::int64_t rows, std::int64_t cols, DType dtype) {
+/// Filters HWIO to [Cout, KH, KW, channels], whose channels beyond the filters' are left alone, or back.
+StridedCopy filter_copy(const ConvShape& s, std::int64_t channels, DType dtype, bool back) {
+  const std::int64_t element = static_cast<std::int64_t>(size_of(dtype)), taps = s.kh * s.kw, cin = s.cin_per_group();
   StridedCopy copy;
-  copy.element = static_cast<int>(size_of(dtype));
-  copy.add_axis(cols, copy.element, rows * copy.element);
-  copy.add_axis(rows, cols * copy.element, copy.element);
+  copy.element = static_cast<int>(element);
+  const auto add = [&](std::int64_t n, std::int64_t hwio, std::int64_t ours) {
+    copy.add_axis(n, (back ? ours : hwio) * element, (back ? hwio : ours) * element);
+  };
+  if (!back) add(s.cout, 1, taps * channels);
+  add(taps, cin * s.cout, channels);
+  add(cin, s.cout, 1);
+  if (back) add(s.cout, 1, taps * channels);
   return simplify(copy);
 }
 
@@ -108,31 +108,46 @@ Convolution by_product(ConvDirection direction, const ConvShape& s, DType dtype,
           conv->scratch_bytes(), kLabels[static_cast<int>(direction)]};
 }
 
-// ---- by cuDNN: filters [Cout, KH, KW, Cin], images padded alike on both sides. Filters are transposed (they are
-// small) and, where one side has more padding, images are padded first.
+// ---- by cuDNN: filters [Cout, KH, KW, Cin]. Filters are transposed (they are small). Images get channels of zeros up
+// to whole 16 bytes, which kernels for tensor cores need, and where cuDNN declines padding that differs between the
+// sides, borders.
+
+std::int64_t whole_packs(std::int64_t channels, DType dtype) {
+  const std::int64_t pack = 16 / static_cast<std::int64_t>(size_of(dtype));
+  return (channels + pack - 1) / pack * pack;
+}
 
 /// Nothing where it declines.
 std::optional<Convolution> by_cudnn(ConvDirection direction, const ConvShape& s, DType dtype, const Epilogue& epilogue,
                                     const Context& context) {
-  const bool even = is_even(s.h, s.oh, s.kh, s.stride_h, s.dilation_h, s.pad_top) &&
-                    is_even(s.w, s.ow, s.kw, s.stride_w, s.dilation_w, s.pad_left);
-  const ConvShape inner = even ? s : on_padded_images(s);
-  const RunConvolution run = plan_convolution(direction, inner, dtype, context);
+  ConvShape inner = s;
+  if (s.groups == 1 && direction != ConvDirection::BackwardInput) inner.cin = whole_packs(s.cin, dtype);
+  RunConvolution run;
+  if (s.pad_top >= 0 && s.pad_left >= 0) run = plan_convolution(direction, inner, dtype, context);
+  if (!run) {
+    inner = on_padded_images(inner);
+    run = plan_convolution(direction, inner, dtype, context);
+  }
   if (!run) return std::nullopt;
 
+  const bool as_they_are = inner.h == s.h && inner.w == s.w && inner.cin == s.cin;
   const Padding padding = padding_of(s, inner, dtype);
-  const std::int64_t rows = s.kh * s.kw * s.cin_per_group();
-  const StridedCopy to_filters = transposition(rows, s.cout, dtype), from_filters = transposition(s.cout, rows, dtype);
+  const std::int64_t channels = inner.cin_per_group();
+  const StridedCopy to_filters = filter_copy(s, channels, dtype, false);
+  const StridedCopy from_filters = filter_copy(s, channels, dtype, true);
+  const std::size_t filter_bytes = static_cast<std::size_t>(s.kh * s.kw * channels * s.cout) * size_of(dtype);
   ScratchPlan scratch;
-  const std::size_t filters = scratch.add(static_cast<std::size_t>(rows * s.cout) * size_of(dtype));
-  const std::size_t images = even ? 0 : scratch.add(padding.bytes);
+  const std::size_t filters = scratch.add(filter_bytes);
+  const std::size_t images = as_they_are ? 0 : scratch.add(padding.bytes);
   const int element = static_cast<int>(size_of(dtype));
   const auto padded = [=, &context](const void* x, void* bytes) -> const void* {
-    if (even) return x;
+    if (as_they_are) return x;
     pad(context.stream, padding.to_padded, element, 0, x, moved(bytes, images));
     return moved(bytes, images);
   };
-  const auto transposed = [=, &context](const void* w, void* bytes) -> const void* {
+  const auto transposed = [=, more = channels > s.cin_per_group(), &context](const void* w,
+                                                                             void* bytes) -> const void* {
+    if (more) zero_bytes(context.stream, moved(bytes, filters), filter_bytes);
     strided_copy(context.stream, to_filters, w, moved(bytes, filters));
     return moved(bytes, filters);
   };
@@ -146,8 +161,9 @@ std::optional<Convolution> by_cudnn(ConvDirection direction, const ConvShape& s,
                          scratch.bytes(), "conv2d"};
     case ConvDirection::BackwardInput:
       return Convolution{[=, &context](const void* dy, const void* w, const void*, void* dx, void* bytes) {
-                           run(dy, transposed(w, bytes), even ? dx : moved(bytes, images));
-                           if (!even) pad(context.stream, padding.from_padded, element, 0, moved(bytes, images), dx);
+                           run(dy, transposed(w, bytes), as_they_are ? dx : moved(bytes, images));
+                           if (!as_they_are)
+                             pad(context.stream, padding.from_padded, element, 0, moved(bytes, images), dx);
                          },
                          scratch.bytes(), "conv2d_backward_input"};
     default:
@@ -160,13 +176,20 @@ std::optional<Convolution> by_cudnn(ConvDirection direction, const ConvShape& s,
                      scratch.bytes(), "conv2d_backward_weights"};
 }
 
-/// Whether cuDNN's kernels for tensor cores take it: rows of channels of whole 16 bytes, numbers that they compute
-/// with.
-bool suits_tensor_cores(const ConvShape& s, DType dtype, const Context& context) {
-  const std::int64_t pack = 16 / static_cast<std::int64_t>(size_of(dtype));
+/// Whether cuDNN's kernels for tensor cores take it: numbers that they compute with, rows of channels of whole 16
+/// bytes; images of few channels get more where that costs less than laying out their windows.
+bool suits_tensor_cores(ConvDirection direction, const ConvShape& s, DType dtype, const Context& context) {
   const bool precision = dtype == DType::F16 || dtype == DType::BF16 ||
                          (dtype == DType::F32 && context.precision == Context::Precision::tf32);
-  return precision && s.cin % pack == 0 && s.cout % pack == 0;
+  const std::int64_t most = direction == ConvDirection::BackwardInput ? s.cin : 3 * s.cin;
+  return precision && whole_packs(s.cout, dtype) == s.cout && whole_packs(s.cin, dtype) <= most;
+}
+
+/// Whether it is a product of the pixels and the filter as they lie. The sum over all pixels, for the filter's
+/// gradient, is cuDNN's.
+bool is_product(ConvDirection direction, const ConvShape& s) {
+  return direction != ConvDirection::BackwardWeights && s.groups * s.kh * s.kw * s.stride_h * s.stride_w == 1 &&
+         s.oh == s.h && s.ow == s.w && s.pad_top == 0 && s.pad_left == 0;
 }
 
 Convolution plan_any(ConvDirection direction, const ConvShape& s, DType dtype, const Epilogue& epilogue,
@@ -175,7 +198,7 @@ Convolution plan_any(ConvDirection direction, const ConvShape& s, DType dtype, c
   const bool empty = s.n * s.oh * s.ow * s.cin * s.cout == 0, depthwise = s.groups > 1 && s.cin_per_group() == 1;
   if (empty || depthwise || (s.groups > 1 && dtype == DType::F64))
     return by_definition(direction, s, dtype, epilogue, context);
-  if (s.groups > 1 || suits_tensor_cores(s, dtype, context))
+  if (s.groups > 1 || (suits_tensor_cores(direction, s, dtype, context) && !is_product(direction, s)))
     if (std::optional<Convolution> conv = by_cudnn(direction, s, dtype, epilogue, context)) return *std::move(conv);
   const std::int64_t window = s.kh * s.kw * s.cin + 16, image = std::max(s.oh * s.ow * window, s.h * s.w * s.cin);
   if (s.groups > 1 || image > kMostElements) return by_definition(direction, s, dtype, epilogue, context);

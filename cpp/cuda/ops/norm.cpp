@@ -2,6 +2,7 @@
 #include "cuda/kernels/norm.h"
 
 #include "cuda/ops/families.h"
+#include "ops/activation.h"
 #include "ops/axis.h"
 
 namespace dlcore::cuda {
@@ -24,8 +25,9 @@ ChannelShape rows_of(const TensorSpec& x, const Attrs& attrs, const Context& con
 Kernel plan_batch_norm(SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) {
   const ChannelShape shape = channels_of(in[0], attrs, context);
   return {.run =
-              [=, dtype = in[0].dtype, epsilon = attrs.number("epsilon", 1e-3), &context](const Buffers& b) {
-                batch_norm(context.stream, dtype, shape, epsilon, b.in[0], b.in[1], b.in[2], b.out[0], b.out[1],
+              [=, dtype = in[0].dtype, epsilon = attrs.number("epsilon", 1e-3),
+               relu = activation_of(attrs) == Activation::Relu, &context](const Buffers& b) {
+                batch_norm(context.stream, dtype, shape, epsilon, relu, b.in[0], b.in[1], b.in[2], b.out[0], b.out[1],
                            b.out[2], b.out[3], b.scratch);
               },
           .scratch_bytes = shape.scratch_bytes(),
@@ -36,9 +38,9 @@ Kernel plan_batch_norm(SpecSpan in, SpecSpan, const Attrs& attrs, const Context&
 Kernel plan_batch_norm_grad(SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) {
   const ChannelShape shape = channels_of(in[0], attrs, context);
   return {.run =
-              [=, dtype = in[0].dtype, &context](const Buffers& b) {
-                batch_norm_grad(context.stream, dtype, shape, b.in[0], b.in[1], b.in[2], b.in[3], b.in[4], b.out[0],
-                                b.out[1], b.out[2], b.scratch);
+              [=, dtype = in[0].dtype, relu = in.size() == 6, &context](const Buffers& b) {
+                batch_norm_grad(context.stream, dtype, shape, b.in[0], b.in[1], relu ? b.in[5] : nullptr, b.in[2],
+                                b.in[3], b.in[4], b.out[0], b.out[1], b.out[2], b.scratch);
               },
           .scratch_bytes = shape.scratch_bytes(),
           .label = "batch_norm_grad",

@@ -43,10 +43,10 @@ BatchNormView::BatchNormView(std::int64_t outer, std::int64_t channels, std::int
   }
 }
 
-// A shift and two sums per piece and channel, two totals in double, and four coefficients.
+// A shift and two sums per piece and channel, two totals in double, and six coefficients.
 std::size_t BatchNormView::scratch_bytes(std::size_t element) const {
   const std::size_t n = static_cast<std::size_t>(wide);
-  return n * (3 * static_cast<std::size_t>(pieces) + 4) * element + 2 * n * sizeof(double);
+  return n * (3 * static_cast<std::size_t>(pieces) + 6) * element + 2 * n * sizeof(double);
 }
 
 LayerNormView::LayerNormView(std::int64_t rows, std::int64_t size) : rows(rows), size(size) {

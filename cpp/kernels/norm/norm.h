@@ -36,12 +36,13 @@ struct LayerNormView {
 
 template <class T>
 struct NormKernels {
-  /// x, y [outer, channels, inner]; gamma, beta, mean, var (biased), rstd [channels]. y may be x.
-  void (*batch_norm)(const BatchNormView& view, double epsilon, const T* x, const T* gamma, const T* beta, T* y,
-                     T* mean, T* var, T* rstd, void* scratch);
-  /// dx of the whole formula, mean and variance included; dgamma, dbeta [channels]. dx may be dy or x.
-  void (*batch_norm_grad)(const BatchNormView& view, const T* x, const T* gamma, const T* mean, const T* rstd,
-                          const T* dy, T* dx, T* dgamma, T* dbeta, void* scratch);
+  /// x, y [outer, channels, inner]; gamma, beta, mean, var (biased), rstd [channels]. relu: y is rectified. y may be x.
+  void (*batch_norm)(const BatchNormView& view, double epsilon, bool relu, const T* x, const T* gamma, const T* beta,
+                     T* y, T* mean, T* var, T* rstd, void* scratch);
+  /// dx of the whole formula, mean and variance included; dgamma, dbeta [channels]. beta: of a y that was rectified,
+  /// else null. dx may be dy or x.
+  void (*batch_norm_grad)(const BatchNormView& view, const T* x, const T* gamma, const T* beta, const T* mean,
+                          const T* rstd, const T* dy, T* dx, T* dgamma, T* dbeta, void* scratch);
   /// x, y [rows, size]; gamma, beta [size]; mean, rstd [rows]. y may be x. No scratch.
   void (*layer_norm)(const LayerNormView& view, double epsilon, const T* x, const T* gamma, const T* beta, T* y,
                      T* mean, T* rstd);

@@ -26,7 +26,8 @@ template <class T>
 struct BatchNormScratch {
   double *first, *second;               // totals [wide]
   T *shift, *first_sums, *second_sums;  // of the pieces [pieces, wide]
-  T *a, *b, *c, *mean;                  // coefficients [wide]
+  T *mean, *scale, *shift_of_y;         // y = (x - mean) * scale + shift_of_y, [wide]
+  T *a, *b, *c;                         // dx = a * dy + b * (x - mean) + c, [wide]
 
   BatchNormScratch(const BatchNormView& v, void* scratch) {
     first = static_cast<double*>(scratch);
@@ -34,10 +35,12 @@ struct BatchNormScratch {
     shift = reinterpret_cast<T*>(second + v.wide);
     first_sums = shift + v.pieces * v.wide;
     second_sums = first_sums + v.pieces * v.wide;
-    a = second_sums + v.pieces * v.wide;
+    mean = second_sums + v.pieces * v.wide;
+    scale = mean + v.wide;
+    shift_of_y = scale + v.wide;
+    a = shift_of_y + v.wide;
     b = a + v.wide;
     c = b + v.wide;
-    mean = c + v.wide;
   }
 };
 
@@ -222,15 +225,25 @@ void join_pieces(const BatchNormView& v, double* totals, const F& f) {
   }
 }
 
-/// y = (x - c) * a + b
-template <class T>
+/// What relu makes of y, and of y's gradient where y, before it, is the second argument.
+template <bool kRelu, class T>
+DLCORE_INLINE vec<T> rectified(vec<T> y) {
+  return kRelu ? vmax(vec<T>{}, y) : y;  // keeps NaN
+}
+template <bool kRelu, class T>
+DLCORE_INLINE vec<T> where_positive(vec<T> dy, vec<T> y) {
+  return kRelu ? (y > 0 ? dy : vec<T>{}) : dy;
+}
+
+template <bool kRelu, class T>
 void scale_piece(const BatchNormView& v, const Piece& p, const BatchNormScratch<T>& s, const T* x, T* y) {
   constexpr int L = kLanes<T>;
   if (v.inner > 1) {
     const Row<T> at(p.row);
-    const vec<T> mean = broadcast(s.c[p.channel]), scale = broadcast(s.a[p.channel]), shift = broadcast(s.b[p.channel]);
+    const vec<T> mean = broadcast(s.mean[p.channel]), scale = broadcast(s.scale[p.channel]),
+                 shift = broadcast(s.shift_of_y[p.channel]);
     for (int64_t i = 0; i < at.steps(); ++i)
-      at.store(y + p.first, i, fma(at.load(x + p.first, i, 0) - mean, scale, shift));
+      at.store(y + p.first, i, rectified<kRelu, T>(fma(at.load(x + p.first, i, 0) - mean, scale, shift)));
     return;
   }
   for (int64_t r = 0; r < p.rows; ++r) {
@@ -238,15 +251,16 @@ void scale_piece(const BatchNormView& v, const Piece& p, const BatchNormScratch<
     T* to = y + p.first + r * p.row;
     for (int64_t j = 0; j < p.row; j += L) {
       const int lanes = static_cast<int>(min_of<int64_t>(L, p.row - j));
-      const vec<T> d = load_lanes(from + j, lanes) - load_lanes(s.c + j, lanes);
-      store_lanes(to + j, fma(d, load_lanes(s.a + j, lanes), load_lanes(s.b + j, lanes)), lanes);
+      const vec<T> d = load_lanes(from + j, lanes) - load_lanes(s.mean + j, lanes);
+      const vec<T> scaled = fma(d, load_lanes(s.scale + j, lanes), load_lanes(s.shift_of_y + j, lanes));
+      store_lanes(to + j, rectified<kRelu, T>(scaled), lanes);
     }
   }
 }
 
 template <class T>
-void batch_norm(const BatchNormView& v, double epsilon, const T* x, const T* gamma, const T* beta, T* y, T* mean,
-                T* var, T* rstd, void* scratch) {
+void batch_norm(const BatchNormView& v, double epsilon, bool relu, const T* x, const T* gamma, const T* beta, T* y,
+                T* mean, T* var, T* rstd, void* scratch) {
   const BatchNormScratch<T> s(v, scratch);
   const double n = static_cast<double>(v.outer * v.inner);
   for_pieces<T>(v, 2, false, [&](const Piece& p) {
@@ -265,69 +279,90 @@ void batch_norm(const BatchNormView& v, double epsilon, const T* x, const T* gam
   });
   for (int64_t j = 0; j < v.wide; ++j) {
     const int64_t c = j % v.channels;
-    mean[c] = s.c[j] = static_cast<T>(s.first[j]);
+    mean[c] = s.mean[j] = static_cast<T>(s.first[j]);
     var[c] = static_cast<T>(s.second[j] / n);
     rstd[c] = reciprocal_sqrt<T>(s.second[j] / n + epsilon);
-    s.a[j] = gamma[c] * rstd[c];
-    s.b[j] = beta[c];
+    s.scale[j] = gamma[c] * rstd[c];
+    s.shift_of_y[j] = beta[c];
   }
-  for_pieces<T>(v, 2, true, [&](const Piece& p) { scale_piece(v, p, s, x, y); });
+  for_pieces<T>(v, 2, true,
+                [&](const Piece& p) { relu ? scale_piece<true>(v, p, s, x, y) : scale_piece<false>(v, p, s, x, y); });
 }
 
+// The gradient of y = relu((x - mean) * scale + shift) flows where the forward's sum, computed again, is positive.
+
 /// Sums of dy and of dy * (x - mean) over a piece.
-template <class T>
+template <bool kRelu, class T>
 void sum_gradients(const BatchNormView& v, const Piece& p, const BatchNormScratch<T>& s, const T* x, const T* dy) {
   const int64_t at = p.index * v.wide + p.channel;
   const T *from = x + p.first, *d = dy + p.first;
   if (v.inner > 1) {
     const Row<T> run(p.row);
     const T mean = s.mean[p.channel];
+    const vec<T> scale = broadcast(s.scale[p.channel]), shift = broadcast(s.shift_of_y[p.channel]);
     sum_row_terms(
         run, s.first_sums + at, s.second_sums + at, [&](int64_t i) __attribute__((always_inline)) {
-          const vec<T> g = run.load(d, i, 0);
-          return Terms<T>{g, g * (run.load(from, i, 0) - mean)};
+          const vec<T> z = run.load(from, i, 0) - mean;
+          const vec<T> g = where_positive<kRelu, T>(run.load(d, i, 0), fma(z, scale, shift));
+          return Terms<T>{g, g * z};
         });
     return;
   }
   sum_columns(
       p.rows, p.row, s.first_sums + at,
       s.second_sums + at, [&](int64_t i, int64_t j, int lanes) __attribute__((always_inline)) {
-        const vec<T> g = load_lanes(d + i, lanes);
-        return Terms<T>{g, g * (load_lanes(from + i, lanes) - load_lanes(s.mean + j, lanes))};
+        const vec<T> z = load_lanes(from + i, lanes) - load_lanes(s.mean + j, lanes);
+        vec<T> g = load_lanes(d + i, lanes);
+        if constexpr (kRelu)
+          g = where_positive<true, T>(g, fma(z, load_lanes(s.scale + j, lanes), load_lanes(s.shift_of_y + j, lanes)));
+        return Terms<T>{g, g * z};
       });
 }
 
-/// dx = a * dy + b * (x - mean) + c
-template <class T>
+template <bool kRelu, class T>
 void gradient_piece(const BatchNormView& v, const Piece& p, const BatchNormScratch<T>& s, const T* x, const T* dy,
                     T* dx) {
   constexpr int L = kLanes<T>;
   if (v.inner > 1) {
     const Row<T> at(p.row);
     const vec<T> a = broadcast(s.a[p.channel]), b = broadcast(s.b[p.channel]), c = broadcast(s.c[p.channel]),
-                 mean = broadcast(s.mean[p.channel]);
-    for (int64_t i = 0; i < at.steps(); ++i)
-      at.store(dx + p.first, i, fma(a, at.load(dy + p.first, i, 0), fma(b, at.load(x + p.first, i, 0) - mean, c)));
+                 mean = broadcast(s.mean[p.channel]), scale = broadcast(s.scale[p.channel]),
+                 shift = broadcast(s.shift_of_y[p.channel]);
+    for (int64_t i = 0; i < at.steps(); ++i) {
+      const vec<T> z = at.load(x + p.first, i, 0) - mean;
+      const vec<T> g = where_positive<kRelu, T>(at.load(dy + p.first, i, 0), fma(z, scale, shift));
+      at.store(dx + p.first, i, fma(a, g, fma(b, z, c)));
+    }
     return;
   }
   for (int64_t r = 0; r < p.rows; ++r) {
     const int64_t first = p.first + r * p.row;
     for (int64_t j = 0; j < p.row; j += L) {
       const int lanes = static_cast<int>(min_of<int64_t>(L, p.row - j));
-      const vec<T> d = load_lanes(x + first + j, lanes) - load_lanes(s.mean + j, lanes);
-      const vec<T> rest = fma(load_lanes(s.b + j, lanes), d, load_lanes(s.c + j, lanes));
-      store_lanes(dx + first + j, fma(load_lanes(s.a + j, lanes), load_lanes(dy + first + j, lanes), rest), lanes);
+      const vec<T> z = load_lanes(x + first + j, lanes) - load_lanes(s.mean + j, lanes);
+      vec<T> g = load_lanes(dy + first + j, lanes);
+      if constexpr (kRelu)
+        g = where_positive<true, T>(g, fma(z, load_lanes(s.scale + j, lanes), load_lanes(s.shift_of_y + j, lanes)));
+      const vec<T> rest = fma(load_lanes(s.b + j, lanes), z, load_lanes(s.c + j, lanes));
+      store_lanes(dx + first + j, fma(load_lanes(s.a + j, lanes), g, rest), lanes);
     }
   }
 }
 
 template <class T>
-void batch_norm_grad(const BatchNormView& v, const T* x, const T* gamma, const T* mean, const T* rstd, const T* dy,
-                     T* dx, T* dgamma, T* dbeta, void* scratch) {
+void batch_norm_grad(const BatchNormView& v, const T* x, const T* gamma, const T* beta, const T* mean, const T* rstd,
+                     const T* dy, T* dx, T* dgamma, T* dbeta, void* scratch) {
   const BatchNormScratch<T> s(v, scratch);
   const double n = static_cast<double>(v.outer * v.inner);
-  for (int64_t j = 0; j < v.wide; ++j) s.mean[j] = mean[j % v.channels];
-  for_pieces<T>(v, 2, false, [&](const Piece& p) { sum_gradients(v, p, s, x, dy); });
+  for (int64_t j = 0; j < v.wide; ++j) {
+    const int64_t c = j % v.channels;
+    s.mean[j] = mean[c];
+    s.scale[j] = gamma[c] * rstd[c];
+    s.shift_of_y[j] = beta ? beta[c] : 0;
+  }
+  for_pieces<T>(v, 2, false, [&](const Piece& p) {
+    beta ? sum_gradients<true>(v, p, s, x, dy) : sum_gradients<false>(v, p, s, x, dy);
+  });
   join_pieces(v, s.first, [&](double, int64_t at, int64_t) { return static_cast<double>(s.first_sums[at]); });
   join_pieces(v, s.second, [&](double, int64_t at, int64_t) { return static_cast<double>(s.second_sums[at]); });
   for (int64_t j = 0; j < v.wide; ++j) {
@@ -339,7 +374,9 @@ void batch_norm_grad(const BatchNormView& v, const T* x, const T* gamma, const T
     s.b[j] = static_cast<T>(-scale * r * r * s.second[j] / n);
     s.c[j] = static_cast<T>(-scale * s.first[j] / n);
   }
-  for_pieces<T>(v, 3, true, [&](const Piece& p) { gradient_piece(v, p, s, x, dy, dx); });
+  for_pieces<T>(v, 3, true, [&](const Piece& p) {
+    beta ? gradient_piece<true>(v, p, s, x, dy, dx) : gradient_piece<false>(v, p, s, x, dy, dx);
+  });
 }
 
 // ---- layer norm

@@ -21,7 +21,8 @@ class EpilogueFuser {
     rewriter_.run([this](Node& node) {
       fuse_bias(node);
       fuse_activation(node);
-      return true;
+      fuse_relu_gradient(node);
+      return !is_rectified_by_norm(node);
     });
   }
 
@@ -65,6 +66,34 @@ class EpilogueFuser {
       node = std::move(fused);
       return;
     }
+  }
+
+  // relu behind a batch_norm whose y has no other reader: the norm rectifies y itself.
+  bool is_rectified_by_norm(const Node& node) {
+    if (node.op->name != "relu") return false;
+    Node* norm = rewriter_.maker(node.in[0]);
+    if (!norm || norm->op->name != "batch_norm" || norm->out[0] != node.in[0] || norm->attrs.has("activation") ||
+        uses_[norm->out[0]] != 1)
+      return false;
+    norm->attrs.set("activation", std::string("relu"));
+    rewriter_.replace(node.out[0], norm->out[0]);
+    return true;
+  }
+
+  // The gradient of such a y, which batch_norm_grad finds out with beta.
+  void fuse_relu_gradient(Node& node) {
+    if (node.op->name != "batch_norm_grad") return;
+    const Node* relu = rewriter_.maker(node.in[4]);
+    if (!relu || relu->op->name != "relu_grad" || uses_[relu->out[0]] != 1) return;
+    const Node* norm = rewriter_.maker(relu->in[1]);
+    if (!norm || norm->op->name != "batch_norm" || norm->out[0] != relu->in[1] || !norm->attrs.has("activation"))
+      return;
+    if (norm->in[0] != node.in[0] || norm->in[1] != node.in[1] || norm->out[1] != node.in[2] ||
+        norm->out[3] != node.in[3])
+      return;
+    node.in[4] = relu->in[0];
+    node.in.push_back(norm->in[2]);
+    node.attrs.set("activation", std::string("relu"));
   }
 
   Graph& graph_;

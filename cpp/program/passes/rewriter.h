@@ -56,6 +56,8 @@ class Rewriter {
     return nullptr;
   }
 
+  Node* maker(int value) { return const_cast<Node*>(std::as_const(*this).maker(value)); }
+
   const TensorSpec& spec(int value) const { return graph_.values[value].spec; }
 
  private:

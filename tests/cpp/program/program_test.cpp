@@ -148,6 +148,34 @@ TEST(Passes, BiasAndActivationGoIntoTheMatmul) {
   EXPECT_EQ(ops_of(optimise(*graph)), std::vector<std::string>{"matmul"});
 }
 
+TEST(Passes, ReluAndItsGradientGoIntoTheNorm) {
+  const auto loss = [](const std::vector<Tensor>& x) {
+    const auto norm = apply_all("batch_norm", std::vector{x[0], x[1], x[2]}, {});
+    return std::vector{sum(unary("relu", norm[0]) * x[3], {}, false), norm[1]};
+  };
+  const std::vector<Tensor> inputs{random_tensor({40, 6}, 1), random_tensor({6}, 2), random_tensor({6}, 3),
+                                   random_tensor({40, 6}, 4)};
+  const Function with_gradients = [&](const std::vector<Tensor>& x) {
+    const std::vector<Tensor> sources(x.begin(), x.begin() + 3);
+    std::vector<Tensor> results;
+    if (x[0].is_symbolic()) {
+      results = loss(x);
+      results.push_back(x[0].graph()->gradient({results.data(), 1}, {}, sources)[0]);
+      return results;
+    }
+    Tape tape;
+    for (int i = 0; i < 3; ++i) tape.watch(x[i]);
+    tape.start();
+    results = loss(x);
+    tape.stop();
+    results.push_back(gradient(tape.records(), {results.data(), 1}, {}, sources)[0]);
+    return results;
+  };
+  const std::vector<std::string> ops = ops_of(optimise(*trace(with_gradients, inputs)));
+  for (const char* name : {"relu", "relu_grad"}) EXPECT_EQ(std::count(ops.begin(), ops.end(), name), 0) << name;
+  expect_same_as_eager(with_gradients, inputs);
+}
+
 TEST(Passes, AChainIsOneNode) {
   const auto graph = trace(
       [](const auto& x) {
