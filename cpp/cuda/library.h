@@ -20,6 +20,7 @@ struct GemmCall {
   std::int64_t batch = 1, stride_a = 0, stride_b = 0, stride_c = 0;
   std::int64_t alignment = 64;  // bytes that the place of every operand is a multiple of
   bool accumulate = false;
+  bool tf32 = false;  // float32 factors may be rounded to 10 bits of mantissa, whatever the context's precision is
   DType dtype = DType::F32;
   DType result = DType::F32;                 // of C: dtype, or float32
   bool bias = false;                         // [n], added to every row

@@ -354,8 +354,10 @@ std::vector<Tensor> vjp_conv2d_transpose(const VjpContext& c) {
 
 void register_convolution() {
   register_primitive({.name = "conv2d", .infer = infer_conv2d, .plan = on_float32(plan_conv2d), .vjp = vjp_conv2d});
-  register_primitive(
-      {.name = "conv2d_winograd_filters", .infer = infer_winograd_filters, .plan = plan_winograd_filters});
+  register_primitive({.name = "conv2d_winograd_filters",
+                      .infer = infer_winograd_filters,
+                      .plan = plan_winograd_filters,
+                      .processor_only = true});
   register_primitive({.name = "conv2d_backward_input",
                       .infer = infer_backward_input,
                       .plan = on_float32(plan_backward_input, kThirdInput),

@@ -321,7 +321,7 @@ std::vector<Tensor> matmul_vjp(const VjpContext& ctx) {
 
 void register_matmul() {
   register_primitive({.name = "matmul", .infer = infer_matmul, .plan = plan_any_matmul, .vjp = matmul_vjp});
-  register_primitive({.name = "matmul_panels", .infer = infer_panels, .plan = plan_panels});
+  register_primitive({.name = "matmul_panels", .infer = infer_panels, .plan = plan_panels, .processor_only = true});
 }
 
 }  // namespace dlcore

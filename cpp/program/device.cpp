@@ -206,7 +206,7 @@ std::vector<std::string> missing_kernels(const Device& device) {
   std::vector<std::string> names = primitive_names();
   std::erase_if(names, [&](const std::string& name) {
     const Primitive& op = primitive(name);
-    return op.is_alias || device.has_kernel(op);
+    return op.is_alias || op.processor_only || device.has_kernel(op);
   });
   return names;
 }

@@ -121,7 +121,7 @@ void set_precision(Precision precision);
 
 /// Throws NotImplemented, naming the primitives, when one of them has no kernel on the device.
 void expect_kernels(const Device& device, std::span<const Primitive* const> ops);
-/// Names of the primitives that the device can't run.
+/// Names of the primitives that programs may have for the device and that it can't run.
 std::vector<std::string> missing_kernels(const Device& device);
 
 /// The error for an allocation that failed.

@@ -124,10 +124,7 @@ void DeviceRuns::bind() {
     }
     uploaders_.resize(in_.size());
   }
-  executor_.bind_variables();
-  std::vector<void*> addresses = executor_.variable_addresses();
-  if (addresses == addresses_) return;
-  addresses_ = std::move(addresses);
+  if (!executor_.bind_variables()) return;
   recording_.reset();
   ran_ = false;
 }

@@ -33,8 +33,7 @@ class DeviceRuns {
   std::vector<std::unique_ptr<Storage>> buffers_;
   std::vector<std::byte*> in_, out_;
   std::vector<std::unique_ptr<Uploader>> uploaders_;  // per input, where rows come from the host
-  std::vector<void*> addresses_;                      // of the variables, in the last run
-  bool ran_ = false;                                  // with these addresses
+  bool ran_ = false;                                  // with the variables where they are
   std::unique_ptr<Recording> recording_;
 };
 

@@ -118,11 +118,19 @@ std::byte* Executor::bytes_of(int value, std::span<std::byte* const> in, std::sp
   return nullptr;
 }
 
-void Executor::bind_variables() {
-  for (std::size_t i = 0; i < written_.size(); ++i)
-    if (written_[i]) graph_.variables[i]->writable(device_);
-  for (const Patch& patch : variable_patches_) table_[patch.slot] = variable_bytes(graph_.variables[patch.index]);
+bool Executor::bind_variables() {
+  std::vector<std::byte*> bytes(written_.size());
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const VariablePtr& variable = graph_.variables[i];
+    bytes[i] = written_[i] ? variable->writable(device_) : variable_bytes(variable);
+  }
+  const bool moved = bytes != bound_;
+  if (moved) {
+    bound_ = std::move(bytes);
+    for (const Patch& patch : variable_patches_) table_[patch.slot] = bound_[patch.index];
+  }
   run_settled();
+  return moved;
 }
 
 void Executor::run_settled() {
@@ -133,12 +141,6 @@ void Executor::run_settled() {
   for (std::size_t i = 0; i < first_step_; ++i) run_step(steps_[i]);
   for (auto& [variable, known] : settled_on_) known = version(variable);
   has_settled_ = true;
-}
-
-std::vector<void*> Executor::variable_addresses() const {
-  std::vector<void*> addresses;
-  for (const VariablePtr& variable : graph_.variables) addresses.push_back(variable_bytes(variable));
-  return addresses;
 }
 
 void Executor::execute(std::span<std::byte* const> in, std::span<std::byte* const> out) {

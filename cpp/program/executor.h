@@ -24,10 +24,8 @@ class Executor {
   std::size_t arena_bytes() const { return plan_.arena_bytes; }
 
   /// Before runs: makes the variables ready to be written on the device, takes their addresses, and computes what
-  /// follows from them alone where they have changed since.
-  void bind_variables();
-  /// The addresses of the variables that steps read or write.
-  std::vector<void*> variable_addresses() const;
+  /// follows from them alone where they have changed since. Returns whether any lies elsewhere than it did.
+  bool bind_variables();
   /// One run: in and out are the buffers of the inputs and outputs. Variables are bound.
   void execute(std::span<std::byte* const> in, std::span<std::byte* const> out);
 
@@ -73,6 +71,7 @@ class Executor {
   std::vector<void*> table_;
   std::vector<Patch> input_patches_, variable_patches_, output_patches_;
   std::vector<bool> written_;                              // per variable: whether a run writes it
+  std::vector<std::byte*> bound_;                          // likewise: where it lay when they were bound
   std::vector<std::pair<int, std::uint64_t>> settled_on_;  // variables that settled steps read, their versions then
   std::size_t first_step_ = 0;                             // of each run: those before it are settled
   bool has_settled_ = false;                               // whether those have run

@@ -100,6 +100,9 @@ struct Primitive {
   unsigned shape_only_inputs = 0;
   /// Other processes take part: it runs in every run, whether its inputs have changed or not.
   bool meets_processes = false;
+  /// A form of weights that only the processor's kernels read, and only its passes ask for: other devices have no
+  /// kernel.
+  bool processor_only = false;
   /// The boolean attribute (default true) without which the last output is empty: for what only a gradient reads.
   const char* last_output_wanted = nullptr;
 };

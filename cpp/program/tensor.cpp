@@ -57,8 +57,8 @@ Storage::Storage(std::size_t bytes, Device& device) : bytes_(bytes) {
   if (device.is_host()) {
     host_ = data;
   } else {
-    device_ = &device;
     on_device_ = data;
+    device_ = &device;
   }
 }
 
@@ -71,6 +71,7 @@ Storage::~Storage() {
 }
 
 void Storage::drop_host() {
+  if (!host_) return;
   if (!borrowed_) cpu().free(host_);
   borrowed_ = false;
   owner_.reset();
@@ -78,7 +79,7 @@ void Storage::drop_host() {
 }
 
 void Storage::drop_device() {
-  if (device_) device_->free(on_device_);
+  if (Device* const device = device_) device->free(on_device_);
   device_ = nullptr;
   on_device_ = nullptr;
 }
@@ -92,7 +93,7 @@ std::byte* Storage::to_host() {
   if (std::byte* host = host_) return host;
   std::byte* host = cpu().allocate(bytes_);
   try {
-    device_->download(host, on_device_, bytes_);
+    device_.load()->download(host, on_device_, bytes_);
   } catch (...) {
     cpu().free(host);
     throw;
@@ -103,6 +104,7 @@ std::byte* Storage::to_host() {
 
 std::byte* Storage::on(Device& device) {
   if (device.is_host()) return data();
+  if (device_.load(std::memory_order_acquire) == &device) return on_device_;
   const std::lock_guard lock(mutex_);
   if (device_ == &device) return on_device_;
   const std::byte* host = to_host();
@@ -114,8 +116,9 @@ std::byte* Storage::on(Device& device) {
     throw;
   }
   drop_device();
+  on_device_ = copy;
   device_ = &device;
-  return on_device_ = copy;
+  return copy;
 }
 
 std::byte* Storage::writable_on(Device& device) {

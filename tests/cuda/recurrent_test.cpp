@@ -83,6 +83,32 @@ TEST(Recurrent, ForwardAndGradients) {
           for (bool reverse : {false, true}) expect_forward_and_gradients(cell, s, dtype, masked, reverse);
 }
 
+// Large enough that the library's choice has tensor cores.
+TEST(Recurrent, NarrowProductsHaveFactorsOfTenBits) {
+  const std::int64_t batch = 32, channels = 64, units = 160;
+  for (const Cell& cell : {Cell{"lstm", 4, 2, {}, false}, Cell{"gru", 3, 1, {{"reset_after", false}}, false}}) {
+    const std::int64_t cols = cell.gates * units;
+    const auto weights = [](const Shape& shape, unsigned seed) { return numbers(DType::F32, shape, seed, -0.1, 0.1); };
+    std::vector<Tensor> in{weights({batch, 2, channels}, 1), weights({channels, cols}, 2), weights({units, cols}, 3),
+                           weights({cols}, 4)};
+    for (int i = 0; i < cell.states; ++i) in.push_back(weights({batch, units}, 5 + i));
+    Attrs attrs = cell.attrs;
+    const std::vector<Tensor> exact = run_on_device(cell.name, in, attrs);
+    std::vector<Tensor> grad_in{in[0], in[1], in[2], exact.back(), weights({batch, 2, units}, 9)};
+    attrs.set("has_dh_T", false);
+    if (cell.states == 2) attrs.set("has_dc_T", false);
+    const std::string grad = str(cell.name, "_grad");
+    const std::vector<Tensor> exact_grad = run_on_device(grad.c_str(), grad_in, attrs);
+    attrs.set("narrow_products", true);
+    const Tolerance bound{1e-3, 1e-3};
+    expect_same(cell.name, in, attrs, bound);
+    expect_same(grad.c_str(), grad_in, attrs, bound);
+    EXPECT_NE(values(run_on_device(cell.name, in, attrs)[0]), values(exact[0]));
+    for (int i = 0; i < 3; ++i)  // dx, dw_x, dw_h
+      EXPECT_NE(values(run_on_device(grad.c_str(), grad_in, attrs)[i]), values(exact_grad[i])) << i;
+  }
+}
+
 // Around the units whose weights registers hold (64) and those that fit at all (128), and around the rows of a block.
 TEST(Recurrent, FusedSteps) {
   for (const Cell& cell : cells())

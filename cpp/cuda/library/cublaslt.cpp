@@ -24,9 +24,10 @@ cudaDataType_t data_type(DType dtype) {
   }
 }
 
-cublasComputeType_t compute_type(DType dtype, Context::Precision precision) {
-  if (dtype == DType::F64) return CUBLAS_COMPUTE_64F;
-  if (dtype == DType::F32 && precision == Context::Precision::tf32) return CUBLAS_COMPUTE_32F_FAST_TF32;
+cublasComputeType_t compute_type(const GemmCall& call, Context::Precision precision) {
+  if (call.dtype == DType::F64) return CUBLAS_COMPUTE_64F;
+  if (call.dtype == DType::F32 && (call.tf32 || precision == Context::Precision::tf32))
+    return CUBLAS_COMPUTE_32F_FAST_TF32;
   return CUBLAS_COMPUTE_32F;
 }
 
@@ -76,7 +77,7 @@ class Plan {
                call.batch, call.stride_a),
         result_(data_type(call.result), call.n, call.m, call.ldc, call.batch, call.stride_c) {
     const cudaDataType_t scale = call.dtype == DType::F64 ? CUDA_R_64F : CUDA_R_32F;
-    DLCORE_CUDA_CHECK(cublasLtMatmulDescCreate(&operation_, compute_type(call.dtype, context.precision), scale));
+    DLCORE_CUDA_CHECK(cublasLtMatmulDescCreate(&operation_, compute_type(call, context.precision), scale));
     try {
       set(CUBLASLT_MATMUL_DESC_TRANSA, call.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N);
       set(CUBLASLT_MATMUL_DESC_TRANSB, call.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N);

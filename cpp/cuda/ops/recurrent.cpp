@@ -31,16 +31,33 @@ class Elements {
   std::int64_t bytes_;
 };
 
-/// C[m,n] (+)= op(A) op(B) with rows the given distances apart; operands begin at multiples of `units` elements.
-RunGemm product(DType dtype, std::int64_t units, std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_a,
-                bool transpose_b, std::int64_t lda, std::int64_t ldb, std::int64_t ldc, bool accumulate,
-                const Context& context) {
-  GemmCall call = dense_call(dtype, m, n, k, transpose_a, transpose_b);
-  call.lda = lda, call.ldb = ldb, call.ldc = ldc;
-  call.accumulate = accumulate;
-  call.alignment = common_alignment(call.alignment, units * static_cast<std::int64_t>(size_of(dtype)));
-  return plan_gemm(call, context);
-}
+/// Plans the products of a layer.
+struct Products {
+  DType dtype;
+  std::int64_t units;
+  bool narrow;  // kNarrowProducts
+  const Context& context;
+
+  Products(const RnnShape& s, DType dtype, const Attrs& attrs, const Context& context)
+      : dtype(dtype), units(s.units), narrow(attrs.boolean(kNarrowProducts, false)), context(context) {}
+
+  /// C[m,n] = A B, all of them whole.
+  RunGemm dense(std::int64_t m, std::int64_t n, std::int64_t k) const {
+    GemmCall call = dense_call(dtype, m, n, k);
+    call.tf32 = narrow;
+    return plan_gemm(call, context);
+  }
+  /// C[m,n] (+)= op(A) op(B) with rows the given distances apart; operands begin at multiples of `units` elements.
+  RunGemm operator()(std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_a, bool transpose_b,
+                     std::int64_t lda, std::int64_t ldb, std::int64_t ldc, bool accumulate = false) const {
+    GemmCall call = dense_call(dtype, m, n, k, transpose_a, transpose_b);
+    call.lda = lda, call.ldb = ldb, call.ldc = ldc;
+    call.accumulate = accumulate;
+    call.tf32 = narrow;
+    call.alignment = common_alignment(call.alignment, units * static_cast<std::int64_t>(size_of(dtype)));
+    return plan_gemm(call, context);
+  }
+};
 
 std::int64_t time_of(const RnnShape& s, std::int64_t step) { return s.reverse ? s.steps - 1 - step : step; }
 
@@ -93,7 +110,8 @@ Kernel plan_forward(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context
   }
   ScratchPlan scratch;
   const std::size_t z = scratch.add(elements.bytes(s.batch * s.steps * cols));
-  const RunGemm project = plan_gemm(dense_call(dtype, s.batch * s.steps, cols, s.channels), context);
+  const Products product(s, dtype, attrs, context);
+  const RunGemm project = product.dense(s.batch * s.steps, cols, s.channels);
   if (rnn_is_fused(s, dtype, context.shared_bytes)) {
     kernel.scratch_bytes = scratch.bytes();
     kernel.run = [=, &context](const Buffers& b) {
@@ -116,10 +134,8 @@ Kernel plan_forward(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context
   const std::size_t reset = scratch.add(before ? elements.bytes(state) : 0);
   const std::size_t saved = scratch.add(before && !keeps ? elements.bytes(saved_size) : 0);
   const std::int64_t units = s.units, gate_cols = before ? 2 * units : cols;
-  const RunGemm recur =
-      product(dtype, units, s.batch, gate_cols, units, false, false, units, cols, cols, false, context);
-  const RunGemm recur_reset =
-      before ? product(dtype, units, s.batch, units, units, false, false, units, cols, cols, false, context) : nullptr;
+  const RunGemm recur = product(s.batch, gate_cols, units, false, false, units, cols, cols);
+  const RunGemm recur_reset = before ? product(s.batch, units, units, false, false, units, cols, cols) : nullptr;
   kernel.scratch_bytes = scratch.bytes();
   kernel.run = [=, &context](const Buffers& b) {
     start(b);
@@ -177,8 +193,10 @@ void start_backward(const RnnShape& s, const RnnGradInputs& inputs, int states, 
 /// Leaves the deltas of all steps at `deltas`, in their order, and dh0 and dc0.
 using RunSteps = std::function<void(const Buffers&)>;
 
-RunSteps plan_steps_back(const RnnShape& s, const RnnGradInputs& inputs, DType dtype, std::size_t deltas,
-                         ScratchPlan& scratch, const Context& context) {
+RunSteps plan_steps_back(const RnnShape& s, const RnnGradInputs& inputs, const Products& product, std::size_t deltas,
+                         ScratchPlan& scratch) {
+  const Context& context = product.context;
+  const DType dtype = product.dtype;
   const Elements elements(dtype);
   const RnnLayout layout = rnn_layout(s.cell);
   const std::int64_t units = s.units, cols = rnn_gates(s.cell) * units, wide = layout.deltas * units;
@@ -191,8 +209,7 @@ RunSteps plan_steps_back(const RnnShape& s, const RnnGradInputs& inputs, DType d
   std::vector<RunGemm> back;  // by part: into dh (GruResetBefore's second: dreset)
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const bool into_reset = before && i == 1;
-    back.push_back(product(dtype, units, s.batch, units, parts[i].vectors * units, false, true, wide, cols, units,
-                           !into_reset, context));
+    back.push_back(product(s.batch, units, parts[i].vectors * units, false, true, wide, cols, units, !into_reset));
   }
   return [=, &context](const Buffers& b) {
     start_backward(s, inputs, states, elements, context, b);
@@ -265,6 +282,7 @@ Kernel plan_grad(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& c
   }
   // Workspace and deltas have the steps' order. Where deltas meet x, either is needed in the other's order.
   const bool fused = rnn_is_fused(s, dtype, context.shared_bytes);
+  const Products product(s, dtype, attrs, context);
   ScratchPlan scratch;
   const std::size_t deltas = scratch.add(elements.bytes(rows * wide));
   const std::size_t as_x = fused ? scratch.add(elements.bytes(rows * wide)) : deltas;
@@ -273,18 +291,14 @@ Kernel plan_grad(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& c
   const std::size_t bias = scratch.add(elements.bytes(wide));
   const std::size_t partials = scratch.add(sum_rows.scratch_bytes());
   const RunSteps steps = fused ? plan_fused_steps_back(s, inputs, deltas, as_x, context)
-                               : plan_steps_back(s, inputs, dtype, deltas, scratch, context);
+                               : plan_steps_back(s, inputs, product, deltas, scratch);
 
   const std::vector<Part> parts = parts_of(s.cell);
   std::vector<RunGemm> dw_h;
   for (const Part& part : parts)
-    dw_h.push_back(
-        product(dtype, units, units, part.vectors * units, rows, true, false, saved, wide, cols, false, context));
-  const RunGemm dw_x =
-      product(dtype, units, s.channels, cols, rows, true, false, s.channels, wide, cols, false, context);
-  const RunGemm dx =
-      needs_dx ? product(dtype, units, rows, s.channels, cols, false, true, wide, cols, s.channels, false, context)
-               : nullptr;
+    dw_h.push_back(product(units, part.vectors * units, rows, true, false, saved, wide, cols));
+  const RunGemm dw_x = product(s.channels, cols, rows, true, false, s.channels, wide, cols);
+  const RunGemm dx = needs_dx ? product(rows, s.channels, cols, false, true, wide, cols, s.channels) : nullptr;
   const StridedCopy to_steps = step_order(s, dtype, false), from_steps = step_order(s, dtype, true);
 
   kernel.scratch_bytes = scratch.bytes();

@@ -202,6 +202,7 @@ TEST(Device, NothingWaitsAndVariablesStay) {
   const TestDevice::Counts first = device.counts;
   EXPECT_EQ(first.waits, 0);
   EXPECT_EQ(first.gathers, 2 * kRows / kBatch);
+  EXPECT_EQ(first.copies, 0) << "new values of variables are made where they lie";
   for (int epoch = 0; epoch < 3; ++epoch) training.epoch(rows);
   EXPECT_EQ(device.counts.waits, 0);
   EXPECT_EQ(device.counts.downloads, 0);

@@ -1,4 +1,6 @@
 // The library's computations as plain loops.
+#include <cmath>
+
 #include "cuda/library.h"
 
 #include "kernels/conv/conv_ref.h"
@@ -37,6 +39,13 @@ void write(DType dtype, void* p, std::int64_t i, double x) {
   }
 }
 
+/// Rounded to 10 bits of mantissa.
+double tf32(double x) {
+  int exponent;
+  const double mantissa = std::frexp(x, &exponent);
+  return std::ldexp(std::nearbyint(std::ldexp(mantissa, 11)), exponent - 11);
+}
+
 std::vector<double> read_all(DType dtype, const void* p, std::int64_t n) {
   std::vector<double> numbers(n);
   for (std::int64_t i = 0; i < n; ++i) numbers[i] = read(dtype, p, i);
@@ -50,15 +59,18 @@ bool gemm_fuses(DType dtype, bool, Activation activation) {
 }
 
 RunGemm plan_gemm(const GemmCall& s, const Context&) {
-  return [s](const void* a, const void* b, const void* bias, void* c) {
+  const auto factor = [s](const void* p, std::int64_t i) {
+    return s.tf32 && s.dtype == DType::F32 ? tf32(read(s.dtype, p, i)) : read(s.dtype, p, i);
+  };
+  return [s, factor](const void* a, const void* b, const void* bias, void* c) {
     for (std::int64_t p = 0; p < s.batch; ++p)
       for (std::int64_t i = 0; i < s.m; ++i)
         for (std::int64_t j = 0; j < s.n; ++j) {
           const std::int64_t at = p * s.stride_c + i * s.ldc + j;
           double sum = s.accumulate ? read(s.result, c, at) : 0;
           for (std::int64_t q = 0; q < s.k; ++q)
-            sum += read(s.dtype, a, p * s.stride_a + (s.transpose_a ? q * s.lda + i : i * s.lda + q)) *
-                   read(s.dtype, b, p * s.stride_b + (s.transpose_b ? j * s.ldb + q : q * s.ldb + j));
+            sum += factor(a, p * s.stride_a + (s.transpose_a ? q * s.lda + i : i * s.lda + q)) *
+                   factor(b, p * s.stride_b + (s.transpose_b ? j * s.ldb + q : q * s.ldb + j));
           if (s.bias) sum += read(s.dtype, bias, j);
           write(s.result, c, at, activate_ref(sum, s.activation));
         }

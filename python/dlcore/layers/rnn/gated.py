@@ -180,11 +180,14 @@ class GatedRNN(ShowsCell, RNN):
         return outputs, last_output, states
 
     def _apply_primitive(self, inputs, dtype):
-        """The primitive, which computes in float32 at least; its results as `dtype`."""
+        """The primitive, which computes in float32 at least, on a GPU with products of TF32 for a 16-bit `dtype`; its
+        results as `dtype`.
+        """
         narrow = dtype in ("float16", "bfloat16")
         if narrow:
             inputs = [x if x.dtype == "bool" else ops.cast(x, "float32") for x in inputs]
-        results = _core.apply(self.primitive, inputs, reverse=bool(self.go_backwards), **self._attributes())
+        attributes = {"reverse": bool(self.go_backwards), "narrow_products": narrow, **self._attributes()}
+        results = _core.apply(self.primitive, inputs, **attributes)
         return [ops.cast(y, dtype) for y in results] if narrow else results
 
     def _is_fused(self, training):
