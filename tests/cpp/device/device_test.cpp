@@ -338,6 +338,35 @@ TEST(Device, VariablesMayTakeEachOthersValues) {
   EXPECT_EQ(floats(b->value()), first);
 }
 
+TEST(Device, AVariableIsReadBeforeBetweenAndAfterItsAssignments) {
+  TestDevice device;
+  const auto a = std::make_shared<Variable>(reals({3}, 1), "a"), b = std::make_shared<Variable>(reals({3}, 2), "b");
+  const std::vector<float> first = floats(a->value());
+  auto graph = std::make_shared<Graph>();
+  graph->begin_recording();
+  const Tensor before = graph->read(a), one = Tensor::scalar(DType::F32, 1);
+  graph->assign(a, before + one);
+  const Tensor between = graph->read(a);
+  graph->assign(a, between + between);
+  const Tensor after = graph->read(a);
+  graph->assign(b, after);
+  graph->set_outputs(std::vector{before, between, after}, {"before", "between", "after"});
+  graph->end_recording();
+  const DeviceScope scope(device);
+  const auto program = Program::compile(*graph);
+  std::vector<float> expected = first;
+  for (int run = 0; run < 3; ++run) {
+    const std::vector<Tensor> results = program->run({});
+    EXPECT_EQ(floats(results[0]), expected);
+    for (float& number : expected) number += 1;
+    EXPECT_EQ(floats(results[1]), expected);
+    for (float& number : expected) number += number;
+    EXPECT_EQ(floats(results[2]), expected);
+  }
+  EXPECT_EQ(floats(a->value()), expected);
+  EXPECT_EQ(floats(b->value()), expected);
+}
+
 TEST(Device, VariablesComeBackFromTheProcessor) {
   TestDevice device;
   Training training(device);
