@@ -64,7 +64,7 @@ class Storage {
 
   std::atomic<std::byte*> host_{nullptr};
   std::byte* on_device_ = nullptr;
-  std::atomic<Device*> device_{nullptr};  // set once on_device_ is
+  std::atomic<Device*> device_{nullptr};  // set after on_device_: who sees it needs no lock
   std::size_t bytes_;
   bool borrowed_ = false;
   std::shared_ptr<const void> owner_;

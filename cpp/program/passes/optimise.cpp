@@ -19,6 +19,7 @@ Graph optimise(const Graph& source, const Device& device) {
   remove_dead_nodes(graph);
   if (runs("fused")) fuse_pointwise(graph);
   remove_dead_nodes(graph);
+  if (!device.is_host() && runs("fused")) join_small_updates(graph);
   if (device.sums_beside_work()) overlap_reductions(graph);
   if (device.is_host()) settle(graph);
   return graph;

@@ -50,12 +50,22 @@ class Simplifier {
       const int number = rewriter_.constant(Tensor::scalar(spec(node.out[0]).dtype, node.attrs.number("value", 0)));
       node = {&primitive("broadcast_to"), {number}, node.out, {{"shape", list_of(shape)}}};
     }
+    if (reduces_nothing(node)) node = {&primitive("reshape"), {node.in[0]}, node.out, {{"shape", list_of(shape)}}};
     // A reshape of a reshape needs only the last shape.
     if (is(node, "reshape")) {
       node.attrs = {{"shape", list_of(shape)}};
       if (const Node* before = rewriter_.maker(node.in[0]); before && is(*before, "reshape"))
         node.in[0] = before->in[0];
     }
+  }
+
+  // Over axes of one element, of which these reductions are that element.
+  bool reduces_nothing(const Node& node) const {
+    constexpr std::string_view kOfOneTheOne[] = {"reduce_sum", "reduce_mean", "reduce_max", "reduce_min",
+                                                 "reduce_prod"};
+    if (std::ranges::find(kOfOneTheOne, node.op->name) == std::end(kOfOneTheOne)) return false;
+    const TensorSpec &x = spec(node.in[0]), &y = spec(node.out[0]);
+    return x.dtype == y.dtype && x.shape.elements() == y.shape.elements() && x.shape.elements() > 0;
   }
 
   // The axes of `from` along which a tensor of shape `to` is broadcast.

@@ -338,6 +338,93 @@ TEST(Device, VariablesMayTakeEachOthersValues) {
   EXPECT_EQ(floats(b->value()), first);
 }
 
+TEST(Device, SmallUpdatesOfAShapeAreOneNode) {
+  // Five scalars of two dtypes that read each other's old values, an average that is an output too, a vector.
+  struct Metrics {
+    std::vector<VariablePtr> v;
+    std::shared_ptr<Graph> graph = std::make_shared<Graph>();
+    Metrics() {
+      const Tensor two = Tensor::scalar(DType::F32, 2), one = Tensor::scalar(DType::I64, 1);
+      for (int i = 0; i < 4; ++i)
+        v.push_back(std::make_shared<Variable>(Tensor::scalar(DType::F32, i + 0.25), str("v", i)));
+      v.push_back(std::make_shared<Variable>(Tensor::scalar(DType::I64, 7), "step"));
+      v.push_back(std::make_shared<Variable>(reals({5}, 1), "vector"));
+      graph->begin_recording();
+      const Tensor a = graph->read(v[0]), b = graph->read(v[1]), c = graph->read(v[2]), d = graph->read(v[3]);
+      const Tensor total = sum(graph->read(v[5]), {0});
+      graph->assign(v[0], b * two + total);
+      graph->assign(v[1], a - two);
+      graph->assign(v[2], c * c);
+      const Tensor average = d / cast(graph->read(v[4]), DType::F32);
+      graph->assign(v[3], average);
+      graph->assign(v[4], graph->read(v[4]) + one);
+      graph->assign(v[5], graph->read(v[5]) * two);
+      graph->set_outputs(std::vector{average}, {"average"});
+      graph->end_recording();
+    }
+  };
+  TestDevice device;
+  Metrics here, there;
+  std::vector<std::string> ops;
+  for (const Node& node : optimise(*there.graph, device).nodes) ops.push_back(node.op->name);
+  EXPECT_EQ(ops, (std::vector<std::string>{"reduce_sum", "fused", "mul"}));
+  const auto at_home = Program::compile(*here.graph);
+  const DeviceScope scope(device);
+  const auto away = Program::compile(*there.graph);
+  for (int run = 0; run < 4; ++run) EXPECT_EQ(floats(at_home->run({})[0]), floats(away->run({})[0]));
+  for (std::size_t i : {0, 1, 2, 3, 5}) EXPECT_EQ(floats(here.v[i]->value()), floats(there.v[i]->value())) << i;
+  EXPECT_EQ(there.v[4]->value().item(), 11);
+}
+
+TEST(Device, UpdatesBeyondTheInputsOfANodeAreSeveral) {
+  TestDevice device;
+  std::vector<VariablePtr> variables;
+  auto graph = std::make_shared<Graph>();
+  graph->begin_recording();
+  for (int i = 0; i < 70; ++i) {
+    variables.push_back(std::make_shared<Variable>(reals({9}, i), str("v", i)));
+    graph->assign(variables[i], graph->read(variables[i]) + Tensor::scalar(DType::F32, i));
+  }
+  graph->end_recording();
+  EXPECT_EQ(optimise(*graph, device).nodes.size(), 5u) << "16 of 32 inputs, then 16, 16, 16 and 6";
+  const DeviceScope scope(device);
+  Program::compile(*graph)->run({});
+  for (int i = 0; i < 70; ++i) {
+    std::vector<float> expected = floats(reals({9}, i));
+    for (float& number : expected) number += static_cast<float>(i);
+    EXPECT_EQ(floats(variables[i]->value()), expected) << i;
+  }
+}
+
+TEST(Device, AVariableIsReadBeforeBetweenAndAfterItsAssignments) {
+  TestDevice device;
+  const auto a = std::make_shared<Variable>(reals({3}, 1), "a"), b = std::make_shared<Variable>(reals({3}, 2), "b");
+  const std::vector<float> first = floats(a->value());
+  auto graph = std::make_shared<Graph>();
+  graph->begin_recording();
+  const Tensor before = graph->read(a), one = Tensor::scalar(DType::F32, 1);
+  graph->assign(a, before + one);
+  const Tensor between = graph->read(a);
+  graph->assign(a, between + between);
+  const Tensor after = graph->read(a);
+  graph->assign(b, after);
+  graph->set_outputs(std::vector{before, between, after}, {"before", "between", "after"});
+  graph->end_recording();
+  const DeviceScope scope(device);
+  const auto program = Program::compile(*graph);
+  std::vector<float> expected = first;
+  for (int run = 0; run < 3; ++run) {
+    const std::vector<Tensor> results = program->run({});
+    EXPECT_EQ(floats(results[0]), expected);
+    for (float& number : expected) number += 1;
+    EXPECT_EQ(floats(results[1]), expected);
+    for (float& number : expected) number += number;
+    EXPECT_EQ(floats(results[2]), expected);
+  }
+  EXPECT_EQ(floats(a->value()), expected);
+  EXPECT_EQ(floats(b->value()), expected);
+}
+
 TEST(Device, VariablesComeBackFromTheProcessor) {
   TestDevice device;
   Training training(device);

@@ -205,6 +205,18 @@ TEST(Passes, WhatIsNotNeededIsNotComputed) {
   EXPECT_EQ(ops_of(optimise(*graph)), std::vector<std::string>{"reshape"});
 }
 
+TEST(Passes, AReductionOfOneElementIsThatElement) {
+  for (const char* op : {"reduce_sum", "reduce_mean", "reduce_max", "reduce_min", "reduce_prod"}) {
+    auto graph = std::make_shared<Graph>();
+    const Tensor x = graph->input({DType::F32, {3, 1, 2}}, "x");
+    const Attrs axis{{"axes", std::vector<std::int64_t>{1}}};
+    const std::vector<Tensor> outputs{unary("exp", apply(op, {unary("sqrt", x)}, axis)),
+                                      apply("reduce_var", {x}, axis)};
+    graph->set_outputs(outputs, {});
+    EXPECT_EQ(ops_of(optimise(*graph)), (std::vector<std::string>{"sqrt", "reshape", "exp", "reduce_var"})) << op;
+  }
+}
+
 TEST(Passes, ConstantsAreComputedOnce) {
   const auto graph = trace([](const auto& x) { return std::vector{x[0] * sum(ones_like(x[0]), {}, false)}; },
                            {random_tensor({4, 5}, 1)});
