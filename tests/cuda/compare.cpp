@@ -69,15 +69,15 @@ std::vector<Tensor> run_on_cpu(const Primitive& op, const std::vector<Tensor>& i
 /// One run; in_place: output `first` is the buffer of input `second`. Tensors lie `shift` bytes off their alignment.
 std::vector<Tensor> run_planned(const Kernel& kernel, const Primitive& op, const std::vector<Tensor>& in,
                                 const Specs& out_specs, const std::pair<int, int>* in_place = nullptr,
-                                std::size_t shift = 0) {
+                                bool shifted = false) {
   std::vector<DeviceBuffer> inputs, outputs;
   std::vector<const void*> from;
   std::vector<void*> to;
   for (std::size_t i = 0; i < in.size(); ++i) {
-    inputs.emplace_back(in[i], shift);
+    inputs.emplace_back(in[i], shifted ? size_of(in[i].dtype()) : 0);
     from.push_back(reads_bytes(op, i) ? inputs.back().data() : nullptr);
   }
-  for (const TensorSpec& spec : out_specs) outputs.emplace_back(spec.bytes(), shift);
+  for (const TensorSpec& spec : out_specs) outputs.emplace_back(spec.bytes(), shifted ? size_of(spec.dtype) : 0);
   for (const DeviceBuffer& y : outputs) to.push_back(y.data());
   if (in_place) to[in_place->first] = const_cast<void*>(from[in_place->second]);
   DeviceBuffer scratch(kernel.scratch_bytes);
@@ -192,7 +192,7 @@ void expect_same_unaligned(const char* primitive_name, const std::vector<Tensor>
   const Specs specs = specs_of(in), out_specs = infer_specs(op, specs, attrs);
   const Kernel kernel = plan_for_device(primitive_name, specs, out_specs, attrs);
   const std::vector<Tensor> aligned = run_planned(kernel, op, in, out_specs);
-  const std::vector<Tensor> unaligned = run_planned(kernel, op, in, out_specs, nullptr, size_of(in[0].dtype()));
+  const std::vector<Tensor> unaligned = run_planned(kernel, op, in, out_specs, nullptr, true);
   for (std::size_t j = 0; j < aligned.size(); ++j)
     EXPECT_TRUE(same_bits(aligned[j], unaligned[j])) << primitive_name << " " << specs[0] << ", output " << j;
 }

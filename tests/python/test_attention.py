@@ -44,7 +44,8 @@ def test_memory_grows_with_the_length():
         arrays = [np.ones((1, length, 2, 16), "float32")] * 3
         bytes_of[length] = program(ops.dot_product_attention, arrays)[0].arena_bytes
     assert bytes_of[6000] < 5 * bytes_of[1500]
-    assert bytes_of[6000] < 6000 * 6000 * 2 * 4 / 5  # a fifth of one set of scores
+    share = 5 if _core.current_device() == "cpu:0" else 1.5  # pieces that fill a GPU are larger
+    assert bytes_of[6000] < 6000 * 6000 * 2 * 4 / share  # of one set of scores
 
 
 @pytest.mark.parametrize("is_causal", [False, True])
