@@ -186,10 +186,12 @@ bool suits_tensor_cores(ConvDirection direction, const ConvShape& s, DType dtype
 }
 
 /// Whether it is a product of the pixels and the filter as they lie. The sum over all pixels, for the filter's
-/// gradient, is cuDNN's.
-bool is_product(ConvDirection direction, const ConvShape& s) {
-  return direction != ConvDirection::BackwardWeights && s.groups * s.kh * s.kw * s.stride_h * s.stride_w == 1 &&
-         s.oh == s.h && s.ow == s.w && s.pad_top == 0 && s.pad_left == 0;
+/// gradient, is cuDNN's; so are float32's, as tf32's instructions (wgmma) want both factors along k, which cuDNN's
+/// filters are.
+bool is_product(ConvDirection direction, const ConvShape& s, DType dtype) {
+  return direction != ConvDirection::BackwardWeights && dtype != DType::F32 &&
+         s.groups * s.kh * s.kw * s.stride_h * s.stride_w == 1 && s.oh == s.h && s.ow == s.w && s.pad_top == 0 &&
+         s.pad_left == 0;
 }
 
 Convolution plan_any(ConvDirection direction, const ConvShape& s, DType dtype, const Epilogue& epilogue,
@@ -198,7 +200,7 @@ Convolution plan_any(ConvDirection direction, const ConvShape& s, DType dtype, c
   const bool empty = s.n * s.oh * s.ow * s.cin * s.cout == 0, depthwise = s.groups > 1 && s.cin_per_group() == 1;
   if (empty || depthwise || (s.groups > 1 && dtype == DType::F64))
     return by_definition(direction, s, dtype, epilogue, context);
-  if (s.groups > 1 || (suits_tensor_cores(direction, s, dtype, context) && !is_product(direction, s)))
+  if (s.groups > 1 || (suits_tensor_cores(direction, s, dtype, context) && !is_product(direction, s, dtype)))
     if (std::optional<Convolution> conv = by_cudnn(direction, s, dtype, epilogue, context)) return *std::move(conv);
   const std::int64_t window = s.kh * s.kw * s.cin + 16, image = std::max(s.oh * s.ow * window, s.h * s.w * s.cin);
   if (s.groups > 1 || image > kMostElements) return by_definition(direction, s, dtype, epilogue, context);
