@@ -42,7 +42,7 @@ RunGemm plan_gemm(const GemmCall& call, const Context& context);
 enum class ConvDirection { Forward, BackwardInput, BackwardWeights };
 /// run(first, second, result): (x, w, y), (dy, w, dx) or (x, dy, dw).
 using RunConvolution = std::function<void(const void* first, const void* second, void* result)>;
-/// Nothing when the library has no deterministic algorithm for it.
+/// Nothing when the library has no deterministic algorithm for it, or no padding of at least 0 gives the output.
 RunConvolution plan_convolution(ConvDirection direction, const ConvShape& shape, DType dtype, const Context& context);
 
 }  // namespace dlcore::cuda

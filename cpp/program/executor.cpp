@@ -119,14 +119,14 @@ std::byte* Executor::bytes_of(int value, std::span<std::byte* const> in, std::sp
 }
 
 bool Executor::bind_variables() {
-  std::vector<std::byte*> bytes(written_.size());
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
+  found_.resize(written_.size());
+  for (std::size_t i = 0; i < found_.size(); ++i) {
     const VariablePtr& variable = graph_.variables[i];
-    bytes[i] = written_[i] ? variable->writable(device_) : variable_bytes(variable);
+    found_[i] = written_[i] ? variable->writable(device_) : variable_bytes(variable);
   }
-  const bool moved = bytes != bound_;
+  const bool moved = found_ != bound_;
   if (moved) {
-    bound_ = std::move(bytes);
+    bound_ = found_;
     for (const Patch& patch : variable_patches_) table_[patch.slot] = bound_[patch.index];
   }
   run_settled();

@@ -43,6 +43,7 @@ const std::vector<Case>& cases() {
       {{2, 9, 10, 16}, {2, 3, 16, 8}, conv_attrs({2, 3}, {1, 1}, "same")},
       {{1, 8, 9, 8}, {3, 3, 8, 8}, conv_attrs({3, 3}, {1, 1}, "valid")},  // pixels that no window reaches
       {{1, 6, 6, 8}, {3, 3, 8, 8}, conv_attrs({1, 1}, {1, 1}, "explicit", 1, {-1, 0, 1, -1})},
+      {{1, 8, 8, 8}, {5, 5, 8, 8}, conv_attrs({1, 1}, {1, 1}, "explicit", 1, {1, -1, 1, -1})},  // moved, as large
       // Channels that zeros complete.
       {{2, 14, 16, 3}, {7, 7, 3, 16}, conv_attrs({2, 2}, {1, 1}, "same")},
       {{2, 9, 9, 3}, {5, 5, 3, 8}, conv_attrs({2, 2}, {1, 1}, "same")},

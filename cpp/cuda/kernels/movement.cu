@@ -63,42 +63,26 @@ __global__ void fill_elements(std::int64_t n, Word value, Word* out) {
   if (i < n) out[i] = value;
 }
 
-template <class Word>
-__global__ void pad_elements(PadShape s, std::int64_t n, Word value, const Word* in, Word* out) {
-  const std::int64_t i = thread_index();
+/// Index: wide enough to count the output's elements.
+template <class Word, class Index>
+__global__ void pad_elements(PadShape s, Index n, Word value, const Word* in, Word* out) {
+  const Index i = static_cast<Index>(thread_index());
   if (i >= n) return;
-  std::int64_t rest = i, from = 0, stride = 1;
+  Index rest = i;
+  std::int64_t from = 0, stride = 1;
   bool inside = true;
   const std::int64_t edge = s.mode == PadShape::Reflect ? 0 : 1;
   for (int axis = s.rank - 1; axis >= 0; --axis) {
+    const Index out_size = static_cast<Index>(s.out_size[axis]), place = rest % out_size;
+    rest /= out_size;
     const std::int64_t size = s.in_size[axis];
-    std::int64_t at = rest % s.out_size[axis] - s.low[axis];
-    rest /= s.out_size[axis];
+    std::int64_t at = static_cast<std::int64_t>(place) - s.low[axis];
     if (s.mode != PadShape::Constant) at = at < 0 ? -at - edge : at >= size ? 2 * size - 2 - at + edge : at;
     inside = inside && at >= 0 && at < size;
     from += at * stride;
     stride *= size;
   }
   out[i] = inside ? in[from] : value;
-}
-
-/// Zeros around what is copied, in words that all rows consist of.
-template <class Word, class Index>
-__global__ void pad_words(PadShape s, Index n, const Word* in, Word* out) {
-  const Index i = static_cast<Index>(thread_index());
-  if (i >= n) return;
-  Index rest = i;
-  std::int64_t from = 0, stride = 1;
-  bool inside = true;
-  for (int axis = s.rank - 1; axis >= 0; --axis) {
-    const Index size = static_cast<Index>(s.out_size[axis]), place = rest % size;
-    rest /= size;
-    const std::int64_t at = static_cast<std::int64_t>(place) - s.low[axis];
-    inside = inside && at >= 0 && at < s.in_size[axis];
-    from += at * stride;
-    stride *= s.in_size[axis];
-  }
-  out[i] = inside ? in[from] : Word{};
 }
 
 /// [rows, size] to [rows, words * V] with zeros behind each row; a thread writes 16 bytes.
@@ -160,10 +144,6 @@ CopyAxes axes_of(const StridedCopy& copy) {
   return axes;
 }
 
-}  // namespace
-
-namespace {
-
 /// Axes without padding are counted with the one in front of them.
 PadShape merged(const PadShape& shape) {
   PadShape result;
@@ -179,41 +159,31 @@ PadShape merged(const PadShape& shape) {
   return result;
 }
 
-/// The greatest power of two up to 16 that divides all.
-int word_of(std::initializer_list<std::int64_t> bytes) {
+/// The last axis in words as wide as all sizes and places allow, at most 16 bytes. Returns their width.
+int widen(PadShape& s, int element, const void* in, const void* out) {
   std::int64_t bits = 16;
-  for (std::int64_t n : bytes) bits |= n;
-  return static_cast<int>(bits & -bits);
+  for (const void* place : {in, out}) bits |= static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(place));
+  for (std::int64_t* sizes : {s.in_size, s.out_size, s.low}) bits |= sizes[s.rank - 1] *= element;
+  const std::int64_t word = bits & -bits;
+  for (std::int64_t* sizes : {s.in_size, s.out_size, s.low}) sizes[s.rank - 1] /= word;
+  return static_cast<int>(word);
 }
 
-void pad_with_zeros(cudaStream_t stream, PadShape s, int element, const void* in, void* out) {
+/// Whether the rows of a matrix get longer, to whole 16 bytes, and nothing else happens.
+bool lengthens_rows(const PadShape& s, int element, const void* out) {
   const int last = s.rank - 1;
-  const auto place = [](const void* p) { return static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(p)); };
-  std::int64_t n = 1;
-  for (int axis = 0; axis < s.rank; ++axis) n *= s.out_size[axis];
-  // The rows of a matrix get longer: all other axes are one.
-  const bool longer = s.low[last] == 0 && s.out_size[last] > s.in_size[last] &&
-                      (last == 0 || (last == 1 && s.low[0] == 0 && s.in_size[0] == s.out_size[0]));
-  if (longer && element < 8 && word_of({place(out), s.out_size[last] * element}) == 16)
-    return with_word(element, [&]<class Word>(Word) {
-      if constexpr (sizeof(Word) < 8) {
-        constexpr int V = 16 / sizeof(Word);
-        const std::int64_t words = s.out_size[last] / V, rows = n / s.out_size[last];
-        launch(pad_rows<Word, V>, blocks_for(rows * words, kThreads), kThreads, 0, stream, rows, s.in_size[last], words,
-               static_cast<const Word*>(in), static_cast<Pack<Word, V>*>(out));
-      }
-    });
-  const int word =
-      word_of({place(in), place(out), s.in_size[last] * element, s.out_size[last] * element, s.low[last] * element});
-  for (std::int64_t* size : {&s.in_size[last], &s.out_size[last], &s.low[last]}) *size = *size * element / word;
-  n = n * element / word;
-  with_word(word, [&]<class Word>(Word) {
-    const auto* from = static_cast<const Word*>(in);
-    auto* to = static_cast<Word*>(out);
-    if (n <= INT32_MAX - kThreads)
-      launch(pad_words<Word, std::uint32_t>, blocks_for(n, kThreads), kThreads, 0, stream, s, n, from, to);
-    else
-      launch(pad_words<Word, std::uint64_t>, blocks_for(n, kThreads), kThreads, 0, stream, s, n, from, to);
+  const bool rows_stay = last == 0 || (last == 1 && s.low[0] == 0 && s.in_size[0] == s.out_size[0]);
+  return rows_stay && element < 8 && s.low[last] == 0 && s.out_size[last] > s.in_size[last] &&
+         s.out_size[last] * element % 16 == 0 && is_aligned(out, 16);
+}
+
+void lengthen_rows(cudaStream_t stream, const PadShape& s, int element, const void* in, void* out) {
+  const std::int64_t rows = s.rank == 1 ? 1 : s.in_size[0], size = s.in_size[s.rank - 1];
+  const std::int64_t words = s.out_size[s.rank - 1] * element / 16;
+  with_word(element, [&]<class Word>(Word) {
+    if constexpr (sizeof(Word) < 8)
+      launch(pad_rows<Word, 16 / sizeof(Word)>, blocks_for(rows * words, kThreads), kThreads, 0, stream, rows, size,
+             words, static_cast<const Word*>(in), static_cast<Pack<Word, 16 / sizeof(Word)>*>(out));
   });
 }
 
@@ -274,12 +244,19 @@ void pad(cudaStream_t stream, const PadShape& shape, int element, std::uint64_t 
   std::int64_t n = 1;
   for (int axis = 0; axis < shape.rank; ++axis) n *= shape.out_size[axis];
   if (n == 0) return;
-  if (shape.mode == PadShape::Constant && value == 0 && shape.rank > 0)
-    return pad_with_zeros(stream, merged(shape), element, in, out);
-  with_word(element, [&]<class Word>(Word) {
-    if constexpr (sizeof(Word) <= 8)
-      launch(pad_elements<Word>, blocks_for(n, kThreads), kThreads, 0, stream, shape, n, static_cast<Word>(value),
+  PadShape s = shape.mode == PadShape::Constant ? merged(shape) : shape;
+  const bool zeros = s.mode == PadShape::Constant && value == 0 && s.rank > 0;  // alike in all words
+  if (zeros && lengthens_rows(s, element, out)) return lengthen_rows(stream, s, element, in, out);
+  const int word = zeros ? widen(s, element, in, out) : element;
+  n = n * element / word;
+  with_word(word, [&]<class Word>(Word) {
+    Word border{};
+    if constexpr (sizeof(Word) <= 8) border = static_cast<Word>(value);
+    const auto run = [&]<class Index>(Index) {
+      launch(pad_elements<Word, Index>, blocks_for(n, kThreads), kThreads, 0, stream, s, n, border,
              static_cast<const Word*>(in), static_cast<Word*>(out));
+    };
+    n <= INT32_MAX - kThreads ? run(std::uint32_t{}) : run(std::uint64_t{});
   });
 }
 

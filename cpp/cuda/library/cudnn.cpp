@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "cuda/check.h"
 #include "cuda/library.h"
@@ -39,7 +40,11 @@ struct Layout {
 class Plan {
  public:
   /// usable() tells whether there is an engine.
-  Plan(ConvDirection direction, const ConvShape& s, DType dtype, const Context& context) : context_(context) {
+  Plan(ConvDirection direction, const ConvShape& s, DType dtype, const Context& context)
+      : context_(context),
+        pad_bottom_(padding_behind(s.h, s.oh, s.kh, s.stride_h, s.dilation_h, s.pad_top)),
+        pad_right_(padding_behind(s.w, s.ow, s.kw, s.stride_w, s.dilation_w, s.pad_left)) {
+    if (!pad_bottom_ || !pad_right_) return;
     graph_.set_io_data_type(data_type(dtype))
         .set_compute_data_type(fe::DataType_t::FLOAT)
         .set_intermediate_data_type(fe::DataType_t::FLOAT);
@@ -75,19 +80,21 @@ class Plan {
   static void finish(const Tensor& result, const Layout& layout) {
     result->set_output(true).set_uid(kResult).set_dim(layout.sizes).set_stride(layout.strides);
   }
-  /// What is padded behind the last window's reach; as much as in front of the first where that gives the same windows.
-  static std::int64_t padding_behind(std::int64_t size, std::int64_t out, std::int64_t taps, std::int64_t stride,
-                                     std::int64_t dilation, std::int64_t pad) {
-    const std::int64_t reach = (taps - 1) * dilation + 1, room = size + 2 * pad - reach;
-    if (room >= 0 && room / stride + 1 == out) return pad;
-    return std::max<std::int64_t>(0, (out - 1) * stride + reach - pad - size);
+  /// What is padded behind an axis so that it has `out` windows: as much as in front where that does. Nothing where no
+  /// padding of at least 0 does.
+  static std::optional<std::int64_t> padding_behind(std::int64_t size, std::int64_t out, std::int64_t taps,
+                                                    std::int64_t stride, std::int64_t dilation, std::int64_t pad) {
+    const std::int64_t reach = (taps - 1) * dilation + 1, missing = (out - 1) * stride + reach - pad - size;
+    if (pad < 0) return std::nullopt;
+    for (const std::int64_t behind : {pad, std::max<std::int64_t>(0, missing)})
+      if (const std::int64_t room = size + pad + behind - reach; room >= 0 && room / stride + 1 == out) return behind;
+    return std::nullopt;
   }
   template <class Attributes>
-  static Attributes of(const ConvShape& s) {
+  Attributes of(const ConvShape& s) const {
     Attributes attributes;
     attributes.set_pre_padding({s.pad_top, s.pad_left})
-        .set_post_padding({padding_behind(s.h, s.oh, s.kh, s.stride_h, s.dilation_h, s.pad_top),
-                           padding_behind(s.w, s.ow, s.kw, s.stride_w, s.dilation_w, s.pad_left)})
+        .set_post_padding({*pad_bottom_, *pad_right_})
         .set_stride({s.stride_h, s.stride_w})
         .set_dilation({s.dilation_h, s.dilation_w});
     return attributes;
@@ -106,6 +113,7 @@ class Plan {
   }
 
   const Context& context_;
+  std::optional<std::int64_t> pad_bottom_, pad_right_;
   fe::graph::Graph graph_;
   bool is_usable_ = false;
 };

@@ -122,15 +122,15 @@ std::optional<Convolution> by_cudnn(ConvDirection direction, const ConvShape& s,
                                     const Context& context) {
   ConvShape inner = s;
   if (s.groups == 1 && direction != ConvDirection::BackwardInput) inner.cin = whole_packs(s.cin, dtype);
-  RunConvolution run;
-  if (s.pad_top >= 0 && s.pad_left >= 0) run = plan_convolution(direction, inner, dtype, context);
+  RunConvolution run = plan_convolution(direction, inner, dtype, context);
   if (!run) {
     inner = on_padded_images(inner);
     run = plan_convolution(direction, inner, dtype, context);
   }
   if (!run) return std::nullopt;
 
-  const bool as_they_are = inner.h == s.h && inner.w == s.w && inner.cin == s.cin;
+  const bool as_they_are = inner.h == s.h && inner.w == s.w && inner.cin == s.cin && inner.pad_top == s.pad_top &&
+                           inner.pad_left == s.pad_left;
   const Padding padding = padding_of(s, inner, dtype);
   const std::int64_t channels = inner.cin_per_group();
   const StridedCopy to_filters = filter_copy(s, channels, dtype, false);

@@ -328,7 +328,7 @@ def _contract(term_a, a, term_b, b, later):
 
 
 def _as_matrices(x, term, sizes, batch, rows, columns):
-    """x with the axes of `batch`, then one for the letters `rows` and one for `columns`."""
+    """x as (*batch, product of the sizes of `rows`, product of those of `columns`); all are lists of letters."""
     x = transpose(x, [term.index(c) for c in batch + rows + columns])
     shape = [*(sizes[c] for c in batch), count_of(sizes[c] for c in rows), count_of(sizes[c] for c in columns)]
     return reshape(x, shape)
