@@ -32,6 +32,14 @@ Tensor sum_last(const Tensor& x) { return ops::sum(x, {-1}, true); }
 /// d [...] as [..., 1], for x [..., C].
 Tensor as_column(const Tensor& d, const Tensor& x) { return ops::reshape_like(d, sum_last(x)); }
 
+/// Pairs of an output and an input that may be one buffer, for rows of `size` numbers. Not for rows shorter than a
+/// vector: the masked store of one would have to be waited for before the next one is read.
+using InPlace = std::vector<std::pair<int, int>>;
+InPlace in_place_rows(std::int64_t size, InPlace pairs) {
+  constexpr std::int64_t kWidest = 16;
+  return size < kWidest ? InPlace{} : std::move(pairs);
+}
+
 // ---- softmax
 
 SoftmaxView view_of(const TensorSpec& x, const Attrs& attrs) {
@@ -60,11 +68,11 @@ Kernel plan_softmax(SpecSpan in, SpecSpan, const Attrs& attrs) {
   return for_float_type(in[0].dtype, [&](auto zero) -> Kernel {
     using T = decltype(zero);
     const auto kernel = LOG ? softmax_kernels<T>().log_softmax : softmax_kernels<T>().softmax;
-    return {.run = [kernel,
-                    view = view_of(in[0], attrs)](const Buffers& b) { kernel(view, b.input<T>(0), b.output<T>(0)); },
+    const SoftmaxView view = view_of(in[0], attrs);
+    return {.run = [kernel, view](const Buffers& b) { kernel(view, b.input<T>(0), b.output<T>(0)); },
             .label = LOG ? "log_softmax" : "softmax",
             .flops = 5.0 * static_cast<double>(in[0].shape.elements()),
-            .in_place = {{0, 0}}};
+            .in_place = in_place_rows(view.size * view.inner, {{0, 0}})};
   });
 }
 
@@ -73,11 +81,11 @@ Kernel plan_softmax_grad(SpecSpan in, SpecSpan, const Attrs& attrs) {
   return for_float_type(in[0].dtype, [&](auto zero) -> Kernel {
     using T = decltype(zero);
     const auto kernel = LOG ? softmax_kernels<T>().log_softmax_grad : softmax_kernels<T>().softmax_grad;
-    return {.run = [kernel, view = view_of(in[0], attrs)](
-                       const Buffers& b) { kernel(view, b.input<T>(0), b.input<T>(1), b.output<T>(0)); },
+    const SoftmaxView view = view_of(in[0], attrs);
+    return {.run = [kernel, view](const Buffers& b) { kernel(view, b.input<T>(0), b.input<T>(1), b.output<T>(0)); },
             .label = LOG ? "log_softmax_grad" : "softmax_grad",
             .flops = 4.0 * static_cast<double>(in[0].shape.elements()),
-            .in_place = {{0, 0}, {0, 1}}};
+            .in_place = in_place_rows(view.size * view.inner, {{0, 0}, {0, 1}})};
   });
 }
 
@@ -171,7 +179,7 @@ Kernel plan_softmax_xent_grad(SpecSpan in, SpecSpan, const Attrs&) {
                 },
             .label = "softmax_xent_grad",
             .flops = 7.0 * static_cast<double>(in[1].shape.elements()),
-            .in_place = {{0, 1}}};
+            .in_place = in_place_rows(rows_of(in[1]).size, {{0, 1}})};
   });
 }
 
@@ -266,7 +274,7 @@ Kernel plan_sparse_softmax_xent_grad(SpecSpan in, SpecSpan, const Attrs& attrs) 
                 },
             .label = "sparse_softmax_xent_grad",
             .flops = 5.0 * static_cast<double>(in[1].shape.elements()),
-            .in_place = {{0, 1}},
+            .in_place = in_place_rows(rows_of(in[1]).size, {{0, 1}}),
             .may_fail = true};
   });
 }
