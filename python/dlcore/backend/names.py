@@ -94,4 +94,6 @@ def nearest_hint(name, names):
         return "Nearest names: " + ", ".join(f'"{lowered[n]}"' for n in near) + "."
     if len(lowered) > _LISTED:
         return f"None of the {len(lowered)} known names is like it."
-    return "Known names: " + ", ".join(f'"{n}"' for n in sorted(set(names))) + "."
+    # Of "AdamW", "adamw" and "adam_w" one tells enough.
+    told = {known.lower().replace("_", ""): known for known in sorted(names, reverse=True)}
+    return "Known names: " + ", ".join(f'"{n}"' for n in sorted(told.values())) + "."
