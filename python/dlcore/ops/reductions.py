@@ -24,7 +24,7 @@ def _countable(x):
 
 @operation
 def sum(x, axis=None, keepdims=False):
-    """Sum over the axes (int, list of ints, or None: all); of bool and 8-bit integers in int32."""
+    """Sum over the axes (int, list of ints, or None: all)."""
     return _reduce("reduce_sum", _countable(tensor(x)), axis, keepdims)
 
 
@@ -146,13 +146,13 @@ def _cumulate(name, x, axis, dtype):
 
 @operation
 def cumsum(x, axis=None, dtype=None):
-    """Running sums, in x's dtype; of bools in int32."""
+    """Running sums."""
     return _cumulate("cumsum", x, axis, dtype)
 
 
 @operation
 def cumprod(x, axis=None, dtype=None):
-    """Running products, in x's dtype; of bools in int32."""
+    """Running products."""
     return _cumulate("cumprod", x, axis, dtype)
 
 
