@@ -211,7 +211,11 @@ hard_swish = hard_silu
 
 
 def get(identifier):
-    """The activation function for a name, a configuration or a callable; None means `linear`."""
+    """The activation function for a name, a configuration or a callable; None means `linear`.
+
+    Raises:
+        ValueError: an unknown name; the nearest ones are listed.
+    """
     return linear if identifier is None else _catalogue.get(identifier)
 
 

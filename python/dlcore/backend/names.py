@@ -33,7 +33,7 @@ def auto_name(prefix):
 
 
 def get_uid(prefix=""):
-    """The next number of a counter, from 1."""
+    """The next number, from 1, of the counter named `prefix`."""
     counts = get_global_attribute("uids", dict)
     counts[prefix] = counts.get(prefix, 0) + 1
     return counts[prefix]

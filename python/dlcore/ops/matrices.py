@@ -240,7 +240,16 @@ def correlate(x1, x2, mode="valid"):
 
 @operation
 def einsum(subscripts, *operands, **kwargs):
-    """Einstein's summation: `einsum("bij,bjk->bik", a, b)`. Operands are contracted from the left."""
+    """Einstein's summation: `einsum("bij,bjk->bik", a, b)`. Operands are contracted from the left.
+
+    Args:
+        subscripts: a letter for each axis of each operand, `...` for any number of them, and behind `->` those of the
+            result; without it, the letters that occur once, in alphabetical order.
+        *operands: as many tensors; their dtypes are promoted.
+
+    Raises:
+        ValueError: operands are missing or too many, or axes of one letter differ in size.
+    """
     operands = _summable(operands)
     terms, result = _parse_einsum(subscripts.replace(" ", ""), operands)
     _check_sizes(subscripts, terms, operands)

@@ -110,7 +110,7 @@ def count_nonzero(x, axis=None):
 
 @operation
 def allclose(x1, x2, rtol=1e-5, atol=1e-8, equal_nan=False):
-    """Whether all elements are close: `isclose`."""
+    """Whether all elements are close, as `isclose` says."""
     return all(isclose(x1, x2, rtol, atol, equal_nan))
 
 

@@ -69,7 +69,7 @@ def describe(function):
         return function
     parameters = inspect.signature(function).parameters.values()
     unsaid = [p for p in parameters if p.name in _MEANINGS and not re.search(rf"\b{p.name}\b", text)]
-    if unsaid and len(parameters) > 1:
+    if unsaid and (len(parameters) > 1 or unsaid[0].name == "xs"):
         text = _with_arguments(text, [f"    {p.name}: {_MEANINGS[p.name]}{_default(p)}" for p in unsaid])
     if function.__name__ in _RESULT_OF:
         text = _with_result(text, _RESULT_OF[function.__name__])
