@@ -916,6 +916,14 @@ def test_a_loss_without_return():
         fit(X, zeros(6, 3), loss=forgotten)
 
 
+def test_a_metric_without_return():
+    def forgotten(y_true, y_pred):
+        ops.mean(y_pred)
+
+    with pytest.raises(ValueError, match='^The metric "forgotten" returned None. Does it end with `return`'):
+        compiled(metrics=[forgotten]).fit(X, zeros(6, 3), verbose=0)
+
+
 @pytest.mark.parametrize(
     "metric, expected",
     [
