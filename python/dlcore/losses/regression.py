@@ -120,7 +120,10 @@ class MeanSquaredLogarithmicError(ConfiguredLoss):
 
 
 class Huber(ConfiguredLoss):
-    """Quadratic within `delta` (float, default 1.0) of the target, linear beyond (Huber 1964). Others as `MeanSquaredError`."""
+    """Quadratic within `delta` (float, default 1.0) of the target, linear beyond (Huber 1964).
+
+    Other arguments as `MeanSquaredError`.
+    """
 
     def __init__(self, delta=1.0, reduction=_MEAN, name="huber_loss", dtype=None):
         super().__init__(huber, name, reduction, dtype, delta=delta)
