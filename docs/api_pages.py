@@ -88,6 +88,13 @@ PAGES = {
     "dlcore.wrappers": "Wrappers for scikit-learn",
     "dlcore.legacy": "Legacy",
 }
+# What all ops have in common; tests/python/test_docstrings.py calls them to see whether it is true.
+DTYPES_AND_ERRORS = (
+    "Where nothing else is said, results are of the operands' dtype, or of that in which the operands meet "
+    "(:py:obj:`~dlcore.ops.result_type`). Shapes that do not go together and axes that are not there raise a "
+    "``ValueError``; what can't be made a tensor, and a dtype that an op does not take, a ``TypeError``; indices out "
+    "of range an ``IndexError``."
+)
 
 
 @dataclasses.dataclass
@@ -194,6 +201,8 @@ def page_lines(page, own):
     space = "dlcore.layers" if page.startswith("dlcore.layers.") else page
     if space.startswith("dlcore.ops."):
         lines += [f"The functions of ``{space}``; those below ``dlcore.ops`` have both names.", ""]
+    if space.startswith("dlcore.ops"):
+        lines += [DTYPES_AND_ERRORS, ""]
     if page == "dlcore":
         lines += [
             "Also here, but described elsewhere:",

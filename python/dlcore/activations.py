@@ -1,5 +1,7 @@
 """Activation functions: y = f(x), elementwise but for the softmax family."""
 
+import warnings as _warnings
+
 from dlcore import ops
 from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.registry import Catalogue
@@ -50,7 +52,15 @@ def softmax(x, axis=-1):
     Args:
         x: tensor.
         axis: int or tuple of ints, default -1.
+
+    Warns where the axis has one element, of which the softmax is 1 whatever x is.
     """
+    shape = getattr(x, "shape", ())
+    if isinstance(axis, int) and -len(shape) <= axis < len(shape) and shape[axis] == 1:
+        _warnings.warn(
+            f"The softmax over axis {axis} of shape {tuple(shape)} is always 1. For one unit use sigmoid.",
+            stacklevel=2,
+        )
     return ops.softmax(x, axis=axis)
 
 
@@ -201,7 +211,11 @@ hard_swish = hard_silu
 
 
 def get(identifier):
-    """The activation function for a name, a configuration or a callable; None means `linear`."""
+    """The activation function for a name, a configuration or a callable; None means `linear`.
+
+    Raises:
+        ValueError: an unknown name; the nearest ones are listed.
+    """
     return linear if identifier is None else _catalogue.get(identifier)
 
 

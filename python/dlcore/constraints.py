@@ -104,7 +104,11 @@ _catalogue = Catalogue(
 
 
 def get(identifier):
-    """The constraint for a name, a configuration, a class or a callable; None stays None."""
+    """The constraint for a name, a configuration, a class or a callable; None stays None.
+
+    Raises:
+        ValueError: an unknown name; the nearest ones are listed.
+    """
     return _catalogue.get(identifier)
 
 

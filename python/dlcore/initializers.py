@@ -116,7 +116,7 @@ class RandomInitializer(Initializer):
 
 
 class RandomNormal(RandomInitializer):
-    """Normal values with the given `mean` (default 0.0) and `stddev` (default 0.05)."""
+    """Normal values with the given `mean` (default 0.0) and `stddev` (default 0.05); seed as `VarianceScaling`."""
 
     def __init__(self, mean=0.0, stddev=0.05, seed=None):
         self.mean = number(type(self).__name__, "mean", mean)
@@ -131,7 +131,7 @@ class RandomNormal(RandomInitializer):
 
 
 class TruncatedNormal(RandomInitializer):
-    """Normal values, redrawn where they lie more than two `stddev` from `mean`."""
+    """Normal values, redrawn where they lie more than two `stddev` from `mean`. Arguments as `RandomNormal`."""
 
     def __init__(self, mean=0.0, stddev=0.05, seed=None):
         self.mean = number(type(self).__name__, "mean", mean)
@@ -146,7 +146,7 @@ class TruncatedNormal(RandomInitializer):
 
 
 class RandomUniform(RandomInitializer):
-    """Uniform values in [minval, maxval), by default [-0.05, 0.05)."""
+    """Uniform values in [minval, maxval), by default [-0.05, 0.05); seed as `VarianceScaling`."""
 
     def __init__(self, minval=-0.05, maxval=0.05, seed=None):
         self.minval = number(type(self).__name__, "minval", minval)
@@ -178,7 +178,8 @@ class VarianceScaling(RandomInitializer):
         scale: float > 0, default 1.0.
         mode: `"fan_in"` (default), `"fan_out"` or `"fan_avg"`: what n is.
         distribution: `"truncated_normal"` (default), `"untruncated_normal"` or `"uniform"`.
-        seed: int, `SeedGenerator` or None.
+        seed: int: the same values at every call. None (default): an int drawn at construction. A `SeedGenerator`: new
+            values at every call.
         input_axes, output_axes: axes counted as inputs and outputs; default: Keras's rule for kernels, last two axes.
 
     Reference: Glorot & Bengio 2010; He et al. 2015; LeCun et al. 1998.
@@ -247,37 +248,55 @@ class _FixedVarianceScaling(VarianceScaling):
 
 
 class GlorotUniform(_FixedVarianceScaling):
-    """Uniform in [-limit, limit), limit = sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
+    """Uniform in [-limit, limit), limit = sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio 2010).
+
+    Arguments as `VarianceScaling`.
+    """
 
     _scale, _mode, _distribution = 1.0, "fan_avg", "uniform"
 
 
 class GlorotNormal(_FixedVarianceScaling):
-    """Truncated normal, stddev = sqrt(2 / (fan_in + fan_out)) (Glorot & Bengio 2010)."""
+    """Truncated normal, stddev = sqrt(2 / (fan_in + fan_out)) (Glorot & Bengio 2010).
+
+    Arguments as `VarianceScaling`.
+    """
 
     _scale, _mode, _distribution = 1.0, "fan_avg", "truncated_normal"
 
 
 class LecunUniform(_FixedVarianceScaling):
-    """Uniform in [-limit, limit), limit = sqrt(3 / fan_in) (LeCun et al. 1998)."""
+    """Uniform in [-limit, limit), limit = sqrt(3 / fan_in) (LeCun et al. 1998).
+
+    Arguments as `VarianceScaling`.
+    """
 
     _scale, _mode, _distribution = 1.0, "fan_in", "uniform"
 
 
 class LecunNormal(_FixedVarianceScaling):
-    """Truncated normal, stddev = sqrt(1 / fan_in) (LeCun et al. 1998)."""
+    """Truncated normal, stddev = sqrt(1 / fan_in) (LeCun et al. 1998).
+
+    Arguments as `VarianceScaling`.
+    """
 
     _scale, _mode, _distribution = 1.0, "fan_in", "truncated_normal"
 
 
 class HeUniform(_FixedVarianceScaling):
-    """Uniform in [-limit, limit), limit = sqrt(6 / fan_in) (He et al. 2015)."""
+    """Uniform in [-limit, limit), limit = sqrt(6 / fan_in) (He et al. 2015).
+
+    Arguments as `VarianceScaling`.
+    """
 
     _scale, _mode, _distribution = 2.0, "fan_in", "uniform"
 
 
 class HeNormal(_FixedVarianceScaling):
-    """Truncated normal, stddev = sqrt(2 / fan_in) (He et al. 2015)."""
+    """Truncated normal, stddev = sqrt(2 / fan_in) (He et al. 2015).
+
+    Arguments as `VarianceScaling`.
+    """
 
     _scale, _mode, _distribution = 2.0, "fan_in", "truncated_normal"
 
@@ -286,6 +305,10 @@ class Orthogonal(RandomInitializer):
     """A random matrix with orthonormal rows or columns, whichever are fewer, times `gain` (Saxe et al. 2014).
 
     Weights of higher rank are filled as the matrix (product of the leading sizes, last size).
+
+    Args:
+        gain: float, default 1.0.
+        seed: as `VarianceScaling`.
     """
 
     def __init__(self, gain=1.0, seed=None):
@@ -373,7 +396,11 @@ stft, STFTInitializer, IdentityInitializer, OrthogonalInitializer = STFT, STFT, 
 
 
 def get(identifier):
-    """The initializer for a name, a configuration, a class, a callable or an array with the values themselves."""
+    """The initializer for a name, a configuration, a class, a callable or an array with the values themselves.
+
+    Raises:
+        ValueError: an unknown name; the nearest ones are listed.
+    """
     if isinstance(identifier, np.ndarray) or ops.is_tensor(identifier):
         return _FromValues(identifier)
     return _catalogue.get(identifier)

@@ -115,7 +115,11 @@ _catalogue = Catalogue("regularizer", "keras.regularizers", [L1, L2, L1L2, Ortho
 
 
 def get(identifier):
-    """The regularizer for a name, a configuration, a class or a callable; None stays None."""
+    """The regularizer for a name, a configuration, a class or a callable; None stays None.
+
+    Raises:
+        ValueError: an unknown name; the nearest ones are listed.
+    """
     if isinstance(identifier, str) and identifier in ("l1_l2", "L1L2"):
         return L1L2(l1=0.01, l2=0.01)
     return _catalogue.get(identifier)

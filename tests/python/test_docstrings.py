@@ -3,13 +3,16 @@
 import ast
 import doctest
 import importlib
+import inspect
 import pathlib
 import pkgutil
+import re
 
 import numpy as np
 import pytest
 
 import dlcore as keras
+from dlcore.ops import shared_arguments
 
 
 def modules():
@@ -51,3 +54,105 @@ def test_examples(name, tmp_path, monkeypatch, capsys):
         known = {**names(), **vars(module)}
         runner.run(doctest.DocTestParser().get_doctest(docstring, known, title, module.__file__, line))
     assert runner.failures == 0, capsys.readouterr().out
+
+
+# ---- the dtypes and errors that the ops' docstrings state
+
+MATRIX = np.array([[2, 1, 0, 1], [1, 3, 1, 0], [0, 1, 2, 1], [1, 0, 1, 3]])
+TENSORS = {"x", "x1", "x2", "y", "a", "array", "inputs", "target", "output", "values", "sorted_sequence", "data"}
+OTHERS = {
+    "indices": [0, 1], "q": 0.5, "kth": 1, "repeats": 2, "pad_width": 1, "newshape": (16,), "shape": (4, 4), "shift": 1,
+    "source": 0, "destination": 1, "axis1": 0, "axis2": 1, "bins": [1, 2], "max_val": 1.0, "fill_value": 1, "axis": 0,
+    "segment_ids": [0, 1, 1, 0], "output_size": 2, "pool_size": 2, "indices_or_sections": 2,
+}  # fmt: skip
+VECTORS = {"bincount", "correlate", "diagflat", "searchsorted", "vander"}
+STATED = {
+    "Floats: of the operands' dtype, of `floatx()` for integers and bools.": lambda d: d if "float" in d else "float32",
+    "Bools.": lambda dtype: "bool",
+    "int32.": lambda dtype: "int32",
+    "x's dtype, but int32 for bools and 8-bit integers.": lambda d: "int32" if d in ("bool", "uint8", "int8") else d,
+    "The dtype in which the operands meet, but int32 for bools.": lambda d: "int32" if d == "bool" else d,
+}
+# Who return several tensors or none, or say in their own words of which dtype the result is.
+OWN_WORDS = set(
+    "array_split bartlett blackman clip convert_to_numpy cross dsplit dtype eig eigh empty empty_like fft fft2 "
+    "full hamming hanning hard_tanh histogram hsplit ifft2 irfft is_keras_tensor is_tensor kaiser lu_factor "
+    "matmul meshgrid multi_hot ndim nonzero one_hot ones qr result_type rfft scatter shape size slogdet "
+    "sparse_categorical_crossentropy split svd threshold top_k unravel_index unstack view_as_complex view_as_real "
+    "vsplit zeros".split()
+)
+
+
+def operand(name):
+    return MATRIX[0] if name in VECTORS else MATRIX[None] if name.endswith("_pool") else MATRIX
+
+
+def called(function, tensor, **more):
+    """The function of tensors and other arguments by their names; None where it takes ones that aren't known."""
+    arguments = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.default is not parameter.empty or parameter.kind is parameter.VAR_POSITIONAL:
+            continue
+        if name not in TENSORS | {"xs"} | set(OTHERS):
+            return None
+        arguments[name] = [tensor, tensor] if name == "xs" else tensor if name in TENSORS else OTHERS[name]
+    return function(**{**arguments, **more})
+
+
+def ops_of_tensors():
+    names = [name for name in dir(keras.ops) if inspect.isfunction(getattr(keras.ops, name))]
+    return [name for name in names if TENSORS & set(inspect.signature(getattr(keras.ops, name)).parameters)]
+
+
+def test_known_statements_are_of_known_ops():
+    assert set(shared_arguments._RESULTS) == set(STATED)
+    assert set(shared_arguments._RESULT_OF) <= set(ops_of_tensors()) - OWN_WORDS
+
+
+@pytest.mark.parametrize("name", ops_of_tensors())
+def test_results_are_of_the_stated_dtype(name):
+    function = getattr(keras.ops, name)
+    stated = re.search(r"^Returns:\n    (.*)$", function.__doc__, re.MULTILINE)
+    if name in OWN_WORDS or (stated and stated[1] not in STATED):
+        pytest.skip("in words of its own")
+    expected = STATED[stated[1]] if stated else lambda dtype: dtype
+    compared = 0
+    for dtype in "bool uint8 int8 int32 int64 float16 bfloat16 float32 float64".split():
+        tensor = keras.ops.cast(operand(name), dtype)
+        try:
+            result = called(function, tensor)
+        except TypeError:
+            continue  # a dtype that the op does not take
+        if result is not None:
+            assert result.dtype == expected(dtype), (dtype, function.__doc__)
+            compared += 1
+    assert compared or called(function, keras.ops.ones(operand(name).shape)) is None
+
+
+# Who take pairs (real, imaginary), or ask for nothing but the shape or the NumPy array.
+OTHER_OPERANDS = set(
+    "convert_to_numpy dtype empty fft fft2 ifft2 irfft is_keras_tensor is_tensor meshgrid multi_hot ndim nonzero "
+    "result_type shape view_as_real".split()
+)
+
+
+@pytest.mark.parametrize("name", ops_of_tensors())
+def test_errors_are_of_the_stated_kinds(name):
+    function = getattr(keras.ops, name)
+    parameters = inspect.signature(function).parameters
+    tensor = keras.ops.ones(operand(name).shape)
+    try:
+        if called(function, tensor) is None:
+            return
+    except (TypeError, ValueError):
+        return  # of other shapes or dtypes
+    if name not in OTHER_OPERANDS:
+        for wrong in (np.array([["a", "b"], ["c", "d"]]), object()):
+            with pytest.raises(TypeError):
+                called(function, wrong)
+    if "axis" in parameters and name not in OTHER_OPERANDS:
+        with pytest.raises(ValueError):
+            called(function, tensor, axis=7)
+    if {"x1", "x2"} <= set(parameters) and name not in ("append", "correlate", "isin", "kron", "outer", "gcd", "lcm"):
+        with pytest.raises(ValueError):
+            called(function, tensor, x1=keras.ops.ones((2, 3)), x2=keras.ops.ones((4, 5)))

@@ -883,3 +883,110 @@ def test_unknown_names_of_a_namespace(names):
         AttributeError, match=rf"(?i)module '{names.__name__}' has no attribute '{known}x'. .*\"{known}\""
     ):
         getattr(names, f"{known}x")
+
+
+X, LABELS = np.zeros((6, 4), "float32"), np.zeros(6, "int32")
+
+
+def test_a_list_of_rows_is_no_array():
+    with pytest.raises(ValueError, match=r"Received: x: 4, y: 6\. x is a list of 6 arrays, one per input"):
+        fit(list(X), LABELS)
+
+
+def test_a_function_is_no_data():
+    def batches():
+        yield X, LABELS
+
+    with pytest.raises(ValueError, match=r"Pass what it returns: batches\(\)\.$"):
+        compiled().fit(batches)
+
+
+def test_a_series_of_categories():
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(ValueError, match=r"^`y` holds no numbers \(category\)\. Encode them"):
+        fit(X, pandas.Series(list("abcabc")).astype("category"))
+
+
+def test_a_loss_without_return():
+    with pytest.raises(ValueError, match='^The loss "forgotten" returned None. Does it end with `return`'):
+
+        def forgotten(y_true, y_pred):
+            ops.mean(ops.square(y_true - y_pred))
+
+        fit(X, zeros(6, 3), loss=forgotten)
+
+
+def test_a_metric_without_return():
+    def forgotten(y_true, y_pred):
+        ops.mean(y_pred)
+
+    with pytest.raises(ValueError, match='^The metric "forgotten" returned None. Does it end with `return`'):
+        compiled(metrics=[forgotten]).fit(X, zeros(6, 3), verbose=0)
+
+
+@pytest.mark.parametrize(
+    "metric, expected",
+    [
+        (lambda: keras.metrics.AUC(name="area"), r'^AUC "area": y_true of shape \(6,\) does not go with y_pred of '),
+        (keras.metrics.Precision, r'^Precision "precision": y_true of shape \(6,\).* One-hot encode integer labels\.$'),
+        (keras.metrics.F1Score, r'^F1Score "f1_score" takes y_true and y_pred of shape \(batch, classes\)'),
+        (keras.metrics.Accuracy, r'^Accuracy "accuracy": equal: shapes \(6,\) and \(6, 3\)'),
+    ],
+)
+def test_metrics_name_themselves(metric, expected):
+    model = compiled(loss="sparse_categorical_crossentropy", metrics=[metric()])
+    with pytest.raises(ValueError, match=expected):
+        model.fit(X, LABELS, verbose=0)
+
+
+def test_a_folder_is_no_model(tmp_path):
+    with pytest.raises(IsADirectoryError, match="is a folder. Name the .keras, .h5 or weights file"):
+        keras.models.load_model(tmp_path)
+
+
+def test_a_choice_by_a_symbolic_tensor():
+    with pytest.raises(TypeError, match="Choose with ops.where or ops.cond"):
+        bool(keras.Input((4,)))
+
+
+def test_the_softmax_of_one_unit_is_always_1():
+    with pytest.warns(UserWarning, match=r"shape \(None, 1\) is always 1. For one unit use sigmoid"):
+        keras.Sequential([keras.Input((4,)), layers.Dense(1, activation="softmax")])
+
+
+def test_known_names_are_told_once():
+    with pytest.raises(ValueError) as error:
+        keras.optimizers.get("mse")
+    assert '"AdamW"' in str(error.value) and "adamw" not in str(error.value)
+
+
+class MadeAnew(keras.Model):
+    """Makes its layer in call(): kept or not, and each time or once."""
+
+    def __init__(self, kept, once=False):
+        super().__init__(name="m")
+        self.body, self.head = layers.Dense(2), None
+        self.kept, self.once = kept, once
+
+    def call(self, x):
+        head = self.head if self.once and self.head is not None else layers.Dense(1)
+        if self.kept:
+            self.head = head
+        return head(self.body(x))
+
+
+@pytest.mark.parametrize("method", ["fit", "predict"])
+def test_layers_made_in_call_and_not_kept(method):
+    model = MadeAnew(kept=False)
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"^MadeAnew \"m\": call\(\) made layers or weights that are not kept"):
+        getattr(model, method)(*([X, LABELS] if method == "fit" else [X]), verbose=0)
+
+
+def test_layers_made_again_in_a_second_trace():
+    with pytest.raises(ValueError, match="not kept from one call to the next"):
+        MadeAnew(kept=True).predict(X, batch_size=4, verbose=0)  # the last batch is smaller
+    model = MadeAnew(kept=True, once=True)
+    model.compile("sgd", "mse")
+    model.fit(X, LABELS, batch_size=4, verbose=0)
+    assert len(model.weights) == 4

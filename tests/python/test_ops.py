@@ -664,3 +664,25 @@ def test_vectorize():
         ops.vectorize(ops.sum, signature="n->m")
     with pytest.raises(ValueError, match="names 1 arguments. Got 2"):
         ops.vectorize(ops.add, signature="(n)->()")(x, x)
+
+
+def test_segments_of_bools_and_bytes():
+    rows, ids = np.array([[1, 0], [1, 1], [0, 1]]), np.array([0, 1, 1])
+    expected = {
+        "max": [[1, 0], [1, 1], [0, 0]],
+        "min": [[1, 0], [0, 1], [1, 1]],
+        "prod": [[1, 0], [0, 1], [1, 1]],
+    }
+    for name, values in expected.items():
+        result = getattr(ops, f"segment_{name}")(rows.astype(bool), ids, num_segments=3)
+        assert result.dtype == "bool" and result.numpy().tolist() == np.array(values, bool).tolist()
+    assert ops.segment_prod(rows.astype("int8"), ids, num_segments=3).dtype == "int8"
+
+
+def test_powers_and_quotients_of_bools_are_int32():
+    x = np.array([True, False])
+    for function in (ops.power, ops.floor_divide):
+        result = function(x, np.array([True, True]))
+        assert result.dtype == "int32" and result.numpy().tolist() == [1, 0]
+    assert ops.power(x, 2).dtype == "int32"
+    assert ops.relu(x).dtype == "int32" and ops.relu6(np.array([3, 9])).dtype == "float32"

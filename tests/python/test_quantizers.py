@@ -39,6 +39,23 @@ def test_quantized_model_is_close_and_small(mode, error, tmp_path):
     assert bits < {"int8": 0.4, "int4": 0.35}[mode]
 
 
+def test_inputs_are_quantized_by_the_configured_quantizer():
+    class Halves(keras.quantizers.Quantizer):
+        def __call__(self, x, axis):
+            return ops.cast(ops.round(x * 2), "int8"), ops.full((1,) * x.ndim, 2.0)
+
+    x = RNG.normal(size=(3, 16)).astype("float32")
+    for given, expected in ((Halves(), Halves), ("default", keras.quantizers.AbsMaxQuantizer), (None, type(None))):
+        config = keras.quantizers.Int8QuantizationConfig(activation_quantizer=given)
+        model = float_model()
+        model.quantize(config=config)
+        dense = model.layers[0]
+        assert type(dense.inputs_quantizer) is expected
+    model = float_model()
+    model.quantize(config=keras.quantizers.Int8QuantizationConfig(activation_quantizer=Halves()))
+    np.testing.assert_allclose(model(x).numpy(), model(np.round(x * 2) / 2).numpy(), rtol=1e-5, atol=1e-6)
+
+
 def test_variables_are_in_the_order_of_files():
     model = cases.quantized(keras, "int8")
     assert [v.name for v in model.layers[-1].weights] == ["kernel", "bias", "kernel_scale"]

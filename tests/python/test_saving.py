@@ -122,6 +122,17 @@ def test_golden_model_of_keras_2(name):
 # ------------------------------------------------------------------------------------------------- our own round trips
 
 
+def test_an_optimizer_saved_before_its_first_step(tmp_path, recwarn):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
+    model.compile(keras.optimizers.Adam(0.5), "mse")
+    model.optimizer.learning_rate = 0.25
+    model.save(tmp_path / "new.keras")
+    loaded = load_model(tmp_path / "new.keras")
+    assert float(loaded.optimizer.learning_rate) == 0.25 and int(loaded.optimizer.iterations) == 0
+    loaded.fit(np.zeros((2, 4)), np.zeros((2, 3)), verbose=0)
+    assert not [warning for warning in recwarn if "afresh" in str(warning.message)]
+
+
 @pytest.mark.parametrize("ending", [".keras", ".h5"])
 def test_round_trip_keeps_weights_optimizer_and_compile_arguments(tmp_path, ending):
     model = trained(small_model())

@@ -253,6 +253,18 @@ def test_generator():
         model.fit(iter([(x, y)]), steps_per_epoch=4, verbose=0)
 
 
+def test_a_generator_that_ends_ends_training():
+    x, y = blobs(20)
+    model = classifier()
+    with pytest.warns(UserWarning, match="used up: training ends after 1 of 3 epochs"):
+        history = model.fit(iter([(x, y)] * 2), epochs=3, validation_data=(x, y), verbose=0)
+    assert history.epoch == [0] and len(history.history["val_loss"]) == 1
+    with pytest.raises(ValueError, match="to train on yielded no batch"):
+        model.fit(iter([]), epochs=3, verbose=0)
+    with pytest.raises(ValueError, match="to evaluate on yielded no batch"):
+        model.fit(x, y, epochs=3, validation_data=iter([(x, y)]), verbose=0)
+
+
 def test_batch_callbacks_see_every_batch():
     x, y = blobs(50)
     seen = []

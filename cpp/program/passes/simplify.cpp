@@ -37,7 +37,7 @@ class Simplifier {
 
   // Ops that take a shape from another tensor become those that have it as an attribute.
   void make_static(Node& node) {
-    const Shape& shape = spec(node.out[0]).shape;
+    const Shape shape = spec(node.out[0]).shape;  // a copy: new nodes move the graph's values
     if (is(node, "reshape_like")) {
       node = {&primitive("reshape"), {node.in[0]}, node.out, {{"shape", list_of(shape)}}};
     } else if (is(node, "broadcast_like")) {

@@ -16,5 +16,9 @@ def set_global_attribute(name, value):
 
 
 def clear_session(free_memory=True):
-    """Resets the counters of automatic names ("dense", "dense_1", ...), the global random state and dtype policy."""
+    """Resets the counters of automatic names ("dense", "dense_1", ...), the global random state and dtype policy.
+
+    Args:
+        free_memory: kept for Keras's signature: memory is free once nothing refers to it.
+    """
     _attributes.clear()

@@ -65,7 +65,10 @@ class KerasTensor:
         )
 
     def __bool__(self):
-        raise TypeError("A KerasTensor has no truth value: its elements are not known while the model is being built.")
+        raise TypeError(
+            "A KerasTensor has no truth value: its elements are not known while the model is being built. "
+            "Choose with ops.where or ops.cond instead of `if`."
+        )
 
     def __len__(self):
         if not self.shape or self.shape[0] is None:

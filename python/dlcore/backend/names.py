@@ -33,7 +33,7 @@ def auto_name(prefix):
 
 
 def get_uid(prefix=""):
-    """The next number of a counter, from 1."""
+    """The next number, from 1, of the counter named `prefix`."""
     counts = get_global_attribute("uids", dict)
     counts[prefix] = counts.get(prefix, 0) + 1
     return counts[prefix]
@@ -94,4 +94,6 @@ def nearest_hint(name, names):
         return "Nearest names: " + ", ".join(f'"{lowered[n]}"' for n in near) + "."
     if len(lowered) > _LISTED:
         return f"None of the {len(lowered)} known names is like it."
-    return "Known names: " + ", ".join(f'"{n}"' for n in sorted(set(names))) + "."
+    # Of "AdamW", "adamw" and "adam_w" one tells enough.
+    told = {known.lower().replace("_", ""): known for known in sorted(names, reverse=True)}
+    return "Known names: " + ", ".join(f'"{n}"' for n in sorted(told.values())) + "."

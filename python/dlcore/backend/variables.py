@@ -1,5 +1,6 @@
 """Variable: a named tensor that programs read and update in place."""
 
+import contextlib
 import threading
 
 import numpy as np
@@ -20,6 +21,25 @@ class _Reading(threading.local):
 
 
 reading = _Reading()
+
+
+class _New(threading.local):
+    """The list to which new variables are added; None: nobody asks."""
+
+    variables = None
+
+
+_new = _New()
+
+
+@contextlib.contextmanager
+def noting_new():
+    """A context that gives the list of the variables that are made in it, by this thread."""
+    outer, _new.variables = _new.variables, []
+    try:
+        yield _new.variables
+    finally:
+        _new.variables = outer
 
 
 class Variable:
@@ -74,6 +94,8 @@ class Variable:
         self._core = _core.Variable(self._first_value(initializer, shape, dtype), self.path)
         self.shape = self._core.shape
         self.dtype = self._core.dtype
+        if _new.variables is not None:
+            _new.variables.append(self)
 
     def _first_value(self, initializer, shape, dtype):
         if isinstance(initializer, str):

@@ -71,7 +71,11 @@ _catalogue = Catalogue(
 
 
 def get(identifier):
-    """The loss function or object for a name, a configuration, a class or a callable; None stays None."""
+    """The loss function or object for a name, a configuration, a class or a callable; None stays None.
+
+    Raises:
+        ValueError: an unknown name; the nearest ones are listed.
+    """
     return _catalogue.get(identifier)
 
 

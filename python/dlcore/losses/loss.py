@@ -38,6 +38,8 @@ class Loss(ChecksArguments):
         mask = backend.get_keras_mask(y_pred)
         y_pred = _convert(y_pred, self._dtype)
         values = self.call(self._convert_targets(y_true), y_pred)
+        if values is None:
+            raise ValueError(f'The loss "{self.name}" returned None. Does it end with `return` and a value per sample?')
         mask = _both(mask, backend.get_keras_mask(values))
         return reduce_weighted_values(values, sample_weight, mask, self.reduction, self._dtype)
 

@@ -120,7 +120,10 @@ class MeanSquaredLogarithmicError(ConfiguredLoss):
 
 
 class Huber(ConfiguredLoss):
-    """Quadratic within `delta` (float, default 1.0) of the target, linear beyond (Huber 1964)."""
+    """Quadratic within `delta` (float, default 1.0) of the target, linear beyond (Huber 1964).
+
+    Other arguments as `MeanSquaredError`.
+    """
 
     def __init__(self, delta=1.0, reduction=_MEAN, name="huber_loss", dtype=None):
         super().__init__(huber, name, reduction, dtype, delta=delta)
@@ -148,7 +151,7 @@ class KLDivergence(ConfiguredLoss):
 
 
 class CosineSimilarity(ConfiguredLoss):
-    """loss = -cos(y_true, y_pred) along `axis` (int, default -1)."""
+    """loss = -cos(y_true, y_pred) along `axis` (int, default -1). Others as `MeanSquaredError`."""
 
     def __init__(self, axis=-1, reduction=_MEAN, name="cosine_similarity", dtype=None):
         super().__init__(cosine_similarity, name, reduction, dtype, axis=axis)

@@ -115,7 +115,11 @@ _functions.objects.update(
 
 
 def get(identifier):
-    """The metric object or function for a name, a configuration, a class or a callable; None stays None."""
+    """The metric object or function for a name, a configuration, a class or a callable; None stays None.
+
+    Raises:
+        ValueError: an unknown name; the nearest ones are listed.
+    """
     return _catalogue.get(identifier)
 
 

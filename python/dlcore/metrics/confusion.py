@@ -25,6 +25,11 @@ def confusion_counts(y_true, y_pred, thresholds, sample_weight=None, top_k=None,
     Returns shape [T].
     """
     y_true, y_pred, weight = _prepare(y_true, y_pred, sample_weight, top_k, class_id)
+    if y_true.shape != y_pred.shape:
+        raise ValueError(
+            f"y_true of shape {tuple(y_true.shape)} does not go with y_pred of shape {tuple(y_pred.shape)}: the metric "
+            "compares labels 0 and 1 with predictions one by one. One-hot encode integer labels."
+        )
     if label_weights is not None:
         weight = label_weights if weight is None else weight * label_weights
     true, false = _weighted_labels(y_true, weight)

@@ -108,6 +108,10 @@ class MeanMetricWrapper(Mean):
     def update_state(self, y_true, y_pred, sample_weight=None):
         mask = backend.get_keras_mask(y_pred)
         values = self._fn(y_true, y_pred, **self._fn_kwargs)
+        if values is None:
+            raise ValueError(
+                f'The metric "{self.name}" returned None. Does it end with `return` and a value per sample?'
+            )
         super().update_state(values, combine_weight_and_mask(sample_weight, mask, self.dtype))
 
     def get_config(self):

@@ -4,20 +4,20 @@ import numpy as np
 
 from dlcore import _core, backend
 from dlcore.ops import numpy as knp
-from dlcore.ops._common import as_float, float_unary, own_names, resolve_axis, tensor, unary
+from dlcore.ops._common import as_float, float_unary, numbers, own_names, resolve_axis, tensor, unary
 from dlcore.ops.operation import operation
 
 
 @operation
 def relu(x):
     """max(x, 0)."""
-    return unary("relu", x)
+    return unary("relu", numbers(tensor(x)))
 
 
 @operation
 def relu6(x):
     """min(max(x, 0), 6), with slope 0 at both."""
-    x = tensor(x)
+    x = as_float(x)
     return knp.where(knp.greater_equal(x, 6), 6, relu(x))
 
 

@@ -25,7 +25,7 @@ abs = absolute
 
 @operation
 def fabs(x):
-    """|x| in floats."""
+    """|x| as a float."""
     return absolute(as_float(x))
 
 
@@ -94,7 +94,7 @@ def multiply(x1, x2):
 
 @operation
 def divide(x1, x2):
-    """x1 / x2 in floats."""
+    """x1 / x2."""
     return float_binary("div", x1, x2)
 
 
@@ -119,12 +119,12 @@ def reciprocal(x):
 @operation
 def floor_divide(x1, x2):
     """The greatest integer not above x1 / x2."""
-    return binary("floor_divide", x1, x2)
+    return binary("floor_divide", *(numbers(x) for x in backend.promote(x1, x2)))
 
 
 @operation
 def mod(x1, x2):
-    """The remainder of x1 / x2, with the sign of x2; of two bools in int32."""
+    """The remainder of x1 / x2, with the sign of x2."""
     return binary("mod", *(numbers(x) for x in backend.promote(x1, x2)))
 
 
@@ -140,7 +140,7 @@ def fmod(x1, x2):
 
 @operation
 def square(x):
-    """x * x; of bools in int32."""
+    """x * x."""
     return unary("square", numbers(tensor(x)))
 
 
@@ -148,11 +148,11 @@ def square(x):
 def power(x1, x2):
     """x1 to the power of x2."""
     if isinstance(x2, (int, float)) and x2 in (2, 3):
-        x1 = tensor(x1)
+        x1 = numbers(tensor(x1))
         if isinstance(x2, int) or backend.is_float_dtype(x1.dtype):
             squared = unary("square", x1)
             return squared if x2 == 2 else binary("mul", squared, x1)
-    return binary("pow", x1, x2)
+    return binary("pow", *(numbers(x) for x in backend.promote(x1, x2)))
 
 
 # ---- rounding and neighbours

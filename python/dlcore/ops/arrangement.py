@@ -58,7 +58,8 @@ def roll(x, shift, axis=None):
         return reshape(roll(ravel(x), shift, 0), x.shape)
     x = tensor(x)
     shifts = axes_of(shift)
-    for a, s in zip(axes_of(axis), shifts * len(axes_of(axis)) if len(shifts) == 1 else shifts):
+    axes = [resolve_axis(a, x.ndim) for a in axes_of(axis)]
+    for a, s in zip(axes, shifts * len(axes) if len(shifts) == 1 else shifts):
         cut = x.shape[a] - s % x.shape[a] if x.shape[a] else 0
         if cut not in (0, x.shape[a]):
             first, last = split(x, [cut], a)

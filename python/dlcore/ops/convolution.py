@@ -126,7 +126,7 @@ def adaptive_average_pool(inputs, output_size, data_format=None):
 
 @operation
 def adaptive_max_pool(inputs, output_size, data_format=None):
-    """Maxima over the windows of `adaptive_average_pool`."""
+    """Maxima over the windows of `adaptive_average_pool`; arguments as there."""
     return _adaptive_pool("adaptive_max_pool", inputs, output_size, data_format, _max_of_windows)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from dlcore import _core, backend
 from dlcore.backend import dtypes
 from dlcore.ops import reductions
-from dlcore.ops._common import as_float, axes_of, float_unary, own_names, polynomial, tensor
+from dlcore.ops._common import as_float, axes_of, float_unary, own_names, polynomial, range_of, tensor
 from dlcore.ops.arithmetic import absolute, add, divide, maximum, multiply, negative, square, subtract
 from dlcore.ops.creation import zeros
 from dlcore.ops.elementary import cos, exp, log, log10, sin, sqrt
@@ -132,7 +132,7 @@ def _extreme(data, sign):
     dtype = tensor(data).dtype
     if dtype in dtypes.FLOATS:
         return sign * math.inf
-    return np.iinfo(dtype).max if sign > 0 else np.iinfo(dtype).min
+    return range_of(dtype)[sign > 0]
 
 
 @operation
@@ -156,7 +156,8 @@ def segment_min(data, segment_ids, num_segments=None, sorted=False):
 @operation
 def segment_prod(data, segment_ids, num_segments=None, sorted=False):
     """Products of the rows with equal ids; 1 where there are none. Arguments as `segment_sum`."""
-    return _segments(prod, 1, data, segment_ids, num_segments)
+    data = tensor(data)
+    return backend.convert_to_tensor(_segments(prod, 1, data, segment_ids, num_segments), data.dtype)
 
 
 @operation

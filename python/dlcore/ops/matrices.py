@@ -7,7 +7,7 @@ import numpy as np
 
 from dlcore import _core, backend
 from dlcore.ops import reductions
-from dlcore.ops._common import as_float, count_of, numbers, own_names, tensor
+from dlcore.ops._common import as_float, count_of, numbers, own_names, resolve_axis, tensor
 from dlcore.ops.arithmetic import multiply, power, subtract
 from dlcore.ops.arrangement import flip, pad
 from dlcore.ops.creation import zeros, zeros_like
@@ -205,6 +205,7 @@ def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = backend.promote(x1, x2)
+    axisa, axisb = resolve_axis(axisa, a.ndim), resolve_axis(axisb, b.ndim)
     if not all(v.shape[ax] in (2, 3) for v, ax in ((a, axisa), (b, axisb))):
         raise ValueError(f"cross: the vectors must have 2 or 3 elements. Received shapes {a.shape} and {b.shape}.")
     vectors = [[take(v, i, ax) for i in range(v.shape[ax])] for v, ax in ((a, axisa), (b, axisb))]
@@ -239,7 +240,16 @@ def correlate(x1, x2, mode="valid"):
 
 @operation
 def einsum(subscripts, *operands, **kwargs):
-    """Einstein's summation: `einsum("bij,bjk->bik", a, b)`. Operands are contracted from the left."""
+    """Einstein's summation: `einsum("bij,bjk->bik", a, b)`. Operands are contracted from the left.
+
+    Args:
+        subscripts: a letter for each axis of each operand, `...` for any number of them, and behind `->` those of the
+            result; without it, the letters that occur once, in alphabetical order.
+        *operands: as many tensors; their dtypes are promoted.
+
+    Raises:
+        ValueError: operands are missing or too many, or axes of one letter differ in size.
+    """
     operands = _summable(operands)
     terms, result = _parse_einsum(subscripts.replace(" ", ""), operands)
     _check_sizes(subscripts, terms, operands)

@@ -24,7 +24,7 @@ def _countable(x):
 
 @operation
 def sum(x, axis=None, keepdims=False):
-    """Sum over the axes (int, list of ints, or None: all); of bool and 8-bit integers in int32."""
+    """Sum over the axes (int, list of ints, or None: all)."""
     return _reduce("reduce_sum", _countable(tensor(x)), axis, keepdims)
 
 
@@ -110,7 +110,7 @@ def count_nonzero(x, axis=None):
 
 @operation
 def allclose(x1, x2, rtol=1e-5, atol=1e-8, equal_nan=False):
-    """Whether all elements are close: `isclose`."""
+    """Whether all elements are close, as `isclose` says."""
     return all(isclose(x1, x2, rtol, atol, equal_nan))
 
 
@@ -146,13 +146,13 @@ def _cumulate(name, x, axis, dtype):
 
 @operation
 def cumsum(x, axis=None, dtype=None):
-    """Running sums, in x's dtype; of bools in int32."""
+    """Running sums."""
     return _cumulate("cumsum", x, axis, dtype)
 
 
 @operation
 def cumprod(x, axis=None, dtype=None):
-    """Running products, in x's dtype; of bools in int32."""
+    """Running products."""
     return _cumulate("cumprod", x, axis, dtype)
 
 

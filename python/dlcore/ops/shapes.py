@@ -99,7 +99,12 @@ def broadcast_to(x, shape):
 
 @operation
 def meshgrid(*x, indexing="xy"):
-    """Coordinate grids of coordinate vectors."""
+    """Coordinate grids of coordinate vectors: a list with a tensor for each.
+
+    Args:
+        x: tensors of one axis.
+        indexing: `"xy"` (default): the first vector runs along axis 1, the second along axis 0; `"ij"`: as they come.
+    """
     vectors = [ravel(v) for v in x]
     order = [1, 0, *range(2, len(vectors))] if indexing == "xy" and len(vectors) > 1 else list(range(len(vectors)))
     shape = [vectors[i].shape[0] for i in order]

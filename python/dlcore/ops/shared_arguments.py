@@ -1,4 +1,4 @@
-"""What the arguments mean that many functions share, said once and put into the docstrings that do not say it."""
+"""What many functions share, said once and put into the docstrings: what arguments mean, of which dtype results are."""
 
 import inspect
 import re
@@ -33,14 +33,47 @@ _MEANINGS = {
     "output_padding": "int or tuple of ints: what is added to one side of the output; None: as the strides need it.",
 }
 
+# Of which dtype the results of functions are that is not the one in which the operands meet.
+_RESULTS = {
+    "Floats: of the operands' dtype, of `floatx()` for integers and bools.": (
+        "adaptive_average_pool adaptive_max_pool angle arccos arccosh arcsin arcsinh arctan arctan2 arctanh average "
+        "average_pool binary_crossentropy categorical_crossentropy cbrt cdist ceil celu cholesky cholesky_inverse "
+        "corrcoef correlate cos cosh deg2rad det divide divide_no_nan elu erf erfc erfinv exp exp2 expm1 fabs floor "
+        "gelu glu hard_shrink hard_sigmoid hard_silu heaviside hypot i0 inv layer_normalization ldexp leaky_relu log "
+        "log10 log1p log2 log_sigmoid log_softmax logaddexp logaddexp2 logdet logsumexp max_pool mean median nanmean "
+        "nanmedian nanpercentile nanquantile nanstd nanvar nextafter norm normalize percentile pinv psnr quantile "
+        "rad2deg reciprocal relu6 rms_normalization rsqrt selu sigmoid silu sin sinc sinh soft_shrink softmax "
+        "softplus softsign sparse_plus sparse_sigmoid sparsemax sqrt squareplus std tan tanh tanh_shrink trapezoid "
+        "var"
+    ),
+    "Bools.": (
+        "all allclose any equal greater greater_equal isclose isfinite isin isinf isnan isneginf isposinf isreal less "
+        "less_equal logical_and logical_not logical_or logical_xor not_equal signbit"
+    ),
+    "int32.": (
+        "argmax argmin argpartition argsort bincount count_nonzero digitize matrix_rank nanargmax nanargmin "
+        "searchsorted"
+    ),
+    "x's dtype, but int32 for bools and 8-bit integers.": "nanprod nansum prod sum trace",
+    "The dtype in which the operands meet, but int32 for bools.": (
+        "cumprod cumsum floor_divide fmod mod nancumprod nancumsum power relu square vander"
+    ),
+}
+_RESULT_OF = {name: result for result, names in _RESULTS.items() for name in names.split()}
+
 
 def describe(function):
-    """Adds to the docstring the arguments that it does not mention and that have a meaning in common."""
+    """Adds to the docstring the arguments that it does not mention and that have a meaning in common, and the dtype."""
     text = inspect.cleandoc(function.__doc__ or "")
+    if not text:
+        return function
     parameters = inspect.signature(function).parameters.values()
     unsaid = [p for p in parameters if p.name in _MEANINGS and not re.search(rf"\b{p.name}\b", text)]
-    if text and unsaid and len(parameters) > 1:
-        function.__doc__ = _with_arguments(text, [f"    {p.name}: {_MEANINGS[p.name]}{_default(p)}" for p in unsaid])
+    if unsaid and (len(parameters) > 1 or unsaid[0].name == "xs"):
+        text = _with_arguments(text, [f"    {p.name}: {_MEANINGS[p.name]}{_default(p)}" for p in unsaid])
+    if function.__name__ in _RESULT_OF:
+        text = _with_result(text, _RESULT_OF[function.__name__])
+    function.__doc__ = text
     return function
 
 
@@ -59,4 +92,12 @@ def _with_arguments(text, lines):
             paragraphs[i] = "\n".join([paragraph, *lines])
             return "\n\n".join(paragraphs)
     paragraphs.insert(1, "\n".join(["Args:", *lines]))
+    return "\n\n".join(paragraphs)
+
+
+def _with_result(text, result):
+    """The text with a section of what is returned, behind that of arguments or the first paragraph."""
+    paragraphs = text.split("\n\n")
+    behind = next((i for i, paragraph in enumerate(paragraphs) if paragraph.startswith("Args:")), 0)
+    paragraphs.insert(behind + 1, f"Returns:\n    {result}")
     return "\n\n".join(paragraphs)

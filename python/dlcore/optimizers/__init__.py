@@ -24,7 +24,11 @@ _catalogue = Catalogue("optimizer", "keras.optimizers", _classes, aliases={c.__n
 
 
 def get(identifier):
-    """The optimizer for a name (in any case), a configuration, a class or an instance; None stays None."""
+    """The optimizer for a name (in any case), a configuration, a class or an instance; None stays None.
+
+    Raises:
+        ValueError: an unknown name; the nearest ones are listed.
+    """
     if identifier is None:
         return None
     optimizer = deserialize(identifier) if isinstance(identifier, (str, dict)) else _catalogue.get(identifier)

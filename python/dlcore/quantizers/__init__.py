@@ -20,7 +20,11 @@ _catalogue = Catalogue(
 
 
 def get(identifier, **kwargs):
-    """The quantizer for a name, a configuration, a class or an instance; None stays None."""
+    """The quantizer for a name, a configuration, a class or an instance; None stays None.
+
+    Raises:
+        ValueError: an unknown name; the nearest ones are listed.
+    """
     if isinstance(identifier, str):
         return _catalogue.lookup(identifier)(**kwargs)
     return _catalogue.get(identifier)

@@ -133,10 +133,15 @@ class IntegerWeight:
             weight = (wide - zero) * scale
         return ops.cast(weight, self.compute_dtype)
 
-    def rounded_inputs(self, inputs, axis=-1):
-        """The inputs as the integers of the activation quantizer would have them; gradients pass through."""
+    @property
+    def inputs_quantizer(self):
+        """The `Quantizer` of the inputs; None: they stay floats."""
         default = AbsMaxQuantizer() if self.quantization_mode == "int8" else None
-        quantizer = QuantizationConfig.activation_quantizer_or_default(self.quantization_config, default)
+        return QuantizationConfig.activation_quantizer_or_default(self.quantization_config, default)
+
+    def rounded_inputs(self, inputs, axis=-1):
+        """The inputs as the integers of their quantizer would have them; gradients pass through."""
+        quantizer = self.inputs_quantizer
         if quantizer is None:
             return inputs
         integers, scale = quantizer(inputs, axis=axis)

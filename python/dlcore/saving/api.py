@@ -133,6 +133,8 @@ def _path(filepath):
 
 def _existing(filepath):
     path = _path(filepath)
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{path!r} is a folder. Name the .keras, .h5 or weights file to load.")
     if not os.path.isfile(path):
         raise FileNotFoundError(f"There is no file {path!r}. The working directory is {os.getcwd()!r}.")
     return path

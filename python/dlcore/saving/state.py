@@ -137,7 +137,10 @@ def restore(root, find, path, skip_mismatch=False):
         if _overrides(obj, "load_own_variables"):
             hooks.append((obj, stored))
             continue
-        problem = _match(obj, own_variables(obj), stored, assignments)
+        variables = own_variables(obj)
+        if _is_optimizer(obj) and 0 < len(stored) <= 2:
+            variables = variables[: len(stored)]  # saved before its first step: iterations and learning rate
+        problem = _match(obj, variables, stored, assignments)
         if problem and _is_optimizer(obj):
             notes.append(f"{path}: the optimizer starts afresh: {problem}.")
         elif problem:

@@ -1,6 +1,7 @@
 """The sources of batches: the user's arrays, or anything that yields batches."""
 
 import functools
+import inspect
 import itertools
 import math
 from collections import deque
@@ -44,9 +45,10 @@ def make_source(x, y=None, sample_weight=None, batch_size=None, shuffle=False, c
         batch_size = 32 if batch_size is None else batch_size
         return ArraySource(prepare(x), y, sample_weight, batch_size, shuffle, class_weight)
     if not hasattr(x, "__iter__") and not hasattr(x, "__getitem__"):
+        call_it = f" Pass what it returns: {x.__name__}()." if inspect.isfunction(x) else ""
         raise ValueError(
             f"Unrecognized data: {x!r} (of type {type(x).__name__}). Expected arrays, a PyDataset, a generator or "
-            "another iterable of batches."
+            f"another iterable of batches.{call_it}"
         )
     if y is not None or sample_weight is not None:
         raise ValueError(
@@ -178,6 +180,10 @@ def _numbers_of_frame(frame, what):
     """Floats of a data frame or series of mixed dtypes; what is missing is NaN."""
     columns = [frame] if frame.ndim == 1 else [frame.iloc[:, i] for i in range(frame.shape[1])]
     wrong = [f"{column.name!r} ({column.dtype})" for column in columns if not _holds_numbers(column)]
+    if wrong and frame.ndim == 1:
+        raise ValueError(
+            f"`{what}` holds no numbers ({frame.dtype}). Encode them, such as with pandas.factorize or StringLookup."
+        )
     if wrong:
         raise ValueError(
             f"`{what}` has columns that hold no numbers: {', '.join(wrong)}. Leave them out, or encode them, such as "
@@ -197,6 +203,10 @@ def _holds_numbers(column):
 
 
 _STORED = frozenset(map(np.dtype, ("bool", "uint8", "int8", "int32", "int64", "float16", "float32", "float64")))
+
+
+class NoBatch(ValueError):
+    """The data yielded nothing, which is an error unless it has been trained on before."""
 
 
 class ArraySource:
@@ -288,10 +298,10 @@ def _count_rows(x, y, sample_weight):
         sizes = [a.shape[0] for a in arrays_of(structure)]
         if sizes:
             counts.append(f"{what}: {sizes[0] if len(set(sizes)) == 1 else sizes}")
-    raise ValueError(
-        f"All arrays should have the same number of samples (rows). Received: {', '.join(counts)}. Pass a row of each "
-        "for every sample."
-    )
+    hint = "Pass a row of each for every sample."
+    if isinstance(x, (list, tuple)) and y is not None and len(x) in {a.shape[0] for a in arrays_of(y)}:
+        hint = f"x is a list of {len(x)} arrays, one per input of a model; one array of them all is np.stack(x)."
+    raise ValueError(f"All arrays should have the same number of samples (rows). Received: {', '.join(counts)}. {hint}")
 
 
 def weights_of_classes(y, class_weight, sample_weight=None):

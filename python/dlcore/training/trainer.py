@@ -9,6 +9,7 @@ from dlcore.backend.arguments import int_from
 from dlcore.backend.config import limited, max_epochs, max_steps_per_epoch
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.tensors import Tensor, convert_to_tensor
+from dlcore.backend.variables import noting_new
 from dlcore.layers.call_spec import signature_of
 from dlcore.ops.operation import infer_outputs
 from dlcore.random.seed_generator import SeedGenerator
@@ -16,6 +17,7 @@ from dlcore.training import processes
 from dlcore.training.compile_utils import CompiledLoss, CompiledMetrics, total_loss
 from dlcore.training.data import (
     ArraySource,
+    NoBatch,
     arrays_of,
     make_batch,
     make_source,
@@ -318,7 +320,7 @@ class Trainer(StateAsValues):
         """The step's results are read from the metrics afterwards; those that are no metrics must be kept."""
         self._make_metrics(step, data)
         try:
-            logs = step(data)
+            logs = self._keeping_weights(step, data)
             if not isinstance(logs, dict):
                 raise ValueError(f"{step.__name__}() should return a dict of results. Returned: {logs!r}")
             self._metrics_of_steps = self.metrics
@@ -327,6 +329,22 @@ class Trainer(StateAsValues):
             return (), {name: value for name, value in own.items() if np.ndim(value) == 0 or isinstance(value, Tensor)}
         finally:
             self._clear_losses()
+
+    def _keeping_weights(self, step, data):
+        """Calls the step; the weights that are made in it must be the model's, in the place of no others."""
+        before = self.weights
+        with noting_new() as new:
+            results = step(data)
+        if new:
+            kept = {id(variable) for variable in self.weights}
+            lost = [v.path for v in (*new, *before) if v.trainable and id(v) not in kept]
+            if lost:
+                raise ValueError(
+                    f"{self._label()}: call() made layers or weights that are not kept from one call to the next, "
+                    f"{lost}: they would begin anew and never be trained. Make them in __init__() or build() and keep "
+                    "them as attributes."
+                )
+        return results
 
     def _make_metrics(self, step, data):
         """Makes the metrics of compile() before a step of the user's own, which may ask for `metrics`.
@@ -346,7 +364,7 @@ class Trainer(StateAsValues):
 
     def _trace_predict(self, data):
         try:
-            return self.predict_step(data), {}
+            return self._keeping_weights(self.predict_step, data), {}
         finally:
             self._clear_losses()
 
@@ -453,7 +471,17 @@ class Trainer(StateAsValues):
         try:
             # BackupAndRestore changes the first epoch.
             for epoch in range(self._initial_epoch, epochs):
-                logs = self._train_epoch(source, callbacks, epoch, steps_per_epoch)
+                try:
+                    logs = self._train_epoch(source, callbacks, epoch, steps_per_epoch)
+                except NoBatch:
+                    if epoch == self._initial_epoch:
+                        raise
+                    warnings.warn(
+                        f"The data is used up: training ends after {epoch} of {epochs} epochs. A generator must yield "
+                        "the batches of all epochs; a PyDataset or a list of batches begins again.",
+                        stacklevel=3,
+                    )
+                    break
                 if validation is not None and _is_due(epoch, validation_freq):
                     val_logs = self._evaluate(validation, callbacks, validation_steps)
                     logs.update({f"val_{name}": value for name, value in sorted(val_logs.items())})
@@ -576,7 +604,10 @@ class Trainer(StateAsValues):
         if hasattr(source, "on_epoch_end"):
             source.on_epoch_end()
         if count == 0:
-            raise ValueError("The data yielded no batch: the generator is used up, or the data set is empty.")
+            raise NoBatch(
+                f"The data {'to train on' if kind == 'train' else 'to evaluate on'} yielded no batch: the generator is "
+                "used up, or the data set is empty. A PyDataset or a list of batches begins again each time."
+            )
         if not self.stop_training:
             _warn_if_short(count, source.num_batches if steps is None else steps)
         return self._over_processes(logs, step)

@@ -39,16 +39,16 @@ def shortened(error):
 
 
 def naming(error, layer):
-    """The error; where an op raised it, which knows no layers, with the name of the layer that called the op."""
+    """The error; where an op raised it, which knows no layers, with the name of the layer (metric) that called it."""
     if getattr(error, "_names_layer", False) or type(error) not in (ValueError, IndexError, TypeError):
         return error
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     if not frame.f_code.co_filename.startswith(_PACKAGE):
         return error  # of the user's own code
     error._names_layer = True
-    text = str(error)
-    named = f'{type(layer).__name__} "{layer.path}": {text}'
-    error.args = (text.replace(f'"{layer.name}"', f'"{layer.path}"', 1) if f'"{layer.name}"' in text else named,)
+    text, path, kind = str(error), getattr(layer, "path", layer.name), type(layer).__name__
+    named = f'{kind} "{path}"{text[len(kind) :]}' if text.startswith(f"{kind} ") else f'{kind} "{path}": {text}'
+    error.args = (text.replace(f'"{layer.name}"', f'"{path}"', 1) if f'"{layer.name}"' in text else named,)
     return error
 
 

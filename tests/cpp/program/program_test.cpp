@@ -217,6 +217,16 @@ TEST(Passes, AReductionOfOneElementIsThatElement) {
   }
 }
 
+TEST(Passes, NewNodesMayMoveTheValuesOfAGraph) {
+  // So many that the memory from which they move goes back to the system.
+  const auto sums = [](const auto& x) {
+    Tensor total = x[1];
+    for (int i = 0; i < 3000; ++i) total = apply("sum_like", {x[0], total});
+    return std::vector{total};
+  };
+  expect_same_as_eager(sums, {random_tensor({4, 1, 3}, 1), random_tensor({1, 3}, 2)});
+}
+
 TEST(Passes, ConstantsAreComputedOnce) {
   const auto graph = trace([](const auto& x) { return std::vector{x[0] * sum(ones_like(x[0]), {}, false)}; },
                            {random_tensor({4, 5}, 1)});

@@ -3,7 +3,7 @@ from dlcore.layers.rnn.gated import GatedCell, GatedRNN, weight_options
 
 
 class SimpleRNNCell(GatedCell):
-    """One step of `SimpleRNN`.
+    """One step of `SimpleRNN`, whose docstring has the equations and arguments.
 
     The call takes inputs (batch, features) and the state h (batch, units); it returns (h, [h]).
     """
