@@ -3,6 +3,7 @@
 from dlcore import ops, tree
 from dlcore.backend.names import to_snake_case
 from dlcore.backend.tensors import convert_to_tensor
+from dlcore.utils.tracebacks import calling
 
 
 def _output_names(model, y_pred):
@@ -152,10 +153,9 @@ class CompiledMetrics:
         for metric, i, weighted in self._entries:
             if true[i] is None:
                 continue
-            if weighted and weights[i] is not None:
-                metric.update_state(true[i], predicted[i], sample_weight=weights[i])
-            else:
-                metric.update_state(true[i], predicted[i])
+            weight = {"sample_weight": weights[i]} if weighted and weights[i] is not None else {}
+            with calling("Metric", metric.name):
+                metric.update_state(true[i], predicted[i], **weight)
 
 
 def _unique_name(name, output, weighted, taken):
