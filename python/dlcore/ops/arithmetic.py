@@ -149,7 +149,7 @@ def power(x1, x2):
     """x1 to the power of x2."""
     if isinstance(x2, (int, float)) and x2 in (2, 3):
         x1 = tensor(x1)
-        if isinstance(x2, int) or backend.is_float_dtype(x1.dtype):
+        if backend.is_float_dtype(x1.dtype) or (isinstance(x2, int) and x1.dtype != "bool"):
             squared = unary("square", x1)
             return squared if x2 == 2 else binary("mul", squared, x1)
     return binary("pow", x1, x2)

@@ -8,7 +8,7 @@ import numpy as np
 from dlcore import _core, backend, tree
 from dlcore.backend.keras_tensor import KerasTensor, is_keras_tensor
 from dlcore.backend.tensors import Tensor, convert_to_numpy, is_tensor
-from dlcore.ops._common import TO_THE_END, numbers, range_of
+from dlcore.ops._common import TO_THE_END, numbers, range_of, resolve_axis
 from dlcore.ops.arithmetic import add, clip, negative
 from dlcore.ops.arrangement import flip
 from dlcore.ops.creation import arange
@@ -213,7 +213,7 @@ def unstack(x, num=None, axis=0):
         axis: int, default 0.
     """
     x = backend.convert_to_tensor(x)
-    axis = axis % x.ndim
+    axis = resolve_axis(axis, x.ndim)
     count = num if num is not None else x.shape[axis]
     if count is None:
         raise ValueError(f"unstack: the size of axis {axis} of {x.shape} is not known; give num=.")
