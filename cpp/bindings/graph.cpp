@@ -52,6 +52,18 @@ class RematScope {
   std::optional<RematRegion> region_;
 };
 
+/// A CallerScope while a `with` block runs.
+class CallerBlock {
+ public:
+  explicit CallerBlock(std::string name) : caller_(std::make_shared<std::string>(std::move(name))) {}
+  void enter() { scope_.emplace(caller_); }
+  void exit() { scope_.reset(); }
+
+ private:
+  Caller caller_;
+  std::optional<CallerScope> scope_;
+};
+
 }  // namespace
 
 void init_graph(py::module_& module) {
@@ -96,6 +108,11 @@ void init_graph(py::module_& module) {
       .def(py::init<>())
       .def("__enter__", &RematScope::enter)
       .def("__exit__", [](RematScope& scope, const py::args&) { scope.exit(); });
+  py::class_<CallerBlock>(module, "CallerScope",
+                          "`with CallerScope(name):` what is recorded comes from the layer, loss or metric `name`.")
+      .def(py::init<std::string>(), py::arg("name"))
+      .def("__enter__", &CallerBlock::enter)
+      .def("__exit__", [](CallerBlock& block, const py::args&) { block.exit(); });
   py::class_<Tape>(module, "Tape")
       .def(py::init<>())
       .def("start", &Tape::start)

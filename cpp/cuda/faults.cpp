@@ -1,5 +1,7 @@
 #include "cuda/faults.h"
 
+#include "program/caller.h"
+
 namespace dlcore::cuda {
 
 void Faults::use(FaultRecord* on_host, FaultRecord* on_device) {
@@ -11,7 +13,9 @@ void Faults::use(FaultRecord* on_host, FaultRecord* on_device) {
 std::shared_ptr<const FaultSite> Faults::site(Describe describe) {
   const std::lock_guard lock(mutex_);
   const int number = ++last_site_;
-  sites_.emplace(number, std::move(describe));
+  sites_.emplace(number, [describe = std::move(describe), caller = current_caller()](auto value, auto position) {
+    return named(describe(value, position), caller);
+  });
   return {new FaultSite{on_device_, number}, [this](const FaultSite* site) {
             const std::lock_guard lock(mutex_);
             sites_.erase(site->site);

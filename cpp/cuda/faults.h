@@ -19,7 +19,7 @@ class Faults {
 
   /// The record as the host and as the device see it.
   void use(FaultRecord* on_host, FaultRecord* on_device);
-  /// A site of a planned kernel, while it is held.
+  /// A site of a planned kernel, while it is held. Its errors name the caller that it is planned for.
   std::shared_ptr<const FaultSite> site(Describe describe);
   /// Throws what has been reported. Nothing that reports is running.
   void check();

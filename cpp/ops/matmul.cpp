@@ -300,8 +300,9 @@ Tensor gradient_of_a(const Tensor& a, const Tensor& b, const Tensor& dy, bool ta
   return ops::sum_like(ta ? ops::matmul(b, dy, tb, true) : ops::matmul(dy, b, false, !tb), a);
 }
 Tensor gradient_of_b(const Tensor& a, const Tensor& b, const Tensor& dy, bool ta, bool tb) {
-  const bool sizes_known = a.shape().back(0) != Shape::kUnknown && dy.shape().back(0) != Shape::kUnknown;
-  if (b.shape().rank() == 2 && !ta && sizes_known) return folded_db(a, dy, tb);
+  // Where the columns are known and not none, the count of the rows follows from them.
+  const bool has_rows = a.shape().back(0) > 0 && dy.shape().back(0) > 0;
+  if (b.shape().rank() == 2 && !ta && has_rows) return folded_db(a, dy, tb);
   return ops::sum_like(tb ? ops::matmul(dy, a, true, ta) : ops::matmul(a, dy, !ta, false), b);
 }
 

@@ -41,6 +41,7 @@ Kernel Executor::plan_kernel(const Node& node) const {
   Specs in, out;
   for (int value : node.in) in.push_back(graph_.values[value].spec);
   for (int value : node.out) out.push_back(graph_.values[value].spec);
+  const CallerScope scope(node.caller);  // a device's kernels keep it for their errors
   Kernel kernel = device_.plan(*node.op, in, out, node.attrs);
   if (!device_.is_host()) kernel.may_fail = false;  // the steps after it run anyway
   return kernel;
@@ -138,7 +139,7 @@ void Executor::run_settled() {
   const bool current = std::all_of(settled_on_.begin(), settled_on_.end(),
                                    [&](const auto& known) { return known.second == version(known.first); });
   if (has_settled_ && current) return;
-  for (std::size_t i = 0; i < first_step_; ++i) run_step(steps_[i]);
+  run_steps(0, first_step_);
   for (auto& [variable, known] : settled_on_) known = version(variable);
   has_settled_ = true;
 }
@@ -149,17 +150,27 @@ void Executor::execute(std::span<std::byte* const> in, std::span<std::byte* cons
   if (profiling_)
     run_profiled();
   else
-    for (std::size_t i = first_step_; i < steps_.size(); ++i) run_step(steps_[i]);
+    run_steps(first_step_, steps_.size());
   for (const Copy& copy : plan_.output_copies)
     device_.copy(out[copy.index], bytes_of(copy.value, in, out), graph_.values[copy.value].spec.bytes());
   copy_assignments(in, out);
+}
+
+void Executor::run_steps(std::size_t first, std::size_t last) const {
+  std::size_t i = first;
+  try {
+    for (; i < last; ++i) run_step(steps_[i]);
+  } catch (const Error& error) {
+    if (!steps_[i].kernel.may_fail) throw;
+    throw named(error, steps_[i].node->caller);
+  }
 }
 
 void Executor::run_profiled() {
   device_.synchronize();
   for (std::size_t i = first_step_; i < steps_.size(); ++i) {
     const auto start = Clock::now();
-    run_step(steps_[i]);
+    run_steps(i, i + 1);
     device_.synchronize();
     step_seconds_[i] += seconds_since(start);
   }
@@ -208,7 +219,9 @@ std::string Executor::dump() const {
     std::size_t bytes = 0;
     for (int value : step.node->out) bytes += graph_.values[value].spec.bytes();
     out << graph_.describe(*step.node) << "  [" << (step.kernel.label.empty() ? step.node->op->name : step.kernel.label)
-        << ", " << bytes << " bytes]\n";
+        << ", " << bytes << " bytes]";
+    if (step.node->caller) out << "  " << *step.node->caller;
+    out << '\n';
   }
   out << graph_.describe_results();
   return out.str();

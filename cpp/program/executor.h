@@ -57,6 +57,8 @@ class Executor {
   void run_step(const Step& step) const {
     step.kernel.run({&table_[step.in], const_cast<void* const*>(&table_[step.out]), step.scratch});
   }
+  /// The steps [first, last).
+  void run_steps(std::size_t first, std::size_t last) const;
   void run_profiled();
   void run_settled();
   void copy_assignments(std::span<std::byte* const> in, std::span<std::byte* const> out);

@@ -81,7 +81,7 @@ void Graph::set_outputs(std::span<const Tensor> tensors, std::vector<std::string
 
 std::vector<Tensor> Graph::append(const Primitive& op, std::span<const Tensor> inputs, const Attrs& attrs,
                                   const Specs& out) {
-  Node node{&op, {}, {}, attrs, current_region};
+  Node node{&op, {}, {}, attrs, current_region, current_caller()};
   for (const Tensor& input : inputs) node.in.push_back(input.is_symbolic() ? input.value() : constant(input).value());
   std::vector<Tensor> results;
   for (const TensorSpec& spec : out) {
@@ -99,7 +99,7 @@ std::vector<Tensor> Graph::gradient(std::span<const Tensor> targets, std::span<c
   records.reserve(static_cast<std::size_t>(std::max<std::ptrdiff_t>(0, last - first)));
   for (std::ptrdiff_t i = first; i < last; ++i) {
     const Node& node = nodes[i];
-    Record record{node.op, node.attrs, {}, {}, node.region};
+    Record record{node.op, node.attrs, {}, {}, node.region, node.caller};
     for (int value : node.in) record.in.push_back(handle(value));
     for (int value : node.out) record.out.push_back(handle(value));
     records.push_back(std::move(record));

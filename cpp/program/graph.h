@@ -16,7 +16,8 @@ struct Node {
   const Primitive* op;
   std::vector<int> in, out;  // values
   Attrs attrs;
-  int region = 0;  // the RematRegion it was recorded in, or 0
+  int region = 0;   // the RematRegion it was recorded in, or 0
+  Caller caller{};  // whose call it was recorded in
 };
 
 /// While one lives, what this thread records is computed again where gradients need it, instead of being kept from the

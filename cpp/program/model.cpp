@@ -101,7 +101,9 @@ class GraphWriter {
     for (int value : node.in) in.push_back(numbers_.at(value));
     for (const auto& [name, attr] : node.attrs.items()) attrs[name] = json_of(attr);
     for (int value : node.out) number(value);
-    return {{"op", node.op->name}, {"in", in}, {"attrs", attrs}};
+    Json json{{"op", node.op->name}, {"in", in}, {"attrs", attrs}};
+    if (node.caller) json["caller"] = *node.caller;
+    return json;
   }
 
   const Graph& graph_;
@@ -161,6 +163,8 @@ class GraphReader {
     Attrs attrs;
     for (const auto& [name, attr] : node.at("attrs").items()) attrs.set(name, attr_of(attr));
     if (in.empty()) throw value_error("a node of op ", node.at("op").dump(), " has no inputs");
+    const auto caller = node.find("caller");
+    const CallerScope scope(caller == node.end() ? nullptr : std::make_shared<std::string>(*caller));
     // One input that is symbolic is enough for the node to be recorded, and all values here are.
     for (Tensor& out : apply_all(node.at("op").get<std::string>(), in, attrs)) values_.push_back(std::move(out));
   }

@@ -302,6 +302,7 @@ class Recomputation {
         if (!mapped) mapped = apply("optimization_barrier", {tensor});  // from outside of the region
         in.push_back(mapped);
       }
+      const CallerScope scope(record.caller);
       const std::vector<Tensor> out = apply_all(*record.op, in, record.attrs);
       for (std::size_t i = 0; i < out.size(); ++i) again[key_of(record.out[i])] = out[i];
     }
@@ -355,6 +356,7 @@ std::vector<Tensor> gradient(std::span<const Record> records, std::span<const Te
     for (std::size_t i = 0; i < record->in.size(); ++i)
       any |= wanted[i] = is_float(record->in[i].dtype()) && dependent.contains(key_of(record->in[i]));
     if (!any) continue;
+    const CallerScope scope(record->caller);
     Record again;
     if (record->region) again = recomputation.of(*record);
     const Record& known = record->region ? again : *record;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "dlcore/tensor.h"
+#include "program/caller.h"
 
 namespace dlcore {
 
@@ -132,7 +133,8 @@ struct Record {
   const Primitive* op;
   Attrs attrs;
   std::vector<Tensor> in, out;
-  int region = 0;  // what has one, other than 0, is computed again for the gradients of its region
+  int region = 0;   // what has one, other than 0, is computed again for the gradients of its region
+  Caller caller{};  // of the node, and so of its gradient's nodes
 };
 
 /// Gradients of sum(target * dtarget) with respect to `sources`: walks the records backwards and applies each vjp.

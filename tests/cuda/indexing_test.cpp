@@ -72,6 +72,11 @@ TEST(Indexing, WrongIndicesAreReported) {
   std::string fault;
   run_on_device("gather", {x, at}, {}, &fault);
   EXPECT_EQ(fault, error_on_cpu("gather", {x, at}));
+  {
+    const CallerScope scope(std::make_shared<std::string>("Table"));
+    run_on_device("gather", {x, at}, {}, &fault);
+  }
+  EXPECT_EQ(fault, "Table: " + error_on_cpu("gather", {x, at}));
   const Tensor updates = numbers(DType::F32, {3, 3}, 13);
   run_on_device("scatter_add", {x, at, updates}, {}, &fault);
   EXPECT_EQ(fault, error_on_cpu("scatter_add", {x, at, updates}));

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import dlcore as keras
-from dlcore import layers, ops, utils
+from dlcore import layers, ops, tree, utils
+from dlcore.utils.batches import Batches
 
 
 @pytest.fixture
@@ -162,6 +163,67 @@ def test_batches():
     assert orders[0] == orders[1] != tuple(range(9)) and sorted(orders[0]) == list(range(9))
     with pytest.raises(IndexError, match="no batch 9"):
         data[9]
+
+
+def numbers(batches):
+    """The first numbers of the batches of one pass."""
+    return [int(np.ravel(tree.flatten(batch)[-1])[0]) for batch in batches]
+
+
+def test_batches_in_other_orders():
+    made = []
+    data = Batches(lambda i: made.append(i) or (np.full((2, 1), 10 * i), np.array([2 * i, 2 * i + 1])), 3)
+    assert numbers(data.repeat(2)) == [0, 2, 4, 0, 2, 4] and len(data.repeat(0)) == 0
+    del made[:]
+    rows = data.unbatch()
+    assert made == [0, 2] and len(rows) == 6
+    assert [int(y) for _, y in rows] == list(range(6)) and made[2:] == [0, 1, 2]
+    assert rows[5][0].shape == (1,) and rows.batch(4)[1][1].tolist() == [4, 5]
+    assert numbers(data.concatenate(data.take(1))) == [0, 2, 4, 0]
+    assert [i for i, _ in data.enumerate(5)] == [5, 6, 7]
+    assert numbers(data.shard(2, 0)) == [0, 4] and numbers(data.shard(2, 1)) == [2]
+    uneven = data.unbatch().batch(4)  # 4 rows and 2
+    assert [y.tolist() for _, y in uneven.rebatch(3)] == [[0, 1, 2], [3, 4, 5]]
+    with pytest.raises(
+        ValueError, match=r"Batch 0 has 4 rows, batch 1 2. Use unbatch\(\) or rebatch\(\) before repeat\(\)"
+    ):
+        list(uneven.repeat(2).unbatch())
+    with pytest.raises(ValueError, match="Got num_shards=2, index=2"):
+        data.shard(2, 2)
+
+
+@pytest.mark.parametrize(
+    "options, expected",
+    [
+        ({}, [0, 10, 20, 30, 40, 1, 21, 31, 2, 32, 33]),
+        ({"cycle_length": 2}, [0, 10, 1, 2, 20, 21, 30, 31, 40, 32, 33]),
+        ({"cycle_length": 2, "block_length": 2}, [0, 1, 10, 2, 20, 21, 30, 31, 32, 33, 40]),
+        ({"cycle_length": 3, "block_length": 2}, [0, 1, 10, 20, 21, 2, 30, 31, 40, 32, 33]),
+    ],
+)
+def test_interleaved_batches(options, expected):
+    """In the order of tf.data."""
+    sizes = [3, 1, 2, 4, 1]
+    files = Batches(lambda i: i, len(sizes))
+    assert (
+        numbers(files.interleave(lambda i: Batches(lambda j: np.array([10 * i + j]), sizes[i]), **options)) == expected
+    )
+
+
+def test_batches_without_end():
+    data = utils.split_dataset((np.ones((8, 1), "float32"), np.arange(8)), 6)[0]
+    data = data.batch(4).shuffle(seed=0)
+    endless = data.repeat()
+    assert endless.cardinality() == -1 and endless.num_batches is None
+    assert sorted(numbers(endless.take(4))) == [0, 0, 4, 4]
+    passes = [numbers(endless.take(20))[i : i + 2] for i in range(0, 20, 2)]
+    assert all(sorted(one) == [0, 4] for one in passes) and [0, 4] in passes and [4, 0] in passes
+    with pytest.raises(TypeError, match=r"without end: repeat\(\) made them so. Use take\(n\)"):
+        len(endless)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    history = model.fit(endless.map(lambda x, y: (x, y * 1.0)), epochs=2, steps_per_epoch=5, verbose=0)
+    assert len(history.history["loss"]) == 2 and model.optimizer.iterations.numpy() == 10
 
 
 @pytest.mark.parametrize(

@@ -470,8 +470,8 @@ DATA = [
     (
         lambda: fit(zeros(4, 4), zeros(4, 2)),
         ValueError,
-        "Targets of shape (4, 2) do not go with predictions of shape (4, 3): sizes must be equal, or 1. "
-        "Pass other targets, or change the units of the last layer.",
+        'Loss "mean_squared_error": Targets of shape (4, 2) do not go with predictions of shape (4, 3): sizes must be '
+        "equal, or 1. Pass other targets, or change the units of the last layer.",
     ),
     (
         lambda: losses.sparse_categorical_crossentropy(np.array([0, 5]), zeros(2, 3)),
@@ -802,9 +802,71 @@ def test_arguments_that_are_none_by_default(make, text):
         make()
 
 
-def test_label_out_of_range_in_training():
-    with pytest.raises(IndexError, match="label 7 at row . is not one of the 3 classes; .* renumber the labels"):
-        fit(zeros(4, 4), np.array([0, 1, 2, 7]), loss="sparse_categorical_crossentropy")
+BAD_ID = (
+    "index 7 (element 1 of the indices) is out of range for axis 0 of size 5 of (5, 3); expected 0 <= index < 5. "
+    "Check the ids, or enlarge the table."
+)
+BAD_LABEL = (
+    'Loss "sparse_categorical_crossentropy": sparse_softmax_xent: label 7 at row 1 is not one of the 3 classes; labels '
+    "are numbers from 0 to 2. Give the last layer more units, or renumber the labels."
+)
+IDS, BAD_IDS, LABELS, BAD_LABELS = (np.array(x) for x in ([[2], [3]], [[2], [7]], [0, 1], [0, 7]))
+
+
+def model_of_words(run_eagerly=False):
+    """A table of five words -> one of three classes."""
+    words = layers.Embedding(5, 3, name="words")
+    model = keras.Sequential([keras.Input((1,)), words, layers.Flatten(), layers.Dense(3)], name="net")
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, metrics=["accuracy"], run_eagerly=run_eagerly)
+    return model
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+@pytest.mark.parametrize(
+    "call, text",
+    [
+        (lambda model: model.fit(BAD_IDS, LABELS, shuffle=False, verbose=0), f'Embedding "net/words": {BAD_ID}'),
+        (lambda model: model.evaluate(BAD_IDS, LABELS, verbose=0), f'Embedding "net/words": {BAD_ID}'),
+        (lambda model: model.predict(BAD_IDS, verbose=0), f'Embedding "net/words": {BAD_ID}'),
+        (lambda model: model.train_on_batch(BAD_IDS, LABELS), f'Embedding "net/words": {BAD_ID}'),
+        (lambda model: model(BAD_IDS), f'Embedding "net/words": {BAD_ID}'),
+        (lambda model: model.fit(IDS, BAD_LABELS, shuffle=False, verbose=0), BAD_LABEL),
+        (lambda model: model.evaluate(IDS, BAD_LABELS, verbose=0), BAD_LABEL),
+    ],
+)
+def test_bad_numbers_in_the_data(call, text, run_eagerly):
+    with pytest.raises(IndexError) as error:
+        call(model_of_words(run_eagerly))
+    assert str(error.value) == text
+
+
+def test_bad_numbers_in_a_layer_inside_of_layers():
+    class Encoder(layers.Layer):
+        def __init__(self):
+            super().__init__(name="encoder")
+            self.words = layers.Embedding(5, 3, name="words")
+
+        def call(self, x):
+            return ops.mean(self.words(x), axis=1)
+
+    model = keras.Sequential([keras.Input((1,)), Encoder(), layers.Dense(1)], name="net")
+    with pytest.raises(IndexError) as error:
+        model.predict(BAD_IDS, verbose=0)
+    assert str(error.value) == f'Embedding "net/encoder/words": {BAD_ID}'
+
+
+def test_bad_numbers_in_a_metric_and_in_code_of_no_layer():
+    def first_classes(y_true, y_pred):
+        return ops.take(y_pred, ops.cast(y_true, "int32"), axis=1)
+
+    model = model_of_words()
+    model.compile("adam", lambda y_true, y_pred: ops.mean(y_pred, axis=-1), metrics=[first_classes])
+    text = "index 7 (element 1 of the indices) is out of range for axis 1 of size 3 of (2, 3)"
+    with pytest.raises(IndexError, match="^" + re.escape(f'Metric "first_classes": {text}')):
+        model.evaluate(IDS, BAD_LABELS, verbose=0)
+    with pytest.raises(IndexError, match="^" + re.escape(text)):
+        first_classes(BAD_LABELS, zeros(2, 3))
 
 
 def test_rows_of_different_lengths():

@@ -29,8 +29,10 @@ def test_training_step_leaves_the_model_as_it_was():
 
 
 def test_prediction_without_times():
-    text = keras.explain(make_model(), X, runs=0)
+    model = make_model()
+    text = keras.explain(model, X, runs=0)
     assert " us " not in text and text.count("matmul(") == 2 and "relu" in text
+    assert all(f'  Dense "{model.layers[i].path}"' in text for i in (0, 2))
 
 
 @pytest.mark.parametrize(

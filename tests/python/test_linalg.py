@@ -131,7 +131,12 @@ def test_gradients_in_a_program(name):
         (lambda: ops.svd(np.ones(3)), "svd: expected matrices"),
         (lambda: ops.lstsq(np.ones((3, 2)), np.ones(2)), "lstsq: a and b must have as many rows"),
         (lambda: ops.view_as_complex(np.ones((2, 3))), r"the last axis must have the size 2. Received shape \(2, 3\)"),
-        (lambda: ops.view_as_real(np.ones(2)), "expected a pair .* Received: ndarray"),
+        (
+            lambda: ops.solve(np.ones((1, 1)), np.ones(3)),
+            r"solve: a and b must have as many rows. .*\(1, 1\) and \(3,\)",
+        ),
+        (lambda: ops.solve_triangular(np.eye(2), np.ones((1, 3))), "solve_triangular: a and b must have as many rows"),
+        (lambda: ops.view_as_real((1, 2, 3)), "expected a pair .* Received 3 elements"),
     ],
 )
 def test_errors(call, message):
@@ -239,3 +244,21 @@ def test_functions_are_forgotten_with_their_tapes():
     count = len(gradients._functions)
     gradient_of(lambda x: ops.eigh(x)[0], SQUARE[0])
     assert len(gradients._functions) == count
+
+
+def test_matrices_without_elements():
+    x = np.ones((3, 0, 0), "float32")
+    np.testing.assert_array_equal(ops.det(x), np.linalg.det(x))
+    for result, expected in zip(ops.slogdet(x), np.linalg.slogdet(x)):
+        np.testing.assert_array_equal(result, expected)
+    for function in (ops.inv, ops.cholesky, ops.cholesky_inverse):
+        assert function(x).shape == (3, 0, 0)
+    assert [y.shape for y in ops.lu_factor(x)] == [(3, 0, 0), (3, 0)]
+    assert [y.shape for y in ops.qr(np.ones((3, 0)), mode="complete")] == [(3, 3), (3, 0)]
+    for solve in (ops.solve, ops.solve_triangular):
+        assert solve(x, np.ones((3, 0, 2))).shape == (3, 0, 2)
+    assert ops.norm(x[0, :0], np.inf) == 0
+
+
+def test_a_real_tensor_as_a_complex_one():
+    np.testing.assert_array_equal(ops.view_as_real(np.array([1.0, 2.0])), [[1, 0], [2, 0]])

@@ -642,6 +642,120 @@ def test_integers_into_functions_of_floats():
     np.testing.assert_array_equal(ops.erfinv([-1.0, 0.0, 1.0]).numpy(), [-np.inf, 0.0, np.inf])
 
 
+NOTHING = np.zeros((0,), "float32")
+NAN, INF = np.nan, np.inf
+
+
+@pytest.mark.parametrize(
+    "call, expected, dtype",
+    [
+        (lambda: ops.argsort(3.0), [0], "int32"),
+        (lambda: ops.normalize(-3.0), [-1.0], "float32"),
+        (lambda: ops.rms_normalization(-3.0), [-1.0], "float32"),
+        (lambda: ops.layer_normalization([1.0, 2.0], axis=()), [0.0, 0.0], "float32"),
+        (lambda: ops.logsumexp([1.0, 2.0], axis=()), [1.0, 2.0], "float32"),
+        (lambda: ops.corrcoef(3.0), NAN, "float32"),
+        (lambda: ops.repeat(3.0, 2, axis=-1), [3.0, 3.0], "float32"),
+        (lambda: ops.power([True, False], 2), [1, 0], "int32"),
+        (lambda: ops.vander([True, False, True], 2), [[True, True], [False, True], [True, True]], "bool"),
+        (lambda: ops.matmul(ops.ones((1, 2), "bool"), ops.ones((2, 1), "int8")), [[2]], "int8"),
+        (lambda: ops.unique([2, 1, 2]), [1, 2], "int32"),
+        (lambda: ops.unique([2.5]), [2.5], "float32"),
+        (lambda: ops.arange(ops.cast(3, "float16")), [0.0, 1.0, 2.0], "float16"),
+        (lambda: ops.arange(ops.cast(3, "int8"), 4.0), [3.0], "float32"),
+        (lambda: ops.arange(np.int64(2)), [0, 1], "int32"),
+        (lambda: ops.median(NOTHING), NAN, "float32"),
+        (lambda: ops.quantile(np.ones((2, 0), "float32"), [0.25, 0.5], axis=-1), [[NAN, NAN], [NAN, NAN]], "float32"),
+        (lambda: ops.nanmedian(np.ones((2, 0), "float32"), axis=1, keepdims=True), [[NAN], [NAN]], "float32"),
+        (lambda: ops.quantile([1.0, 2.0], []), NOTHING, "float32"),
+        (lambda: ops.histogram(NOTHING, 2)[0], [0.0, 0.0], "float32"),
+        (lambda: ops.histogram(NOTHING, 2)[1], [0.0, 0.5, 1.0], "float32"),
+        (lambda: ops.bincount(np.zeros((0,), "int32")), np.zeros((0,)), "int32"),
+        (lambda: ops.bincount(np.zeros((0,), "int32"), minlength=2), [0, 0], "int32"),
+        (lambda: ops.bincount(np.zeros((2, 0), "int32")), np.zeros((2, 0)), "int32"),
+        (lambda: ops.bincount(np.zeros((2, 0), "int32"), minlength=1), [[0], [0]], "int32"),
+        (lambda: ops.top_k([[1.0, 2.0]], 0)[0], np.zeros((1, 0)), "float32"),
+        (lambda: ops.top_k([[1.0, 2.0]], 0)[1], np.zeros((1, 0)), "int32"),
+        (lambda: ops.segment_max(NOTHING, np.zeros((0,), "int32"), 2), [-INF, -INF], "float32"),
+        (lambda: ops.segment_min(np.zeros((0,), "int32"), np.zeros((0,), "int32"), 1), [2**31 - 1], "int32"),
+    ],
+)
+def test_scalars_bools_and_nothing(call, expected, dtype):
+    """As Keras has it on NumPy and TensorFlow."""
+    result = call()
+    assert result.dtype == dtype and result.shape == np.shape(expected)
+    np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: ops.tril(np.ones(3)), r"tril: expected matrices \(..., m, n\). Received shape \(3,\)"),
+        (lambda: ops.vander(np.ones((2, 3))), r"vander: expected a vector. Received shape \(2, 3\)"),
+        (lambda: ops.unstack(np.ones(0), axis=1), "axis 1 is out of bounds for a tensor of 1 axes"),
+        (
+            lambda: ops.dot(np.ones((0, 3)), np.ones((2, 1, 3))),
+            r"axis 1 of x1 and axis 1 of x2 are summed .*\(2, 1, 3\)",
+        ),
+        (
+            lambda: ops.inner(np.ones((0, 3)), np.ones(1)),
+            r"axis 1 of x1 and axis 0 of x2 are summed .*\(0, 3\) and \(1,\)",
+        ),
+    ],
+)
+def test_shapes_that_do_not_fit(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((2, 0), (0, 3)),
+        ((5, 2, 0), (0, 3)),
+        ((5, 2, 3), (3, 0)),
+        ((5, 0, 3), (3, 2)),
+        ((5, 2, 0), (0,)),
+        ((0,), (4, 0, 2)),
+    ],
+)
+def test_gradients_of_products_over_nothing(shapes):
+    a, b = (Variable(np.ones(shape, "float32")) for shape in shapes)
+    with dlcore.GradientTape() as tape:
+        y = ops.sum(ops.matmul(a, b))
+    for gradient, shape in zip(tape.gradient(y, [a, b]), shapes):
+        assert gradient.shape == shape and not np.any(gradient.numpy())
+
+
+@pytest.mark.parametrize("spaced", [ops.linspace, ops.logspace, ops.geomspace])
+@pytest.mark.parametrize("endpoint", [True, False])
+def test_spaced_numbers_between_tensors(spaced, endpoint):
+    """They are traced and have gradients, and are those between numbers."""
+    start, stop = np.array([[1.0], [2.0]], "float32"), np.array([3.0, 0.5, 2.0], "float32")
+    options = {"num": 4, "endpoint": endpoint, "axis": -1}
+    inputs = dlcore.Input((1,))
+    model = dlcore.Model(inputs, spaced(inputs, stop, **options))
+    assert model.output_shape == (None, 3, 4)
+    expected = getattr(np, spaced.__name__)(start, stop, **options)
+    check(model.predict(start, verbose=0), expected, 1e-5)
+    begin = Variable(start)
+    with dlcore.GradientTape() as tape:
+        y = ops.sum(spaced(begin, stop, **options))
+    h = 1e-3
+    above, below = (getattr(np, spaced.__name__)(start + d, stop, **options).sum(axis=(1, 2)) for d in (h, -h))
+    np.testing.assert_allclose(tape.gradient(y, begin).numpy()[:, 0], (above - below) / (2 * h), rtol=1e-2)
+
+
+def test_spaced_numbers_and_their_step():
+    values, step = ops.linspace(ops.array(0.0), 1, 5, retstep=True)
+    check(values, [0, 0.25, 0.5, 0.75, 1])
+    assert step == 0.25
+    assert ops.linspace(ops.array([0, 10]), 5, 3).dtype == "float32"
+    assert ops.linspace(ops.array(0.0), 10.0, 3, dtype="int32").numpy().tolist() == [0, 5, 10]
+    assert ops.linspace(ops.ones(2), 3.0, 0).shape == (0, 2)
+    assert ops.linspace(ops.array(2.0), 3.0, 1).numpy().tolist() == [2.0]
+
+
 def test_vectorize():
     assert ops.vectorize(lambda a, b: a + b)([1, 2, 3, 4], 2).numpy().tolist() == [3, 4, 5, 6]
     x = np.arange(6.0, dtype="float32").reshape(2, 3)

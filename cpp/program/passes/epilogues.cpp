@@ -47,11 +47,13 @@ class EpilogueFuser {
       const TensorSpec& result = graph_.values[product->out[0]].spec;
       if (!(result == graph_.values[node.out[0]].spec) || !is_channel_vector(node.in[1 - side], result.shape.back()))
         continue;
-      const Node fused = *product;
+      Node fused = *product;
       int bias = node.in[1 - side];
       if (graph_.values[bias].spec.shape.rank() != 1)
         bias = rewriter_.emit("reshape", {bias}, {{"shape", std::vector<std::int64_t>{result.shape.back()}}});
-      node = {fused.op, {fused.in[0], fused.in[1], bias}, node.out, fused.attrs};
+      fused.in.push_back(bias);
+      fused.out = node.out;
+      node = std::move(fused);
       return;
     }
   }
@@ -61,7 +63,8 @@ class EpilogueFuser {
       if (node.op->name != activation) continue;
       const Node* product = producer(node.in[0]);
       if (!product || product->attrs.has("activation")) return;
-      Node fused{product->op, product->in, node.out, product->attrs};
+      Node fused = *product;
+      fused.out = node.out;
       fused.attrs.set("activation", std::string(activation));
       node = std::move(fused);
       return;

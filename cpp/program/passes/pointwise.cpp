@@ -143,6 +143,7 @@ class PointwiseFuser {
     }
     result.attrs.set("code", encode_code(program));
     result.attrs.set("immediates", encode_immediates(program));
+    result.caller = graph_.nodes[members.front()].caller;
     return result;
   }
 

@@ -99,7 +99,7 @@ class PoolingFuser {
     if (!conv || conv->op->name != "conv2d" || uses_[node.in[0]] != 1) return;
     const auto attrs =
         pooled_convolution(conv->attrs, node.attrs, rewriter_.spec(conv->in[0]), rewriter_.spec(conv->in[1]));
-    if (attrs) node = {&primitive("conv2d_max_pool2d"), conv->in, node.out, *attrs};
+    if (attrs) node = {&primitive("conv2d_max_pool2d"), conv->in, node.out, *attrs, 0, conv->caller};
   }
 
   std::vector<int> uses_;

@@ -16,13 +16,17 @@ class Rewriter {
   }
 
   /// Calls visit(node) for each node, its inputs already those that stand for the old ones. visit may change the node;
-  /// it returns false when the node is not to be kept (its outputs were replaced).
+  /// it returns false when the node is not to be kept (its outputs were replaced). A node that visit makes anew has the
+  /// caller of the one in whose place it is, if it brings none.
   template <class Visit>
   void run(Visit visit) {
     std::vector<Node> nodes = std::move(graph_.nodes);
     for (Node& node : nodes) {
       for (int& value : node.in) value = current(value);
-      if (visit(node)) keep(std::move(node));
+      caller_ = node.caller;
+      if (!visit(node)) continue;
+      if (!node.caller) node.caller = caller_;
+      keep(std::move(node));
     }
     graph_.nodes = std::move(kept_);
     for (int& value : graph_.outputs) value = current(value);
@@ -38,6 +42,7 @@ class Rewriter {
     for (int value : in) specs.push_back(graph_.values[value].spec);
     Node node{&primitive(op), std::move(in), {}, std::move(attrs)};
     const Specs out = node.op->infer(specs, node.attrs);
+    node.caller = caller_;
     node.out.push_back(add({out[0], Source::Node}));
     const int result = node.out[0];
     keep(std::move(node));
@@ -80,6 +85,7 @@ class Rewriter {
   Graph& graph_;
   std::vector<int> stands_for_;
   std::vector<Node> kept_;
+  Caller caller_;  // of the node being visited
 };
 
 /// How many reads each value has: by nodes, outputs and assignments.

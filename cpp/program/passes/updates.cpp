@@ -117,6 +117,7 @@ class UpdateJoiner {
     }
     result.attrs.set("code", encode_code(program));
     result.attrs.set("immediates", encode_immediates(program));
+    result.caller = graph_.nodes[group.nodes.front()].caller;
     return result;
   }
 

@@ -8,7 +8,7 @@ import weakref
 
 import numpy as np
 
-from dlcore import backend, tree
+from dlcore import _core, backend, tree
 from dlcore.backend import dtype_policy, names
 from dlcore.backend.arguments import check_arguments
 from dlcore.backend.keras_tensor import KerasTensor
@@ -404,7 +404,7 @@ class Layer(Operation):
                 return self.symbolic_call(*args, **kwargs)
             return self._call_layer(*args, **kwargs)
         except Exception as error:
-            raise shortened(naming(error, self))  # noqa: B904, the same error
+            raise shortened(naming(error, type(self).__name__, self.name, self.path))  # noqa: B904, the same error
 
     def __getattr__(self, name):
         # Called where there is no such attribute, or a property raised an AttributeError, which then is raised again.
@@ -502,6 +502,12 @@ class Layer(Operation):
 
     def _own_call(self, args, kwargs):
         call = self.call if self.quantization_mode is None else self.quantized_call
+        if _core.Graph.current() is None:
+            return self._remat_call(call, args, kwargs)
+        with _core.CallerScope(f'{type(self).__name__} "{self.path}"'):
+            return self._remat_call(call, args, kwargs)
+
+    def _remat_call(self, call, args, kwargs):
         return call(*args, **kwargs) if self._remat_scope is None else self._remat_scope.call(self, call, args, kwargs)
 
     def _convert_arguments(self, args, kwargs):

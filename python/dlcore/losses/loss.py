@@ -4,6 +4,7 @@ import math
 
 from dlcore import backend, ops
 from dlcore.backend.arguments import ChecksArguments
+from dlcore.utils.tracebacks import calling
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
@@ -35,13 +36,16 @@ class Loss(ChecksArguments):
         return self._dtype
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        mask = backend.get_keras_mask(y_pred)
-        y_pred = _convert(y_pred, self._dtype)
-        values = self.call(self._convert_targets(y_true), y_pred)
-        if values is None:
-            raise ValueError(f'The loss "{self.name}" returned None. Does it end with `return` and a value per sample?')
-        mask = _both(mask, backend.get_keras_mask(values))
-        return reduce_weighted_values(values, sample_weight, mask, self.reduction, self._dtype)
+        with calling("Loss", self.name):
+            mask = backend.get_keras_mask(y_pred)
+            y_pred = _convert(y_pred, self._dtype)
+            values = self.call(self._convert_targets(y_true), y_pred)
+            if values is None:
+                raise ValueError(
+                    f'The loss "{self.name}" returned None. Does it end with `return` and a value per sample?'
+                )
+            mask = _both(mask, backend.get_keras_mask(values))
+            return reduce_weighted_values(values, sample_weight, mask, self.reduction, self._dtype)
 
     def call(self, y_true, y_pred):
         """One value per sample."""

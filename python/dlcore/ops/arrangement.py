@@ -94,7 +94,7 @@ def repeat(x, repeats, axis=None):
         axis: int or None (default): of the flat tensor.
     """
     x = tensor(x)
-    if axis is None:
+    if axis is None or (x.ndim == 0 and axis in (0, -1)):
         x, axis = ravel(x), 0
     axis = resolve_axis(axis, x.ndim)
     if not isinstance(repeats, int):

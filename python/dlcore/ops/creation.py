@@ -5,8 +5,10 @@ import math
 import numpy as np
 
 from dlcore import _core, backend
-from dlcore.ops._common import own_names, sizes_of, tensor, unary
+from dlcore.backend.variables import Variable
+from dlcore.ops._common import as_float, binary, own_names, resolve_axis, sizes_of, tensor, unary
 from dlcore.ops.operation import UnknownSizeError, inference, operation
+from dlcore.ops.shapes import expand_dims
 
 # ---- filled
 
@@ -107,6 +109,7 @@ def arange(start, stop=None, step=None, dtype=None):
         start, stop, step: numbers; with one of them it is stop, and start is 0.
         dtype: default that in which the numbers meet.
     """
+    given = [v for v in (start, stop, step) if v is not None]
     start, stop, step = (v if v is None else backend.convert_to_numpy(v).item() for v in (start, stop, step))
     if step == 0:
         raise ValueError(f"arange: step must not be 0. Received: start={start}, stop={stop}, step={step}")
@@ -117,42 +120,68 @@ def arange(start, stop=None, step=None, dtype=None):
             "arange: the end of the range is a size that is not known while the model is being built."
         )
     if dtype is None:
-        numbers = [v for v in (start, stop, step) if v is not None]
-        dtype = "int32" if all(isinstance(v, int) for v in numbers) else backend.floatx()
+        kinds = [v.dtype if backend.is_tensor(v) else type(backend.convert_to_numpy(v).item()) for v in given]
+        dtype = backend.result_type(*kinds)
     values = np.arange(start) if stop is None else np.arange(start, stop, 1 if step is None else step)
     return backend.convert_to_tensor(values, dtype)
 
 
+@operation
 def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
     """num evenly spaced numbers from start to stop.
 
     Args:
-        start, stop: numbers, or arrays of one shape.
+        start, stop: numbers, arrays or tensors whose shapes broadcast.
         num: int, default 50.
         endpoint: bool, default True: stop is the last of them.
         retstep: bool, default False: also return the distance.
         dtype: default: the float dtype in which start and stop meet.
         axis: int, default 0: their axis, where start and stop are arrays.
     """
-    ends, dtype = _ends(start, stop, dtype)
-    values, step = np.linspace(*ends, num, endpoint=endpoint, retstep=True, axis=axis)
+    ends, dtype, are_tensors = _ends(start, stop, dtype)
+    if are_tensors:
+        (start, stop), weights = _spread(*ends, num, endpoint, axis)
+        values = binary("add", binary("mul", start, tensor(1.0 - weights)), binary("mul", stop, tensor(weights)))
+        step = binary("div", binary("sub", *reversed(ends)), num - bool(endpoint))
+    else:
+        values, step = np.linspace(*ends, num, endpoint=endpoint, retstep=True, axis=axis)
     result = backend.convert_to_tensor(values, dtype)
     return (result, backend.convert_to_tensor(step, result.dtype)) if retstep else result
 
 
 def _ends(start, stop, dtype):
-    """Both as float64 arrays, and the dtype, default the float dtype in which they meet."""
+    """Both as float64 arrays, or as tensors where one is; the dtype, default the float dtype in which they meet; which.
+
+    Gradients flow through tensors, and they may be traced.
+    """
+    are_tensors = any(backend.is_tensor(v) or isinstance(v, Variable) for v in (start, stop))
     ends = [v if isinstance(v, (int, float)) else tensor(v) for v in (start, stop)]
     dtype = dtype or backend.result_type(*(getattr(v, "dtype", type(v)) for v in ends), float)
-    return [np.asarray(backend.convert_to_numpy(v), "float64") for v in ends], dtype
+    if are_tensors:
+        return [as_float(v) for v in backend.promote(*ends)], dtype, True
+    return [np.asarray(backend.convert_to_numpy(v), "float64") for v in ends], dtype, False
 
 
+def _spread(start, stop, num, endpoint, axis):
+    """Both in one shape, with a new axis for the numbers, and how much of `stop` each of these is, along that axis."""
+    both = binary("add", start, stop)
+    axis = resolve_axis(axis, both.ndim + 1)
+    ends = [expand_dims(_core.apply("broadcast_like", [v, both]), axis) for v in (start, stop)]
+    weights = np.arange(num) / max(num - bool(endpoint), 1)
+    shape = [-1 if a == axis else 1 for a in range(both.ndim + 1)]
+    return ends, weights.reshape(shape).astype("float64" if both.dtype == "float64" else "float32")
+
+
+@operation
 def logspace(start, stop, num=50, endpoint=True, base=10, dtype=None, axis=0):
     """num numbers evenly spaced in their logarithms, from base^start to base^stop. Others as `linspace`."""
-    ends, dtype = _ends(start, stop, dtype)
+    ends, dtype, are_tensors = _ends(start, stop, dtype)
+    if are_tensors:
+        return backend.convert_to_tensor(binary("pow", float(base), linspace(*ends, num, endpoint, axis=axis)), dtype)
     return backend.convert_to_tensor(np.logspace(*ends, num, endpoint=endpoint, base=base, axis=axis), dtype)
 
 
+@operation
 def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     """num numbers from start to stop, each the same factor greater than the last.
 
@@ -163,7 +192,11 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
         dtype: default: the float dtype in which start and stop meet.
         axis: int, default 0: the axis of the numbers.
     """
-    ends, dtype = _ends(start, stop, dtype)
+    ends, dtype, are_tensors = _ends(start, stop, dtype)
+    if are_tensors:
+        (start, stop), weights = _spread(*ends, num, endpoint, axis)
+        values = binary("mul", start, binary("pow", binary("div", stop, start), tensor(weights)))
+        return backend.convert_to_tensor(values, dtype)
     return backend.convert_to_tensor(np.geomspace(*ends, num, endpoint=endpoint, axis=axis), dtype)
 
 

@@ -62,7 +62,7 @@ def cholesky(x, upper=False):
             known = _columns(columns)  # [..., n, j]
             column = column - squeeze(_product(known, known[..., j, :, None]), -1)
         columns.append(divide(column, sqrt(column[..., j : j + 1])))
-    lower = tril(_columns(columns))
+    lower = tril(_columns(columns)) if columns else x
     return _transposed(lower) if upper else lower
 
 
@@ -79,10 +79,13 @@ def cholesky_inverse(x, upper=False):
     return _product(inverse, _transposed(inverse)) if upper else _product(_transposed(inverse), inverse)
 
 
-def _as_matrix(a, b):
-    """b as a matrix of right-hand sides, and whether it was a vector."""
+def _as_matrix(name, a, b):
+    """a; b as a matrix of right-hand sides; and whether it was a vector."""
     a, b = backend.promote(as_float(a), as_float(b))
     vector = b.ndim == a.ndim - 1
+    rows = b.shape[-1 if vector else -2] if b.ndim > 1 or vector else 1
+    if rows not in (None, a.shape[-2]):
+        raise ValueError(f"{name}: a and b must have as many rows. Received shapes {a.shape} and {b.shape}.")
     return a, (expand_dims(b, -1) if vector else b), vector
 
 
@@ -95,7 +98,7 @@ def solve_triangular(a, b, lower=False):
         b: (..., N, K) or (..., N).
         lower: bool, default False: a is a lower triangle.
     """
-    a, b, vector = _as_matrix(_matrix("solve_triangular", a), b)
+    a, b, vector = _as_matrix("solve_triangular", _matrix("solve_triangular", a), b)
     x = _solve_lower(a, b) if lower else flip(_solve_lower(flip(a, (-2, -1)), flip(b, -2)), -2)
     return squeeze(x, -1) if vector else x
 
@@ -103,6 +106,8 @@ def solve_triangular(a, b, lower=False):
 def _solve_lower(a, b):
     """By halves: the first half of x, and the second with what the first makes of b taken away."""
     n = a.shape[-1]
+    if n == 0:
+        return b
     if n == 1:
         return divide(b, a)
     half = n // 2
@@ -123,8 +128,8 @@ def lu_factor(x):
 def _lu(x):
     """(LU, pivots, parity: the sign of the permutation)."""
     n = x.shape[-1]
-    rows = _core.apply("iota_like", [x[..., 0]], axis=x.ndim - 2, dtype="int32")  # [..., n]
-    pivots, parity = [], ones_like(x[..., 0, 0])
+    rows = _core.apply("iota_like", [reductions.sum(x, -1)], axis=x.ndim - 2, dtype="int32")  # [..., n]
+    pivots, parity = [], ones_like(reductions.sum(x, (-2, -1)))
     for j in range(n):
         candidates = where(greater_equal(rows, j), absolute(x[..., j]), -1.0)
         pivot = argmax(candidates, axis=-1)
@@ -140,13 +145,13 @@ def _lu(x):
         column = expand_dims(equal(rows, j), -2)
         x = x - expand_dims(factors, -1) * expand_dims(right, -2)
         x = where(logical_and(column, expand_dims(below, -1)), expand_dims(factors, -1), x)
-    return x, stack(pivots, axis=-1), parity
+    return x, stack(pivots, axis=-1) if pivots else rows, parity
 
 
 @operation
 def solve(a, b):
     """The x with a x = b; b is (..., n, m) or (..., n)."""
-    a, b, vector = _as_matrix(_matrix("solve", a), b)
+    a, b, vector = _as_matrix("solve", _matrix("solve", a), b)
     lu, pivots, _ = _lu(a)
     for j in range(a.shape[-1]):
         b = _exchanged(b, j, pivots[..., j])
@@ -206,7 +211,7 @@ def qr(x, mode="reduced"):
     r = _matrix("qr", x, square=False)
     m, n = r.shape[-2:]
     q = broadcast_to(eye(m, dtype=r.dtype), [*(-1 if s is None else s for s in r.shape[:-2]), m, m])
-    rows = _core.apply("iota_like", [r[..., 0]], axis=r.ndim - 2, dtype="int32")
+    rows = _core.apply("iota_like", [reductions.sum(r, -1)], axis=r.ndim - 2, dtype="int32")
     for j in range(min(m - 1, n)):
         column = where(greater_equal(rows, j), r[..., j], 0.0)
         head = column[..., j, None]
@@ -376,9 +381,7 @@ def lstsq(a, b, rcond=None):
         rcond: float: singular values of a up to this part of the greatest count as 0; default max(m, n) times the
             dtype's precision.
     """
-    a, b, vector = _as_matrix(_matrix("lstsq", a, square=False), b)
-    if a.shape[-2] != b.shape[-2]:
-        raise ValueError(f"lstsq: a and b must have as many rows. Received shapes {a.shape} and {b.shape}.")
+    a, b, vector = _as_matrix("lstsq", _matrix("lstsq", a, square=False), b)
     rcond = max(a.shape[-2:]) * _smallest_step(a.dtype) if rcond is None else rcond
     x = _product(pinv(a, rcond), b)
     return squeeze(x, -1) if vector else x
@@ -437,7 +440,7 @@ def _vector_norm(x, order, axes, keepdims):
         return sqrt(reductions.sum(square(x), axis=axes, keepdims=keepdims))
     size = absolute(x)
     if order == inf:
-        return reductions.max(size, axis=axes, keepdims=keepdims)
+        return reductions.max(size, axis=axes, keepdims=keepdims, initial=0)
     if order == -inf:
         return reductions.min(size, axis=axes, keepdims=keepdims)
     if order == 0:
@@ -452,7 +455,9 @@ def _matrix_norm(x, order, row, column):
     if order in (1, -1, inf, -inf):
         summed, compared = (row, column) if abs(order) == 1 else (column, row)
         sums = reductions.sum(absolute(x), axis=summed, keepdims=True)
-        return (reductions.max if order > 0 else reductions.min)(sums, axis=compared, keepdims=True)
+        if order > 0:
+            return reductions.max(sums, axis=compared, keepdims=True, initial=0)
+        return reductions.min(sums, axis=compared, keepdims=True)
     values = svd(moveaxis(x, (row, column), (-2, -1)), compute_uv=False)
     value = reductions.sum(values, axis=-1) if order == "nuc" else values[..., 0 if order == 2 else -1]
     return expand_dims(value, (row, column))
@@ -469,6 +474,7 @@ def normalize(x, axis=-1, order=2, epsilon=None):
         epsilon: float, default `backend.epsilon()`: the least norm that counts.
     """
     x = as_float(x)
+    x = expand_dims(x, 0) if x.ndim == 0 else x
     epsilon = backend.epsilon() if epsilon is None else epsilon
     if order == 2:
         squares = reductions.sum(square(x), axis=axis, keepdims=True)

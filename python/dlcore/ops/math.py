@@ -1,5 +1,6 @@
 """Mathematical functions beyond NumPy's."""
 
+import functools
 import math
 
 import numpy as np
@@ -9,7 +10,7 @@ from dlcore.backend import dtypes
 from dlcore.ops import reductions
 from dlcore.ops._common import as_float, axes_of, float_unary, own_names, polynomial, range_of, tensor
 from dlcore.ops.arithmetic import absolute, add, divide, maximum, multiply, negative, square, subtract
-from dlcore.ops.creation import zeros
+from dlcore.ops.creation import zeros, zeros_like
 from dlcore.ops.elementary import cos, exp, log, log10, sin, sqrt
 from dlcore.ops.gradients import with_gradient
 from dlcore.ops.logic import equal, greater, isfinite, less, logical_and, where
@@ -72,7 +73,10 @@ def rsqrt(x):
 @operation
 def logsumexp(x, axis=None, keepdims=False):
     """log(sum(exp(x))) without overflow."""
-    return _core.apply("reduce_logsumexp", [as_float(x)], axes=axes_of(axis), keepdims=bool(keepdims))
+    x = as_float(x)
+    if isinstance(axis, (list, tuple)) and not axis:  # over no axis; to the primitive, no axes are all
+        return x
+    return _core.apply("reduce_logsumexp", [x], axes=axes_of(axis), keepdims=bool(keepdims))
 
 
 @operation
@@ -84,7 +88,10 @@ def top_k(x, k, sorted=True):
         k: int.
         sorted: bool, default True: the greatest first; it is so in any case.
     """
-    return _core.apply("top_k", [tensor(x)], k=int(k))
+    x, k = tensor(x), int(k)
+    if k == 0:
+        return x[..., :0], backend.convert_to_tensor(x[..., :0], "int32")
+    return _core.apply("top_k", [x], k=k)
 
 
 @operation
@@ -125,14 +132,15 @@ def _segments(reduce, neutral, data, segment_ids, num_segments):
     segments = backend.convert_to_tensor(np.arange(_segment_count(ids, num_segments)), "int32")
     belongs = equal(expand_dims(segments, 1), expand_dims(ids, 0))  # [segments, rows]
     belongs = reshape(belongs, [*belongs.shape, *([1] * (data.ndim - 1))])
-    return reduce(where(belongs, expand_dims(data, 0), backend.convert_to_tensor(neutral, data.dtype)), axis=1)
+    values = where(belongs, expand_dims(data, 0), backend.convert_to_tensor(neutral, data.dtype))
+    return reduce(values, 1)
 
 
-def _extreme(data, sign):
-    dtype = tensor(data).dtype
-    if dtype in dtypes.FLOATS:
-        return sign * math.inf
-    return range_of(dtype)[sign > 0]
+def _extremes(reduce, sign, data, segment_ids, num_segments):
+    """The greatest or smallest of each segment; of none the other end of the dtype, which has that sign."""
+    data = tensor(data)
+    neutral = sign * math.inf if data.dtype in dtypes.FLOATS else range_of(data.dtype)[sign > 0]
+    return _segments(functools.partial(reduce, initial=neutral), neutral, data, segment_ids, num_segments)
 
 
 @operation
@@ -141,7 +149,7 @@ def segment_max(data, segment_ids, num_segments=None, sorted=False):
 
     Arguments as `segment_sum`.
     """
-    return _segments(reductions.max, _extreme(data, -1), data, segment_ids, num_segments)
+    return _extremes(reductions.max, -1, data, segment_ids, num_segments)
 
 
 @operation
@@ -150,7 +158,7 @@ def segment_min(data, segment_ids, num_segments=None, sorted=False):
 
     Arguments as `segment_sum`.
     """
-    return _segments(reductions.min, _extreme(data, 1), data, segment_ids, num_segments)
+    return _extremes(reductions.min, 1, data, segment_ids, num_segments)
 
 
 @operation
@@ -181,9 +189,11 @@ def view_as_complex(x):
 
 @operation
 def view_as_real(x):
-    """A complex tensor, the pair (real part, imaginary part), as a real one (..., 2)."""
-    if not isinstance(x, (tuple, list)) or len(x) != 2:
-        raise ValueError(f"view_as_real: expected a pair (real, imaginary part). Received: {type(x).__name__}")
+    """A complex tensor, the pair (real part, imaginary part), as a real one (..., 2); that of a real tensor has 0s."""
+    if not isinstance(x, (tuple, list)):
+        x = tensor(x), zeros_like(x)
+    if len(x) != 2:
+        raise ValueError(f"view_as_real: expected a pair (real, imaginary part). Received {len(x)} elements.")
     return stack(backend.promote(*x), axis=-1)
 
 

@@ -60,6 +60,13 @@ def trace(x, offset=0, axis1=0, axis2=1):
     return reductions.sum(diagonal(x, offset, axis1, axis2), -1)
 
 
+def _matrices(name, x):
+    x = tensor(x)
+    if x.ndim < 2:
+        raise ValueError(f"{name}: expected matrices (..., m, n). Received shape {x.shape}.")
+    return x
+
+
 def _below_diagonal(x, k):
     """Where the column's index less the row's is at most k, in the last two axes."""
     rows = _core.apply("iota_like", [x], axis=x.ndim - 2, dtype="int32")
@@ -70,14 +77,14 @@ def _below_diagonal(x, k):
 @operation
 def tril(x, k=0):
     """x on and below the k-th diagonal, else 0."""
-    x = tensor(x)
+    x = _matrices("tril", x)
     return where(_below_diagonal(x, k), x, zeros_like(x))
 
 
 @operation
 def triu(x, k=0):
     """x on and above the k-th diagonal, else 0."""
-    x = tensor(x)
+    x = _matrices("triu", x)
     return where(_below_diagonal(x, k - 1), zeros_like(x), x)
 
 
@@ -91,9 +98,13 @@ def vander(x, N=None, increasing=False):
         increasing: bool, default False: the lowest power first.
     """
     x = tensor(x)
+    if x.ndim != 1:
+        raise ValueError(f"vander: expected a vector. Received shape {x.shape}.")
     count = x.shape[0] if N is None else int(N)
     powers = np.arange(count) if increasing else np.arange(count)[::-1]
-    return power(expand_dims(x, -1), backend.convert_to_tensor(powers.copy(), x.dtype))
+    values = numbers(x)
+    powers = backend.convert_to_tensor(powers.copy(), values.dtype)
+    return backend.convert_to_tensor(power(expand_dims(values, -1), powers), x.dtype)
 
 
 # ---- products
@@ -109,8 +120,9 @@ def _product(a, b, **transposed):
 
 def _summable(operands):
     """The operands in one dtype, int32 for int8 alone, whose sums of products overflow at once."""
+    are_int8 = all(getattr(x, "dtype", None) == "int8" for x in operands)
     operands = backend.promote(*operands)
-    return [backend.convert_to_tensor(x, "int32") for x in operands] if operands[0].dtype == "int8" else operands
+    return [backend.convert_to_tensor(x, "int32") for x in operands] if are_int8 else operands
 
 
 @operation
@@ -185,6 +197,12 @@ def tensordot(x1, x2, axes=2):
     else:
         over_a, over_b = (([ax] if isinstance(ax, int) else list(ax)) for ax in axes)
     over_a, over_b = [i % a.ndim for i in over_a], [i % b.ndim for i in over_b]
+    for i, j in zip(over_a, over_b):
+        if None not in (a.shape[i], b.shape[j]) and a.shape[i] != b.shape[j]:
+            raise ValueError(
+                f"tensordot: axis {i} of x1 and axis {j} of x2 are summed over together, so their sizes must be equal. "
+                f"Received shapes {a.shape} and {b.shape}."
+            )
     keep_a, keep_b = [i for i in range(a.ndim) if i not in over_a], [i for i in range(b.ndim) if i not in over_b]
     k = math.prod(b.shape[i] for i in over_b)
     kept = [a.shape[i] for i in keep_a], [b.shape[i] for i in keep_b]

@@ -84,7 +84,7 @@ def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_sca
     axes = sorted(resolve_axis(a, x.ndim) for a in axes_of(axis))
     shape = [x.shape[a] for a in axes]
     gamma, beta = (p if p is None else backend.convert_to_tensor(p, wide) for p in (gamma, beta))
-    if axes == list(range(axes[0], x.ndim)) and not rms_scaling and None not in shape:
+    if axes and axes == list(range(axes[0], x.ndim)) and not rms_scaling and None not in shape:
         gamma = knp.ones(shape, wide) if gamma is None else gamma
         beta = knp.zeros(shape, wide) if beta is None else beta
         return _core.apply("layer_norm", [x, gamma, beta], epsilon=float(epsilon), axis=axes[0])[0]
@@ -103,6 +103,7 @@ def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_sca
 def rms_normalization(x, scale=None, axis=-1, epsilon=None):
     """x / sqrt(mean(x^2) + epsilon) * scale (Zhang & Sennrich 2019)."""
     x = as_float(x)
+    x = knp.expand_dims(x, 0) if x.ndim == 0 else x
     squares = knp.mean(knp.square(x), axis, keepdims=True)
     epsilon = backend.epsilon() if epsilon is None else epsilon
     y = knp.multiply(x, float_unary("rsqrt", knp.add(squares, epsilon)))

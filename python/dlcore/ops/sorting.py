@@ -3,7 +3,7 @@
 import numpy as np
 
 from dlcore import _core, backend
-from dlcore.ops._common import own_names, unary
+from dlcore.ops._common import own_names, tensor, unary
 from dlcore.ops.arithmetic import minimum
 from dlcore.ops.creation import full_like
 from dlcore.ops.indexing import take
@@ -20,8 +20,9 @@ def sort(x, axis=-1):
 
 @operation
 def argsort(x, axis=-1):
-    """The int32 indices that sort."""
-    return unary("argsort", x, axis=int(axis)) if axis is not None else argsort(ravel(x), 0)
+    """The int32 indices that sort; of a scalar [0]."""
+    x = tensor(x)
+    return unary("argsort", x, axis=int(axis)) if axis is not None and x.ndim else argsort(ravel(x), 0)
 
 
 @operation
@@ -92,7 +93,7 @@ def unique(
     """
     if isinstance(x, _core.Tensor) and x.is_symbolic:
         raise TypeError("unique: how many different elements there are is not known while the function is traced.")
-    values, index, inverse, counts = np.unique(backend.convert_to_numpy(x), True, True, True, axis=axis)
+    values, index, inverse, counts = np.unique(backend.convert_to_numpy(tensor(x)), True, True, True, axis=axis)
     if size is not None:
         places = np.arange(size)
         places = np.where(places < len(counts), places, 0)

@@ -96,10 +96,14 @@ def _quantiles(at, x, q, axis, method, keepdims):
     axes = list(range(x.ndim)) if axis is None else [resolve_axis(a, x.ndim) for a in axes_of(axis)]
     kept = [a for a in range(x.ndim) if a not in axes]
     rows = reshape(transpose(x, kept + axes), [*(x.shape[a] for a in kept), count_of(x.shape[a] for a in axes)])
-    found = at(sort(rows), [float(part) for part in np.atleast_1d(q)], method)
+    parts = [float(part) for part in np.atleast_1d(q)]
+    if rows.shape[-1] == 0:
+        found = [add(reductions.sum(rows, -1), math.nan)] * max(len(parts), 1)
+    else:
+        found = at(sort(rows), parts or [0.0], method)
     if keepdims:
         found = [reshape(p, [1 if a in axes else x.shape[a] for a in range(x.ndim)]) for p in found]
-    return found[0] if np.ndim(q) == 0 else stack(found)
+    return found[0] if np.ndim(q) == 0 else stack(found)[: len(parts)]
 
 
 def _at_places(ordered, parts, method):
@@ -147,7 +151,7 @@ def _pick(ordered, index):
 def corrcoef(x):
     """Correlations of the rows of x with each other."""
     x = as_float(x)
-    x = expand_dims(x, 0) if x.ndim == 1 else x
+    x = reshape(x, [1, -1]) if x.ndim < 2 else x
     centred = subtract(x, mean(x, axis=-1, keepdims=True))
     covariance = matmul(centred, transpose(centred))
     spread = sqrt(diagonal(covariance))
@@ -175,6 +179,8 @@ def bincount(x, weights=None, minlength=0, sparse=False):
     values = ones_like(x, "int32") if weights is None else numbers(tensor(weights))
     if x.ndim == 1:
         return _core.apply("scatter_add", [zeros([bins], values.dtype), x, values], axis=0)
+    if bins == 0:
+        return zeros([x.shape[0], 0], values.dtype)
     counted = multiply(_core.apply("one_hot", [x], depth=bins, dtype=values.dtype), expand_dims(values, -1))
     return reductions.sum(counted, -2)
 
@@ -189,6 +195,8 @@ def histogram(x, bins=10, range=None):
         range: (lowest, highest) edge, default the extremes of x; what lies outside does not count.
     """
     x = as_float(ravel(x))
+    if range is None and x.shape[0] == 0:
+        range = 0.0, 1.0
     if range is None:
         low, high = reductions.min(x), reductions.max(x)
     else:

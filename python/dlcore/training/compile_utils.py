@@ -3,7 +3,7 @@
 from dlcore import ops, tree
 from dlcore.backend.names import to_snake_case
 from dlcore.backend.tensors import convert_to_tensor
-from dlcore.utils.tracebacks import naming
+from dlcore.utils.tracebacks import calling
 
 
 def _output_names(model, y_pred):
@@ -153,11 +153,9 @@ class CompiledMetrics:
         for metric, i, weighted in self._entries:
             if true[i] is None:
                 continue
-            options = {"sample_weight": weights[i]} if weighted and weights[i] is not None else {}
-            try:
-                metric.update_state(true[i], predicted[i], **options)
-            except Exception as error:
-                raise naming(error, metric)  # noqa: B904, the same error
+            weight = {"sample_weight": weights[i]} if weighted and weights[i] is not None else {}
+            with calling(type(metric).__name__, metric.name):
+                metric.update_state(true[i], predicted[i], **weight)
 
 
 def _unique_name(name, output, weighted, taken):

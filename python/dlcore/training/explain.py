@@ -6,7 +6,9 @@ _STEPS = ("train", "test", "predict")
 
 
 def explain(model, x, y=None, sample_weight=None, step="predict", runs=10):
-    """The kernels of one step in their order, one a line: time, share and rate, then shapes, arguments, kernel, bytes.
+    """The kernels of one step in their order, one a line.
+
+    Time, share and rate, then shapes, arguments, kernel, bytes, and the layer, loss or metric that it is part of.
 
     Args:
         model: a model; a compiled one for the steps `"train"` and `"test"`.

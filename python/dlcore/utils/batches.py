@@ -1,6 +1,8 @@
 """Batches: a data set whose batches are made when they are asked for."""
 
+import itertools
 import math
+from collections import deque
 
 import numpy as np
 
@@ -21,7 +23,7 @@ class Batches(PyDataset):
 
     Args:
         get: function: number of a batch -> the batch.
-        count: number of batches.
+        count: number of batches; math.inf: without end, for `fit` with `steps_per_epoch`.
         on_epoch_end: function called after each pass, default None.
         **attributes: kept as attributes, e.g. `class_names`.
 
@@ -39,10 +41,20 @@ class Batches(PyDataset):
         self.__dict__.update(attributes)
 
     def __len__(self):
-        return self._count
+        return self._finite_count()
+
+    @property
+    def num_batches(self):
+        """Number of batches; None means without end."""
+        return None if self._count == math.inf else self._count
 
     def cardinality(self):
-        """The number of batches."""
+        """The number of batches; -1 where they are without end."""
+        return -1 if self._count == math.inf else self._count
+
+    def _finite_count(self):
+        if self._count == math.inf:
+            raise TypeError("The batches are without end: repeat() made them so. Use take(n) first, or repeat last.")
         return self._count
 
     def __getitem__(self, index):
@@ -51,7 +63,7 @@ class Batches(PyDataset):
         return self._get(index)
 
     def __iter__(self):
-        for index in range(self._count):
+        for index in itertools.count() if self._count == math.inf else range(self._count):
             yield self._get(index)
         self.on_epoch_end()
 
@@ -82,7 +94,7 @@ class Batches(PyDataset):
 
     def batch(self, batch_size, drop_remainder=False):
         """So many items at a time, stacked: for data sets made with `batch_size=None`."""
-        count = self._count // batch_size if drop_remainder else math.ceil(self._count / batch_size)
+        count = _divided(self._count, batch_size, drop_remainder)
 
         def get(index):
             items = [self[i] for i in range(index * batch_size, min((index + 1) * batch_size, self._count))]
@@ -98,15 +110,11 @@ class Batches(PyDataset):
             drop_remainder: bool, default False: leave out the last rows where they are too few for a batch.
         """
 
-        def rows_of(batch):
-            return len(tree.flatten(batch)[0])
-
-        size = rows_of(self[0])
-        total = size * (self._count - 1) + rows_of(self[self._count - 1])
+        size, total = self._rows()
 
         def get(index):
             first, last = index * batch_size, min((index + 1) * batch_size, total)
-            parts = [self[i] for i in range(first // size, (last - 1) // size + 1)]
+            parts = [self._full_batch(i, size) for i in range(first // size, (last - 1) // size + 1)]
             skipped = first // size * size
 
             def rows(*leaves):
@@ -114,8 +122,112 @@ class Batches(PyDataset):
 
             return tree.map_structure(rows, *parts)
 
-        count = total // batch_size if drop_remainder else math.ceil(total / batch_size)
-        return Batches(get, count, self._on_epoch_end)
+        return Batches(get, _divided(total, batch_size, drop_remainder), self._on_epoch_end)
+
+    def _rows(self):
+        """The rows of the first batch, and of all."""
+        if not self._finite_count():
+            return 1, 0
+        size, last = (_rows_in(self[i]) for i in (0, self._count - 1))
+        return size, size * (self._count - 1) + last
+
+    def _full_batch(self, index, size):
+        batch = self[index]
+        if index < self._count - 1 and _rows_in(batch) != size:
+            raise ValueError(
+                f"All batches but the last must have one size. Batch 0 has {size} rows, batch {index} "
+                f"{_rows_in(batch)}. Use unbatch() or rebatch() before repeat() and concatenate()."
+            )
+        return batch
+
+    def unbatch(self):
+        """The rows one by one, without the batch axis. All batches but the last must be of one size."""
+        size, total = self._rows()
+        last = (-1, None)  # rows are asked for in order: the batch that was made last
+
+        def get(index):
+            nonlocal last
+            number, batch = last
+            if number != index // size:
+                number, batch = last = index // size, self._full_batch(index // size, size)
+            return tree.map_structure(lambda leaf: leaf[index % size], batch)
+
+        def forget():
+            nonlocal last
+            last = (-1, None)
+            self.on_epoch_end()
+
+        return Batches(get, total, forget)
+
+    def repeat(self, count=None):
+        """Several passes one after the other, each in its own order where the batches are shuffled.
+
+        Args:
+            count: int; None (default) or -1: without end. `fit` then needs `steps_per_epoch`, and goes on in each epoch
+                where it stopped in the one before.
+        """
+        size, turn = self._finite_count(), 0
+        passes = math.inf if count is None or count < 0 else count
+
+        def get(index):
+            nonlocal turn
+            number, place = divmod(index, size)
+            if number != turn:
+                turn = number
+                if number:
+                    self.on_epoch_end()
+            return self[place]
+
+        return Batches(get, size and size * passes, self.on_epoch_end if passes < math.inf else None)
+
+    def concatenate(self, other):
+        """The batches, then those of another data set with the same structure."""
+        size = self._finite_count()
+
+        def end_both():
+            self.on_epoch_end()
+            other.on_epoch_end()
+
+        return Batches(lambda i: self[i] if i < size else other[i - size], size + other._count, end_both)
+
+    def enumerate(self, start=0):
+        """Pairs of a number, from `start` on, and a batch."""
+        return Batches(lambda i: (start + i, self[i]), self._count, self._on_epoch_end)
+
+    def shard(self, num_shards, index):
+        """Every `num_shards`-th batch from batch `index` on: the part of one of as many processes."""
+        if not 0 <= index < num_shards:
+            raise ValueError(
+                f"shard: index must be in 0 ... num_shards - 1. Got num_shards={num_shards}, index={index}."
+            )
+        count = math.inf if self._count == math.inf else len(range(index, self._count, num_shards))
+        return Batches(lambda i: self[index + i * num_shards], count, self._on_epoch_end)
+
+    def interleave(self, function, cycle_length=None, block_length=1, num_parallel_calls=None, deterministic=None):
+        """The batches of several data sets in turn: of each that `function` makes of one of these batches.
+
+        Args:
+            function: of the batch, as in `map`, returns `Batches`.
+            cycle_length: int: how many take turns; where one has ended, the next comes in. None (default): all.
+            block_length: int, default 1: batches of one in a turn.
+            num_parallel_calls, deterministic: kept for the signature of tf.data.
+        """
+        sources = list(self.map(function))
+        waiting = deque((source, iter(range(len(source)))) for source in sources)
+        turns, order = [None] * min(cycle_length or len(sources), len(sources)), []
+        while waiting or any(turns):
+            for i, turn in enumerate(turns):
+                turns[i] = turn = turn or (waiting.popleft() if waiting else None)
+                taken = [(turn[0], place) for place in itertools.islice(turn[1], block_length)] if turn else []
+                order += taken
+                if len(taken) < block_length:
+                    turns[i] = None
+
+        def end_all():
+            for source in sources:
+                source.on_epoch_end()
+
+        return Batches(lambda i: order[i][0][order[i][1]], len(order), end_all)
 
     def cache(self):
         """The batches of the first pass, kept in memory for all others."""
@@ -130,7 +242,7 @@ class Batches(PyDataset):
 
     def shuffle(self, buffer_size=None, seed=None):
         """The batches in another random order in each pass."""
-        order, generator = np.arange(self._count), np.random.RandomState(seed)
+        order, generator = np.arange(self._finite_count()), np.random.RandomState(seed)
         generator.shuffle(order)
 
         def mix():
@@ -142,6 +254,17 @@ class Batches(PyDataset):
     def prefetch(self, buffer_size=None):
         """The same: set `workers` to have batches made ahead by threads."""
         return self
+
+
+def _rows_in(batch):
+    return len(tree.flatten(batch)[0])
+
+
+def _divided(count, size, drop_remainder):
+    """How many batches of a size `count` items make."""
+    if count == math.inf:
+        return count
+    return count // size if drop_remainder else math.ceil(count / size)
 
 
 def _numpy_of(x):

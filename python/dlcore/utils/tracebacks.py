@@ -2,10 +2,15 @@
 
 import functools
 import os
+import re
 import traceback
 import types
 
+from dlcore import _core
+
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+# How texts begin that name a layer, loss or metric: those of the steps of a program do.
+_CALLER = re.compile(r'\w+ "[^"]+": ')
 _is_filtering = True
 
 
@@ -38,18 +43,44 @@ def shortened(error):
     return error.with_traceback(shown)
 
 
-def naming(error, layer):
-    """The error; where an op raised it, which knows no layers, with the name of the layer (metric) that called it."""
-    if getattr(error, "_names_layer", False) or type(error) not in (ValueError, IndexError, TypeError):
+def naming(error, kind, name, path=None):
+    """The error; where an op raised it, with the layer, loss or metric in front that called the op.
+
+    Args:
+        kind: the class of the layer, or `"Loss"`, `"Metric"`.
+        name: its name, for which, where the text has it already, the path is put in.
+        path: default the name.
+    """
+    if getattr(error, "_names_caller", False) or type(error) not in (ValueError, IndexError, TypeError):
         return error
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     if not frame.f_code.co_filename.startswith(_PACKAGE):
         return error  # of the user's own code
-    error._names_layer = True
-    text, path, kind = str(error), getattr(layer, "path", layer.name), type(layer).__name__
-    named = f'{kind} "{path}"{text[len(kind) :]}' if text.startswith(f"{kind} ") else f'{kind} "{path}": {text}'
-    error.args = (text.replace(f'"{layer.name}"', f'"{path}"', 1) if f'"{layer.name}"' in text else named,)
+    error._names_caller = True
+    text, path = str(error), path or name
+    if f'"{name}"' in text:
+        error.args = (text.replace(f'"{name}"', f'"{path}"', 1),)
+    elif text.startswith(f"{kind} "):
+        error.args = (f'{kind} "{path}"{text[len(kind) :]}',)
+    elif not text.startswith(f"{name}: ") and not _CALLER.match(text):
+        error.args = (f'{kind} "{path}": {text}',)
     return error
+
+
+class calling:
+    """`with calling(kind, name):` errors of ops name whose call it is: at once, or when a step traced here runs."""
+
+    def __init__(self, kind, name):
+        self._kind, self._name = kind, name
+        self._scope = _core.CallerScope(f'{kind} "{name}"')
+
+    def __enter__(self):
+        self._scope.__enter__()
+
+    def __exit__(self, kind, error, traceback):
+        self._scope.__exit__()
+        if error is not None:
+            naming(error, self._kind, self._name)
 
 
 def shortening(function):

@@ -104,5 +104,22 @@ TEST_F(SavedModel, KeepsEveryVariable) {
   }
 }
 
+TEST_F(SavedModel, NamesTheLayersInErrors) {
+  auto graph = std::make_shared<Graph>();
+  graph->begin_recording();
+  const Tensor at = graph->input({DType::I64, {Shape::kUnknown}}, "at");
+  const CallerScope scope(std::make_shared<std::string>("Embedding \"words\""));
+  graph->set_outputs(std::vector{apply("gather", {matrix(5, 3, 1), at})}, {"y"});
+  graph->end_recording();
+  Model model;
+  model.add("predict", graph);
+  try {
+    saved_and_loaded(model).predict(Tensor::from<std::int64_t>(std::vector<std::int64_t>{7}, {1}));
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()).find("Embedding \"words\": index 7"), 0u) << error.what();
+  }
+}
+
 }  // namespace
 }  // namespace dlcore

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <functional>
@@ -268,6 +269,48 @@ TEST(RematRegion, KeepsLessAndGivesTheSameBits) {
   EXPECT_LT(again->arena_bytes(), 0.4 * static_cast<double>(kept->arena_bytes()));
   const std::vector<Tensor> expected = kept->run(x), got = again->run(x);
   for (std::size_t i = 0; i < x.size(); ++i) expect_near(got[i], expected[i], 0);
+}
+
+/// Rows of x0 by the indices x1, through a pointwise chain and twice, and the gradient; all of the caller "Table".
+std::vector<Tensor> called_lookups(const std::vector<Tensor>& x) {
+  Tensor y;
+  {
+    const CallerScope table(std::make_shared<std::string>("Table"));
+    y = apply("gather", {x[0], x[1] * 2.0 - x[1]}) + apply("gather", {x[0], x[1] * 2.0 - x[1]});
+  }
+  const Tensor z = unary("tanh", y);
+  return {z, Graph::current()->gradient(std::array{z}, {}, std::array{x[0]})[0]};
+}
+
+std::string error_of(const std::function<void()>& function) {
+  try {
+    function();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "none";
+}
+
+TEST(Caller, IsNamedByErrorsThatOnlyDataCanShow) {
+  const Tensor x = random_tensor({5, 3}, 1);
+  const Tensor good = Tensor::from<std::int64_t>(std::vector<std::int64_t>{4, 0}, {2});
+  const Tensor bad = Tensor::from<std::int64_t>(std::vector<std::int64_t>{4, 7}, {2});
+  const auto program = Program::compile(*trace(called_lookups, {x, good}));
+  program->run(std::array{x, good});
+  const std::string expected = "Table: " + error_of([&] { apply("gather", {x, bad}); });
+  EXPECT_EQ(error_of([&] { program->run(std::array{x, bad}); }), expected);
+  program->set_profiling(true);
+  EXPECT_EQ(error_of([&] { program->run(std::array{x, bad}); }), expected);
+}
+
+TEST(Caller, StaysWithNodesThroughPassesAndToTheirGradients) {
+  const Tensor x = random_tensor({5, 3}, 1);
+  const Tensor at = Tensor::from<std::int64_t>(std::vector<std::int64_t>{4, 0}, {2});
+  const Graph graph = optimise(*trace(called_lookups, {x, at}), cpu());
+  for (const Node& node : graph.nodes) {
+    const bool is_of_no_table = node.op->name == "tanh" || node.op->name == "tanh_grad";
+    EXPECT_EQ(node.caller ? *node.caller : "", is_of_no_table ? "" : "Table") << graph.describe(node);
+  }
 }
 
 TEST(Variables, AreUpdatedInPlaceAndReadAfterwards) {
