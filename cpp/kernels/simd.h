@@ -231,7 +231,7 @@ DLCORE_INLINE f64v low_to_f64(f32v x) {
 }
 DLCORE_INLINE f64v high_to_f64(f32v x) {
 #if defined(__AVX512F__)
-  return _mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, x, 1));
+  return _mm512_maskz_cvtps_pd(0xff, __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15));
 #elif defined(__AVX2__)
   return _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1));
 #elif defined(__x86_64__)

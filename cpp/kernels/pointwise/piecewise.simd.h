@@ -18,7 +18,7 @@ struct PiecewiseTable {
 
 #if !defined(__AVX512F__)
 /// Four floats from each of p + at[i], p + at[i + 4], ...
-DLCORE_INLINE f32v load_fours(const float* p, u32v at, int i) {
+DLCORE_INLINE f32v load_fours(const float* p, const std::uint32_t (&at)[kF32], int i) {
 #if defined(__AVX2__)
   return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + at[i])), _mm_loadu_ps(p + at[i + 4]), 1);
 #else
@@ -38,7 +38,9 @@ DLCORE_INLINE void look_up(const PiecewiseTable& table, u32v index, f32v (&colum
   }
 #else
   // Squares of four rows and four columns, one in each 128 bits.
-  const u32v row = index % kRows * kColumns;
+  std::uint32_t row[kF32];
+  const u32v rows = index % kRows * kColumns;
+  __builtin_memcpy(row, &rows, sizeof(rows));
   for (int first = 0; first < kColumns; first += 4) {
     f32v square[4];
     for (int i = 0; i < 4; ++i) square[i] = load_fours(table.numbers + first, row, i);
