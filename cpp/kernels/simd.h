@@ -220,7 +220,8 @@ DLCORE_INLINE f64v vsqrt(f64v x) {
 /// The low and the high half of float lanes in double, and back.
 DLCORE_INLINE f64v low_to_f64(f32v x) {
 #if defined(__AVX512F__)
-  return _mm512_maskz_cvtps_pd(0xff, __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7));  // the unmasked form warns in GCC 12
+  return _mm512_maskz_cvtps_pd(
+      0xff, __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7));  // the unmasked form warns in GCC 12
 #elif defined(__AVX2__)
   return _mm256_cvtps_pd(_mm256_castps256_ps128(x));
 #elif defined(__x86_64__)
