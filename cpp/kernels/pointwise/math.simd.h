@@ -1,8 +1,8 @@
 // Elementary functions on vectors, the same source for every instruction set. Only for *.simd.cpp.
-// f32v: within 2 units in the last place over all floats (gelu 4, erf 2.5, log10 without FMA 2.1), infinities and NaN included.
-// Denormals count as zero: around the smallest normal number a flushed intermediate costs up to 2^-125. The tanh form
-// of gelu rounds its exponent w = 2u to float: 4|w| units more in the tail. f64v: the C library lane by lane (float64
-// serves gradient checks). Polynomials are minimax fits of the function named beside them, lowest power first.
+// f32v: within 2 units in the last place over all floats (gelu 4, erf 2.5, log10 without FMA 2.1), infinities and NaN
+// included. Denormals count as zero: around the smallest normal number a flushed intermediate costs up to 2^-125. The
+// tanh form of gelu rounds its exponent w = 2u to float: 4|w| units more in the tail. f64v: the C library lane by lane
+// (float64 serves gradient checks). Polynomials are minimax fits of the function named beside them, lowest power first.
 #pragma once
 
 #include "kernels/pointwise/piecewise.simd.h"
