@@ -217,9 +217,63 @@ DLCORE_INLINE f64v vsqrt(f64v x) {
 #endif
 }
 
+/// The low and the high half of float lanes in double, and back.
+DLCORE_INLINE f64v low_to_f64(f32v x) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_cvtps_pd(
+      0xff, __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7));  // the unmasked form warns in GCC 12
+#elif defined(__AVX2__)
+  return _mm256_cvtps_pd(_mm256_castps256_ps128(x));
+#elif defined(__x86_64__)
+  return _mm_cvtps_pd(x);
+#else
+  return f64v{x[0], x[1]};
+#endif
+}
+DLCORE_INLINE f64v high_to_f64(f32v x) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_cvtps_pd(0xff, __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15));
+#elif defined(__AVX2__)
+  return _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1));
+#elif defined(__x86_64__)
+  return _mm_cvtps_pd(_mm_movehl_ps(x, x));
+#else
+  return f64v{x[2], x[3]};
+#endif
+}
+DLCORE_INLINE f32v to_f32(f64v low, f64v high) {
+#if defined(__AVX512F__)
+  return __builtin_shufflevector(_mm512_maskz_cvtpd_ps(0xff, low), _mm512_maskz_cvtpd_ps(0xff, high), 0, 1, 2, 3, 4, 5,
+                                 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#elif defined(__AVX2__)
+  return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm256_cvtpd_ps(low)), _mm256_cvtpd_ps(high), 1);
+#elif defined(__x86_64__)
+  return _mm_movelh_ps(_mm_cvtpd_ps(low), _mm_cvtpd_ps(high));
+#else
+  return f32v{static_cast<float>(low[0]), static_cast<float>(low[1]), static_cast<float>(high[0]),
+              static_cast<float>(high[1])};
+#endif
+}
+
 /// Lane conversions of equal width; float to integer truncates.
 DLCORE_INLINE i32v to_i32(f32v x) { return __builtin_convertvector(x, i32v); }
 DLCORE_INLINE f32v to_f32(i32v x) { return __builtin_convertvector(x, f32v); }
+
+/// Whether low <= x <= high in every lane; a NaN is not.
+DLCORE_INLINE bool all_within(f32v x, float low, float high) {
+#if defined(__AVX512F__)
+  const __mmask16 above = _mm512_cmp_ps_mask(x, broadcast(low), _CMP_GE_OQ);
+  return _mm512_mask_cmp_ps_mask(above, x, broadcast(high), _CMP_LE_OQ) == 0xffff;
+#elif defined(__AVX2__)
+  return _mm256_movemask_ps(bitcast<__m256>((x >= low) & (x <= high))) == 0xff;
+#elif defined(__x86_64__)
+  return _mm_movemask_ps(bitcast<__m128>((x >= low) & (x <= high))) == 0xf;
+#else
+  bool within = true;
+  for (int i = 0; i < kF32; ++i) within &= x[i] >= low && x[i] <= high;
+  return within;
+#endif
+}
 
 /// Lanes folded as a tree: halves, quarters, ... The order is the same everywhere for a given vector width.
 template <class T>
@@ -263,25 +317,33 @@ DLCORE_INLINE vec<T> gather_lanes(vec<T> a, vec<T> b, std::integer_sequence<int,
   return __builtin_shufflevector(a, b, gathered<T>(kIndex, kOdd)...);
 }
 
+/// In each 128-bit lane of as many rows as a lane has elements: rows become columns.
+template <class T>
+DLCORE_INLINE void transpose_lanes(vec<T>* rows) {
+  constexpr int kRows = kPerLane<T>;
+  using All = std::make_integer_sequence<int, kLanes<T>>;
+  vec<T> next[kRows];
+#pragma GCC unroll 2
+  for (int stage = 1; stage < kRows; stage *= 2) {
+#pragma GCC unroll 2
+    for (int r = 0; r < kRows / 2; ++r) {
+      next[2 * r] = interleave<T, false>(rows[r], rows[r + kRows / 2], All{});
+      next[2 * r + 1] = interleave<T, true>(rows[r], rows[r + kRows / 2], All{});
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) rows[r] = next[r];
+  }
+}
+
 /// A square of lanes x lanes elements: rows become columns.
 template <class T>
 DLCORE_INLINE void transpose(vec<T> (&rows)[kLanes<T>]) {
   constexpr int kRows = kLanes<T>, kGroup = kPerLane<T>, kGroups = kRows / kGroup;
   using All = std::make_integer_sequence<int, kRows>;
   vec<T> next[kRows];
-  // Groups of rows: the squares of their lanes.
-#pragma GCC unroll 2
-  for (int stage = 1; stage < kGroup; stage *= 2) {
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows / 2; ++r) {
-      const int first = r / (kGroup / 2) * kGroup + r % (kGroup / 2);
-      next[2 * r] = interleave<T, false>(rows[first], rows[first + kGroup / 2], All{});
-      next[2 * r + 1] = interleave<T, true>(rows[first], rows[first + kGroup / 2], All{});
-    }
-#pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) rows[r] = next[r];
-  }
-  // Squares of lanes: row `at` of every group.
+#pragma GCC unroll 8
+  for (int group = 0; group < kGroups; ++group) transpose_lanes<T>(rows + group * kGroup);
+    // Squares of lanes: row `at` of every group.
 #pragma GCC unroll 2
   for (int stage = 1; stage < kGroups; stage *= 2) {
 #pragma GCC unroll 16

@@ -168,35 +168,15 @@ Kernel plan_simple(ReduceOp op, const TensorSpec& x, const AxisSet& reduced, boo
   return {.run = run, .scratch_bytes = scratch.bytes(), .label = label_of("reduce_", x.dtype)};
 }
 
-/// var: center is the mean, then the mean of (x - center)^2. logsumexp: center is the maximum, then
-/// center + log(sum exp(x - center)).
 Kernel plan_centered(ReduceOp op, const TensorSpec& x, const AxisSet& reduced) {
   const ReduceForm form = form_of(x, reduced);
-  const bool var = op == ReduceOp::SumSquare;
-  const std::int64_t count = form.outer * form.inner;
   ScratchPlan scratch;
   const Source source(x, form, scratch);
-  const Reduction centers(var ? ReduceOp::Sum : ReduceOp::Max, x.dtype, form.outer, form.reduce, form.inner);
-  const Reduction sums(op, x.dtype, form.outer, form.reduce, form.inner);
-  const std::size_t center_at = scratch.add(static_cast<std::size_t>(count) * size_of(x.dtype));
-  const std::size_t partials = scratch.add(centers.scratch_bytes());
-  const ReduceKernels& kernels = reduce_kernels();
-  const int d = static_cast<int>(x.dtype);
-  auto run = [=, &kernels](const Buffers& buffers) {
-    const void* from = source.get(buffers);
-    void *center = at(buffers, center_at), *y = buffers.out[0];
-    centers.run(from, nullptr, center, at(buffers, partials));
-    if (var)
-      kernels.divide[d](center, count, static_cast<double>(form.reduce));
-    else
-      kernels.make_finite[d](center, count);
-    sums.run(from, center, y, at(buffers, partials));
-    if (var)
-      kernels.divide[d](y, count, static_cast<double>(form.reduce));
-    else
-      kernels.add_log[d](y, center, count);
-  };
-  return {.run = run, .scratch_bytes = scratch.bytes(), .label = label_of(var ? "var_" : "logsumexp_", x.dtype)};
+  const CenteredReduction reduction(op, x.dtype, form.outer, form.reduce, form.inner);
+  const std::size_t own = scratch.add(reduction.scratch_bytes());
+  auto run = [=](const Buffers& buffers) { reduction.run(source.get(buffers), buffers.out[0], at(buffers, own)); };
+  const char* label = op == ReduceOp::SumSquare ? "var_" : "logsumexp_";
+  return {.run = run, .scratch_bytes = scratch.bytes(), .label = label_of(label, x.dtype)};
 }
 
 Kernel plan_arg(bool smallest, const TensorSpec& x, const Attrs& attrs) {

@@ -79,7 +79,7 @@ const MathCase kCases[] = {
     {"sin", 1, [](double x) { return std::sin(x); }},
     {"cos", 1, [](double x) { return std::cos(x); }},
     {"tanh", 2, [](double x) { return std::tanh(x); }},
-    {"erf", 2, [](double x) { return std::erf(x); }},
+    {"erf", 2.5, [](double x) { return std::erf(x); }},
     {"sigmoid", 2, [](double x) { return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x)); }},
     {"softplus", 2, [](double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }},
     {"silu", 2, [](double x) { return x < -700 ? -0.0 : x / (1 + std::exp(-x)); }},

@@ -1,15 +1,13 @@
 // Elementary functions on vectors, the same source for every instruction set. Only for *.simd.cpp.
-// f32v: within 2 units in the last place over all floats (gelu 4, log10 without FMA 2.1), infinities and NaN included.
-// Denormals count as zero: around the smallest normal number a flushed intermediate costs up to 2^-125. The tanh form
-// of gelu rounds its exponent w = 2u to float: 4|w| units more in the tail. f64v: the C library lane by lane (float64
-// serves gradient checks). Polynomials are minimax fits of the function named beside them, lowest power first.
+// f32v: within 2 units in the last place over all floats (gelu 4, erf 2.5, log10 without FMA 2.1), infinities and NaN
+// included. Denormals count as zero: around the smallest normal number a flushed intermediate costs up to 2^-125. The
+// tanh form of gelu rounds its exponent w = 2u to float: 4|w| units more in the tail. f64v: the C library lane by lane
+// (float64 serves gradient checks). Polynomials are minimax fits of the function named beside them, lowest power first.
 #pragma once
 
-#include "kernels/simd.h"
+#include "kernels/pointwise/piecewise.simd.h"
 
 namespace dlcore::DLCORE_ISA {
-
-typedef float f32half __attribute__((vector_size(DLCORE_SIMD_BYTES / 2)));
 
 inline constexpr float kInf = __builtin_inff();
 inline constexpr float kNaN = __builtin_nanf("");
@@ -42,25 +40,18 @@ DLCORE_INLINE V each_lane(V x, F f) {
 
 // ---- exp
 
-/// exp = (1 + t) * 2^n with n whole and t in about [-0.3, 0.42]; kept apart so that sums and products made of it round
-/// fewer times, and can be scaled before they underflow.
-struct ExpParts {
-  f32v t, n;
-};
+/// x * scale to the nearest whole number, below 2^22.
+DLCORE_INLINE f32v round_scaled(f32v x, float scale) {
+  return fma(x, broadcast(scale), broadcast(0x1.8p23f)) - 0x1.8p23f;
+}
 
-/// Rounded to a whole number, |x| < 2^22.
-DLCORE_INLINE f32v round_small(f32v x) { return (x + 0x1.8p23f) - 0x1.8p23f; }
-
-/// exp(hi + lo) for |hi| < 2^15 and |lo| < 0.04. With kSign = -1 n has the other sign: exp = (1 + t) / 2^n.
-template <int kSign = 1>
-DLCORE_INLINE ExpParts exp_parts(f32v hi, f32v lo) {
-  const f32v n = round_small(hi * (kSign * 0x1.715476p0f));         // log2(e)
-  const f32v exact = fma(n, broadcast(kSign * -0.693359375f), hi);  // ln 2 in two parts: this product has no rounding
-  const f32v rest = fma(n, broadcast(kSign * 2.12194440e-4f), lo);
-  const f32v r = exact + rest;
-  // (e^r - 1 - r) / r^2
-  const f32v q = polynomial(r, 0.49999988, 0.1666644, 0.041669324, 0.008377323, 0.0013796826);
-  return {fma(r * r, q, rest) + exact, n};
+/// x - n * ln 2, ln 2 in two parts: the product with the first has no rounding.
+DLCORE_INLINE f32v minus_ln2(f32v x, f32v n) {
+  return fma(n, broadcast(2.12194440e-4f), fma(n, broadcast(-0.693359375f), x));
+}
+/// exp(r), |r| <= ln 2 / 2.
+DLCORE_INLINE f32v exp_of_rest(f32v r) {
+  return polynomial(r, 1.0, 1.0, 0.49999988, 0.1666644, 0.041669324, 0.008377323, 0.0013796826);
 }
 
 /// p * 2^n, |n| <= 252 and whole.
@@ -83,14 +74,14 @@ DLCORE_INLINE f32v power_of_two(f32v n) {
 
 DLCORE_INLINE f32v vexp(f32v x) {
   x = vmax(broadcast(-105.0f), vmin(broadcast(89.5f), x));  // keeps NaN; beyond lie 0 and infinity
-  const ExpParts e = exp_parts(x, f32v{});
-  return scale_by_power(e.t + 1.0f, e.n);
+  const f32v n = round_scaled(x, 0x1.715476p0f);            // log2(e)
+  return scale_by_power(exp_of_rest(minus_ln2(x, n)), n);
 }
 
 DLCORE_INLINE f32v vexpm1(f32v x) {
   x = vmax(broadcast(-20.0f), vmin(broadcast(88.8f), x));
-  const f32v n = round_small(x * 0x1.715476p0f);
-  const f32v r = fma(n, broadcast(2.12194440e-4f), fma(n, broadcast(-0.693359375f), x));
+  const f32v n = round_scaled(x, 0x1.715476p0f);
+  const f32v r = minus_ln2(x, n);
   const f32v q = polynomial(r, 0.5, 0.16666666, 0.041666098, 0.008333589, 0.0013958026, 0.00019776961);
   const f32v half = bitcast<f32v>((to_i32(n) + 126) << 23);  // 2^n / 2, so that n = 128 does not overflow
   const f32v y = half * (r * r * q) + (half * r + (half - 0.5f));
@@ -101,13 +92,10 @@ DLCORE_INLINE f32v vexpm1(f32v x) {
 
 /// log(1 + f) + n*ln 2 for 1 + f in [sqrt(1/2), sqrt(2)).
 DLCORE_INLINE f32v log_of_parts(f32v f, f32v n) {
-  const f32v z = f * f;
-  // (log(1 + f) - f + f^2/2) / f^3
-  const f32v q =
-      polynomial(f, 0.3333333, -0.2500082, 0.20001227, -0.16623357, 0.14201757, -0.13160183, 0.12761576, -0.07634497);
-  f32v y = fma(n, broadcast(-2.12194440e-4f), f * z * q);
-  y = fma(z, broadcast(-0.5f), y);
-  return fma(n, broadcast(0.693359375f), f + y);
+  // (log(1 + f) - f) / f^2
+  const f32v q = polynomial(f, -0.5, 0.3333333, -0.2500082, 0.20001227, -0.16623357, 0.14201757, -0.13160183,
+                            0.12761576, -0.07634497);
+  return fma(n, broadcast(0.693359375f), fma(n, broadcast(-2.12194440e-4f), fma(f * f, q, f)));
 }
 
 struct LogParts {
@@ -123,6 +111,7 @@ DLCORE_INLINE LogParts log_parts(f32v x) {
 
 /// The logarithm y of x with the special cases put in: zero, negative, infinity, NaN.
 DLCORE_INLINE f32v log_specials(f32v x, f32v y) {
+  if (all_within(x, kSmallestNormal, kLargest)) return y;
   y = x <= kLargest ? y : x;
   const f32v special = x > -kSmallestNormal ? broadcast(-kInf) : broadcast(kNaN);
   return x < kSmallestNormal ? special : y;
@@ -156,31 +145,37 @@ DLCORE_INLINE f32v vlog1p(f32v x) {
 
 // ---- tanh, sigmoid and the activations made of exp
 
-/// 1 / (1 + exp(x)), |x| <= 88. Dividing exp by its power of two first, the sum rounds least where that shows most.
-DLCORE_INLINE f32v one_over_one_plus_exp(f32v x) {
-  const ExpParts e = exp_parts<-1>(x, f32v{});
-  const f32v i = power_of_two(e.n);
-  return i / ((e.t + i) + 1.0f);
+/// exp(-x) = (1 - t) / 2^n with n whole and t in about [-0.42, 0.3]: a sum with it rounds fewer times.
+struct ExpParts {
+  f32v t, n;
+};
+DLCORE_INLINE ExpParts exp_parts(f32v x) {
+  const f32v n = round_scaled(x, 0x1.715476p0f);
+  const f32v r = minus_ln2(x, n);
+  // -(e^-r - 1 + r) / r^2
+  return {fma(r * r, polynomial(r, -0.49999988, 0.1666644, -0.041669324, 0.008377323, -0.0013796826), r), n};
 }
 
-DLCORE_INLINE f32v vtanh(f32v x) {
-  const f32v a = vmin(broadcast(10.0f), vabs(x));
-  const f32v z = a * a;
-  const f32v q = polynomial(z, -0.33333284, 0.13331491, -0.053743497, 0.020650584, -0.005717042);
-  const f32v large = fma(broadcast(-2.0f), one_over_one_plus_exp(a + a), broadcast(1.0f));
-  return copysign(a < 0.625f ? fma(a * z, q, a) : large, x);
+/// The function of a = |x|, bounded, with the sign of x. Pieces are numbers of the same exponent and two more leading
+/// bits, and all numbers below 0.15625.
+DLCORE_INLINE f32v odd_piecewise(const PiecewiseTable& table, f32v a, f32v x) {
+  const u32v index = bitcast<u32v>(vmax(a, broadcast(0.125f))) >> 21;
+  return copysign(piecewise<5>(table, index, a), x);
 }
+
+DLCORE_INLINE f32v vtanh(f32v x) { return odd_piecewise(kTanh, vmin(broadcast(9.5f), vabs(x)), x); }
 
 DLCORE_INLINE f32v vsigmoid(f32v x) {
-  x = vmax(broadcast(-88.0f), vmin(broadcast(88.0f), x));
-  return one_over_one_plus_exp(-x);
+  const ExpParts e = exp_parts(vmax(broadcast(-88.0f), vmin(broadcast(88.0f), x)));
+  const f32v power = power_of_two(e.n);
+  return power / ((power - e.t) + 1.0f);
 }
 
 /// x * sigmoid(w) for w in [-120, 30]. The power of two is multiplied last: it may underflow where the product does
 /// not.
 DLCORE_INLINE f32v times_sigmoid(f32v x, f32v w) {
-  const ExpParts e = exp_parts<-1>(-w, f32v{});
-  const f32v sum = (e.t + power_of_two(vmax(broadcast(-127.0f), e.n))) + 1.0f;
+  const ExpParts e = exp_parts(w);
+  const f32v sum = (power_of_two(vmax(broadcast(-127.0f), e.n)) - e.t) + 1.0f;
   return scale_by_power(x / sum, e.n);
 }
 /// Beyond the bounds below, here and in vgelu_tanh, the result is zero and the sigmoid is one.
@@ -193,29 +188,27 @@ DLCORE_INLINE f32v vsoftplus(f32v x) { return vmax(f32v{}, x) + vlog1p(vexp(-vab
 
 // ---- erf and gelu
 
-DLCORE_INLINE f32v verf(f32v x) {
-  const f32v a = vmin(broadcast(4.0f), vabs(x));
-  const f32v small =
-      polynomial(a * a, 0.12837917, -0.37612635, 0.11283694, -0.02685927, 0.0052006342, -0.0008137438, 0.00008345227);
-  const f32v log_erfc = polynomial(a, 0.00017468412, -1.1295149, -0.6333469, -0.108280085, 0.025119424, -0.004171062,
-                                   0.00043446236, -0.000021095027);
-  const ExpParts e = exp_parts(log_erfc, f32v{});
-  const f32v power = power_of_two(e.n);
-  return copysign(a < 0.92f ? fma(a, small, a) : fma(-power, e.t, 1.0f - power), x);
+DLCORE_INLINE f32v verf(f32v x) { return odd_piecewise(kErf, vmin(broadcast(3.99f), vabs(x)), x); }
+
+/// a * Phi(-a) = exp(-a^2/2) * g(1/a^2) for a in [5.9, 13.5], beyond which it is zero; a^2 is taken exactly, in two
+/// parts.
+DLCORE_INLINE f32v gelu_far_tail(f32v a) {
+  const f32v high = bitcast<f32v>(bitcast<u32v>(a) & 0xfffff000u);
+  const f32v x = -0.5f * high * high;
+  const f32v n = round_scaled(x, 0x1.715476p0f);
+  const f32v r = minus_ln2(x, n) - 0.5f * (a - high) * (a + high);
+  const f32v g = polynomial(1.0f / (a * a), 0.398942143, -0.398890465, 1.18905103, -5.42816353, 21.6490097);
+  return scale_by_power(exp_of_rest(r) * g, n);
 }
 
-/// x * Phi(x). With a = |x| the tail is a * Phi(-a) = a * exp(-a^2/2) * g(a); a^2 is taken exactly, in two parts.
+/// x * Phi(x) = max(x, 0) - a * Phi(-a), a = |x|.
 DLCORE_INLINE f32v vgelu(f32v x) {
-  const f32v a = vmin(broadcast(13.5f), vabs(x));
-  const f32v s = a / (a + 2.0f);
-  // g(a) * (a + 2) = 1 + s * h(s)
-  const f32v h = polynomial(s, -0.59576404, -0.19174713, 0.088349074, 0.07874736, 0.17140286, -0.37996823, 0.63531315,
-                            -0.7145433, 0.3788363, -0.07166117);
-  const f32v high = bitcast<f32v>(bitcast<u32v>(a) & 0xfffff000u);
-  const ExpParts e = exp_parts(-0.5f * high * high, -0.5f * (a - high) * (a + high));
-  const f32v sg = fma(s * s, h, s);
-  const f32v tail = scale_by_power(fma(sg, e.t, sg), e.n);
-  return x < 0.0f ? -tail : x - tail;
+  constexpr float kTable = 5.9f;
+  const f32v a = vmin(broadcast(kTable), vabs(x));
+  const u32v index = bitcast<u32v>(fma(a, broadcast(16.0f / 3), broadcast(0x1.8p23f)));
+  const f32v y = vmax(f32v{}, x) - piecewise<6>(kGeluTail, index, a);
+  if (all_within(x, -kTable, kInf)) return y;
+  return x < -kTable ? -gelu_far_tail(vmin(broadcast(13.5f), -x)) : y;
 }
 
 /// x * sigmoid(2u) = x/2 * (1 + tanh(u)), u = sqrt(2/pi) * (x + 0.044715 x^3).
@@ -226,23 +219,31 @@ DLCORE_INLINE f32v vgelu_tanh(f32v x) {
 
 // ---- sin and cos: in double, for both types
 
-/// sin(x + quarter_turns * pi/2). Beyond 2^20 the reduction needs more bits than are kept here: the C library does it.
-DLCORE_INLINE f64v sin_shifted(f64v x, std::int64_t quarter_turns) {
-  const f64v shifted = x * 0x1.45f306dc9c883p-1 + 0x1.8p52;  // 2/pi
-  const f64v n = shifted - 0x1.8p52;
-  const i64v quadrant = bitcast<i64v>(shifted) + quarter_turns;
-  // pi/2 in three parts; products of n with the first two are exact.
-  const f64v r = ((x - n * 0x1.921fb544p0) - n * 0x1.0b4611a6p-34) - n * 0x1.3198a2e037073p-69;
+/// sin(x), or cos(x) = sin(x + pi/2), |x| <= 2^20; coefficients of (sin(r) - r) / r^3 in r^2, |r| <= pi/2. Beyond that
+/// the reduction needs more bits than are kept here: the C library does it.
+template <bool kCos, class... Coefficients>
+DLCORE_INLINE f64v sin_or_cos(f64v x, Coefficients... coefficients) {
+  const f64v per_pi = f64v{} + 0x1.45f306dc9c883p-2, half = f64v{} + 0.5, magic = f64v{} + 0x1.8p52;
+  const f64v shifted = kCos ? fma(x, per_pi, half) + magic : fma(x, per_pi, magic);
+  const f64v n = shifted - magic - (kCos ? 0.5 : 0.0);
+  // pi in three parts; products of n with the first two are exact.
+  f64v r = fma(n, f64v{} - 0x1.921fb544p+1, x);
+  r = fma(n, f64v{} - 0x1.0b4611a6p-33, r);
+  r = fma(n, f64v{} - 0x1.3198a2e037073p-68, r);
   const f64v z = r * r;
-  const f64v sine = r + r * z *
-                            polynomial(z, -1. / 6, 1. / 120, -1. / 5040, 1. / 362880, -1. / 39916800, 1. / 6227020800.,
-                                       -1. / 1307674368000., 1. / 355687428096000.);
-  const f64v cosine = 1.0 - z * 0.5 +
-                      z * z *
-                          polynomial(z, 1. / 24, -1. / 720, 1. / 40320, -1. / 3628800, 1. / 479001600,
-                                     -1. / 87178291200., 1. / 20922789888000.);
-  const f64v y = (quadrant & 1) != 0 ? cosine : sine;
-  return (quadrant & 2) != 0 ? -y : y;
+  const f64v y = fma(r * z, polynomial(z, coefficients...), r);
+  return bitcast<f64v>(bitcast<u64v>(y) ^ (bitcast<u64v>(shifted) << 63));  // odd n: the other sign
+}
+template <bool kCos>
+DLCORE_INLINE f64v sin_or_cos_f64(f64v x) {
+  return sin_or_cos<kCos>(x, -1. / 6, 1. / 120, -1. / 5040, 1. / 362880, -1. / 39916800, 1. / 6227020800.,
+                          -1. / 1307674368000., 1. / 355687428096000., -1. / 121645100408832000.,
+                          1. / 51090942171709440000., -1. / 25852016738884976640000.);
+}
+template <bool kCos>
+DLCORE_INLINE f64v sin_or_cos_f32(f64v x) {
+  return sin_or_cos<kCos>(x, -0.16666666624863966, 0.008333331067332117, -0.00019840863775510325, 2.752518891217283e-06,
+                          -2.3885863185794942e-08);
 }
 
 DLCORE_INLINE bool any_beyond(f64v x, double limit) {
@@ -252,29 +253,22 @@ DLCORE_INLINE bool any_beyond(f64v x, double limit) {
 }
 DLCORE_INLINE f64v vsin(f64v x) {
   if (any_beyond(x, 0x1p20)) return each_lane(x, [](double v) { return __builtin_sin(v); });
-  return sin_shifted(x, 0);
+  return sin_or_cos_f64<false>(x);
 }
 DLCORE_INLINE f64v vcos(f64v x) {
   if (any_beyond(x, 0x1p20)) return each_lane(x, [](double v) { return __builtin_cos(v); });
-  return sin_shifted(x, 1);
+  return sin_or_cos_f64<true>(x);
 }
 
-/// f in double on both halves of x.
-template <class F>
-DLCORE_INLINE f32v in_double(f32v x, F f) {
-  f32half halves[2];
-  __builtin_memcpy(halves, &x, sizeof(x));
-  for (f32half& half : halves) half = __builtin_convertvector(f(__builtin_convertvector(half, f64v)), f32half);
-  __builtin_memcpy(&x, halves, sizeof(x));
-  return x;
-}
 DLCORE_INLINE f32v vsin(f32v x) {
-  return in_double(
-      x, [](f64v v) __attribute__((always_inline)) { return vsin(v); });
+  if (!all_within(x, -0x1p20f, 0x1p20f))
+    return each_lane(x, [](float v) { return static_cast<float>(__builtin_sin(static_cast<double>(v))); });
+  return to_f32(sin_or_cos_f32<false>(low_to_f64(x)), sin_or_cos_f32<false>(high_to_f64(x)));
 }
 DLCORE_INLINE f32v vcos(f32v x) {
-  return in_double(
-      x, [](f64v v) __attribute__((always_inline)) { return vcos(v); });
+  if (!all_within(x, -0x1p20f, 0x1p20f))
+    return each_lane(x, [](float v) { return static_cast<float>(__builtin_cos(static_cast<double>(v))); });
+  return to_f32(sin_or_cos_f32<true>(low_to_f64(x)), sin_or_cos_f32<true>(high_to_f64(x)));
 }
 
 // ---- pow: in double, so that |y log2(x)| of up to 150 leaves enough bits for float
@@ -299,16 +293,9 @@ DLCORE_INLINE f64v power_of_magnitude(f64v a, f64v y) {
 }
 
 DLCORE_INLINE f32v vpow(f32v x, f32v y) {
+  if (all_within(y, 2, 2)) return x * x;
   const f32v a = vabs(x);
-  f32half bases[2], exponents[2];
-  __builtin_memcpy(bases, &a, sizeof(a));
-  __builtin_memcpy(exponents, &y, sizeof(y));
-  for (int i = 0; i < 2; ++i)
-    bases[i] = __builtin_convertvector(
-        power_of_magnitude(__builtin_convertvector(bases[i], f64v), __builtin_convertvector(exponents[i], f64v)),
-        f32half);
-  f32v r;
-  __builtin_memcpy(&r, bases, sizeof(r));
+  f32v r = to_f32(power_of_magnitude(low_to_f64(a), low_to_f64(y)), power_of_magnitude(high_to_f64(a), high_to_f64(y)));
   const i32v near = to_i32(vmax(broadcast(-0x1p30f), vmin(broadcast(0x1p30f), y)));
   const auto whole = (to_f32(near) == y) | (vabs(y) >= 0x1p23f);
   const u32v odd = bitcast<u32v>(whole & (vabs(y) < 0x1p24f) & ((near & 1) != 0));

@@ -70,9 +70,9 @@ void select_tile(void* y, const void* a, const void* b, const void* c, std::int6
   }
 }
 
-/// Loops over vectors, for float and double.
+/// Loops over vectors, for float and double. All of f is inlined: its constants and tables stay in registers.
 template <class T, class F>
-void vmap1(void* y, const void* a, const void*, const void*, std::int64_t n, double immediate) {
+[[gnu::flatten]] void vmap1(void* y, const void* a, const void*, const void*, std::int64_t n, double immediate) {
   constexpr int lanes = kLanes<T>;
   T* out = static_cast<T*>(y);
   const T* x = static_cast<const T*>(a);
@@ -83,7 +83,7 @@ void vmap1(void* y, const void* a, const void*, const void*, std::int64_t n, dou
   if (rest > 0) store_partial(out + i, F{}(load_partial(x + i, rest), constant), rest);
 }
 template <class T, class F>
-void vmap2(void* y, const void* a, const void* b, const void*, std::int64_t n, double) {
+[[gnu::flatten]] void vmap2(void* y, const void* a, const void* b, const void*, std::int64_t n, double) {
   constexpr int lanes = kLanes<T>;
   T* out = static_cast<T*>(y);
   const T *p = static_cast<const T*>(a), *q = static_cast<const T*>(b);

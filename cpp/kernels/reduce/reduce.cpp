@@ -84,6 +84,64 @@ void Reduction::run_level(const Level& level, ReduceOp op, const std::byte* x, c
   });
 }
 
+CenteredReduction::CenteredReduction(ReduceOp op, DType dtype, std::int64_t outer, std::int64_t reduce,
+                                     std::int64_t inner)
+    : op_(op),
+      center_op_(op == ReduceOp::SumSquare ? ReduceOp::Sum : ReduceOp::Max),
+      dtype_(dtype),
+      outer_(outer),
+      reduce_(reduce),
+      inner_(inner),
+      centers_(center_op_, dtype, outer, reduce, inner),
+      sums_(op, dtype, outer, reduce, inner) {}
+
+std::size_t CenteredReduction::scratch_bytes() const {
+  return static_cast<std::size_t>(outer_ * inner_) * size_of(dtype_) + sums_.scratch_bytes();
+}
+
+void CenteredReduction::finish_centers(void* center, std::int64_t n) const {
+  const int d = static_cast<int>(dtype_);
+  if (op_ == ReduceOp::SumSquare)
+    reduce_kernels().divide[d](center, n, static_cast<double>(reduce_));
+  else
+    reduce_kernels().make_finite[d](center, n);
+}
+
+void CenteredReduction::finish(void* y, const void* center, std::int64_t n) const {
+  const int d = static_cast<int>(dtype_);
+  if (op_ == ReduceOp::SumSquare)
+    reduce_kernels().divide[d](y, n, static_cast<double>(reduce_));
+  else
+    reduce_kernels().add_log[d](y, center, n);
+}
+
+void CenteredReduction::run(const void* x, void* y, void* scratch) const {
+  std::byte *center = static_cast<std::byte*>(scratch), *out = static_cast<std::byte*>(y);
+  const std::int64_t bytes = static_cast<std::int64_t>(size_of(dtype_)), count = outer_ * inner_;
+  if (inner_ == 1 && reduce_ <= kRowPiece) {  // all passes over a few rows, while they are in the cache
+    const int d = static_cast<int>(dtype_);
+    const auto center_rows = reduce_kernels().rows[static_cast<int>(center_op_)][d];
+    const auto sum_rows = reduce_kernels().rows[static_cast<int>(op_)][d];
+    const std::int64_t rows_at_once = std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, reduce_));
+    const double cost = kCost * (op_ == ReduceOp::SumExp ? 4 : 2) * static_cast<double>(outer_ * reduce_);
+    parallel_for(pieces_of(outer_, rows_at_once), cost, [&](std::int64_t chunk) {
+      const std::int64_t first = chunk * rows_at_once, rows = std::min(rows_at_once, outer_ - first);
+      const std::byte* from = static_cast<const std::byte*>(x) + first * reduce_ * bytes;
+      std::byte *own_center = center + first * bytes, *to = out + first * bytes;
+      center_rows(own_center, from, rows, reduce_, reduce_, nullptr);
+      finish_centers(own_center, rows);
+      sum_rows(to, from, rows, reduce_, reduce_, own_center);
+      finish(to, own_center, rows);
+    });
+    return;
+  }
+  std::byte* partials = center + count * bytes;
+  centers_.run(x, nullptr, center, partials);
+  finish_centers(center, count);
+  sums_.run(x, center, y, partials);
+  finish(y, center, count);
+}
+
 void arg_reduce(bool smallest, DType dtype, std::int64_t outer, std::int64_t reduce, std::int64_t inner, const void* x,
                 std::int32_t* y) {
   const std::byte* from = static_cast<const std::byte*>(x);

@@ -73,6 +73,24 @@ class Reduction {
   std::size_t scratch_bytes_ = 0;
 };
 
+/// logsumexp (SumExp): the maximum + log(sum exp(x - maximum)). Variance (SumSquare): the mean of (x - mean)^2.
+class CenteredReduction {
+ public:
+  CenteredReduction(ReduceOp op, DType dtype, std::int64_t outer, std::int64_t reduce, std::int64_t inner);
+  std::size_t scratch_bytes() const;
+  /// x [outer, reduce, inner], y [outer, inner], overwritten.
+  void run(const void* x, void* y, void* scratch) const;
+
+ private:
+  void finish_centers(void* center, std::int64_t n) const;
+  void finish(void* y, const void* center, std::int64_t n) const;
+
+  ReduceOp op_, center_op_;
+  DType dtype_;
+  std::int64_t outer_, reduce_, inner_;
+  Reduction centers_, sums_;
+};
+
 /// y[outer, inner] = first index along the reduced axis of the largest (or smallest) element.
 void arg_reduce(bool smallest, DType dtype, std::int64_t outer, std::int64_t reduce, std::int64_t inner, const void* x,
                 std::int32_t* y);

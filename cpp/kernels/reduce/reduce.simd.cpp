@@ -33,7 +33,6 @@ struct Wrapping<T, false> {
 template <class T>
 struct Sum {
   static constexpr T neutral = 0;
-  static constexpr bool costly = false;  // map: worth a vector for a few elements
   template <class V>
   static DLCORE_INLINE V map(V x, V) {
     return x;
@@ -70,7 +69,10 @@ struct Max : Sum<T> {
   static constexpr T neutral = lowest<T>();
   template <class V>
   static DLCORE_INLINE V combine(V a, V b) {
-    return ((a > b) | (a != a)) ? a : b;
+    if constexpr (std::is_same_v<V, f32v>)
+      return a == a ? vmax(a, b) : a;
+    else
+      return ((a > b) | (a != a)) ? a : b;
   }
 };
 template <class T>
@@ -78,12 +80,14 @@ struct Min : Sum<T> {
   static constexpr T neutral = highest<T>();
   template <class V>
   static DLCORE_INLINE V combine(V a, V b) {
-    return ((a < b) | (a != a)) ? a : b;
+    if constexpr (std::is_same_v<V, f32v>)
+      return a == a ? vmin(a, b) : a;
+    else
+      return ((a < b) | (a != a)) ? a : b;
   }
 };
 template <class T>
 struct SumExp : Sum<T> {
-  static constexpr bool costly = true;
   template <class V>
   static DLCORE_INLINE V map(V x, V center) {
     if constexpr (std::is_same_v<V, T>)
@@ -139,44 +143,82 @@ DLCORE_INLINE wide<T> map_partial(const T* x, int n, wide<T> center) {
 constexpr int kAccumulators = 8;
 constexpr int kBlockSteps = 32;  // additions to one accumulator before it is added to the total
 
-/// One row: eight accumulators over a block, folded into a total of one vector; then the tail, then its lanes.
+/// One row, n >= lanes unless T is a float, as one vector yet to be folded: eight accumulators over a block, folded
+/// into a total, then the vectors that are left, then the tail of a row of floats.
 template <class T, class Op>
-DLCORE_INLINE T reduce_row(const T* x, std::int64_t n, T center) {
+DLCORE_INLINE wide<T> reduce_lanes(const T* x, std::int64_t n, T center) {
   using V = wide<T>;
   constexpr std::int64_t lanes = DLCORE_SIMD_BYTES / sizeof(T), step = kAccumulators * lanes;
+  const V centers = fill_wide<T>(center);
+  if constexpr (std::is_floating_point_v<T>)
+    if (n <= lanes) return map_partial<T, Op>(x, static_cast<int>(n), centers);
+  V total = fill_wide<T>(Op::neutral);
+  std::int64_t i = 0;
+  while (i + step <= n) {
+    V sums[kAccumulators];
+    for (V& sum : sums) sum = fill_wide<T>(Op::neutral);
+    for (int s = 0; s < kBlockSteps && i + step <= n; ++s, i += step)
+      for (int a = 0; a < kAccumulators; ++a)
+        sums[a] = Op::combine(sums[a], Op::map(load_wide(x + i + a * lanes), centers));
+    for (int width = kAccumulators / 2; width > 0; width /= 2)
+      for (int a = 0; a < width; ++a) sums[a] = Op::combine(sums[a], sums[a + width]);
+    total = Op::combine(total, sums[0]);
+  }
+  for (; i + lanes <= n; i += lanes) total = Op::combine(total, Op::map(load_wide(x + i), centers));
+  if constexpr (std::is_floating_point_v<T>)
+    if (i < n) total = Op::combine(total, map_partial<T, Op>(x + i, static_cast<int>(n - i), centers));
+  return total;
+}
+
+template <class T, class Op>
+DLCORE_INLINE T reduce_row(const T* x, std::int64_t n, T center) {
+  constexpr std::int64_t lanes = DLCORE_SIMD_BYTES / sizeof(T);
+  if constexpr (std::is_floating_point_v<T>) return fold<T, Op>(reduce_lanes<T, Op>(x, n, center));
   T result = Op::neutral;
   std::int64_t i = 0;
-  if (n >= lanes || Op::costly) {
-    const V centers = fill_wide<T>(center);
-    V total = fill_wide<T>(Op::neutral);
-    while (i + step <= n) {
-      V sums[kAccumulators];
-      for (V& sum : sums) sum = fill_wide<T>(Op::neutral);
-      for (int s = 0; s < kBlockSteps && i + step <= n; ++s, i += step)
-        for (int a = 0; a < kAccumulators; ++a)
-          sums[a] = Op::combine(sums[a], Op::map(load_wide(x + i + a * lanes), centers));
-      for (int width = kAccumulators / 2; width > 0; width /= 2)
-        for (int a = 0; a < width; ++a) sums[a] = Op::combine(sums[a], sums[a + width]);
-      total = Op::combine(total, sums[0]);
-    }
-    for (; i + lanes <= n; i += lanes) total = Op::combine(total, Op::map(load_wide(x + i), centers));
-    if constexpr (std::is_floating_point_v<T>) {
-      if (i < n) total = Op::combine(total, map_partial<T, Op>(x + i, static_cast<int>(n - i), centers));
-      i = n;
-    }
-    result = fold<T, Op>(total);
+  if (n >= lanes) {
+    result = fold<T, Op>(reduce_lanes<T, Op>(x, n, center));
+    i = n / lanes * lanes;
   }
   for (; i < n; ++i) result = Op::combine(result, Op::map(x[i], center));
   return result;
 }
 
+/// Asks for the memory some short rows ahead: the processor's own prefetching loses track of them.
+DLCORE_INLINE void prefetch_ahead(const void* p, std::int64_t bytes) {
+  constexpr std::int64_t kAhead = 4096, kLine = 64;
+  if (bytes > 2 * kAhead) return;
+  for (std::int64_t at = kAhead; at < kAhead + bytes; at += kLine) __builtin_prefetch(static_cast<const char*>(p) + at);
+}
+
+/// Rows of floats by the square: transposed, their vectors fold into one, in the order of fold().
 template <class T, class Op>
 void reduce_rows(void* y, const void* x, std::int64_t rows, std::int64_t n, std::int64_t row_stride,
                  const void* center) {
   T* out = static_cast<T*>(y);
   const T *in = static_cast<const T*>(x), *centers = static_cast<const T*>(center);
-  for (std::int64_t r = 0; r < rows; ++r)
-    out[r] = reduce_row<T, Op>(in + r * row_stride, n, centers ? centers[r] : T{});
+  std::int64_t r = 0;
+  if constexpr (std::is_floating_point_v<T>) {
+    constexpr int lanes = kLanes<T>;
+    for (; r + lanes <= rows; r += lanes) {
+      vec<T> square[lanes];
+      prefetch_ahead(in + r * row_stride, lanes * n * static_cast<std::int64_t>(sizeof(T)));
+      const auto row = [=](int i) { return in + (r + i) * row_stride; };
+      const auto center_of = [=](int i) { return centers ? centers[r + i] : T{}; };
+      if (n <= lanes) {
+#pragma GCC unroll 16
+        for (int i = 0; i < lanes; ++i)
+          square[i] = map_partial<T, Op>(row(i), static_cast<int>(n), fill_wide<T>(center_of(i)));
+      } else {
+        for (int i = 0; i < lanes; ++i) square[i] = reduce_lanes<T, Op>(row(i), n, center_of(i));
+      }
+      transpose<T>(square);
+      for (int width = lanes / 2; width > 0; width /= 2)
+        for (int i = 0; i < width; ++i) square[i] = Op::combine(square[i], square[i + width]);
+      store(out + r, square[0]);
+    }
+  }
+  for (; r < rows; ++r) out[r] = reduce_row<T, Op>(in + r * row_stride, n, centers ? centers[r] : T{});
 }
 
 /// out[c] = combine(out[c], x[0..4, c]), four rows as a tree.
@@ -205,9 +247,21 @@ void reduce_columns(void* y, const void* x, std::int64_t rows, std::int64_t colu
                     const void* center) {
   T* out = static_cast<T*>(y);
   const T *in = static_cast<const T*>(x), *centers = static_cast<const T*>(center);
-  for (std::int64_t c = 0; c < columns; ++c) out[c] = Op::neutral;
+  constexpr std::int64_t lanes = DLCORE_SIMD_BYTES / sizeof(T), narrow = 4 * lanes;
   std::int64_t r = 0;
-  for (; r + 4 <= rows; r += 4) combine_four_rows<T, Op>(out, in + r * row_stride, columns, row_stride, centers);
+  if (columns < narrow && columns % lanes != 0 && row_stride == columns && rows >= 4 * lanes && !center) {
+    // So many rows side by side that they fill vectors; their results are as many rows.
+    T wide_rows[lanes * narrow];
+    reduce_columns<T, Op>(wide_rows, x, rows / lanes, lanes * columns, lanes * columns, nullptr);
+    reduce_columns<T, Op>(y, wide_rows, lanes, columns, columns, nullptr);
+    r = rows / lanes * lanes;
+  } else {
+    for (std::int64_t c = 0; c < columns; ++c) out[c] = Op::neutral;
+  }
+  for (; r + 4 <= rows; r += 4) {
+    if (row_stride == columns) prefetch_ahead(in + r * columns, 4 * columns * static_cast<std::int64_t>(sizeof(T)));
+    combine_four_rows<T, Op>(out, in + r * row_stride, columns, row_stride, centers);
+  }
   for (; r < rows; ++r)
     for (std::int64_t c = 0; c < columns; ++c)
       out[c] = Op::combine(out[c], Op::map(in[r * row_stride + c], centers ? centers[c] : T{}));

@@ -50,6 +50,8 @@ class Simplifier {
       const int number = rewriter_.constant(Tensor::scalar(spec(node.out[0]).dtype, node.attrs.number("value", 0)));
       node = {&primitive("broadcast_to"), {number}, node.out, {{"shape", list_of(shape)}}};
     }
+    if (is(node, "pow") && spec(node.in[0]) == spec(node.out[0]) && is_number(node.in[1], 2))
+      node = {&primitive("square"), {node.in[0]}, node.out, {}};
     if (reduces_nothing(node)) node = {&primitive("reshape"), {node.in[0]}, node.out, {{"shape", list_of(shape)}}};
     // A reshape of a reshape needs only the last shape.
     if (is(node, "reshape")) {
@@ -90,7 +92,7 @@ class Simplifier {
                  is(node, "sum_like") || is(node, "stop_gradient")))
       return node.in[0];
     if (same && is(node, "transpose") && is_sorted(node.attrs.integers("permutation", {}))) return node.in[0];
-    if (same && (is(node, "mul") || is(node, "div")) && is_number(node.in[1], 1)) return node.in[0];
+    if (same && (is(node, "mul") || is(node, "div") || is(node, "pow")) && is_number(node.in[1], 1)) return node.in[0];
     if (same && (is(node, "add") || is(node, "sub")) && is_number(node.in[1], 0)) return node.in[0];
     const bool second = node.in.size() == 2 && spec(node.in[1]) == spec(node.out[0]);
     if (second && is(node, "mul") && is_number(node.in[0], 1)) return node.in[1];
