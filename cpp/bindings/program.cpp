@@ -33,8 +33,10 @@ py::object kept_rows_of(const py::array& array) {
 
 std::vector<Rows> all_rows(const py::sequence& arrays, bool writable) {
   std::vector<Rows> rows;
+  rows.reserve(arrays.size());
   for (const py::handle& array : arrays)
-    rows.push_back(py::isinstance<Rows>(array) ? array.cast<Rows>() : rows_of(array.cast<py::array>(), writable));
+    rows.push_back(py::isinstance<py::array>(array) ? rows_of(py::reinterpret_borrow<py::array>(array), writable)
+                                                    : array.cast<Rows>());
   return rows;
 }
 
@@ -63,9 +65,10 @@ py::list run_batch(Program& program, const py::sequence& arrays) {
       throw value_error("run_batch: the program's input ", i, " is ", inputs[i], "; got an array of ", from[i].rows,
                         " rows.");
   std::vector<Rows> to;
+  to.reserve(program.outputs().size());
   py::list results;
   for (const TensorSpec& spec : program.outputs()) {
-    py::array array(numpy_dtype(spec.dtype), std::vector<py::ssize_t>(spec.shape.begin(), spec.shape.end()));
+    py::array array = empty_array(spec);
     const std::int64_t rows = spec.shape.rank() > 0 ? spec.shape[0] : 0;
     to.push_back(
         {static_cast<std::byte*>(array.mutable_data()), spec.dtype, rows, rows > 0 ? spec.shape.elements() / rows : 0});

@@ -64,13 +64,22 @@ py::dtype numpy_dtype(DType dtype) {
   return py::dtype::from_args(py::module_::import("ml_dtypes").attr("bfloat16"));
 }
 
+// Past py::array's constructor, which makes copies of the shape and of strides that NumPy can find by itself.
+py::array empty_array(const TensorSpec& spec) {
+  const auto& numpy = py::detail::npy_api::get();
+  const py::object array = py::reinterpret_steal<py::object>(
+      numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, numpy_dtype(spec.dtype).release().ptr(), spec.shape.rank(),
+                                  spec.shape.begin(), nullptr, nullptr, 0, nullptr));
+  if (!array) throw py::error_already_set();
+  return py::reinterpret_borrow<py::array>(array);
+}
+
 py::array array_of(const Tensor& tensor) {
   if (tensor.is_symbolic())
     throw type_error("A symbolic ", tensor.spec(),
                      " has no elements while a function is traced. Use dlcore.ops instead of NumPy inside call() and "
                      "train_step().");
-  const Shape& shape = tensor.shape();
-  py::array array(numpy_dtype(tensor.dtype()), std::vector<py::ssize_t>(shape.begin(), shape.end()));
+  py::array array = empty_array(tensor.spec());
   if (tensor.storage()->device()) {
     const py::gil_scoped_release release;  // while the device finishes
     tensor.bytes();
