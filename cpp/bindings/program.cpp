@@ -57,6 +57,20 @@ std::int64_t run_batches(Program& program, const py::sequence& sources, const Or
   return program.run_batches(from, batches, to);
 }
 
+std::vector<Tensor> run(Program& program, const py::sequence& inputs) {
+  const std::vector<TensorSpec>& specs = program.inputs();
+  std::vector<Tensor> tensors;
+  tensors.reserve(inputs.size());
+  for (const py::handle& input : inputs) {
+    const std::size_t i = tensors.size();
+    const auto dtype = i < specs.size() ? std::optional(specs[i].dtype) : std::nullopt;
+    tensors.push_back(py::isinstance<py::array>(input) ? tensor_of(py::reinterpret_borrow<py::array>(input), dtype)
+                                                       : input.cast<Tensor>());
+  }
+  const py::gil_scoped_release release;
+  return program.run(tensors);
+}
+
 py::list run_batch(Program& program, const py::sequence& arrays) {
   const std::vector<Rows> from = all_rows(arrays, false);
   const std::vector<TensorSpec>& inputs = program.inputs();
@@ -95,13 +109,8 @@ void init_program(py::module_& module) {
       .def_property_readonly("inputs", [](const Program& p) { return spec_list(p.inputs()); })
       .def_property_readonly("outputs", [](const Program& p) { return spec_list(p.outputs()); })
       .def_property_readonly("arena_bytes", &Program::arena_bytes)
-      .def(
-          "run",
-          [](Program& program, const std::vector<Tensor>& inputs) {
-            py::gil_scoped_release release;
-            return program.run(inputs);
-          },
-          py::arg("inputs"))
+      .def("run", &run, py::arg("inputs"),
+           "Runs once. inputs: tensors of the inputs' shapes and dtypes, or arrays, of other dtypes too.")
       .def("run_batches", &run_batches, py::arg("sources"), py::arg("order") = py::none(), py::arg("first") = 0,
            py::arg("steps") = 1, py::arg("seconds") = 0.0, py::arg("results") = py::tuple(),
            "Runs step after step over rows of the sources, arrays or Rows. Returns how many steps ran.")

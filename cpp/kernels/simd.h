@@ -266,6 +266,7 @@ DLCORE_INLINE vec<T> gather_lanes(vec<T> a, vec<T> b, std::integer_sequence<int,
 /// Element i of the result is the sum of row i's elements. Steps of a transposition, whose results are added at once.
 template <class T>
 DLCORE_INLINE vec<T> sum_rows(vec<T> (&rows)[kLanes<T>]) {
+  constexpr int kGroups = kLanes<T> / kPerLane<T>;
   using All = std::make_integer_sequence<int, kLanes<T>>;
   int count = kLanes<T>;
 #pragma GCC unroll 2
@@ -277,7 +278,7 @@ DLCORE_INLINE vec<T> sum_rows(vec<T> (&rows)[kLanes<T>]) {
       rows[r] = interleave<T, false>(a, b, All{}) + interleave<T, true>(a, b, All{});
     }
   }
-  if constexpr (kLanes<T> > kPerLane<T>) {
+  if constexpr (kGroups > 1) {
 #pragma GCC unroll 2
     while (count > 1) {
       count /= 2;

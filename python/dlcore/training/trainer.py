@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from dlcore import _core, backend, tree
+from dlcore import backend, tree
 from dlcore.backend.arguments import int_from
 from dlcore.backend.config import limited, max_epochs, max_steps_per_epoch
 from dlcore.backend.keras_tensor import KerasTensor
@@ -654,7 +654,7 @@ class Trainer(StateAsValues):
     def _known_prediction(self, x, batch_size):
         """The program for an array of a single batch like one that was predicted before, else None."""
         programs = self._programs.get("predict")
-        if programs is None or type(x) is not np.ndarray or self.run_eagerly or max_steps_per_epoch() is not None:
+        if programs is None or type(x) is not np.ndarray or self.run_eagerly:
             return None
         step = programs.known(x)
         if step is None or step.rows is None or not x.flags.c_contiguous:
@@ -715,8 +715,7 @@ class Trainer(StateAsValues):
     def _run_for_outputs(self, kind, batch):
         """Output tensors of one run, and their structure."""
         step, arrays = self._step_programs(kind).with_arrays(batch)
-        inputs = [_core.tensor(a, dtype) for a, (_, dtype) in zip(arrays, step.program.inputs)]
-        return step.program.run(inputs), step.structure
+        return step.program.run(arrays), step.structure
 
     # ---- single batches
 
