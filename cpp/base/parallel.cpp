@@ -68,20 +68,19 @@ void set_num_threads(int threads) {
   thread_setting() = threads;
 }
 
-FlushDenormals::FlushDenormals() {
 #if defined(__x86_64__)
-  saved_ = _mm_getcsr();
-  _mm_setcsr(saved_ | 0x8040);  // flush to zero, denormals are zero
-#else
-  saved_ = 0;
-#endif
+// Setting the mode takes far longer than reading it, and one of these often lives inside another.
+constexpr unsigned kFlush = 0x8040;  // flush to zero, denormals are zero
+FlushDenormals::FlushDenormals() : saved_(_mm_getcsr()) {
+  if ((saved_ & kFlush) != kFlush) _mm_setcsr(saved_ | kFlush);
 }
-
 FlushDenormals::~FlushDenormals() {
-#if defined(__x86_64__)
-  _mm_setcsr(saved_);
-#endif
+  if ((saved_ & kFlush) != kFlush) _mm_setcsr(saved_);
 }
+#else
+FlushDenormals::FlushDenormals() : saved_(0) {}
+FlushDenormals::~FlushDenormals() = default;
+#endif
 
 namespace {
 

@@ -32,7 +32,9 @@ Shape shape_of(const py::handle& sizes);
 /// The dtype of an array; a Type error for what dlcore does not store.
 DType dtype_of_array(const py::array& array);
 /// A tensor with a copy of the array's elements, converted to dtype (default: the array's).
-Tensor tensor_of(const py::array& array, const std::optional<std::string>& dtype_name = {});
+Tensor tensor_of(const py::array& array, std::optional<DType> dtype = {});
+/// An array of this dtype and shape, its elements not set yet.
+py::array empty_array(const TensorSpec& spec);
 /// A copy of the tensor as a NumPy array.
 py::array array_of(const Tensor& tensor);
 /// NumPy's dtype object (ml_dtypes for bfloat16).

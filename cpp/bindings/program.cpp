@@ -33,8 +33,10 @@ py::object kept_rows_of(const py::array& array) {
 
 std::vector<Rows> all_rows(const py::sequence& arrays, bool writable) {
   std::vector<Rows> rows;
+  rows.reserve(arrays.size());
   for (const py::handle& array : arrays)
-    rows.push_back(py::isinstance<Rows>(array) ? array.cast<Rows>() : rows_of(array.cast<py::array>(), writable));
+    rows.push_back(py::isinstance<py::array>(array) ? rows_of(py::reinterpret_borrow<py::array>(array), writable)
+                                                    : array.cast<Rows>());
   return rows;
 }
 
@@ -55,6 +57,20 @@ std::int64_t run_batches(Program& program, const py::sequence& sources, const Or
   return program.run_batches(from, batches, to);
 }
 
+std::vector<Tensor> run(Program& program, const py::sequence& inputs) {
+  const std::vector<TensorSpec>& specs = program.inputs();
+  std::vector<Tensor> tensors;
+  tensors.reserve(inputs.size());
+  for (const py::handle& input : inputs) {
+    const std::size_t i = tensors.size();
+    const auto dtype = i < specs.size() ? std::optional(specs[i].dtype) : std::nullopt;
+    tensors.push_back(py::isinstance<py::array>(input) ? tensor_of(py::reinterpret_borrow<py::array>(input), dtype)
+                                                       : input.cast<Tensor>());
+  }
+  const py::gil_scoped_release release;
+  return program.run(tensors);
+}
+
 py::list run_batch(Program& program, const py::sequence& arrays) {
   const std::vector<Rows> from = all_rows(arrays, false);
   const std::vector<TensorSpec>& inputs = program.inputs();
@@ -63,9 +79,10 @@ py::list run_batch(Program& program, const py::sequence& arrays) {
       throw value_error("run_batch: the program's input ", i, " is ", inputs[i], "; got an array of ", from[i].rows,
                         " rows.");
   std::vector<Rows> to;
+  to.reserve(program.outputs().size());
   py::list results;
   for (const TensorSpec& spec : program.outputs()) {
-    py::array array(numpy_dtype(spec.dtype), std::vector<py::ssize_t>(spec.shape.begin(), spec.shape.end()));
+    py::array array = empty_array(spec);
     const std::int64_t rows = spec.shape.rank() > 0 ? spec.shape[0] : 0;
     to.push_back(
         {static_cast<std::byte*>(array.mutable_data()), spec.dtype, rows, rows > 0 ? spec.shape.elements() / rows : 0});
@@ -92,13 +109,8 @@ void init_program(py::module_& module) {
       .def_property_readonly("inputs", [](const Program& p) { return spec_list(p.inputs()); })
       .def_property_readonly("outputs", [](const Program& p) { return spec_list(p.outputs()); })
       .def_property_readonly("arena_bytes", &Program::arena_bytes)
-      .def(
-          "run",
-          [](Program& program, const std::vector<Tensor>& inputs) {
-            py::gil_scoped_release release;
-            return program.run(inputs);
-          },
-          py::arg("inputs"))
+      .def("run", &run, py::arg("inputs"),
+           "Runs once. inputs: tensors of the inputs' shapes and dtypes, or arrays, of other dtypes too.")
       .def("run_batches", &run_batches, py::arg("sources"), py::arg("order") = py::none(), py::arg("first") = 0,
            py::arg("steps") = 1, py::arg("seconds") = 0.0, py::arg("results") = py::tuple(),
            "Runs step after step over rows of the sources, arrays or Rows. Returns how many steps ran.")

@@ -64,13 +64,22 @@ py::dtype numpy_dtype(DType dtype) {
   return py::dtype::from_args(py::module_::import("ml_dtypes").attr("bfloat16"));
 }
 
+// Past py::array's constructor, which makes copies of the shape and of strides that NumPy can find by itself.
+py::array empty_array(const TensorSpec& spec) {
+  const auto& numpy = py::detail::npy_api::get();
+  const py::object array = py::reinterpret_steal<py::object>(
+      numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, numpy_dtype(spec.dtype).release().ptr(), spec.shape.rank(),
+                                  spec.shape.begin(), nullptr, nullptr, 0, nullptr));
+  if (!array) throw py::error_already_set();
+  return py::reinterpret_borrow<py::array>(array);
+}
+
 py::array array_of(const Tensor& tensor) {
   if (tensor.is_symbolic())
     throw type_error("A symbolic ", tensor.spec(),
                      " has no elements while a function is traced. Use dlcore.ops instead of NumPy inside call() and "
                      "train_step().");
-  const Shape& shape = tensor.shape();
-  py::array array(numpy_dtype(tensor.dtype()), std::vector<py::ssize_t>(shape.begin(), shape.end()));
+  py::array array = empty_array(tensor.spec());
   if (tensor.storage()->device()) {
     const py::gil_scoped_release release;  // while the device finishes
     tensor.bytes();
@@ -79,12 +88,12 @@ py::array array_of(const Tensor& tensor) {
   return array;
 }
 
-Tensor tensor_of(const py::array& array, const std::optional<std::string>& dtype_name) {
+Tensor tensor_of(const py::array& array, std::optional<DType> dtype) {
   const DType from = dtype_of_array(array);
   const py::array contiguous = py::array::ensure(array, py::array::c_style);
   Shape shape;
   for (py::ssize_t axis = 0; axis < array.ndim(); ++axis) shape.push_back(array.shape(axis));
-  Tensor tensor = Tensor::empty(dtype_name ? dtype_from_name(*dtype_name) : from, shape);
+  Tensor tensor = Tensor::empty(dtype.value_or(from), shape);
   const Rows all{static_cast<std::byte*>(const_cast<void*>(contiguous.data())), from, 1, shape.elements()};
   gather_rows(all, nullptr, 0, 1, tensor.dtype(), tensor.bytes());
   return tensor;
@@ -127,8 +136,13 @@ void init_tensor(py::module_& module) {
       .def_property_readonly("is_symbolic", &Tensor::is_symbolic)
       .def("numpy", &array_of, "A NumPy array with a copy of the elements.")
       .def("item", [](const Tensor& t) { return array_of(t).attr("item")(); });
-  module.def("tensor", &tensor_of, py::arg("array"), py::arg("dtype") = py::none(),
-             "A tensor with a copy of the array's elements, converted to dtype (default: the array's).");
+  module.def(
+      "tensor",
+      [](const py::array& array, const std::optional<std::string>& dtype) {
+        return tensor_of(array, dtype ? std::optional(dtype_from_name(*dtype)) : std::nullopt);
+      },
+      py::arg("array"), py::arg("dtype") = py::none(),
+      "A tensor with a copy of the array's elements, converted to dtype (default: the array's).");
   module.def(
       "scalar", [](double number, const std::string& dtype) { return Tensor::scalar(dtype_from_name(dtype), number); },
       py::arg("number"), py::arg("dtype"));

@@ -335,6 +335,34 @@ DLCORE_INLINE void transpose_lanes(vec<T>* rows) {
   }
 }
 
+/// Element i of the result is the sum of row i's elements. Steps of a transposition, whose results are added at once.
+template <class T>
+DLCORE_INLINE vec<T> sum_rows(vec<T> (&rows)[kLanes<T>]) {
+  constexpr int kGroups = kLanes<T> / kPerLane<T>;
+  using All = std::make_integer_sequence<int, kLanes<T>>;
+  int count = kLanes<T>;
+#pragma GCC unroll 2
+  for (int half = kPerLane<T> / 2; half > 0; half /= 2) {
+    count /= 2;
+#pragma GCC unroll 8
+    for (int r = 0; r < count; ++r) {
+      const vec<T> a = rows[r / half * 2 * half + r % half], b = rows[r / half * 2 * half + r % half + half];
+      rows[r] = interleave<T, false>(a, b, All{}) + interleave<T, true>(a, b, All{});
+    }
+  }
+  if constexpr (kGroups > 1) {
+#pragma GCC unroll 2
+    while (count > 1) {
+      count /= 2;
+#pragma GCC unroll 2
+      for (int r = 0; r < count; ++r)
+        rows[r] = gather_lanes<T, false>(rows[2 * r], rows[2 * r + 1], All{}) +
+                  gather_lanes<T, true>(rows[2 * r], rows[2 * r + 1], All{});
+    }
+  }
+  return rows[0];
+}
+
 /// A square of lanes x lanes elements: rows become columns.
 template <class T>
 DLCORE_INLINE void transpose(vec<T> (&rows)[kLanes<T>]) {

@@ -83,6 +83,7 @@ void Executor::add_pointer(int value) {
 
 void Executor::find_written() {
   written_.assign(graph_.variables.size(), false);
+  bound_.assign(graph_.variables.size(), nullptr);
   for (const Assignment& assignment : graph_.assignments)
     for (std::size_t i = 0; i < graph_.variables.size(); ++i)
       if (graph_.variables[i] == assignment.variable) written_[i] = true;
@@ -120,16 +121,15 @@ std::byte* Executor::bytes_of(int value, std::span<std::byte* const> in, std::sp
 }
 
 bool Executor::bind_variables() {
-  found_.resize(written_.size());
-  for (std::size_t i = 0; i < found_.size(); ++i) {
+  bool moved = false;
+  for (std::size_t i = 0; i < bound_.size(); ++i) {
     const VariablePtr& variable = graph_.variables[i];
-    found_[i] = written_[i] ? variable->writable(device_) : variable_bytes(variable);
+    std::byte* const found = written_[i] ? variable->writable(device_) : variable_bytes(variable);
+    moved |= found != bound_[i];
+    bound_[i] = found;
   }
-  const bool moved = found_ != bound_;
-  if (moved) {
-    bound_ = found_;
+  if (moved)
     for (const Patch& patch : variable_patches_) table_[patch.slot] = bound_[patch.index];
-  }
   run_settled();
   return moved;
 }

@@ -73,7 +73,7 @@ class Executor {
   std::vector<void*> table_;
   std::vector<Patch> input_patches_, variable_patches_, output_patches_;
   std::vector<bool> written_;                              // per variable: whether a run writes it
-  std::vector<std::byte*> bound_, found_;                  // likewise: where it lies in the table, and was found last
+  std::vector<std::byte*> bound_;                          // likewise: where it lies in the table
   std::vector<std::pair<int, std::uint64_t>> settled_on_;  // variables that settled steps read, their versions then
   std::size_t first_step_ = 0;                             // of each run: those before it are settled
   bool has_settled_ = false;                               // whether those have run

@@ -31,11 +31,10 @@ std::string_view name_of(DType dtype) {
 }
 
 DType dtype_from_name(std::string_view name) {
-  std::string known;
-  for (const DTypeName& entry : kDTypeNames) {
+  for (const DTypeName& entry : kDTypeNames)
     if (entry.name == name) return entry.dtype;
-    known += (known.empty() ? "" : ", ") + std::string(entry.name);
-  }
+  std::string known;
+  for (const DTypeName& entry : kDTypeNames) known += (known.empty() ? "" : ", ") + std::string(entry.name);
   throw type_error("Unknown dtype '", name, "'; expected one of ", known, ".");
 }
 

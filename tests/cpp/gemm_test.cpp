@@ -161,6 +161,18 @@ TYPED_TEST(Gemm, ExactAcrossCacheBlocks) {
       }
 }
 
+// Rows of C that are shorter than a vector, and dense; rows of A and of B^T from shorter than a vector on.
+TYPED_TEST(Gemm, ExactOnNarrowRows) {
+  using T = TypeParam;
+  for (std::int64_t m : {1, 2, 15, 29, 700})
+    for (std::int64_t n : {1, 2, 3, 7, 8, 10, 15, 16, 17})
+      for (std::int64_t k : {1, 2, 8, 15, 16, 17, 63, 64, 65})
+        for (int which = 0; which < 4; ++which) {
+          const Case<T> it(with_transposes(m, n, k, which), integers<T>);
+          it.check({it.bias.data(), Activation::Relu}, 0);
+        }
+}
+
 TYPED_TEST(Gemm, ExactOnTheNamedShapes) {
   using T = TypeParam;
   struct Named {

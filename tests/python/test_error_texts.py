@@ -989,10 +989,10 @@ def test_a_metric_without_return():
 @pytest.mark.parametrize(
     "metric, expected",
     [
-        (lambda: keras.metrics.AUC(name="area"), r'^AUC "area": y_true of shape \(6,\) does not go with y_pred of '),
-        (keras.metrics.Precision, r'^Precision "precision": y_true of shape \(6,\).* One-hot encode integer labels\.$'),
-        (keras.metrics.F1Score, r'^F1Score "f1_score" takes y_true and y_pred of shape \(batch, classes\)'),
-        (keras.metrics.Accuracy, r'^Accuracy "accuracy": equal: shapes \(6,\) and \(6, 3\)'),
+        (lambda: keras.metrics.AUC(name="area"), r'^Metric "area": y_true of shape \(6,\) does not go with y_pred of '),
+        (keras.metrics.Precision, r'^Metric "precision": y_true of shape \(6,\).* One-hot encode integer labels\.$'),
+        (keras.metrics.F1Score, r'^Metric "f1_score": F1Score takes y_true and y_pred of shape \(batch, classes\)'),
+        (keras.metrics.Accuracy, r'^Metric "accuracy": equal: shapes \(6,\) and \(6, 3\)'),
     ],
 )
 def test_metrics_name_themselves(metric, expected):

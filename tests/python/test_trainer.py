@@ -568,6 +568,33 @@ def test_predict_of_one_batch_takes_any_array():
             model.predict(x, batch_size=batch_size, verbose=0)
 
 
+def test_predict_of_a_batch_seen_before_follows_every_change_of_the_model():
+    traces = []
+
+    class Doubled(layers.Layer):
+        def call(self, x):
+            traces.append(x.shape)
+            return 2 * x
+
+    x = np.arange(6, dtype="float32").reshape(3, 2)
+    model = keras.Sequential([keras.Input((2,)), Doubled()])
+    for _ in range(3):
+        np.testing.assert_array_equal(model.predict(x, verbose=0), 2 * x)
+    seen = len(traces)
+    model.predict(x, verbose=0)
+    assert len(traces) == seen
+    model.run_eagerly = True
+    np.testing.assert_array_equal(model.predict(x, verbose=0), 2 * x)
+    assert len(traces) == seen + 1
+    model.run_eagerly = False
+    model.add(Doubled())
+    np.testing.assert_array_equal(model.predict(x, verbose=0), 4 * x)
+    np.testing.assert_array_equal(model.predict(x, batch_size=2, verbose=0), 4 * x)
+    np.testing.assert_array_equal(model.predict(np.repeat(x, 2, 0)[::2], verbose=0), 4 * x)
+    with pytest.raises(ValueError, match="batch_size"):
+        model.predict(x, batch_size=0, verbose=0)
+
+
 def test_xor_as_lists():
     model = keras.Sequential(
         [keras.Input((2,)), layers.Dense(8, activation="tanh"), layers.Dense(1, activation="sigmoid")]

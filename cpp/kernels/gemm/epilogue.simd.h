@@ -30,14 +30,20 @@ DLCORE_INLINE vec<T> activate(vec<T> x, Activation activation) {
   return x;
 }
 
-/// c[count] = act(c + bias).
+/// Dense rows, each shorter than a vector, in whole vectors. The lanes' biases come again after `cols` vectors.
 template <class T>
-void apply_to_column(T* c, std::int64_t count, T bias, Activation activation) {
-  const vec<T> b = broadcast(bias);
-  std::int64_t i = 0;
-  for (; i + kLanes<T> <= count; i += kLanes<T>) store(c + i, activate<T>(load(c + i) + b, activation));
-  if (const int last = static_cast<int>(count - i); last > 0)
-    store_partial(c + i, activate<T>(load_partial(c + i, last) + b, activation), last);
+void apply_to_narrow(T* c, std::int64_t rows, std::int64_t cols, const T* bias, Activation activation) {
+  constexpr int kWidth = kLanes<T>;
+  alignas(64) T biases[kWidth * kWidth] = {};
+  const std::int64_t count = rows * cols, period = cols * kWidth;
+  for (std::int64_t i = 0; bias && i < min_of(count, period); ++i) biases[i] = i < cols ? bias[i] : biases[i - cols];
+  for (std::int64_t i = 0, at = 0; i < count; i += kWidth, at = at + kWidth < period ? at + kWidth : 0) {
+    const int lanes = static_cast<int>(min_of<std::int64_t>(kWidth, count - i));
+    if (lanes == kWidth)
+      store(c + i, activate<T>(load(c + i) + load(biases + at), activation));
+    else
+      store_partial(c + i, activate<T>(load_partial(c + i, lanes) + load(biases + at), activation), lanes);
+  }
 }
 
 /// bias: cols elements, or null.
@@ -45,11 +51,7 @@ template <class T>
 void apply_epilogue(T* c, std::int64_t ldc, std::int64_t rows, std::int64_t cols, const T* bias,
                     Activation activation) {
   if (!bias && activation == Activation::None) return;
-  if (cols == 1 && ldc == 1) return apply_to_column(c, rows, bias ? *bias : T(0), activation);
-  if (activation > Activation::Relu && ldc == cols && rows > 1 && cols < kLanes<T>) {  // narrow rows in whole vectors
-    apply_epilogue(c, ldc, rows, cols, bias, Activation::None);
-    return apply_epilogue(c, rows * cols, 1, rows * cols, static_cast<const T*>(nullptr), activation);
-  }
+  if (ldc == cols && rows > 1 && cols < kLanes<T>) return apply_to_narrow(c, rows, cols, bias, activation);
   for (std::int64_t j = 0; j < cols; j += kLanes<T>) {
     const int lanes = static_cast<int>(min_of<std::int64_t>(kLanes<T>, cols - j));
     if (lanes == kLanes<T>) {

@@ -203,6 +203,13 @@ void lengthen_panels(GemmPlan& plan, std::size_t size, const CacheSizes& caches)
   plan.mc = rows_in_l2(plan, size, caches);
 }
 
+// Rows of C that are narrower than a vector are finished together: as many as half of L1 holds with those of A.
+void gather_narrow_rows(GemmPlan& plan, std::size_t size, const CacheSizes& caches) {
+  if (2 * plan.shape.n >= plan.nr || plan.fetch_ahead) return;
+  const auto l1 = static_cast<std::int64_t>(caches.l1d / size);
+  plan.mc = std::max(plan.mc, even_part(plan.block_m, l1 / 2 / (plan.kc + plan.shape.n), plan.mr));
+}
+
 void choose_cache_blocks(GemmPlan& plan, std::size_t size, const CacheSizes& caches) {
   const GemmShape& s = plan.shape;
   const auto element = static_cast<std::int64_t>(size);
@@ -279,6 +286,7 @@ GemmPlan plan_gemm(const GemmShape& shape, std::size_t element_bytes, Isa isa, c
   choose_register_blocks(plan, size, caches);
   choose_packing(plan, size, caches);
   lengthen_panels(plan, size, caches);
+  gather_narrow_rows(plan, size, caches);
   choose_cache_blocks(plan, size, caches);
   lay_out_scratch(plan, size);
   return plan;

@@ -134,23 +134,40 @@ vec<T> lanes_of_dot(std::int64_t k, const T* a, const T* b) {
   return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
+/// The sums of a[k] times each of `width` rows of b: each row is a stream that the hardware knows how to fetch.
+template <class T>
+vec<T> dots_of_rows(std::int64_t k, const T* a, const T* b, std::int64_t ldb, int width) {
+  alignas(64) T lanes[kLanes<T> * kLanes<T>] = {};
+  for (int i = 0; i < width; ++i) store(lanes + i * kLanes<T>, lanes_of_dot(k, a, b + i * ldb));
+  vec<T> rows[kLanes<T>];
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes<T>; ++i) rows[i] = load(lanes + i * kLanes<T>);
+  return sum_rows<T>(rows);
+}
+/// The same for short rows, side by side.
+template <class T>
+DLCORE_INLINE vec<T> dots_of_short_rows(std::int64_t k, const T* a, const T* b, std::int64_t ldb, int width) {
+  vec<T> rows[kLanes<T>] = {};
+  for (std::int64_t p = 0; p < k; p += kLanes<T>) {
+    const int lanes = static_cast<int>(min_of<std::int64_t>(kLanes<T>, k - p));
+    const vec<T> factor = load_partial(a + p, lanes);
+    const T* row = b + p;
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes<T>; ++i, row += ldb)
+      if (i < width) rows[i] = fma(factor, load_partial(row, lanes), rows[i]);
+  }
+  return sum_rows<T>(rows);
+}
+
 /// The same with the transpose of B: its columns are rows of b, ldb apart. a is dense.
 template <class T>
 void gemv_dots(std::int64_t kc, const T* a, const T* b, std::int64_t ldb, T* c, std::int64_t cols, bool accumulate) {
-  constexpr int kWidth = kLanes<T>;
+  constexpr int kWidth = kLanes<T>, kShort = 4 * kWidth;
   for (std::int64_t j = 0; j < cols; j += kWidth) {
     const int width = static_cast<int>(min_of<std::int64_t>(kWidth, cols - j));
-    alignas(64) T lanes[kWidth * kWidth] = {};
-    for (int i = 0; i < width; ++i) store(lanes + i * kWidth, lanes_of_dot(kc, a, b + (j + i) * ldb));
-    vec<T> square[kWidth];
-#pragma GCC unroll 16
-    for (int i = 0; i < kWidth; ++i) square[i] = load(lanes + i * kWidth);
-    transpose<T>(square);
-#pragma GCC unroll 4
-    for (int step = kWidth / 2; step > 0; step /= 2)
-#pragma GCC unroll 8
-      for (int i = 0; i < step; ++i) square[i] += square[i + step];
-    store_partial(c + j, accumulate ? load_partial(c + j, width) + square[0] : square[0], width);
+    const vec<T> sums = kc < kShort ? dots_of_short_rows<T>(kc, a, b + j * ldb, ldb, width)
+                                    : dots_of_rows<T>(kc, a, b + j * ldb, ldb, width);
+    store_partial(c + j, accumulate ? load_partial(c + j, width) + sums : sums, width);
   }
 }
 

@@ -153,12 +153,14 @@ Tile<T> tile_at(const Product<T>& x, std::int64_t i, std::int64_t j, int cols, S
 }
 
 // Loop ir: rows [i0, i1) of A by columns [j, j + cols) of B, which `b` shows. next_b: the panel read after it, or null.
+// Rows of C that are narrower than a vector are finished together: none is waited for that was just stored in part.
 template <class T>
 void compute_rows(const Product<T>& x, const Part<T>& part, std::int64_t i0, std::int64_t i1, const View<T>& b,
                   std::int64_t j, int cols, std::int64_t p, std::int64_t kc, const T* next_b) {
   alignas(kCacheLine) Sum<T> one_pass[kRounds<T> ? kMr<T> * kNr<T> : 1];
   const int mr = x.plan.mr;
   const std::int64_t tiles = parts(i1 - i0, mr), fetches = kc * (kNr<T> / kFetched<T>);
+  const bool last = p + kc == x.k1, together = !kRounds<T> && cols < kLanes<T> && x.ld_sums == cols;
   for (std::int64_t t = 0; t < tiles; ++t) {
     const std::int64_t i = i0 + t * mr;
     const int rows = static_cast<int>(min_of<std::int64_t>(mr, i1 - i));
@@ -168,8 +170,9 @@ void compute_rows(const Product<T>& x, const Part<T>& part, std::int64_t i0, std
                          next_b ? next_b + min_of(t * fetches / tiles, fetches - kc) * kFetched<T> : nullptr};
     gemm_ukernel<T>(rows, tile.cols, kc, a.data, a.step, a.k_step, b.data, b.k_step, b.panel, tile.sums, tile.ld,
                     x.accumulate || p > x.k0, ahead);
-    if (p + kc == x.k1) finish(x, tile.sums, tile.ld, i, j, rows, cols);
+    if (last && !together) finish(x, tile.sums, tile.ld, i, j, rows, cols);
   }
+  if (last && together) finish(x, x.sums + i0 * cols, cols, i0, j, i1 - i0, cols);
 }
 
 // Rows [i0, i1) and columns [j0, j1) of C, half open.

@@ -51,9 +51,9 @@ class DirectCall:
         )
 
     def _run_as_program(self, x):
-        step = self._step_programs("call").get(x)
-        (_, dtype), *_ = step.program.inputs
-        outputs = step.program.run([_core.tensor(x, dtype) if type(x) is np.ndarray else convert_to_tensor(x, dtype)])
+        programs = self._step_programs("call")
+        step = programs.known(x) or programs.get(x)
+        outputs = step.program.run([x if type(x) is np.ndarray else convert_to_tensor(x, step.program.inputs[0][1])])
         if type(step.structure) is int:
             return outputs[0]
         return tree.map_structure(lambda i: None if i is None else outputs[i], step.structure)

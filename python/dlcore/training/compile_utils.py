@@ -154,7 +154,7 @@ class CompiledMetrics:
             if true[i] is None:
                 continue
             weight = {"sample_weight": weights[i]} if weighted and weights[i] is not None else {}
-            with calling(type(metric).__name__, metric.name):
+            with calling("Metric", metric.name):
                 metric.update_state(true[i], predicted[i], **weight)
 
 

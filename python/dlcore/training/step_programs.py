@@ -26,16 +26,16 @@ class StepProgram:
 
     Args:
         program: what runs.
-        rows: of a batch, where it is known.
         structure: the structure of the step's results, with an index into the outputs as leaves.
         logs: dict of name -> variable that each run leaves the value in (logs that are no metrics).
     """
 
-    def __init__(self, program, rows=None, structure=None, logs=None):
+    def __init__(self, program, structure=None, logs=None):
         self.program = program
         self.outputs = program.outputs
-        # Whether every output has one row for each of the batch's.
-        self.one_row_each = all(shape and shape[0] == rows for shape, _ in self.outputs)
+        # Of each input and output, where all have as many; else None.
+        lengths = {shape[0] if shape else None for shape, _ in (*program.inputs, *self.outputs)}
+        self.rows = lengths.pop() if len(lengths) == 1 else None
         self.structure = structure
         self.logs = logs or {}
 
@@ -92,20 +92,23 @@ class StepPrograms:
 
     def get(self, structure, rows=None, looked_up=()):
         """The program for arrays like these; with rows, for batches of so many of their rows."""
-        if type(structure) is np.ndarray and not looked_up:  # most often, and then in no time
-            shapes = structure.shape if rows is None else structure.shape[1:], structure.dtype
-        else:
-            arrays = (*arrays_of(structure), *looked_up)
-            shapes = tuple((a.shape if rows is None else a.shape[1:], a.dtype) for a in arrays)
-        key = rows, structure_revision(), _core.placement(), shapes
+        self._forget_stale()
+        key = (_core.placement(),)
+        for a in (*arrays_of(structure), *looked_up):
+            key += (a.shape if rows is None else (rows, *a.shape[1:]), a.dtype)
         found = self._programs.get(key)
         if found is None:
-            self._forget_stale()
             found = self._make(structure, rows)
             self._programs[key] = found
             if len(self._programs) > _KEPT:
                 self._programs.popitem(last=False)
         return found
+
+    def known(self, array):
+        """The program for all rows of an array like this, or None where there was none such yet."""
+        if self._revision != structure_revision():
+            return None
+        return self._programs.get((_core.placement(), array.shape, array.dtype))
 
     def _forget_stale(self):
         if self._revision != structure_revision():
@@ -121,7 +124,7 @@ class StepPrograms:
         program = graph.compile(tensors)
         state = sum(math.prod(variable.shape) for variable in graph.assigned_variables())
         _note_allocation(program.arena_bytes + 4 * state)
-        return StepProgram(program, rows, places, variables)
+        return StepProgram(program, places, variables)
 
     def _traced(self, structure, rows, lookups):
         """The graph of the step, its results and the variables of its logs."""

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from dlcore import _core, backend, tree
+from dlcore import backend, tree
 from dlcore.backend.arguments import int_from
 from dlcore.backend.config import limited, max_epochs, max_steps_per_epoch
 from dlcore.backend.keras_tensor import KerasTensor
@@ -28,7 +28,7 @@ from dlcore.training.data import (
 from dlcore.training.gradient_tape import GradientTape
 from dlcore.training.state import StateAsValues
 from dlcore.training.step_programs import ResultsProgram, StepPrograms, input_dtype
-from dlcore.utils.tracebacks import shortening
+from dlcore.utils.tracebacks import shortened, shortening
 
 # Seconds that one call into C++ may take: the progress bar moves, and Ctrl-C is heard, this often.
 _STRETCH = 0.1
@@ -665,7 +665,6 @@ class Trainer(StateAsValues):
         self.stop_training = was_stopped
         return logs
 
-    @shortening
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """The outputs for all rows, as NumPy arrays.
 
@@ -674,10 +673,28 @@ class Trainer(StateAsValues):
             batch_size: rows per step, default 32.
             verbose: 0 silent, 1 progress bar, "auto": a bar when it takes more than a moment.
         """
-        if steps is None and callbacks is None and verbose in (0, "auto") and self._is_one_batch(x, batch_size):
-            step = self._step_programs("predict").get(x, len(x))
-            if step.one_row_each:
-                return _pack(step, step.program.run_batch((x,)))
+        try:
+            if steps is None and callbacks is None and verbose in (0, "auto"):
+                step = self._known_prediction(x, batch_size)
+                if step is not None:
+                    return _pack(step, step.program.run_batch((x,)))
+            return self._predict_source(x, batch_size, verbose, steps, callbacks)
+        except Exception as error:
+            raise shortened(error)  # noqa: B904, the same error
+
+    def _known_prediction(self, x, batch_size):
+        """The program for an array of a single batch like one that was predicted before, else None."""
+        programs = self._programs.get("predict")
+        if programs is None or type(x) is not np.ndarray or self.run_eagerly:
+            return None
+        step = programs.known(x)
+        if step is None or step.rows is None or not x.flags.c_contiguous:
+            return None
+        if batch_size is None:
+            batch_size = 32
+        return step if type(batch_size) is int and 0 < step.rows <= batch_size else None
+
+    def _predict_source(self, x, batch_size, verbose, steps, callbacks):
         _check_counts("predict", 1, steps=steps)
         source = make_source(x, batch_size=batch_size, prepare=self._prepared)
         steps = _within_limit(source, steps)
@@ -689,18 +706,6 @@ class Trainer(StateAsValues):
         callbacks.on_predict_end()
         return outputs
 
-    def _is_one_batch(self, x, batch_size):
-        """Whether x is an array that a program takes as it is, with the rows of one batch."""
-        return (
-            type(x) is np.ndarray
-            and x.dtype != object
-            and self._prepared(x) is x
-            and 0 < len(x) <= (32 if type(batch_size) is not int else batch_size)
-            and (batch_size is None or type(batch_size) is int)
-            and not self.run_eagerly
-            and max_steps_per_epoch() is None
-        )
-
     def _predict_arrays(self, source, verbose):
         """The outputs of all rows, written by the program straight into the result."""
         results, done = None, 0
@@ -710,7 +715,7 @@ class Trainer(StateAsValues):
         while done < total:
             rows, count = (batch, whole - done) if done < whole else (source.rows - whole * batch, 1)
             step = self._step_programs("predict").get(source.structure, rows)
-            if not step.one_row_each:
+            if step.rows is None:
                 return self._predict_stream(source, None)
             if results is None:
                 results = [np.empty((source.rows, *shape[1:]), _numpy_dtype(dtype)) for shape, dtype in step.outputs]
@@ -741,8 +746,7 @@ class Trainer(StateAsValues):
     def _run_for_outputs(self, kind, batch):
         """Output tensors of one run, and their structure."""
         step, arrays = self._step_programs(kind).with_arrays(batch)
-        inputs = [_core.tensor(a, dtype) for a, (_, dtype) in zip(arrays, step.program.inputs)]
-        return step.program.run(inputs), step.structure
+        return step.program.run(arrays), step.structure
 
     # ---- single batches
 

@@ -60,8 +60,6 @@ def naming(error, kind, name, path=None):
     text, path = str(error), path or name
     if f'"{name}"' in text:
         error.args = (text.replace(f'"{name}"', f'"{path}"', 1),)
-    elif text.startswith(f"{kind} "):
-        error.args = (f'{kind} "{path}"{text[len(kind) :]}',)
     elif not text.startswith(f"{name}: ") and not _CALLER.match(text):
         error.args = (f'{kind} "{path}": {text}',)
     return error
