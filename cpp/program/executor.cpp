@@ -42,16 +42,19 @@ Kernel Executor::plan_kernel(const Node& node) const {
   for (int value : node.in) in.push_back(graph_.values[value].spec);
   for (int value : node.out) out.push_back(graph_.values[value].spec);
   Kernel kernel = device_.plan(*node.op, in, out, node.attrs);
-  if (!device_.is_host()) kernel.may_fail = false;  // the steps after it run anyway
+  if (device_.is_host()) kernel.has_guard = true;  // nothing comes behind an error that is thrown
   return kernel;
 }
 
 void Executor::add_step(const Node& node, Kernel kernel, std::size_t scratch_offset) {
-  Step step{&node, std::move(kernel), 0, 0, arena_bytes_ + scratch_offset};
+  Step step{&node, std::move(kernel), 0, 0, arena_bytes_ + scratch_offset, false};
   step.in = table_.size();
   for (int value : node.in) add_pointer(value);
   step.out = table_.size();
-  for (int value : node.out) add_pointer(value);
+  for (int value : node.out) {
+    add_pointer(value);
+    if (plan_.places[value].kind == Place::Variable) step.guarded = true;
+  }
   steps_.push_back(std::move(step));
 }
 
@@ -171,7 +174,7 @@ void Executor::copy_assignments(std::span<std::byte* const> in, std::span<std::b
   const auto target = [&](const Copy& copy) { return variable_bytes(graph_.assignments[copy.index].variable); };
   const auto bytes = [&](const Copy& copy) { return graph_.values[copy.value].spec.bytes(); };
   const auto& copies = plan_.assignment_copies;
-  if (copies.size() == 1) device_.copy(target(copies[0]), bytes_of(copies[0].value, in, out), bytes(copies[0]));
+  if (copies.size() == 1) device_.assign(target(copies[0]), bytes_of(copies[0].value, in, out), bytes(copies[0]));
   if (copies.size() < 2) return;
   std::byte* held = held_->on(device_);
   for (const Copy& copy : copies) {
@@ -180,7 +183,7 @@ void Executor::copy_assignments(std::span<std::byte* const> in, std::span<std::b
   }
   held = held_->on(device_);
   for (const Copy& copy : copies) {
-    device_.copy(target(copy), held, bytes(copy));
+    device_.assign(target(copy), held, bytes(copy));
     held += bytes(copy);
   }
 }

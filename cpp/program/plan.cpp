@@ -125,8 +125,8 @@ class Planner {
     return -1;
   }
 
-  // A new value of a variable is made in the variable's own bytes when nothing reads the old value from then on and no
-  // step fails any more.
+  // A new value of a variable is made in the variable's own bytes when nothing reads the old value from then on, no
+  // step fails any more, and its kernel leaves it alone behind the failure of an earlier run.
   void pin_assignments(MemoryPlan& plan) {
     const int safe = last_to_fail() + 1;
     for (std::size_t a = 0; a < graph_.assignments.size(); ++a) {
@@ -135,8 +135,8 @@ class Planner {
       const int index = static_cast<int>(at - graph_.variables.begin());
       const int old_value = graph_.variable_values[index];
       const int step = free_producer(assignment.value);
-      const bool direct =
-          step >= safe && (last_[find(old_value)] < step ||
+      const bool direct = step >= safe && kernels_[step].has_guard &&
+                          (last_[find(old_value)] < step ||
                            (last_[find(old_value)] == step && may_overwrite(step, assignment.value, old_value)));
       if (direct)
         pinned_[assignment.value] = {Place::Variable, 0, index};

@@ -452,7 +452,7 @@ TEST(Device, SumsOverProcessesBeginEarlyInMessages) {
   for (const Node& node : optimise(*graph, device).nodes) names.push_back(node.op->name);
   EXPECT_EQ(names, (std::vector<std::string>{"cumsum", "all_reduce_start", "cumsum", "all_reduce_start", "cumsum",
                                              "all_reduce_start", "all_reduce_wait", "all_reduce_wait",
-                                             "all_reduce_wait", "add", "sub"}));
+                                             "all_reduce_wait", "sub", "add"}));
   const std::vector<Tensor> inputs{reals({large}, 1), reals({3}, 2)};
   const std::vector<Tensor> expected = Program::compile(*graph)->run(inputs);
   const DeviceScope scope(device);
@@ -528,6 +528,31 @@ TEST(Device, AnIndexOutOfRangeIsReportedWhenTheHostWaits) {
   EXPECT_NE(error_of([&] { rows[0].bytes(); }, ErrorKind::Index).find("4"), std::string::npos);
   error_of([&] { apply("gather", {x, beyond}); }, ErrorKind::Index);  // an eager op waits if it may fail
   EXPECT_EQ(floats(x + 0.0), floats(x));
+}
+
+TEST(Device, AFailedStepAndThoseBehindItChangeNothing) {
+  TestDevice device;
+  const auto after_two_steps = [](Training& training) {
+    training.order.resize(2 * kBatch);
+    training.program->run_batches(training.sources(true), {training.order.data(), 0, 2, 0});
+    return training.result();
+  };
+  Training expected(cpu());
+  const std::vector<float> good = after_two_steps(expected);
+  // The third of five, both where runs are enqueued one by one and where they are replayed.
+  for (bool recorded : {false, true}) {
+    device.can_record = recorded;
+    Training training(device);
+    training.y[training.order[2 * kBatch]] = 3;
+    training.epoch(training.sources(true));
+    const std::string error = error_of([&] { training.loss_sum->value().bytes(); }, ErrorKind::Index);
+    EXPECT_NE(error.find("label 3"), std::string::npos) << error;
+    EXPECT_EQ(training.result(), good);
+    EXPECT_EQ(training.step->value().item(), 2);
+    training.y[training.order[2 * kBatch]] = 0;
+    training.epoch(training.sources(true));
+    EXPECT_EQ(training.step->value().item(), 7);
+  }
 }
 
 TEST(Device, RowsBeyondTheArrayAreAnErrorBeforeAnythingRuns) {
