@@ -1,7 +1,14 @@
 // Convolutions by cuDNN's graphs: NHWC images and filters [Cout, KH, KW, Cin/groups]. The first engine of its
 // heuristics that is deterministic, compiled already, exact where float32 is to be, and fits the workspace.
 #include <cuda_runtime_api.h>
+#include <cudnn.h>
 
+// The frontend asks for the functions of the oldest cuDNN that the plug-in runs with, whichever it is built beside.
+#if CUDNN_VERSION < DLCORE_LEAST_CUDNN
+#error "dlcore's CUDA plug-in needs the headers of cuDNN 9.12 or newer: pip install 'nvidia-cudnn-cu13>=9.12'"
+#endif
+#undef CUDNN_VERSION
+#define CUDNN_VERSION DLCORE_LEAST_CUDNN
 #define CUDNN_FRONTEND_SKIP_JSON_LIB
 #include <cudnn_frontend.h>
 
