@@ -22,6 +22,7 @@ Executor::Executor(const Graph& source, Device& device) : device_(device), graph
   expect_kernels(device_, ops);
   std::vector<Kernel> kernels;
   for (const Node& node : graph_.nodes) kernels.push_back(plan_kernel(node));
+  delay_updates(graph_, kernels);
   plan_ = plan_memory(graph_, kernels, device_.alignment());
   arena_ = std::make_unique<Storage>(plan_.arena_bytes, device_);
   arena_bytes_ = arena_->on(device_);

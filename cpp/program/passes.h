@@ -31,8 +31,7 @@ void fuse_weight_gradients(Graph& graph);
 /// Chains of pointwise nodes become one node each, a single loop over tiles.
 void fuse_pointwise(Graph& graph);
 /// Small pointwise nodes whose results no other node reads, as those of metrics and moving averages, become one node
-/// for each shape, behind all others, where no node fails any more: for devices on which a launch takes longer than
-/// such a node.
+/// for each shape: for devices on which a launch takes longer than such a node.
 void join_small_updates(Graph& graph);
 /// Weights that do not change from run to run are brought apart into the form that kernels read: the filters of
 /// convolutions transformed, where that makes Winograd's algorithm pay, the matrices of products packed.

@@ -30,17 +30,18 @@ class UpdateJoiner {
   }
 
   void run() {
-    std::vector<bool> is_update(graph_.nodes.size(), false);
+    std::vector<int> group_of(graph_.nodes.size(), -1);
     for (std::size_t n = 0; n < graph_.nodes.size(); ++n)
-      if (std::optional<PointwiseProgram> program = update(graph_.nodes[n])) {
-        is_update[n] = true;
-        place(static_cast<int>(n), std::move(*program));
-      }
+      if (std::optional<PointwiseProgram> program = update(graph_.nodes[n]))
+        group_of[n] = place(static_cast<int>(n), std::move(*program));
     std::vector<Node> nodes;
-    for (std::size_t n = 0; n < graph_.nodes.size(); ++n)
-      if (!is_update[n]) nodes.push_back(graph_.nodes[n]);
-    for (const Group& group : groups_)
-      nodes.push_back(group.nodes.size() == 1 ? graph_.nodes[group.nodes[0]] : joined(group));
+    for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
+      const Group* group = group_of[n] < 0 ? nullptr : &groups_[group_of[n]];
+      if (!group || group->nodes.size() == 1)
+        nodes.push_back(graph_.nodes[n]);
+      else if (group->nodes.back() == static_cast<int>(n))
+        nodes.push_back(joined(*group));
+    }
     graph_.nodes = std::move(nodes);
     for (std::size_t n = 0; n < graph_.nodes.size(); ++n)
       for (int value : graph_.nodes[n].out) graph_.values[value].index = static_cast<int>(n);
@@ -66,7 +67,7 @@ class UpdateJoiner {
   }
 
   /// Into the last group of its shape that has room.
-  void place(int n, PointwiseProgram program) {
+  int place(int n, PointwiseProgram program) {
     const Shape& shape = spec(graph_.nodes[n].out[0]).shape;
     const auto [at, is_new] = last_of_.try_emplace({shape.begin(), shape.end()}, -1);
     if (is_new || !has_room(groups_[at->second], n, program)) {
@@ -78,6 +79,7 @@ class UpdateJoiner {
     group.inputs = with_inputs(group.inputs, n);
     group.instructions += program.code.size();
     group.programs.push_back(std::move(program));
+    return at->second;
   }
 
   bool has_room(const Group& group, int n, const PointwiseProgram& program) const {

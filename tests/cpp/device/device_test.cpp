@@ -452,7 +452,7 @@ TEST(Device, SumsOverProcessesBeginEarlyInMessages) {
   for (const Node& node : optimise(*graph, device).nodes) names.push_back(node.op->name);
   EXPECT_EQ(names, (std::vector<std::string>{"cumsum", "all_reduce_start", "cumsum", "all_reduce_start", "cumsum",
                                              "all_reduce_start", "all_reduce_wait", "all_reduce_wait",
-                                             "all_reduce_wait", "sub", "add"}));
+                                             "all_reduce_wait", "add", "sub"}));
   const std::vector<Tensor> inputs{reals({large}, 1), reals({3}, 2)};
   const std::vector<Tensor> expected = Program::compile(*graph)->run(inputs);
   const DeviceScope scope(device);
@@ -553,6 +553,30 @@ TEST(Device, AFailedStepAndThoseBehindItChangeNothing) {
     training.epoch(training.sources(true));
     EXPECT_EQ(training.step->value().item(), 7);
   }
+}
+
+TEST(Device, VariablesAreWrittenInPlaceBehindAllThatMayFail) {
+  TestDevice device;
+  const auto count = std::make_shared<Variable>(Tensor::scalar(DType::I64, 0), "count");
+  const Tensor x = reals({4, 2}, 1);
+  const std::vector<std::int32_t> within{1, 3}, beyond{1, 4};
+  auto graph = std::make_shared<Graph>();
+  graph->begin_recording();
+  const Tensor table = graph->input(x.spec(), "x"), at = graph->input({DType::I32, {2}}, "at");
+  graph->assign(count, graph->read(count) + Tensor::scalar(DType::I64, 1));  // the update comes first
+  graph->set_outputs(std::vector{apply("gather", {table, at})}, {"rows"});
+  graph->end_recording();
+  const DeviceScope scope(device);
+  const auto program = Program::compile(*graph);
+  const std::vector<Tensor> good{x, Tensor::from<std::int32_t>(within, {2})};
+  const std::vector<Tensor> bad{x, Tensor::from<std::int32_t>(beyond, {2})};
+  program->run(good);
+  EXPECT_EQ(device.counts.copies, 1);  // the output
+  program->run(bad);
+  program->run(good);
+  error_of([&] { device.synchronize(); }, ErrorKind::Index);
+  program->run(good);
+  EXPECT_EQ(count->value().item(), 2);
 }
 
 TEST(Device, RowsBeyondTheArrayAreAnErrorBeforeAnythingRuns) {
