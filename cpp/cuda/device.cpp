@@ -6,6 +6,7 @@
 
 #include "cuda/check.h"
 #include "cuda/gather.h"
+#include "cuda/kernels/movement.h"
 #include "cuda/registry.h"
 
 namespace dlcore::cuda {
@@ -130,7 +131,10 @@ void CudaDevice::set_up() {
   void *host = nullptr, *there = nullptr;
   DLCORE_CUDA_CHECK(cudaHostAlloc(&host, sizeof(FaultRecord), cudaHostAllocMapped));
   DLCORE_CUDA_CHECK(cudaHostGetDevicePointer(&there, host, 0));
-  faults_.use(static_cast<FaultRecord*>(host), static_cast<FaultRecord*>(there));
+  void* flag = nullptr;
+  DLCORE_CUDA_CHECK(cudaMalloc(&flag, sizeof(int)));
+  DLCORE_CUDA_CHECK(cudaMemsetAsync(flag, 0, sizeof(int), context_.stream));
+  faults_.use(static_cast<FaultRecord*>(host), static_cast<FaultRecord*>(there), static_cast<int*>(flag));
   context_.faults = &faults_;
   DLCORE_CUDA_CHECK(cudaDeviceGetAttribute(&context_.sm_count, cudaDevAttrMultiProcessorCount, index_));
   int shared_bytes = 0;
@@ -210,10 +214,15 @@ void CudaDevice::copy(std::byte* to, const std::byte* from, std::size_t bytes) {
   if (bytes && to != from) DLCORE_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream));
 }
 
+void CudaDevice::assign(std::byte* to, const std::byte* from, std::size_t bytes) {
+  const Context& context = use();
+  copy_guarded(context.stream, faults_.guard(true), from, to, bytes);
+}
+
 void CudaDevice::synchronize() {
   const cudaStream_t stream = use().stream;
   DLCORE_CUDA_CHECK(cudaStreamSynchronize(stream));
-  faults_.check();
+  faults_.check(stream);
 }
 
 // ---- kernels

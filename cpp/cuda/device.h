@@ -22,6 +22,7 @@ class CudaDevice final : public Device {
   void upload(std::byte* to, const std::byte* from, std::size_t bytes) override;
   void download(std::byte* to, const std::byte* from, std::size_t bytes) override;
   void copy(std::byte* to, const std::byte* from, std::size_t bytes) override;
+  void assign(std::byte* to, const std::byte* from, std::size_t bytes) override;
   void synchronize() override;
 
   bool has_kernel(const Primitive& op) const override;

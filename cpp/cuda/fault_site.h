@@ -11,6 +11,7 @@ struct FaultRecord {
 };
 
 struct FaultSite {
+  int* flag;  // device memory: not 0 once something has been reported
   FaultRecord* record;
   int site;
 };

@@ -26,6 +26,13 @@ int count_devices() {
   return count;
 }
 
+void expect_cudnn() {
+  const auto name = [](std::size_t version) { return str(version / 10000, '.', version / 100 % 100); };
+  if (const std::size_t found = cudnnGetVersion(); found < DLCORE_LEAST_CUDNN)
+    throw no_device(str("cuDNN ", name(found), " is too old: ", name(DLCORE_LEAST_CUDNN), " or newer is needed. ",
+                        "pip install \"nvidia-cudnn-cu13>=", name(DLCORE_LEAST_CUDNN), "\"."));
+}
+
 int capability(int index) {
   int major = 0, minor = 0;
   DLCORE_CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index));
@@ -41,6 +48,7 @@ extern "C" void dlcore_plugin_devices(const char* version, std::vector<std::uniq
   using namespace dlcore;
   expect_plugin_version(version, DLCORE_VERSION);
   const int count = cuda::count_devices();
+  cuda::expect_cudnn();
   for (int index = 0; index < count; ++index)
     if (cuda::capability(index) >= cuda::kLeastCapability) devices.push_back(std::make_unique<cuda::CudaDevice>(index));
   if (devices.empty())

@@ -60,6 +60,7 @@ class Processor final : public Device {
   void upload(std::byte* to, const std::byte* from, std::size_t bytes) override { copy(to, from, bytes); }
   void download(std::byte* to, const std::byte* from, std::size_t bytes) override { copy(to, from, bytes); }
   void copy(std::byte* to, const std::byte* from, std::size_t bytes) override { std::memmove(to, from, bytes); }
+  void assign(std::byte* to, const std::byte* from, std::size_t bytes) override { copy(to, from, bytes); }
   void synchronize() override {}
 
   bool has_kernel(const Primitive& op) const override { return op.plan != nullptr; }

@@ -66,6 +66,8 @@ class Device {
   virtual void download(std::byte* to, const std::byte* from, std::size_t bytes) = 0;
   /// Within the device. The buffers don't overlap, or are the same.
   virtual void copy(std::byte* to, const std::byte* from, std::size_t bytes) = 0;
+  /// copy to a variable: nothing behind a failure (Kernel::may_fail) that the host has yet to see.
+  virtual void assign(std::byte* to, const std::byte* from, std::size_t bytes) = 0;
   virtual void synchronize() = 0;
 
   // ---- kernels

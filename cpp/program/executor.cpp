@@ -22,6 +22,7 @@ Executor::Executor(const Graph& source, Device& device) : device_(device), graph
   expect_kernels(device_, ops);
   std::vector<Kernel> kernels;
   for (const Node& node : graph_.nodes) kernels.push_back(plan_kernel(node));
+  delay_updates(graph_, kernels);
   plan_ = plan_memory(graph_, kernels, device_.alignment());
   arena_ = std::make_unique<Storage>(plan_.arena_bytes, device_);
   arena_bytes_ = arena_->on(device_);
@@ -43,16 +44,19 @@ Kernel Executor::plan_kernel(const Node& node) const {
   for (int value : node.out) out.push_back(graph_.values[value].spec);
   const CallerScope scope(node.caller);  // a device's kernels keep it for their errors
   Kernel kernel = device_.plan(*node.op, in, out, node.attrs);
-  if (!device_.is_host()) kernel.may_fail = false;  // the steps after it run anyway
+  if (device_.is_host()) kernel.has_guard = true;  // nothing comes behind an error that is thrown
   return kernel;
 }
 
 void Executor::add_step(const Node& node, Kernel kernel, std::size_t scratch_offset) {
-  Step step{&node, std::move(kernel), 0, 0, arena_bytes_ + scratch_offset};
+  Step step{&node, std::move(kernel), 0, 0, arena_bytes_ + scratch_offset, false};
   step.in = table_.size();
   for (int value : node.in) add_pointer(value);
   step.out = table_.size();
-  for (int value : node.out) add_pointer(value);
+  for (int value : node.out) {
+    add_pointer(value);
+    if (plan_.places[value].kind == Place::Variable) step.guarded = true;
+  }
   steps_.push_back(std::move(step));
 }
 
@@ -182,7 +186,7 @@ void Executor::copy_assignments(std::span<std::byte* const> in, std::span<std::b
   const auto target = [&](const Copy& copy) { return variable_bytes(graph_.assignments[copy.index].variable); };
   const auto bytes = [&](const Copy& copy) { return graph_.values[copy.value].spec.bytes(); };
   const auto& copies = plan_.assignment_copies;
-  if (copies.size() == 1) device_.copy(target(copies[0]), bytes_of(copies[0].value, in, out), bytes(copies[0]));
+  if (copies.size() == 1) device_.assign(target(copies[0]), bytes_of(copies[0].value, in, out), bytes(copies[0]));
   if (copies.size() < 2) return;
   std::byte* held = held_->on(device_);
   for (const Copy& copy : copies) {
@@ -191,7 +195,7 @@ void Executor::copy_assignments(std::span<std::byte* const> in, std::span<std::b
   }
   held = held_->on(device_);
   for (const Copy& copy : copies) {
-    device_.copy(target(copy), held, bytes(copy));
+    device_.assign(target(copy), held, bytes(copy));
     held += bytes(copy);
   }
 }

@@ -40,6 +40,7 @@ class Executor {
     Kernel kernel;
     std::size_t in, out;  // where its pointers begin in the table
     void* scratch;
+    bool guarded;  // it makes the new value of a variable
   };
   /// A pointer of the table that is not in the arena: set before a run.
   struct Patch {
@@ -55,7 +56,7 @@ class Executor {
   std::byte* variable_bytes(const VariablePtr& variable) const { return variable->value().storage()->on(device_); }
   std::byte* bytes_of(int value, std::span<std::byte* const> in, std::span<std::byte* const> out) const;
   void run_step(const Step& step) const {
-    step.kernel.run({&table_[step.in], const_cast<void* const*>(&table_[step.out]), step.scratch});
+    step.kernel.run({&table_[step.in], const_cast<void* const*>(&table_[step.out]), step.scratch, step.guarded});
   }
   /// The steps [first, last).
   void run_steps(std::size_t first, std::size_t last) const;

@@ -32,6 +32,13 @@ std::size_t place_intervals(std::vector<Interval>& intervals, std::size_t alignm
 
 namespace {
 
+// The last step that may fail; until it has passed, variables keep what they hold. -1: none.
+int last_to_fail(const std::vector<Kernel>& kernels) {
+  for (int step = static_cast<int>(kernels.size()) - 1; step >= 0; --step)
+    if (kernels[step].may_fail) return step;
+  return -1;
+}
+
 // Values that share bytes form a group; the group's root decides where they live.
 class Planner {
  public:
@@ -118,25 +125,18 @@ class Planner {
     return false;
   }
 
-  // The last step that may fail; until it has passed, variables keep what they hold.
-  int last_to_fail() const {
-    for (int step = static_cast<int>(kernels_.size()) - 1; step >= 0; --step)
-      if (kernels_[step].may_fail) return step;
-    return -1;
-  }
-
-  // A new value of a variable is made in the variable's own bytes when nothing reads the old value from then on and no
-  // step fails any more.
+  // A new value of a variable is made in the variable's own bytes when nothing reads the old value from then on, no
+  // step fails any more, and its kernel leaves it alone behind the failure of an earlier run.
   void pin_assignments(MemoryPlan& plan) {
-    const int safe = last_to_fail() + 1;
+    const int safe = last_to_fail(kernels_) + 1;
     for (std::size_t a = 0; a < graph_.assignments.size(); ++a) {
       const Assignment& assignment = graph_.assignments[a];
       const auto at = std::find(graph_.variables.begin(), graph_.variables.end(), assignment.variable);
       const int index = static_cast<int>(at - graph_.variables.begin());
       const int old_value = graph_.variable_values[index];
       const int step = free_producer(assignment.value);
-      const bool direct =
-          step >= safe && (last_[find(old_value)] < step ||
+      const bool direct = step >= safe && kernels_[step].has_guard &&
+                          (last_[find(old_value)] < step ||
                            (last_[find(old_value)] == step && may_overwrite(step, assignment.value, old_value)));
       if (direct)
         pinned_[assignment.value] = {Place::Variable, 0, index};
@@ -206,6 +206,31 @@ class Planner {
 };
 
 }  // namespace
+
+void delay_updates(Graph& graph, std::vector<Kernel>& kernels) {
+  std::vector<bool> is_read(graph.values.size(), false), is_assigned(graph.values.size(), false);
+  for (const Node& node : graph.nodes)
+    for (int value : node.in) is_read[value] = true;
+  for (const Assignment& assignment : graph.assignments) is_assigned[assignment.value] = true;
+  const auto is_update = [&](int n) {
+    const std::vector<int>& out = graph.nodes[n].out;
+    return std::any_of(out.begin(), out.end(), [&](int value) { return is_assigned[value]; }) &&
+           std::none_of(out.begin(), out.end(), [&](int value) { return is_read[value]; });
+  };
+  std::vector<int> order(graph.nodes.size());
+  std::iota(order.begin(), order.end(), 0);
+  const int first = graph.settled, behind = std::max(first, last_to_fail(kernels) + 1);
+  std::stable_partition(order.begin() + first, order.begin() + behind, [&](int n) { return !is_update(n); });
+  std::vector<Node> nodes;
+  std::vector<Kernel> moved;
+  for (int n : order) {
+    for (int value : graph.nodes[n].out) graph.values[value].index = static_cast<int>(nodes.size());
+    nodes.push_back(std::move(graph.nodes[n]));
+    moved.push_back(std::move(kernels[n]));
+  }
+  graph.nodes = std::move(nodes);
+  kernels = std::move(moved);
+}
 
 MemoryPlan plan_memory(const Graph& graph, const std::vector<Kernel>& kernels, std::size_t alignment) {
   return Planner(graph, kernels, alignment).plan();

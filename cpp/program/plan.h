@@ -39,7 +39,11 @@ struct Interval {
 /// Source: Pisarchyk and Lee 2020, "Efficient memory management for deep neural net inference" (greedy by size).
 std::size_t place_intervals(std::vector<Interval>& intervals, std::size_t alignment = 64);
 
-/// kernels: one per node (empty for aliases).
+/// Nodes that only make new values of variables come behind the last that may fail, where they can write in place.
+/// kernels: one per node (empty for aliases), moved with it.
+void delay_updates(Graph& graph, std::vector<Kernel>& kernels);
+
+/// kernels: likewise.
 MemoryPlan plan_memory(const Graph& graph, const std::vector<Kernel>& kernels, std::size_t alignment = 64);
 
 }  // namespace dlcore

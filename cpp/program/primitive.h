@@ -52,6 +52,8 @@ struct Buffers {
   const void* const* in;
   void* const* out;
   void* scratch;  // Kernel::scratch_bytes, 64-byte aligned
+  /// The outputs are variables': see Kernel::has_guard.
+  bool guarded = false;
 
   template <class T>
   const T* input(int i) const {
@@ -71,8 +73,11 @@ struct Kernel {
   double flops = 0;     // of one run, on the unpadded shape; 0 when the node only moves bytes
   /// Pairs (output, input) whose bytes may be the same buffer.
   std::vector<std::pair<int, int>> in_place{};
-  /// Whether run may throw: for labels or indices out of range. Then nothing that the step has done so far may show.
+  /// Whether run may meet what it can't compute with: labels or indices out of range. Then nothing that the step has
+  /// done so far may show. The processor's kernels throw; a device's are found out when the host next waits.
   bool may_fail = false;
+  /// Whether run leaves guarded outputs as they are where it comes behind such a failure that the host has yet to see.
+  bool has_guard = false;
 };
 
 /// Appends the gradient of one node: given what the node got and gave and the gradient of its outputs (an empty Tensor

@@ -66,10 +66,11 @@ std::vector<Tensor> run_on_cpu(const Primitive& op, const std::vector<Tensor>& i
   return out;
 }
 
-/// One run; in_place: output `first` is the buffer of input `second`. Tensors lie `shift` bytes off their alignment.
+/// One run; in_place: output `first` is the buffer of input `second`; shifted: all tensors lie an element off their
+/// alignment.
 std::vector<Tensor> run_planned(const Kernel& kernel, const Primitive& op, const std::vector<Tensor>& in,
                                 const Specs& out_specs, const std::pair<int, int>* in_place = nullptr,
-                                bool shifted = false) {
+                                bool shifted = false, bool guarded = false) {
   std::vector<DeviceBuffer> inputs, outputs;
   std::vector<const void*> from;
   std::vector<void*> to;
@@ -81,7 +82,7 @@ std::vector<Tensor> run_planned(const Kernel& kernel, const Primitive& op, const
   for (const DeviceBuffer& y : outputs) to.push_back(y.data());
   if (in_place) to[in_place->first] = const_cast<void*>(from[in_place->second]);
   DeviceBuffer scratch(kernel.scratch_bytes);
-  kernel.run({from.data(), to.data(), scratch.data()});
+  kernel.run({from.data(), to.data(), scratch.data(), guarded});
   std::vector<Tensor> results;
   for (std::size_t j = 0; j < out_specs.size(); ++j) {
     const bool placed = in_place && static_cast<int>(j) == in_place->first;
@@ -158,10 +159,14 @@ std::string error_on_cpu(const char* primitive_name, const std::vector<Tensor>& 
   return "none";
 }
 
-/// What the device reports, if it does.
+void fail_on_device() {
+  const std::vector<std::int32_t> beyond{1};
+  run_on_device("gather", {numbers(DType::F32, {1, 1}, 1), Tensor::from<std::int32_t>(beyond, {1})});
+}
+
 std::string error_on_device() {
   try {
-    device_context().faults->check();
+    device_context().faults->check(device_context().stream);
   } catch (const Error& error) {
     return error.what();
   }
@@ -195,6 +200,27 @@ void expect_same_unaligned(const char* primitive_name, const std::vector<Tensor>
   const std::vector<Tensor> unaligned = run_planned(kernel, op, in, out_specs, nullptr, true);
   for (std::size_t j = 0; j < aligned.size(); ++j)
     EXPECT_TRUE(same_bits(aligned[j], unaligned[j])) << primitive_name << " " << specs[0] << ", output " << j;
+}
+
+void expect_guarded(const char* primitive_name, const std::vector<Tensor>& in, const Attrs& attrs) {
+  SCOPED_TRACE(str(primitive_name, " ", in[0].spec()));
+  const Primitive& op = primitive(primitive_name);
+  const Specs specs = specs_of(in), out_specs = infer_specs(op, specs, attrs);
+  const Kernel kernel = plan_for_device(primitive_name, specs, out_specs, attrs);
+  ASSERT_TRUE(kernel.has_guard);
+  const auto run = [&](bool guarded) { return run_planned(kernel, op, in, out_specs, nullptr, false, guarded); };
+  const std::vector<Tensor> open = run(false), guarded = run(true);
+  fail_on_device();
+  const std::vector<Tensor> behind = run(true), unguarded = run(false);
+  EXPECT_NE(error_on_device(), "");
+  const std::vector<Tensor> later = run(true);
+  for (std::size_t j = 0; j < open.size(); ++j) {
+    for (const Tensor* same : {&guarded[j], &unguarded[j], &later[j]})
+      EXPECT_TRUE(same_bits(open[j], *same)) << "output " << j;
+    Tensor untouched = Tensor::empty(out_specs[j].dtype, out_specs[j].shape);
+    std::memset(untouched.bytes(), 0xff, out_specs[j].bytes());  // as run_planned begins
+    EXPECT_TRUE(same_bits(behind[j], untouched)) << "output " << j << " was written";
+  }
 }
 
 void expect_same(const char* primitive_name, const std::vector<Tensor>& in, const Attrs& attrs, Tolerance tolerance,

@@ -27,6 +27,10 @@ void expect_same(const char* primitive, const std::vector<Tensor>& in, const Att
 /// A kernel gives the same bits where no tensor is aligned to more than its elements.
 void expect_same_unaligned(const char* primitive, const std::vector<Tensor>& in, const Attrs& attrs = {});
 
+/// What the kernel writes when its outputs are guarded: what it writes otherwise, but nothing behind a failure, until
+/// that has been thrown.
+void expect_guarded(const char* primitive, const std::vector<Tensor>& in, const Attrs& attrs = {});
+
 /// Cases of expect_same, planned before the first of them runs: kernels made at run time are compiled together.
 class Cases {
  public:
@@ -46,6 +50,11 @@ class Cases {
 /// The device's outputs alone. fault: what a kernel has reported, or empty.
 std::vector<Tensor> run_on_device(const char* primitive, const std::vector<Tensor>& in, const Attrs& attrs = {},
                                   std::string* fault = nullptr);
+
+/// Makes a kernel of the device fail.
+void fail_on_device();
+/// The text of the error that kernels of the device have met since it was last asked for, or empty.
+std::string error_on_device();
 
 /// The text of the error that the CPU raises.
 std::string error_on_cpu(const char* primitive, const std::vector<Tensor>& in, const Attrs& attrs = {});

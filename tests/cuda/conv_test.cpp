@@ -1,3 +1,6 @@
+#include <cstdlib>
+#include <filesystem>
+
 #include "compare.h"
 #include "ops/convolution.h"
 #include "ops/pooled_convolution.h"
@@ -72,6 +75,25 @@ TEST(Convolution, ForwardAndGradients) {
         expect_same("conv2d", {x, w, numbers(dtype, {c.w[3]}, 4)}, attrs, bound(dtype, k));
       }
     }
+}
+
+// The library's choices are read back by the second plan of each.
+TEST(Convolution, PlansFromDiskGiveTheSameBits) {
+  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "dlcore_plans";
+  std::filesystem::remove_all(folder);
+  setenv("DLCORE_CUDA_CACHE", folder.c_str(), 1);
+  const Tensor x = numbers(DType::BF16, {2, 10, 11, 16}, 1), w = numbers(DType::BF16, {3, 3, 16, 24}, 2);
+  const Tensor dy = numbers(DType::BF16, {2, 10, 11, 24}, 3);
+  const Attrs attrs = conv_attrs({1, 1}, {1, 1}, "same");
+  const auto run = [&] {
+    return std::vector{run_on_device("conv2d", {x, w}, attrs)[0],
+                       run_on_device("conv2d_backward_input", {dy, w, x}, attrs)[0],
+                       run_on_device("conv2d_backward_weights", {x, dy, w}, attrs)[0]};
+  };
+  const std::vector<Tensor> first = run(), second = run();
+  for (std::size_t i = 0; i < first.size(); ++i) EXPECT_EQ(values(first[i]), values(second[i])) << i;
+  unsetenv("DLCORE_CUDA_CACHE");
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Convolution, Transposed) {

@@ -21,7 +21,8 @@ class EmulatedDevice : public TestDevice {
                      const Attrs& attrs) override {
     return (*device_kernel(op.name))(in, out, attrs, device_context());
   }
-  void check_faults() override { device_context().faults->check(); }
+  bool has_fault() const override { return *device_context().faults->guard(true) != 0; }
+  void check_faults() override { device_context().faults->check(device_context().stream); }
 };
 
 }  // namespace

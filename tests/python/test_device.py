@@ -214,6 +214,51 @@ with keras.device("gpu"):
     )
 
 
+@pytest.mark.parametrize("plugin", [PLUGIN, EMULATED_PLUGIN], ids=["test", "emulated"])
+def test_a_failed_step_and_those_behind_it_change_nothing(plugin):
+    """All of a model's state is as it was before: weights, moving averages, moments, seeds, metrics."""
+    if plugin is None:
+        pytest.skip("the device is not built")
+    run(
+        SETUP
+        + """
+import pytest
+
+x, ids = rng.normal(size=(20, 6)).astype("float32"), rng.integers(0, 9, (20, 3))
+y = rng.integers(0, 3, 20)
+
+def model(optimizer):
+    keras.utils.set_random_seed(1)
+    a, b = keras.Input((6,)), keras.Input((3,), dtype="int32")
+    h = layers.Concatenate()([layers.Dense(8)(a), layers.Flatten()(layers.Embedding(9, 4)(b))])
+    h = layers.Dropout(0.25)(layers.Activation("relu")(layers.BatchNormalization()(h)))
+    model = keras.Model([a, b], layers.Dense(3)(h))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer(), loss, metrics=["accuracy"])
+    return model
+
+def state(model):
+    variables = model.variables + model.optimizer.variables + [v for m in model.metrics for v in m.variables]
+    return [np.array(v) for v in variables]
+
+with keras.device("gpu"):
+    for optimizer in (keras.optimizers.Adam, keras.optimizers.Nadam):
+        expected, failed = model(optimizer), model(optimizer)
+        expected.fit([x[:8], ids[:8]], y[:8], batch_size=4, shuffle=False, verbose=0)
+        for labels, indices in ((np.where(np.arange(20) == 9, 3, y), ids),
+                                (y, np.where(np.arange(60).reshape(20, 3) == 31, 9, ids))):
+            failed = model(optimizer)
+            with pytest.raises(IndexError):  # in the third batch of five
+                failed.fit([x, indices], labels, batch_size=4, shuffle=False, verbose=0)
+            for a, b in zip(state(expected), state(failed), strict=True):
+                np.testing.assert_array_equal(a, b)
+        failed.fit([x, ids], y, batch_size=4, verbose=0)
+        assert int(failed.optimizer.iterations) == 7
+""",
+        DLCORE_CUDA_PLUGIN=plugin,
+    )
+
+
 @needs_device
 def test_saved_on_a_device_loaded_without(tmp_path):
     path = str(tmp_path / "model.keras")

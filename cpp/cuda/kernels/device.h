@@ -77,10 +77,12 @@ struct Element {
 
 /// Writes down a value that can't be computed with, unless another has been already.
 __device__ inline void report(const FaultSite& fault, std::int64_t value, std::int64_t position) {
-  if (atomicCAS(&fault.record->site, 0, fault.site) != 0) return;
-  fault.record->value = value;
-  fault.record->position = position;
+  if (atomicCAS(fault.flag, 0, 1) != 0) return;
+  *fault.record = {fault.site, value, position};
 }
+
+/// Whether a kernel that makes variables leaves them as they are. guard: see Faults.
+__device__ inline bool is_shut(const int* guard) { return guard && *guard != 0; }
 
 // ---- element types
 

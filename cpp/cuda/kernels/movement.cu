@@ -15,20 +15,36 @@ struct CopyAxes {
   std::int64_t size[kMaxRank], in_stride[kMaxRank], out_stride[kMaxRank];
 };
 
-/// Index: wide enough to count the elements.
+/// Calls visit(axis, place) with the place of element i along every axis, the last axis first. Index: an unsigned type
+/// that is wide enough to count the elements.
+template <class Index, class Visit>
+__device__ void for_each_place(Index i, int rank, const std::int64_t* size, const Visit& visit) {
+  for (int axis = rank - 1; axis >= 0; --axis) {
+    const Index n = static_cast<Index>(size[axis]), rest = i / n;
+    visit(axis, static_cast<std::int64_t>(i - rest * n));
+    i = rest;
+  }
+}
+
+/// Where element i of a copy is read and written.
+struct FromTo {
+  std::int64_t from = 0, to = 0;
+
+  template <class Index>
+  __device__ FromTo(Index i, int rank, const CopyAxes& axes) {
+    for_each_place(i, rank, axes.size, [&](int axis, std::int64_t place) {
+      from += place * axes.in_stride[axis];
+      to += place * axes.out_stride[axis];
+    });
+  }
+};
+
 template <class Word, class Index>
 __global__ void copy_elements(CopyAxes axes, Index n, const Word* in, Word* out) {
   const Index i = static_cast<Index>(thread_index());
   if (i >= n) return;
-  Index rest = i;
-  std::int64_t from = 0, to = 0;
-  for (int axis = axes.rank - 1; axis >= 0; --axis) {
-    const Index size = static_cast<Index>(axes.size[axis]), at = rest % size;
-    rest /= size;
-    from += static_cast<std::int64_t>(at) * axes.in_stride[axis];
-    to += static_cast<std::int64_t>(at) * axes.out_stride[axis];
-  }
-  out[to] = in[from];
+  const FromTo at(i, axes.rank, axes);
+  out[at.to] = in[at.from];
 }
 
 /// The last two axes: input contiguous along the first of them, output along the second. A block per tile.
@@ -37,24 +53,23 @@ __global__ void copy_transposed(CopyAxes axes, const Word* in, Word* out) {
   __shared__ Word tile[kTile][kTile + 1];
   const int a = axes.rank - 2, b = axes.rank - 1;
   const std::int64_t tiles_a = (axes.size[a] + kTile - 1) / kTile, tiles_b = (axes.size[b] + kTile - 1) / kTile;
-  std::int64_t rest = blockIdx.x, from = 0, to = 0;
-  const std::int64_t first_b = rest % tiles_b * kTile;
-  rest /= tiles_b;
-  const std::int64_t first_a = rest % tiles_a * kTile;
-  rest /= tiles_a;
-  for (int axis = a - 1; axis >= 0; --axis) {
-    from += rest % axes.size[axis] * axes.in_stride[axis];
-    to += rest % axes.size[axis] * axes.out_stride[axis];
-    rest /= axes.size[axis];
-  }
+  const std::int64_t block = blockIdx.x;
+  const std::int64_t first_b = block % tiles_b * kTile, first_a = block / tiles_b % tiles_a * kTile;
+  const FromTo at(static_cast<std::uint64_t>(block / tiles_b / tiles_a), a, axes);
   const int x = static_cast<int>(threadIdx.x);
   for (int y = static_cast<int>(threadIdx.y); y < kTile; y += kTileRows)
     if (first_a + x < axes.size[a] && first_b + y < axes.size[b])
-      tile[y][x] = in[from + (first_a + x) * axes.in_stride[a] + (first_b + y) * axes.in_stride[b]];
+      tile[y][x] = in[at.from + (first_a + x) * axes.in_stride[a] + (first_b + y) * axes.in_stride[b]];
   __syncthreads();
   for (int y = static_cast<int>(threadIdx.y); y < kTile; y += kTileRows)
     if (first_b + x < axes.size[b] && first_a + y < axes.size[a])
-      out[to + (first_a + y) * axes.out_stride[a] + (first_b + x) * axes.out_stride[b]] = tile[x][y];
+      out[at.to + (first_a + y) * axes.out_stride[a] + (first_b + x) * axes.out_stride[b]] = tile[x][y];
+}
+
+template <class Word>
+__global__ void copy_words(const int* guard, std::int64_t n, const Word* in, Word* out) {
+  const std::int64_t i = thread_index();
+  if (i < n && !is_shut(guard)) out[i] = in[i];
 }
 
 template <class Word>
@@ -63,25 +78,21 @@ __global__ void fill_elements(std::int64_t n, Word value, Word* out) {
   if (i < n) out[i] = value;
 }
 
-/// Index: wide enough to count the output's elements.
 template <class Word, class Index>
 __global__ void pad_elements(PadShape s, Index n, Word value, const Word* in, Word* out) {
   const Index i = static_cast<Index>(thread_index());
   if (i >= n) return;
-  Index rest = i;
   std::int64_t from = 0, stride = 1;
   bool inside = true;
   const std::int64_t edge = s.mode == PadShape::Reflect ? 0 : 1;
-  for (int axis = s.rank - 1; axis >= 0; --axis) {
-    const Index out_size = static_cast<Index>(s.out_size[axis]), place = rest % out_size;
-    rest /= out_size;
+  for_each_place(i, s.rank, s.out_size, [&](int axis, std::int64_t place) {
     const std::int64_t size = s.in_size[axis];
-    std::int64_t at = static_cast<std::int64_t>(place) - s.low[axis];
+    std::int64_t at = place - s.low[axis];
     if (s.mode != PadShape::Constant) at = at < 0 ? -at - edge : at >= size ? 2 * size - 2 - at + edge : at;
     inside = inside && at >= 0 && at < size;
     from += at * stride;
     stride *= size;
-  }
+  });
   out[i] = inside ? in[from] : value;
 }
 
@@ -111,16 +122,29 @@ __global__ void convert_elements(std::int64_t n, const From* in, To* out) {
   if (i < n) out[i] = from_math<To>(static_cast<math_t<To>>(to_math(in[i])));
 }
 
-/// The same copy with elements that are as wide as all places and sizes allow, at most 16 bytes. (On the CPU an element
-/// need not be aligned.)
+/// The widest word, at most 16 bytes, that divides both addresses and all numbers of bytes that it is told.
+class WidestWord {
+ public:
+  WidestWord(const void* in, const void* out)
+      : bits_(16 | reinterpret_cast<std::uintptr_t>(in) | reinterpret_cast<std::uintptr_t>(out)) {}
+  void divides(std::int64_t bytes) { bits_ |= static_cast<std::uint64_t>(bytes); }
+  int bytes() const { return static_cast<int>(bits_ & -bits_); }  // the lowest bit of all
+
+ private:
+  std::uint64_t bits_;
+};
+
+/// The same copy with elements that are as wide as all places and sizes allow, or as narrow as they ask for. (On the
+/// CPU an element need not be aligned.)
 StridedCopy in_words(StridedCopy copy, const void* in, const void* out) {
   const int last = copy.rank - 1;
   const bool runs = copy.kind == CopyKind::Runs;
-  std::int64_t bits = 16 | copy.in_offset | copy.out_offset | static_cast<std::int64_t>(copy.element);
-  if (runs) bits = 16 | copy.in_offset | copy.out_offset | copy.size[last] * copy.element;
-  for (const void* place : {in, out}) bits |= static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(place));
-  for (int axis = 0; axis < (runs ? last : copy.rank); ++axis) bits |= copy.in_stride[axis] | copy.out_stride[axis];
-  const int word = static_cast<int>(bits & -bits);
+  WidestWord widest(in, out);
+  widest.divides(copy.in_offset | copy.out_offset);
+  widest.divides(runs ? copy.size[last] * copy.element : copy.element);
+  for (int axis = 0; axis < (runs ? last : copy.rank); ++axis)
+    widest.divides(copy.in_stride[axis] | copy.out_stride[axis]);
+  const int word = widest.bytes();
   if (word == copy.element) return copy;
   if (runs) {
     copy.size[last] = copy.size[last] * copy.element / word;
@@ -144,7 +168,7 @@ CopyAxes axes_of(const StridedCopy& copy) {
   return axes;
 }
 
-/// Axes without padding are counted with the one in front of them.
+/// The same with as few axes as possible: those without padding are part of the axis in front of them.
 PadShape merged(const PadShape& shape) {
   PadShape result;
   for (int axis = 0; axis < shape.rank; ++axis) {
@@ -159,14 +183,20 @@ PadShape merged(const PadShape& shape) {
   return result;
 }
 
-/// The last axis in words as wide as all sizes and places allow, at most 16 bytes. Returns their width.
+/// Counts the last axis in words as wide as all sizes and places allow instead of in elements. Returns their width.
 int widen(PadShape& s, int element, const void* in, const void* out) {
-  std::int64_t bits = 16;
-  for (const void* place : {in, out}) bits |= static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(place));
-  for (std::int64_t* sizes : {s.in_size, s.out_size, s.low}) bits |= sizes[s.rank - 1] *= element;
-  const std::int64_t word = bits & -bits;
-  for (std::int64_t* sizes : {s.in_size, s.out_size, s.low}) sizes[s.rank - 1] /= word;
-  return static_cast<int>(word);
+  const int last = s.rank - 1;
+  WidestWord widest(in, out);
+  for (std::int64_t* size : {&s.in_size[last], &s.out_size[last], &s.low[last]}) widest.divides(*size *= element);
+  const int word = widest.bytes();
+  for (std::int64_t* size : {&s.in_size[last], &s.out_size[last], &s.low[last]}) *size /= word;
+  return word;
+}
+
+/// Calls run(Index{}) with the narrowest type that counts n elements, a thread each.
+template <class Run>
+void with_count(std::int64_t n, const Run& run) {
+  n <= INT32_MAX - kThreads ? run(std::uint32_t{}) : run(std::uint64_t{});
 }
 
 /// Whether the rows of a matrix get longer, to whole 16 bytes, and nothing else happens.
@@ -204,10 +234,10 @@ void strided_copy(cudaStream_t stream, const StridedCopy& given, const void* in,
       const std::int64_t tiles = ceil_div(axes.size[a], kTile) * ceil_div(axes.size[b], kTile);
       launch(copy_transposed<Word>, static_cast<unsigned>(n / (axes.size[a] * axes.size[b]) * tiles),
              dim3(kTile, kTileRows), 0, stream, axes, from, to);
-    } else if (n <= INT32_MAX - kThreads) {
-      launch(copy_elements<Word, std::uint32_t>, blocks_for(n, kThreads), kThreads, 0, stream, axes, n, from, to);
     } else {
-      launch(copy_elements<Word, std::uint64_t>, blocks_for(n, kThreads), kThreads, 0, stream, axes, n, from, to);
+      with_count(n, [&]<class Index>(Index) {
+        launch(copy_elements<Word, Index>, blocks_for(n, kThreads), kThreads, 0, stream, axes, n, from, to);
+      });
     }
   });
 }
@@ -220,6 +250,17 @@ void copy_bytes(cudaStream_t stream, const void* in, void* out, std::size_t byte
   (void)stream;
   std::memcpy(out, in, bytes);
 #endif
+}
+
+void copy_guarded(cudaStream_t stream, const int* guard, const void* in, void* out, std::size_t bytes) {
+  if (in == out) return;
+  WidestWord widest(in, out);
+  widest.divides(static_cast<std::int64_t>(bytes));
+  with_word(widest.bytes(), [&]<class Word>(Word) {
+    const auto n = static_cast<std::int64_t>(bytes / sizeof(Word));
+    launch(copy_words<Word>, blocks_for(n, kThreads), kThreads, 0, stream, guard, n, static_cast<const Word*>(in),
+           static_cast<Word*>(out));
+  });
 }
 
 void zero_bytes(cudaStream_t stream, void* out, std::size_t bytes) {
@@ -252,11 +293,10 @@ void pad(cudaStream_t stream, const PadShape& shape, int element, std::uint64_t 
   with_word(word, [&]<class Word>(Word) {
     Word border{};
     if constexpr (sizeof(Word) <= 8) border = static_cast<Word>(value);
-    const auto run = [&]<class Index>(Index) {
+    with_count(n, [&]<class Index>(Index) {
       launch(pad_elements<Word, Index>, blocks_for(n, kThreads), kThreads, 0, stream, s, n, border,
              static_cast<const Word*>(in), static_cast<Word*>(out));
-    };
-    n <= INT32_MAX - kThreads ? run(std::uint32_t{}) : run(std::uint64_t{});
+    });
   });
 }
 

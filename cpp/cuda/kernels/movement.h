@@ -14,6 +14,8 @@ void strided_copy(cudaStream_t stream, const StridedCopy& copy, const void* in, 
 
 /// out = in; nothing when they are the same buffer.
 void copy_bytes(cudaStream_t stream, const void* in, void* out, std::size_t bytes);
+/// out = in, unless *guard is not 0 when it runs. The buffers don't overlap, or are the same.
+void copy_guarded(cudaStream_t stream, const int* guard, const void* in, void* out, std::size_t bytes);
 void zero_bytes(cudaStream_t stream, void* out, std::size_t bytes);
 
 /// out[i] = value, i < n elements of `element` bytes (1, 2, 4 or 8), given in the low bytes of `value`.

@@ -88,7 +88,7 @@ struct Elements {
 /// wide: all tensors are aligned to 16 bytes.
 template <class T, class Rule, int bytes>
 __global__ void update_kernel(const UpdateTable<1 + Rule::states, bytes> __grid_constant__ table,
-                              const StepCoefficients coefficients, bool wide) {
+                              const StepCoefficients coefficients, const int* guard, bool wide) {
   using M = math_t<T>;
   constexpr int kWidth = 16 / sizeof(T), kinds = 1 + Rule::states;
   int t = 0;
@@ -105,11 +105,13 @@ __global__ void update_kernel(const UpdateTable<1 + Rule::states, bytes> __grid_
   const std::int64_t whole = wide ? first + (last - first) / kWidth * kWidth : first;
   std::int64_t i = first + threadIdx.x * kWidth;
   // The first loads are under way while the coefficients are made, the next ones while these are used.
+  const bool shut = is_shut(guard);
   Elements<T, kWidth, kinds> now, next;
   if (i < whole) now.load(tensor, i);
   __shared__ M c[Rule::coefficients];
   if (threadIdx.x == 0) read_coefficients<M, Rule::coefficients>(coefficients, c);
   __syncthreads();
+  if (shut) return;
   for (; i < whole; i += blockDim.x * kWidth) {
     const std::int64_t after = i + blockDim.x * kWidth;
     if (after < whole) next.load(tensor, after);
@@ -135,10 +137,10 @@ bool is_wide(const TableTensor<kinds>& tensor) {
 /// One launch for as many tensors as its table holds, from *next on.
 template <class T, class Rule, int bytes>
 void update_some(cudaStream_t stream, const std::vector<const UpdateTensor*>& tensors,
-                 const StepCoefficients& coefficients, std::size_t* next) {
+                 const StepCoefficients& coefficients, const int* guard, std::size_t* next) {
   constexpr int kinds = 1 + Rule::states;
   UpdateTable<kinds, bytes> table{};
-  static_assert(sizeof table + sizeof coefficients + sizeof(bool) <= bytes);
+  static_assert(sizeof table + sizeof coefficients + sizeof guard + sizeof(bool) <= bytes);
   bool wide = true;
   for (; *next < tensors.size() && table.tensors < table.capacity; ++*next) {
     const auto& [n, tile] = *tensors[*next];
@@ -152,17 +154,17 @@ void update_some(cudaStream_t stream, const std::vector<const UpdateTensor*>& te
     wide = wide && is_wide(entry);
   }
   launch(update_kernel<T, Rule, bytes>, table.first_block[table.tensors], kThreads, 0, stream, table, coefficients,
-         wide);
+         guard, wide);
 }
 
 template <class T, class Rule>
 void update_all(cudaStream_t stream, const std::vector<const UpdateTensor*>& tensors,
-                const StepCoefficients& coefficients) {
+                const StepCoefficients& coefficients, const int* guard) {
   for (std::size_t next = 0; next < tensors.size();)
     if (tensors.size() - next <= UpdateTable<1 + Rule::states, kFewBytes>::capacity)
-      update_some<T, Rule, kFewBytes>(stream, tensors, coefficients, &next);
+      update_some<T, Rule, kFewBytes>(stream, tensors, coefficients, guard, &next);
     else
-      update_some<T, Rule, kMostBytes<T>>(stream, tensors, coefficients, &next);
+      update_some<T, Rule, kMostBytes<T>>(stream, tensors, coefficients, guard, &next);
 }
 
 template <class T, class... Rules>
@@ -175,11 +177,11 @@ auto update_of(UpdateRule rule) {
 }  // namespace
 
 void update_tensors(cudaStream_t stream, UpdateRule rule, DType dtype, const std::vector<UpdateTensor>& tensors,
-                    const StepCoefficients& coefficients) {
+                    const StepCoefficients& coefficients, const int* guard) {
   std::vector<const UpdateTensor*> filled;
   for (const UpdateTensor& tensor : tensors)
     if (tensor.n > 0) filled.push_back(&tensor);
-  with_float(dtype, [&]<class T>(T) { update_of<T, DLCORE_UPDATE_RULES>(rule)(stream, filled, coefficients); });
+  with_float(dtype, [&]<class T>(T) { update_of<T, DLCORE_UPDATE_RULES>(rule)(stream, filled, coefficients, guard); });
 }
 
 }  // namespace dlcore::cuda

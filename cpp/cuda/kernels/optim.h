@@ -24,7 +24,8 @@ struct UpdateTensor {
   UpdateTile tile;
 };
 
+/// guard: null, or nothing is written unless *guard is 0 when it runs.
 void update_tensors(cudaStream_t stream, UpdateRule rule, DType dtype, const std::vector<UpdateTensor>& tensors,
-                    const StepCoefficients& coefficients);
+                    const StepCoefficients& coefficients, const int* guard);
 
 }  // namespace dlcore::cuda

@@ -1,23 +1,18 @@
-// Kernels compiled at run time by NVRTC, for the current device; kept in the process, and in a folder from run to run.
+// Kernels compiled at run time by NVRTC, for the current device; kept in the process, and on disk from run to run.
 #include <cuda_runtime_api.h>
 #include <nvrtc.h>
-#include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <mutex>
 #include <vector>
 
 #include "cuda/check.h"
+#include "cuda/disk_cache.h"
 #include "cuda/jit.h"
 
 namespace dlcore::cuda {
 
 namespace {
-
-namespace fs = std::filesystem;
 
 void check(nvrtcResult code, const char* call) {
   if (code != NVRTC_SUCCESS) throw Error(ErrorKind::Runtime, str("NVRTC: ", nvrtcGetErrorString(code), " from ", call));
@@ -64,46 +59,15 @@ std::string compile_to_cubin(const std::string& name, const std::string& source,
 
 namespace {
 
-// ---- the folder: a file holds what it was made from, then the code; it is used only when the former is the same
-
-fs::path cache_folder() {
-  if (const char* given = std::getenv("DLCORE_CUDA_CACHE")) return given;
-  if (const char* cache = std::getenv("XDG_CACHE_HOME")) return fs::path(cache) / "dlcore" / "cuda";
-  if (const char* home = std::getenv("HOME")) return fs::path(home) / ".cache" / "dlcore" / "cuda";
-  return {};
-}
-
-std::string read_cached(const fs::path& file, const std::string& key) {
-  std::ifstream in(file, std::ios::binary);
-  const std::string content{std::istreambuf_iterator<char>(in), {}};
-  return content.starts_with(key) ? content.substr(key.size()) : "";
-}
-
-/// A cache that can't be written is no error.
-void write_cached(const fs::path& file, const std::string& key, const std::string& cubin) {
-  std::error_code ignored;
-  fs::create_directories(file.parent_path(), ignored);
-  const fs::path part = str(file.string(), '.', getpid());
-  {
-    std::ofstream out(part, std::ios::binary);
-    out << key << cubin;
-    if (!out.flush()) return void(fs::remove(part, ignored));
-  }
-  fs::rename(part, file, ignored);
-}
-
 std::string cubin_of(const std::string& name, const std::string& source) {
   int major = 0, minor = 0;
   DLCORE_NVRTC_CHECK(nvrtcVersion(&major, &minor));
   const std::string target = architecture();
-  const fs::path folder = cache_folder();
-  if (folder.empty()) return compile_to_cubin(name, source, target);
-  const std::string key = str("nvrtc ", major, '.', minor, ' ', target, '\n', source, '\0');
-  const fs::path file = folder / str(std::hex, std::hash<std::string>{}(key), ".cubin");
-  std::string cubin = read_cached(file, key);
+  const std::string key = str("nvrtc ", major, '.', minor, ' ', target, '\n', source);
+  std::string cubin = read_cached("cubin", key);
   if (!cubin.empty()) return cubin;
   cubin = compile_to_cubin(name, source, target);
-  write_cached(file, key, cubin);
+  write_cached("cubin", key, cubin);
   return cubin;
 }
 

@@ -7,6 +7,10 @@
 
 namespace dlcore::cuda {
 
+bool windows_are_pixels(const ConvShape& s) {
+  return s.kh * s.kw * s.stride_h * s.stride_w == 1 && s.oh == s.h && s.ow == s.w && s.pad_top == 0 && s.pad_left == 0;
+}
+
 Im2colConvolution::Im2colConvolution(ConvDirection direction, const ConvShape& s, DType dtype, const Epilogue& epilogue,
                                      const Context& context)
     : direction_(direction),
@@ -15,8 +19,7 @@ Im2colConvolution::Im2colConvolution(ConvDirection direction, const ConvShape& s
       epilogue_(epilogue),
       context_(context),
       taps_(s.kh * s.kw * s.cin),
-      in_place_(s.kh * s.kw * s.stride_h * s.stride_w == 1 && s.oh == s.h && s.ow == s.w && s.pad_top == 0 &&
-                s.pad_left == 0),
+      in_place_(windows_are_pixels(s)),
       element_(static_cast<std::int64_t>(size_of(dtype))),
       sums_(dtype) {
   const bool adds_columns = direction == ConvDirection::BackwardInput && !in_place_;

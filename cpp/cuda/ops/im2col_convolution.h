@@ -16,6 +16,9 @@ struct Epilogue {
   Activation activation = Activation::None;
 };
 
+/// Whether the matrix of windows is the images as they lie.
+bool windows_are_pixels(const ConvShape& shape);
+
 class Im2colConvolution {
  public:
   Im2colConvolution(ConvDirection direction, const ConvShape& shape, DType dtype, const Epilogue& epilogue,
@@ -34,7 +37,7 @@ class Im2colConvolution {
   Epilogue epilogue_;
   const Context& context_;
   std::int64_t taps_;     // elements of a window
-  bool in_place_;         // windows are pixels: the images are the matrix
+  bool in_place_;         // windows_are_pixels
   std::int64_t element_;  // bytes
   DType sums_;            // of products: float32 where 16-bit floats are added up further
   ScratchPlan scratch_;

@@ -54,10 +54,11 @@ Kernel plan_update(const char* name, SpecSpan in, const Attrs& attrs, const Cont
     StepCoefficients coefficients{
         {}, b.input<float>(scalars), plan.has_step ? b.input<std::int64_t>(scalars + 1) : nullptr};
     std::copy(std::begin(plan.coefficients), std::end(plan.coefficients), coefficients.known);
-    update_tensors(context.stream, plan.rule, dtype, tensors, coefficients);
+    update_tensors(context.stream, plan.rule, dtype, tensors, coefficients, context.faults->guard(b.guarded));
   };
   kernel.scratch_bytes = scratch.bytes();
   kernel.label = name;
+  kernel.has_guard = true;
   for (int i = 0; i < n; ++i) {
     kernel.in_place.emplace_back(i, i);
     for (int s = 0; s < states; ++s) kernel.in_place.emplace_back((1 + s) * n + i, (2 + s) * n + i);

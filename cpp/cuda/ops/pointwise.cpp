@@ -27,24 +27,27 @@ Kernel plan_program(const PointwiseProgram& program, std::span<const TensorSpec>
                     const Context& context) {
   constexpr unsigned kThreads = 256;
   const long long n = out[0].shape.elements();
-  if (n == 0) return {.run = [](const Buffers&) {}, .label = "pointwise"};
+  if (n == 0) return {.run = [](const Buffers&) {}, .label = "pointwise", .has_guard = true};
   const PointwiseSource source = pointwise_source(program, in, out[0].shape);
   const auto blocks = static_cast<unsigned>((n + kThreads * source.width - 1) / (kThreads * source.width));
   Kernel kernel;
   kernel.run = [=, jit = jit_kernel(source.name, source.text), inputs = in.size(), outputs = out.size(),
                 &context](const Buffers& buffers) {
     const void* pointers[kMaxInputs + kMaxInstructions];
-    void* parameters[kMaxInputs + kMaxInstructions + 1];
+    void* parameters[kMaxInputs + kMaxInstructions + 2];
     for (std::size_t i = 0; i < inputs; ++i) pointers[i] = buffers.in[i];
     for (std::size_t j = 0; j < outputs; ++j) pointers[inputs + j] = buffers.out[j];
     for (std::size_t k = 0; k < inputs + outputs; ++k) parameters[k] = &pointers[k];
     long long count = n;
+    const int* guard = context.faults->guard(buffers.guarded);
     parameters[inputs + outputs] = &count;
+    parameters[inputs + outputs + 1] = &guard;
     jit->launch(blocks, kThreads, context.stream, parameters);
   };
   kernel.label = label_of(program);
   kernel.flops = static_cast<double>(program.code.size()) * static_cast<double>(n);
   kernel.in_place = in_place_pairs(in, out);
+  kernel.has_guard = true;
   return kernel;
 }
 

@@ -121,7 +121,7 @@ class Writer {
     std::string text = body();
     text += parameters();
     text += str("  const ", index_, " first = (", index_, ")blockIdx.x * blockDim.x + threadIdx.x;\n");
-    text += str("  const ", index_, " e = first * ", width_, ";\n  if (e >= n) return;\n");
+    text += str("  const ", index_, " e = first * ", width_, ";\n  if (e >= n || (guard && *guard != 0)) return;\n");
     if (rows_) text += coordinates();
     // All elements at once, or what is left at the end one by one.
     text += str("  if (e + ", width_, " <= n) {\n", loads(), calls(width_), stores(), "  } else {\n");
@@ -187,7 +187,7 @@ class Writer {
       text += str("const ", stored_type(inputs_[i].dtype), "* p", i, ", ");
     for (std::size_t j = 0; j < program_.outputs.size(); ++j)
       text += str(stored_type(registers_[program_.outputs[j]]), "* q", j, ", ");
-    return text + "long long n) {\n";
+    return text + "long long n, const int* guard) {\n";
   }
 
   /// c<axis>: where the thread's first element lies; a<i>: its place in input i.

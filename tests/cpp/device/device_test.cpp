@@ -530,6 +530,55 @@ TEST(Device, AnIndexOutOfRangeIsReportedWhenTheHostWaits) {
   EXPECT_EQ(floats(x + 0.0), floats(x));
 }
 
+TEST(Device, AFailedStepAndThoseBehindItChangeNothing) {
+  TestDevice device;
+  const auto after_two_steps = [](Training& training) {
+    training.order.resize(2 * kBatch);
+    training.program->run_batches(training.sources(true), {training.order.data(), 0, 2, 0});
+    return training.result();
+  };
+  Training expected(cpu());
+  const std::vector<float> good = after_two_steps(expected);
+  // The third of five, both where runs are enqueued one by one and where they are replayed.
+  for (bool recorded : {false, true}) {
+    device.can_record = recorded;
+    Training training(device);
+    training.y[training.order[2 * kBatch]] = 3;
+    training.epoch(training.sources(true));
+    const std::string error = error_of([&] { training.loss_sum->value().bytes(); }, ErrorKind::Index);
+    EXPECT_NE(error.find("label 3"), std::string::npos) << error;
+    EXPECT_EQ(training.result(), good);
+    EXPECT_EQ(training.step->value().item(), 2);
+    training.y[training.order[2 * kBatch]] = 0;
+    training.epoch(training.sources(true));
+    EXPECT_EQ(training.step->value().item(), 7);
+  }
+}
+
+TEST(Device, VariablesAreWrittenInPlaceBehindAllThatMayFail) {
+  TestDevice device;
+  const auto count = std::make_shared<Variable>(Tensor::scalar(DType::I64, 0), "count");
+  const Tensor x = reals({4, 2}, 1);
+  const std::vector<std::int32_t> within{1, 3}, beyond{1, 4};
+  auto graph = std::make_shared<Graph>();
+  graph->begin_recording();
+  const Tensor table = graph->input(x.spec(), "x"), at = graph->input({DType::I32, {2}}, "at");
+  graph->assign(count, graph->read(count) + Tensor::scalar(DType::I64, 1));  // the update comes first
+  graph->set_outputs(std::vector{apply("gather", {table, at})}, {"rows"});
+  graph->end_recording();
+  const DeviceScope scope(device);
+  const auto program = Program::compile(*graph);
+  const std::vector<Tensor> good{x, Tensor::from<std::int32_t>(within, {2})};
+  const std::vector<Tensor> bad{x, Tensor::from<std::int32_t>(beyond, {2})};
+  program->run(good);
+  EXPECT_EQ(device.counts.copies, 1);  // the output
+  program->run(bad);
+  program->run(good);
+  error_of([&] { device.synchronize(); }, ErrorKind::Index);
+  program->run(good);
+  EXPECT_EQ(count->value().item(), 2);
+}
+
 TEST(Device, RowsBeyondTheArrayAreAnErrorBeforeAnythingRuns) {
   TestDevice device;
   Training training(device);

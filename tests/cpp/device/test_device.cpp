@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <exception>
+#include <utility>
 
 #include "base/parallel.h"
 #include "program/feed.h"
@@ -124,7 +124,6 @@ void TestDevice::enqueue(Work work) {
 }
 
 void TestDevice::wait() {
-  std::exception_ptr failure;
   const FlushDenormals flush;
   while (!queue_.empty()) {
     const Work work = std::move(queue_.front());
@@ -132,10 +131,10 @@ void TestDevice::wait() {
     try {
       work.run();
     } catch (...) {
-      if (!failure) failure = std::current_exception();
+      if (!failure_) failure_ = std::current_exception();
     }
   }
-  if (failure) std::rethrow_exception(failure);
+  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
   check_faults();
 }
 
@@ -170,6 +169,14 @@ void TestDevice::download(std::byte* to, const std::byte* from, std::size_t byte
 void TestDevice::copy(std::byte* to, const std::byte* from, std::size_t bytes) {
   ++counts.copies;
   enqueue({[=] { std::memmove(inside(to), inside(from), bytes); }, {{to, bytes}, {from, bytes}}});
+}
+
+void TestDevice::assign(std::byte* to, const std::byte* from, std::size_t bytes) {
+  ++counts.copies;
+  enqueue({[=, this] {
+             if (!has_fault()) std::memmove(inside(to), inside(from), bytes);
+           },
+           {{to, bytes}, {from, bytes}}});
 }
 
 void TestDevice::gather(const Rows& source, const std::int64_t* order, std::int64_t first, std::int64_t count,
@@ -208,7 +215,10 @@ Kernel TestDevice::plan(const Primitive& op, std::span<const TensorSpec> in, std
       outputs.push_back(inside(given.out[i]));
     }
     if (scratch_bytes) used.push_back({given.scratch, scratch_bytes});
-    enqueue({[=, scratch = inside(given.scratch)] { run({inputs.data(), outputs.data(), scratch}); }, used});
+    enqueue({[=, guarded = given.guarded, scratch = inside(given.scratch)] {
+               run({inputs.data(), outputs.data(), scratch, guarded});
+             },
+             used});
   };
   return kernel;
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <map>
 #include <set>
 #include <string>
@@ -41,6 +42,7 @@ class TestDevice : public Device {
   void upload(std::byte* to, const std::byte* from, std::size_t bytes) override;
   void download(std::byte* to, const std::byte* from, std::size_t bytes) override;
   void copy(std::byte* to, const std::byte* from, std::size_t bytes) override;
+  void assign(std::byte* to, const std::byte* from, std::size_t bytes) override;
   void synchronize() override;
   bool has_kernel(const Primitive& op) const override { return !without.contains(op.name); }
   Kernel plan(const Primitive& op, std::span<const TensorSpec> in, std::span<const TensorSpec> out,
@@ -55,8 +57,15 @@ class TestDevice : public Device {
   /// The kernel that runs on this device's memory, as the device sees it.
   virtual Kernel plan_inside(const Primitive& op, std::span<const TensorSpec> in, std::span<const TensorSpec> out,
                              const Attrs& attrs) {
-    return op.plan(in, out, attrs);
+    Kernel kernel = op.plan(in, out, attrs);
+    kernel.has_guard = true;
+    kernel.run = [this, run = kernel.run](const dlcore::Buffers& b) {
+      if (!b.guarded || !has_fault()) run(b);
+    };
+    return kernel;
   }
+  /// Whether a kernel that has run failed, and nobody knows yet.
+  virtual bool has_fault() const { return failure_ != nullptr; }
   /// Throws what kernels have reported without throwing.
   virtual void check_faults() {}
 
@@ -88,6 +97,7 @@ class TestDevice : public Device {
   std::map<std::uintptr_t, Allocation> allocations_;  // by the address that the host is given
   std::size_t used_bytes_ = 0;
   std::deque<Work> queue_;
+  std::exception_ptr failure_;  // what went wrong first in what has run
   std::vector<Work>* recording_ = nullptr;
 };
 

@@ -25,7 +25,8 @@ namespace testing {
 const cuda::Context& device_context() {
   static cuda::FaultRecord record;
   static cuda::Faults faults;
-  static const bool used = (faults.use(&record, &record), true);
+  static int flag = 0;
+  static const bool used = (faults.use(&record, &record, &flag), true);
   static char workspace[1 << 20];
   // Few multiprocessors and columns: work is cut into pieces where shapes of tests are small, too.
   static const cuda::Context context{nullptr, nullptr, nullptr, workspace, sizeof workspace,
