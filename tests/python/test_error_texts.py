@@ -947,17 +947,17 @@ def test_unknown_names_of_a_namespace(names):
         getattr(names, f"{known}x")
 
 
-X, LABELS = np.zeros((6, 4), "float32"), np.zeros(6, "int32")
+ROWS, CLASSES = np.zeros((6, 4), "float32"), np.zeros(6, "int32")
 
 
 def test_a_list_of_rows_is_no_array():
     with pytest.raises(ValueError, match=r"Received: x: 4, y: 6\. x is a list of 6 arrays, one per input"):
-        fit(list(X), LABELS)
+        fit(list(ROWS), CLASSES)
 
 
 def test_a_function_is_no_data():
     def batches():
-        yield X, LABELS
+        yield ROWS, CLASSES
 
     with pytest.raises(ValueError, match=r"Pass what it returns: batches\(\)\.$"):
         compiled().fit(batches)
@@ -966,7 +966,7 @@ def test_a_function_is_no_data():
 def test_a_series_of_categories():
     pandas = pytest.importorskip("pandas")
     with pytest.raises(ValueError, match=r"^`y` holds no numbers \(category\)\. Encode them"):
-        fit(X, pandas.Series(list("abcabc")).astype("category"))
+        fit(ROWS, pandas.Series(list("abcabc")).astype("category"))
 
 
 def test_a_loss_without_return():
@@ -975,7 +975,7 @@ def test_a_loss_without_return():
         def forgotten(y_true, y_pred):
             ops.mean(ops.square(y_true - y_pred))
 
-        fit(X, zeros(6, 3), loss=forgotten)
+        fit(ROWS, zeros(6, 3), loss=forgotten)
 
 
 def test_a_metric_without_return():
@@ -983,7 +983,7 @@ def test_a_metric_without_return():
         ops.mean(y_pred)
 
     with pytest.raises(ValueError, match='^The metric "forgotten" returned None. Does it end with `return`'):
-        compiled(metrics=[forgotten]).fit(X, zeros(6, 3), verbose=0)
+        compiled(metrics=[forgotten]).fit(ROWS, zeros(6, 3), verbose=0)
 
 
 @pytest.mark.parametrize(
@@ -998,7 +998,7 @@ def test_a_metric_without_return():
 def test_metrics_name_themselves(metric, expected):
     model = compiled(loss="sparse_categorical_crossentropy", metrics=[metric()])
     with pytest.raises(ValueError, match=expected):
-        model.fit(X, LABELS, verbose=0)
+        model.fit(ROWS, CLASSES, verbose=0)
 
 
 def test_a_folder_is_no_model(tmp_path):
@@ -1042,13 +1042,13 @@ def test_layers_made_in_call_and_not_kept(method):
     model = MadeAnew(kept=False)
     model.compile("sgd", "mse")
     with pytest.raises(ValueError, match=r"^MadeAnew \"m\": call\(\) made layers or weights that are not kept"):
-        getattr(model, method)(*([X, LABELS] if method == "fit" else [X]), verbose=0)
+        getattr(model, method)(*([ROWS, CLASSES] if method == "fit" else [ROWS]), verbose=0)
 
 
 def test_layers_made_again_in_a_second_trace():
     with pytest.raises(ValueError, match="not kept from one call to the next"):
-        MadeAnew(kept=True).predict(X, batch_size=4, verbose=0)  # the last batch is smaller
+        MadeAnew(kept=True).predict(ROWS, batch_size=4, verbose=0)  # the last batch is smaller
     model = MadeAnew(kept=True, once=True)
     model.compile("sgd", "mse")
-    model.fit(X, LABELS, batch_size=4, verbose=0)
+    model.fit(ROWS, CLASSES, batch_size=4, verbose=0)
     assert len(model.weights) == 4

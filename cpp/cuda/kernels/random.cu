@@ -41,12 +41,10 @@ __device__ float same_log(float x) {
   const auto bits = bits_as<std::uint32_t>(x);
   const std::int32_t exponent = static_cast<std::int32_t>(bits - 0x3f3504f3u) >> 23;
   const float f = bits_as<float>(bits - (static_cast<std::uint32_t>(exponent) << 23)) - 1.0f;
-  const float n = static_cast<float>(exponent), z = f * f;
-  const float q = polynomial(f, 0.3333333f, -0.2500082f, 0.20001227f, -0.16623357f, 0.14201757f, -0.13160183f,
+  const float n = static_cast<float>(exponent);
+  const float q = polynomial(f, -0.5f, 0.3333333f, -0.2500082f, 0.20001227f, -0.16623357f, 0.14201757f, -0.13160183f,
                              0.12761576f, -0.07634497f);
-  float y = fmaf(n, -2.12194440e-4f, f * z * q);
-  y = fmaf(z, -0.5f, y);
-  return fmaf(n, 0.693359375f, f + y);
+  return fmaf(n, 0.693359375f, fmaf(n, -2.12194440e-4f, fmaf(f * f, q, f)));
 }
 
 /// cos and sin of n / 2^32 turns.

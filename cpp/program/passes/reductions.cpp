@@ -43,11 +43,11 @@ std::vector<Message> messages_of(const Graph& graph, const Node& reduction) {
 }  // namespace
 
 void overlap_reductions(Graph& graph) {
-  for (std::size_t n = 0; n < graph.nodes.size(); ++n)
+  const std::size_t count = graph.nodes.size();
+  for (std::size_t n = 0; n < count; ++n)
     for (int value : graph.nodes[n].out) graph.values[value].index = static_cast<int>(n);
-  std::vector<std::vector<Node>> sent(graph.nodes.size() + 1);  // behind node n - 1
-  std::vector<std::vector<Node>> waits(graph.nodes.size());     // in the place of node n
-  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+  std::vector<std::vector<Node>> sent(count + 1), waits(count + 1);  // behind node n - 1; in the place of node n
+  for (std::size_t n = 0; n < count; ++n) {
     const Node reduction = graph.nodes[n];
     if (reduction.op->name != "all_reduce") continue;
     for (const Message& message : messages_of(graph, reduction)) {
