@@ -1,6 +1,7 @@
 #include "dlcore/program.h"
 
 #include <chrono>
+#include <mutex>
 
 #include "base/parallel.h"
 #include "program/device_runs.h"
@@ -13,6 +14,7 @@ namespace dlcore {
 struct Program::Impl {
   Executor executor;
   DeviceRuns device_runs{executor};  // on any device but the host
+  std::mutex running;                // one run at a time: all share the arena and what is below
   // For run_batches, where a source can't be read in place, or a result can't be written so.
   std::vector<std::unique_ptr<Storage>> input_buffers, output_buffers;
   std::vector<std::byte*> in, out;  // of the step that runs
@@ -64,8 +66,14 @@ const std::vector<TensorSpec>& Program::inputs() const { return impl_->inputs();
 const std::vector<TensorSpec>& Program::outputs() const { return impl_->outputs(); }
 const std::vector<std::string>& Program::input_names() const { return impl_->executor.graph().input_names; }
 std::size_t Program::arena_bytes() const { return impl_->executor.arena_bytes(); }
-void Program::set_profiling(bool on) { impl_->executor.set_profiling(on); }
-std::string Program::dump() const { return impl_->executor.dump(); }
+void Program::set_profiling(bool on) {
+  const std::lock_guard lock(impl_->running);
+  impl_->executor.set_profiling(on);
+}
+std::string Program::dump() const {
+  const std::lock_guard lock(impl_->running);
+  return impl_->executor.dump();
+}
 
 std::vector<Tensor> Program::run(std::span<const Tensor> inputs) {
   if (inputs.size() != impl_->inputs().size())
@@ -74,6 +82,7 @@ std::vector<Tensor> Program::run(std::span<const Tensor> inputs) {
     if (!(inputs[i].spec() == impl_->inputs()[i]))
       throw value_error("The program's input '", input_names()[i], "' is ", impl_->inputs()[i], "; got ",
                         inputs[i].spec(), ".");
+  const std::lock_guard lock(impl_->running);
   if (!impl_->on_host()) return impl_->device_runs.run(inputs);
 
   std::vector<std::byte*> in, out;
@@ -95,6 +104,7 @@ std::int64_t Program::run_batches(std::span<const Rows> sources, const Batches& 
   const Specs &inputs = impl.inputs(), &outputs = impl.outputs();
   impl.check_rows(sources, inputs, "input");
   if (!results.empty()) impl.check_rows(results, outputs, "output");
+  const std::lock_guard lock(impl.running);
   if (!impl.on_host()) return impl.device_runs.run_batches(sources, batches, results);
 
   std::vector<std::byte*>&in = impl.in, &out = impl.out;

@@ -239,17 +239,18 @@ void Variable::assign(const Tensor& value) {
   if (!(value.spec() == spec()))
     throw value_error("Variable '", name_, "' is ", spec(), "; a value of ", value.spec(), " can't be assigned to it.");
   ++version_;
-  // On a device the value stays where recorded programs know it.
-  Device* const device = value_.storage()->device();
-  if (device && !shared()) {
-    std::byte* to = value_.storage()->writable_on(*device);
-    if (value.storage()->device() == device)
-      device->copy(to, value.storage()->on(*device), spec().bytes());
-    else
-      device->upload(to, value.bytes(), spec().bytes());
-  } else {
+  if (shared()) {
     value_ = owned(value);
+    return;
   }
+  // The value stays where programs know it: also those that run on another thread.
+  Device* const device = value_.storage()->device();
+  if (!device)
+    std::memcpy(value_.bytes(), value.bytes(), spec().bytes());
+  else if (value.storage()->device() == device)
+    device->copy(value_.storage()->writable_on(*device), value.storage()->on(*device), spec().bytes());
+  else
+    device->upload(value_.storage()->writable_on(*device), value.bytes(), spec().bytes());
 }
 
 bool Variable::shared() const {

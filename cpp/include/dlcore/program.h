@@ -31,6 +31,7 @@ struct Batches {
   double seconds = 0;  // return after the step at which this much time has passed; 0: no limit
 };
 
+/// Several threads may use one program: its runs come one after another.
 class Program {
  public:
   /// Optimises and plans a graph whose sizes are all known, for the device that this thread computes on. The graph

@@ -189,7 +189,7 @@ class Layer(Operation):
                 for item in value.values() if isinstance(value, dict) else value:
                     visit(item)
 
-        for name, value in self.__dict__.items():
+        for name, value in list(self.__dict__.items()):
             if name not in self._untracked:
                 visit(value)
         return list(found.values())

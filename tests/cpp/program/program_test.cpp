@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <random>
+#include <thread>
 
 #include "base/parallel.h"
 #include "dlcore/ops.h"
@@ -429,6 +430,34 @@ TEST(Settled, ReachesOutputsAndOtherVariablesInEveryRun) {
     copy->assign(random_tensor({4}, 3));
     if (run == 1) v->assign(random_tensor({4}, 4));
   }
+}
+
+// The arena and the addresses of a program are those of one run.
+TEST(Program, RunsOfSeveralThreadsComeOneAfterAnother) {
+  const Tensor w = random_tensor({64, 64}, 1);
+  const Function function = [&](const auto& x) {
+    return std::vector{unary("tanh", matmul(unary("tanh", matmul(x[0], w)), w))};
+  };
+  const auto program = Program::compile(*trace(function, {random_tensor({8, 64}, 2)}));
+  std::vector<std::thread> threads;
+  for (unsigned seed = 0; seed < 4; ++seed)
+    threads.emplace_back([&, seed] {
+      const std::vector<Tensor> x{random_tensor({8, 64}, 10 + seed)};
+      const Tensor expected = function(x)[0];
+      for (int i = 0; i < 200; ++i) expect_near(program->run(x)[0], expected, 1e-5);
+    });
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST(Variable, ANewValueIsPutWhereTheOldOneWas) {
+  Variable variable(random_tensor({5}, 1), "v");
+  const std::byte* const place = variable.value().bytes();
+  variable.assign(random_tensor({5}, 2));
+  EXPECT_EQ(variable.value().bytes(), place);
+  const Tensor kept = variable.value();
+  variable.assign(random_tensor({5}, 3));
+  EXPECT_EQ(numbers(kept), numbers(random_tensor({5}, 2)));
+  EXPECT_EQ(numbers(variable.value()), numbers(random_tensor({5}, 3)));
 }
 
 TEST(Settled, FiltersOfAConvolutionAreTransformedOnce) {
