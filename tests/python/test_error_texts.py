@@ -990,9 +990,15 @@ def test_a_metric_without_return():
     "metric, expected",
     [
         (lambda: keras.metrics.AUC(name="area"), r'^Metric "area": y_true of shape \(6,\) does not go with y_pred of '),
-        (keras.metrics.Precision, r'^Metric "precision": y_true of shape \(6,\).* One-hot encode integer labels\.$'),
-        (keras.metrics.F1Score, r'^Metric "f1_score": F1Score takes y_true and y_pred of shape \(batch, classes\)'),
-        (keras.metrics.Accuracy, r'^Metric "accuracy": equal: shapes \(6,\) and \(6, 3\)'),
+        (
+            lambda: keras.metrics.Precision(name="precise"),
+            r'^Metric "precise": y_true of shape \(6,\).* One-hot encode integer labels\.$',
+        ),
+        (
+            lambda: keras.metrics.F1Score(name="f1"),
+            r'^Metric "f1": F1Score takes y_true and y_pred of shape \(batch, classes\)',
+        ),
+        (lambda: keras.metrics.Accuracy(name="exact"), r'^Metric "exact": equal: shapes \(6,\) and \(6, 3\)'),
     ],
 )
 def test_metrics_name_themselves(metric, expected):
