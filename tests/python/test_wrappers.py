@@ -102,8 +102,8 @@ def test_model_instances_are_copied():
 def test_warm_start():
     x, y = make_regression(60, 3, random_state=0)
     fit_kwargs = {"epochs": 1, "verbose": 0}
-    cold = SKLearnRegressor(make_model, model_kwargs={"loss": "mse"}, fit_kwargs=fit_kwargs)
-    warm = SKLearnRegressor(make_model, True, model_kwargs={"loss": "mse"}, fit_kwargs=fit_kwargs)
+    cold = SKLearnRegressor(make_model, model_kwargs={"loss": "mse", "activation": None}, fit_kwargs=fit_kwargs)
+    warm = SKLearnRegressor(make_model, True, model_kwargs={"loss": "mse", "activation": None}, fit_kwargs=fit_kwargs)
     first = {name: e.fit(x, y).model_ for name, e in (("cold", cold), ("warm", warm))}
     assert warm.fit(x, y).model_ is first["warm"] and cold.fit(x, y).model_ is not first["cold"]
 
