@@ -118,8 +118,8 @@ void init_program(py::module_& module) {
            "Runs once. arrays: one for each input, with as many rows as it; other dtypes are converted, another number "
            "of "
            "rows is a ValueError. Returns an array of each output's shape.")
-      .def("dump", &Program::dump)
-      .def("set_profiling", &Program::set_profiling, py::arg("on"));
+      .def("dump", &Program::dump, py::call_guard<py::gil_scoped_release>())
+      .def("set_profiling", &Program::set_profiling, py::arg("on"), py::call_guard<py::gil_scoped_release>());
 }
 
 }  // namespace dlcore::python

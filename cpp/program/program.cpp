@@ -26,6 +26,19 @@ struct Program::Impl {
     out.resize(outputs().size());
   }
 
+  /// One run's turn. At its end, what it has written counts as new also to programs that have read it meanwhile.
+  class Turn {
+   public:
+    explicit Turn(Impl& impl) : lock_(impl.running), graph_(impl.executor.graph()) {}
+    ~Turn() {
+      for (const Assignment& assignment : graph_.assignments) assignment.variable->note_written();
+    }
+
+   private:
+    std::lock_guard<std::mutex> lock_;
+    const Graph& graph_;
+  };
+
   const Specs& inputs() const { return executor.inputs(); }
   const Specs& outputs() const { return executor.outputs(); }
   bool on_host() const { return executor.device().is_host(); }
@@ -82,7 +95,7 @@ std::vector<Tensor> Program::run(std::span<const Tensor> inputs) {
     if (!(inputs[i].spec() == impl_->inputs()[i]))
       throw value_error("The program's input '", input_names()[i], "' is ", impl_->inputs()[i], "; got ",
                         inputs[i].spec(), ".");
-  const std::lock_guard lock(impl_->running);
+  const Impl::Turn turn(*impl_);
   if (!impl_->on_host()) return impl_->device_runs.run(inputs);
 
   std::vector<std::byte*> in, out;
@@ -104,7 +117,7 @@ std::int64_t Program::run_batches(std::span<const Rows> sources, const Batches& 
   const Specs &inputs = impl.inputs(), &outputs = impl.outputs();
   impl.check_rows(sources, inputs, "input");
   if (!results.empty()) impl.check_rows(results, outputs, "output");
-  const std::lock_guard lock(impl.running);
+  const Impl::Turn turn(impl);
   if (!impl.on_host()) return impl.device_runs.run_batches(sources, batches, results);
 
   std::vector<std::byte*>&in = impl.in, &out = impl.out;

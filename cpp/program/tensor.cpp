@@ -238,19 +238,17 @@ Variable::Variable(Tensor value, std::string name) : value_(owned(std::move(valu
 void Variable::assign(const Tensor& value) {
   if (!(value.spec() == spec()))
     throw value_error("Variable '", name_, "' is ", spec(), "; a value of ", value.spec(), " can't be assigned to it.");
-  ++version_;
-  if (shared()) {
-    value_ = owned(value);
-    return;
-  }
   // The value stays where programs know it: also those that run on another thread.
   Device* const device = value_.storage()->device();
-  if (!device)
+  if (shared())
+    value_ = owned(value);
+  else if (!device)
     std::memcpy(value_.bytes(), value.bytes(), spec().bytes());
   else if (value.storage()->device() == device)
     device->copy(value_.storage()->writable_on(*device), value.storage()->on(*device), spec().bytes());
   else
     device->upload(value_.storage()->writable_on(*device), value.bytes(), spec().bytes());
+  note_written();
 }
 
 bool Variable::shared() const {

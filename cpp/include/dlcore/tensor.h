@@ -152,7 +152,9 @@ class Variable {
   /// The value's bytes, for writing: copies first when another tensor shares them.
   std::byte* writable();
   std::byte* writable(Device& device);
-  /// Grows whenever the value may change: with each assign() and writable().
+  /// Tells that they have been written, where another thread may have read them meanwhile.
+  void note_written() { ++version_; }
+  /// Grows whenever the value may have changed: with each assign(), writable() and note_written().
   std::uint64_t version() const { return version_; }
 
  private:

@@ -398,6 +398,23 @@ TEST(Settled, IsComputedAgainAfterEveryKindOfWriteToItsVariable) {
   expect_current("steps of a program");
 }
 
+TEST(Settled, IsComputedAgainAfterARunThatWroteItsVariableMeanwhile) {
+  const auto v = std::make_shared<Variable>(random_tensor({64, 3}, 1), "v");
+  const auto program = Program::compile(*added_to_exp(v));
+  const Tensor x = random_tensor({2, 64}, 2);
+  auto update = std::make_shared<Graph>();
+  update->assign(v, update->read(v) * 0.9999);
+  update->set_outputs({}, {});
+  const auto updating = Program::compile(*update);
+  const Tensor first = v->value().clone();
+  std::thread other([&] { updating->run_batches({}, {.steps = 20000}); });
+  const auto has_begun = [&] { return *const_cast<const volatile float*>(v->value().data<float>()) != *first.data<float>(); };
+  while (!has_begun()) std::this_thread::yield();
+  program->run({&x, 1});
+  other.join();
+  expect_near(program->run({&x, 1})[0], matmul(x, unary("exp", v->value())), 1e-4);
+}
+
 TEST(Settled, IsNothingThatOtherProcessesTakePartIn) {
   const auto v = std::make_shared<Variable>(random_tensor({64, 3}, 1), "v");
   const auto graph = std::make_shared<Graph>();
