@@ -89,6 +89,8 @@ py::array array_of(const Tensor& tensor) {
 }
 
 Tensor tensor_of(const py::array& array, std::optional<DType> dtype) {
+  if (const char order = array.dtype().byteorder(); order == '<' || order == '>')  // not the processor's, which is '='
+    return tensor_of(array.attr("astype")(array.dtype().attr("newbyteorder")("=")), dtype);
   const DType from = dtype_of_array(array);
   const py::array contiguous = py::array::ensure(array, py::array::c_style);
   Shape shape;

@@ -190,6 +190,13 @@ def test_batches_in_other_orders():
         list(uneven.repeat(2).unbatch())
     with pytest.raises(ValueError, match="Got num_shards=2, index=2"):
         data.shard(2, 2)
+    with pytest.raises(ValueError, match="batch: batch_size must be an int >= 1. Got batch_size=0"):
+        data.batch(0)
+    for options in ({"block_length": 0}, {"cycle_length": -1}):
+        with pytest.raises(ValueError, match="interleave: .* must be an int >= 1"):
+            data.interleave(lambda x, y: data, **options)
+    with pytest.raises(TypeError, match="concatenate: expected Batches. Got"):
+        data.concatenate([1])
 
 
 @pytest.mark.parametrize(
@@ -224,6 +231,10 @@ def test_batches_without_end():
     model.compile("sgd", "mse")
     history = model.fit(endless.map(lambda x, y: (x, y * 1.0)), epochs=2, steps_per_epoch=5, verbose=0)
     assert len(history.history["loss"]) == 2 and model.optimizer.iterations.numpy() == 10
+    for call in (model.fit, model.evaluate, model.predict):
+        with pytest.raises(ValueError, match="The data is without end: say how many batches to take"):
+            call(endless, verbose=0)
+    assert len(model.predict(endless, steps=3, verbose=0)) == 10
 
 
 @pytest.mark.parametrize(

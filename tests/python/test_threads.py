@@ -1,6 +1,7 @@
 """Models used from several threads, as servers do."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -58,6 +59,38 @@ def test_predictions_of_one_model_in_several_threads(how):
             np.testing.assert_array_equal(predict(x[i % 32 : i % 32 + 1])[0], expected[i % 32])
 
     in_threads(*(lambda first=first: serve(first) for first in (0, 7, 19, 30)))
+
+
+@pytest.mark.parametrize("call", ["predict", "__call__"])
+def test_models_that_several_threads_build_at_once(call):
+    class Slow(layers.Dense):
+        def build(self, input_shape):
+            time.sleep(0.01)
+            super().build(input_shape)
+
+    x = np.ones((2, 5), "float32")
+    for model in (keras.Sequential([Slow(8), Slow(3)]), Nested(Slow)):
+        results = []
+        in_threads(*[lambda: results.append(np.array(getattr(model, call)(x)))] * 4)  # noqa: B023, waited for
+        assert len(model.weights) == 4 and len(results) == 4
+        for result in results:
+            np.testing.assert_array_equal(result, results[0])
+
+
+class Nested(keras.Model):
+    def __init__(self, layer):
+        super().__init__()
+        self.first, self.second = layer(8), layer(3)
+
+    def call(self, x):
+        return self.second(self.first(x))
+
+
+def test_tapes_record_their_own_thread():
+    variable, reads = keras.Variable(1.0), []
+    with keras.GradientTape() as tape:
+        in_threads(lambda: reads.append(2 * variable))
+    assert tape.watched_variables() == ()
 
 
 def test_training_predicting_and_assigning_weights_at_once():

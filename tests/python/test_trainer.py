@@ -591,6 +591,49 @@ def test_predict_of_a_batch_seen_before_follows_every_change_of_the_model():
     np.testing.assert_array_equal(model.predict(np.repeat(x, 2, 0)[::2], verbose=0), 4 * x)
     with pytest.raises(ValueError, match="batch_size"):
         model.predict(x, batch_size=0, verbose=0)
+    outer = keras.Sequential([keras.Input((2,)), model])
+    np.testing.assert_array_equal(outer.predict(x, verbose=0), 4 * x)
+    model.add(Doubled())
+    np.testing.assert_array_equal(outer.predict(x, verbose=0), 8 * x)
+    model.pop(rebuild=False)
+    np.testing.assert_array_equal(outer.predict(x, verbose=0), 4 * x)
+    model.layers[0].dtype_policy = "float16"
+    assert model.predict(x, verbose=0).dtype == "float32"  # of the last layer
+    assert traces[-2:] == [(3, 2), (3, 2)] and len(traces) > seen + 9
+
+
+def test_structures_with_the_same_arrays_are_told_apart():
+    class Choice(keras.Model):
+        def call(self, inputs):
+            if isinstance(inputs, dict):
+                return inputs["a"] - inputs["b"] if "a" in inputs else inputs["c"] + inputs["d"]
+            return inputs[0] * 100 if isinstance(inputs, list) else inputs
+
+    class Total(layers.Layer):
+        def call(self, inputs):
+            self.add_loss(ops.sum(inputs))
+            return inputs
+
+    model, x = Choice(), np.ones((2, 3), "float32")
+    for inputs, expected in [(x, 1), ([x], 100), ({"a": 5 * x, "b": x}, 4), ({"c": 5 * x, "d": x}, 6), (x, 1)]:
+        assert model.predict(inputs, verbose=0)[0, 0] == expected
+    model = keras.Sequential([keras.Input((3,)), Total()])
+    model.compile("sgd", "mse")
+    assert model.evaluate(x, 0 * x, verbose=0) == 7
+    assert model.evaluate(x, sample_weight=0 * x, verbose=0) == 6
+
+
+def test_arrays_in_the_other_byte_order():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2, kernel_initializer="ones")])
+    model.compile("sgd", "mse")
+    for dtype in (">f2", ">f4", ">f8", ">i2", ">i4", ">i8"):
+        x = np.arange(6).reshape(2, 3).astype(dtype)
+        for call in (model.predict_on_batch, lambda x: model.predict(x, verbose=0), lambda x: np.array(model(x))):
+            np.testing.assert_array_equal(call(x), [[3, 3], [12, 12]])
+        assert model.evaluate(x, np.array([[3], [12]], dtype), verbose=0) == 0
+        if dtype != ">i2":
+            np.testing.assert_array_equal(ops.convert_to_tensor(x), x)
+            np.testing.assert_array_equal(keras.Variable(x), x)
 
 
 def test_xor_as_lists():

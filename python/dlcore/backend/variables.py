@@ -10,8 +10,15 @@ from dlcore.backend import dtypes, names
 from dlcore.backend.scopes import get_stateless_scope
 from dlcore.backend.tensors import Tensor, convert_to_tensor
 
-# The gradient tapes that are recording; each is told of every variable read.
-active_tapes = []
+
+class _Recording(threading.local):
+    """The gradient tapes that record in this thread; each is told of every variable read."""
+
+    def __init__(self):
+        self.tapes = []
+
+
+recording = _Recording()
 
 
 class _Reading(threading.local):
@@ -119,7 +126,7 @@ class Variable:
     def value(self):
         """The value now, symbolic while a graph is traced; a layer of mixed precision reads its compute dtype."""
         tensor = self.read()
-        for tape in active_tapes:
+        for tape in recording.tapes:
             tape.note_read(self, tensor)
         dtype = reading.dtype
         if dtype is None or dtype == self.dtype or not self.autocast or self.dtype not in dtypes.FLOATS:
@@ -202,4 +209,4 @@ def is_variable(x):
     return isinstance(x, Variable)
 
 
-__all__ = ["Tensor", "Variable", "active_tapes", "is_variable", "reading"]
+__all__ = ["Tensor", "Variable", "is_variable", "reading", "recording"]

@@ -33,12 +33,14 @@ class _CallContext(threading.local):
 call_context = _CallContext()
 # Layers that hold losses of the last call.
 _layers_with_losses = weakref.WeakSet()
+# Held by the thread that builds a layer or traces a step: both run Python code that makes what all threads share.
+building = threading.RLock()
 # Counts the changes after which traced programs are stale (a layer frozen, a layer added).
 _revision = [0]
 
 
 def structure_revision():
-    """Grows whenever a layer's `trainable` or a model's list of layers changes."""
+    """Grows whenever a layer's `trainable` or `dtype_policy` or a model's list of layers changes."""
     return _revision[0]
 
 
@@ -334,7 +336,10 @@ class Layer(Operation):
 
     @dtype_policy.setter
     def dtype_policy(self, value):
+        is_changed = "_dtype_policy" in self.__dict__
         self._dtype_policy = dtype_policy.get_policy(value)
+        if is_changed:
+            note_structure_change()
 
     def _reading_dtype(self):
         """The dtype that float variables are read in while the layer runs; None: as they are."""
@@ -451,7 +456,7 @@ class Layer(Operation):
         if self.input_spec is not None:
             assert_input_compatibility(self.input_spec, args[0] if args else next(iter(kwargs.values())), self.name)
         if not self.built:
-            self._build_for(signature_of(type(self).call).bind(args, kwargs))
+            self._build_once(signature_of(type(self).call).bind(args, kwargs))
         outputs = infer_outputs(self._call_layer, args, kwargs)
         Node(self, args, kwargs, outputs)
         return outputs
@@ -465,7 +470,7 @@ class Layer(Operation):
         if self.input_spec is not None:
             assert_input_compatibility(self.input_spec, first, self.name)
         if not self.built:
-            self._build_for(signature.bind(args, kwargs))
+            self._build_once(signature.bind(args, kwargs))
         outermost = call_context.depth == 0
         if outermost and _layers_with_losses:
             self._clear_losses()
@@ -543,6 +548,11 @@ class Layer(Operation):
             raise TypeError(
                 f"{self._label()} is called with the arguments {needed}. Got {list(arguments)}: pass {missing}."
             )
+
+    def _build_once(self, arguments):
+        with building:
+            if not self.built:  # by another thread meanwhile
+                self._build_for(arguments)
 
     def _build_for(self, arguments):
         """Builds for the shapes of the tensor arguments."""

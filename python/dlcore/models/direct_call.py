@@ -4,7 +4,7 @@ import numpy as np
 
 from dlcore import _core, tree
 from dlcore.backend.tensors import Tensor, convert_to_tensor
-from dlcore.backend.variables import active_tapes
+from dlcore.backend.variables import recording
 from dlcore.layers.layer import Layer, call_context, structure_revision
 
 # The codes of NumPy's dtypes without a tensor: objects and strings, and the integers and floats that are widened.
@@ -27,7 +27,7 @@ class DirectCall:
         return super().__call__(*args, **kwargs)
 
     def _may_run_as_program(self, x):
-        if active_tapes or call_context.depth or _core.Graph.current() is not None:
+        if recording.tapes or call_context.depth or _core.Graph.current() is not None:
             return False
         if type(x) is not np.ndarray and type(x) is not Tensor:
             return False

@@ -4,7 +4,7 @@ from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.strings import Strings, is_text
 from dlcore.layers.core.input_layer import Input, InputLayer
 from dlcore.layers.input_spec import assert_input_compatibility
-from dlcore.layers.layer import Layer
+from dlcore.layers.layer import Layer, note_structure_change
 from dlcore.models.direct_call import DirectCall
 from dlcore.models.front import array_of_values
 from dlcore.models.functional import Functional
@@ -43,8 +43,7 @@ class Sequential(DirectCall, Model):
     def add(self, layer, rebuild=True):
         """Adds a layer at the end."""
         self._append(layer)
-        if rebuild:
-            self._rebuild()
+        self._rebuild() if rebuild else self._unbuild()
 
     def _append(self, layer):
         if isinstance(layer, KerasTensor) and isinstance(layer.history[0], InputLayer):
@@ -69,18 +68,21 @@ class Sequential(DirectCall, Model):
         if not self.layers:
             raise ValueError(f"{self._label()} has no layers to take away.")
         layer = self._sequence.pop()
-        self.built = False
-        self._functional = None
-        if rebuild:
-            self._rebuild()
+        self._rebuild() if rebuild else self._unbuild()
         return layer
 
-    def _rebuild(self):
-        """Builds when the shape of the inputs is known."""
+    def _unbuild(self):
+        """Forgets what was made of the layers so far: the graph and programs, those of outer models too."""
         self._functional = None
         self._programs = {}
         self._plain_revision = None
         self.built = False
+        if self._called:
+            note_structure_change()
+
+    def _rebuild(self):
+        """Builds when the shape of the inputs is known."""
+        self._unbuild()
         if self._sequence and isinstance(self._sequence[0], InputLayer):
             self.build(self._sequence[0].batch_shape)
         elif len(self._sequence) == 1 and isinstance(self._sequence[0], Functional):

@@ -5,7 +5,7 @@ import itertools
 import weakref
 
 from dlcore import _core, backend, tree
-from dlcore.backend.variables import active_tapes
+from dlcore.backend.variables import recording
 from dlcore.ops.operation import operation
 
 # Nodes of the primitive "custom_gradient" name their function by number. Tapes keep the functions alive.
@@ -39,11 +39,11 @@ def with_gradient(outputs, inputs, function):
             those that this function returns, so gradients of gradients are right; `gradients` holds None where none
             flows.
     """
-    if not active_tapes or not any(backend.is_float_dtype(x.dtype) for x in inputs):
+    if not recording.tapes or not any(backend.is_float_dtype(x.dtype) for x in inputs):
         return list(outputs)
     gradient, key = _Gradient(function), next(_keys)
     _functions[key] = gradient
-    for tape in active_tapes:
+    for tape in recording.tapes:
         tape.keep(gradient)
     found = _core.apply("custom_gradient", [*outputs, *inputs], outputs=len(outputs), key=key)
     return list(found) if isinstance(found, tuple) else [found]

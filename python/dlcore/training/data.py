@@ -381,6 +381,11 @@ class BatchSource:
         """The next `steps` batches as structures of arrays, or all that are left of the pass over the data. Where none
         is left, a new pass begins.
         """
+        if steps is None and self._is_endless():
+            raise ValueError(
+                "The data is without end: say how many batches to take, by steps_per_epoch and validation_steps of "
+                "fit() or steps of evaluate() and predict(), or with take(n)."
+            )
         is_new, count = self._iterator is None, 0
         if is_new:
             self._iterator = self._new_pass()
@@ -391,6 +396,10 @@ class BatchSource:
             self._iterator = None
             if count == 0 and not is_new:
                 yield from self.batches(steps)
+
+    def _is_endless(self):
+        """Whether the data says so, as `Batches` and tf.data.Dataset after repeat()."""
+        return hasattr(self._data, "cardinality") and int(self._data.cardinality()) == -1
 
     def _new_pass(self):
         if self._is_indexed and getattr(self._data, "workers", 1) > 1:

@@ -2,7 +2,7 @@
 
 from dlcore import _core, backend, ops, tree
 from dlcore.backend.tensors import Tensor
-from dlcore.backend.variables import Variable, active_tapes
+from dlcore.backend.variables import Variable, recording
 
 
 class GradientTape:
@@ -52,13 +52,13 @@ class GradientTape:
             self._stop()
 
     def _start(self):
-        active_tapes.append(self)
+        recording.tapes.append(self)
         if self._tape is not None:
             self._tape.start()
         self._is_recording = True
 
     def _stop(self):
-        active_tapes.remove(self)
+        recording.tapes.remove(self)
         if self._tape is not None:
             self._tape.stop()
         else:

@@ -11,7 +11,7 @@ from dlcore import _core, tree
 from dlcore.backend import dtypes
 from dlcore.backend.strings import Strings, is_text
 from dlcore.backend.tensors import Tensor, convert_to_tensor
-from dlcore.layers.layer import structure_revision
+from dlcore.layers.layer import building, structure_revision
 from dlcore.training.data import arrays_of
 
 # Programs kept per step function; each holds the memory of its intermediate values.
@@ -83,32 +83,34 @@ class StepPrograms:
         numbers = [a for a in arrays if not is_text(a)]
         if len(numbers) == len(arrays):
             return self.get(structure), arrays
-        self._forget_stale()
-        if self._lookups is None:
-            self._lookups = []
-            self._traced(structure, None, self._lookups)
-        looked_up = [lookup(arrays) for lookup in self._lookups]
+        with building:
+            self._forget_stale()
+            if self._lookups is None:
+                self._lookups = []
+                self._traced(structure, None, self._lookups)
+            looked_up = [lookup(arrays) for lookup in self._lookups]
         return self.get(structure, looked_up=looked_up), numbers + looked_up
 
     def get(self, structure, rows=None, looked_up=()):
         """The program for arrays like these; with rows, for batches of so many of their rows."""
-        self._forget_stale()
-        key = (_core.placement(),)
-        for a in (*arrays_of(structure), *looked_up):
-            key += (a.shape if rows is None else (rows, *a.shape[1:]), a.dtype)
-        found = self._programs.get(key)
-        if found is None:
-            found = self._make(structure, rows)
-            self._programs[key] = found
-            if len(self._programs) > _KEPT:
-                self._programs.popitem(last=False)
-        return found
+        key = (_core.placement(), *(_signature(part, rows) for part in (structure, *looked_up)))
+        return self._found(key) or self._made(key, structure, rows)
 
     def known(self, array):
         """The program for all rows of an array like this, or None where there was none such yet."""
-        if self._revision != structure_revision():
-            return None
-        return self._programs.get((_core.placement(), array.shape, array.dtype))
+        return self._found((_core.placement(), (array.shape, array.dtype)))
+
+    def _found(self, key):
+        return self._programs.get(key) if self._revision == structure_revision() else None
+
+    def _made(self, key, structure, rows):
+        with building:
+            self._forget_stale()
+            if key not in self._programs:  # else another thread has made it meanwhile
+                self._programs[key] = self._make(structure, rows)
+            if len(self._programs) > _KEPT:
+                self._programs.popitem(last=False)
+            return self._programs[key]
 
     def _forget_stale(self):
         if self._revision != structure_revision():
@@ -145,6 +147,17 @@ class StepPrograms:
             results, logs = self._trace(tree.map_structure(symbol, structure))
             variables = {name: _store(value, name) for name, value in logs.items()}
         return graph, results, variables
+
+
+def _signature(structure, rows):
+    """What tells apart the programs of structures of arrays: their form, and the arrays' shapes and dtypes."""
+    if isinstance(structure, dict):
+        return dict, *((key, _signature(value, rows)) for key, value in structure.items())
+    if isinstance(structure, (list, tuple)):
+        return type(structure), *(_signature(value, rows) for value in structure)
+    if structure is None:
+        return None
+    return structure.shape if rows is None else (rows, *structure.shape[1:]), structure.dtype
 
 
 def _note_allocation(size):

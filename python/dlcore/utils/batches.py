@@ -7,6 +7,7 @@ from collections import deque
 import numpy as np
 
 from dlcore import backend, ops, tree
+from dlcore.backend.arguments import int_from
 from dlcore.utils.py_dataset import PyDataset
 
 
@@ -94,6 +95,7 @@ class Batches(PyDataset):
 
     def batch(self, batch_size, drop_remainder=False):
         """So many items at a time, stacked: for data sets made with `batch_size=None`."""
+        batch_size = int_from("batch", "batch_size", batch_size, 1)
         count = _divided(self._count, batch_size, drop_remainder)
 
         def get(index):
@@ -109,7 +111,7 @@ class Batches(PyDataset):
             batch_size: int > 0.
             drop_remainder: bool, default False: leave out the last rows where they are too few for a batch.
         """
-
+        batch_size = int_from("rebatch", "batch_size", batch_size, 1)
         size, total = self._rows()
 
         def get(index):
@@ -182,6 +184,8 @@ class Batches(PyDataset):
 
     def concatenate(self, other):
         """The batches, then those of another data set with the same structure."""
+        if not isinstance(other, Batches):
+            raise TypeError(f"concatenate: expected Batches. Got {other!r} (of type {type(other).__name__}).")
         size = self._finite_count()
 
         def end_both():
@@ -212,9 +216,11 @@ class Batches(PyDataset):
             block_length: int, default 1: batches of one in a turn.
             num_parallel_calls, deterministic: kept for the signature of tf.data.
         """
+        block_length = int_from("interleave", "block_length", block_length, 1)
         sources = list(self.map(function))
+        cycle_length = len(sources) if cycle_length is None else int_from("interleave", "cycle_length", cycle_length, 1)
         waiting = deque((source, iter(range(len(source)))) for source in sources)
-        turns, order = [None] * min(cycle_length or len(sources), len(sources)), []
+        turns, order = [None] * min(cycle_length, len(sources)), []
         while waiting or any(turns):
             for i, turn in enumerate(turns):
                 turns[i] = turn = turn or (waiting.popleft() if waiting else None)
