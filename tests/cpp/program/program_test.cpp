@@ -408,7 +408,9 @@ TEST(Settled, IsComputedAgainAfterARunThatWroteItsVariableMeanwhile) {
   const auto updating = Program::compile(*update);
   const Tensor first = v->value().clone();
   std::thread other([&] { updating->run_batches({}, {.steps = 20000}); });
-  const auto has_begun = [&] { return *const_cast<const volatile float*>(v->value().data<float>()) != *first.data<float>(); };
+  const auto has_begun = [&] {
+    return *const_cast<const volatile float*>(v->value().data<float>()) != *first.data<float>();
+  };
   while (!has_begun()) std::this_thread::yield();
   program->run({&x, 1});
   other.join();
