@@ -57,7 +57,7 @@ class FlushDenormals {
   ~FlushDenormals();
 
  private:
-  unsigned saved_;
+  [[maybe_unused]] unsigned saved_;  // x86-64
 };
 
 }  // namespace dlcore

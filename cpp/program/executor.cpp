@@ -139,12 +139,14 @@ bool Executor::bind_variables() {
 }
 
 void Executor::run_settled() {
-  const auto version = [&](int variable) { return graph_.variables[variable]->version(); };
-  const bool current = std::all_of(settled_on_.begin(), settled_on_.end(),
-                                   [&](const auto& known) { return known.second == version(known.first); });
-  if (has_settled_ && current) return;
+  // Versions first: another thread may write a variable while it is read.
+  for (auto& [variable, known] : settled_on_) {
+    const std::uint64_t version = graph_.variables[variable]->version();
+    has_settled_ &= known == version;
+    known = version;
+  }
+  if (has_settled_) return;
   run_steps(0, first_step_);
-  for (auto& [variable, known] : settled_on_) known = version(variable);
   has_settled_ = true;
 }
 
