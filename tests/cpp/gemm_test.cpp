@@ -318,6 +318,15 @@ TEST(GemmPlan, PacksRowsOfAOnlyWhenTheyCrowdTheCache) {
   EXPECT_EQ(plan_gemm(dense_gemm(1024, 1024, 1040), sizeof(float), Isa::Avx2, caches).pack_a, Pack::No);
 }
 
+TEST(GemmPlan, RowsOfATileDoNotCrowdASetOfTheCache) {
+  const CacheSizes caches{32 << 10, 1 << 20, 8 << 20};
+  EXPECT_EQ(plan_gemm(dense_gemm(280, 128, 1000), sizeof(float), Isa::Avx512, caches).mr, 14);
+  EXPECT_EQ(plan_gemm(dense_gemm(280, 128, 512), sizeof(float), Isa::Avx512, caches).mr, 14);
+  EXPECT_EQ(plan_gemm(dense_gemm(280, 128, 1024), sizeof(float), Isa::Avx512, caches).mr, 8);
+  EXPECT_EQ(plan_gemm(dense_gemm(280, 128, 1024, true), sizeof(float), Isa::Avx512, caches).mr, 14);
+  EXPECT_EQ(plan_gemm(dense_gemm(280, 128, 1024), sizeof(float), Isa::Avx2, caches).mr, 6);
+}
+
 TEST(GemmPlan, PairsOfSixteenBitsAreReadOnlyWhereTheyAreNeighbours) {
   const CacheSizes caches{32 << 10, 1 << 20, 8 << 20};
   auto plan = [&](std::int64_t m, std::int64_t n, std::int64_t k, bool transpose_a) {

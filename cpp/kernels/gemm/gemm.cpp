@@ -22,13 +22,14 @@ const GemmEntries<Bfloat>* gemm_bfloat_kernels() { return nullptr; }
 
 namespace {
 
-constexpr double kTaskCost = 30000;          // ns: shorter tasks are not worth a cut
-constexpr double kTwoTasks = 6500;           // but the first, which gives a second thread something to do
-constexpr double kTasks = 32;                // more of them are not worth having
-constexpr std::int64_t kUsesOfSharedB = 16;  // row tiles from which one packing of B for all tasks pays
-constexpr std::int64_t kUsesOfPackedA = 16;  // column tiles from which packing A pays
-constexpr std::int64_t kSplitLength = 512;   // k of a partial product at least
-constexpr double kRowTaskCost = 5000;        // and of one row, whose B is read as it lies when k alone is cut
+constexpr double kTaskCost = 30000;           // ns: shorter tasks are not worth a cut
+constexpr double kTwoTasks = 6500;            // but the first, which gives a second thread something to do
+constexpr double kTasks = 32;                 // more of them are not worth having
+constexpr std::int64_t kUsesOfSharedB = 24;   // row tiles from which one packing of B for all tasks pays
+constexpr std::int64_t kUsesOfCrowdedB = 16;  // where its rows, a cache line each in the tile, are all in one set of L1
+constexpr std::int64_t kUsesOfPackedA = 16;   // column tiles from which packing A pays
+constexpr std::int64_t kSplitLength = 512;    // k of a partial product at least
+constexpr double kRowTaskCost = 5000;         // and of one row, whose B is read as it lies when k alone is cut
 constexpr std::int64_t kRowSplitLength = 128;
 constexpr std::int64_t kColumnSplitLength = 4096;  // where it is not rows of B that are read from end to end
 
@@ -155,11 +156,10 @@ void choose_tasks(GemmPlan& plan) {
   plan.k_split = splits == 1 ? plan.k : parts(plan.k, splits);
 }
 
-// Whether `rows` cache lines, `stride` elements apart, crowd few sets of the first cache (8 ways of 4 KB).
-bool crowds_l1(std::int64_t rows, std::int64_t stride, std::size_t size) {
+// How many cache lines, `stride` bytes apart, find room in the first cache (8 ways of 4 KB): few where they share sets.
+std::int64_t lines_in_l1(std::int64_t stride) {
   const std::int64_t way = 4096, line = 64, ways = 8;
-  const std::int64_t apart = std::max(line, std::gcd(stride * static_cast<std::int64_t>(size), way));
-  return rows > ways * way / apart;
+  return ways * way / std::max(line, std::gcd(stride, way));
 }
 
 void choose_packing(GemmPlan& plan, std::size_t size, const CacheSizes& caches) {
@@ -167,11 +167,12 @@ void choose_packing(GemmPlan& plan, std::size_t size, const CacheSizes& caches) 
   const auto near = static_cast<std::int64_t>(caches.l2 / 2 / size);
   const std::int64_t a_uses = parts(s.n, plan.nr), b_uses = parts(s.m, plan.mr);
   const std::int64_t steps = plan.pairs ? 2 : 1;
-  const std::size_t element = size / static_cast<std::size_t>(steps);
+  const std::int64_t element = static_cast<std::int64_t>(size) / steps;
   const bool pays_a = a_uses >= kUsesOfPackedA && s.m * plan.k_split > near &&
-                      crowds_l1(s.transpose_a ? plan.kc : plan.mc, s.lda, element);
-  const bool pays_b = !s.packed_b && b_uses >= kUsesOfSharedB &&
-                      (s.n * plan.k_split > near || crowds_l1(plan.kc * steps, s.ldb, element));
+                      (s.transpose_a ? plan.kc : plan.mc) > lines_in_l1(s.lda * element);
+  const bool crowded_b = plan.nr * size == 64 && lines_in_l1(s.ldb * element) <= 8;
+  const bool pays_b = !s.packed_b && b_uses >= (crowded_b ? kUsesOfCrowdedB : kUsesOfSharedB) &&
+                      (s.n * plan.k_split > near || plan.kc * steps > lines_in_l1(s.ldb * element));
   plan.pack_a = packs_a_per_task(plan) ? Pack::PerTask : must_pack_a(plan) || pays_a ? Pack::Once : Pack::No;
   plan.pack_b = packs_b_per_task(plan) ? Pack::PerTask : must_pack_b(plan) || pays_b ? Pack::Once : Pack::No;
 }
@@ -242,6 +243,27 @@ void lay_out_scratch(GemmPlan& plan, std::size_t size) {
   plan.scratch_bytes = plan.transposed_offset + bytes(plan.swapped ? s.m * s.n : 0);
 }
 
+GemmPlan plan_tiles(const GemmShape& shape, std::size_t element_bytes, const Tile& tile, const CacheSizes& caches) {
+  const std::size_t size = unit_bytes(element_bytes);
+  GemmPlan plan{};
+  plan.pairs = element_bytes < size;
+  plan.k = plan.pairs ? parts(shape.k, 2) : shape.k;
+  plan.swapped = !plan.pairs && wants_swap(shape, tile);
+  plan.shape = plan.swapped ? swap_operands(shape) : shape;
+  plan.ldc = shape.ldc;
+  plan.mr = static_cast<int>(even_part(plan.shape.m, tile.mr, 1));
+  plan.nr = tile.nr;
+  plan.cost = cost_of(shape, plan.k, size, tile.flops_per_ns);
+  choose_tasks(plan);
+  choose_register_blocks(plan, size, caches);
+  choose_packing(plan, size, caches);
+  lengthen_panels(plan, size, caches);
+  gather_narrow_rows(plan, size, caches);
+  choose_cache_blocks(plan, size, caches);
+  lay_out_scratch(plan, size);
+  return plan;
+}
+
 template <class T>
 const GemmEntries<T>& entries();
 template <>
@@ -271,25 +293,13 @@ GemmShape dense_gemm(std::int64_t m, std::int64_t n, std::int64_t k, bool transp
 }
 
 GemmPlan plan_gemm(const GemmShape& shape, std::size_t element_bytes, Isa isa, const CacheSizes& caches) {
-  const Tile tile = tile_of(isa, element_bytes);
-  const std::size_t size = unit_bytes(element_bytes);
-  GemmPlan plan{};
-  plan.pairs = element_bytes < size;
-  plan.k = plan.pairs ? parts(shape.k, 2) : shape.k;
-  plan.swapped = !plan.pairs && wants_swap(shape, tile);
-  plan.shape = plan.swapped ? swap_operands(shape) : shape;
-  plan.ldc = shape.ldc;
-  plan.mr = static_cast<int>(even_part(plan.shape.m, tile.mr, 1));
-  plan.nr = tile.nr;
-  plan.cost = cost_of(shape, plan.k, size, tile.flops_per_ns);
-  choose_tasks(plan);
-  choose_register_blocks(plan, size, caches);
-  choose_packing(plan, size, caches);
-  lengthen_panels(plan, size, caches);
-  gather_narrow_rows(plan, size, caches);
-  choose_cache_blocks(plan, size, caches);
-  lay_out_scratch(plan, size);
-  return plan;
+  Tile tile = tile_of(isa, element_bytes);
+  const GemmPlan plan = plan_tiles(shape, element_bytes, tile, caches);
+  // Rows of A that a tile reads where they are stored must not put each other out of the first cache.
+  const std::int64_t rows = lines_in_l1(plan.shape.lda * static_cast<std::int64_t>(element_bytes));
+  if (plan.shape.transpose_a || plan.pack_a != Pack::No || rows >= plan.mr) return plan;
+  tile.mr = static_cast<int>(rows);
+  return plan_tiles(shape, element_bytes, tile, caches);
 }
 
 template <class T>

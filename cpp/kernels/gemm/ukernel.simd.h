@@ -144,7 +144,7 @@ void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_c
       for (int j = 0; j < kVectors * kSteps<T>; ++j) {
         const auto* later = reinterpret_cast<const Stored<T>*>(b + kPrefetchedSteps * b_row) + j / kVectors * b_row;
         const int column = j % kVectors * kWidth;
-        if (column * sizeof(Stored<T>) % kCacheLine == 0) __builtin_prefetch(later + column);
+        if (column * sizeof(Stored<T>) % kCacheLine == 0) __builtin_prefetch(later + column, 0, kIntoL2);
       }
     } else if constexpr (!kUnitRows) {
 #pragma GCC unroll 8
