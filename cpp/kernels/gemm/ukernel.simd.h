@@ -119,7 +119,7 @@ void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_c
   const T* a_group[kGroups];
 #pragma GCC unroll 8
   for (int g = 0; g < kGroups; ++g) a_group[g] = a + 3 * g * a_row;
-  if constexpr (kUnitRows && kPanel) {
+  if constexpr (kPanel) {
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 8
