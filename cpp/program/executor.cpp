@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iomanip>
+#include <utility>
 
 #include "program/passes.h"
 
@@ -86,11 +87,12 @@ void Executor::add_pointer(int value) {
 }
 
 void Executor::find_written() {
-  written_.assign(graph_.variables.size(), false);
-  bound_.assign(graph_.variables.size(), nullptr);
-  for (const Assignment& assignment : graph_.assignments)
-    for (std::size_t i = 0; i < graph_.variables.size(); ++i)
-      if (graph_.variables[i] == assignment.variable) written_[i] = true;
+  bound_.resize(graph_.variables.size());
+  for (const Assignment& assignment : graph_.assignments) {
+    const auto at = std::find(graph_.variables.begin(), graph_.variables.end(), assignment.variable);
+    assigned_.push_back(static_cast<int>(at - graph_.variables.begin()));
+    bound_[assigned_.back()].written = true;
+  }
 }
 
 void Executor::find_settled() {
@@ -115,7 +117,7 @@ std::byte* Executor::bytes_of(int value, std::span<std::byte* const> in, std::sp
     case Place::Input:
       return in[place.index];
     case Place::Variable:
-      return variable_bytes(graph_.variables[place.index]);
+      return bound_[place.index].bytes;
     case Place::Output:
       return out[place.index];
     case Place::None:
@@ -125,29 +127,33 @@ std::byte* Executor::bytes_of(int value, std::span<std::byte* const> in, std::sp
 }
 
 bool Executor::bind_variables() {
-  bool moved = false;
-  for (std::size_t i = 0; i < bound_.size(); ++i) {
-    const VariablePtr& variable = graph_.variables[i];
-    std::byte* const found = written_[i] ? variable->writable(device_) : variable_bytes(variable);
-    moved |= found != bound_[i];
-    bound_[i] = found;
+  {
+    const auto guard = Variable::lock();
+    for (std::size_t i = 0; i < bound_.size(); ++i) {
+      Bound& bound = bound_[i];
+      bound.held = &graph_.variables[i]->hold(device_, bound.written);
+      std::byte* const found = bound.held->on(device_);
+      moved_ |= found != bound.bytes;
+      bound.bytes = found;
+    }
+    for (auto& [variable, known] : settled_on_) {
+      const std::uint64_t version = graph_.variables[variable]->version();
+      has_settled_ &= known == version;
+      known = version;
+    }
   }
-  if (moved)
-    for (const Patch& patch : variable_patches_) table_[patch.slot] = bound_[patch.index];
-  run_settled();
-  return moved;
+  if (moved_)
+    for (const Patch& patch : variable_patches_) table_[patch.slot] = bound_[patch.index].bytes;
+  if (!has_settled_) run_steps(0, first_step_);
+  has_settled_ = true;
+  return std::exchange(moved_, false);
 }
 
-void Executor::run_settled() {
-  // Versions first: another thread may write a variable while it is read.
-  for (auto& [variable, known] : settled_on_) {
-    const std::uint64_t version = graph_.variables[variable]->version();
-    has_settled_ &= known == version;
-    known = version;
-  }
-  if (has_settled_) return;
-  run_steps(0, first_step_);
-  has_settled_ = true;
+void Executor::release_variables() {
+  const auto guard = Variable::lock();
+  for (std::size_t i = 0; i < bound_.size(); ++i)
+    if (Storage* const held = std::exchange(bound_[i].held, nullptr))
+      graph_.variables[i]->release(*held, bound_[i].written);
 }
 
 void Executor::execute(std::span<std::byte* const> in, std::span<std::byte* const> out) {
@@ -185,7 +191,7 @@ void Executor::run_profiled() {
 
 // A value read from one variable may be assigned to another: all are read before any is written.
 void Executor::copy_assignments(std::span<std::byte* const> in, std::span<std::byte* const> out) {
-  const auto target = [&](const Copy& copy) { return variable_bytes(graph_.assignments[copy.index].variable); };
+  const auto target = [&](const Copy& copy) { return bound_[assigned_[copy.index]].bytes; };
   const auto bytes = [&](const Copy& copy) { return graph_.values[copy.value].spec.bytes(); };
   const auto& copies = plan_.assignment_copies;
   if (copies.size() == 1) device_.assign(target(copies[0]), bytes_of(copies[0].value, in, out), bytes(copies[0]));

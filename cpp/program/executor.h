@@ -26,6 +26,8 @@ class Executor {
   /// Before runs: makes the variables ready to be written on the device, takes their addresses, and computes what
   /// follows from them alone where they have changed since. Returns whether any lies elsewhere than it did.
   bool bind_variables();
+  /// After runs, and where bind_variables() has failed.
+  void release_variables();
   /// One run: in and out are the buffers of the inputs and outputs. Variables are bound.
   void execute(std::span<std::byte* const> in, std::span<std::byte* const> out);
 
@@ -53,7 +55,6 @@ class Executor {
   void add_pointer(int value);
   void find_written();
   void find_settled();
-  std::byte* variable_bytes(const VariablePtr& variable) const { return variable->value().storage()->on(device_); }
   std::byte* bytes_of(int value, std::span<std::byte* const> in, std::span<std::byte* const> out) const;
   void run_step(const Step& step) const {
     step.kernel.run({&table_[step.in], const_cast<void* const*>(&table_[step.out]), step.scratch, step.guarded});
@@ -61,7 +62,6 @@ class Executor {
   /// The steps [first, last).
   void run_steps(std::size_t first, std::size_t last) const;
   void run_profiled();
-  void run_settled();
   void copy_assignments(std::span<std::byte* const> in, std::span<std::byte* const> out);
 
   Device& device_;
@@ -73,11 +73,18 @@ class Executor {
   std::vector<Step> steps_;
   std::vector<void*> table_;
   std::vector<Patch> input_patches_, variable_patches_, output_patches_;
-  std::vector<bool> written_;                              // per variable: whether a run writes it
-  std::vector<std::byte*> bound_;                          // likewise: where it lies in the table
+  /// What a run has of a variable.
+  struct Bound {
+    bool written = false;        // by each run
+    Storage* held = nullptr;     // while one is on
+    std::byte* bytes = nullptr;  // in the table
+  };
+  std::vector<Bound> bound_;                               // per variable
+  std::vector<int> assigned_;                              // per assignment: the variable
+  bool moved_ = false;                                     // whether any lies elsewhere than bind_variables() has told
   std::vector<std::pair<int, std::uint64_t>> settled_on_;  // variables that settled steps read, their versions then
   std::size_t first_step_ = 0;                             // of each run: those before it are settled
-  bool has_settled_ = false;                               // whether those have run
+  bool has_settled_ = false;                               // whether those have run, for these versions
   Specs inputs_, outputs_;
   bool profiling_ = false;
   std::vector<double> step_seconds_;

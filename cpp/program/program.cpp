@@ -26,17 +26,15 @@ struct Program::Impl {
     out.resize(outputs().size());
   }
 
-  /// One run's turn. At its end, what it has written counts as new also to programs that have read it meanwhile.
+  /// One run's turn. At its end, the variables are no longer in use.
   class Turn {
    public:
-    explicit Turn(Impl& impl) : lock_(impl.running), graph_(impl.executor.graph()) {}
-    ~Turn() {
-      for (const Assignment& assignment : graph_.assignments) assignment.variable->note_written();
-    }
+    explicit Turn(Impl& impl) : lock_(impl.running), executor_(impl.executor) {}
+    ~Turn() { executor_.release_variables(); }
 
    private:
     std::lock_guard<std::mutex> lock_;
-    const Graph& graph_;
+    Executor& executor_;
   };
 
   const Specs& inputs() const { return executor.inputs(); }

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "program/device.h"
 #include "program/half.h"
@@ -81,6 +82,10 @@ void Storage::drop_device() {
   if (Device* const device = device_) device->free(on_device_);
   device_ = nullptr;
   on_device_ = nullptr;
+}
+
+bool Storage::lies_only_on(const Device& device) const {
+  return device.is_host() ? !device_ : device_ == &device && !host_;
 }
 
 std::byte* Storage::download() {
@@ -231,36 +236,84 @@ namespace {
 /// Borrowed memory others could change.
 Tensor owned(Tensor value) { return value.storage() && value.storage()->borrowed() ? value.clone() : value; }
 
+// Values that are no longer a variable's, but that runs still use. Never destroyed: threads may run until the end.
+std::vector<std::shared_ptr<Storage>>& replaced() {
+  static auto& storages = *new std::vector<std::shared_ptr<Storage>>;
+  return storages;
+}
+
 }  // namespace
 
-Variable::Variable(Tensor value, std::string name) : value_(owned(std::move(value))), name_(std::move(name)) {}
+Variable::Variable(Tensor value, std::string name)
+    : spec_(value.spec()), value_(owned(std::move(value))), name_(std::move(name)) {}
+
+std::unique_lock<std::mutex> Variable::lock() {
+  static auto& mutex = *new std::mutex;
+  return std::unique_lock(mutex);
+}
+
+Tensor Variable::value() const {
+  const auto guard = lock();
+  if (value_.storage()->writers_ == 0) return value_;
+  Device* const device = value_.storage()->device();
+  return value_.clone(device ? *device : cpu());
+}
 
 void Variable::assign(const Tensor& value) {
-  if (!(value.spec() == spec()))
-    throw value_error("Variable '", name_, "' is ", spec(), "; a value of ", value.spec(), " can't be assigned to it.");
-  // The value stays where programs know it: also those that run on another thread.
-  Device* const device = value_.storage()->device();
-  if (shared())
-    value_ = owned(value);
+  if (!(value.spec() == spec_))
+    throw value_error("Variable '", name_, "' is ", spec_, "; a value of ", value.spec(), " can't be assigned to it.");
+  const auto guard = lock();
+  Storage& now = *value_.storage();
+  // The value stays where programs know it.
+  Device* const device = now.device();
+  if (shared() || now.runs_ > 0)
+    replace(owned(value));
   else if (!device)
-    std::memcpy(value_.bytes(), value.bytes(), spec().bytes());
+    std::memcpy(value_.bytes(), value.bytes(), spec_.bytes());
   else if (value.storage()->device() == device)
-    device->copy(value_.storage()->writable_on(*device), value.storage()->on(*device), spec().bytes());
+    device->copy(now.writable_on(*device), value.storage()->on(*device), spec_.bytes());
   else
-    device->upload(value_.storage()->writable_on(*device), value.bytes(), spec().bytes());
-  note_written();
+    device->upload(now.writable_on(*device), value.bytes(), spec_.bytes());
+  ++version_;
 }
 
 bool Variable::shared() const {
   return value_.storage().use_count() > 1 || value_.shared() || value_.storage()->borrowed();
 }
 
+void Variable::replace(Tensor value) {
+  if (value_.storage()->runs_ > 0) replaced().push_back(value_.storage());
+  value_ = std::move(value);
+}
+
 std::byte* Variable::writable() { return writable(cpu()); }
 
 std::byte* Variable::writable(Device& device) {
+  const auto guard = lock();
+  return writable_on(device).on(device);
+}
+
+Storage& Variable::writable_on(Device& device) {
   ++version_;
-  if (shared()) value_ = value_.clone(device);
-  return value_.storage()->writable_on(device);
+  const Storage& now = *value_.storage();
+  if (shared() || (now.runs_ > 0 && !now.lies_only_on(device))) replace(value_.clone(device));
+  value_.storage()->writable_on(device);
+  return *value_.storage();
+}
+
+Storage& Variable::hold(Device& device, bool writes) {
+  Storage& held = writes ? writable_on(device) : *value_.storage();
+  held.on(device);
+  ++held.runs_;
+  held.writers_ += writes;
+  return held;
+}
+
+void Variable::release(Storage& held, bool writes) {
+  if (writes) ++version_;  // also for programs that have read it meanwhile
+  held.writers_ -= writes;
+  if (--held.runs_ == 0 && !replaced().empty())
+    std::erase_if(replaced(), [](const auto& storage) { return storage->runs_ == 0; });
 }
 
 }  // namespace dlcore

@@ -111,6 +111,31 @@ def test_training_predicting_and_assigning_weights_at_once():
     assert np.isfinite(model.predict(x, verbose=0)).all()
 
 
+def test_weights_held_and_assigned_while_predicting():
+    model = keras.Sequential([keras.Input((1024,)), layers.Dense(1024, use_bias=False)])
+    kernel, x = model.weights[0], np.ones((64, 1024), "float32")
+    values = [np.full((1024, 1024), i, "float32") for i in range(3)]
+    done = threading.Event()
+
+    def predict():
+        while not done.is_set():
+            y = model.predict(x, verbose=0)
+            assert y[0, 0] / 1024 in (0, 1, 2) and np.all(y == y[0, 0])
+
+    def assign():
+        try:
+            for i in range(100):
+                held = kernel.value
+                kernel.assign(values[i % 3])
+                del held
+                kernel.assign(values[(i + 1) % 3])
+        finally:
+            done.set()
+
+    kernel.assign(values[0])
+    in_threads(predict, predict, assign)
+
+
 def test_models_trained_in_several_threads_are_those_trained_one_after_another():
     x = np.random.default_rng(1).random((64, 8), "float32")
     y = x @ np.ones((8, 1), "float32")

@@ -57,6 +57,8 @@ class Storage {
   bool borrowed() const { return borrowed_; }
 
  private:
+  friend class Variable;
+  bool lies_only_on(const Device& device) const;
   std::byte* download();
   std::byte* to_host();
   void drop_host();
@@ -69,6 +71,8 @@ class Storage {
   bool borrowed_ = false;
   std::shared_ptr<const void> owner_;
   std::mutex mutex_;  // one thread copies
+  // Of a variable's value, under Variable::lock(): the runs of programs that use it, and those that write it.
+  int runs_ = 0, writers_ = 0;
 };
 
 /// A handle: copies share the same elements (or the same graph value). Two handles are the same tensor when id()
@@ -138,31 +142,38 @@ Tensor Tensor::from(std::span<const T> numbers, const Shape& shape) {
   return result;
 }
 
-/// A persistent tensor that programs read and update in place. Tensors read from it keep the value of that time. Its
-/// bytes are written through writable() alone: programs keep what they have computed from a value, as long as it is the
-/// same.
+/// A persistent tensor that programs read and update in place, on any thread. Tensors read from it keep the value of
+/// that time, and runs of programs that of their start. Its bytes are written through writable() and programs alone:
+/// these keep what they have computed from a value, as long as it is the same.
 class Variable {
  public:
   Variable(Tensor value, std::string name);
   const std::string& name() const { return name_; }
-  const TensorSpec& spec() const { return value_.spec(); }
-  const Tensor& value() const { return value_; }
+  const TensorSpec& spec() const { return spec_; }
+  Tensor value() const;
   /// Replaces the value; dtype and shape must agree.
   void assign(const Tensor& value);
   /// The value's bytes, for writing: copies first when another tensor shares them.
   std::byte* writable();
   std::byte* writable(Device& device);
-  /// Tells that they have been written, where another thread may have read them meanwhile.
-  void note_written() { ++version_; }
-  /// Grows whenever the value may have changed: with each assign(), writable() and note_written().
+  /// Grows whenever the value may have changed: with each assign(), writable(), and begin and end of a run that writes.
   std::uint64_t version() const { return version_; }
+
+  /// A run of a program uses the values of its variables from hold() to release(): they stay where they are, also when
+  /// another thread assigns others. Both are called under the lock, which is one for all variables.
+  static std::unique_lock<std::mutex> lock();
+  Storage& hold(Device& device, bool writes);
+  void release(Storage& held, bool writes);
 
  private:
   bool shared() const;
+  void replace(Tensor value);
+  Storage& writable_on(Device& device);
 
+  TensorSpec spec_;
   Tensor value_;
   std::string name_;
-  std::uint64_t version_ = 0;
+  std::atomic<std::uint64_t> version_{0};
 };
 
 using VariablePtr = std::shared_ptr<Variable>;

@@ -357,6 +357,42 @@ TEST(Variables, ATensorReadBeforeARunKeepsItsNumbers) {
   EXPECT_EQ(counter->value().item(), 2);
 }
 
+/// A run of many steps that add `read` to `sum`, on another thread, which has begun.
+std::thread long_run(const VariablePtr& sum, const VariablePtr& read) {
+  auto graph = std::make_shared<Graph>();
+  graph->assign(sum, graph->read(sum) + graph->read(read));
+  graph->set_outputs({}, {});
+  const std::uint64_t version = sum->version();
+  std::thread thread([program = Program::compile(*graph)] { program->run_batches({}, {.steps = 200000}); });
+  while (sum->version() == version) std::this_thread::yield();
+  return thread;
+}
+
+TEST(Variables, ThatARunUsesStayWhenOthersAreAssigned) {
+  const auto sum = std::make_shared<Variable>(Tensor::zeros(DType::F32, {64}), "sum");
+  const auto read = std::make_shared<Variable>(random_tensor({64}, 1), "read");
+  std::thread run = long_run(sum, read);
+  const std::weak_ptr<Storage> used = read->value().storage();
+  {
+    const Tensor held = read->value();
+    read->assign(random_tensor({64}, 2));
+  }
+  EXPECT_FALSE(used.expired());
+  run.join();
+  EXPECT_TRUE(used.expired());
+  EXPECT_EQ(numbers(read->value()), numbers(random_tensor({64}, 2)));
+}
+
+TEST(Variables, ATensorReadDuringARunKeepsItsNumbers) {
+  const auto sum = std::make_shared<Variable>(Tensor::zeros(DType::F32, {64}), "sum");
+  std::thread run = long_run(sum, std::make_shared<Variable>(random_tensor({64}, 1), "read"));
+  const Tensor kept = sum->value();
+  const std::vector<double> then = numbers(kept);
+  run.join();
+  EXPECT_EQ(numbers(kept), then);
+  EXPECT_NE(numbers(sum->value()), then);
+}
+
 // y = x + exp(v), whose exp is computed once.
 std::shared_ptr<Graph> added_to_exp(const VariablePtr& v) {
   auto graph = std::make_shared<Graph>();
