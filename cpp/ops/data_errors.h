@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 #include "dlcore/error.h"
 
@@ -18,8 +17,8 @@ inline Error index_out_of_range(std::int64_t index, std::int64_t position, std::
                      ". Check the ids, or enlarge the table.");
 }
 
-inline Error label_out_of_range(std::string_view op, std::int64_t label, std::int64_t row, std::int64_t classes) {
-  return index_error(op, ": label ", label, " at row ", row, " is not one of the ", classes,
+inline Error label_out_of_range(std::int64_t label, std::int64_t row, std::int64_t classes) {
+  return index_error("label ", label, " at row ", row, " is not one of the ", classes,
                      " classes; labels are numbers from 0 to ", classes - 1,
                      ". Give the last layer more units, or renumber the labels.");
 }

@@ -230,19 +230,17 @@ Specs infer_sparse_xent_grad(SpecSpan in, const Attrs&) {
 struct LabelAttrs {
   bool wide, has_ignored;
   std::int64_t ignored;
-  std::string name;  // of the op, for the error
 
-  LabelAttrs(const char* op, const TensorSpec& labels, const Attrs& attrs)
+  LabelAttrs(const TensorSpec& labels, const Attrs& attrs)
       : wide(labels.dtype == DType::I64),
         has_ignored(attrs.has("ignore_class")),
-        ignored(attrs.integer("ignore_class", 0)),
-        name(op) {}
+        ignored(attrs.integer("ignore_class", 0)) {}
 
   /// Throws when a label that counts is not a class.
   Labels check(const void* data, const Rows& rows) const {
     const Labels labels{data, wide, has_ignored, ignored};
     const std::int64_t row = first_bad_label(labels, rows.count, rows.size);
-    if (row >= 0) throw label_out_of_range(name, labels.at(row), row, rows.size);
+    if (row >= 0) throw label_out_of_range(labels.at(row), row, rows.size);
     return labels;
   }
 };
@@ -250,15 +248,14 @@ struct LabelAttrs {
 Kernel plan_sparse_softmax_xent(SpecSpan in, SpecSpan, const Attrs& attrs) {
   return for_float_type(in[0].dtype, [&](auto zero) -> Kernel {
     using T = decltype(zero);
-    return {
-        .run =
-            [rows = rows_of(in[0]), label_attrs = LabelAttrs("sparse_softmax_xent", in[1], attrs)](const Buffers& b) {
-              const Labels labels = label_attrs.check(b.in[1], rows);
-              softmax_kernels<T>().sparse_xent_logits(rows.count, rows.size, b.input<T>(0), labels, b.output<T>(0));
-            },
-        .label = "sparse_softmax_xent",
-        .flops = 4.0 * static_cast<double>(in[0].shape.elements()),
-        .may_fail = true};
+    return {.run =
+                [rows = rows_of(in[0]), label_attrs = LabelAttrs(in[1], attrs)](const Buffers& b) {
+                  const Labels labels = label_attrs.check(b.in[1], rows);
+                  softmax_kernels<T>().sparse_xent_logits(rows.count, rows.size, b.input<T>(0), labels, b.output<T>(0));
+                },
+            .label = "sparse_softmax_xent",
+            .flops = 4.0 * static_cast<double>(in[0].shape.elements()),
+            .may_fail = true};
   });
 }
 
@@ -266,8 +263,7 @@ Kernel plan_sparse_softmax_xent_grad(SpecSpan in, SpecSpan, const Attrs& attrs) 
   return for_float_type(in[0].dtype, [&](auto zero) -> Kernel {
     using T = decltype(zero);
     return {.run =
-                [rows = rows_of(in[1]),
-                 label_attrs = LabelAttrs("sparse_softmax_xent_grad", in[2], attrs)](const Buffers& b) {
+                [rows = rows_of(in[1]), label_attrs = LabelAttrs(in[2], attrs)](const Buffers& b) {
                   const Labels labels = label_attrs.check(b.in[2], rows);
                   softmax_kernels<T>().sparse_xent_logits_grad(rows.count, rows.size, b.input<T>(0), b.input<T>(1),
                                                                labels, b.output<T>(0));
@@ -283,15 +279,15 @@ Kernel plan_sparse_xent(SpecSpan in, SpecSpan, const Attrs& attrs) {
   const double epsilon = attrs.number("epsilon", 1e-7);
   return for_float_type(in[0].dtype, [&](auto zero) -> Kernel {
     using T = decltype(zero);
-    return {
-        .run =
-            [rows = rows_of(in[0]), epsilon, label_attrs = LabelAttrs("sparse_xent", in[1], attrs)](const Buffers& b) {
-              const Labels labels = label_attrs.check(b.in[1], rows);
-              softmax_kernels<T>().sparse_xent(rows.count, rows.size, epsilon, b.input<T>(0), labels, b.output<T>(0));
-            },
-        .label = "sparse_xent",
-        .flops = static_cast<double>(in[0].shape.elements()),
-        .may_fail = true};
+    return {.run =
+                [rows = rows_of(in[0]), epsilon, label_attrs = LabelAttrs(in[1], attrs)](const Buffers& b) {
+                  const Labels labels = label_attrs.check(b.in[1], rows);
+                  softmax_kernels<T>().sparse_xent(rows.count, rows.size, epsilon, b.input<T>(0), labels,
+                                                   b.output<T>(0));
+                },
+            .label = "sparse_xent",
+            .flops = static_cast<double>(in[0].shape.elements()),
+            .may_fail = true};
   });
 }
 
@@ -300,8 +296,7 @@ Kernel plan_sparse_xent_grad(SpecSpan in, SpecSpan, const Attrs& attrs) {
   return for_float_type(in[0].dtype, [&](auto zero) -> Kernel {
     using T = decltype(zero);
     return {.run =
-                [rows = rows_of(in[1]), epsilon,
-                 label_attrs = LabelAttrs("sparse_xent_grad", in[2], attrs)](const Buffers& b) {
+                [rows = rows_of(in[1]), epsilon, label_attrs = LabelAttrs(in[2], attrs)](const Buffers& b) {
                   const Labels labels = label_attrs.check(b.in[2], rows);
                   softmax_kernels<T>().sparse_xent_grad(rows.count, rows.size, epsilon, b.input<T>(0), b.input<T>(1),
                                                         labels, b.output<T>(0));

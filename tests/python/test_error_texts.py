@@ -76,7 +76,7 @@ SHAPES_INTO_LAYERS = [
     (
         lambda: layers.Conv2D(8, 5, name="c")(zeros(2, 4, 4, 1)),
         ValueError,
-        'Conv2D "c": conv2d: the window does not fit: along the height it reaches over 5 pixels but the padded image '
+        'Conv2D "c": conv: the window does not fit: along the height it reaches over 5 pixels but the padded image '
         "has 4 (window (5, 5), strides (1, 1), padding 'valid'). Use a larger image, a smaller window, or"
         " padding='same'.",
     ),
@@ -476,7 +476,7 @@ DATA = [
     (
         lambda: losses.sparse_categorical_crossentropy(np.array([0, 5]), zeros(2, 3)),
         IndexError,
-        "sparse_xent: label 5 at row 1 is not one of the 3 classes; labels are numbers from 0 to 2. Give "
+        "label 5 at row 1 is not one of the 3 classes; labels are numbers from 0 to 2. Give "
         "the last layer more units, or renumber the labels.",
     ),
     (
@@ -623,7 +623,7 @@ BEGINNERS = [
     (
         deep_pooling,
         ValueError,
-        'MaxPooling2D "pool_2": max_pool2d: the window does not fit: along the height it reaches over 2 pixels but the '
+        'MaxPooling2D "pool_2": max_pool: the window does not fit: along the height it reaches over 2 pixels but the '
         "padded image has 1 (window (2, 2), strides (2, 2), padding 'valid'). Use a larger image, a smaller window, or "
         "padding='same'.",
     ),
@@ -802,12 +802,38 @@ def test_arguments_that_are_none_by_default(make, text):
         make()
 
 
+@pytest.mark.parametrize(
+    "call, begin",
+    [
+        (lambda: ops.zeros((2, 3)) - ops.zeros(4), "subtract: shapes (2, 3) and (4,)"),
+        (lambda: ops.arctan2(zeros(2, 3), zeros(4)), "arctan2: shapes (2, 3) and (4,)"),
+        (lambda: ops.hstack([zeros(2, 2), zeros(3, 3)]), "concatenate: input 1 is float32(3, 3)"),
+        (lambda: ops.sum(zeros(2), axis=1), "sum: axis 1 is out of range"),
+        (lambda: ops.max_pool(keras.Input((2, 2, 1)), 3), "max_pool: the window does not fit"),
+        (lambda: layers.Conv2D(1, 3)(zeros(1, 2, 2, 1)), 'Conv2D "conv2d": conv: the window does not fit'),
+        (lambda: keras.random.normal((2, -1)), "normal: the shape (2, None)"),
+    ],
+)
+def test_texts_say_the_function_that_was_called(call, begin):
+    keras.backend.clear_session()
+    with pytest.raises(ValueError, match="^" + re.escape(begin)):
+        call()
+
+
+def test_texts_of_functions_of_the_users_stay():
+    def fails(x):
+        raise ValueError("mine: no")
+
+    with pytest.raises(ValueError, match="^mine: no$"):
+        ops.map(fails, zeros(2))
+
+
 BAD_ID = (
     "index 7 (element 1 of the indices) is out of range for axis 0 of size 5 of (5, 3); expected 0 <= index < 5. "
     "Check the ids, or enlarge the table."
 )
 BAD_LABEL = (
-    'Loss "sparse_categorical_crossentropy": sparse_softmax_xent: label 7 at row 1 is not one of the 3 classes; labels '
+    'Loss "sparse_categorical_crossentropy": label 7 at row 1 is not one of the 3 classes; labels '
     "are numbers from 0 to 2. Give the last layer more units, or renumber the labels."
 )
 IDS, BAD_IDS, LABELS, BAD_LABELS = (np.array(x) for x in ([[2], [3]], [[2], [7]], [0, 1], [0, 7]))

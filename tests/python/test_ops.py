@@ -423,6 +423,36 @@ def test_pooling():
     assert ops.max_pool(x, 3, 2, "same").shape == (2, 3, 2, 3)
 
 
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "int32", "int64", "float16"])
+def test_the_greatest_of_a_window_keeps_the_dtype(dtype):
+    x = np.arange(16).astype(dtype).reshape(1, 4, 4, 1)
+    y = ops.max_pool(x, 2)
+    assert y.dtype == dtype
+    np.testing.assert_array_equal(y.numpy().ravel(), np.array([5, 7, 13, 15]).astype(dtype))
+    assert ops.max_pool(KerasTensor((None, 4, 4, 1), dtype), 2).dtype == dtype
+
+
+def test_the_greatest_of_wide_integers_is_exact():
+    x = np.array([2**31 - 5, 2**31 - 6], "int32").reshape(1, 2, 1)
+    assert int(ops.max_pool(x, 2)) == 2**31 - 5
+
+
+@pytest.mark.parametrize(
+    "function, at, expected",
+    [
+        (ops.cbrt, [-8.0, 0.0, 8.0, np.inf], [1 / 12, np.inf, 1 / 12, 0.0]),
+        (ops.erfc, [-np.inf, 0.0, np.inf], [0.0, -2 / np.sqrt(np.pi), 0.0]),
+        (lambda x: ops.fmod(x, 2.0), [-3.0, -2.0, 0.0, 2.0, 3.0], [1.0] * 5),
+        (lambda x: ops.fmod(-5.0, x), [-2.0, 2.0], [-2.0, 2.0]),
+    ],
+)
+def test_gradients_at_zeros_and_ends(function, at, expected):
+    x = Variable(np.array(at))
+    with dlcore.GradientTape() as tape:
+        y = function(x)
+    np.testing.assert_allclose(tape.gradient(y, x).numpy(), expected, rtol=1e-12)
+
+
 def test_attention_masks():
     q, k, v = array(2, 3, 4, 5), array(2, 6, 4, 5), array(2, 6, 4, 5)
     scores = np.einsum("bthd,bshd->bhts", q, k) / np.sqrt(5)

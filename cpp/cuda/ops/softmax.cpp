@@ -46,12 +46,10 @@ void add(const char* name, TwoInputs kernel) {
 /// Labels as the kernels take them, and whom they report to; their data is known when they run.
 class PlannedLabels {
  public:
-  PlannedLabels(const char* op, const TensorSpec& labels, std::int64_t classes, const Attrs& attrs,
-                const Context& context)
+  PlannedLabels(const TensorSpec& labels, std::int64_t classes, const Attrs& attrs, const Context& context)
       : labels_{nullptr, labels.dtype == DType::I64, attrs.has("ignore_class"), attrs.integer("ignore_class", 0)},
-        fault_(context.faults->site([op, classes](std::int64_t label, std::int64_t row) {
-          return label_out_of_range(op, label, row, classes);
-        })) {}
+        fault_(context.faults->site(
+            [classes](std::int64_t label, std::int64_t row) { return label_out_of_range(label, row, classes); })) {}
   LabelRows at(const void* data) const {
     LabelRows rows{labels_, *fault_};
     rows.labels.data = data;
@@ -99,8 +97,7 @@ void register_sparse() {
   register_kernel("sparse_softmax_xent", [](SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) {
     return Kernel{.run =
                       [rows = rows_of(in[0]), dtype = in[0].dtype,
-                       labels = PlannedLabels("sparse_softmax_xent", in[1], in[0].shape.back(), attrs, context),
-                       &context](const Buffers& b) {
+                       labels = PlannedLabels(in[1], in[0].shape.back(), attrs, context), &context](const Buffers& b) {
                         sparse_softmax_xent(context.stream, dtype, rows.count, rows.size, b.in[0], labels.at(b.in[1]),
                                             b.out[0]);
                       },
@@ -110,8 +107,7 @@ void register_sparse() {
   register_kernel("sparse_softmax_xent_grad", [](SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) {
     return Kernel{.run =
                       [rows = rows_of(in[1]), dtype = in[1].dtype,
-                       labels = PlannedLabels("sparse_softmax_xent_grad", in[2], in[1].shape.back(), attrs, context),
-                       &context](const Buffers& b) {
+                       labels = PlannedLabels(in[2], in[1].shape.back(), attrs, context), &context](const Buffers& b) {
                         sparse_softmax_xent_grad(context.stream, dtype, rows.count, rows.size, b.in[0], b.in[1],
                                                  labels.at(b.in[2]), b.out[0]);
                       },
@@ -122,7 +118,7 @@ void register_sparse() {
   register_kernel("sparse_xent", [](SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) {
     return Kernel{.run =
                       [rows = rows_of(in[0]), dtype = in[0].dtype,
-                       labels = PlannedLabels("sparse_xent", in[1], in[0].shape.back(), attrs, context),
+                       labels = PlannedLabels(in[1], in[0].shape.back(), attrs, context),
                        epsilon = attrs.number("epsilon", 1e-7), &context](const Buffers& b) {
                         sparse_xent(context.stream, dtype, rows.count, rows.size, epsilon, b.in[0], labels.at(b.in[1]),
                                     b.out[0]);
@@ -133,7 +129,7 @@ void register_sparse() {
   register_kernel("sparse_xent_grad", [](SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) {
     return Kernel{.run =
                       [rows = rows_of(in[1]), dtype = in[1].dtype,
-                       labels = PlannedLabels("sparse_xent_grad", in[2], in[1].shape.back(), attrs, context),
+                       labels = PlannedLabels(in[2], in[1].shape.back(), attrs, context),
                        epsilon = attrs.number("epsilon", 1e-7), &context](const Buffers& b) {
                         sparse_xent_grad(context.stream, dtype, rows.count, rows.size, epsilon, b.in[0], b.in[1],
                                          labels.at(b.in[2]), b.out[0]);

@@ -7,7 +7,19 @@ import numpy as np
 from dlcore import _core, backend
 from dlcore.ops._common import as_float, binary, float_binary, float_unary, numbers, own_names, range_of, tensor, unary
 from dlcore.ops.creation import zeros_like
-from dlcore.ops.logic import equal, greater, isfinite, isinf, isnan, less, less_equal, logical_and, logical_or, where
+from dlcore.ops.logic import (
+    equal,
+    greater,
+    isfinite,
+    isinf,
+    isnan,
+    less,
+    less_equal,
+    logical_and,
+    logical_or,
+    not_equal,
+    where,
+)
 from dlcore.ops.operation import operation
 
 # ---- signs
@@ -135,7 +147,9 @@ remainder = mod
 def fmod(x1, x2):
     """The remainder of x1 / x2, with the sign of x1."""
     a, b = (numbers(x) for x in backend.promote(x1, x2))
-    return multiply(sign(a), mod(absolute(a), absolute(b)))
+    remainder = multiply(sign(a), mod(absolute(a), absolute(b)))
+    # At 0, where |x| has no slope, x is the remainder.
+    return where(logical_and(equal(a, 0), not_equal(b, 0)), a, remainder)
 
 
 @operation

@@ -63,7 +63,7 @@ def _pool(name, inputs, pool_size, strides, padding, data_format):
 
 @operation
 def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
-    """The greatest element of each window.
+    """The greatest element of each window, in the dtype of the inputs.
 
     Args:
         inputs: (batch, spatial axes (1 to 3) ..., channels), or the channels first.
@@ -72,10 +72,12 @@ def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None)
         padding: `"valid"` (default) or `"same"`.
         data_format: `"channels_last"`, `"channels_first"` or None (default): that of `image_data_format()`.
     """
-    images, x, attrs = _pool("max_pool", inputs, pool_size, strides, padding, data_format)
-    if images.rank == 3:
-        return images.leave(volumes.pool3d("max_pool2d", x, **attrs))
-    return images.leave(_core.apply("max_pool2d", [x], **attrs)[0])
+    x = tensor(inputs)
+    dtype, wide = x.dtype, x.dtype in ("int32", "int64")
+    x = backend.convert_to_tensor(x, "float64") if wide else x  # holds them exactly
+    images, x, attrs = _pool("max_pool", x, pool_size, strides, padding, data_format)
+    y = volumes.pool3d("max_pool2d", x, **attrs) if images.rank == 3 else _core.apply("max_pool2d", [x], **attrs)[0]
+    return backend.convert_to_tensor(images.leave(y), dtype)
 
 
 @operation

@@ -18,6 +18,7 @@ from dlcore.ops.arithmetic import (
     square,
     subtract,
 )
+from dlcore.ops.gradients import with_gradient
 from dlcore.ops.logic import equal, isinf, isnan, less, logical_and, logical_or, where
 from dlcore.ops.operation import operation
 
@@ -39,7 +40,8 @@ def cbrt(x):
     zero = equal(root, 0.0)
     safe = where(zero, 1.0, root)
     refined = subtract(root, multiply(subtract(root, divide(size, square(safe))), 1.0 / 3.0))
-    return multiply(sign(x), where(logical_or(zero, isinf(size)), root, refined))
+    result = multiply(sign(x), where(logical_or(zero, isinf(size)), root, refined))
+    return with_gradient([result], [x], lambda _, y, g: [divide(g[0], multiply(3.0, square(y[0])))])[0]
 
 
 @operation

@@ -61,7 +61,13 @@ def erfc(x):
     fit += (1.00002368, -1.26551223)
     tail = multiply(t, exp(subtract(polynomial(fit, t), square(size))))
     # Near 0 the error function itself is exact, and nothing cancels.
-    return where(less(x, 0.5), subtract(1.0, erf(x)), tail)
+    result = where(less(x, 0.5), subtract(1.0, erf(x)), tail)
+
+    def gradient(inputs, outputs, gradients):
+        slope = multiply(-2.0 / math.sqrt(math.pi), exp(negative(square(inputs[0]))))
+        return [multiply(gradients[0], slope)]
+
+    return with_gradient([result], [x], gradient)[0]
 
 
 @operation

@@ -6,6 +6,7 @@ with inputs of unknown sizes, and leaves a Node behind. Replaying the nodes is r
 
 import functools
 import inspect
+import re
 import threading
 import traceback
 
@@ -16,9 +17,12 @@ from dlcore.backend.masking import get_keras_mask
 from dlcore.backend.strings import Strings
 from dlcore.backend.tensors import Tensor
 from dlcore.ops.shared_arguments import describe
+from dlcore.utils.tracebacks import PACKAGE
 
 # Two stand-ins for an unknown size, with many divisors; a size of the output that differs between them is unknown too.
 _STAND_INS = (120, 240)
+# How the errors of primitives begin.
+_PRIMITIVE = re.compile(r"^[a-z]\w*: ")
 
 
 class _Inference(threading.local):
@@ -191,9 +195,24 @@ def operation(function):
     def dispatch(*args, **kwargs):
         if any_keras_tensor(args, kwargs):
             return OpsFunction(dispatch).symbolic_call(*args, **kwargs)
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except (ValueError, TypeError, IndexError) as error:
+            _name_op(error, function.__name__)
+            raise
 
     return dispatch
+
+
+def _name_op(error, name):
+    """Puts the ops function's name where a primitive that it applies has its own in front of the text."""
+    if getattr(error, "_names_op", False):
+        return
+    error._names_op = True
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    text = str(error)
+    if _PRIMITIVE.match(text) and frame.f_code.co_filename.startswith(PACKAGE):  # else it is the user's function's
+        error.args = (_PRIMITIVE.sub(f"{name}: ", text),)
 
 
 def any_keras_tensor(args, kwargs):

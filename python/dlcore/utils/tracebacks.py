@@ -8,7 +8,7 @@ import types
 
 from dlcore import _core
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 # How texts begin that name a layer, loss or metric: those of the steps of a program do.
 _CALLER = re.compile(r'\w+ "[^"]+": ')
 _is_filtering = True
@@ -36,7 +36,7 @@ def shortened(error):
     if not _is_filtering:
         return error
     frames = list(traceback.walk_tb(error.__traceback__))
-    kept = [entry for entry in frames if not entry[0].f_code.co_filename.startswith(_PACKAGE)] or frames[-1:]
+    kept = [entry for entry in frames if not entry[0].f_code.co_filename.startswith(PACKAGE)] or frames[-1:]
     shown = None
     for frame, line in reversed(kept):
         shown = types.TracebackType(shown, frame, frame.f_lasti, line)
@@ -54,7 +54,7 @@ def naming(error, kind, name, path=None):
     if getattr(error, "_names_caller", False) or type(error) not in (ValueError, IndexError, TypeError):
         return error
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    if not frame.f_code.co_filename.startswith(_PACKAGE):
+    if not frame.f_code.co_filename.startswith(PACKAGE):
         return error  # of the user's own code
     error._names_caller = True
     text, path = str(error), path or name
