@@ -129,6 +129,25 @@ def test_layer_made_quantized():
     assert layer.embeddings.shape == (5, 4) and layer.embeddings_scale.shape == (5, 2) == layer.embeddings_zero.shape
 
 
+@pytest.mark.parametrize(
+    "mode, layer, shapes",
+    [
+        ("int8", lambda: layers.Dense(5), [(200, 5), (5,), (5,)]),
+        ("int4", lambda: layers.Dense(5), [(200, 3), (5,), (2, 5), (2, 5), (200,)]),
+        ("int4", lambda: layers.Embedding(200, 300), [(200, 150), (200, 3), (200, 3), (300,)]),
+    ],
+)
+def test_variables_are_those_of_keras(mode, layer, shapes):
+    model = keras.Sequential([keras.Input((200,)), layer()])
+    model.quantize(mode)
+    assert [v.shape for v in model.weights] == shapes
+    assert model.count_params() == sum(int(np.prod(shape)) for shape in shapes)
+    if mode == "int4":
+        index = model.weights[-1]
+        assert index.name == "g_idx" and index.dtype == "float32"
+        np.testing.assert_array_equal(index, np.arange(index.shape[0]) // 128)
+
+
 @pytest.mark.parametrize("axis", [None, 1])
 def test_gradients_of_fake_quantization(axis):
     x = np.array([[-2.0, -0.5, 0.2], [0.9, 0.1, 3.0]], "float32")

@@ -107,6 +107,10 @@ class IntegerWeight:
         if block is not None:
             zero = self.add_weight(scales, "zeros", "int8", trainable=False, name=f"{name}_zero")
             setattr(self, f"{name}_zero", zero)
+            # The block of each row: what it must be here, but part of Keras's files.
+            size = shape[axes[0]]
+            self.g_idx = self.add_weight((size,), "zeros", "float32", trainable=False, autocast=False, name="g_idx")
+            self.g_idx.assign(ops.arange(size, dtype="float32") // block)
 
     def _integer_variables(self):
         names = [self.quantized_weight + ending for ending in ("", "_scale", "_zero")]
@@ -162,10 +166,11 @@ class IntegerWeight:
 
     @property
     def _own_variables(self):
-        """In Keras's order: the integers first, their scales last."""
+        """In Keras's order: the integers first, what belongs to them last."""
         variables = super()._own_variables
         if not self.built or self.quantization_mode is None:
             return variables
         integers, *scales = self._integer_variables()
+        scales += [self.g_idx] if self._block() is not None else []
         rest = [v for v in variables if all(v is not other for other in (integers, *scales))]
         return [integers, *rest, *scales]
