@@ -820,6 +820,28 @@ def test_texts_say_the_function_that_was_called(call, begin):
         call()
 
 
+@pytest.mark.parametrize("run_eagerly", [False, True])
+@pytest.mark.parametrize(
+    "loss, targets, kind, text",
+    [
+        ("mse", [zeros(4, 3), zeros(4, 3)], ValueError, '"mean_squared_error" of output "b": Targets of shape (4, 3)'),
+        ("categorical_crossentropy", [zeros(4, 3)] * 2, ValueError, '"categorical_crossentropy" of output "b": target'),
+        (
+            "sparse_categorical_crossentropy",
+            [np.zeros(4, int), np.full(4, 2)],
+            IndexError,
+            '"sparse_categorical_crossentropy" of output "b": label 2 at row 0 is not one of the 2 classes',
+        ),
+    ],
+)
+def test_losses_of_several_outputs_say_which(run_eagerly, loss, targets, kind, text):
+    x = keras.Input((4,))
+    model = keras.Model(x, [layers.Dense(3, name="a")(x), layers.Dense(2, name="b")(x)])
+    model.compile("sgd", [loss, loss], run_eagerly=run_eagerly)
+    with pytest.raises(kind, match="^Loss " + re.escape(text)):
+        model.fit(zeros(4, 4), targets, verbose=0)
+
+
 def test_texts_of_functions_of_the_users_stay():
     def fails(x):
         raise ValueError("mine: no")

@@ -826,6 +826,14 @@ def test_a_metric_with_and_without_weights():
     assert history["mae"] == [3.0] and history["weighted_mae"] == [2.0]
 
 
+def test_the_loss_of_the_only_output_with_a_target_has_its_name():
+    x = keras.Input((4,))
+    model = keras.Model(x, [layers.Dense(3, name="a")(x), layers.Dense(2, name="b")(x)])
+    model.compile("sgd", {"a": "mse", "b": "mse"})
+    logs = model.evaluate(np.zeros((8, 4)), {"b": np.full((8, 2), 2.0)}, return_dict=True, verbose=0)
+    assert logs == {"a_loss": 0.0, "b_loss": 4.0, "loss": 4.0}
+
+
 def test_one_loss_of_several_outputs_is_the_loss():
     inputs = keras.Input((1,))
     model = keras.Model(inputs, [layers.Dense(1, name="a")(inputs), layers.Activation("relu", name="b")(inputs)])

@@ -3,7 +3,7 @@
 from dlcore import ops, tree
 from dlcore.backend.names import to_snake_case
 from dlcore.backend.tensors import convert_to_tensor
-from dlcore.utils.tracebacks import calling
+from dlcore.utils.tracebacks import calling, of_output
 
 
 def _output_names(model, y_pred):
@@ -245,11 +245,15 @@ class CompiledLoss:
         true, predicted = _per_output(y_true, self._names, self._losses), _per_output(y_pred, self._names)
         sample_weights = _weights_per_output(sample_weight, self._names)
         total, trackers = None, iter(self.metrics)
-        for loss, weight, t, p, w in zip(self._losses, self._weights_of_losses, true, predicted, sample_weights):
+        names = self._names if self._names is not None and len(self._names) > 1 else [None] * len(self._losses)
+        for name, loss, weight, t, p, w in zip(
+            names, self._losses, self._weights_of_losses, true, predicted, sample_weights
+        ):
+            tracker = None if loss is None else next(trackers, None)
             if loss is None or t is None:
                 continue
-            value = ops.cast(loss(t, p, w), "float32") if w is not None else ops.cast(loss(t, p), "float32")
-            tracker = next(trackers, None)
+            with of_output(name):
+                value = ops.cast(loss(t, p, w) if w is not None else loss(t, p), "float32")
             if tracker is not None:
                 tracker.update_state(value, sample_weight=_batch_size(p))
             if weight is not None:

@@ -1,8 +1,10 @@
 """Tracebacks that show the user's code and leave out the package's."""
 
+import contextlib
 import functools
 import os
 import re
+import threading
 import traceback
 import types
 
@@ -10,7 +12,7 @@ from dlcore import _core
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 # How texts begin that name a layer, loss or metric: those of the steps of a program do.
-_CALLER = re.compile(r'\w+ "[^"]+": ')
+_CALLER = re.compile(r'\w+ "[^"]+"( of output "[^"]+")?: ')
 _is_filtering = True
 
 
@@ -43,13 +45,14 @@ def shortened(error):
     return error.with_traceback(shown)
 
 
-def naming(error, kind, name, path=None):
+def naming(error, kind, name, path=None, of=""):
     """The error; where an op raised it, with the layer, loss or metric in front that called the op.
 
     Args:
         kind: the class of the layer, or `"Loss"`, `"Metric"`.
         name: its name, for which, where the text has it already, the path is put in.
         path: default the name.
+        of: what is said behind it.
     """
     if getattr(error, "_names_caller", False) or type(error) not in (ValueError, IndexError, TypeError):
         return error
@@ -59,10 +62,29 @@ def naming(error, kind, name, path=None):
     error._names_caller = True
     text, path = str(error), path or name
     if f'"{name}"' in text:
-        error.args = (text.replace(f'"{name}"', f'"{path}"', 1),)
-    elif not text.startswith(f"{name}: ") and not _CALLER.match(text):
-        error.args = (f'{kind} "{path}": {text}',)
+        error.args = (text.replace(f'"{name}"', f'"{path}"{of}', 1),)
+    elif (of or not text.startswith(f"{name}: ")) and not _CALLER.match(text):
+        error.args = (f'{kind} "{path}"{of}: {text.removeprefix(f"{name}: ")}',)
     return error
+
+
+class _Output(threading.local):
+    """The output, of several, whose loss is computed; None: there is one."""
+
+    name = None
+
+
+_output = _Output()
+
+
+@contextlib.contextmanager
+def of_output(name):
+    """A context in which the names of losses say which output they are of."""
+    _output.name = name
+    try:
+        yield
+    finally:
+        _output.name = None
 
 
 class calling:
@@ -70,7 +92,8 @@ class calling:
 
     def __init__(self, kind, name):
         self._kind, self._name = kind, name
-        self._scope = _core.CallerScope(f'{kind} "{name}"')
+        self._output = f' of output "{_output.name}"' if _output.name and kind == "Loss" else ""
+        self._scope = _core.CallerScope(f'{kind} "{name}"{self._output}')
 
     def __enter__(self):
         self._scope.__enter__()
@@ -78,7 +101,7 @@ class calling:
     def __exit__(self, kind, error, traceback):
         self._scope.__exit__()
         if error is not None:
-            naming(error, self._kind, self._name)
+            naming(error, self._kind, self._name, of=self._output)
 
 
 def shortening(function):
