@@ -13,6 +13,7 @@ from dlcore.backend import dtype_policy, names
 from dlcore.backend.arguments import check_arguments
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.scopes import get_stateless_scope, run_stateless
+from dlcore.backend.tensorflow_graph import call_in_graph, is_in_graph
 from dlcore.backend.tensors import Tensor, convert_to_tensor
 from dlcore.backend.variables import Variable, reading
 from dlcore.layers.call_spec import SignatureOfInit, call_build, is_tensor_structure, shapes_of, signature_of
@@ -407,6 +408,8 @@ class Layer(Operation):
         try:
             if any_keras_tensor(args, kwargs) or _deep_keras_tensor(args):
                 return self.symbolic_call(*args, **kwargs)
+            if is_in_graph(args, kwargs):
+                return call_in_graph(self, args, kwargs)
             return self._call_layer(*args, **kwargs)
         except Exception as error:
             raise shortened(naming(error, type(self).__name__, self.name, self.path))  # noqa: B904, the same error

@@ -15,6 +15,7 @@ from dlcore.backend import names
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.masking import get_keras_mask
 from dlcore.backend.strings import Strings
+from dlcore.backend.tensorflow_graph import call_in_graph, is_in_graph
 from dlcore.backend.tensors import Tensor
 from dlcore.ops.shared_arguments import describe
 from dlcore.utils.tracebacks import PACKAGE
@@ -195,6 +196,8 @@ def operation(function):
     def dispatch(*args, **kwargs):
         if any_keras_tensor(args, kwargs):
             return OpsFunction(dispatch).symbolic_call(*args, **kwargs)
+        if is_in_graph(args, kwargs):
+            return call_in_graph(OpsFunction(dispatch, function.__name__), args, kwargs)
         try:
             return function(*args, **kwargs)
         except (ValueError, TypeError, IndexError) as error:

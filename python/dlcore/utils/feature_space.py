@@ -3,6 +3,7 @@
 import numpy as np
 
 from dlcore import backend, layers, ops, tree
+from dlcore.backend.tensorflow_graph import call_in_graph, is_in_graph
 from dlcore.layers.layer import Layer
 from dlcore.layers.preprocessing.values import LooksAtValues
 
@@ -229,6 +230,8 @@ class FeatureSpace(LooksAtValues, Layer):
         """Encodes a batch of rows, or a single row of plain values: a dict of columns."""
         if any(isinstance(x, backend.KerasTensor) for x in tree.flatten(data)):
             return self.symbolic_call(data, **kwargs)
+        if is_in_graph((data,), kwargs):
+            return call_in_graph(self, (data,), kwargs)
         if not isinstance(data, dict):
             raise ValueError(f"A FeatureSpace takes a dict of columns. Got {type(data).__name__}.")
         if not self._is_adapted:

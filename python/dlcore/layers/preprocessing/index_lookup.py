@@ -459,6 +459,10 @@ class StringLookup(LooksAtValues, IndexLookup):
             )
         return super().__call__(inputs)
 
+    def compute_output_spec(self, inputs):
+        # A graph of TensorFlow has strings.
+        return backend.KerasTensor(inputs.shape, "string") if self.invert else super().compute_output_spec(inputs)
+
     def _example_text(self, size):
         # Strings out of the vocabulary may be an error.
         return self._vocabulary.tokens[0] if self._vocabulary.tokens else ""

@@ -175,10 +175,12 @@ class TextVectorization(LayerOfValues):
                     "inputs that are split already."
                 )
             shape = shape[:-1] if len(shape) > 1 else shape
-            split = _SPLIT.get(self._split) if isinstance(self._split, str) else None
-            rows = (
-                [split(text) for text in texts] if split else [list(row) for row in self._split(_array(texts, shape))]
-            )
+            if isinstance(self._split, str):
+                rows = list(map(_SPLIT[self._split], texts))
+            else:
+                rows = self._split(_array(texts, shape or (1,)))
+                rows = rows.to_list() if hasattr(rows, "to_list") else rows  # of a ragged tensor of TensorFlow
+                rows = [strings_of(self, row, self._encoding)[0] for row in rows]
         if self._ngrams is not None:
             widths = range(1, self._ngrams + 1) if is_int(self._ngrams) else self._ngrams
             rows = [[gram for width in widths for gram in _ngrams(row, width)] for row in rows]

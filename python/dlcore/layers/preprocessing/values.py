@@ -9,6 +9,7 @@ import numpy as np
 from dlcore import _core, backend, ops, tree
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.strings import Strings
+from dlcore.backend.tensorflow_graph import call_in_graph, is_in_graph
 from dlcore.layers.layer import Layer
 from dlcore.ops.operation import Node, any_keras_tensor, merged
 
@@ -23,6 +24,8 @@ class LooksAtValues:
     def __call__(self, inputs, *args, **kwargs):
         if any_keras_tensor((inputs, *args), kwargs):
             return self.symbolic_call(inputs, *args, **kwargs)
+        if is_in_graph((inputs, *args), kwargs):
+            return call_in_graph(self, (inputs, *args), kwargs)
         items = inputs if isinstance(inputs, (list, tuple)) else [inputs]
         if any(isinstance(x, Strings) for x in items):
             return self._look_up(inputs, args, kwargs)

@@ -1,0 +1,55 @@
+"""Calls in a graph of TensorFlow, as within the function that tf.data.Dataset.map is given.
+
+The tensors there are symbolic: the call becomes a node of that graph, which computes when the data comes. TensorFlow is
+not imported here; where the user has not done so, there are no such tensors.
+"""
+
+import sys
+
+from dlcore import tree
+from dlcore.backend.keras_tensor import KerasTensor
+from dlcore.backend.tensors import convert_to_numpy
+
+
+def is_in_graph(args, kwargs):
+    """Whether a symbolic tensor of TensorFlow is among the arguments of a call."""
+    tensorflow = sys.modules.get("tensorflow")
+    is_symbolic = getattr(tensorflow, "is_symbolic_tensor", None) if tensorflow is not None else None
+    return is_symbolic is not None and any(map(is_symbolic, tree.flatten((args, kwargs))))
+
+
+def call_in_graph(operation, args, kwargs):
+    """The symbolic tensors of what operation(*args, **kwargs) will return."""
+    # TensorFlow rewrites the functions that it traces, with all that they call.
+    return sys.modules["tensorflow"].autograph.experimental.do_not_convert(_node)(operation, args, kwargs)
+
+
+def _node(operation, args, kwargs):
+    tf = sys.modules["tensorflow"]
+    inputs = [x for x in tree.flatten((args, kwargs)) if tf.is_symbolic_tensor(x)]
+
+    def with_inputs(values):
+        values = iter(values)
+        return tree.map_structure(lambda x: next(values) if tf.is_symbolic_tensor(x) else x, (args, kwargs))
+
+    def compute(*arrays):
+        given_args, given_kwargs = with_inputs(arrays)
+        return [convert_to_numpy(y) for y in tree.flatten(operation(*given_args, **given_kwargs))]
+
+    with tf.init_scope():  # out of the graph: functions of the user's own may compute with TensorFlow too
+        like_args, like_kwargs = with_inputs(map(_like, inputs))
+        specs = operation.compute_output_spec(*like_args, **like_kwargs)
+    outputs = tf.numpy_function(compute, inputs, [tf.as_dtype(spec.dtype) for spec in tree.flatten(specs)])
+    for output, spec in zip(outputs, tree.flatten(specs)):
+        output.set_shape(spec.shape)
+    outputs = iter(outputs)
+    return tree.map_structure(lambda _: next(outputs), specs)
+
+
+def _like(tensor):
+    if tensor.shape.rank is None:
+        raise ValueError(
+            f"The number of axes of {tensor} is not known. Say it in the function that is given to map(), such as with "
+            "x.set_shape((None, 28, 28, 1)) or x = tf.ensure_shape(x, (None,))."
+        )
+    return KerasTensor(tensor.shape.as_list(), tensor.dtype.name)
