@@ -122,6 +122,11 @@ def test_tf_data():
     np.testing.assert_array_equal(model().predict(data.map(lambda x, y: x), verbose=0), model().predict(X, verbose=0))
 
 
+def test_examples_without_a_batch_axis():
+    with pytest.raises(ValueError, match=r"`y` is a single number; .* single examples becomes .* batch\(32\)"):
+        losses(keras.utils.split_dataset((X, Y[:, 0]), left_size=0.5)[0])
+
+
 def test_pandas():
     pandas = pytest.importorskip("pandas")
     table, series = pandas.DataFrame(X, columns=list("abc")), pandas.Series(Y[:, 0])

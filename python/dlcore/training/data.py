@@ -160,7 +160,10 @@ def to_array(x, what, strings=False):
     if array.dtype not in _STORED and array.dtype.name != "bfloat16":
         array = array.astype(backend.standardize_dtype(array.dtype))
     if array.ndim == 0:
-        raise ValueError(f"`{what}` is a single number; expected an array with one row per example.")
+        raise ValueError(
+            f"`{what}` is a single number; expected an array with one row per example. A data set of single examples "
+            "becomes one of batches by its batch(32)."
+        )
     return np.ascontiguousarray(array)
 
 
