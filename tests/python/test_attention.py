@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+import dlcore as keras
 from dlcore import _core, layers, ops
 
 
@@ -89,3 +90,11 @@ def test_sliding_window_and_gate():
     assert copy.use_gate and layers.MultiHeadAttention.from_config(near.get_config()).sliding_window == 3
     with pytest.raises(ValueError, match="sliding_window must be an int > 0. Got sliding_window=0"):
         layers.MultiHeadAttention(2, 4, sliding_window=0)
+
+
+def test_any_number_of_positions():
+    x = keras.Input((None, 8))
+    y, scores = layers.MultiHeadAttention(2, 3)(x, x, return_attention_scores=True)
+    assert (y.shape, scores.shape) == ((None, None, 8), (None, 2, None, None))
+    model = keras.Model(x, layers.Conv1D(4, 3)(y))
+    assert model.predict(np.ones((2, 5, 8)), verbose=0).shape == (2, 3, 4)

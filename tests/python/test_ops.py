@@ -504,6 +504,20 @@ def test_two_unknown_sizes():
     assert ops.expand_dims(x, 1).shape == (None, 1, None, 4)
     # The product of two sizes needs numbers: found with stand-ins.
     assert ops.reshape(x, (-1, 4)).shape == (None, 4)
+    assert ops.einsum("abc,cde->abde", x, np.ones((4, 2, 3), "float32")).shape == (None, None, 2, 3)
+    assert ops.einsum("ab,cd->abcd", x[..., 0], x[..., 0]).shape == (None, None, None, None)
+    assert ops.tensordot(x, np.ones((4, 2, 3), "float32"), 1).shape == (None, None, 2, 3)
+    assert ops.tensordot(x, x, axes=[[2], [2]]).shape == (None, None, None, None)
+
+
+@pytest.mark.parametrize("batch", [None, -1])
+def test_axes_of_unknown_sizes_joined_and_parted(batch):
+    class Parted(dlcore.layers.Layer):
+        def call(self, x):
+            rows = ops.reshape(x, (-1, 6))
+            return ops.reshape(rows, (ops.shape(x)[0] if batch is None else batch, ops.shape(x)[1], 2, 3))
+
+    assert Parted()(dlcore.Input((None, 6))).shape == (None, None, 2, 3)
 
 
 GRADIENTS = {

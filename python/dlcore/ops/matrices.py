@@ -206,7 +206,7 @@ def tensordot(x1, x2, axes=2):
     keep_a, keep_b = [i for i in range(a.ndim) if i not in over_a], [i for i in range(b.ndim) if i not in over_b]
     k = math.prod(b.shape[i] for i in over_b)
     kept = [a.shape[i] for i in keep_a], [b.shape[i] for i in keep_b]
-    left = reshape(transpose(a, keep_a + over_a), [count_of(kept[0]), k])
+    left = reshape(transpose(a, keep_a + over_a), [*kept[0], k] if keep_a else [1, k])
     right = reshape(transpose(b, over_b + keep_b), [k, count_of(kept[1])])
     return reshape(_product(left, right), [*kept[0], *kept[1]])
 
@@ -348,7 +348,10 @@ def _contract(term_a, a, term_b, b, later):
     sizes = {**dict(zip(term_b, b.shape)), **dict(zip(term_a, a.shape))}
     # A factor stays as it lies where its last axis decides between [rows, summed] and [summed, rows].
     transpose_a, transpose_b = bool(summed) and term_a[-1:] == rows[-1:], bool(columns) and term_b[-1] in summed
-    a = _as_matrices(a, term_a, sizes, batch, *((summed, rows) if transpose_a else (rows, summed)))
+    if rows and term_a == rows + summed:  # leading axes stay apart, of which several may be of unknown size
+        a = reshape(a, [*(sizes[c] for c in rows), count_of(sizes[c] for c in summed)])
+    else:
+        a = _as_matrices(a, term_a, sizes, batch, *((summed, rows) if transpose_a else (rows, summed)))
     b = _as_matrices(b, term_b, sizes, batch, *((columns, summed) if transpose_b else (summed, columns)))
     letters = batch + rows + columns
     product = _product(a, b, transpose_a=transpose_a, transpose_b=transpose_b)

@@ -2,7 +2,7 @@
 
 from dlcore import _core, backend
 from dlcore.ops._common import axes_of, own_names, resolve_axis, sizes_of, tensor, unary
-from dlcore.ops.operation import operation
+from dlcore.ops.operation import UnknownSizeError, operation
 
 
 def size(x):
@@ -27,6 +27,10 @@ def reshape(x, newshape):
     if sizes.count(-1) > 1:
         while keep < x.ndim and keep < len(sizes) and sizes[keep] == (-1 if x.shape[keep] is None else x.shape[keep]):
             keep += 1
+        if None in newshape[keep:]:
+            raise UnknownSizeError(
+                f"reshape: {x} can't become {tuple(newshape)} while sizes are unknown that it does not begin with."
+            )
     return _core.apply("reshape", [x], shape=sizes[keep:], keep=keep)
 
 
