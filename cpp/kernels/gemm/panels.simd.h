@@ -1,6 +1,7 @@
 // Products of few rows with packed weights. Only for *.simd.cpp.
 #pragma once
 
+#include "base/parallel.h"
 #include "kernels/gemm/gemv.simd.h"
 #include "kernels/gemm/ukernel.simd.h"
 
@@ -15,10 +16,11 @@ constexpr std::int64_t panel_elements(std::int64_t k, std::int64_t cols) {
 /// The panels of w [k, cols] (rows ld apart), or of its transpose: w [cols, k].
 template <class T>
 void pack_weights(const T* w, std::int64_t ld, bool transposed, std::int64_t k, std::int64_t cols, T* panels) {
-  for (std::int64_t j = 0; j < cols; j += kNr<T>, panels += k * kNr<T>) {
+  parallel_for((cols + kNr<T> - 1) / kNr<T>, 0.2 * static_cast<double>(k * cols), [&](std::int64_t panel) {
+    const std::int64_t j = panel * kNr<T>;
     const int width = static_cast<int>(min_of<std::int64_t>(kNr<T>, cols - j));
-    pack_panel(panels, kNr<T>, transposed ? w + j * ld : w + j, ld, transposed, width, k);
-  }
+    pack_panel(panels + j * k, kNr<T>, transposed ? w + j * ld : w + j, ld, transposed, width, k);
+  });
 }
 
 /// C[rows, width] (+)= A[rows, k] * width <= kNr columns of B, its rows ldb apart: kNr in a panel.

@@ -135,7 +135,7 @@ BackwardWeights backward_weights(const RnnShape& s) {
 /// Units of a block: some panels.
 template <class T>
 std::int64_t backward_block(const RnnShape& s) {
-  return rnn_by_units<T>(s) ? kBlockPanels * kNr<T> : s.units;
+  return rnn_by_units(s) ? kBlockPanels * kNr<T> : s.units;
 }
 
 /// Places in the scratch of one chunk of rows, in elements: each [rows, U].
@@ -146,7 +146,7 @@ struct BackwardScratch {
 };
 template <class T>
 BackwardScratch backward_scratch(const RnnShape& s) {
-  const std::int64_t state = rnn_chunk_rows<T>(s) * s.units;
+  const std::int64_t state = rnn_chunk_rows(s) * s.units;
   return {0, state, 2 * state, 3 * state, 4 * state};
 }
 

@@ -129,7 +129,7 @@ inline bool packs_recurrent_weights(const RnnShape& s) { return s.batch > 1 || s
 /// Units of a block: some panels, of a single row one, or as many columns as it has sums of in registers.
 template <class T>
 std::int64_t forward_block(const RnnShape& s) {
-  if (!rnn_by_units<T>(s)) return s.units;
+  if (!rnn_by_units(s)) return s.units;
   if (s.batch > 1) return kBlockPanels * kNr<T>;
   return packs_recurrent_weights(s) ? kNr<T> : kGemvVectors * kLanes<T>;
 }
@@ -182,7 +182,7 @@ struct ForwardScratch {
 };
 template <class T>
 ForwardScratch forward_scratch(const RnnShape& s) {
-  const std::int64_t rows = rnn_chunk_rows<T>(s), state = rows * s.units;
+  const std::int64_t rows = rnn_chunk_rows(s), state = rows * s.units;
   const std::int64_t block = max_of<std::int64_t>(1, min_of(s.steps, kBlockRows / rows));
   const std::int64_t zh = block * rnn_gates(s.cell) * state;
   const std::int64_t h = zh + (s.cell == RnnCell::GruResetAfter ? 3 * state : state);

@@ -77,16 +77,13 @@ double rnn_backward_flops(const RnnShape& s) { return 2 * rnn_forward_flops(s); 
 
 namespace {
 
-template <class T>
-std::int64_t chunks_of(const RnnShape& s) {
-  return ceil_div(s.batch, rnn_chunk_rows<T>(s));
-}
+std::int64_t chunks_of(const RnnShape& s) { return ceil_div(s.batch, rnn_chunk_rows(s)); }
 
 /// body(chunk, its first row, rows) for all chunks of batch rows.
-template <class T, class Body>
+template <class Body>
 void for_chunks(const RnnShape& s, double flops, const Body& body) {
-  const std::int64_t rows = rnn_chunk_rows<T>(s);
-  parallel_for(chunks_of<T>(s), flops / kFlopsPerNanosecond,
+  const std::int64_t rows = rnn_chunk_rows(s);
+  parallel_for(chunks_of(s), flops / kFlopsPerNanosecond,
                [&](std::int64_t chunk) { body(chunk, chunk * rows, std::min(rows, s.batch - chunk * rows)); });
 }
 
@@ -98,7 +95,7 @@ template <class T>
 ForwardPlaces forward_places(const RnnShape& s) {
   const std::int64_t tasks = whole_lines<T>(rows_of<T>().packed_forward(s));
   const std::int64_t elements = whole_lines<T>(rows_of<T>().scratch_forward(s));
-  return {tasks, elements, tasks + chunks_of<T>(s) * elements};
+  return {tasks, elements, tasks + chunks_of(s) * elements};
 }
 
 }  // namespace
@@ -113,7 +110,7 @@ void rnn_forward(const RnnShape& s, const RnnForward<T>& io, void* scratch) {
   const ForwardPlaces places = forward_places<T>(s);
   T* packed = static_cast<T*>(scratch);
   rows_of<T>().pack_forward(s, io.w_x, io.w_h, packed);
-  for_chunks<T>(s, rnn_forward_flops(s), [&](std::int64_t chunk, std::int64_t first, std::int64_t rows) {
+  for_chunks(s, rnn_forward_flops(s), [&](std::int64_t chunk, std::int64_t first, std::int64_t rows) {
     rows_of<T>().forward(s, io, packed, first, rows, packed + places.tasks + chunk * places.task_elements);
   });
 }
@@ -137,7 +134,7 @@ RnnGradient<T>::RnnGradient(const RnnShape& s) : shape_(s) {
   product.lda = stride;
   dx_ = plan_gemm<T>(product);
 
-  const std::int64_t chunks = std::max<std::int64_t>(1, chunks_of<T>(s));
+  const std::int64_t chunks = std::max<std::int64_t>(1, chunks_of(s));
   const std::size_t room =
       std::max({dw_x_.scratch_bytes, dw_h_[0].scratch_bytes, dw_h_[1].scratch_bytes, dx_.scratch_bytes});
   at_.deltas = whole_lines<T>(rows_of<T>().packed_backward(s));
@@ -158,7 +155,7 @@ void RnnGradient<T>::store_bias_gradient(T* sums, T* db) const {
   const std::int64_t units = shape_.units, cols = rnn_gates(shape_.cell) * units;
   const std::int64_t deltas = rnn_layout(shape_.cell).deltas * units;
   if (shape_.batch == 0) std::fill_n(sums, deltas, T{0});
-  for (std::int64_t chunk = 1; chunk < chunks_of<T>(shape_); ++chunk)
+  for (std::int64_t chunk = 1; chunk < chunks_of(shape_); ++chunk)
     for (std::int64_t i = 0; i < deltas; ++i) sums[i] += sums[chunk * at_.db_elements + i];
   std::copy_n(sums, cols, db);
   if (shape_.bias_rows == 1) return;
@@ -175,7 +172,7 @@ void RnnGradient<T>::run(const RnnBackward<T>& io, void* scratch) const {
   T* const states[2] = {packed + at_.states, packed + at_.states + (parts.states - 1) * at_.state_elements};
   T* const tasks = packed + at_.tasks;
   rows_of<T>().pack_backward(s, io.w_h, packed);
-  for_chunks<T>(s, rnn_forward_flops(s), [&](std::int64_t chunk, std::int64_t first, std::int64_t rows) {
+  for_chunks(s, rnn_forward_flops(s), [&](std::int64_t chunk, std::int64_t first, std::int64_t rows) {
     rows_of<T>().backward(s, io, packed, {deltas, {states[0], states[1]}, packed + at_.db + chunk * at_.db_elements},
                           first, rows, tasks + chunk * at_.task_elements);
   });

@@ -15,9 +15,8 @@
 /// scratch: as many bytes as rnn_forward_scratch_bytes and RnnGradient say, 64-byte aligned.
 ///
 /// Backward: dy, dh_T, dc_T may be null (zero). Outputs are overwritten; dx may be null (not wanted).
-/// Threads share the batch while rows go through time, or the units of every step where rows are few or the weights
-/// large, by the shape and the caches; then the products that make the gradients of x and of the weights out of all
-/// steps. The same bits for any number of threads.
+/// Threads share the batch while rows go through time, or the units of every step where rows are few; then the products
+/// that make the gradients of x and of the weights out of all steps. The same bits for any number of threads.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,6 @@
 // What the recurrent kernels of one instruction set do for a range of batch rows; used through rnn.h only.
 #pragma once
 
-#include "base/cpu.h"
 #include "kernels/rnn/rnn.h"
 
 namespace dlcore {
@@ -32,24 +31,19 @@ inline constexpr std::int64_t kBlockRows = 128;
 /// Rows that are too few to be divided.
 inline constexpr std::int64_t kOneChunk = 8;
 
-/// Whether threads share the units of every step, and all rows go through time together: each then reads the weights of
-/// its own units only, which stay near it from step to step. Otherwise they share the rows, and none waits for another.
-/// Units, where a step is worth two threads and the rows are a single chunk, or few chunks of which each would read
-/// recurrent weights that fill a core's L2.
-template <class T>
+/// Whether threads share the units of every step, and all rows go through time together: where a step is worth two
+/// threads and its rows are too few. Otherwise they share the rows, and none waits for another or for its caches.
 [[gnu::always_inline]] inline bool rnn_by_units(const RnnShape& s) {
   constexpr std::int64_t kWorthSharing = 12'000;  // multiplications
-  const std::int64_t weights = rnn_gates(s.cell) * s.units * s.units;
-  if (s.batch * weights < kWorthSharing || s.batch >= kBlockRows) return false;
-  return s.batch <= kOneChunk || weights * sizeof(T) > cache_sizes().l2 / 4 * 3;
+  return s.batch <= kOneChunk && s.batch * rnn_gates(s.cell) * s.units * s.units >= kWorthSharing;
 }
 
-/// Batch rows that go through time together. By rows: enough to serve from one panel of weights, few enough to occupy
-/// threads.
-template <class T>
+/// Batch rows that go through time together: enough to serve from one panel of weights, few enough to occupy threads,
+/// of which two get the same number of chunks.
 [[gnu::always_inline]] inline std::int64_t rnn_chunk_rows(const RnnShape& s) {
-  if (s.batch <= kOneChunk || rnn_by_units<T>(s)) return s.batch < 1 ? 1 : s.batch;
-  return s.batch < 32 ? 8 : s.batch <= 256 ? 16 : 32;
+  if (s.batch <= kOneChunk) return s.batch < 1 ? 1 : s.batch;
+  const std::int64_t two = s.batch <= 256 ? 32 : 64, chunks = (s.batch + two - 1) / two * 2;
+  return (s.batch + chunks - 1) / chunks;
 }
 
 /// Columns of w_h: `vectors` of them from `into` on multiply one of the saved vectors, and their deltas start at
