@@ -50,8 +50,9 @@ class Simplifier {
       const int number = rewriter_.constant(Tensor::scalar(spec(node.out[0]).dtype, node.attrs.number("value", 0)));
       node = {&primitive("broadcast_to"), {number}, node.out, {{"shape", list_of(shape)}}};
     }
-    if (is(node, "pow") && spec(node.in[0]) == spec(node.out[0]) && is_number(node.in[1], 2))
-      node = {&primitive("square"), {node.in[0]}, node.out, {}};
+    if (is(node, "pow") && spec(node.in[0]) == spec(node.out[0]))
+      if (const auto name = power_of_its_own(node); !name.empty())
+        node = {&primitive(name), {node.in[0]}, node.out, {}};
     if (reduces_nothing(node)) node = {&primitive("reshape"), {node.in[0]}, node.out, {{"shape", list_of(shape)}}};
     // A reshape of a reshape needs only the last shape.
     if (is(node, "reshape")) {
@@ -59,6 +60,15 @@ class Simplifier {
       if (const Node* before = rewriter_.maker(node.in[0]); before && is(*before, "reshape"))
         node.in[0] = before->in[0];
     }
+  }
+
+  // The primitive that computes a constant power, or "". A root of -infinity is NaN, as sqrt's is.
+  std::string_view power_of_its_own(const Node& node) const {
+    constexpr std::pair<double, std::string_view> kPowers[] = {
+        {2, "square"}, {0.5, "sqrt"}, {-0.5, "rsqrt"}, {-1, "reciprocal"}};
+    for (const auto& [exponent, name] : kPowers)
+      if (is_number(node.in[1], exponent) && (exponent == 2 || is_float(spec(node.in[0]).dtype))) return name;
+    return "";
   }
 
   // Over axes of one element, of which these reductions are that element.

@@ -219,6 +219,21 @@ TEST(Passes, AReductionOfOneElementIsThatElement) {
   }
 }
 
+TEST(Passes, CommonPowersHaveFunctionsOfTheirOwn) {
+  const std::pair<double, const char*> powers[] = {
+      {2, "square"}, {0.5, "sqrt"}, {-0.5, "rsqrt"}, {-1, "reciprocal"}, {3, "pow"}};
+  for (const auto& [exponent, op] : powers)
+    for (const DType dtype : {DType::F32, DType::F64, DType::I32}) {
+      const auto power = [exponent = exponent](const auto& x) {
+        return std::vector{binary("pow", x[0], scalar_like(x[0], exponent))};
+      };
+      const Tensor x = cast(unary("exp", random_tensor({4, 5}, 1)), dtype);
+      const bool own = is_float(dtype) || exponent == 2;
+      EXPECT_EQ(ops_of(optimise(*trace(power, {x}))), std::vector<std::string>{own ? op : "pow"}) << exponent;
+      expect_same_as_eager(power, {x});
+    }
+}
+
 TEST(Passes, NewNodesMayMoveTheValuesOfAGraph) {
   // So many that the memory from which they move goes back to the system.
   const auto sums = [](const auto& x) {
