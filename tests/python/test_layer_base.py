@@ -165,8 +165,11 @@ def test_masks_pass_through():
     y = reader(Masker()(x))
     assert reader.seen.numpy().tolist() == [[True, False]]
     assert y._keras_mask.numpy().tolist() == [[True, False]]
-    with pytest.warns(UserWarning, match="does not support masking"):
-        assert not hasattr(Scale()(y), "_keras_mask")
+    scale = Scale()
+    with pytest.warns(UserWarning, match="does not support masking") as warned:
+        assert not hasattr(scale(y), "_keras_mask")
+    assert [warning.filename for warning in warned] == [__file__]
+    scale(y)  # which it says once
 
 
 def test_a_layer_with_a_compute_mask_supports_masking():

@@ -3,7 +3,6 @@
 import inspect
 import math
 import threading
-import warnings
 import weakref
 
 import numpy as np
@@ -21,7 +20,7 @@ from dlcore.layers.input_spec import InputSpec, assert_input_compatibility
 from dlcore.layers.remat import current_scope
 from dlcore.ops.operation import Node, Operation, any_keras_tensor, infer_outputs
 from dlcore.registry import custom_object_scope
-from dlcore.utils.tracebacks import naming, shortened
+from dlcore.utils.tracebacks import naming, shortened, warn
 
 
 class _CallContext(threading.local):
@@ -618,12 +617,13 @@ class Layer(Operation):
         """The mask of the outputs: by default that of the inputs."""
         return previous_mask
 
+    _warned_of_mask = False
+
     def _set_output_mask(self, inputs, outputs, previous_mask):
         if not self.supports_masking:
-            warnings.warn(
-                f"{self._label()} was passed an input with a mask but does not support masking: the mask ends here.",
-                stacklevel=4,
-            )
+            if not self._warned_of_mask:
+                self._warned_of_mask = True
+                warn(f"{self._label()} was passed an input with a mask, but does not support masking: it ends here.")
             return
         leaves = [y for y in tree.flatten(outputs) if isinstance(y, Tensor)]
         if all(getattr(y, "_keras_mask", None) is not None for y in leaves):

@@ -4,9 +4,11 @@ import contextlib
 import functools
 import os
 import re
+import sys
 import threading
 import traceback
 import types
+import warnings
 
 from dlcore import _core
 
@@ -43,6 +45,15 @@ def shortened(error):
     for frame, line in reversed(kept):
         shown = types.TracebackType(shown, frame, frame.f_lasti, line)
     return error.with_traceback(shown)
+
+
+def warn(text):
+    """A UserWarning that shows the line of the user's code."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame = frame.f_back
+    shown_before = frame.f_globals.setdefault("__warningregistry__", {})
+    warnings.warn_explicit(text, UserWarning, frame.f_code.co_filename, frame.f_lineno, registry=shown_before)
 
 
 def naming(error, kind, name, path=None, of=""):
