@@ -502,6 +502,18 @@ DATA = [
         'model with Input(dtype="string") and one of these layers.',
     ),
     (
+        lambda: fit(zeros(4, 4), np.array(["yes", "no"] * 2)),
+        ValueError,
+        "`y` holds text. Number the classes: names, y = np.unique(y, return_inverse=True), or with the "
+        "layer StringLookup.",
+    ),
+    (
+        lambda: fit(zeros(4, 4), np.array(["yes", "no"] * 2, object)),
+        ValueError,
+        "`y` holds text. Number the classes: names, y = np.unique(y, return_inverse=True), or with the "
+        "layer StringLookup.",
+    ),
+    (
         lambda: ops.convert_to_tensor(["text"]),
         TypeError,
         "Can't make a tensor of list ['text']: its elements are no numbers (NumPy dtype <U4). Nested "

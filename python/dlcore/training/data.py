@@ -145,6 +145,11 @@ _ENCODE_TEXT = (
 )
 
 
+def _is_text(what):
+    number = "Number the classes: names, y = np.unique(y, return_inverse=True), or with the layer StringLookup."
+    return ValueError(f"`{what}` holds text. {number if what.startswith('y') else _ENCODE_TEXT}")
+
+
 def to_array(x, what, strings=False):
     if x is None or (type(x) is np.ndarray and x.dtype in _STORED and x.ndim and x.flags.c_contiguous):
         return x
@@ -154,7 +159,7 @@ def to_array(x, what, strings=False):
     if array.dtype == object:
         array = _numbers_of_frame(x, what) if hasattr(x, "to_numpy") else _numbers_of_objects(array, what)
     if array.dtype.kind in "SU":
-        raise ValueError(f"`{what}` holds text. {_ENCODE_TEXT}")
+        raise _is_text(what)
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
         raise ValueError(f"`{what}` is of dtype {array.dtype}. Make it numbers, such as with astype('float32').")
     if array.dtype not in _STORED and array.dtype.name != "bfloat16":
@@ -173,6 +178,8 @@ def _numbers_of_objects(array, what):
     try:
         return array.astype(np.float32)
     except (TypeError, ValueError):
+        if backend.is_text(array):
+            raise _is_text(what) from None
         raise ValueError(
             f"`{what}` is an array of dtype object: its elements are no numbers, or its rows differ in length. "
             f"Pad sequences to one length with preprocessing.sequence.pad_sequences. {_ENCODE_TEXT}"
