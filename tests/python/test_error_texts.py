@@ -1111,6 +1111,30 @@ def test_layers_made_in_call_and_not_kept(method):
         getattr(model, method)(*([ROWS, CLASSES] if method == "fit" else [ROWS]), verbose=0)
 
 
+def test_weights_made_in_each_call():
+    class Scale(layers.Layer):
+        def call(self, x):
+            self.factor = self.add_weight(shape=(), initializer="ones")
+            return x * self.factor
+
+    scale = Scale(name="s")
+    scale(ROWS)
+    with pytest.raises(ValueError, match=r"^Scale \"s\": call\(\) makes a weight each time it runs.* __init__"):
+        scale(ROWS)
+
+
+def test_a_train_step_of_keras_on_jax():
+    class Model(keras.Model):
+        def train_step(self, state, data):
+            return {}, state
+
+    inputs = keras.Input((3,))
+    model = Model(inputs, layers.Dense(1)(inputs))
+    model.compile("sgd", "mse")
+    with pytest.raises(TypeError, match=r"train_step\(\) takes the batch alone. Got .*'state', 'data'.*GradientTape"):
+        model.fit(ROWS, CLASSES, verbose=0)
+
+
 def test_layers_made_again_in_a_second_trace():
     with pytest.raises(ValueError, match="not kept from one call to the next"):
         MadeAnew(kept=True).predict(ROWS, batch_size=4, verbose=0)  # the last batch is smaller

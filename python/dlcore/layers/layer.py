@@ -153,6 +153,11 @@ class Layer(Operation):
             name: default "variable".
         """
         self._check_super_called()
+        if self._called and call_context.depth:
+            raise ValueError(
+                f"{self._label()}: call() makes a weight each time it runs, which is never trained. Make weights in "
+                "__init__() or build() and keep them as attributes."
+            )
         dtype = backend.standardize_dtype(dtype) if dtype is not None else self.variable_dtype
         if initializer is None:
             initializer = "glorot_uniform" if backend.is_float_dtype(dtype) else "zeros"

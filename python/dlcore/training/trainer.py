@@ -35,6 +35,16 @@ _STRETCH = 0.1
 _ENDLESS = 1e9
 
 
+def _check_takes_data(step):
+    signature = signature_of(step.__func__)
+    names = [name for name in signature.names if name not in signature.defaults]
+    if len(names) > 1:
+        raise TypeError(
+            f"{step.__name__}() takes the batch alone. Got the arguments {names}, as in Keras on JAX. Define "
+            f"{step.__name__}(self, data), which takes gradients with GradientTape and assigns to variables."
+        )
+
+
 class Trainer(StateAsValues):
     """The training half of Model. A subclass may define train_step, test_step, predict_step or compute_loss."""
 
@@ -318,6 +328,7 @@ class Trainer(StateAsValues):
 
     def _trace_logs(self, step, data):
         """The step's results are read from the metrics afterwards; those that are no metrics must be kept."""
+        _check_takes_data(step)
         self._make_metrics(step, data)
         try:
             logs = self._keeping_weights(step, data)
