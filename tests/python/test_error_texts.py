@@ -518,7 +518,7 @@ DATA = [
         TypeError,
         "Can't make a tensor of list ['text']: its elements are no numbers (NumPy dtype <U4). Nested "
         "lists must have rows of equal lengths; encode text as integers, such as with the layers "
-        "StringLookup or TextVectorization.",
+        "StringLookup or TextVectorization, which take lists and arrays.",
     ),
     (
         lambda: keras.Sequential([layers.Dense(3)], name="net").fit(zeros(4, 4), zeros(4, 3)),

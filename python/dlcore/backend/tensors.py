@@ -67,7 +67,7 @@ def _from_array(x, dtype):
         raise TypeError(
             f"Can't make a tensor of {type(x).__name__} {_short(x)}: its elements are no numbers "
             f"(NumPy dtype {array.dtype}). Nested lists must have rows of equal lengths; encode text as integers, "
-            "such as with the layers StringLookup or TextVectorization."
+            "such as with the layers StringLookup or TextVectorization, which take lists and arrays."
         )
     if dtype is None:
         dtype = _default_dtype(x, array)
