@@ -545,3 +545,14 @@ def test_pictures_name_operations_and_their_shapes():
     text = keras.utils.model_to_dot(nested_model(), show_shapes=True, show_layer_names=True).to_string()
     assert "<b>multiply</b> (Multiply)" in text and "?" not in text
     assert "Input shape: <b>[(None, 3), (None, 3)]</b>" in text
+
+
+def test_a_call_in_inference_stays_so_in_training():
+    base = keras.Sequential([keras.Input((3,)), layers.BatchNormalization(), layers.Dropout(0.5)])
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, base(inputs, training=False))
+    data = np.ones((4, 3), "float32") + 2
+    np.testing.assert_allclose(model(data, training=True), data / np.sqrt(1.001), rtol=1e-6)
+    model.compile("sgd", "mse")
+    model.fit(data, data, verbose=0)
+    assert base.layers[0].moving_mean.numpy().tolist() == [0, 0, 0]
