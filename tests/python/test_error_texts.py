@@ -854,6 +854,24 @@ def test_losses_of_several_outputs_say_which(run_eagerly, loss, targets, kind, t
         model.fit(zeros(4, 4), targets, verbose=0)
 
 
+def test_one_image_without_the_axis_of_the_batch():
+    model = keras.Sequential([keras.Input((5, 4, 3)), layers.Flatten()])
+    for call in (model, model.predict):
+        with pytest.raises(ValueError, match=r"found shape=\(5, 4, 3\)\. A batch of one example is x\[None\]\.$"):
+            call(zeros(5, 4, 3))
+
+
+def test_the_name_of_a_weight_in_front():
+    with pytest.raises(ValueError, match=r"passed by keyword: add_weight\(shape=..., name='w'\)"):
+        layers.Layer().add_weight("w", shape=(3,))
+
+
+@pytest.mark.parametrize("make", [ops.zeros, lambda shape: keras.Variable(zeros(*shape)), keras.Input])
+def test_elements_are_not_assigned(make):
+    with pytest.raises(TypeError, match="can't be assigned to. Make a new tensor with ops.where"):
+        make((3,))[0] = 1.0
+
+
 def test_texts_of_functions_of_the_users_stay():
     def fails(x):
         raise ValueError("mine: no")

@@ -381,6 +381,20 @@ def test_summary_of_what_is_not_built():
     assert "│ o (Dropout)                     │ ?                      │             0 │" in lines[0]
 
 
+def test_summary_of_models_in_a_model_without_call():
+    class Pair(keras.Model):
+        def __init__(self):
+            super().__init__()
+            x = keras.Input((4,))
+            self.encoder = keras.Model(x, [layers.Dense(2)(x), layers.Dense(3)(x)], name="encoder")
+            self.decoder = keras.Sequential([keras.Input((2,)), layers.Dense(4)], name="decoder")
+
+    lines = []
+    Pair().summary(print_fn=lines.append, line_length=100)
+    text = "\n".join(lines)
+    assert "((None, 2), (None, 3))" in text and "(None, 4)" in text and "?" not in text
+
+
 def test_summary_of_a_chain_with_several_outputs():
     lines = []
     inputs = keras.Input((5, 4))

@@ -826,6 +826,14 @@ def test_a_metric_with_and_without_weights():
     assert history["mae"] == [3.0] and history["weighted_mae"] == [2.0]
 
 
+def test_an_empty_list_of_metrics_is_none_for_several_outputs():
+    x = keras.Input((4,))
+    model = keras.Model(x, [layers.Dense(3)(x), layers.Dense(2)(x)])
+    model.compile("sgd", "mse", metrics=[], weighted_metrics=[])
+    logs = model.evaluate(np.zeros((8, 4)), [np.zeros((8, 3)), np.zeros((8, 2))], return_dict=True, verbose=0)
+    assert len(logs) == 3 and logs["loss"] == 0
+
+
 def test_the_loss_of_the_only_output_with_a_target_has_its_name():
     x = keras.Input((4,))
     model = keras.Model(x, [layers.Dense(3, name="a")(x), layers.Dense(2, name="b")(x)])

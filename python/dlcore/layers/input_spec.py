@@ -116,8 +116,9 @@ def _problem(x, spec):
                 f"{shape}. Pass inputs of that size, or make a new layer for these."
             )
     if spec.shape is not None and not _fits(shape, spec):
+        is_one_example = rank == 1 or (rank + 1 == len(spec.shape) and _fits((None, *shape), spec))
         return f"expected shape={spec.shape}, found shape={shape}. " + (
-            f"Reshape the data, or begin the model with Input({shape[1:]})." if rank > 1 else _BATCH_OF_ONE
+            _BATCH_OF_ONE if is_one_example else f"Reshape the data, or begin the model with Input({shape[1:]})."
         )
     return None
 

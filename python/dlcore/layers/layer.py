@@ -1,5 +1,6 @@
 """Layer: named variables and the computation that uses them."""
 
+import functools
 import inspect
 import math
 import threading
@@ -46,6 +47,20 @@ def structure_revision():
 
 def note_structure_change():
     _revision[0] += 1
+
+
+def _with_name_by_keyword(add_weight):
+    """Decorator: explains the name in front, where Keras 2 had it."""
+
+    @functools.wraps(add_weight)
+    def call(self, *args, **kwargs):
+        if args and isinstance(args[0], str):
+            raise ValueError(
+                f"{self._label()}: the name of a weight is passed by keyword: add_weight(shape=..., name={args[0]!r})."
+            )
+        return add_weight(self, *args, **kwargs)
+
+    return call
 
 
 class Layer(Operation):
@@ -128,6 +143,7 @@ class Layer(Operation):
         """Creates the variables; called once, with the shape of the first input."""
         self.built = True
 
+    @_with_name_by_keyword
     def add_weight(
         self,
         shape=None,

@@ -89,6 +89,9 @@ def _output_shape(layer):
         outputs = layer._inbound_nodes[-1].outputs
         shapes = [str(x.shape) if len(x.shape) != 1 else f"({x.shape[0]})" for x in outputs]
         return shapes[0] if len(shapes) == 1 else f"[{', '.join(shapes)}]"
+    if getattr(layer, "_functional", None) is not None:  # a model inside of one that is not a graph
+        shape = layer.output_shape
+        return str(tuple(shape.values() if isinstance(shape, dict) else shape))
     shapes = getattr(layer, "_build_shapes", None)
     if not shapes or len(shapes) != 1:
         return "?"

@@ -41,6 +41,13 @@ def _right(function):
     return lambda self, other: function(other, self) if _is_operand(other) else NotImplemented
 
 
+def _no_assignment(self, key, value):
+    raise TypeError(
+        "Elements can't be assigned to. Make a new tensor with ops.where, ops.slice_update or ops.scatter_update; a "
+        "variable takes it with assign()."
+    )
+
+
 def _attach_operators(cls):
     for name, function in _BINARY.items():
         setattr(cls, f"__{name}__", _left(function))
@@ -53,6 +60,7 @@ def _attach_operators(cls):
     cls.__invert__ = lambda self: knp.logical_not(self)
     cls.__round__ = lambda self, digits=0: knp.round(self, digits or 0)
     cls.__getitem__ = lambda self, key: knp.get_item(self, key)
+    cls.__setitem__ = _no_assignment
     cls.__hash__ = object.__hash__
     # NumPy leaves array + tensor to us; its functions (np.abs, ...) take tensors as arrays.
     cls.__array_priority__ = 100

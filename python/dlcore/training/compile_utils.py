@@ -125,7 +125,7 @@ class CompiledMetrics:
         names = _output_names(self._model, y_pred)
         entries, taken = [], set()
         for what, given in self._given.items():
-            if given is None:
+            if not given:
                 continue
             weighted = what == "weighted_metrics"
             if names is None or len(names) == 1:
