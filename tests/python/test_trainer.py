@@ -834,12 +834,17 @@ def test_an_empty_list_of_metrics_is_none_for_several_outputs():
     assert len(logs) == 3 and logs["loss"] == 0
 
 
-def test_the_loss_of_the_only_output_with_a_target_has_its_name():
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_targets_by_names_that_lack_one_with_a_loss(run_eagerly):
     x = keras.Input((4,))
     model = keras.Model(x, [layers.Dense(3, name="a")(x), layers.Dense(2, name="b")(x)])
-    model.compile("sgd", {"a": "mse", "b": "mse"})
-    logs = model.evaluate(np.zeros((8, 4)), {"b": np.full((8, 2), 2.0)}, return_dict=True, verbose=0)
-    assert logs == {"a_loss": 0.0, "b_loss": 4.0, "loss": 4.0}
+    model.compile("sgd", {"a": "mse", "b": "mse"}, run_eagerly=run_eagerly)
+    for targets in ({"b": np.zeros((8, 2))}, {"b": np.zeros((8, 2)), "A": np.zeros((8, 3))}):
+        with pytest.raises(ValueError, match="`y` lacks the output 'a', which has a loss; received the keys"):
+            model.fit(np.zeros((8, 4)), targets, verbose=0)
+    model.compile("sgd", {"a": None, "b": "mse"}, run_eagerly=run_eagerly)
+    with pytest.warns(UserWarning, match="does not depend on"):
+        model.fit(np.zeros((8, 4)), {"b": np.zeros((8, 2))}, verbose=0)
 
 
 def test_one_loss_of_several_outputs_is_the_loss():

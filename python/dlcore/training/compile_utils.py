@@ -178,6 +178,8 @@ def _per_output(y, names, losses=None):
             _mismatch(y, ["output"], "y")
         return [tree.flatten(y)[0] if isinstance(y, (list, tuple, dict)) else y]
     if isinstance(y, dict):
+        if losses is not None:
+            _expect_targets(y, names, losses)
         return [y.get(name) for name in names]
     flat = list(y) if isinstance(y, (list, tuple)) else [y]
     if len(flat) == len(names):
@@ -186,6 +188,15 @@ def _per_output(y, names, losses=None):
         _mismatch(flat, names, "y")
     targets = iter(flat)
     return [None if loss is None else next(targets) for loss in losses]
+
+
+def _expect_targets(y, names, losses):
+    missing = [name for name, loss in zip(names, losses) if loss is not None and name not in y]
+    if missing:
+        raise ValueError(
+            f"`y` lacks the output {missing[0]!r}, which has a loss; received the keys {list(y)}. Pass its targets, or "
+            f"loss={{{missing[0]!r}: None, ...}} to compile()."
+        )
 
 
 def _weights_per_output(sample_weight, names):
