@@ -160,6 +160,20 @@ def test_model_checkpoint_errors(arguments, message):
         callbacks.ModelCheckpoint(*arguments)
 
 
+def test_checkpoints_say_what_they_save(tmp_path, capsys):
+    path = str(tmp_path / "model.keras")
+    saved = callbacks.ModelCheckpoint(path, monitor="loss", save_best_only=True, verbose=1)
+    fit(Scripted(loss=[2.0, 3.0]), saved, epochs=2)
+    assert capsys.readouterr().out.splitlines() == [
+        "",
+        f"Epoch 1: loss improved from None to 2.00000, saving model to {path}",
+        "",
+        f"Epoch 1: finished saving model to {path}",
+        "",
+        "Epoch 2: loss did not improve from 2.00000",
+    ]
+
+
 def test_terminate_on_nan(capsys):
     model = make_model()
     x = X.copy()

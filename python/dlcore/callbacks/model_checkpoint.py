@@ -67,6 +67,8 @@ class ModelCheckpoint(MonitorCallback, SavingCallback):
             self.model.save_weights(path, overwrite=True)
         else:
             self.model.save(path, overwrite=True)
+        if self.verbose:
+            print_message(f"\nEpoch {epoch + 1}: finished saving model to {path}")
 
     def _path(self, epoch, logs, fields):
         try:
