@@ -135,11 +135,15 @@ def test_layer_made_quantized():
         ("int8", lambda: layers.Dense(5), [(200, 5), (5,), (5,)]),
         ("int4", lambda: layers.Dense(5), [(200, 3), (5,), (2, 5), (2, 5), (200,)]),
         ("int4", lambda: layers.Embedding(200, 300), [(200, 150), (200, 3), (200, 3), (300,)]),
+        ("int4", lambda: layers.EinsumDense("ab,bcd->acd", (2, 3)), [(200, 3), (2, 6), (2, 6), (200,)]),
     ],
 )
 def test_variables_are_those_of_keras(mode, layer, shapes):
     model = keras.Sequential([keras.Input((200,)), layer()])
+    x = RNG.integers(0, 200, (4, 200))
+    expected = model.predict(x, verbose=0)
     model.quantize(mode)
+    assert np.abs(model.predict(x, verbose=0) - expected).max() < 0.25 * np.abs(expected).max()
     assert [v.shape for v in model.weights] == shapes
     assert model.count_params() == sum(int(np.prod(shape)) for shape in shapes)
     if mode == "int4":

@@ -49,8 +49,6 @@ class IntegerWeight:
             self.merge_adapters()
         weight = getattr(self, self.quantized_weight)
         block = getattr(config, "block_size", None) or -1
-        if len(weight.shape) != 2 or len(self.scale_axes()) != 1:
-            block = -1
         name = config.mode if config.mode == "int8" else f"int4/{block}"
         self.quantization_config = config
         self.dtype_policy = dtype_policy.get_policy(f"{name}_from_{self.dtype_policy.name}")
@@ -65,9 +63,18 @@ class IntegerWeight:
         block = getattr(self.dtype_policy, "block_size", -1)
         return None if block == -1 else block
 
+    def _form(self, shape):
+        """The shape in which a weight becomes integers, and the axes that share scales: int4 has rows and columns."""
+        axes = tuple(axis % len(shape) for axis in self.scale_axes())
+        if self.quantization_mode == "int8" or len(shape) <= 2:
+            return tuple(shape), axes
+        rows = math.prod(shape[axis] for axis in axes)
+        return (rows, math.prod(shape) // rows), (0,)
+
     def _integers_of(self, weight, config):
         """The integers, scales (and zero points) to store."""
-        axes, block, zero = self.scale_axes(), self._block(), []
+        shape, axes = self._form(weight.shape)
+        weight, block, zero = ops.reshape(weight, shape), self._block(), []
         if block is None:
             value_range = (-127, 127) if config.mode == "int8" else (-8, 7)
             default = AbsMaxQuantizer(axis=axes, value_range=value_range)
@@ -75,7 +82,7 @@ class IntegerWeight:
             integers, scale = quantizer(weight)
             scale = ops.squeeze(scale, axis=axes)
         else:
-            along_rows = axes[0] % 2 == 0
+            along_rows = axes[0] == 0
             rows = weight if along_rows else ops.transpose(weight)
             integers, scale, zero = abs_max_quantize_grouped_with_zero_point(rows, block)
             if not along_rows:
@@ -94,9 +101,9 @@ class IntegerWeight:
 
     def build_integers(self, shape):
         """Makes the variables for a weight of this shape."""
-        name, axes, block = self.quantized_weight, self.scale_axes(), self._block()
-        axes = [axis % len(shape) for axis in axes]
+        name, block = self.quantized_weight, self._block()
         self._weight_shape = tuple(shape)
+        shape, axes = self._form(shape)
         scales = tuple(size for axis, size in enumerate(shape) if axis not in axes)
         if block is not None:
             scales = tuple(math.ceil(size / block) if axis in axes else size for axis, size in enumerate(shape))
@@ -119,12 +126,12 @@ class IntegerWeight:
     def float_weight(self, rows=None):
         """The weight as floats of the compute dtype; with `rows`, only these indices of its first axis."""
         integers, scale, *zero = self._integer_variables()
-        axes, block = [axis % len(self._weight_shape) for axis in self.scale_axes()], self._block()
+        (shape, axes), block = self._form(self._weight_shape), self._block()
         if rows is not None:
             integers, scale, *zero = (rows_of(x, rows) for x in (integers, scale, *zero))
-            axes = [integers.ndim - len(self._weight_shape) + axis for axis in axes]
+            axes = [integers.ndim - len(shape) + axis for axis in axes]
         if self.quantization_mode == "int4":
-            integers = unpack_int4(integers, self._weight_shape[-1], axis=-1)
+            integers = unpack_int4(integers, shape[-1], axis=-1)
         wide = ops.cast(integers, "float32")
         if block is None:
             weight = wide / ops.expand_dims(scale, axes)
@@ -135,6 +142,7 @@ class IntegerWeight:
                 for x in (scale, *zero)
             )
             weight = (wide - zero) * scale
+        weight = weight if rows is not None else ops.reshape(weight, self._weight_shape)
         return ops.cast(weight, self.compute_dtype)
 
     @property
