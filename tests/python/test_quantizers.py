@@ -152,6 +152,28 @@ def test_variables_are_those_of_keras(mode, layer, shapes):
         np.testing.assert_array_equal(index, np.arange(index.shape[0]) // 128)
 
 
+@pytest.mark.parametrize(
+    "equation, output, scale",
+    [
+        ("abc,cd->abd", (6, 5), (1, 1, 5)),
+        ("abc,cde->abde", (6, 2, 5), (1, 1, 2, 5)),
+        ("abc,cde->aebd", (5, 6, 2), (1, 5, 1, 2)),
+        ("abc,bcd->ad", 5, (1, 5)),
+        ("...c,cd->...d", (6, 5), (1, 1, 5)),
+    ],
+)
+def test_scales_of_einsum_dense_lie_along_its_output(equation, output, scale, tmp_path):
+    model = keras.Sequential([keras.Input((6, 8)), layers.EinsumDense(equation, output)])
+    x = RNG.normal(size=(3, 6, 8)).astype("float32")
+    expected = model.predict(x, verbose=0)
+    model.quantize("int8")
+    assert model.layers[0].kernel_scale.shape == scale
+    got = model.predict(x, verbose=0)
+    assert np.abs(got - expected).max() < 0.03 * np.abs(expected).max()
+    model.save(tmp_path / "model.keras")
+    np.testing.assert_array_equal(keras.models.load_model(tmp_path / "model.keras").predict(x, verbose=0), got)
+
+
 @pytest.mark.parametrize("axis", [None, 1])
 def test_gradients_of_fake_quantization(axis):
     x = np.array([[-2.0, -0.5, 0.2], [0.9, 0.1, 3.0]], "float32")

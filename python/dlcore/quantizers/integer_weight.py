@@ -27,6 +27,14 @@ class IntegerWeight:
         """The axes of the weight along which numbers share a scale."""
         return (0,)
 
+    def scale_as_stored(self, scale):
+        """What is kept of a scale for each of the weight's axes but those that share scales."""
+        return scale
+
+    def scale_from_stored(self, scale):
+        """The inverse of `scale_as_stored`."""
+        return scale
+
     def quantize(self, mode=None, type_check=True, config=None):
         """Turns the weight into integers; the layer can't be trained further, but passes gradients on to its inputs.
 
@@ -80,7 +88,7 @@ class IntegerWeight:
             default = AbsMaxQuantizer(axis=axes, value_range=value_range)
             quantizer = QuantizationConfig.weight_quantizer_or_default(config, default)
             integers, scale = quantizer(weight)
-            scale = ops.squeeze(scale, axis=axes)
+            scale = self.scale_as_stored(ops.squeeze(scale, axis=axes))
         else:
             along_rows = axes[0] == 0
             rows = weight if along_rows else ops.transpose(weight)
@@ -104,8 +112,9 @@ class IntegerWeight:
         name, block = self.quantized_weight, self._block()
         self._weight_shape = tuple(shape)
         shape, axes = self._form(shape)
-        scales = tuple(size for axis, size in enumerate(shape) if axis not in axes)
-        if block is not None:
+        if block is None:
+            scales = self.scale_as_stored(ops.ones([size for axis, size in enumerate(shape) if axis not in axes])).shape
+        else:
             scales = tuple(math.ceil(size / block) if axis in axes else size for axis, size in enumerate(shape))
         stored = (*shape[:-1], math.ceil(shape[-1] / 2)) if self.quantization_mode == "int4" else shape
         setattr(self, name, self.add_weight(stored, "zeros", "int8", trainable=False, name=name))
@@ -134,7 +143,7 @@ class IntegerWeight:
             integers = unpack_int4(integers, shape[-1], axis=-1)
         wide = ops.cast(integers, "float32")
         if block is None:
-            weight = wide / ops.expand_dims(scale, axes)
+            weight = wide / ops.expand_dims(self.scale_from_stored(scale), axes)
         else:
             size = wide.shape[axes[0]]
             scale, zero = (

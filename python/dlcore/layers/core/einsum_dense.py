@@ -74,6 +74,7 @@ class EinsumDense(LowRankAdapter, IntegerWeight, Layer):
         )
 
     def build(self, input_shape):
+        self._input_rank = len(input_shape)
         operands, result = self.equation.replace("...", "").split("->")
         inputs, kernel = operands.split(",")
         # Letters are matched with sizes from the right, where no axes follow them; axes on the left are batch axes.
@@ -123,6 +124,29 @@ class EinsumDense(LowRankAdapter, IntegerWeight, Layer):
 
     def scale_axes(self):
         return self._summed(1)
+
+    def _scale_letters(self):
+        """The kernel's letters that have scales of their own, and the output's, with "." for axes that are elided."""
+        operands, result = self.equation.split("->")
+        inputs, kernel = operands.split(",")
+        elided = "." * (self._input_rank - len(inputs.replace("...", "")))
+        return [letter for letter in kernel if letter in result], result.replace("...", elided)
+
+    def scale_as_stored(self, scale):
+        """In int8, along the axes of the output."""
+        if self.quantization_mode != "int8":
+            return scale
+        own, result = self._scale_letters()
+        scale = ops.transpose(scale, [own.index(letter) for letter in result if letter in own])
+        return ops.expand_dims(scale, [axis for axis, letter in enumerate(result) if letter not in own])
+
+    def scale_from_stored(self, scale):
+        if self.quantization_mode != "int8":
+            return scale
+        own, result = self._scale_letters()
+        scale = ops.squeeze(scale, [axis for axis, letter in enumerate(result) if letter not in own])
+        kept = [letter for letter in result if letter in own]
+        return ops.transpose(scale, [kept.index(letter) for letter in own])
 
     def call(self, inputs, training=None):
         if self.quantization_mode is None:
