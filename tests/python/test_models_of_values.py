@@ -210,6 +210,26 @@ def test_layer_with_a_lookup_inside():
     assert np.isfinite(outer.fit(TEXTS, Y, verbose=0).history["loss"][0])
 
 
+def test_a_step_of_strings_after_one_that_failed():
+    class Words(keras.Model):
+        fails = True
+
+        def __init__(self):
+            super().__init__()
+            self.lookup, self.table = layers.StringLookup(vocabulary=["a", "b"]), layers.Embedding(3, 2)
+
+        def call(self, x):
+            if self.fails:
+                raise RuntimeError("not yet")
+            return self.table(self.lookup(x))
+
+    model, x = Words(), np.array([["a"], ["b"], ["c"]])
+    with pytest.raises(RuntimeError, match="not yet"):
+        model.predict(x, verbose=0)
+    model.fails = False
+    assert model.predict(x, verbose=0).shape == (3, 1, 2)
+
+
 def test_strings_where_numbers_belong():
     class Wrong(TextClassifier):
         def call(self, texts):

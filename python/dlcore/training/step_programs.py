@@ -86,8 +86,9 @@ class StepPrograms:
         with building:
             self._forget_stale()
             if self._lookups is None:
-                self._lookups = []
-                self._traced(structure, None, self._lookups)
+                lookups = []
+                self._traced(structure, None, lookups)
+                self._lookups = lookups  # only now: tracing may fail
             looked_up = [lookup(arrays) for lookup in self._lookups]
         return self.get(structure, looked_up=looked_up), numbers + looked_up
 
