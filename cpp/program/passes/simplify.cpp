@@ -53,6 +53,10 @@ class Simplifier {
     if (is(node, "pow") && spec(node.in[0]) == spec(node.out[0]))
       if (const auto name = power_of_its_own(node); !name.empty())
         node = {&primitive(name), {node.in[0]}, node.out, {}};
+    if (is_outer_product(node)) {
+      const int row = rewriter_.emit("reshape", {node.in[1]}, {{"shape", std::vector<std::int64_t>{1, shape[1]}}});
+      node = {&primitive("mul"), {node.in[0], row}, node.out, {}};
+    }
     if (reduces_nothing(node)) node = {&primitive("reshape"), {node.in[0]}, node.out, {{"shape", list_of(shape)}}};
     // A reshape of a reshape needs only the last shape.
     if (is(node, "reshape")) {
@@ -69,6 +73,14 @@ class Simplifier {
     for (const auto& [exponent, name] : kPowers)
       if (is_number(node.in[1], exponent) && (exponent == 2 || is_float(spec(node.in[0]).dtype))) return name;
     return "";
+  }
+
+  // A column times a row, which joins chains as a mul does. One with a transposed column may be a weight's gradient,
+  // which joins the weight's update as a matmul does.
+  bool is_outer_product(const Node& node) const {
+    if (!is(node, "matmul") || node.in.size() != 2 || node.attrs.boolean("transpose_a", false)) return false;
+    const Shape &column = spec(node.in[0]).shape, &row = spec(node.in[1]).shape;
+    return column.rank() == 2 && column[1] == 1 && row.rank() == 2 && !node.attrs.has("activation");
   }
 
   // Over axes of one element, of which these reductions are that element.

@@ -234,6 +234,16 @@ TEST(Passes, CommonPowersHaveFunctionsOfTheirOwn) {
     }
 }
 
+TEST(Passes, AnOuterProductJoinsTheChain) {
+  const std::vector<Tensor> inputs{random_tensor({4, 1}, 1), random_tensor({5, 1}, 2), random_tensor({4, 5}, 3)};
+  const auto chain = [](const auto& x) {
+    return std::vector{binary("relu_grad", matmul(x[0], x[1], false, true), x[2])};
+  };
+  const Graph optimised = optimise(*trace(chain, inputs));
+  EXPECT_EQ(ops_of(optimised), (std::vector<std::string>{"reshape", "fused"}));
+  expect_same_as_eager(chain, inputs);
+}
+
 TEST(Passes, NewNodesMayMoveTheValuesOfAGraph) {
   // So many that the memory from which they move goes back to the system.
   const auto sums = [](const auto& x) {
