@@ -36,7 +36,7 @@ class Symbolic:
     def set_shape(self, sizes):
         self.shape = Shape(sizes)
 
-    def __array__(self, *args, **kwargs):
+    def __array__(self, *args, **kwargs):  # as TensorFlow's do
         raise NotImplementedError("Cannot convert a symbolic tf.Tensor to a numpy array.")
 
 

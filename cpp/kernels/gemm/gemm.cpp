@@ -243,6 +243,7 @@ void lay_out_scratch(GemmPlan& plan, std::size_t size) {
   plan.scratch_bytes = plan.transposed_offset + bytes(plan.swapped ? s.m * s.n : 0);
 }
 
+// The plan with register tiles of this kind, of as many rows at most.
 GemmPlan plan_tiles(const GemmShape& shape, std::size_t element_bytes, const Tile& tile, const CacheSizes& caches) {
   const std::size_t size = unit_bytes(element_bytes);
   GemmPlan plan{};

@@ -74,7 +74,7 @@ def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None)
     """
     x = tensor(inputs)
     dtype, wide = x.dtype, x.dtype in ("int32", "int64")
-    x = backend.convert_to_tensor(x, "float64") if wide else x  # holds them exactly
+    x = backend.convert_to_tensor(x, "float64") if wide else x  # holds them exactly up to 2^53
     images, x, attrs = _pool("max_pool", x, pool_size, strides, padding, data_format)
     y = volumes.pool3d("max_pool2d", x, **attrs) if images.rank == 3 else _core.apply("max_pool2d", [x], **attrs)[0]
     return backend.convert_to_tensor(images.leave(y), dtype)

@@ -28,7 +28,7 @@ class IntegerWeight:
         return (0,)
 
     def scale_as_stored(self, scale):
-        """What is kept of a scale for each of the weight's axes but those that share scales."""
+        """The scale as the layer keeps it. `scale` has the axes of the weight but those of `scale_axes()`."""
         return scale
 
     def scale_from_stored(self, scale):

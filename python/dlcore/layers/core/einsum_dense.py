@@ -133,7 +133,7 @@ class EinsumDense(LowRankAdapter, IntegerWeight, Layer):
         return [letter for letter in kernel if letter in result], result.replace("...", elided)
 
     def scale_as_stored(self, scale):
-        """In int8, along the axes of the output."""
+        """In int8 with the axes of the output, of size 1 where the kernel has none of them: (..., units)."""
         if self.quantization_mode != "int8":
             return scale
         own, result = self._scale_letters()
