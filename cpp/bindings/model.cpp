@@ -18,6 +18,7 @@ void init_model(py::module_& module) {
           },
           py::arg("function"), py::arg("graph"), py::arg("outputs"), py::arg("names"))
       .def("functions", &Model::functions)
+      .def("output_names", &Model::output_names, py::arg("function"))
       .def(
           "run",
           [](Model& model, const std::string& function, const std::vector<Tensor>& inputs) {

@@ -280,6 +280,9 @@ std::vector<TensorSpec> Model::inputs(const std::string& function) const {
 std::vector<TensorSpec> Model::outputs(const std::string& function) const {
   return specs_of(impl_->graph(function), impl_->graph(function).outputs);
 }
+const std::vector<std::string>& Model::output_names(const std::string& function) const {
+  return impl_->graph(function).output_names;
+}
 const std::vector<VariablePtr>& Model::variables() const { return impl_->variables; }
 
 std::shared_ptr<Program> Model::program(const std::string& function, std::span<const TensorSpec> inputs) {

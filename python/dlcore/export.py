@@ -78,7 +78,7 @@ def add_function(native, name, fn, signature, output_names=(), dtype="float32"):
         name: of the function in it.
         fn: function of as many arguments as the signature has entries.
         signature: list of specs, or structures of them.
-        output_names: names of the outputs, kept where there are as many.
+        output_names: names of the outputs, kept where there are as many; else a dict of outputs has its keys.
         dtype: of inputs whose spec does not say.
     """
     specs = tree.flatten(signature)
@@ -89,8 +89,14 @@ def add_function(native, name, fn, signature, output_names=(), dtype="float32"):
             for i, spec in enumerate(specs)
         ]
         outputs = fn(*tree.pack_sequence_as(list(signature), inputs))
-        tensors = [convert_to_tensor(x) for x in tree.flatten(outputs) if isinstance(x, Tensor) or hasattr(x, "assign")]
-    native.add(name, graph, tensors, list(output_names) if len(output_names) == len(tensors) else [])
+        results = {
+            "/".join(map(str, path)): convert_to_tensor(x)
+            for path, x in tree.flatten_with_path(outputs)
+            if isinstance(x, Tensor) or hasattr(x, "assign")
+        }
+    if len(output_names) != len(results):
+        output_names = list(results) if isinstance(outputs, dict) else []
+    native.add(name, graph, list(results.values()), list(output_names))
 
 
 def signature_of(model):

@@ -65,6 +65,39 @@ def test_a_trained_model_is_exported_as_it_is_now(tmp_path):
     assert os.listdir(tmp_path) == ["model.dlcore"]
 
 
+def test_training_goes_on_natively(tmp_path):
+    """The exported steps do what Python's do, to the bit: dropout, moving averages, a schedule, a short last batch."""
+    rng = np.random.default_rng(0)
+    x, y = rng.random((80, 8, 8, 1)).astype("float32"), rng.integers(0, 3, 80)
+    model, path = cnn(), tmp_path / "model.dlcore"
+    rate = keras.optimizers.schedules.ExponentialDecay(0.01, decay_steps=2, decay_rate=0.5)
+    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(x, y, verbose=0)
+    model.export(path, target_signature=keras.Input((), dtype="int64"))
+    native = _core.NativeModel.load(str(path))
+    assert native.functions() == ["predict", "reset_metrics", "test_step", "train_step"]
+    assert native.output_names("train_step") == ["accuracy", "loss"]
+
+    def run(function):
+        native.run("reset_metrics", [])
+        for i in range(0, 80, 32):
+            logs = native.run(function, [_core.tensor(x[i : i + 32]), _core.tensor(y[i : i + 32])])
+        return [value.item() for value in logs]
+
+    for _ in range(2):
+        history = model.fit(x, y, batch_size=32, shuffle=False, verbose=0).history
+        assert run("train_step") == [history["accuracy"][0], history["loss"][0]]
+    loss, accuracy = model.evaluate(x, y, verbose=0)
+    assert run("test_step") == [accuracy, loss]
+    np.testing.assert_array_equal(native.run("predict", [_core.tensor(x)])[0].numpy(), model.predict(x, verbose=0))
+
+
+def test_only_a_compiled_model_exports_its_training(tmp_path):
+    with pytest.raises(ValueError, match="compile"):
+        cnn().export(tmp_path / "model.dlcore", target_signature=keras.Input((), dtype="int64"))
+    assert not os.listdir(tmp_path)
+
+
 def test_a_subclassed_model_needs_a_signature(tmp_path):
     class Twice(keras.Model):
         def call(self, x):

@@ -34,6 +34,8 @@ class Model {
   /// Specs of a function's inputs; a size of -1 is free.
   std::vector<TensorSpec> inputs(const std::string& function) const;
   std::vector<TensorSpec> outputs(const std::string& function) const;
+  /// What Python called the outputs, such as "loss": empty where it gave no names.
+  const std::vector<std::string>& output_names(const std::string& function) const;
   const std::vector<VariablePtr>& variables() const;
 
   std::vector<Tensor> run(const std::string& function, std::span<const Tensor> inputs);

@@ -123,8 +123,11 @@ class Model(Trainer, Layer):
 
         return saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
 
-    def export(self, filepath, format="dlcore", verbose=None, input_signature=None):
+    def export(self, filepath, format="dlcore", verbose=None, input_signature=None, target_signature=None):
         """Writes what predicts, for C++ apps: `dlcore::Model::load(filepath).predict(x)`, any batch size.
+
+        With targets also what trains and evaluates: `model.run("train_step", {x, y})`, `"test_step"` and
+        `"reset_metrics"`.
 
         Args:
             filepath: where to.
@@ -132,10 +135,13 @@ class Model(Trainer, Layer):
             verbose: kept for Keras's signature: nothing is printed.
             input_signature: the inputs of a subclassed model, in its own structure: objects with shape (None for sizes
                 that are free) and dtype, such as `Input(...)`. Sequential and functional models know theirs.
+            target_signature: the same of the targets of a compiled model, such as `Input((), dtype="int64")`.
         """
         from dlcore.saving.native import export_model
 
-        return export_model(self, filepath, format=format, input_signature=input_signature)
+        return export_model(
+            self, filepath, format=format, input_signature=input_signature, target_signature=target_signature
+        )
 
     def quantize(self, mode=None, config=None, filters=None, type_check=True):
         """Turns the weights of the layers that can do so into integers, to predict with; compile it anew to evaluate.

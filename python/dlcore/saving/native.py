@@ -1,4 +1,4 @@
-"""Models for native apps: the prediction as a graph with its variables, in one file that `dlcore::Model` reads."""
+"""Models for native apps: steps as graphs with their variables, in one file that `dlcore::Model` reads."""
 
 import os
 
@@ -6,8 +6,11 @@ from dlcore import _core
 from dlcore.export import add_function, signature_of
 
 
-def export_model(model, filepath, format="dlcore", input_signature=None):
+def export_model(model, filepath, format="dlcore", input_signature=None, target_signature=None):
     """Writes the function `predict` (the model called with training=False) and its variables.
+
+    With targets also `train_step` and `test_step`, which take the inputs, then the targets, and return the logs: the
+    running loss and metrics, in the order of their sorted names; and `reset_metrics`, which takes and returns nothing.
 
     Args:
         model: a built model.
@@ -15,9 +18,10 @@ def export_model(model, filepath, format="dlcore", input_signature=None):
         format: "dlcore".
         input_signature: the inputs of a subclassed model, in its own structure: objects with shape (None for sizes that
             are free) and dtype, such as `Input(...)` or `InputSpec(...)`. Sequential and functional models know theirs.
+        target_signature: the same of the targets of a compiled model.
 
     Raises:
-        ValueError: the format is unknown, or the inputs are.
+        ValueError: the format is unknown, or the inputs are, or there are targets and the model is not compiled.
         TypeError: the model takes strings.
     """
     if format != "dlcore":
@@ -35,4 +39,10 @@ def export_model(model, filepath, format="dlcore", input_signature=None):
         return model(inputs, training=False)
 
     add_function(native, "predict", predict, signature, names, model.compute_dtype)
+    if target_signature is not None:
+        model._check_compiled("export(target_signature)")
+        signature = [*signature, target_signature]
+        add_function(native, "train_step", lambda *data: model._logs_of(model.train_step, data), signature)
+        add_function(native, "test_step", lambda *data: model._logs_of(model.test_step, data), signature)
+        add_function(native, "reset_metrics", model.reset_metrics, [])
     native.save(os.fspath(filepath))

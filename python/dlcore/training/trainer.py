@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from dlcore import backend, tree
+from dlcore import backend, ops, tree
 from dlcore.backend.arguments import int_from
 from dlcore.backend.config import limited, max_epochs, max_steps_per_epoch
 from dlcore.backend.keras_tensor import KerasTensor
@@ -295,7 +295,7 @@ class Trainer(StateAsValues):
     def _track_loss(self, loss, x):
         if self._loss_tracker is not None:
             first = next(leaf for leaf in tree.flatten(x) if leaf is not None)
-            self._loss_tracker.update_state(loss, sample_weight=first.shape[0])
+            self._loss_tracker.update_state(loss, sample_weight=_rows(first))
 
     # ---- steps as programs
 
@@ -328,16 +328,21 @@ class Trainer(StateAsValues):
 
     def _trace_logs(self, step, data):
         """The step's results are read from the metrics afterwards; those that are no metrics must be kept."""
+        logs = self._logs_of(step, data)
+        self._metrics_of_steps = self.metrics
+        self._results_program = ResultsProgram(self.get_metrics_result)
+        own = {} if set(logs) == set(self._results_program.names) else logs
+        return (), {name: value for name, value in own.items() if np.ndim(value) == 0 or isinstance(value, Tensor)}
+
+    def _logs_of(self, step, data):
+        """Traces a step: its dict of results."""
         _check_takes_data(step)
         self._make_metrics(step, data)
         try:
             logs = self._keeping_weights(step, data)
             if not isinstance(logs, dict):
                 raise ValueError(f"{step.__name__}() should return a dict of results. Returned: {logs!r}")
-            self._metrics_of_steps = self.metrics
-            self._results_program = ResultsProgram(self.get_metrics_result)
-            own = {} if set(logs) == set(self._results_program.names) else logs
-            return (), {name: value for name, value in own.items() if np.ndim(value) == 0 or isinstance(value, Tensor)}
+            return logs
         finally:
             self._clear_losses()
 
@@ -793,6 +798,13 @@ def _pack(step, outputs):
     if type(step.structure) is int:  # most often
         return outputs[step.structure]
     return tree.map_structure(lambda i: None if i is None else outputs[i], step.structure)
+
+
+def _rows(x):
+    """The size of the batch: an int, or a tensor where it is free, as in exported steps."""
+    if x.shape[0] is not None:
+        return x.shape[0]
+    return ops.sum(ops.ones_like(x[(slice(None), *(0 for _ in x.shape[1:]))], dtype="float32"))
 
 
 def _number(value):
