@@ -1,8 +1,6 @@
-// Movement: what changes where elements lie, not what they are. Attributes may be written for unknown sizes (negative
+// Movement: what changes where elements lie, by strided copies. Attributes may be written for unknown sizes (negative
 // starts, stops to the end), so that a traced program serves every batch size.
 #include <algorithm>
-#include <cstring>
-#include <limits>
 #include <numeric>
 
 #include "dlcore/ops.h"
@@ -16,10 +14,7 @@ namespace dlcore {
 
 namespace {
 
-using Integers = std::vector<std::int64_t>;
 using SpecSpan = std::span<const TensorSpec>;
-
-constexpr std::int64_t kToTheEnd = std::numeric_limits<std::int64_t>::max();
 
 std::string as_tuple(const Integers& numbers) {
   std::string text = "(";
@@ -27,12 +22,13 @@ std::string as_tuple(const Integers& numbers) {
   return text + (numbers.size() == 1 ? ",)" : ")");
 }
 
+}  // namespace
+
 Error wrong_length(const char* attribute, const Integers& numbers, const TensorSpec& x) {
   return value_error("'", attribute, "' is ", as_tuple(numbers), " but the input is ", x,
                      "; give one entry for each of its ", x.shape.rank(), " axes.");
 }
 
-/// Byte strides of a row-major array.
 Integers strides_of(const Shape& shape, std::int64_t element) {
   Integers strides(shape.rank());
   for (int axis = shape.rank() - 1; axis >= 0; --axis) {
@@ -47,6 +43,8 @@ StridedCopy copy_of(DType dtype) {
   copy.element = static_cast<int>(size_of(dtype));
   return copy;
 }
+
+namespace {
 
 using Moves = std::vector<Move>;
 
@@ -116,11 +114,6 @@ Specs infer_reshape_like(SpecSpan in, const Attrs&) {
 
 std::vector<Tensor> vjp_reshape(const VjpContext& c) { return {ops::reshape_like(c.dout[0], c.in[0])}; }
 std::vector<Tensor> vjp_reshape_like(const VjpContext& c) { return {ops::reshape_like(c.dout[0], c.in[0]), Tensor()}; }
-
-Specs infer_same(SpecSpan in, const Attrs&) {
-  expect_inputs(in, 1);
-  return {in[0]};
-}
 
 // ---- transpose
 
@@ -419,169 +412,6 @@ Kernel plan_slice_grad(SpecSpan in, SpecSpan out, const Attrs& attrs) {
 std::vector<Tensor> vjp_slice(const VjpContext& c) { return {apply("slice_grad", {c.dout[0], c.in[0]}, c.attrs)}; }
 std::vector<Tensor> vjp_slice_grad(const VjpContext& c) { return {apply("slice", {c.dout[0]}, c.attrs), Tensor()}; }
 
-/// x[..., start:stop, ...] on one axis.
-Attrs slice_on_axis(int rank, int axis, std::int64_t start, std::int64_t stop) {
-  Integers starts(rank, 0), stops(rank, kToTheEnd);
-  starts[axis] = start;
-  stops[axis] = stop;
-  return {{"starts", starts}, {"stops", stops}, {"strides", Integers(rank, 1)}};
-}
-
-// ---- pad
-
-enum class PadMode { Constant, Reflect, Symmetric };
-
-struct PadAttrs {
-  Integers low, high;
-  PadMode mode;
-};
-
-PadMode pad_mode(const std::string& name) {
-  if (name == "constant") return PadMode::Constant;
-  if (name == "reflect") return PadMode::Reflect;
-  if (name == "symmetric") return PadMode::Symmetric;
-  throw value_error("mode '", name, "' is not known; expected 'constant', 'reflect' or 'symmetric'.");
-}
-
-PadAttrs pad_attrs(const TensorSpec& x, const Attrs& attrs) {
-  PadAttrs pad{attrs.integers("low", {}), attrs.integers("high", {}), pad_mode(attrs.text("mode", "constant"))};
-  if (static_cast<int>(pad.low.size()) != x.shape.rank()) throw wrong_length("low", pad.low, x);
-  if (static_cast<int>(pad.high.size()) != x.shape.rank()) throw wrong_length("high", pad.high, x);
-  for (int axis = 0; axis < x.shape.rank(); ++axis) {
-    const std::int64_t least = std::min(pad.low[axis], pad.high[axis]), most = std::max(pad.low[axis], pad.high[axis]);
-    if (least < 0)
-      throw value_error("padding by ", least, " on axis ", axis,
-                        " would cut; padding is at least 0, use slice to cut.");
-    const std::int64_t mirrored = x.shape[axis] - (pad.mode == PadMode::Reflect ? 1 : 0);
-    if (pad.mode != PadMode::Constant && x.shape[axis] != Shape::kUnknown && most > 0 && most > mirrored)
-      throw value_error("axis ", axis, " of ", x, " can be mirrored by at most ", std::max<std::int64_t>(mirrored, 0),
-                        "; got a padding of ", most, ". Pad in several steps, or use mode='constant'.");
-  }
-  return pad;
-}
-
-Specs infer_pad(SpecSpan in, const Attrs& attrs) {
-  expect_inputs(in, 1);
-  const PadAttrs pad = pad_attrs(in[0], attrs);
-  Shape shape = in[0].shape;
-  for (int axis = 0; axis < shape.rank(); ++axis)
-    if (shape[axis] != Shape::kUnknown) shape[axis] += pad.low[axis] + pad.high[axis];
-  return {{in[0].dtype, shape}};
-}
-
-/// Where position i of a padded axis comes from; -1 for nowhere.
-std::int64_t pad_source(std::int64_t i, std::int64_t size, PadMode mode) {
-  if (i >= 0 && i < size) return i;
-  const std::int64_t edge = mode == PadMode::Reflect ? 0 : 1;
-  if (mode == PadMode::Constant) return -1;
-  return i < 0 ? -i - edge : 2 * size - 2 - i + edge;
-}
-
-/// Positions of a padded axis whose elements are blocks of `inner` consecutive elements, `block` bytes in all.
-std::vector<std::int64_t> pad_sources(std::int64_t size, std::int64_t low, std::int64_t high, PadMode mode,
-                                      std::int64_t inner, std::int64_t block) {
-  std::vector<std::int64_t> source;
-  for (std::int64_t i = -low; i < size + high; ++i) {
-    const std::int64_t from = pad_source(i, size, mode);
-    for (std::int64_t k = 0; k < inner; ++k) source.push_back(from < 0 ? -1 : from * block + k * (block / inner));
-  }
-  return source;
-}
-
-/// Inner axes without padding are one run: a table's row of its own when long, else part of the padded axis before it.
-TableCopy pad_copy(const TensorSpec& x, const PadAttrs& pad) {
-  constexpr std::int64_t kLongRun = 64;
-  TableCopy copy;
-  copy.element = static_cast<int>(size_of(x.dtype));
-  int axis = x.shape.rank() - 1;
-  std::int64_t inner = 1;
-  for (; axis >= 0 && pad.low[axis] == 0 && pad.high[axis] == 0; --axis) inner *= x.shape[axis];
-  std::int64_t block = inner * copy.element;
-  if (axis < 0 || inner >= kLongRun) {
-    copy.add_axis({0}, inner);
-    copy.run_last = inner;
-    inner = 1;
-  }
-  for (; axis >= 0; --axis) {
-    const std::int64_t size = x.shape[axis], low = pad.low[axis], high = pad.high[axis];
-    if (copy.size.empty()) copy.run_first = low * inner, copy.run_last = (low + size) * inner;
-    copy.add_axis(pad_sources(size, low, high, pad.mode, inner, block), (low + size + high) * inner);
-    block *= size;
-    inner = 1;
-  }
-  return copy;
-}
-
-/// The same bytes as elements of another size: the last axis grows or shrinks to hold them.
-Specs infer_bitcast(SpecSpan in, const Attrs& attrs) {
-  expect_inputs(in, 1);
-  const TensorSpec& x = in[0];
-  const DType dtype = attrs.dtype("dtype", x.dtype);
-  const auto before = static_cast<std::int64_t>(size_of(x.dtype)), after = static_cast<std::int64_t>(size_of(dtype));
-  if (dtype == DType::Bool && x.dtype != DType::Bool)
-    throw type_error("the bytes of ", x, " can't be read as bool, which are 0 and 1 only; compare with 0.");
-  Shape shape = x.shape;
-  if (before == after) return {{dtype, shape}};
-  if (shape.rank() == 0) throw value_error("a scalar of ", x.dtype, " can't be read as ", dtype, ", of another size.");
-  std::int64_t& last = shape[shape.rank() - 1];
-  if (last != Shape::kUnknown) {
-    if (last * before % after)
-      throw value_error("the last axis of ", x, " has ", last * before, " bytes; ", dtype, " needs a multiple of ",
-                        after, ".");
-    last = last * before / after;
-  }
-  return {{dtype, shape}};
-}
-
-Kernel plan_copy(SpecSpan in, SpecSpan, const Attrs&) {
-  const std::int64_t bytes = static_cast<std::int64_t>(in[0].bytes());
-  return {.run = [bytes](const Buffers& b) { copy_bytes(b.in[0], b.out[0], bytes); }, .label = "copy"};
-}
-
-Kernel plan_pad(SpecSpan in, SpecSpan out, const Attrs& attrs) {
-  if (out[0].shape.elements() == 0) return {.run = [](const Buffers&) {}, .label = "pad"};
-  if (in[0].shape.rank() == 0) return plan_copy(in, out, attrs);
-  const Tensor value = Tensor::scalar(in[0].dtype, attrs.number("value", 0.0));
-  return {.run = [copy = pad_copy(in[0], pad_attrs(in[0], attrs)),
-                  value](const Buffers& b) { run_table_copy(copy, value.bytes(), b.in[0], b.out[0]); },
-          .label = "pad"};
-}
-
-/// The stretch that was mirrored into the padding of one side, put back where it came from.
-Tensor unmirrored(const Tensor& padding, const Tensor& like, int axis, const Attrs& where) {
-  return apply("slice_grad", {apply("flip", {padding}, {{"axes", Integers{axis}}}), like}, where);
-}
-
-/// Gradient of padding one axis.
-Tensor pad_axis_grad(const Tensor& dy, int axis, std::int64_t low, std::int64_t high, PadMode mode) {
-  const int rank = dy.shape().rank();
-  auto cut = [&](std::int64_t start, std::int64_t stop) {
-    return apply("slice", {dy}, slice_on_axis(rank, axis, start, stop));
-  };
-  Tensor dx = cut(low, high ? -high : kToTheEnd);
-  if (mode == PadMode::Constant) return dx;
-  const std::int64_t edge = mode == PadMode::Reflect ? 1 : 0;
-  const Tensor middle = dx;
-  if (low) dx = ops::operator+(dx, unmirrored(cut(0, low), middle, axis, slice_on_axis(rank, axis, edge, edge + low)));
-  if (high)
-    dx = ops::operator+(dx, unmirrored(cut(-high, kToTheEnd), middle, axis,
-                                       slice_on_axis(rank, axis, -high - edge, edge ? -edge : kToTheEnd)));
-  return dx;
-}
-
-std::vector<Tensor> vjp_pad(const VjpContext& c) {
-  const PadAttrs pad = pad_attrs(c.in[0].spec(), c.attrs);
-  Tensor dx = c.dout[0];
-  if (pad.mode == PadMode::Constant) {
-    Integers stops;
-    for (std::int64_t high : pad.high) stops.push_back(high ? -high : kToTheEnd);
-    return {apply("slice", {dx}, {{"starts", pad.low}, {"stops", stops}, {"strides", Integers(stops.size(), 1)}})};
-  }
-  for (int axis = 0; axis < c.in[0].shape().rank(); ++axis)
-    if (pad.low[axis] || pad.high[axis]) dx = pad_axis_grad(dx, axis, pad.low[axis], pad.high[axis], pad.mode);
-  return {dx};
-}
-
 // ---- tile and flip
 
 Integers repeats_of(const TensorSpec& x, const Attrs& attrs) {
@@ -663,45 +493,6 @@ Moves flip_moves(SpecSpan in, SpecSpan, const Attrs& attrs) {
 
 std::vector<Tensor> vjp_flip(const VjpContext& c) { return {apply("flip", {c.dout[0]}, c.attrs)}; }
 
-// ---- copy and constants
-
-Specs infer_full_like(SpecSpan in, const Attrs& attrs) {
-  expect_inputs(in, 1);
-  attrs.number("value", 0.0);
-  return {{attrs.dtype("dtype", in[0].dtype), in[0].shape}};
-}
-
-Kernel plan_full_like(SpecSpan, SpecSpan out, const Attrs& attrs) {
-  return {.run =
-              [value = Tensor::scalar(out[0].dtype, attrs.number("value", 0.0)),
-               n = out[0].shape.elements()](const Buffers& b) {
-                movement_kernels().fill(static_cast<int>(size_of(value.dtype())), n, value.bytes(), b.out[0]);
-              },
-          .label = "fill"};
-}
-
-Specs infer_iota_like(SpecSpan in, const Attrs& attrs) {
-  expect_inputs(in, 1);
-  resolve_axis(attrs.integer("axis", -1), in[0].shape.rank());
-  return {{attrs.dtype("dtype", DType::I32), in[0].shape}};
-}
-
-Kernel plan_iota_like(SpecSpan, SpecSpan out, const Attrs& attrs) {
-  const TensorSpec spec = out[0];
-  const int axis = resolve_axis(attrs.integer("axis", -1), spec.shape.rank());
-  // The numbers along the axis, computed once; every other axis repeats them.
-  const std::size_t element = size_of(spec.dtype);
-  Tensor numbers = Tensor::empty(spec.dtype, {spec.shape[axis]});
-  for (std::int64_t i = 0; i < spec.shape[axis]; ++i)
-    std::memcpy(numbers.bytes() + i * element, Tensor::scalar(spec.dtype, static_cast<double>(i)).bytes(), element);
-  StridedCopy copy = copy_of(spec.dtype);
-  const Integers to = strides_of(spec.shape, copy.element);
-  for (int k = 0; k < spec.shape.rank(); ++k) copy.add_axis(spec.shape[k], k == axis ? copy.element : 0, to[k]);
-  return {.run = [copy = simplify(copy),
-                  numbers](const Buffers& b) { movement_kernels().strided_copy(copy, numbers.bytes(), b.out[0]); },
-          .label = "iota"};
-}
-
 }  // namespace
 
 std::vector<Move> moves_of(std::string_view primitive, SpecSpan in, SpecSpan out, const Attrs& attrs) {
@@ -747,23 +538,8 @@ void register_movement() {
                       .plan = plan_slice_grad,
                       .vjp = vjp_slice_grad,
                       .shape_only_inputs = kSecond});
-  register_primitive({.name = "pad", .infer = infer_pad, .plan = plan_pad, .vjp = vjp_pad});
   register_primitive({.name = "tile", .infer = infer_tile, .plan = plan_moves<tile_moves>, .vjp = vjp_tile});
   register_primitive({.name = "flip", .infer = infer_flip, .plan = plan_moves<flip_moves>, .vjp = vjp_flip});
-  register_primitive({.name = "copy", .infer = infer_same, .plan = plan_copy, .vjp = [](const VjpContext& c) {
-                        return std::vector<Tensor>{c.dout[0]};
-                      }});
-  register_primitive({.name = "bitcast", .infer = infer_bitcast, .plan = plan_copy});
-  register_primitive({.name = "optimization_barrier",
-                      .infer = infer_same,
-                      .plan = nullptr,
-                      .vjp = [](const VjpContext& c) { return std::vector<Tensor>{c.dout[0]}; },
-                      .is_alias = true});
-  register_primitive({.name = "stop_gradient", .infer = infer_same, .plan = nullptr, .is_alias = true});
-  register_primitive(
-      {.name = "full_like", .infer = infer_full_like, .plan = plan_full_like, .shape_only_inputs = kFirst});
-  register_primitive(
-      {.name = "iota_like", .infer = infer_iota_like, .plan = plan_iota_like, .shape_only_inputs = kFirst});
 }
 
 }  // namespace dlcore

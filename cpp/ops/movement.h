@@ -1,10 +1,23 @@
-// Movement as copies, for devices that have a kernel for these.
+// Movement as copies: for what fills and pads, and for devices that have a kernel for these.
 #pragma once
+
+#include <limits>
 
 #include "kernels/movement/movement.h"
 #include "program/primitive.h"
 
 namespace dlcore {
+
+using Integers = std::vector<std::int64_t>;
+
+/// As a stop of a slice: whatever the size of the axis.
+inline constexpr std::int64_t kToTheEnd = std::numeric_limits<std::int64_t>::max();
+
+/// A list attribute that has not one entry for each axis.
+Error wrong_length(const char* attribute, const Integers& numbers, const TensorSpec& x);
+/// Byte strides of a row-major array.
+Integers strides_of(const Shape& shape, std::int64_t element);
+StridedCopy copy_of(DType dtype);
 
 /// A copy, simplified, from one of a node's inputs to one of its outputs.
 struct Move {

@@ -100,6 +100,8 @@ void register_all() {
     register_pointwise();
     register_reduce();
     register_movement();
+    register_padding();
+    register_filling();
     register_indexing();
     register_sorting();
     register_random();
