@@ -6,6 +6,7 @@ from dlcore.backend.dtype_policy import (
     FloatDTypePolicy,
     Int4DTypePolicy,
     QuantizedDTypePolicy,
+    QuantizedFloat8DTypePolicy,
 )
 from dlcore.backend.dtype_policy import deserialize_policy as deserialize
 from dlcore.backend.dtype_policy import get_policy as get
@@ -17,6 +18,7 @@ __all__ = [
     "FloatDTypePolicy",
     "Int4DTypePolicy",
     "QuantizedDTypePolicy",
+    "QuantizedFloat8DTypePolicy",
     "deserialize",
     "get",
     "serialize",

@@ -65,6 +65,15 @@ if rank == 0:
 history = model.fit(x, y, batch_size=12, epochs=3, shuffle=False, validation_data=(x[:31], y[:31]), verbose=0)
 keep("synchronized", model, history.history)
 
+model = compiled(model_of(), "adam")
+if rank == 0:
+    model.set_weights(first)
+model.quantize("float8")
+history = model.fit(x, y, batch_size=12, epochs=3, shuffle=False, verbose=0)
+for i, layer in enumerate(model.layers):  # the losses of parts, and so the gradients of outputs, are on other scales
+    for name in ("kernel", "bias", "inputs_scale", "inputs_amax_history", "kernel_scale", "kernel_amax_history"):
+        results[f"float8/{i}/{name}"] = getattr(layer, name).numpy()
+
 if plan.num_processes > 1:
     assert distribution.list_devices() == ["cpu:0", "cpu:1"] and plan.num_model_replicas == 2
     masks = layers.Dropout(0.5)

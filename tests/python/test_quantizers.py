@@ -78,7 +78,7 @@ def test_gradients_pass_through():
 
 
 @pytest.mark.parametrize("mode, error", [("int8", 0.03), ("int4", 0.5)])
-def test_einsum_dense_and_attention(mode, error):
+def test_einsum_dense_and_attention(mode, error, tmp_path):
     keras.utils.set_random_seed(2)
     tokens = keras.Input((6,), dtype="int32")
     x = layers.Embedding(20, 8)(tokens)
@@ -92,6 +92,17 @@ def test_einsum_dense_and_attention(mode, error):
     assert sum(v.dtype == "int8" for v in model.weights if v.name in ("kernel", "embeddings")) == 6
     got = model.predict(data, verbose=0)
     assert 0 < np.abs(got - expected).max() < error * np.abs(expected).max()
+    model.save(tmp_path / "model.keras")
+    np.testing.assert_array_equal(keras.models.load_model(tmp_path / "model.keras").predict(data, verbose=0), got)
+
+
+@pytest.mark.parametrize("mode, error", [("int8", 0.02), ("int4", 0.2)])
+def test_reversible_embedding(mode, error):
+    layer = layers.ReversibleEmbedding(30, 16)
+    vectors = layer(RNG.integers(0, 30, (2, 4)))
+    expected = layer(vectors, reverse=True).numpy()
+    layer.quantize(mode)
+    assert 0 < np.abs(layer(vectors, reverse=True).numpy() - expected).max() < error * np.abs(expected).max()
 
 
 def test_filters_and_layers_that_stay():
@@ -221,10 +232,10 @@ def test_configurations():
         (lambda: quantizers.Int4QuantizationConfig(quantizers.AbsMaxQuantizer()), "block_size=None only"),
         (lambda: quantizers.Int4QuantizationConfig(quantizers.AbsMaxQuantizer(), block_size=None), "values -8 .. 7"),
         (lambda: quantizers.Int8QuantizationConfig(quantizers.Quantizer("uint8")), "kept as int8"),
-        (lambda: float_model().quantize("int7"), 'mode must be "int8" or "int4"'),
+        (lambda: float_model().quantize("int7"), "mode must be one of int8, int4, float8. Got mode='int7'"),
         (lambda: float_model().quantize("int4", quantizers.Int8QuantizationConfig()), "contradicts"),
         (lambda: layers.Dense(2).quantize("int8"), "must be built"),
-        (lambda: [cases.quantized(keras, "int8").layers[-1].quantize("int8")], "weights in int8 already"),
+        (lambda: [cases.quantized(keras, "int8").layers[-1].quantize("int8")], "is quantized to int8 already"),
         (lambda: quantizers.pack_int4(np.zeros(4, "int8"), dtype="int16"), "dtype must be"),
     ],
 )

@@ -6,7 +6,7 @@ from collections.abc import MutableMapping
 from dlcore.backend import config, dtypes
 from dlcore.backend.global_state import get_global_attribute, set_global_attribute
 
-QUANTIZATION_MODES = ("int8", "int4")
+QUANTIZATION_MODES = ("int8", "int4", "float8")
 _MIXED = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 
 
@@ -87,10 +87,10 @@ FloatDTypePolicy = DTypePolicy
 
 
 class QuantizedDTypePolicy(DTypePolicy):
-    """The dtypes of a layer whose weights are kept as small integers.
+    """The dtypes of a layer whose weights are kept in few bits, or that computes in few.
 
     Args:
-        mode: `"int8"` or `"int4"`.
+        mode: `"int8"`, `"int4"` or `"float8"`.
         source_name: name of the policy for what is not quantized, default the global policy's.
     """
 
@@ -125,6 +125,34 @@ class Int4DTypePolicy(QuantizedDTypePolicy):
             raise ValueError(f'Expected the mode "int4/<block size>", a block size > 0 or -1. Got {mode!r}.')
         self.block_size = int(match[1])
         return "int4"
+
+
+class QuantizedFloat8DTypePolicy(QuantizedDTypePolicy):
+    """The dtypes of a layer that is trained in 8-bit floats, `"float8_from_float32"`.
+
+    Args:
+        mode: `"float8"`.
+        source_name: as for `QuantizedDTypePolicy`.
+        amax_history_length: int > 0, default 1024: the steps whose largest values make the scales.
+    """
+
+    default_amax_history_length = 1024
+
+    def __init__(self, mode, source_name=None, amax_history_length=1024):
+        super().__init__(mode, source_name)
+        if not isinstance(amax_history_length, int):
+            raise TypeError(f"amax_history_length must be an int > 0. Got {amax_history_length!r}.")
+        if amax_history_length <= 0:
+            raise ValueError(f"amax_history_length must be an int > 0. Got {amax_history_length}.")
+        self.amax_history_length = amax_history_length
+
+    def __eq__(self, other):
+        return super().__eq__(other) and self.amax_history_length == getattr(other, "amax_history_length", None)
+
+    __hash__ = QuantizedDTypePolicy.__hash__
+
+    def get_config(self):
+        return {**super().get_config(), "amax_history_length": self.amax_history_length}
 
 
 class DTypePolicyMap(DTypePolicy, MutableMapping):
@@ -214,8 +242,13 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
         return cls(config["default_policy"], policies)
 
 
-_CLASSES = {cls.__name__: cls for cls in (DTypePolicy, QuantizedDTypePolicy, Int4DTypePolicy, DTypePolicyMap)}
+_CLASSES = {
+    cls.__name__: cls
+    for cls in (DTypePolicy, QuantizedDTypePolicy, Int4DTypePolicy, QuantizedFloat8DTypePolicy, DTypePolicyMap)
+}
 _CLASSES["FloatDTypePolicy"] = DTypePolicy
+# Modes that have a class of their own, where their settings are part of the name.
+_QUANTIZED = {"int4": Int4DTypePolicy, "float8": QuantizedFloat8DTypePolicy}
 
 
 def dtype_policy():
@@ -244,7 +277,8 @@ def get_policy(identifier):
         return deserialize_policy(identifier)
     if isinstance(identifier, str) and "_from_" in identifier:
         mode, _, source_name = identifier.partition("_from_")
-        return (Int4DTypePolicy if "/" in mode else QuantizedDTypePolicy)(mode, source_name)
+        kind = mode if mode == "float8" else mode.partition("/")[0] if "/" in mode else None
+        return _QUANTIZED.get(kind, QuantizedDTypePolicy)(mode, source_name)
     return DTypePolicy(identifier if isinstance(identifier, str) else dtypes.standardize_dtype(identifier))
 
 

@@ -191,6 +191,7 @@ class Variable:
         )
         copy.path = self.path
         copy.regularizer, copy.constraint = self.regularizer, self.constraint
+        copy.overwrite_with_gradient = self.overwrite_with_gradient
         memo[id(self)] = copy
         return copy
 

@@ -26,7 +26,7 @@ class SwapEMAWeights(Callback):
         optimizers = [o for o in getattr(optimizer, "optimizers", [optimizer]) if getattr(o, "use_ema", False)]
         if not optimizers:
             raise ValueError("SwapEMAWeights needs an optimizer made with use_ema=True, which keeps the averages.")
-        return [pair for o in optimizers if o.built for pair in zip(o._trainable_variables, o._averages)]
+        return [pair for o in optimizers if o.built for pair in o._weights_and_averages()]
 
     def _swap(self, wanted):
         if self._is_swapped == wanted:

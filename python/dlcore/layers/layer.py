@@ -370,11 +370,11 @@ class Layer(Operation):
 
     @property
     def quantization_mode(self):
-        """`"int8"` or `"int4"` where the weight is kept as such integers, else None."""
+        """The form of the weight, `"int8"` or another of the modes that `quantize` takes; None: floats."""
         return self.dtype_policy.quantization_mode
 
     def quantize(self, mode=None, type_check=True, config=None):
-        """Keeps the kernel as integers of few bits; a NotImplementedError in layers that have no such form."""
+        """Keeps the kernel in few bits, or computes in few; a NotImplementedError in layers that have no such form."""
         raise NotImplementedError(f"{self._label()} can't be quantized: its class has no quantize() of its own.")
 
     @property

@@ -95,6 +95,7 @@ class LowRankAdapter:
         name = self.adapted_weight
         weight, merged = self._frozen_weight(), getattr(self, name)
         weight.assign(merged)
+        weight.trainable = self._trainable
         adapters = [self.__dict__.pop(f"lora_{name}_{part}") for part in "ab"]
         self._weights = [v for v in self._weights if not any(v is adapter for adapter in adapters)]
         renamed = {name if key == f"_{name}" else key: value for key, value in self.__dict__.items()}

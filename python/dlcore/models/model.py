@@ -144,11 +144,13 @@ class Model(Trainer, Layer):
         )
 
     def quantize(self, mode=None, config=None, filters=None, type_check=True):
-        """Turns the weights of the layers that can do so into integers, to predict with; compile it anew to evaluate.
+        """Turns the weights of the layers that can do so into integers, to predict with, or has them trained in float8.
+
+        Compile the model anew to train or evaluate it.
 
         Args:
-            mode: `"int8"` or `"int4"`.
-            config: `quantizers.Int8QuantizationConfig` or `Int4QuantizationConfig`, default that of the mode.
+            mode: `"int8"`, `"int4"` or `"float8"`.
+            config: a configuration such as `quantizers.Int8QuantizationConfig()`, default that of the mode.
             filters: regular expression, list of them, or function layer -> bool: the names of the layers to turn;
                 default all.
 

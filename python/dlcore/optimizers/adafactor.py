@@ -48,6 +48,10 @@ class Adafactor(Optimizer):
         super().build(variables)
         self._r, self._c, self._v = [], [], []
         for variable in self._trainable_variables:
+            if variable.overwrite_with_gradient:
+                for states in (self._r, self._c, self._v):
+                    states.append(None)
+                continue
             shape = variable.shape
             # Vectors have no rows and columns; Keras's files hold a scalar in their place.
             self._r.append(self._add_mean(variable, shape[:-1] if _is_factored(variable) else (), "row"))

@@ -68,14 +68,17 @@ class LossScaleOptimizer(Optimizer):
             return
         variables = self._known_variables(grads, trainable_variables)
         grads, variables = self._drop_missing(grads, variables)
-        grads = mean_gradients(grads)
+        grads = mean_gradients(grads, variables)
         finite = self.check_finite(grads)
         scale, count = self.dynamic_scale.value, self.step_counter.value
         # Everything that the step changes, as it was: what is taken back when a gradient is not finite.
         changed = [*self.inner_optimizer.variables, *variables]
         before = [variable.value for variable in changed]
         with means_are_taken():
-            self.inner_optimizer.apply([g / ops.cast(scale, g.dtype) for g in grads], variables)
+            unscaled = [
+                g if v.overwrite_with_gradient else g / ops.cast(scale, g.dtype) for g, v in zip(grads, variables)
+            ]
+            self.inner_optimizer.apply(unscaled, variables)
         for variable, value in zip(changed, before):
             variable.assign(ops.where(finite, variable.value, value))
         grows = ops.equal(count, self.dynamic_growth_steps - 1)

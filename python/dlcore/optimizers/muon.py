@@ -75,10 +75,11 @@ class Muon(Optimizer):
         super().build(variables)
         self._momentums, self._velocities = [], []
         for variable in self._trainable_variables:
-            self._momentums.append(self.add_variable_from_reference(variable, name="momentum"))
-            follows_adam = self._follows_adam(variable)
+            (momentum,) = self.add_optimizer_variables([variable], "momentum")
+            self._momentums.append(momentum)
+            has_velocity = momentum is not None and self._follows_adam(variable)
             self._velocities.append(
-                self.add_variable_from_reference(variable, name="velocity") if follows_adam else None
+                self.add_variable_from_reference(variable, name="velocity") if has_velocity else None
             )
 
     def _follows_adam(self, variable):

@@ -141,7 +141,7 @@ class Optimizer(ChecksArguments):
         if self.use_ema:
             self._averages = self.add_optimizer_variables(variables, "average")
         if self.gradient_accumulation_steps:
-            self._accumulated = self.add_optimizer_variables(variables, "gradient_accumulator")
+            self._accumulated = [self.add_variable_from_reference(v, "gradient_accumulator") for v in variables]
         self._trainable_variables = variables
         self._index = {id(variable): i for i, variable in enumerate(variables)}
         self.built = True
@@ -160,12 +160,18 @@ class Optimizer(ChecksArguments):
         return self.add_variable(reference_variable.shape, initializer, dtype=reference_variable.dtype, name=name)
 
     def add_optimizer_variables(self, trainable_variables, name, initializer="zeros"):
-        """A list with one state variable per weight; for a list of names (and initializers), a tuple of such lists."""
+        """A list with one state variable per weight; for a list of names (and initializers), a tuple of such lists.
+
+        Weights made with `overwrite_with_gradient` have no state: None.
+        """
         names = [name] if isinstance(name, str) else list(name)
         made_by = initializer if isinstance(initializer, (list, tuple)) else [initializer] * len(names)
         rows = [
-            [self.add_variable_from_reference(variable, name=n, initializer=i) for n, i in zip(names, made_by)]
-            for variable in trainable_variables
+            [
+                None if v.overwrite_with_gradient else self.add_variable_from_reference(v, name=n, initializer=i)
+                for n, i in zip(names, made_by)
+            ]
+            for v in trainable_variables
         ]
         columns = tuple([row[i] for row in rows] for i in range(len(names)))
         return columns[0] if isinstance(name, str) else columns
@@ -196,13 +202,14 @@ class Optimizer(ChecksArguments):
             return
         variables = self._known_variables(grads, trainable_variables)
         grads, variables = self._drop_missing(grads, variables)
-        grads = mean_gradients(grads)
+        grads = mean_gradients(grads, variables)
+        grads, variables = self._overwrite_variables(grads, variables)
         if self.loss_scale_factor is not None:
             grads = [g / self.loss_scale_factor for g in grads]
         grads = [ops.cast(g, v.dtype) for g, v in zip(grads, variables)]
         if self.gradient_accumulation_steps:
             self._accumulate_and_update(grads, variables)
-        else:
+        elif grads:
             self._update_all(grads, variables)
         if self.use_ema:
             self._update_averages()
@@ -262,6 +269,26 @@ class Optimizer(ChecksArguments):
         kept = [(g, v) for g, v in zip(grads, variables) if g is not None]
         return [g for g, _ in kept], [v for _, v in kept]
 
+    def _overwrite_variables(self, grads, variables):
+        """Sets the variables made with `overwrite_with_gradient` to their gradients, and leaves the others to update.
+
+        Where gradients are accumulated, to the largest of them.
+        """
+        for gradient, variable in zip(grads, variables):
+            if not variable.overwrite_with_gradient:
+                continue
+            if self.gradient_accumulation_steps:
+                (accumulator,) = self._state_of(self._accumulated, [variable])
+                largest, now = ops.maximum(gradient, accumulator), self._is_update_step()
+                gradient = ops.where(now, largest, variable)
+                accumulator.assign(ops.where(now, ops.zeros_like(largest), largest))
+            variable.assign(gradient)
+        kept = [i for i, variable in enumerate(variables) if not variable.overwrite_with_gradient]
+        return [grads[i] for i in kept], [variables[i] for i in kept]
+
+    def _is_update_step(self):
+        return ops.equal(ops.mod(self._iterations + 1, self.gradient_accumulation_steps), 0)
+
     def _update_all(self, grads, variables):
         grads = self._clip_gradients(grads)
         self._apply_weight_decay(variables)
@@ -269,11 +296,10 @@ class Optimizer(ChecksArguments):
 
     def _accumulate_and_update(self, grads, variables):
         """Adds up gradients; every so many steps the update takes place, on the others every assignment is undone."""
-        steps = self.gradient_accumulation_steps
         accumulated = self._state_of(self._accumulated, variables)
         sums = [g + a for g, a in zip(grads, accumulated)]
-        self._gate = ops.equal(ops.mod(self._iterations + 1, steps), 0)
-        self._update_all([s / steps for s in sums], variables)
+        self._gate = self._is_update_step()
+        self._update_all([s / self.gradient_accumulation_steps for s in sums], variables)
         for accumulator, total in zip(accumulated, sums):
             accumulator.assign(ops.where(self._gate, ops.zeros_like(total), total))
         self._gate = None
@@ -352,20 +378,25 @@ class Optimizer(ChecksArguments):
 
     def _update_averages(self):
         started = ops.not_equal(self.iterations, 0)
-        for variable, average in zip(self._trainable_variables, self._averages):
+        averaged = self._weights_and_averages()
+        for variable, average in averaged:
             momentum = ops.cast(started, variable.dtype) * self.ema_momentum
             average.assign(momentum * average + (1.0 - momentum) * variable)
         if self.ema_overwrite_frequency:
             now = ops.equal(ops.mod(self.iterations + 1, self.ema_overwrite_frequency), 0)
-            for variable, average in zip(self._trainable_variables, self._averages):
+            for variable, average in averaged:
                 variable.assign(ops.where(now, average, variable))
+
+    def _weights_and_averages(self):
+        return [pair for pair in zip(self._trainable_variables, self._averages) if pair[1] is not None]
 
     def finalize_variable_values(self, var_list):
         """Sets the weights to their moving averages, if these are kept: called at the end of training."""
         if not self.use_ema:
             return
         for variable, average in zip(var_list, self._state_of(self._averages, var_list)):
-            variable.assign(average)
+            if average is not None:
+                variable.assign(average)
 
     # Learning rate
 

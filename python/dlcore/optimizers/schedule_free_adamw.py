@@ -36,7 +36,8 @@ class ScheduleFreeAdamW(Optimizer):
         super().build(variables)
         self._momentums, self._velocities = self.add_optimizer_variables(variables, ["momentum", "velocity"])
         for momentum, variable in zip(self._momentums, self._trainable_variables):
-            momentum.assign(variable)
+            if momentum is not None:
+                momentum.assign(variable)
 
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)

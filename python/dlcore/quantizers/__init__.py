@@ -1,6 +1,12 @@
-"""Numbers as small integers: `model.quantize("int8")`, and what it is made of."""
+"""Numbers in few bits: `model.quantize("int8")`, and what it is made of."""
 
-from dlcore.quantizers.configs import Int4QuantizationConfig, Int8QuantizationConfig, QuantizationConfig
+from dlcore.quantizers.configs import (
+    Float8QuantizationConfig,
+    Int4QuantizationConfig,
+    Int8QuantizationConfig,
+    QuantizationConfig,
+)
+from dlcore.quantizers.float8 import compute_float8_amax_history, compute_float8_scale, quantize_and_dequantize
 from dlcore.quantizers.quantizers import (
     AbsMaxQuantizer,
     Quantizer,
@@ -15,7 +21,14 @@ from dlcore.registry import Catalogue
 _catalogue = Catalogue(
     "quantizer",
     "keras.quantizers",
-    [Quantizer, AbsMaxQuantizer, QuantizationConfig, Int8QuantizationConfig, Int4QuantizationConfig],
+    [
+        Quantizer,
+        AbsMaxQuantizer,
+        QuantizationConfig,
+        Int8QuantizationConfig,
+        Int4QuantizationConfig,
+        Float8QuantizationConfig,
+    ],
 )
 
 
@@ -47,16 +60,20 @@ def deserialize(config, custom_objects=None):
 
 __all__ = [
     "AbsMaxQuantizer",
+    "Float8QuantizationConfig",
     "Int4QuantizationConfig",
     "Int8QuantizationConfig",
     "QuantizationConfig",
     "Quantizer",
     "abs_max_quantize",
     "abs_max_quantize_grouped_with_zero_point",
+    "compute_float8_amax_history",
+    "compute_float8_scale",
     "deserialize",
     "fake_quant_with_min_max_vars",
     "get",
     "pack_int4",
+    "quantize_and_dequantize",
     "serialize",
     "unpack_int4",
 ]

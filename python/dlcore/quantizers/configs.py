@@ -22,6 +22,10 @@ class QuantizationConfig:
                 f"{weight_quantizer.output_dtype!r}."
             )
 
+    def dtype_policy_string(self):
+        """What the names of the dtype policies of layers quantized so begin with, such as `"int8"` or `"int4/128"`."""
+        return self.mode
+
     @staticmethod
     def weight_quantizer_or_default(config, default):
         given = None if config is None else config.weight_quantizer
@@ -88,22 +92,41 @@ class Int4QuantizationConfig(QuantizationConfig):
                 f"Int4QuantizationConfig: weights have values -8 .. 7. Got value_range={weight_quantizer.value_range}."
             )
 
+    def dtype_policy_string(self):
+        return f"int4/{self.block_size or -1}"
+
     def get_config(self):
         return {**super().get_config(), "block_size": self.block_size}
 
 
+class Float8QuantizationConfig(QuantizationConfig):
+    """Training in 8-bit floats: inputs, weights and gradients of products are rounded to them."""
+
+    mode = "float8"
+
+    def __init__(self):
+        super().__init__()
+
+    def get_config(self):
+        return {}
+
+
+_CONFIGS = {"int8": Int8QuantizationConfig, "int4": Int4QuantizationConfig, "float8": Float8QuantizationConfig}
+
+
 def resolve(mode, config):
     """The configuration for a mode, a configuration, or both where they agree."""
-    if isinstance(mode, QuantizationConfig) and config is None:
+    if config is None and not isinstance(mode, str):
         mode, config = None, mode
+    if isinstance(config, str):
+        mode, config = config, None
     if config is None:
-        configs = {"int8": Int8QuantizationConfig, "int4": Int4QuantizationConfig}
-        if mode not in configs:
-            raise ValueError(f'quantize: mode must be "int8" or "int4". Got mode={mode!r}.')
-        return configs[mode]()
+        if mode not in _CONFIGS:
+            raise ValueError(f"quantize: mode must be one of {', '.join(_CONFIGS)}. Got mode={mode!r}.")
+        return _CONFIGS[mode]()
     if not isinstance(config, QuantizationConfig) or config.mode is None:
         raise ValueError(
-            f"quantize: config must be an Int8QuantizationConfig or Int4QuantizationConfig. Got {config!r}."
+            f"quantize: config must be a configuration of quantizers, such as Int8QuantizationConfig(). Got {config!r}."
         )
     if mode is not None and mode != config.mode:
         raise ValueError(f"quantize: mode={mode!r} contradicts the config for {config.mode!r}.")

@@ -106,16 +106,28 @@ def means_are_taken():
         _gradients_are_means = outer
 
 
-def mean_gradients(gradients):
-    """The gradients' means over the processes that train together: the gradient of the loss on all their rows."""
+def mean_gradients(gradients, variables):
+    """The gradients' means over the processes that train together: the gradient of the loss on all their rows.
+
+    Of variables that their gradients overwrite, such as the largest value of an input, it is the maximum.
+    """
+    from dlcore import ops
+
     group = together()
     if group is None or _gradients_are_means:
         return gradients
     wide = [g if g.dtype in _SUMMED else _core.apply("cast", [g], dtype="float32") for g in gradients]
-    sums = _sums(wide)
+    overwrite = [v.overwrite_with_gradient for v in variables]
+    # In the row of this process, zeros in those of the others: summed, the gradients of all.
+    rows = [rank == group.rank for rank in range(group.size)]
+    sums = _sums(
+        [ops.stack([g if r else ops.zeros_like(g) for r in rows]) if o else g for g, o in zip(wide, overwrite)]
+    )
     return [
-        _core.apply("cast", [_core.apply("mul", [s, _core.scalar(1 / group.size, s.dtype)])], dtype=g.dtype)
-        for g, s in zip(gradients, sums)
+        ops.max(s, axis=0)
+        if own
+        else _core.apply("cast", [_core.apply("mul", [s, _core.scalar(1 / group.size, s.dtype)])], dtype=g.dtype)
+        for g, s, own in zip(gradients, sums, overwrite)
     ]
 
 

@@ -4,10 +4,10 @@ from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.layers.lora import LowRankAdapter
 from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
-from dlcore.quantizers.integer_weight import IntegerWeight
+from dlcore.quantizers.quantized_weight import QuantizedWeight
 
 
-class Dense(LowRankAdapter, IntegerWeight, Layer):
+class Dense(LowRankAdapter, QuantizedWeight, Layer):
     """Fully connected layer: y = activation(x @ kernel + bias).
 
     Args:
@@ -75,10 +75,7 @@ class Dense(LowRankAdapter, IntegerWeight, Layer):
                 f'Dense "{self.name}": the size of the input\'s last axis must be known. Got input shape '
                 f"{tuple(input_shape)}. Give the Input that size."
             )
-        if self.quantization_mode is None:
-            self.kernel = add_weight_with_options(self, "kernel", (channels, self.units))
-        else:
-            self.build_integers((channels, self.units))
+        self.kernel = self.build_weight((channels, self.units))
         self.bias = add_weight_with_options(self, "bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: channels})
         self.add_adapters_if_asked()
@@ -86,11 +83,11 @@ class Dense(LowRankAdapter, IntegerWeight, Layer):
 
     def call(self, inputs, training=None):
         if self.quantization_mode is None:
-            x = ops.matmul(inputs, self.kernel)
+            x, bias = ops.matmul(inputs, self.kernel), self.bias
         else:
-            x = ops.matmul(self.rounded_inputs(inputs), self.float_weight())
-        if self.bias is not None:
-            x = ops.add(x, self.bias)
+            x, bias = self.quantized_product(ops.matmul, inputs, -1, training)
+        if bias is not None:
+            x = ops.add(x, bias)
         return x if self.activation is None else self.activation(x)
 
     def compute_output_shape(self, input_shape):

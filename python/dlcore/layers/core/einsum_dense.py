@@ -1,3 +1,4 @@
+import functools
 import re
 
 from dlcore import activations, ops
@@ -5,7 +6,7 @@ from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.layers.lora import LowRankAdapter
 from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
-from dlcore.quantizers.integer_weight import IntegerWeight
+from dlcore.quantizers.quantized_weight import QuantizedWeight
 
 _LETTERS = "[a-zA-Z]+"
 _EQUATION = "|".join(
@@ -17,7 +18,7 @@ _EQUATION = "|".join(
 )
 
 
-class EinsumDense(LowRankAdapter, IntegerWeight, Layer):
+class EinsumDense(LowRankAdapter, QuantizedWeight, Layer):
     """Dense layer over any axes: y = activation(einsum(equation, x, kernel) + bias).
 
     Args:
@@ -99,10 +100,7 @@ class EinsumDense(LowRankAdapter, IntegerWeight, Layer):
                 f"{tuple(input_shape)} and output_shape {self.partial_output_shape}."
             )
         shape = tuple(sizes[letter] for letter in kernel)
-        if self.quantization_mode is None:
-            self.kernel = add_weight_with_options(self, "kernel", shape)
-        else:
-            self.build_integers(shape)
+        self.kernel = self.build_weight(shape)
         self.bias = None
         if self.bias_axes is not None:
             first = min(result.index(letter) for letter in self.bias_axes)
@@ -150,10 +148,11 @@ class EinsumDense(LowRankAdapter, IntegerWeight, Layer):
 
     def call(self, inputs, training=None):
         if self.quantization_mode is None:
-            x = ops.einsum(self.equation, inputs, self.kernel)
+            x, bias = ops.einsum(self.equation, inputs, self.kernel), self.bias
         else:
-            x = ops.einsum(self.equation, self.rounded_inputs(inputs, self._summed(0)), self.float_weight())
-        x = x if self.bias is None else ops.add(x, self.bias)
+            multiply = functools.partial(ops.einsum, self.equation)
+            x, bias = self.quantized_product(multiply, inputs, self._summed(0), training)
+        x = x if bias is None else ops.add(x, bias)
         return x if self.activation is None else self.activation(x)
 
     def get_config(self):

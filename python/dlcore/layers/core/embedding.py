@@ -2,13 +2,13 @@ from dlcore import ops
 from dlcore.backend.arguments import positive_int
 from dlcore.layers.layer import Layer
 from dlcore.layers.lora import LowRankAdapter
-from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
+from dlcore.layers.weight_options import set_weight_options, weight_options_config
 from dlcore.ops._common import as_indices
 from dlcore.ops.indexing import rows_of
-from dlcore.quantizers.integer_weight import IntegerWeight
+from dlcore.quantizers.quantized_weight import QuantizedWeight
 
 
-class Embedding(LowRankAdapter, IntegerWeight, Layer):
+class Embedding(LowRankAdapter, QuantizedWeight, Layer):
     """Turns integers into dense vectors: y = embeddings[x].
 
     Args:
@@ -71,15 +71,14 @@ class Embedding(LowRankAdapter, IntegerWeight, Layer):
         self._initial_weights = weights
 
     quantized_weight = adapted_weight = "embeddings"
+    quantization_modes = ("int8", "int4")
+    other_weights = ()
 
     def scale_axes(self):
         return (-1,)
 
     def build(self, input_shape=None):
-        if self.quantization_mode is None:
-            self.embeddings = add_weight_with_options(self, "embeddings", (self.input_dim, self.output_dim))
-        else:
-            self.build_integers((self.input_dim, self.output_dim))
+        self.embeddings = self.build_weight((self.input_dim, self.output_dim))
         self.built = True
         if self._initial_weights is not None:
             weights = self._initial_weights
@@ -93,7 +92,7 @@ class Embedding(LowRankAdapter, IntegerWeight, Layer):
             return ops.add(ops.take(self._frozen_weight(), indices, axis=0), self.adapter_product(indices))
         if self.quantization_mode is None:
             return rows_of(self.embeddings, indices)
-        return self.float_weight(rows=indices)
+        return self._form.weight(rows=indices)
 
     def compute_mask(self, inputs, mask=None):
         return ops.not_equal(inputs, 0) if self.mask_zero else None

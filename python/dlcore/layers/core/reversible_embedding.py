@@ -72,13 +72,19 @@ class ReversibleEmbedding(Embedding):
             if self.mask_zero:
                 backend.set_keras_mask(outputs, ops.not_equal(inputs, 0))
             return outputs
-        kernel = ops.transpose(self.embeddings) if self.tie_weights else self.reverse_embeddings
-        if self.reverse_dtype is not None:
-            inputs, kernel = ops.cast(inputs, self.reverse_dtype), ops.cast(kernel, self.reverse_dtype)
-        logits = ops.matmul(inputs, kernel)
+        if self.tie_weights and self.quantization_mode is not None:
+            logits = self._form.product(self._logits, inputs, -1, False)
+        else:
+            logits = self._logits(inputs, self.embeddings if self.tie_weights else self.reverse_embeddings)
         if self.logit_soft_cap is None:
             return logits
         return ops.multiply(ops.tanh(ops.divide(logits, self.logit_soft_cap)), self.logit_soft_cap)
+
+    def _logits(self, inputs, kernel):
+        kernel = ops.transpose(kernel) if self.tie_weights else kernel
+        if self.reverse_dtype is not None:
+            inputs, kernel = ops.cast(inputs, self.reverse_dtype), ops.cast(kernel, self.reverse_dtype)
+        return ops.matmul(inputs, kernel)
 
     def compute_mask(self, inputs, mask=None):
         # The call attaches the mask: only there it is known which way the layer runs.

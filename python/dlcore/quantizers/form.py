@@ -1,0 +1,51 @@
+"""Form: how a layer keeps its weight in one mode of quantization, and computes with it."""
+
+
+class Form:
+    """Base of the forms.
+
+    Args:
+        layer: the `QuantizedWeight` that the variables are attributes of.
+    """
+
+    def __init__(self, layer):
+        self.layer = layer
+
+    @staticmethod
+    def order(mode, weight, others):
+        """The names of the layer's variables in the order of files; `others` are those that are no part of the form."""
+        raise NotImplementedError
+
+    def build(self, shape):
+        """Makes the variables for a weight of this shape, and returns the one that takes its place."""
+        raise NotImplementedError
+
+    def replace(self, weight):
+        """Makes the variables that stand for the layer's variable `weight`, without their values."""
+        self.forget(weight)
+        setattr(self.layer, self.layer.quantized_weight, self.build(weight.shape))
+
+    def take(self, weight, config):
+        """Turns the layer's variable `weight` into this form."""
+        raise NotImplementedError
+
+    def weight(self):
+        """The weight as floats of the compute dtype."""
+        raise NotImplementedError
+
+    def product(self, multiply, inputs, axis, training):
+        """multiply(inputs, weight) in this form; `axis` is what the product sums over in the inputs."""
+        return multiply(inputs, self.weight())
+
+    def bias(self, bias):
+        """The bias as it is added to the product."""
+        return bias
+
+    def forget(self, weight):
+        """Takes the variable away from the layer."""
+        from dlcore.layers.layer import note_structure_change
+
+        layer = self.layer
+        layer._weights = [variable for variable in layer._weights if variable is not weight]
+        delattr(layer, layer.quantized_weight)
+        note_structure_change()

@@ -1,0 +1,126 @@
+"""Weights as int8, or as 4-bit integers two in a byte, with scales."""
+
+import math
+
+from dlcore import ops
+from dlcore.ops.indexing import rows_of
+from dlcore.quantizers.configs import QuantizationConfig
+from dlcore.quantizers.form import Form
+from dlcore.quantizers.quantizers import (
+    AbsMaxQuantizer,
+    abs_max_quantize_grouped_with_zero_point,
+    pack_int4,
+    unpack_int4,
+)
+
+
+class Integers(Form):
+    """The integers are what is stored; calls turn them into floats."""
+
+    @staticmethod
+    def order(mode, weight, others):
+        groups = (f"{weight}_zero", "g_idx") if mode == "int4" else ()
+        return [weight, *others, f"{weight}_scale", *groups]
+
+    def _block(self):
+        """Numbers that share a scale and a zero point; None: all along the axes."""
+        block = getattr(self.layer.dtype_policy, "block_size", -1)
+        return None if block == -1 else block
+
+    def _shape_and_axes(self, shape):
+        """The shape in which a weight becomes integers, and the axes that share scales: int4 has rows and columns."""
+        axes = tuple(axis % len(shape) for axis in self.layer.scale_axes())
+        if self.layer.quantization_mode == "int8" or len(shape) <= 2:
+            return tuple(shape), axes
+        rows = math.prod(shape[axis] for axis in axes)
+        return (rows, math.prod(shape) // rows), (0,)
+
+    def take(self, weight, config):
+        values = self._integers_of(ops.convert_to_tensor(weight), config)
+        self.replace(weight)
+        for variable, value in zip(self._variables(), values):
+            variable.assign(value)
+
+    def _integers_of(self, weight, config):
+        """The integers, scales (and zero points) to store."""
+        shape, axes = self._shape_and_axes(weight.shape)
+        weight, block, zero = ops.reshape(weight, shape), self._block(), []
+        if block is None:
+            value_range = (-127, 127) if config.mode == "int8" else (-8, 7)
+            default = AbsMaxQuantizer(axis=axes, value_range=value_range)
+            quantizer = QuantizationConfig.weight_quantizer_or_default(config, default)
+            integers, scale = quantizer(weight)
+            scale = self.layer.scale_as_stored(ops.squeeze(scale, axis=axes))
+        else:
+            along_rows = axes[0] == 0
+            rows = weight if along_rows else ops.transpose(weight)
+            integers, scale, zero = abs_max_quantize_grouped_with_zero_point(rows, block)
+            if not along_rows:
+                integers, scale, zero = (ops.transpose(x) for x in (integers, scale, zero))
+            zero = [zero]
+        if config.mode == "int4":
+            integers = pack_int4(integers, axis=-1)[0]
+        return [integers, scale, *zero]
+
+    def build(self, shape):
+        layer, block = self.layer, self._block()
+        name = layer.quantized_weight
+        layer._weight_shape = tuple(shape)
+        shape, axes = self._shape_and_axes(shape)
+        if block is None:
+            kept = [size for axis, size in enumerate(shape) if axis not in axes]
+            scales = layer.scale_as_stored(ops.ones(kept)).shape
+        else:
+            scales = tuple(math.ceil(size / block) if axis in axes else size for axis, size in enumerate(shape))
+        stored = (*shape[:-1], math.ceil(shape[-1] / 2)) if layer.quantization_mode == "int4" else shape
+        integers = layer.add_weight(stored, "zeros", "int8", trainable=False, name=name)
+        scale = layer.add_weight(scales, "ones", trainable=False, autocast=False, name=f"{name}_scale")
+        setattr(layer, f"{name}_scale", scale)
+        if block is not None:
+            zero = layer.add_weight(scales, "zeros", "int8", trainable=False, name=f"{name}_zero")
+            setattr(layer, f"{name}_zero", zero)
+            # The block of each row: what it must be here, but part of Keras's files.
+            size = shape[axes[0]]
+            layer.g_idx = layer.add_weight((size,), "zeros", "float32", trainable=False, autocast=False, name="g_idx")
+            layer.g_idx.assign(ops.arange(size, dtype="float32") // block)
+        return integers
+
+    def _variables(self):
+        names = [self.layer.quantized_weight + ending for ending in ("", "_scale", "_zero")]
+        return [getattr(self.layer, name) for name in names if hasattr(self.layer, name)]
+
+    def weight(self, rows=None):
+        """The weight as floats of the compute dtype; with `rows`, only these indices of its first axis."""
+        layer = self.layer
+        integers, scale, *zero = self._variables()
+        (shape, axes), block = self._shape_and_axes(layer._weight_shape), self._block()
+        if rows is not None:
+            integers, scale, *zero = (rows_of(x, rows) for x in (integers, scale, *zero))
+            axes = [integers.ndim - len(shape) + axis for axis in axes]
+        if layer.quantization_mode == "int4":
+            integers = unpack_int4(integers, shape[-1], axis=-1)
+        wide = ops.cast(integers, "float32")
+        if block is None:
+            weight = wide / ops.expand_dims(layer.scale_from_stored(scale), axes)
+        else:
+            size = wide.shape[axes[0]]
+            scale, zero = (
+                ops.take(ops.repeat(ops.cast(x, "float32"), block, axis=axes[0]), range(size), axis=axes[0])
+                for x in (scale, *zero)
+            )
+            weight = (wide - zero) * scale
+        weight = weight if rows is not None else ops.reshape(weight, layer._weight_shape)
+        return ops.cast(weight, layer.compute_dtype)
+
+    @property
+    def inputs_quantizer(self):
+        """The `Quantizer` of the inputs; None: they stay floats."""
+        default = AbsMaxQuantizer() if self.layer.quantization_mode == "int8" else None
+        return QuantizationConfig.activation_quantizer_or_default(self.layer.quantization_config, default)
+
+    def product(self, multiply, inputs, axis, training):
+        quantizer = self.inputs_quantizer
+        if quantizer is not None:  # the inputs as its integers would have them; gradients pass through
+            integers, scale = quantizer(inputs, axis=axis)
+            inputs = inputs + ops.stop_gradient(ops.cast(integers, inputs.dtype) / scale - inputs)
+        return multiply(inputs, self.weight())

@@ -1,0 +1,148 @@
+"""QuantizedWeight: what layers have in common that can keep their weight in few bits, or compute in few."""
+
+from dlcore.backend.dtype_policy import deserialize_policy, get_policy, serialize_policy
+from dlcore.quantizers.configs import resolve
+from dlcore.quantizers.float8 import Float8
+from dlcore.quantizers.integers import Integers
+
+FORMS = {"int8": Integers, "int4": Integers, "float8": Float8}
+
+
+class QuantizedWeight:
+    """Mixed into a layer: `quantize` gives its weight one of the forms.
+
+    The layer says which attribute the weight is, which modes it has, which other weights, and along which axes numbers
+    of the weight share a scale.
+    """
+
+    quantized_weight = "kernel"
+    quantization_modes = tuple(FORMS)
+    other_weights = ("bias",)
+    quantization_config = None
+
+    def scale_axes(self):
+        """The axes of the weight along which numbers share a scale."""
+        return (0,)
+
+    def scale_as_stored(self, scale):
+        """The scale as the layer keeps it. `scale` has the axes of the weight but those of `scale_axes()`."""
+        return scale
+
+    def scale_from_stored(self, scale):
+        """The inverse of `scale_as_stored`."""
+        return scale
+
+    @property
+    def variable_serialization_spec(self):
+        """Dict: mode, None for floats -> list of the variables' names in the order of files. Some layers lack some."""
+        weight, others = self.quantized_weight, self.other_weights
+        modes = {mode: FORMS[mode].order(mode, weight, others) for mode in self.quantization_modes}
+        return {None: [weight, *others], **modes}
+
+    @property
+    def _form(self):
+        return FORMS[self.quantization_mode](self)
+
+    def build_weight(self, shape):
+        """Makes the weight, or what stands for it, and returns it."""
+        return self.add_float_weight(shape) if self.quantization_mode is None else self._form.build(shape)
+
+    def add_float_weight(self, shape):
+        """A new weight of floats with the options the layer was given."""
+        from dlcore.layers.weight_options import add_weight_with_options
+
+        return add_weight_with_options(self, self.quantized_weight, shape)
+
+    def quantized_product(self, multiply, inputs, axis, training):
+        """multiply(inputs, weight) as the mode computes it, summed over the inputs' `axis`, and the bias to add."""
+        form = self._form
+        bias = None if self.bias is None else form.bias(self.bias)
+        return form.product(multiply, inputs, axis, training), bias
+
+    def quantize(self, mode=None, type_check=True, config=None):
+        """Gives the weight the form of a mode.
+
+        Integers can't be trained further, but pass gradients on to the inputs. In float8 the weight stays what it is.
+
+        Args:
+            mode: `"int8"`, `"int4"` or `"float8"`, default that of the config.
+            type_check: kept for Keras's signature.
+            config: `QuantizationConfig`, default that of the mode.
+
+        Raises:
+            ValueError: the layer is not built, is quantized already, or mode and config don't agree.
+            NotImplementedError: the layer has no such form.
+        """
+        config = resolve(mode, config)
+        if config.mode not in self.quantization_modes:
+            known = ", ".join(self.quantization_modes)
+            raise NotImplementedError(f"{self._label()} can't be quantized to {config.mode}, only to {known}.")
+        if not self.built:
+            raise ValueError(f"{self._label()} must be built before it is quantized. Call it on data first.")
+        if self.quantization_mode is not None:
+            raise ValueError(f"{self._label()} is quantized to {self.quantization_mode} already.")
+        if self.lora_enabled:
+            self.merge_adapters()
+        policy = get_policy(f"{config.dtype_policy_string()}_from_{self.dtype_policy.name}")
+        self.dtype_policy, self.quantization_config = policy, config
+        self._form.take(self._weight(), config)
+
+    def _weight(self):
+        return getattr(self, self.quantized_weight)
+
+    @property
+    def inputs_quantizer(self):
+        """The `Quantizer` of the inputs, where the weight is integers; None: inputs stay floats."""
+        return getattr(self._form, "inputs_quantizer", None)
+
+    def quantization_entries(self):
+        """What the layer's configuration says of it; nothing where the weight is floats."""
+        from dlcore import quantizers
+
+        config = self.quantization_config
+        return {} if config is None else {"quantization_config": quantizers.serialize(config)}
+
+    def take_quantization_config(self, config):
+        """Keeps the constructor's argument of that name."""
+        from dlcore import quantizers
+
+        self.quantization_config = quantizers.get(config)
+
+    @property
+    def _own_variables(self):
+        """In the order of Keras's files, then what a subclass adds."""
+        variables = super()._own_variables
+        if not self.built or self.quantization_mode is None:
+            return variables
+        named = [self.__dict__.get(name) for name in self.variable_serialization_spec[self.quantization_mode]]
+        named = [variable for variable in named if variable is not None]
+        return named + [v for v in variables if all(v is not other for other in named)]
+
+
+# A layer's configuration says in which form its own weight is, but not those of the layers that it makes for itself.
+
+
+def inner_forms(layer):
+    """The forms of the layers inside a layer, as plain values."""
+    inner = enumerate(layer._flatten_layers(include_self=False))
+    return [
+        {"place": place, "dtype": serialize_policy(found.dtype_policy), **found.quantization_entries()}
+        for place, found in inner
+        if isinstance(found, QuantizedWeight) and found.quantization_mode is not None
+    ]
+
+
+def restore_inner_forms(layer, forms):
+    """Gives the layers inside a layer that was just built the forms that `inner_forms` returned, without values."""
+    inner = dict(enumerate(layer._flatten_layers(include_self=False)))
+    for form in forms:
+        found = inner.get(form["place"])
+        if not isinstance(found, QuantizedWeight):
+            raise ValueError(
+                f"{layer._label()} was stored with a quantized layer inside, at place {form['place']}, "
+                f"that its build() does not make. Make it of the class that was saved."
+            )
+        if found.built and found.quantization_mode is None:
+            found.dtype_policy = deserialize_policy(form["dtype"])
+            found.take_quantization_config(form.get("quantization_config"))
+            found._form.replace(found._weight())

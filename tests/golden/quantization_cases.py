@@ -1,0 +1,99 @@
+"""Cases of quantization that Keras (make_keras_quantization.py) and the tests compute: name -> function of the package.
+
+A case returns an array or a list of arrays.
+"""
+
+import numpy as np
+
+RNG = np.random.default_rng(12)
+MATRIX = RNG.normal(size=(9, 6)).astype("float32")
+SEQUENCES = RNG.normal(size=(4, 5, 6)).astype("float32")
+TARGETS = RNG.normal(size=(4, 5, 3)).astype("float32")
+CASES = {}
+
+
+def case(function):
+    CASES[function.__name__] = function
+    return function
+
+
+@case
+def float8_scale(k):
+    amax = np.array([0.0, 1e-3, 448.0, 1e30, np.inf, np.nan], "float32")
+    old = np.linspace(0.5, 3, 6).astype("float32")
+    return [k.quantizers.compute_float8_scale(amax, old, *rest) for rest in ((448.0,), (57344.0, 2))]
+
+
+@case
+def float8_history(k):
+    history = np.array([3.0, 1.0, 4.0, 1.5], "float32")
+    return [k.quantizers.compute_float8_amax_history(MATRIX, history[:n]) for n in (1, 2, 4)]
+
+
+@case
+def float8_rounding(k):
+    round_trip = k.quantizers.quantize_and_dequantize
+    return [
+        round_trip(MATRIX * 300, np.float32(scale), dtype, "float32")
+        for dtype in ("float8_e4m3fn", "float8_e5m2")
+        for scale in (0.3, 17.0)
+    ]
+
+
+def float8_layers(k, policy="float32"):
+    """A model trained in float8, from fixed floats; built before it is quantized."""
+    inputs = x = k.Input((5, 6))
+    x = k.layers.EinsumDense("abc,cde->abde", (None, 2, 4), bias_axes="de", activation="tanh", dtype=policy)(x)
+    x = k.layers.EinsumDense("abde,dec->abc", (None, 7), dtype=policy)(x)
+    model = k.Model(inputs, k.layers.Dense(3, dtype=policy)(x))
+    rng = np.random.default_rng(8)
+    model.set_weights([rng.normal(size=w.shape).astype("float32") for w in model.get_weights()])
+    for layer in model.layers[1:]:
+        layer.quantize("float8")
+        for part in ("inputs", "kernel", "outputs_grad"):  # as after so many steps
+            getattr(layer, f"{part}_amax_history").assign(rng.uniform(0, 4, 1024).astype("float32"))
+            getattr(layer, f"{part}_scale").assign(np.float32(rng.uniform(0.001, 0.01)))
+    return model
+
+
+def float8_state(model):
+    names = ["kernel", "bias"]
+    names += [f"{part}_{what}" for part in ("inputs", "kernel", "outputs_grad") for what in ("scale", "amax_history")]
+    found = [getattr(layer, name) for layer in model.layers[1:] for name in names]
+    return [value for value in found if value is not None]
+
+
+def float8_training(k, policy, optimizer):
+    model = float8_layers(k, policy)
+    model.compile(optimizer, "mse", run_eagerly=True)
+    losses = [model.train_on_batch(SEQUENCES * (1 + i), TARGETS) for i in range(3)]
+    return [np.array(losses, "float32"), *float8_state(model), model.predict(SEQUENCES, verbose=0)]
+
+
+@case
+def float8_sgd(k):
+    return float8_training(k, "float32", k.optimizers.SGD(0.01, momentum=0.9, global_clipnorm=1.0, weight_decay=0.1))
+
+
+@case
+def float8_accumulated(k):
+    return float8_training(k, "float32", k.optimizers.Adam(0.01, gradient_accumulation_steps=2, use_ema=True))
+
+
+@case
+def float8_scaled_loss(k):
+    return float8_training(k, "float32", k.optimizers.LossScaleOptimizer(k.optimizers.SGD(0.01), initial_scale=64.0))
+
+
+def transformer(k):
+    """A small model with attention made of single layers, trained in float8 from the start."""
+    policy = k.dtype_policies.QuantizedFloat8DTypePolicy("float8", "float32", amax_history_length=4)
+    sequence = k.Input((5, 6), name="sequence")
+    x = k.layers.LayerNormalization(name="norm")(sequence)
+    heads = "abc,cde->abde", (None, 2, 4)
+    q, keys, v = (k.layers.EinsumDense(*heads, bias_axes="de", dtype=policy, name=name)(x) for name in "qkv")
+    x = k.layers.Reshape((5, 8), name="joined")(k.layers.Attention(name="attention")([q, v, keys]))
+    x = k.layers.Dense(8, activation="gelu", dtype=policy, name="hidden")(x)
+    model = k.Model(sequence, k.layers.Dense(3, dtype=policy, name="outputs")(x), name="transformer")
+    model.compile(k.optimizers.Adam(0.01), "mse", run_eagerly=True)
+    return model
