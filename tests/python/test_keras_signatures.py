@@ -34,7 +34,9 @@ def ours(name):
 
 def stored_attributes(cls):
     """The attributes that the methods of a class store in its objects."""
-    functions = [value for base in cls.__mro__ for value in vars(base).values() if inspect.isfunction(value)]
+    functions = [
+        value for base in cls.__mro__ for value in map(inspect.unwrap, vars(base).values()) if inspect.isfunction(value)
+    ]
     return {step.argval for f in functions for step in dis.get_instructions(f) if step.opname == "STORE_ATTR"}
 
 

@@ -49,6 +49,59 @@ def test_build_and_weights():
     assert layer.get_build_config() == {"input_shape": (2, 3)}
 
 
+def test_a_build_that_the_user_calls():
+    """Is in the layer's scope, is the only one, and is what files tell of, as one that a call asks for."""
+
+    class Outer(keras.Model):
+        def __init__(self):
+            super().__init__(name="outer")
+            self.inner = Scale(name="inner")
+
+        def build(self, input_shape):
+            self.inner.build(input_shape)
+
+        def call(self, x):
+            return self.inner(x)
+
+    layer = Outer()
+    layer.build((None, 3))
+    assert layer.built and layer.inner.built and layer.get_build_config() == {"input_shape": (None, 3)}
+    layer(np.ones((2, 3)))
+    assert [v.path for v in layer.weights] == ["outer/inner/kernel", "outer/inner/count"]
+
+    class Two(Scale):
+        def build(self, left_shape, right_shape):
+            super().build(left_shape)
+            assert not self.built
+            self.right = self.add_weight(shape=right_shape[-1:], name="right")
+
+        def call(self, left, right):
+            return left * self.kernel + right * self.right
+
+    layer = Two()
+    layer(np.ones((2, 3)), np.ones((2, 1)))
+    assert layer.get_build_config() == {"shapes_dict": {"left_shape": (2, 3), "right_shape": (2, 1)}}
+    copy = Two.from_config(layer.get_config())
+    copy.build_from_config(layer.get_build_config())
+    assert [v.shape for v in copy.weights] == [v.shape for v in layer.weights] == [(3,), (1,), ()]
+
+
+@pytest.mark.parametrize(
+    "make", [layers.ReLU, layers.Masking, layers.MaxPooling2D, lambda: layers.SpatialDropout1D(0.5)]
+)
+def test_layers_without_weights_are_built_from_the_start(make):
+    assert make().built and make().count_params() == 0
+
+    class Scaled(type(make())):
+        def build(self, input_shape):
+            self.scale = self.add_weight(name="scale")
+
+    layer = Scaled(0.5) if issubclass(Scaled, layers.Dropout) else Scaled()
+    assert not layer.built
+    layer.build((2, 4, 4, 3))
+    assert len(layer.trainable_weights) == 1
+
+
 def test_sublayers_are_tracked():
     layer = Pair(name="pair")
     layer(np.ones((2, 3)), training=True)

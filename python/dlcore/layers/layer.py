@@ -63,6 +63,33 @@ def _with_name_by_keyword(add_weight):
     return call
 
 
+def _that_builds(build):
+    """Decorator of a class's `build`: runs in the layer's name scope; the layer is built then, and knows for what."""
+
+    @functools.wraps(build)
+    def call(self, *args, **kwargs):
+        if self._is_building:  # by a subclass's build
+            return build(self, *args, **kwargs)
+        before = list(self._weights)
+        self._is_building = True
+        try:
+            with self._scope():
+                build(self, *args, **kwargs)
+        except BaseException:
+            self._weights = before
+            raise
+        finally:
+            self._is_building = False
+        shapes = inspect.signature(build).bind(self, *args, **kwargs).arguments
+        shapes.pop(next(iter(shapes)))
+        self._build_shapes = {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else shapes
+        self.built = True
+        self._lock_trainable()
+
+    call.builds = True
+    return call
+
+
 class Layer(Operation):
     """The base of all layers.
 
@@ -104,7 +131,15 @@ class Layer(Operation):
         )
     )
 
+    # Of a class that makes no weights: its layers are built from the start, unless a subclass has a build() of its own.
+    _has_no_weights = False
+
     __signature__ = SignatureOfInit()
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if not hasattr(cls.build, "builds"):
+            cls.build = _that_builds(cls.build)
 
     def __new__(cls, *args, **kwargs):
         check_arguments(cls, args, kwargs)
@@ -129,7 +164,7 @@ class Layer(Operation):
         self.activity_regularizer = _get_regularizer(activity_regularizer)
         self.input_spec = None
         self.supports_masking = type(self).compute_mask is not Layer.compute_mask
-        self.built = False
+        self.built = self._has_no_weights and type(self).build is Layer.build
         self._trainable = bool(trainable)
         self._weights = []
         self._losses = []
@@ -139,9 +174,11 @@ class Layer(Operation):
 
     # ---- variables and sublayers
 
+    _is_building = False
+
+    @_that_builds
     def build(self, input_shape):
-        """Creates the variables; called once, with the shape of the first input."""
-        self.built = True
+        """Creates the variables; called once, with the shape of the first input. A subclass need not call this one."""
 
     @_with_name_by_keyword
     def add_weight(
@@ -584,18 +621,7 @@ class Layer(Operation):
             raise ValueError(f"{self._label()} was called without a tensor, so it can't be built.")
         self._check_complete(arguments)
         shapes = {name: shape for name, shape in shapes.items() if name != "mask" and not name.endswith("_mask")}
-        self._build_shapes = {
-            (f"{name}_shape" if len(shapes) > 1 else "input_shape"): shape for name, shape in shapes.items()
-        }
-        before = list(self._weights)
-        try:
-            with self._scope():
-                call_build(self, shapes)
-        except BaseException:
-            self._weights = before
-            raise
-        self.built = True
-        self._lock_trainable()
+        call_build(self, shapes)
 
     def _lock_trainable(self):
         if not self._trainable:
@@ -769,14 +795,10 @@ class Layer(Operation):
         shapes = {key: _as_tuples(value) for key, value in shapes.items() if key.endswith("shape") and value}
         if not shapes:
             return
-        self._build_shapes = shapes
-        with self._scope():
-            if len(shapes) == 1:
-                self.build(next(iter(shapes.values())))
-            else:
-                self.build(**shapes)
-        self.built = True
-        self._lock_trainable()
+        if len(shapes) == 1:
+            self.build(next(iter(shapes.values())))
+        else:
+            self.build(**shapes)
 
     def save_own_variables(self, store):
         """Puts the layer's own variables into a dict, by number."""

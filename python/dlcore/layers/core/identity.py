@@ -7,6 +7,8 @@ class Identity(Layer):
     Input shape: any. Output shape: the same.
     """
 
+    _has_no_weights = True
+
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True

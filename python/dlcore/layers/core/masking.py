@@ -11,6 +11,8 @@ class Masking(Layer):
     Input shape: (batch, time, features). Output shape: the same; masked steps are zero.
     """
 
+    _has_no_weights = True
+
     def __init__(self, mask_value=0.0, **kwargs):
         super().__init__(**kwargs)
         self.mask_value = mask_value

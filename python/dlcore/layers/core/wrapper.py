@@ -14,7 +14,7 @@ class Wrapper(Layer):
         if isinstance(layer, dict):
             layer = _make_layer(layer)
         if not isinstance(layer, Layer):
-            raise TypeError(
+            raise ValueError(
                 f"{type(self).__name__}: the argument must be a Layer instance. Got {layer!r} of type "
                 f"{type(layer).__name__}. Pass e.g. {type(self).__name__}(LSTM(10))."
             )
@@ -24,7 +24,6 @@ class Wrapper(Layer):
     def build(self, input_shape=None):
         if not self.layer.built:
             self.layer.build(input_shape)
-            self.layer.built = True
         self.built = True
 
     def get_config(self):

@@ -7,6 +7,7 @@ from dlcore.layers.layer import Layer
 
 class _GlobalPooling(Layer):
     rank = None
+    _has_no_weights = True
 
     def __init__(self, data_format=None, keepdims=False, **kwargs):
         super().__init__(**kwargs)

@@ -8,6 +8,7 @@ from dlcore.layers.layer import Layer
 
 class _Pooling(Layer):
     rank = None
+    _has_no_weights = True
 
     def __init__(self, pool_size, strides=None, padding="valid", data_format=None, **kwargs):
         super().__init__(**kwargs)

@@ -13,6 +13,8 @@ def _normal_like(x, mean, stddev, generator):
 
 
 class _GaussianLayer(Layer):
+    _has_no_weights = True
+
     def __init__(self, seed=None, **kwargs):
         super().__init__(**kwargs)
         self.seed = seed
@@ -82,6 +84,8 @@ class ActivityRegularization(Layer):
 
     Input shape: any. Output shape: the same.
     """
+
+    _has_no_weights = True
 
     def __init__(self, l1=0.0, l2=0.0, **kwargs):
         kwargs.pop("activity_regularizer", None)

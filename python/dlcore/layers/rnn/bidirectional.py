@@ -69,9 +69,7 @@ class Bidirectional(Layer):
     def build(self, sequences_shape, initial_state_shape=None):
         for direction in (self.forward_layer, self.backward_layer):
             if not direction.built:
-                with direction._scope():
-                    direction.build(sequences_shape)
-                direction.built = True
+                direction.build(sequences_shape)
         self.built = True
         if self._weights_to_set:
             self.set_weights(self._weights_to_set)

@@ -76,9 +76,7 @@ class RNN(Layer):
 
     def build(self, sequences_shape, initial_state_shape=None):
         if not self.cell.built:
-            with self.cell._scope():
-                self.cell.build((sequences_shape[0], *sequences_shape[2:]))
-            self.cell.built = True
+            self.cell.build((sequences_shape[0], *sequences_shape[2:]))
         if self.stateful and self.states is None:
             self._make_states(sequences_shape)
         self.built = True
@@ -260,9 +258,7 @@ class StackedRNNCells(Layer):
     def build(self, input_shape):
         for cell in self.cells:
             if not cell.built:
-                with cell._scope():
-                    cell.build(input_shape)
-                cell.built = True
+                cell.build(input_shape)
             size = cell.state_size if is_int(cell.state_size) else cell.state_size[0]
             input_shape = (input_shape[0], getattr(cell, "output_size", size))
         self.built = True

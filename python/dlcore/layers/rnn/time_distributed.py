@@ -30,9 +30,7 @@ class TimeDistributed(Wrapper):
                 f"{tuple(input_shape)}."
             )
         if not self.layer.built:
-            with self.layer._scope():
-                self.layer.build((input_shape[0], *input_shape[2:]))
-            self.layer.built = True
+            self.layer.build((input_shape[0], *input_shape[2:]))
         self.built = True
 
     def call(self, inputs, training=None, mask=None):
