@@ -98,3 +98,47 @@ def test_any_number_of_positions():
     assert (y.shape, scores.shape) == ((None, None, 8), (None, 2, None, None))
     model = keras.Model(x, layers.Conv1D(4, 3)(y))
     assert model.predict(np.ones((2, 5, 8)), verbose=0).shape == (2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    "base, arguments",
+    [(layers.MultiHeadAttention, (2, 4)), (layers.GroupQueryAttention, (4, 2, 1))],
+    ids=["multi_head", "group_query"],
+)
+def test_a_subclass_may_replace_the_attention(base, arguments):
+    """It is given heads and a mask that says all; what it passes on gives what the base does."""
+    seen = []
+
+    class Noting(base):
+        def _compute_attention(self, query, key, value, attention_mask=None, training=None, *rest):
+            seen.append(attention_mask)
+            return super()._compute_attention(query, key, value, attention_mask, training, *rest)
+
+    x = keras.random.normal((2, 6, 8), seed=1)
+    for window in (None, 2):
+        for options in ({}, {"use_causal_mask": True}, {"value_mask": np.tri(2, 6, 3) > 0}):
+            layer, own = Noting(*arguments, sliding_window=window), base(*arguments, sliding_window=window)
+            y = layer(x, x, **options)
+            own.build((2, 6, 8), (2, 6, 8))
+            own.set_weights(layer.get_weights())
+            np.testing.assert_allclose(y, own(x, x, **options), atol=1e-6)
+            mask = seen.pop()
+            assert (mask is None) == (not options and window is None)
+            if "use_causal_mask" in options:
+                causal = np.tri(6, dtype=bool)
+                expected = causal if window is None else causal & ~np.tri(6, k=-window, dtype=bool)
+                np.testing.assert_array_equal(mask[0], expected)
+
+
+def test_key_and_value_of_other_lengths():
+    for layer in (layers.MultiHeadAttention(2, 4), layers.GroupQueryAttention(4, 2, 1)):
+        with pytest.raises(ValueError, match="same sizes but the last"):
+            layer.compute_output_shape((2, 4, 8), (2, 3, 8), (2, 2, 8))
+
+
+def test_masks_end_at_an_einsum_dense_of_the_users_own(recwarn):
+    x = layers.Embedding(4, 3, mask_zero=True)(np.array([[1, 0]]))
+    y = layers.MultiHeadAttention(2, 4)(x, x)
+    assert not recwarn and y._keras_mask is not None
+    with pytest.warns(UserWarning, match="does not support masking"):
+        assert not hasattr(layers.EinsumDense("abc,cd->abd", (None, 2))(x), "_keras_mask")

@@ -50,7 +50,7 @@ class Attention(Layer):
         return self.concat_score_weight * ops.sum(ops.tanh(sums), axis=-1)
 
     def call(self, inputs, mask=None, training=False, return_attention_scores=False, use_causal_mask=False):
-        self._check_inputs(inputs)
+        self._check_inputs(inputs, mask)
         query, value = inputs[:2]
         key = inputs[2] if len(inputs) > 2 else value
         query_mask, value_mask = (None, None) if mask is None else mask[:2]
@@ -70,12 +70,19 @@ class Attention(Layer):
         return (outputs, weights) if return_attention_scores else outputs
 
     def compute_mask(self, inputs, mask=None):
+        self._check_inputs(inputs, mask)
         return None if mask is None else mask[0]
 
-    def _check_inputs(self, inputs):
-        if not isinstance(inputs, (list, tuple)) or not 2 <= len(inputs) <= 3:
+    def _check_inputs(self, inputs, mask=None):
+        is_list = isinstance(inputs, (list, tuple)) and 2 <= len(inputs) <= 3
+        if not is_list or isinstance(inputs[0], int | None):
             raise ValueError(
                 f'{type(self).__name__} "{self.name}" takes a list [query, value] or [query, value, key]. Got {inputs}.'
+            )
+        if mask is not None and (not isinstance(mask, (list, tuple)) or not 2 <= len(mask) <= 3):
+            raise ValueError(
+                f'{type(self).__name__} "{self.name}" takes its mask as a list [query_mask, value_mask], of which each '
+                f"may be None. Got mask={mask}."
             )
 
     def get_config(self):

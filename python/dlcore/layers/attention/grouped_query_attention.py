@@ -1,13 +1,13 @@
 import math
 
-from dlcore import _core, ops
+from dlcore import ops
 from dlcore.backend.arguments import fraction, positive_int
 from dlcore.layers.activations.activation import Softmax
-from dlcore.layers.attention.projections import combine_masks, keys_like_values, projection
+from dlcore.layers.attention.projections import both, combine_masks, keys_like_values, projection, split_by_places
 from dlcore.layers.layer import Layer
 from dlcore.layers.regularization.dropout import Dropout
 from dlcore.layers.weight_options import set_weight_options, weight_options_config
-from dlcore.ops.attention import causal_mask, masked_scores
+from dlcore.ops.attention import causal_mask, masked_scores, window_mask
 
 
 class GroupQueryAttention(Layer):
@@ -87,6 +87,7 @@ class GroupQueryAttention(Layer):
             bias_constraint=bias_constraint,
         )
         self.supports_masking = True
+        self._return_attention_scores = False
 
     def build(self, query_shape, value_shape, key_shape=None):
         key_shape = keys_like_values(self, value_shape, key_shape)
@@ -121,31 +122,36 @@ class GroupQueryAttention(Layer):
         use_causal_mask=False,
     ):
         repeats = self.num_query_heads // self.num_key_value_heads
-        q = self._query_dense(query) * (1.0 / math.sqrt(self.head_dim))
+        mask = combine_masks(query_mask, value_mask, key_mask, attention_mask)
+        q = self._query_dense(query)
         k = ops.repeat(self._key_dense(value if key is None else key), repeats, axis=2)
         v = ops.repeat(self._value_dense(value), repeats, axis=2)
-        scores = ops.einsum("bquh,bkuh->buqk", q, k)
-        mask = combine_masks(query_mask, value_mask, key_mask, attention_mask)
-        mask = mask if mask is None or len(mask.shape) == 4 else ops.expand_dims(mask, -3)
-        for wanted, allowed in ((use_causal_mask, causal_mask), (self.sliding_window, self._near)):
-            if wanted:
-                mask = allowed(scores) if mask is None else ops.logical_and(mask, allowed(scores))
-        # Keras gives positions that see nothing no weights where it shows or drops weights, else equal ones.
-        if return_attention_scores or self.dropout > 0:
-            weights = self._softmax(scores, mask=mask)
-        else:
-            weights = self._softmax(masked_scores(scores, mask))
-        heads = ops.einsum("buqk,bkuh->bquh", self._dropout_layer(weights, training=training), v)
+        self._return_attention_scores = return_attention_scores
+        mask, places = split_by_places(self, GroupQueryAttention, mask, q, k, use_causal_mask)
+        heads, weights = self._compute_attention(q, k, v, mask, training, **places)
         outputs = self._output_dense(heads * self._gate_dense(query) if self.use_gate else heads)
         return (outputs, weights) if return_attention_scores else outputs
 
-    def _near(self, scores):
-        """Bool, in the shape of scores (..., T, S): where the positions lie within the window."""
-        rows = _core.apply("iota_like", [scores], axis=2, dtype="int32")
-        columns = _core.apply("iota_like", [scores], axis=3, dtype="int32")
-        return ops.less(ops.absolute(ops.subtract(rows, columns)), self.sliding_window)
+    def _compute_attention(
+        self, query, key, value, attention_mask=None, training=None, use_causal_mask=False, sliding_window=None
+    ):
+        """As that of `MultiHeadAttention`; key and value come with a head for each of the query's."""
+        scores = ops.einsum("bquh,bkuh->buqk", query * (1.0 / math.sqrt(self.head_dim)), key)
+        mask = attention_mask
+        mask = mask if mask is None or len(mask.shape) == 4 else ops.expand_dims(mask, -3)
+        if use_causal_mask:
+            mask = both(mask, causal_mask(scores))
+        if sliding_window is not None:
+            mask = both(mask, window_mask(scores, sliding_window))
+        # Keras gives positions that see nothing no weights where it shows or drops weights, else equal ones.
+        if self._return_attention_scores or self.dropout > 0:
+            weights = self._softmax(scores, mask=mask)
+        else:
+            weights = self._softmax(masked_scores(scores, mask))
+        return ops.einsum("buqk,bkuh->bquh", self._dropout_layer(weights, training=training), value), weights
 
     def compute_output_shape(self, query_shape, value_shape, key_shape=None):
+        keys_like_values(self, value_shape, key_shape)
         return tuple(query_shape)
 
     def compute_mask(self, query, previous_mask=None, **kwargs):

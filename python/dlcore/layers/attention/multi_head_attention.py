@@ -4,7 +4,7 @@ import string
 from dlcore import ops
 from dlcore.backend.arguments import axes, fraction, positive_int
 from dlcore.layers.activations.activation import Softmax
-from dlcore.layers.attention.projections import combine_masks, keys_like_values, projection
+from dlcore.layers.attention.projections import both, combine_masks, keys_like_values, projection, split_by_places
 from dlcore.layers.layer import Layer
 from dlcore.layers.regularization.dropout import Dropout
 from dlcore.layers.weight_options import set_weight_options, weight_options_config
@@ -151,42 +151,62 @@ class MultiHeadAttention(Layer):
         training=None,
         use_causal_mask=False,
     ):
-        key = value if key is None else key
-        q = self._query_dense(query) * (1.0 / math.sqrt(self.key_dim))
-        k = self._key_dense(key)
-        v = self._value_dense(value)
         mask = combine_masks(query_mask, value_mask, key_mask, attention_mask)
+        q = self._query_dense(query)
+        k = self._key_dense(value if key is None else key)
+        v = self._value_dense(value)
+        mask, places = split_by_places(self, MultiHeadAttention, mask, q, k, use_causal_mask)
+        outputs, weights = self._compute_attention(q, k, v, mask, training, return_attention_scores, **places)
+        if self.use_gate:
+            outputs = ops.multiply(outputs, ops.sigmoid(self._gate_dense(query)))
+        outputs = self._output_dense(outputs)
+        return (outputs, weights) if return_attention_scores else outputs
+
+    def _compute_attention(
+        self,
+        query,
+        key,
+        value,
+        attention_mask=None,
+        training=None,
+        return_attention_scores=False,
+        use_causal_mask=False,
+        sliding_window=None,
+    ):
+        """What the heads get, (batch, T, heads, value_dim), and the weights or None: the step that subclasses replace.
+
+        Args:
+            query, key, value: projected, (batch, time, heads, size).
+            attention_mask: bool, (batch, T, S) or None. To a subclass's method it says all: the arguments after
+                `return_attention_scores`, for masks that are never held whole, are not passed.
+        """
+        query = query * (1.0 / math.sqrt(self.key_dim))
+        mask = attention_mask
         if mask is not None:
-            for _ in range(len(q.shape) + len(self._axes) - 1 - len(mask.shape)):
+            for _ in range(len(query.shape) + len(self._axes) - 1 - len(mask.shape)):
                 mask = ops.expand_dims(mask, -2 * len(self._axes) - 1)
 
         # Keras gives positions that see nothing no weights where it shows or drops weights, else equal ones.
-        whole = return_attention_scores or self.dropout > 0 or len(q.shape) != 4
+        whole = return_attention_scores or self.dropout > 0 or len(query.shape) != 4
 
         def attend(q, k, v, part):
             """What a part of the queries gets from a part of the values, and the weights."""
             seen = None if mask is None else part.of(mask)
             scores = ops.einsum(self._scores_equation, k, q)
             if use_causal_mask:
-                causal = causal_mask(scores, part.first_row)
-                seen = causal if seen is None else ops.logical_and(seen, causal)
-            if self.sliding_window is not None:
-                near = window_mask(scores, self.sliding_window, part.first_row)
-                seen = near if seen is None else ops.logical_and(seen, near)
+                seen = both(seen, causal_mask(scores, part.first_row))
+            if sliding_window is not None:
+                seen = both(seen, window_mask(scores, sliding_window, part.first_row))
             weights = self._softmax(scores, mask=seen) if whole else self._softmax(masked_scores(scores, seen))
             kept = self._dropout_layer(weights, training=training)
             return ops.einsum(self._values_equation, kept, v), weights
 
-        if return_attention_scores or len(q.shape) != 4:  # pieces are of (batch, time, heads, size)
-            outputs, weights = attend(q, k, v, Part())
-        else:
-            outputs = in_pieces(lambda *of: attend(*of)[0], q, k, v, self.num_heads, 1, use_causal_mask)
-        if self.use_gate:
-            outputs = ops.multiply(outputs, ops.sigmoid(self._gate_dense(query)))
-        outputs = self._output_dense(outputs)
-        return (outputs, weights) if return_attention_scores else outputs
+        if return_attention_scores or len(query.shape) != 4:  # pieces are of (batch, time, heads, size)
+            return attend(query, key, value, Part())
+        return in_pieces(lambda *of: attend(*of)[0], query, key, value, self.num_heads, 1, use_causal_mask), None
 
     def compute_output_shape(self, query_shape, value_shape, key_shape=None):
+        keys_like_values(self, value_shape, key_shape)
         return (*query_shape[:-1], *(self._output_sizes or (query_shape[-1],)))
 
     @property

@@ -1,7 +1,10 @@
 """What attentions of several heads share: their affine projections, and masks joined to one."""
 
+import functools
+
 from dlcore import ops
 from dlcore.layers.core.einsum_dense import EinsumDense
+from dlcore.ops.attention import causal_mask, window_mask
 
 
 def projection(layer, name, equation, output_shape, bias_axes, input_shape, activation=None):
@@ -20,8 +23,8 @@ def projection(layer, name, equation, output_shape, bias_axes, input_shape, acti
         dtype=layer.dtype_policy,
         **options,
     )
-    with dense._scope():
-        dense.build(input_shape)
+    dense.supports_masking = True  # the attention passes on the masks itself
+    dense.build(input_shape)
     return dense
 
 
@@ -43,8 +46,22 @@ def combine_masks(query_mask, value_mask, key_mask, attention_mask):
         masks.append(ops.expand_dims(ops.cast(query_mask, "bool"), -1))
     if attention_mask is not None:
         masks.append(ops.cast(attention_mask, "bool"))
-    mask = None
-    for other in masks:
-        if other is not None:
-            mask = other if mask is None else ops.logical_and(mask, other)
-    return mask
+    return functools.reduce(both, masks, None)
+
+
+def both(mask, other):
+    """Where two masks allow attention; None allows all."""
+    return mask if other is None else other if mask is None else ops.logical_and(mask, other)
+
+
+def split_by_places(layer, base, mask, query, key, use_causal_mask):
+    """The mask for the layer's `_compute_attention`, and what it is told of masks that follow from the places.
+
+    A method of a subclass, which need not know these arguments, gets a mask that has them in it.
+    """
+    if type(layer)._compute_attention is base._compute_attention:
+        return mask, {"use_causal_mask": use_causal_mask, "sliding_window": layer.sliding_window}
+    first = (slice(0, 1), slice(None), *[0] * (len(query.shape) - 2))
+    pairs = ops.expand_dims(query[first], -1) * ops.expand_dims(key[first], -2)
+    mask = both(mask, causal_mask(pairs)) if use_causal_mask else mask
+    return both(mask, None if layer.sliding_window is None else window_mask(pairs, layer.sliding_window)), {}

@@ -63,7 +63,6 @@ class EinsumDense(LowRankAdapter, QuantizedWeight, Layer):
         self.bias_axes = bias_axes
         self.take_lora(lora_rank, lora_alpha)
         self.take_quantization_config(quantization_config)
-        self.supports_masking = True
         set_weight_options(
             self,
             kernel_initializer=kernel_initializer,
