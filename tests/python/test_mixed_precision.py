@@ -232,3 +232,16 @@ def test_attention_and_embedding():
     data = RNG.integers(0, 10, (256, 6))
     history = model.fit(data, (data == 3).sum(axis=1), epochs=15, verbose=0).history["loss"]
     assert history[-1] < 0.4 * history[0] and {v.dtype for v in model.weights} == {"float32"}
+
+
+def test_integers_that_half_precision_does_not_have():
+    layer = layers.Embedding(3000, 1, dtype="mixed_bfloat16", weights=(np.arange(3000.0) % 256)[:, None])
+    y = layer(np.array([2049.0], "float32"))
+    assert y.dtype == "bfloat16" and float(y[0, 0]) == 1
+
+
+@pytest.mark.parametrize("make", [layers.LayerNormalization, lambda **k: layers.GroupNormalization(2, **k)])
+def test_normalization_of_more_than_half_precision_has(make):
+    y = make(dtype="mixed_float16")(np.array([[7e4, 9e4, 7e4, 9e4]], "float32"))
+    assert y.dtype == "float16"
+    np.testing.assert_allclose(y.numpy(), [[-1, 1, -1, 1]], atol=1e-3)

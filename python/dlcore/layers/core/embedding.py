@@ -68,7 +68,10 @@ class Embedding(LowRankAdapter, QuantizedWeight, Layer):
         self.supports_masking = mask_zero
         if weights is not None and not isinstance(weights, (list, tuple)) and not hasattr(weights, "shape"):
             raise ValueError(f"Embedding: weights must be an array of the embeddings. Got weights={weights!r}.")
+        self.autocast = False  # half precision does not have all integers
         self._initial_weights = weights
+        if weights is not None:
+            self.build()
 
     quantized_weight = adapted_weight = "embeddings"
     quantization_modes = ("int8", "int4")
@@ -89,10 +92,12 @@ class Embedding(LowRankAdapter, QuantizedWeight, Layer):
     def call(self, inputs):
         indices = as_indices(inputs)
         if self.lora_enabled:  # the sum for the rows that occur
-            return ops.add(ops.take(self._frozen_weight(), indices, axis=0), self.adapter_product(indices))
-        if self.quantization_mode is None:
-            return rows_of(self.embeddings, indices)
-        return self._form.weight(rows=indices)
+            rows = ops.add(ops.take(self._frozen_weight(), indices, axis=0), self.adapter_product(indices))
+        elif self.quantization_mode is None:
+            rows = rows_of(self.embeddings, indices)
+        else:
+            rows = self._form.weight(rows=indices)
+        return ops.cast(rows, self.compute_dtype)
 
     def compute_mask(self, inputs, mask=None):
         return ops.not_equal(inputs, 0) if self.mask_zero else None

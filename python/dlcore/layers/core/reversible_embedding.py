@@ -82,9 +82,8 @@ class ReversibleEmbedding(Embedding):
 
     def _logits(self, inputs, kernel):
         kernel = ops.transpose(kernel) if self.tie_weights else kernel
-        if self.reverse_dtype is not None:
-            inputs, kernel = ops.cast(inputs, self.reverse_dtype), ops.cast(kernel, self.reverse_dtype)
-        return ops.matmul(inputs, kernel)
+        dtype = self.reverse_dtype or self.compute_dtype
+        return ops.matmul(ops.cast(inputs, dtype), ops.cast(kernel, dtype))
 
     def compute_mask(self, inputs, mask=None):
         # The call attaches the mask: only there it is known which way the layer runs.

@@ -1,6 +1,6 @@
 import math
 
-from dlcore import ops
+from dlcore import backend, ops
 from dlcore.backend.arguments import axis_of, int_from, number, positive_int
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
@@ -69,6 +69,7 @@ class GroupNormalization(Layer):
             gamma_constraint=gamma_constraint,
         )
         self.supports_masking = True
+        self.autocast = False  # half precision would overflow before the moments are taken
 
     def build(self, input_shape):
         channels = input_shape[axis_of(self, self.axis, input_shape)]
@@ -86,8 +87,7 @@ class GroupNormalization(Layer):
     def call(self, inputs):
         x = ops.moveaxis(inputs, self.axis, -1)
         shape = x.shape
-        # Half precision would overflow in the squares.
-        x = ops.cast(x, "float32") if x.dtype in ("float16", "bfloat16") else x
+        x = ops.cast(x, backend.result_type(x.dtype, "float32"))
         grouped = ops.reshape(x, [*shape[:-1], self.groups, shape[-1] // self.groups])
         axes = [*range(1, x.ndim - 1), x.ndim]
         mean, variance = ops.moments(grouped, axes=axes, keepdims=True)
@@ -96,7 +96,7 @@ class GroupNormalization(Layer):
             x = x * ops.cast(self.gamma, x.dtype)
         if self.beta is not None:
             x = x + ops.cast(self.beta, x.dtype)
-        return ops.cast(ops.moveaxis(x, -1, self.axis), inputs.dtype)
+        return ops.cast(ops.moveaxis(x, -1, self.axis), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         return input_shape

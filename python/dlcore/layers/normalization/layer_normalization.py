@@ -3,6 +3,7 @@ from dlcore.backend.arguments import number
 from dlcore.layers.layer import Layer
 from dlcore.layers.normalization.shared import add_gamma_and_beta, feature_axes
 from dlcore.layers.weight_options import set_weight_options, weight_options_config
+from dlcore.utils.tracebacks import warn
 
 
 class LayerNormalization(Layer):
@@ -35,15 +36,15 @@ class LayerNormalization(Layer):
         gamma_constraint=None,
         **kwargs,
     ):
-        if kwargs.pop("rms_scaling", False):
-            raise ValueError("LayerNormalization: rms_scaling=True is not supported. Compose it of ops in a Layer.")
+        rms_scaling = kwargs.pop("rms_scaling", False)
+        if rms_scaling:
+            warn("LayerNormalization: rms_scaling=True is kept for older programs. Use RMSNormalization instead.")
         super().__init__(**kwargs)
-        if not isinstance(axis, (int, list, tuple)):
-            raise TypeError(f"LayerNormalization: axis must be an int or a list of ints. Got axis={axis!r}.")
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
         self.epsilon = float(number("LayerNormalization", "epsilon", epsilon))
-        self.center = center
-        self.scale = scale
+        self.rms_scaling = rms_scaling
+        self.center = center and not rms_scaling
+        self.scale = scale or rms_scaling
         set_weight_options(
             self,
             beta_initializer=beta_initializer,
@@ -54,6 +55,7 @@ class LayerNormalization(Layer):
             gamma_constraint=gamma_constraint,
         )
         self.supports_masking = True
+        self.autocast = False  # half precision would overflow before the moments are taken
 
     def build(self, input_shape):
         self.axis = feature_axes(self, input_shape)
@@ -62,8 +64,8 @@ class LayerNormalization(Layer):
 
     def call(self, inputs):
         axis = self.axis[0] if len(self.axis) == 1 else self.axis
-        outputs = ops.layer_normalization(inputs, self.gamma, self.beta, axis=axis, epsilon=self.epsilon)
-        return ops.cast(outputs, inputs.dtype)
+        outputs = ops.layer_normalization(inputs, self.gamma, self.beta, axis, self.epsilon, self.rms_scaling)
+        return ops.cast(outputs, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -75,5 +77,6 @@ class LayerNormalization(Layer):
             "epsilon": self.epsilon,
             "center": self.center,
             "scale": self.scale,
+            "rms_scaling": self.rms_scaling,
             **weight_options_config(self),
         }

@@ -23,8 +23,6 @@ class RMSNormalization(Layer):
 
     def __init__(self, axis=-1, epsilon=1e-6, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(axis, (int, list, tuple)):
-            raise TypeError(f"RMSNormalization: axis must be an int or a list of ints. Got axis={axis!r}.")
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
         self.epsilon = number("RMSNormalization", "epsilon", epsilon)
         self.supports_masking = True

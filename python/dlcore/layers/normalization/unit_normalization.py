@@ -16,10 +16,10 @@ class UnitNormalization(Layer):
     array([[0.5, 0.5, 0.5, 0.5]], dtype=float32)
     """
 
+    _has_no_weights = True
+
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(axis, (int, list, tuple)):
-            raise TypeError(f"UnitNormalization: axis must be an int or a list of ints. Got axis={axis!r}.")
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
         self.supports_masking = True
 
