@@ -119,7 +119,7 @@ def test_weights_held_and_assigned_while_predicting():
 
     def predict():
         while not done.is_set():
-            y = model.predict(x, verbose=0)
+            y = model.predict(x, batch_size=64, verbose=0)
             assert y[0, 0] / 1024 in (0, 1, 2) and np.all(y == y[0, 0])
 
     def assign():
