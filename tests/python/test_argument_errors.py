@@ -81,7 +81,7 @@ def test_arguments_of_another_kind(cls, name, wrong):
         (lambda: layers.MelSpectrogram(window="x"), "MelSpectrogram: unknown window 'x'. Known names: "),
         (lambda: layers.Rescaling("x"), "Rescaling: scale must be a number or a list of numbers. Got scale='x'."),
         (lambda: layers.Resizing(2, 2, "linear"), "Resizing: unknown interpolation: 'linear'. "),
-        (lambda: layers.Dropout(0.5, ["x"]), "Dropout: noise_shape must hold ints, or None for any size. Got"),
+        (lambda: layers.Dropout(0.5, ["x"]), "Dropout: noise_shape must hold ints >= 1, or None for any size. Got"),
         (lambda: keras.InputSpec(shape=("x",)), "InputSpec: shape must hold ints, or None for any size. Got"),
         (lambda: keras.InputSpec(ndim="two"), "InputSpec: ndim must be an int. Got ndim='two'."),
         (lambda: keras.metrics.Precision(class_id="x"), "Precision: class_id must be an int. Got class_id='x'."),

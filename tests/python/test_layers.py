@@ -245,6 +245,40 @@ def test_embedding():
     assert model.output_shape == (None, 1) and model.layers[2].kernel.shape == (28, 1)
 
 
+def test_embeddings_given_are_there_at_once():
+    values = np.arange(6.0).reshape(3, 2)
+    for weights in (values, [values]):
+        np.testing.assert_array_equal(layers.Embedding(3, 2, weights=weights).embeddings.numpy(), values)
+
+
+def test_the_source_of_a_model_may_be_given():
+    x = keras.KerasTensor((None, 3))
+    assert layers.Input(tensor=x) is x
+    model = keras.Model(x, layers.ReLU()(x))
+    assert model(-np.ones((2, 3))).numpy().max() == 0
+    y = layers.ReLU()(x)
+    assert layers.Input(tensor=y) is not y and keras.Model(x, y).count_params() == 0
+
+
+@pytest.mark.parametrize("shape, target, result", [((None, 4), (-1, 2), (6, 2)), ((None, None), (3, 4), (3, 4))])
+def test_reshape_of_unknown_sizes(shape, target, result):
+    x = layers.Input(shape)
+    model = keras.Model(x, layers.Reshape(target)(x))
+    assert model.output_shape == (None, *(None if size == -1 else size for size in target))
+    assert model.predict(np.ones((2, 3, 4)), verbose=0).shape == (2, *result)
+    assert layers.Reshape(target)(layers.Input(batch_shape=(2, *shape))).shape[0] == 2
+
+
+def test_layer_normalization_without_mean():
+    x = np.array([[1.0, 3.0], [2.0, 8.0]], "float32")
+    with pytest.warns(UserWarning, match="Use RMSNormalization instead"):
+        layer = layers.LayerNormalization(rms_scaling=True)
+        copy = layers.LayerNormalization.from_config(layer.get_config())
+    np.testing.assert_allclose(layer(x), x / np.sqrt(x.var(1, keepdims=True) + 1e-3), rtol=1e-6)
+    copy.build((2, 2))
+    assert [v.name for v in copy.weights] == ["gamma"]
+
+
 def test_masks_travel():
     """The last output of an LSTM is that of the last step that counts."""
     tokens = np.array([[3, 1, 2, 0, 0], [1, 2, 3, 4, 1]])
@@ -438,6 +472,12 @@ def test_merging_functions_and_masks():
         (lambda: layers.MultiHeadAttention(0, 4), "num_heads must be an int > 0"),
         (lambda: layers.Normalization(mean=1.0), "give both mean and variance"),
         (lambda: layers.EinsumDense("ab-bc", 3), "expected an equation such as"),
+        (lambda: layers.Dropout(0.5, (None, 0)), "noise_shape must hold ints >= 1, or None for any size"),
+        (lambda: layers.Wrapper("lstm"), "must be a Layer instance. Got 'lstm'"),
+        (lambda: layers.InputLayer((2,), batch_shape=(4, 2)), r"Got batch_shape=\(4, 2\) with shape=\(2,\)"),
+        (lambda: layers.InputLayer(input_tensor=np.ones((4, 2))), "input_tensor must be a KerasTensor"),
+        (lambda: layers.InputLayer((3,), input_tensor=layers.Input((2,))), r"shape=\(3,\) differs from .*\(2,\)"),
+        (lambda: layers.InputLayer(dtype="int32", input_tensor=layers.Input((2,))), "dtype=int32 differs from"),
     ],
 )
 def test_argument_errors(make, message):
@@ -474,6 +514,25 @@ def test_shape_errors_of_merging():
         layers.Subtract()([ops.ones((2, 3))] * 3)
     with pytest.raises(ValueError, match="takes a list .query, value."):
         layers.Attention()([ops.ones((2, 3, 4))])
+    with pytest.raises(ValueError, match="takes a list .query, value."):
+        layers.AdditiveAttention()(ops.ones((2, 3, 4)))
+
+
+@pytest.mark.parametrize("mask", [np.ones((2, 3)), np.ones((1, 1, 3))])
+def test_a_mask_of_a_softmax_must_fit(mask):
+    with pytest.raises(ValueError, match="mask must have the shape of the inputs, or one that is broadcast to it"):
+        layers.Softmax()(ops.ones((1, 3)), mask=mask)
+
+
+def test_masks_of_several_inputs_are_lists():
+    x = ops.ones((2, 3, 4))
+    for layer in (layers.Add(), layers.Concatenate()):
+        for inputs, mask in (([x, x], x[..., 0]), (x, [None, None]), ([x, x], [None])):
+            with pytest.raises(ValueError, match="takes a list of inputs and a list with a mask for each"):
+                layer.compute_mask(inputs, mask)
+    for mask in (x[..., 0], [x[..., 0]]):
+        with pytest.raises(ValueError, match="takes its mask as a list .query_mask, value_mask."):
+            layers.Attention()([x, x], mask=mask)
 
 
 def test_the_kernel_was_built_for_other_channels():

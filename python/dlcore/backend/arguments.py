@@ -169,11 +169,12 @@ def sequence(kind, name, value, of):
     return list(value)
 
 
-def sizes(kind, name, value):
-    """The value as a tuple if it is a sequence of ints and Nones, else a ValueError."""
+def sizes(kind, name, value, smallest=-math.inf):
+    """The value as a tuple if it is a sequence of ints >= smallest and Nones, else a ValueError."""
     found = sequence(kind, name, value, "sizes")
-    if not all(size is None or is_int(size) for size in found):
-        raise ValueError(f"{kind}: {name} must hold ints, or None for any size. Got {name}={value!r}.")
+    if not all(size is None or (is_int(size) and size >= smallest) for size in found):
+        bound = "" if smallest == -math.inf else f" >= {smallest}"
+        raise ValueError(f"{kind}: {name} must hold ints{bound}, or None for any size. Got {name}={value!r}.")
     return tuple(found)
 
 

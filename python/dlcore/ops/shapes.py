@@ -25,7 +25,10 @@ def reshape(x, newshape):
     """
     x, sizes, keep = tensor(x), sizes_of(newshape), 0
     if sizes.count(-1) > 1:
-        while keep < x.ndim and keep < len(sizes) and sizes[keep] == (-1 if x.shape[keep] is None else x.shape[keep]):
+        own = sizes_of(x.shape)
+        while own[keep : keep + 1] == sizes[keep : keep + 1] and (
+            None in newshape[keep:] or sizes[keep:].count(-1) > 1
+        ):
             keep += 1
         if None in newshape[keep:]:
             raise UnknownSizeError(

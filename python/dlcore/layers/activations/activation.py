@@ -10,6 +10,8 @@ from dlcore.ops.attention import masked_scores
 class _Elementwise(Layer):
     """Base: the output has the input's shape, and masks pass through."""
 
+    _has_no_weights = True
+
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
@@ -183,6 +185,12 @@ class Softmax(_Elementwise):
     def call(self, inputs, mask=None):
         if mask is None:
             return self._softmax(inputs)
+        sizes = list(zip(reversed(mask.shape), reversed(inputs.shape)))
+        if len(mask.shape) > len(inputs.shape) or any(m not in (1, None) and n not in (m, None) for m, n in sizes):
+            raise ValueError(
+                f'Softmax "{self.name}": the mask must have the shape of the inputs, or one that is broadcast to it. '
+                f"Got mask of shape {tuple(mask.shape)} for inputs of shape {tuple(inputs.shape)}."
+            )
         mask = ops.greater(mask, 0.5) if backend.is_float_dtype(mask.dtype) else ops.cast(mask, "bool")
         return ops.where(mask, self._softmax(masked_scores(inputs, mask)), 0.0)
 

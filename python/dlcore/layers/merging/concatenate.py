@@ -1,6 +1,6 @@
 from dlcore import ops
 from dlcore.layers.layer import Layer
-from dlcore.layers.merging.merge import check_shapes
+from dlcore.layers.merging.merge import check_masks, check_shapes
 
 
 class Concatenate(Layer):
@@ -48,6 +48,7 @@ class Concatenate(Layer):
 
     def compute_mask(self, inputs, mask=None):
         """A position counts when any feature joined there does."""
+        check_masks(self, inputs, mask)
         if mask is None or all(m is None for m in mask):
             return None
         masks = []

@@ -51,6 +51,7 @@ class Merge(Layer):
 
     def compute_mask(self, inputs, mask=None):
         """Where all inputs carry masks: the positions that count in any of them."""
+        check_masks(self, inputs, mask)
         if mask is None or any(m is None for m in mask):
             return None
         return functools.reduce(ops.logical_or, mask)
@@ -137,6 +138,16 @@ def check_shapes(layer, input_shape, count=None):
         raise ValueError(
             f'{type(layer).__name__} "{layer.name}" takes a list of {count or "one or more"} inputs. Got the input '
             f"shape(s) {input_shape}."
+        )
+
+
+def check_masks(layer, inputs, mask):
+    """A ValueError unless there is no mask, or a list of one for each of a list of inputs."""
+    are_lists = isinstance(inputs, (list, tuple)) and isinstance(mask, (list, tuple))
+    if mask is not None and not (are_lists and len(inputs) == len(mask)):
+        raise ValueError(
+            f'{type(layer).__name__} "{layer.name}": compute_mask() takes a list of inputs and a list with a mask for '
+            f"each, which may be None. Got inputs={inputs}, mask={mask}."
         )
 
 

@@ -20,12 +20,14 @@ class Dropout(Layer):
     Reference: Srivastava et al. 2014.
     """
 
+    _has_no_weights = True
+
     def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
         super().__init__(**kwargs)
         kind = type(self).__name__
         self.rate = fraction(kind, "rate", rate)
         self.seed = seed
-        self.noise_shape = None if noise_shape is None else sizes(kind, "noise_shape", noise_shape)
+        self.noise_shape = None if noise_shape is None else sizes(kind, "noise_shape", noise_shape, smallest=1)
         self.supports_masking = True
         if rate > 0:
             self.seed_generator = random.SeedGenerator(seed)

@@ -74,12 +74,7 @@ class Reshape(Layer):
 
     def call(self, inputs):
         sizes = self._sizes(inputs.shape)
-        if None in sizes:
-            batch = inputs.shape[0]
-            if batch is None:
-                raise ValueError(f'Reshape "{self.name}": two sizes of {self.target_shape} are unknown, the batch too.')
-            return ops.reshape(inputs, (batch, *self.target_shape))
-        return ops.reshape(inputs, (-1, *sizes))
+        return ops.reshape(inputs, (inputs.shape[0], *[-1 if size is None else size for size in sizes]))
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], *self._sizes(input_shape))
