@@ -263,6 +263,39 @@ def test_batch_callbacks_see_every_batch():
     assert seen == [(i, {"loss", "accuracy"}) for i in range(4)]
 
 
+@pytest.mark.parametrize("from_arrays", [True, False])
+def test_callbacks_stop_evaluate_and_predict(from_arrays):
+    x, y = blobs(50)
+    called = []
+
+    class Stop(keras.callbacks.Callback):
+        def on_test_batch_end(self, batch, logs=None):
+            called.append("test")
+            self.model.stop_evaluating = True
+
+        def on_predict_batch_end(self, batch, logs=None):
+            called.append("predict")
+            self.model.stop_predicting = True
+
+    model = classifier()
+    data = (x, y) if from_arrays else ([(x[i : i + 10], y[i : i + 10]) for i in range(0, 50, 10)].__iter__(),)
+    model.evaluate(*data, batch_size=10, callbacks=[Stop()], verbose=0)
+    assert called == ["test"]
+    assert model.predict(x, batch_size=10, callbacks=[Stop()]).shape[0] == 10
+    assert called == ["test", "predict"]
+
+
+def test_validation_can_stop_training():
+    x, y = blobs(50)
+
+    class Stop(keras.callbacks.Callback):
+        def on_test_end(self, logs=None):
+            self.model.stop_training = True
+
+    history = classifier().fit(x, y, epochs=3, validation_data=(x, y), callbacks=[Stop()], verbose=0)
+    assert history.epoch == [0]
+
+
 def test_custom_train_step():
     class Custom(keras.Model):
         def __init__(self):
@@ -723,5 +756,9 @@ def test_steps_per_execution(from_arrays):
         model.fit(**data, verbose=0, callbacks=[Noting()])
     assert called == [("begin", 0), ("end", 2), ("begin", 3), ("end", 4)]
     np.testing.assert_array_equal(plain.get_weights()[0], in_threes.get_weights()[0])
+    if from_arrays:  # the last batch is smaller
+        called.clear()
+        in_threes.fit(x, y, batch_size=2, verbose=0, callbacks=[Noting()])
+        assert called == [("begin", 0), ("end", 2)]
     with pytest.raises(ValueError, match="compile: steps_per_execution must be an int >= 1. Got steps_per_execution=0"):
         line(steps_per_execution=0)

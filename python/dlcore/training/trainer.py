@@ -63,7 +63,7 @@ class Trainer(StateAsValues):
         self.run_eagerly = False
         self.steps_per_execution = 1
         self.jit_compile = False
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.history = None
         self._results_program = None
         # Looked up once: when a step is traced, all metrics are made.
@@ -128,7 +128,7 @@ class Trainer(StateAsValues):
         }
         self._programs = {}
         self._metrics_of_steps = None
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.compiled = True
 
     def _uses_default_loss(self):
@@ -572,26 +572,35 @@ class Trainer(StateAsValues):
     def _run_arrays(self, kind, source, callbacks, steps=None):
         """An epoch over rows of arrays: many batches in one call."""
         every_batch = needs_every_batch(callbacks, kind)
+        span = self.steps_per_execution if every_batch else 1
         order, first, total = source.take(steps)
         _warn_if_short(total - first, steps)
         done, whole = first, min(source.rows // source.batch_size, total)
         begin, end = getattr(callbacks, f"on_{kind}_batch_begin"), getattr(callbacks, f"on_{kind}_batch_end")
         logs = {}
-        while done < total and not self.stop_training:
+        while done < total and not self._is_stopped(kind):
             rows = source.batch_size if done < whole else source.rows - whole * source.batch_size
             step = self._step_programs(kind).get(source.structure, rows)
             count = 1 if done >= whole else whole - done
-            count = min(count, self.steps_per_execution) if every_batch else count
-            begin(done - first)
+            behind = (done - first) % span  # batches since callbacks were called: the last one may be smaller
+            count = min(count, span - behind) if every_batch else count
+            if not behind:
+                begin(done - first)
             row = done * source.batch_size
             if order is None and done >= whole:
                 arrays, row = [a[row:] for a in source.arrays], 0
             else:
                 arrays = source.kept_arrays
             done += step.program.run_batches(arrays, order, row, count, _ENDLESS if every_batch else _STRETCH)
+            if done < total and (done - first) % span:
+                continue
             logs = self._results(step)
             end(done - first - 1, logs)
         return self._over_processes(logs, step) if logs else logs
+
+    def _is_stopped(self, kind):
+        """Whether a callback asked to stop."""
+        return self.stop_training if kind == "train" else self.stop_evaluating
 
     def _run_stream(self, kind, source, callbacks, steps=None):
         """An epoch over batches that come one by one."""
@@ -612,7 +621,7 @@ class Trainer(StateAsValues):
                 continue
             logs = self._results(step) if step is not None else logs
             end(count - 1, logs)
-            if self.stop_training:
+            if self._is_stopped(kind):
                 break
         if is_running:
             logs = self._results(step) if step is not None else logs
@@ -624,7 +633,7 @@ class Trainer(StateAsValues):
                 f"The data {'to train on' if kind == 'train' else 'to evaluate on'} yielded no batch: the generator is "
                 "used up, or the data set is empty. A PyDataset or a list of batches begins again each time."
             )
-        if not self.stop_training:
+        if not self._is_stopped(kind):
             _warn_if_short(count, source.num_batches if steps is None else steps)
         return self._over_processes(logs, step)
 
@@ -669,7 +678,7 @@ class Trainer(StateAsValues):
         return dict(sorted(logs.items())) if return_dict else self._listed(logs)
 
     def _evaluate(self, source, callbacks, steps=None):
-        was_stopped, self.stop_training = self.stop_training, False
+        self.stop_evaluating = False
         source.rewind()
         self.reset_metrics()
         callbacks.on_test_begin()
@@ -678,7 +687,6 @@ class Trainer(StateAsValues):
         else:
             logs = self._run_stream("test", source, callbacks, steps)
         callbacks.on_test_end(logs)
-        self.stop_training = was_stopped
         return logs
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
@@ -742,13 +750,15 @@ class Trainer(StateAsValues):
         return _pack(step, results)
 
     def _predict_stream(self, source, callbacks, steps=None):
-        parts = []
+        self.stop_predicting, parts = False, []
         for count, batch in enumerate(source.batches(steps)):
             if callbacks:
                 callbacks.on_predict_batch_begin(count)
             parts.append(self._predict_batch(batch))
             if callbacks:
                 callbacks.on_predict_batch_end(count, {"outputs": parts[-1]})
+                if self.stop_predicting:
+                    break
         if not parts:
             raise ValueError("Received empty data: there is not a single batch to predict.")
         return tree.map_structure(lambda *arrays: np.concatenate([np.atleast_1d(a) for a in arrays]), *parts)
