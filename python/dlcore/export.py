@@ -82,6 +82,9 @@ def add_function(native, name, fn, signature, output_names=(), dtype="float32"):
         dtype: of inputs whose spec does not say.
     """
     specs = tree.flatten(signature)
+    for spec in specs:
+        if not hasattr(spec, "shape"):
+            raise ValueError(f"A signature is specs such as Input((3,)) or InputSpec(shape=(None, 3)). Got {spec!r}.")
     graph = _core.Graph()
     with graph:
         inputs = [

@@ -95,6 +95,10 @@ def test_training_goes_on_natively(tmp_path):
 def test_only_a_compiled_model_exports_its_training(tmp_path):
     with pytest.raises(ValueError, match="compile"):
         cnn().export(tmp_path / "model.dlcore", target_signature=keras.Input((), dtype="int64"))
+    model = cnn()
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(ValueError, match=r"is specs such as Input.*Got 3"):
+        model.export(tmp_path / "model.dlcore", target_signature=(3,))
     assert not os.listdir(tmp_path)
 
 
