@@ -31,7 +31,8 @@ def _collect(structure, leaves):
         leaves.append(structure)
 
 
-def _rebuild(sequence, items):
+def rebuilt(sequence, items):
+    """A list, tuple or named tuple of other items, as the sequence is one."""
     if hasattr(sequence, "_fields"):  # a named tuple
         return type(sequence)(*items)
     return list(items) if isinstance(sequence, list) else tuple(items)
@@ -56,7 +57,7 @@ def map_structure(func, *structures, none_is_leaf=True):
         parts = {key: [s[key] for s in structures] for key in _keys(first)}
         made = {key: map_structure(func, *part, none_is_leaf=none_is_leaf) for key, part in parts.items()}
         return {key: made[key] for key in first}
-    return _rebuild(first, [map_structure(func, *part, none_is_leaf=none_is_leaf) for part in zip(*structures)])
+    return rebuilt(first, [map_structure(func, *part, none_is_leaf=none_is_leaf) for part in zip(*structures)])
 
 
 def map_shape_structure(func, structure):
@@ -71,7 +72,7 @@ def map_shape_structure(func, structure):
     if isinstance(structure, dict):
         return {key: map_shape_structure(func, value) for key, value in structure.items()}
     if isinstance(structure, (list, tuple)):
-        return _rebuild(structure, [map_shape_structure(func, item) for item in structure])
+        return rebuilt(structure, [map_shape_structure(func, item) for item in structure])
     raise ValueError(f"map_shape_structure: expected shapes. Got {structure!r}.")
 
 
@@ -93,16 +94,16 @@ def traverse(func, structure, top_down=True):
             return None if found is MAP_TO_NONE else found
     if isinstance(structure, dict):
         made = {key: traverse(func, structure[key], top_down) for key in _keys(structure)}
-        rebuilt = {key: made[key] for key in structure}
+        copy = {key: made[key] for key in structure}
     elif isinstance(structure, (list, tuple)):
-        rebuilt = _rebuild(structure, [traverse(func, item, top_down) for item in structure])
+        copy = rebuilt(structure, [traverse(func, item, top_down) for item in structure])
     else:
-        rebuilt = structure
+        copy = structure
     if top_down:
-        return rebuilt
-    found = func(rebuilt)
+        return copy
+    found = func(copy)
     if found is None:
-        return rebuilt
+        return copy
     return None if found is MAP_TO_NONE else found
 
 
@@ -137,7 +138,7 @@ def lists_to_tuples(structure):
         return {key: lists_to_tuples(value) for key, value in structure.items()}
     if isinstance(structure, (list, tuple)):
         items = [lists_to_tuples(item) for item in structure]
-        return tuple(items) if isinstance(structure, list) else _rebuild(structure, items)
+        return tuple(items) if isinstance(structure, list) else rebuilt(structure, items)
     return structure
 
 
@@ -155,7 +156,7 @@ def map_structure_up_to(shallow_structure, func, *structures):
             for key in shallow_structure
         }
     if isinstance(shallow_structure, (list, tuple)):
-        return _rebuild(
+        return rebuilt(
             shallow_structure,
             [map_structure_up_to(items[0], func, *items[1:]) for items in zip(shallow_structure, *structures)],
         )
@@ -198,5 +199,5 @@ def _pack(structure, leaves):
         packed = {key: _pack(structure[key], leaves) for key in _keys(structure)}
         return {key: packed[key] for key in structure}
     if isinstance(structure, (list, tuple)):
-        return _rebuild(structure, [_pack(item, leaves) for item in structure])
+        return rebuilt(structure, [_pack(item, leaves) for item in structure])
     return next(leaves)

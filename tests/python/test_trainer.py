@@ -1,5 +1,6 @@
 """compile, fit, evaluate, predict: every kind of data and option, and what bad data gives."""
 
+import collections
 import gc
 import os
 import warnings
@@ -762,3 +763,63 @@ def test_steps_per_execution(from_arrays):
         assert called == [("begin", 0), ("end", 2)]
     with pytest.raises(ValueError, match="compile: steps_per_execution must be an int >= 1. Got steps_per_execution=0"):
         line(steps_per_execution=0)
+
+
+def test_losses_in_structures():
+    x, ones = np.ones((4, 3)), np.ones((4, 1))
+    inputs = keras.Input((3,))
+    a, b = (
+        layers.Dense(1, kernel_initializer=start, name=name)(inputs) for start, name in (("zeros", "a"), ("ones", "b"))
+    )
+
+    def first_is_far(y_true, y_pred):
+        return keras.losses.mean_absolute_error(y_true[0], y_pred[0] + 10.0)
+
+    def losses_of(outputs, y, loss, weights=None):
+        model = keras.Model(inputs, outputs)
+        model.compile("sgd", loss, loss_weights=weights)
+        return model.evaluate(x, y, verbose=0, return_dict=True)
+
+    several = losses_of([a, b], [ones, ones], ["mae", ["mae", "mse"]], weights=[2.0, 0.5])
+    assert several == {"loss": 2.0 * 1 + 0.5 * (2 + 4), "a_loss": 1.0, "b_loss": 4.0}
+    nested = losses_of({"p": (a, b), "q": a}, {"p": (ones, ones), "q": ones}, {"p": (None, "mse"), "q": "mae"})
+    assert nested == {"loss": 5.0, "p/b_loss": 4.0, "q_loss": 1.0}
+    together = losses_of((a, b), (ones, ones), [first_is_far, ("mae", "mae")], weights=[0.1, (1, 3)])
+    assert together == pytest.approx({"loss": 0.9 + 1 + 6, "a_b_loss": 9.0, "a_loss": 1.0, "b_loss": 2.0})
+    assert losses_of(b, ones, ["mae", "mse"])["loss"] == 6.0
+    with pytest.raises(ValueError, match="has an entry at .'z',., but the outputs and `y` have none"):
+        losses_of({"p": {"a": a, "b": b}, "q": a}, {"p": {"a": ones, "b": ones}, "q": ones}, {"p": {"z": "mse"}})
+
+
+def test_named_tuples():
+    pair = collections.namedtuple("pair", ["a", "b"])
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, pair(layers.Dense(1, name="a")(inputs), layers.Dense(1, name="b")(inputs)))
+
+    def sizes_of_both(y_true, y_pred):
+        assert isinstance(y_true, pair) and isinstance(y_pred, pair)
+        return keras.ops.sum(y_true.a + y_true.b)
+
+    model.compile("sgd", ["mse", "mae"])
+    x, y = np.ones((4, 3)), pair(np.ones((4, 1)), np.ones((4, 1)))
+    assert set(model.evaluate(x, y, verbose=0, return_dict=True)) == {"loss", "a_loss", "b_loss"}
+    assert isinstance(model.predict(x, verbose=0), pair)
+    model.compile("sgd", [sizes_of_both, pair("mse", None)])
+    assert "a_b_loss" in model.evaluate(x, y, verbose=0, return_dict=True)
+
+
+def test_optional_inputs_may_be_none():
+    class Sum(layers.Layer):
+        def call(self, x, y=None):
+            return x if y is None else x + y
+
+        def compute_output_shape(self, x_shape, y_shape=None):
+            return x_shape
+
+    x, y = keras.Input((2,), name="x"), keras.Input((2,), name="y", optional=True)
+    model = keras.Model({"x": x, "y": y}, Sum()(x, y))
+    model.compile("sgd", "mse")
+    for other, expected in ((None, 1.0), (np.ones((3, 2)), 2.0)):
+        data = {"x": np.ones((3, 2)), "y": other}
+        assert model.evaluate(data, np.zeros((3, 2)), verbose=0) == expected**2
+        np.testing.assert_array_equal(model.predict(data, verbose=0), expected)

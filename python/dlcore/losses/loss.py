@@ -2,7 +2,7 @@
 
 import math
 
-from dlcore import backend, ops
+from dlcore import backend, ops, tree
 from dlcore.backend.arguments import ChecksArguments
 from dlcore.utils.tracebacks import calling
 
@@ -180,7 +180,7 @@ def _convert(x, dtype):
     if isinstance(x, dict):
         return {key: _convert(value, dtype) for key, value in x.items()}
     if isinstance(x, (list, tuple)) and any(ops.is_tensor(item) for item in x):
-        return type(x)(_convert(item, dtype) for item in x)
+        return tree.rebuilt(x, [_convert(item, dtype) for item in x])
     return ops.convert_to_tensor(x, dtype=dtype)
 
 

@@ -232,10 +232,6 @@ class Functional(DirectCall, Model):
             return Layer.get_config(self)
         return functional_config.get_config(self)
 
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return functional_config.from_config(cls, config, custom_objects)
-
     def get_build_config(self):
         return None
 

@@ -171,27 +171,27 @@ def _unique_name(name, output, weighted, taken):
     return found
 
 
-def _per_output(y, names, losses=None):
-    """An entry of y for each output. With losses, the targets of outputs without one may be left out of y."""
+def _per_output(y, names, has_target=None):
+    """An entry of y for each output. The targets of outputs that have none may be left out of y."""
     if names is None:
         if isinstance(y, (list, tuple)) and len(y) > 1:
             _mismatch(y, ["output"], "y")
         return [tree.flatten(y)[0] if isinstance(y, (list, tuple, dict)) else y]
     if isinstance(y, dict):
-        if losses is not None:
-            _expect_targets(y, names, losses)
+        if has_target is not None:
+            _expect_targets(y, names, has_target)
         return [y.get(name) for name in names]
     flat = list(y) if isinstance(y, (list, tuple)) else [y]
     if len(flat) == len(names):
         return flat
-    if losses is None or len(flat) != sum(loss is not None for loss in losses):
+    if has_target is None or len(flat) != sum(has_target):
         _mismatch(flat, names, "y")
     targets = iter(flat)
-    return [None if loss is None else next(targets) for loss in losses]
+    return [next(targets) if has else None for has in has_target]
 
 
-def _expect_targets(y, names, losses):
-    missing = [name for name, loss in zip(names, losses) if loss is not None and name not in y]
+def _expect_targets(y, names, has_target):
+    missing = [name for name, has in zip(names, has_target) if has and name not in y]
     if missing:
         raise ValueError(
             f"`y` lacks the output {missing[0]!r}, which has a loss; received the keys {list(y)}. Pass its targets, or "
@@ -218,59 +218,134 @@ class CompiledLoss:
         for identifier in tree.flatten(loss):
             if isinstance(identifier, str) and identifier.lower() not in ("crossentropy", "ce"):
                 losses.get(identifier)  # unknown names are found now
-        self._losses = None
+        self._entries = None
+        self._has_target = None
         self.metrics = []
 
     def build(self, y_true, y_pred):
-        names = _output_names(self._model, y_pred)
-        if names is None or len(names) == 1:
-            given = tree.flatten(self._loss)
-            if len(given) != 1:
-                _mismatch(given, names or ["output"], "loss")
-            weights = tree.flatten(self._loss_weights)[:1] if self._loss_weights is not None else [None]
-        elif isinstance(self._loss, (list, tuple, dict)):
-            given = _as_list(self._loss, names, "loss")
-            weights = [None] * len(names) if self._loss_weights is None else self._weights(names)
-        else:
-            given = [self._loss] * len(names)
-            weights = [None] * len(names) if self._loss_weights is None else self._weights(names)
-        true, predicted = _per_output(y_true, names, given), _per_output(y_pred, names)
-        self._losses = [_get_loss(loss, t, p) for loss, t, p in zip(given, true, predicted)]
-        self._weights_of_losses, self._names = weights, names
-        if names is not None and sum(loss is not None for loss in self._losses) > 1:
+        self._names = _output_names(self._model, y_pred)
+        self._entries = self._of_outputs(self._loss, self._loss_weights, y_true, y_pred)
+        if len(self._entries) > 1:
             from dlcore.metrics import Mean
 
-            self.metrics = [Mean(name=f"{name}_loss") for name, loss in zip(names, self._losses) if loss is not None]
+            self.metrics = [Mean(name=f"{name}_loss") for _, _, _, name in self._entries]
 
-    def _weights(self, names):
-        weights = _as_list(self._loss_weights, names, "loss_weights")
-        return [None if w is None else float(w) for w in weights]
+    def _of_outputs(self, loss, weights, y_true, y_pred):
+        """(path, loss, weight, name) of every loss. A path leads to an output or a part of one; () is all of them."""
+        names = self._names or ["output"]
+        if len(names) > 1 and self._is_several(loss, y_pred):
+            entries = []
+            for one, weight in zip(loss, _weights_of_parts(weights, loss)):
+                if tree.is_nested(one):
+                    entries += self._of_outputs(one, weight, y_true, y_pred)
+                elif one is not None:
+                    entries.append(((), _get_loss(one, y_true, y_pred), weight, "_".join(names)))
+            return entries
+        if len(names) > 1:
+            given = _as_list(loss, names, "loss") if tree.is_nested(loss) else [loss] * len(names)
+            weights = [None] * len(names) if weights is None else _as_list(weights, names, "loss_weights")
+        else:
+            given = [_as_list(loss, self._names or list(loss)[:1], "loss")[0] if isinstance(loss, dict) else loss]
+            weights = [weights if weights is None or tree.is_nested(given[0]) else tree.flatten(weights)[0]]
+        self._has_target = [one is not None for one in given]
+        parts = zip(given, weights, *self._parts(y_true, y_pred), self._names_of_leaves(y_pred), names)
+        return [
+            ((i, *path), found, weight, "/".join(map(str, (name, *labels))))
+            for i, (one, weight, true, predicted, leaves, name) in enumerate(parts)
+            for path, found, weight, labels in _losses_of(one, weight, true, predicted, leaves)
+        ]
+
+    def _is_several(self, loss, y_pred):
+        """Whether a list of losses for all outputs together, rather than one for each."""
+        if not isinstance(loss, (list, tuple)) or isinstance(y_pred, type(loss)):
+            return False
+        return len(loss) != len(self._names) or any(map(tree.is_nested, loss))
+
+    def _parts(self, y_true, y_pred):
+        return _per_output(y_true, self._names, self._has_target), _per_output(y_pred, self._names)
+
+    def _names_of_leaves(self, y_pred):
+        """The names of the layers that make each output, where the model knows them, in the outputs' structure."""
+        functional = self._model._functional
+        leaves = tree.flatten(y_pred)
+        known = [] if functional is None else functional.output_names
+        packed = tree.pack_sequence_as(y_pred, known if len(known) == len(leaves) else [None] * len(leaves))
+        return _per_output(packed, self._names)
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         if y_pred is None:
             raise ValueError(
                 f"{self._model._label()}: call() returned None. Does it end with `return` and the outputs?"
             )
-        if self._losses is None:
+        if self._entries is None:
             self.build(y_true, y_pred)
-        true, predicted = _per_output(y_true, self._names, self._losses), _per_output(y_pred, self._names)
-        sample_weights = _weights_per_output(sample_weight, self._names)
+        true, predicted = self._parts(y_true, y_pred)
+        weights = _weights_per_output(sample_weight, self._names)
+        several = len(predicted) > 1
         total, trackers = None, iter(self.metrics)
-        names = self._names if self._names is not None and len(self._names) > 1 else [None] * len(self._losses)
-        for name, loss, weight, t, p, w in zip(
-            names, self._losses, self._weights_of_losses, true, predicted, sample_weights
-        ):
-            tracker = None if loss is None else next(trackers, None)
-            if loss is None or t is None:
+        for path, loss, factor, name in self._entries:
+            tracker = next(trackers, None)
+            if path:
+                t, p, w = (_at(parts, path) for parts in (true, predicted, weights))
+            else:
+                t, p, w = y_true, y_pred, sample_weight
+            if t is None:
                 continue
-            with of_output(name):
+            with of_output(name if several else None):
                 value = ops.cast(loss(t, p, w) if w is not None else loss(t, p), "float32")
             if tracker is not None:
                 tracker.update_state(value, sample_weight=_batch_size(p))
-            if weight is not None:
-                value = value * weight
+            if factor is not None:
+                value = value * factor
             total = value if total is None else total + value
         return total
+
+
+def _losses_of(loss, weight, y_true, y_pred, names, path=()):
+    """(path, loss, weight, names of the parts) of the losses of one output, which may be a structure itself."""
+    if loss is None:
+        return []
+    if isinstance(loss, (list, tuple)):
+        if len(loss) == len(tree.flatten(y_pred)) and not any(map(tree.is_nested, loss)):
+            weight = tree.pack_sequence_as(y_pred, weight) if isinstance(weight, (list, tuple)) else weight
+            loss = tree.pack_sequence_as(y_pred, loss)
+        elif not isinstance(y_pred, type(loss)):  # several losses of the same output
+            each = zip(loss, _weights_of_parts(weight, loss))
+            return [found for one, w in each for found in _losses_of(one, w, y_true, y_pred, names, path)]
+    if not tree.is_nested(loss):
+        labels = (*path[:-1], names) if path and isinstance(path[-1], int) and isinstance(names, str) else path
+        return [(path, _get_loss(loss, y_true, y_pred), None if weight is None else float(weight), labels)]
+    found = []
+    for (key, one), w in zip(_items(loss), _weights_of_parts(weight, loss)):
+        try:
+            parts = [structure[key] for structure in (y_true, y_pred, names)]
+        except (KeyError, IndexError, TypeError):
+            raise ValueError(
+                f"`loss` has an entry at {(*path, key)}, but the outputs and `y` have none. The outputs are "
+                f"{tree.map_structure(lambda x: x.shape, y_pred)}."
+            ) from None
+        found += _losses_of(one, w, *parts, (*path, key))
+    return found
+
+
+def _items(structure):
+    return list(structure.items() if isinstance(structure, dict) else enumerate(structure))
+
+
+def _weights_of_parts(weight, loss):
+    """The weight of each part of a structure of losses; one number is for all of them."""
+    if not tree.is_nested(weight):
+        return [weight] * len(loss)
+    if len(weight) != len(loss):
+        raise ValueError(f"`loss_weights` has {len(weight)} entries for {len(loss)} losses; pass one for each.")
+    return [weight[key] for key, _ in _items(loss)]
+
+
+def _at(structure, path):
+    """The part of a structure at a path; what is no structure is for all parts."""
+    for key in path:
+        structure = structure[key] if tree.is_nested(structure) else structure
+    return structure
 
 
 def _batch_size(x):

@@ -103,7 +103,7 @@ def arrays_of(structure):
 def is_array_like(x):
     """Whether x is an array or a structure of arrays (or lists of numbers) rather than a source of batches."""
     if isinstance(x, dict):
-        return all(is_array_like(value) for value in x.values())
+        return all(value is None or is_array_like(value) for value in x.values())
     if isinstance(x, (list, tuple)):
         return True
     kinds = ("to_numpy", "__array__", "toarray")
@@ -122,7 +122,7 @@ def to_arrays(structure, what, strings=False):
     if isinstance(structure, dict):
         return {key: to_arrays(value, f"{what}[{key!r}]", strings) for key, value in structure.items()}
     if isinstance(structure, (list, tuple)) and structure and not _is_nested_values(structure):
-        return type(structure)(to_arrays(value, f"{what}[{i}]", strings) for i, value in enumerate(structure))
+        return tree.rebuilt(structure, [to_arrays(value, f"{what}[{i}]", strings) for i, value in enumerate(structure)])
     if hasattr(structure, "tocsr") and len(structure.shape) == 2:
         return structure.tocsr()
     return to_array(structure, what, strings)
