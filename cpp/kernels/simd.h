@@ -187,9 +187,13 @@ DLCORE_INLINE V vmax(V a, V b) {
 // The compiler makes two instructions of these when one side is a constant.
 DLCORE_INLINE f32v vmin(f32v a, f32v b) { return _mm512_maskz_min_ps(0xffff, a, b); }
 DLCORE_INLINE f32v vmax(f32v a, f32v b) { return _mm512_maskz_max_ps(0xffff, a, b); }
+DLCORE_INLINE f64v vmin(f64v a, f64v b) { return _mm512_maskz_min_pd(0xff, a, b); }
+DLCORE_INLINE f64v vmax(f64v a, f64v b) { return _mm512_maskz_max_pd(0xff, a, b); }
 #elif defined(__AVX2__)
 DLCORE_INLINE f32v vmin(f32v a, f32v b) { return _mm256_min_ps(a, b); }
 DLCORE_INLINE f32v vmax(f32v a, f32v b) { return _mm256_max_ps(a, b); }
+DLCORE_INLINE f64v vmin(f64v a, f64v b) { return _mm256_min_pd(a, b); }
+DLCORE_INLINE f64v vmax(f64v a, f64v b) { return _mm256_max_pd(a, b); }
 #endif
 
 DLCORE_INLINE f32v vsqrt(f32v x) {

@@ -92,10 +92,11 @@ DLCORE_INLINE f32v vexpm1(f32v x) {
 
 /// log(1 + f) + n*ln 2 for 1 + f in [sqrt(1/2), sqrt(2)).
 DLCORE_INLINE f32v log_of_parts(f32v f, f32v n) {
+  const f32v z = f * f;
   // (log(1 + f) - f) / f^2
-  const f32v q = polynomial(f, -0.5, 0.3333333, -0.2500082, 0.20001227, -0.16623357, 0.14201757, -0.13160183,
-                            0.12761576, -0.07634497);
-  return fma(n, broadcast(0.693359375f), fma(n, broadcast(-2.12194440e-4f), fma(f * f, q, f)));
+  const f32v q = fma(f, polynomial(z, 0.3333333, 0.20001227, 0.14201757, 0.12761576),
+                     polynomial(z, -0.5, -0.2500082, -0.16623357, -0.13160183, -0.07634497));
+  return fma(n, broadcast(0.693359375f), fma(n, broadcast(-2.12194440e-4f), fma(z, q, f)));
 }
 
 struct LogParts {
@@ -221,29 +222,29 @@ DLCORE_INLINE f32v vgelu_tanh(f32v x) {
 
 /// sin(x), or cos(x) = sin(x + pi/2), |x| <= 2^20; coefficients of (sin(r) - r) / r^3 in r^2, |r| <= pi/2. Beyond that
 /// the reduction needs more bits than are kept here: the C library does it.
-template <bool kCos, class... Coefficients>
+template <bool kCos, int kParts, class... Coefficients>
 DLCORE_INLINE f64v sin_or_cos(f64v x, Coefficients... coefficients) {
   const f64v per_pi = f64v{} + 0x1.45f306dc9c883p-2, half = f64v{} + 0.5, magic = f64v{} + 0x1.8p52;
   const f64v shifted = kCos ? fma(x, per_pi, half) + magic : fma(x, per_pi, magic);
   const f64v n = shifted - magic - (kCos ? 0.5 : 0.0);
-  // pi in three parts; products of n with the first two are exact.
+  // pi in parts, three of them for numbers in double; products of n with all but the last are exact.
   f64v r = fma(n, f64v{} - 0x1.921fb544p+1, x);
-  r = fma(n, f64v{} - 0x1.0b4611a6p-33, r);
-  r = fma(n, f64v{} - 0x1.3198a2e037073p-68, r);
+  r = fma(n, f64v{} - (kParts == 2 ? 0x1.0b4611a626331p-33 : 0x1.0b4611a6p-33), r);
+  if (kParts == 3) r = fma(n, f64v{} - 0x1.3198a2e037073p-68, r);
   const f64v z = r * r;
   const f64v y = fma(r * z, polynomial(z, coefficients...), r);
   return bitcast<f64v>(bitcast<u64v>(y) ^ (bitcast<u64v>(shifted) << 63));  // odd n: the other sign
 }
 template <bool kCos>
 DLCORE_INLINE f64v sin_or_cos_f64(f64v x) {
-  return sin_or_cos<kCos>(x, -1. / 6, 1. / 120, -1. / 5040, 1. / 362880, -1. / 39916800, 1. / 6227020800.,
-                          -1. / 1307674368000., 1. / 355687428096000., -1. / 121645100408832000.,
-                          1. / 51090942171709440000., -1. / 25852016738884976640000.);
+  return sin_or_cos<kCos, 3>(x, -1. / 6, 1. / 120, -1. / 5040, 1. / 362880, -1. / 39916800, 1. / 6227020800.,
+                             -1. / 1307674368000., 1. / 355687428096000., -1. / 121645100408832000.,
+                             1. / 51090942171709440000., -1. / 25852016738884976640000.);
 }
 template <bool kCos>
 DLCORE_INLINE f64v sin_or_cos_f32(f64v x) {
-  return sin_or_cos<kCos>(x, -0.16666666624863966, 0.008333331067332117, -0.00019840863775510325, 2.752518891217283e-06,
-                          -2.3885863185794942e-08);
+  return sin_or_cos<kCos, 2>(x, -0.16666666624863966, 0.008333331067332117, -0.00019840863775510325,
+                             2.752518891217283e-06, -2.3885863185794942e-08);
 }
 
 DLCORE_INLINE bool any_beyond(f64v x, double limit) {
@@ -273,35 +274,40 @@ DLCORE_INLINE f32v vcos(f32v x) {
 
 // ---- pow: in double, so that |y log2(x)| of up to 150 leaves enough bits for float
 
-/// a^y for a >= 0, float-sized numbers in double.
-DLCORE_INLINE f64v power_of_magnitude(f64v a, f64v y) {
-  const i64v bits = bitcast<i64v>(a);
-  const i64v n = (bits - 0x3fe6a09e667f3bcd) >> 52;
-  const f64v f = bitcast<f64v>(bits - (n << 52)) - 1.0;  // a = (1 + f) * 2^n, 1 + f in [sqrt(1/2), sqrt(2))
-  const f64v s = f / (f + 2.0), z = s * s;               // log(1 + f) = 2 atanh(s)
-  const f64v series = polynomial(z, 1.0, 1. / 3, 1. / 5, 1. / 7, 1. / 9, 1. / 11, 1. / 13, 1. / 15);
-  const f64v whole = bitcast<f64v>(n + 0x4338000000000000) - 0x1.8p52;
-  f64v log2a = fma(s * series, f64v{} + 2.88539008177792681472, whole);  // 2 / ln 2
-  log2a = a < static_cast<double>(kInf) ? log2a : a;
-  log2a = a == 0.0 ? f64v{} - static_cast<double>(kInf) : log2a;
-  const f64v t = vmax(f64v{} - 160.0, vmin(f64v{} + 160.0, y * log2a));
-  const f64v shifted = t + 0x1.8p52;
-  const f64v r = (t - (shifted - 0x1.8p52)) * 0.693147180559945309417;
-  const f64v e =
-      polynomial(r, 1.0, 1.0, 1. / 2, 1. / 6, 1. / 24, 1. / 120, 1. / 720, 1. / 5040, 1. / 40320, 1. / 362880);
-  return e * bitcast<f64v>((bitcast<i64v>(shifted) + 1023) << 52);
+/// 2^(y * log2(m * 2^n)) for m in [sqrt(1/2), sqrt(2)); f = m - 1.
+DLCORE_INLINE f64v power_of_parts(f64v f, f64v n, f64v y) {
+  const f64v s = f / (f + 2.0), z = s * s, z2 = z * z;
+  // log2(m) / s = 2 atanh(s) / (s ln 2)
+  const f64v series = fma(z, polynomial(z2, 0.961796694113402, 0.412209254338553, 0.2829014468425148),
+                          polynomial(z2, 2.88539008177785, 0.5770779423465763, 0.3199056116530945));
+  const f64v t = vmax(f64v{} - 160.0, vmin(f64v{} + 160.0, y * fma(s, series, n)));
+  const f64v shifted = t + 0x1.8p52, r = t - (shifted - 0x1.8p52), r2 = r * r;
+  const f64v e =  // 2^r
+      fma(r, polynomial(r2, 0.693147180728716, 0.055504103528335576, 0.0013333922854617422, 1.5201901298853636e-05),
+          polynomial(r2, 1.0, 0.24022651198755016, 0.00961802717271647, 0.0001546931732208822));
+  return bitcast<f64v>(bitcast<i64v>(e) + (bitcast<i64v>(shifted) << 52));
 }
 
 DLCORE_INLINE f32v vpow(f32v x, f32v y) {
   if (all_within(y, 2, 2)) return x * x;
   const f32v a = vabs(x);
-  f32v r = to_f32(power_of_magnitude(low_to_f64(a), low_to_f64(y)), power_of_magnitude(high_to_f64(a), high_to_f64(y)));
+  const LogParts parts = log_parts(a);
+  const f32v f = parts.m - 1.0f;
+  const bool usual = all_within(x, kSmallestNormal, kLargest) && all_within(y, -kLargest, kLargest);
+  f32v n = to_f32(parts.n);
+  if (!usual) {
+    n = a < kSmallestNormal ? broadcast(-kInf) : n;
+    n = a <= kLargest ? n : a;
+  }
+  f32v r = to_f32(power_of_parts(low_to_f64(f), low_to_f64(n), low_to_f64(y)),
+                  power_of_parts(high_to_f64(f), high_to_f64(n), high_to_f64(y)));
+  if (usual) return r;
   const i32v near = to_i32(vmax(broadcast(-0x1p30f), vmin(broadcast(0x1p30f), y)));
   const auto whole = (to_f32(near) == y) | (vabs(y) >= 0x1p23f);
   const u32v odd = bitcast<u32v>(whole & (vabs(y) < 0x1p24f) & ((near & 1) != 0));
   r = a == 1.0f ? f32v{} + 1.0f : r;
   r = bitcast<f32v>(bitcast<u32v>(r) ^ (bitcast<u32v>(x) & odd & 0x80000000u));
-  r = ((x < 0.0f) & (x > -kInf) & ~whole) ? f32v{} + kNaN : r;
+  r = ((x < 0.0f) & (x > -kInf) & ~whole) | (x != x) | (y != y) ? f32v{} + kNaN : r;
   return ((y == 0.0f) | (x == 1.0f)) ? f32v{} + 1.0f : r;
 }
 
