@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <numeric>
 
 #include "base/parallel.h"
 #include "dlcore/error.h"
@@ -38,7 +39,7 @@ constexpr OpcodeInfo kOpcodeInfo[] = {
     {"isfinite", 1, Any, true, 0.1},       {"logical_not", 1, Any, true, 0.1},
     {"cast", 1, Any, false, 0.1},          {"add", 2, Number, false, 0.05},
     {"sub", 2, Number, false, 0.05},       {"mul", 2, Number, false, 0.05},
-    {"div", 2, Float, false, 0.3},         {"pow", 2, Number, false, 3},
+    {"div", 2, Float, false, 0.3},         {"pow", 2, Number, false, 1.5},
     {"minimum", 2, Any, false, 0.05},      {"maximum", 2, Any, false, 0.05},
     {"mod", 2, Number, false, 10},         {"floor_divide", 2, Number, false, 10},
     {"atan2", 2, Float, false, 20},        {"equal", 2, Any, true, 0.1},
@@ -52,9 +53,10 @@ constexpr OpcodeInfo kOpcodeInfo[] = {
 };
 static_assert(std::size(kOpcodeInfo) == kOpcodes);
 
-constexpr double kMemoryCost = 0.15;       // ns to stream one element
-constexpr std::int64_t kChunk = 16384;     // elements that a thread takes at a time
-constexpr std::size_t kTileBytes = 32768;  // of all slots together: they stay in the L1 cache
+constexpr double kMemoryCost = 0.15;        // ns to stream one element
+constexpr std::int64_t kChunk = 16384;      // elements that a thread takes at a time
+constexpr std::int64_t kTileBytes = 16384;  // of all that a tile touches: it stays in the L1 cache, and the memory
+                                            // of the next tile is read while the last steps of this one compute
 constexpr std::int64_t kSmallestTile = 64, kLargestTile = 2048;
 constexpr int kMaxSlots = 2 * kMaxInputs + kMaxInstructions;
 constexpr std::size_t kSlotArea = 65536;
@@ -341,15 +343,21 @@ TiledProgram::TiledProgram(const PointwiseProgram& program, std::span<const Inpu
 
   Compiler{*this, program, inputs}.compile();
 
-  tile_ = steps_.size() == 1 ? kChunk : kLargestTile;
-  if (slots_ > 0)
-    tile_ = std::clamp<std::int64_t>(kTileBytes / (slots_ * slot_bytes_) / 64 * 64, kSmallestTile, kLargestTile);
+  std::int64_t tile_bytes = std::int64_t{slots_} * slot_bytes_;  // of one element
+  if (steps_.size() > 1) {
+    for (const InputPlan& plan : inputs_) tile_bytes += plan.access == Access::Direct ? plan.bytes : 0;
+    for (int bytes : output_bytes_) tile_bytes += bytes;
+  }
+  tile_ = kChunk;
+  if (tile_bytes > 0) tile_ = std::clamp(kTileBytes / tile_bytes / 64 * 64, kSmallestTile, kLargestTile);
   std::int64_t longest = 1;
   for (InputPlan& plan : inputs_) {
     if (plan.access != Access::Periodic || plan.period > tile_) continue;
     plan.access = Access::Pattern;
     longest = std::max(longest, plan.period);
   }
+  if (const std::int64_t whole_vectors = std::lcm(longest, std::int64_t{16}); whole_vectors <= tile_)
+    longest = whole_vectors;
   tile_ = tile_ / longest * longest;
   chunk_ = std::max<std::int64_t>(1, kChunk / tile_) * tile_;
 
