@@ -10,8 +10,8 @@ namespace dlcore {
 namespace {
 
 constexpr std::int64_t kChunkBytes = 64 << 10;        // worth a visit to the chunk counter
-constexpr std::int64_t kScatterChunkBytes = 1 << 20;  // rows are zeroed and added to while they are in L2
-constexpr std::int64_t kScatterChunks = 64;           // every chunk reads all indices
+constexpr std::int64_t kLeastScatterBytes = 1 << 20;  // of rows that a thread zeroes and adds to: as many as there
+constexpr std::int64_t kMostScatterBytes = 8 << 20;   // are updates, for every chunk reads all indices
 constexpr double kBytesPerNanosecond = 8;             // of one thread, for cost estimates
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
@@ -139,7 +139,8 @@ void gather(const Lookup& lookup, std::size_t element_bytes, const void* x, cons
 template <class T, class Index>
 void scatter_add(const Lookup& lookup, const Index* index, const T* u, T* d) {
   const std::int64_t slice = lookup.rows * lookup.inner, updates = lookup.count * lookup.inner;
-  const std::int64_t wanted = std::clamp<std::int64_t>(slice * sizeof(T) / kScatterChunkBytes, 1, kScatterChunks);
+  const std::int64_t chunk = std::clamp<std::int64_t>(updates * sizeof(T), kLeastScatterBytes, kMostScatterBytes);
+  const std::int64_t wanted = std::max<std::int64_t>(1, slice * sizeof(T) / chunk);
   const std::int64_t rows = std::max<std::int64_t>(1, ceil_div(lookup.rows, wanted));
   const std::int64_t pieces = ceil_div(lookup.rows, rows);
   const std::int64_t slice_bytes = sizeof(T) * (slice + 3 * updates);
