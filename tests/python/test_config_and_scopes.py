@@ -235,3 +235,12 @@ def test_state_tree_and_stateless_loss():
     loss, written = model.stateless_compute_loss(trainable, others, metrics, y=X[:, :2], y_pred=y)
     np.testing.assert_allclose(loss, np.mean((y.numpy() - X[:, :2]) ** 2), rtol=1e-5)
     assert [len(kind) for kind in written] == [4, 2, 2]
+
+
+def test_state_tree_needs_different_paths():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, name="a")])
+    twin = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, name="a")], name=model.name)
+    both = keras.Model(model.inputs, keras.layers.Concatenate()([model.output, model.output]))
+    both.twin = twin
+    with pytest.raises(ValueError, match="several trainable_variables have the path"):
+        both.get_state_tree()

@@ -570,3 +570,68 @@ def test_a_call_in_inference_stays_so_in_training():
     model.compile("sgd", "mse")
     model.fit(data, data, verbose=0)
     assert base.layers[0].moving_mean.numpy().tolist() == [0, 0, 0]
+
+
+def test_inputs_by_keys_that_are_not_their_names():
+    a, b = keras.Input((2,), name="a"), keras.Input((3,), name="b")
+    model = keras.Model({"x": a, "y": b}, layers.Concatenate()([a, b]))
+    data = {"y": np.ones((1, 3)), "x": np.zeros((1, 2))}
+    for outputs in (model(data), model.predict(data, verbose=0)):
+        np.testing.assert_array_equal(outputs, [[0, 0, 1, 1, 1]])
+    assert model({"x": keras.Input((2,)), "y": keras.Input((3,))}).shape == (None, 5)
+    with pytest.raises(ValueError, match='missing data for input "x"'):
+        model({"a": np.zeros((1, 2)), "b": np.ones((1, 3))})
+
+
+def test_inputs_in_nested_dicts():
+    a, b, c = (keras.Input((size,)) for size in (1, 2, 3))
+    model = keras.Model({"p": a, "q": {"r": b, "s": c}}, {"sum": layers.Concatenate()([a, b, c]), "q": [c, (b,)]})
+    data = {"p": np.zeros((1, 1)), "q": {"r": np.ones((1, 2)), "s": np.full((1, 3), 2.0)}}
+    again = keras.Model.from_config(model.get_config())
+    for outputs in (model(data), model.predict(data, verbose=0), again(data)):
+        np.testing.assert_array_equal(outputs["sum"], [[0, 1, 1, 2, 2, 2]])
+        assert isinstance(outputs["q"], list) and isinstance(outputs["q"][1], tuple)
+
+
+def test_inputs_in_other_structures():
+    first, second = keras.Input((2,)), keras.Input((2,))
+    x, y = np.ones((1, 2)), np.zeros((1, 2))
+    model = keras.Model({"b": first, "a": second}, layers.Subtract()([first, second]))
+    with pytest.raises(ValueError, match=r"keys \['b', 'a'\]. Received a list, which does not say which"):
+        model([x, y])
+    with pytest.warns(UserWarning, match=r"keys \['b', 'a'\]. Received: keys \['a', 'b', 'c'\]"):
+        model({"a": y, "b": x, "c": x})
+    model = keras.Model({"a": first, "b": second}, layers.Subtract()([first, second]))
+    with pytest.warns(UserWarning, match="Received: list"):
+        np.testing.assert_array_equal(model.predict([x, y], verbose=0), [[1, 1]])
+
+
+def test_own_input_spec():
+    inputs = keras.Input((None, 3))
+    model = keras.Model(inputs, layers.Dense(2)(inputs))
+    model.input_spec = keras.InputSpec(shape=(None, 4, 3))
+    assert model(np.zeros((2, 4, 3))).shape == (2, 4, 2)
+    with pytest.raises(ValueError, match=r"expected shape=\(None, 4, 3\)"):
+        model(np.zeros((2, 5, 3)))
+
+
+def test_sequential_begins_with_a_model():
+    inner = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
+    assert keras.Sequential([inner, layers.Dense(2)]).output_shape == (None, 2)
+    with pytest.raises(ValueError, match="it has no layers"):
+        keras.Sequential()(np.ones((1, 2)))
+
+
+def test_sequential_is_built_for_one_shape():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
+    model.build((7, 4))
+    with pytest.raises(ValueError, match=r"is built for inputs of shape \(None, 4\). Received: \(None, 5\)"):
+        model.build((None, 5))
+
+
+def test_clones_are_compiled():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+    assert not keras.models.clone_model(model).compiled
+    model.compile("adam", "mae")
+    clone = keras.models.clone_model(model)
+    assert clone.compiled and clone.loss == "mae" and clone.optimizer is not model.optimizer

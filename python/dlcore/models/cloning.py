@@ -52,6 +52,8 @@ def clone_model(model, input_tensors=None, clone_function=None, call_function=No
         )
     if as_it_is and not model.trainable:
         made.trainable = False
+    if model.compiled:
+        made.compile_from_config(model.get_compile_config())
     return made
 
 

@@ -1,6 +1,7 @@
 """Functional: a model made of the layers between its input and output KerasTensors."""
 
 import copy
+import warnings
 
 from dlcore import backend, tree
 from dlcore.backend.keras_tensor import KerasTensor
@@ -28,6 +29,7 @@ class Functional(DirectCall, Model):
     """
 
     _untracked = Layer._untracked | {"_graph", "_front", "_inputs_struct", "_outputs_struct"}
+    _own_input_spec = None  # else it follows from the inputs
 
     def __new__(cls, *args, **kwargs):
         return Layer.__new__(cls, *args, **kwargs)
@@ -118,10 +120,14 @@ class Functional(DirectCall, Model):
 
     @property
     def input_spec(self):
-        if self._front is not None:
-            return None
+        if self._own_input_spec is not None or self._front is not None:
+            return self._own_input_spec
+        names = self.input_names
+        if isinstance(self._inputs_struct, dict):
+            paths = [path for path, _ in tree.flatten_with_path(self._inputs_struct)]
+            names = [path[0] for path in paths] if all(len(path) == 1 for path in paths) else [None] * len(paths)
         specs = []
-        for x, name in zip(self._inputs, self.input_names):
+        for x, name in zip(self._inputs, names):
             shape = (None, *x.shape[1:]) if x.shape else ()
             optional = getattr(x.history[0], "optional", False)
             specs.append(InputSpec(shape=shape, allow_last_axis_squeeze=True, name=name, optional=optional))
@@ -129,8 +135,7 @@ class Functional(DirectCall, Model):
 
     @input_spec.setter
     def input_spec(self, value):
-        if value is not None:
-            raise AttributeError("The input_spec of a Functional model follows from its inputs.")
+        self._own_input_spec = value
 
     # ---- computing
 
@@ -180,6 +185,14 @@ class Functional(DirectCall, Model):
     def _standardize_inputs(self, inputs):
         """The inputs in the order, dtypes and ranks of the placeholders."""
         flat = self._in_order(inputs)
+        expected = self._inputs_struct
+        if isinstance(expected, dict) and (not isinstance(inputs, dict) or len(inputs) > len(expected)):
+            received = f"keys {list(inputs)}" if isinstance(inputs, dict) else type(inputs).__name__
+            warnings.warn(
+                f"{self._label()}: the structure of the inputs is not that of the model. Expected a dict with the keys "
+                f"{list(expected)}. Received: {received}.",
+                stacklevel=2,
+            )
         if len(flat) != len(self._inputs):
             raise ValueError(f"{self._label()} takes {len(self._inputs)} inputs, but received {len(flat)}.")
         return [self._fit(x, placeholder) for x, placeholder in zip(flat, self._inputs)]
@@ -200,6 +213,11 @@ class Functional(DirectCall, Model):
             if missing:
                 raise ValueError(f'{self._label()}: missing data for input "{missing[0]}" among {list(inputs)}.')
             return tree.flatten({key: inputs[key] for key in self._inputs_struct})
+        if isinstance(self._inputs_struct, dict) and list(self._inputs_struct) != sorted(self._inputs_struct):
+            raise ValueError(
+                f"{self._label()} takes a dict with the keys {list(self._inputs_struct)}. Received a "
+                f"{type(inputs).__name__}, which does not say which input is which."
+            )
         return tree.flatten(inputs)
 
     def _fit(self, x, placeholder):

@@ -209,4 +209,5 @@ def _find_all(places, layers):
         return _find(places, layers)
     if isinstance(places, dict):
         return {key: _find_all(place, layers) for key, place in places.items()}
-    return [_find_all(place, layers) for place in places]
+    found = [_find_all(place, layers) for place in places]
+    return tuple(found) if isinstance(places, tuple) else found

@@ -85,11 +85,15 @@ class Sequential(DirectCall, Model):
         self._unbuild()
         if self._sequence and isinstance(self._sequence[0], InputLayer):
             self.build(self._sequence[0].batch_shape)
-        elif len(self._sequence) == 1 and isinstance(self._sequence[0], Functional):
+        elif self._sequence and getattr(self._sequence[0], "_functional", None) is not None:
             self.build(self._sequence[0].input_shape)
 
     def build(self, input_shape=None):
         """Builds all layers for a shape of the inputs; an InputLayer is put first where there is none."""
+        if self._functional is not None and input_shape is not None:
+            known = self._sequence[0].batch_shape
+            if len(known) != len(input_shape) or any(a != b for a, b in zip(known, input_shape) if None not in (a, b)):
+                raise ValueError(f"{self._label()} is built for inputs of shape {known}. Received: {input_shape}.")
         if self._functional is not None or not self._sequence:
             return
         if input_shape is None:
@@ -135,6 +139,8 @@ class Sequential(DirectCall, Model):
     def call(self, inputs, training=None, mask=None):
         if self._functional is not None:
             return self._call_graph(inputs, training, mask)
+        if not self._sequence:
+            raise ValueError(f"{self._label()} cannot be called: it has no layers. Add some with add().")
         x = inputs
         for layer in self._sequence:
             x = layer(x)

@@ -1,5 +1,7 @@
 """What a model remembers, as values: steps without side effects, and all variables in nested dicts."""
 
+from collections import Counter
+
 from dlcore.backend.arguments import one_of
 from dlcore.backend.scopes import run_stateless
 
@@ -72,6 +74,12 @@ class StateAsValues:
             "optimizer_variables": [] if self.optimizer is None else self.optimizer.variables,
             "metrics_variables": self.metrics_variables,
         }
+        for kind, variables in kinds.items():
+            twice = [path for path, count in Counter(v.path for v in variables).items() if count > 1]
+            if twice:
+                raise ValueError(
+                    f"{self._label()}: several {kind} have the path {twice[0]!r}. Give the layers different names."
+                )
         return {kind: {v.path: v for v in variables} for kind, variables in kinds.items()}
 
 
