@@ -121,6 +121,8 @@ METRICS = {
     "auc": (lambda M: M.AUC(), BITS, SCORES),
     "auc_pr": (lambda M: M.AUC(curve="PR", num_thresholds=20), BITS, SCORES),
     "auc_pr_minoring": (lambda M: M.AUC(curve="PR", summation_method="minoring"), BITS, SCORES),
+    "auc_pr_gain": (lambda M: M.AUC(curve="PRGAIN", num_thresholds=20), BITS, SCORES),
+    "auc_pr_gain_minoring": (lambda M: M.AUC(curve="PRGAIN", summation_method="minoring"), BITS, SCORES),
     "auc_majoring": (lambda M: M.AUC(summation_method="majoring", num_thresholds=7), BITS, SCORES),
     "auc_thresholds": (lambda M: M.AUC(thresholds=[0.1, 0.3, 0.9]), BITS, SCORES),
     "auc_multi_label": (lambda M: M.AUC(multi_label=True, label_weights=[1.0, 2.0, 1.0, 0.5, 1.0]), BITS, SCORES),

@@ -54,6 +54,18 @@ def test_own_metric_in_a_model():
     assert logs["largest"] == 19.0
 
 
+def test_state_of_metrics_inside():
+    outer = metrics.Mean()
+    outer.one = metrics.Mean()
+    outer.more = [metrics.Mean(), {"deep": metrics.Sum(), "state": keras.Variable(0.0)}]
+    assert len(outer.variables) == 2 + 2 + 2 + 1 + 1
+    outer.more[1]["deep"].update_state([3.0])
+    outer.one = outer.more.pop(0)
+    assert len(outer.variables) == 2 + 2 + 1 + 1
+    outer.reset_state()
+    assert all(float(v) == 0 for v in outer.variables)
+
+
 def test_metrics_of_a_model_are_of_the_whole_epoch():
     rng = np.random.RandomState(0)
     x, y = rng.rand(50, 3).astype("float32"), (rng.rand(50) > 0.5).astype("float32")

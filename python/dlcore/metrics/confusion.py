@@ -352,7 +352,8 @@ class AUC(Metric):
 
     Args:
         num_thresholds: int > 1, default 200.
-        curve: `"ROC"` (default): true over false positive rate, or `"PR"`: precision over recall.
+        curve: `"ROC"` (default): true over false positive rate, `"PR"`: precision over recall, or `"PRGAIN"`: precision
+            gain over recall gain (Flach & Kull 2015).
         summation_method: `"interpolation"` (default: mid-points for ROC; for PR the interpolation of Davis & Goadrich
             2006), `"minoring"` or `"majoring"`: lower or upper sums.
         name: str or None.
@@ -383,7 +384,7 @@ class AUC(Metric):
         from_logits=False,
     ):
         super().__init__(name=name, dtype=dtype)
-        self.curve = _one_of("curve", str(curve).upper(), ("ROC", "PR"))
+        self.curve = _one_of("curve", str(curve).upper(), ("ROC", "PR", "PRGAIN"))
         self.summation_method = _one_of(
             "summation_method", str(summation_method).lower(), ("interpolation", "minoring", "majoring")
         )
@@ -437,6 +438,8 @@ class AUC(Metric):
         if self.curve == "ROC":
             x = ops.divide_no_nan(self.false_positives, self.false_positives + self.true_negatives)
             y = recall
+        elif self.curve == "PRGAIN":
+            x, y = self._recall_and_precision_gain()
         else:
             x = recall
             y = ops.divide_no_nan(self.true_positives, self.true_positives + self.false_positives)
@@ -447,6 +450,13 @@ class AUC(Metric):
         else:
             heights = ops.maximum(y[:-1], y[1:])
         return self._average(ops.sum((x[:-1] - x[1:]) * heights, axis=0))
+
+    def _recall_and_precision_gain(self):
+        """1 - odds * errors / true positives, at least 0 for recall. Without a true positive they are 0 and 1."""
+        odds = ops.divide_no_nan(self.true_positives + self.false_negatives, self.true_negatives + self.false_positives)
+        recall = 1.0 - odds * ops.divide_no_nan(self.false_negatives, self.true_positives)
+        precision = 1.0 - odds * ops.divide_no_nan(self.false_positives, self.true_positives)
+        return ops.where(ops.equal(self.true_positives, 0.0), 0.0, ops.maximum(recall, 0.0)), precision
 
     def interpolate_pr_auc(self):
         """The area under the precision-recall curve, where between two thresholds true positives are taken as linear in

@@ -2,7 +2,7 @@
 
 import functools
 
-from dlcore import backend, initializers, ops
+from dlcore import backend, initializers, ops, tree
 from dlcore.backend import Variable
 from dlcore.backend.arguments import ChecksArguments
 from dlcore.backend.scopes import run_stateless
@@ -41,7 +41,6 @@ class Metric(ChecksArguments):
         self.name = name or backend.auto_name(type(self).__name__)
         self._dtype = backend.standardize_dtype(getattr(dtype, "compute_dtype", dtype))
         self._variables = []
-        self._metrics = []
 
     @property
     def dtype(self):
@@ -50,8 +49,14 @@ class Metric(ChecksArguments):
 
     @property
     def variables(self):
-        """The state of this metric and of the metrics it holds."""
-        return self._variables + [v for metric in self._metrics for v in metric.variables]
+        """The state of this metric and of the metrics it holds, as attributes or in lists and dicts."""
+        found = {id(v): v for v in self._variables}
+        for value in self.__dict__.values():
+            if isinstance(value, (Metric, list, tuple, dict)):
+                for leaf in tree.flatten(value):
+                    kept = leaf.variables if isinstance(leaf, Metric) else [leaf] if isinstance(leaf, Variable) else []
+                    found.update((id(v), v) for v in kept)
+        return list(found.values())
 
     def add_variable(self, shape, initializer, dtype=None, aggregation="sum", name=None):
         """A new state variable of this metric."""
@@ -119,9 +124,7 @@ class Metric(ChecksArguments):
         return cls(**config)
 
     def __setattr__(self, name, value):
-        if isinstance(value, Metric) and "_metrics" in self.__dict__:
-            self._metrics.append(value)
-        elif isinstance(value, Variable) and not any(value is v for v in self.__dict__.get("_variables", ())):
+        if isinstance(value, Variable) and not any(value is v for v in self.__dict__.get("_variables", ())):
             self._check_super_called()
             self._variables.append(value)
         super().__setattr__(name, value)
