@@ -91,6 +91,22 @@ def test_reduce_lr_on_plateau():
     np.testing.assert_allclose(history.history["learning_rate"], expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+def test_learning_rates_of_several_optimizers(scaled):
+    first, second = keras.optimizers.SGD(0.1, name="first"), keras.optimizers.SGD(0.01, name="second")
+    optimizer = keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(first, {".*/bias": second}))
+    model = make_model()
+    model.compile(keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer, "mse")
+    halved = callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5)
+    history = fit(halved, epochs=2, model=model).history
+    np.testing.assert_allclose(history["learning_rate_first"], [0.05, 0.025], rtol=1e-6)
+    np.testing.assert_allclose(history["learning_rate_second"], [0.005, 0.0025], rtol=1e-6)
+    reduced = callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=1, min_lr=0.002)
+    history = fit(Scripted(val_loss=[1.0, 1.0, 1.0, 1.0]), reduced, epochs=4, model=model).history
+    np.testing.assert_allclose(history["learning_rate_first"], [0.025, 0.025, 0.0125, 0.00625], rtol=1e-6)
+    np.testing.assert_allclose(history["learning_rate_second"], [0.0025, 0.0025, 0.002, 0.002], rtol=1e-6)
+
+
 def test_learning_rate_scheduler():
     history = fit(callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5), epochs=3)
     np.testing.assert_allclose(history.history["learning_rate"], [0.005, 0.0025, 0.00125], rtol=1e-6)

@@ -199,3 +199,19 @@ def test_unknown_weights():
         optimizer.apply_gradients([(ops.ones(2), variable(name="other"))])
     with pytest.raises(ValueError, match="Got 2 gradients for 1 weights"):
         optimizer.apply([ops.ones(2), ops.ones(2)])
+
+
+def test_loss_scale_of_several_optimizers():
+    inner = [optimizers.SGD(0.1), optimizers.SGD(0.1)]
+    several = optimizers.MultiOptimizer(optimizers.OptimizerMap(inner[0], {".*/bias": inner[1]}), loss_scale_factor=5.0)
+    assert [optimizer.loss_scale_factor for optimizer in inner] == [5.0, 5.0]
+    scaling = optimizers.LossScaleOptimizer(several, initial_scale=10.0)
+    assert [optimizer.loss_scale_factor for optimizer in (several, *inner)] == [None] * 3
+    assert float(scaling.scale_loss(2.0)) == 20.0
+
+
+def test_schedule_from_the_rate_of_an_optimizer():
+    adam = optimizers.Adam(0.5)
+    adam.learning_rate = optimizers.schedules.PolynomialDecay(adam.learning_rate, 4, end_learning_rate=0.1)
+    np.testing.assert_allclose(float(adam.learning_rate), 0.5)
+    assert adam.learning_rate.shape == ()

@@ -1,5 +1,5 @@
 from dlcore.callbacks.callback import Callback
-from dlcore.callbacks.reduce_lr_on_plateau import current_learning_rate
+from dlcore.callbacks.reduce_lr_on_plateau import learning_rate, learning_rates, optimizers_by_rate
 from dlcore.utils.console import print_message
 
 
@@ -21,19 +21,19 @@ class LearningRateScheduler(Callback):
         self.verbose = verbose
 
     def on_epoch_begin(self, epoch, logs=None):
-        rate = current_learning_rate(self.model)
-        try:
-            rate = self.schedule(epoch, rate)
-        except TypeError:
-            rate = self.schedule(epoch)
-        try:
-            rate = float(rate)
-        except (TypeError, ValueError):
-            raise ValueError(f"LearningRateScheduler: the schedule must return a float. Got {rate!r}.") from None
-        self.model.optimizer.learning_rate = rate
-        if self.verbose:
-            print_message(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+        for name, optimizer in optimizers_by_rate(self.model):
+            try:
+                rate = self.schedule(epoch, learning_rate(optimizer))
+            except TypeError:
+                rate = self.schedule(epoch)
+            try:
+                rate = float(rate)
+            except (TypeError, ValueError):
+                raise ValueError(f"LearningRateScheduler: the schedule must return a float. Got {rate!r}.") from None
+            optimizer.learning_rate = rate
+            if self.verbose:
+                print_message(f"\nEpoch {epoch + 1}: LearningRateScheduler setting {name} to {rate}.")
 
     def on_epoch_end(self, epoch, logs=None):
         if logs is not None:
-            logs["learning_rate"] = current_learning_rate(self.model)
+            logs.update(learning_rates(self.model))

@@ -51,7 +51,7 @@ class ReduceLROnPlateau(MonitorCallback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {} if logs is None else logs
-        logs["learning_rate"] = current_learning_rate(self.model)
+        logs.update(learning_rates(self.model))
         current = self.get_monitor_value(logs)
         if current is None:
             return
@@ -67,18 +67,31 @@ class ReduceLROnPlateau(MonitorCallback):
                 self._reduce(epoch)
 
     def _reduce(self, epoch):
-        rate = current_learning_rate(self.model)
-        # The rate is kept as float32: min_lr itself may come back a little larger.
-        if rate <= self.min_lr * (1.0 + 1e-6):
-            return
-        rate = max(rate * self.factor, self.min_lr)
-        self.model.optimizer.learning_rate = rate
-        if self.verbose:
-            print_message(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {rate}.")
-        self.cooldown_counter = self.cooldown
-        self.wait = 0
+        for name, optimizer in optimizers_by_rate(self.model):
+            rate = learning_rate(optimizer)
+            # The rate is kept as float32: min_lr itself may come back a little larger.
+            if rate <= self.min_lr * (1.0 + 1e-6):
+                continue
+            optimizer.learning_rate = rate = max(rate * self.factor, self.min_lr)
+            if self.verbose:
+                print_message(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing {name} to {rate}.")
+            self.cooldown_counter = self.cooldown
+            self.wait = 0
 
 
-def current_learning_rate(model):
-    """The learning rate of a compiled model, as a float."""
-    return float(backend.convert_to_numpy(model.optimizer.learning_rate))
+def optimizers_by_rate(model):
+    """[(name of the learning rate in logs, optimizer)]: several of a MultiOptimizer."""
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    if not hasattr(optimizer, "optimizers"):
+        return [("learning_rate", optimizer)]
+    return [(f"learning_rate_{inner.name}", inner) for inner in optimizer.optimizers]
+
+
+def learning_rate(optimizer):
+    """The learning rate now, as a float."""
+    return float(backend.convert_to_numpy(optimizer.learning_rate))
+
+
+def learning_rates(model):
+    """{name in logs: the learning rate now} of a compiled model."""
+    return {name: learning_rate(optimizer) for name, optimizer in optimizers_by_rate(model)}

@@ -60,6 +60,7 @@ class LossScaleOptimizer(Optimizer):
         self.inner_optimizer.learning_rate = learning_rate
 
     def scale_loss(self, loss):
+        loss = ops.convert_to_tensor(loss)
         return loss * ops.cast(self.dynamic_scale if self.built else self.initial_scale, loss.dtype)
 
     def apply(self, grads, trainable_variables=None):

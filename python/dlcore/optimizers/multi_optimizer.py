@@ -139,6 +139,17 @@ class MultiOptimizer(Optimizer):
         return self._variables + [variable for optimizer in self._inner for variable in optimizer.variables]
 
     @property
+    def loss_scale_factor(self):
+        """The factor of the loss, of the inner optimizers too."""
+        return self._loss_scale_factor
+
+    @loss_scale_factor.setter
+    def loss_scale_factor(self, factor):
+        self._loss_scale_factor = factor
+        for optimizer in self._inner:
+            optimizer.loss_scale_factor = factor
+
+    @property
     def learning_rate(self):
         raise AttributeError("A MultiOptimizer has several learning rates: those of its `optimizers`.")
 

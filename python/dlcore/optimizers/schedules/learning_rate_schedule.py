@@ -4,6 +4,8 @@ import math
 
 from dlcore import ops
 from dlcore.backend.arguments import ChecksArguments, is_number, number, sequence
+from dlcore.backend.tensors import Tensor
+from dlcore.backend.variables import Variable
 
 
 class LearningRateSchedule(ChecksArguments):
@@ -250,6 +252,8 @@ def _positive(value, name):
 
 
 def _start(schedule, initial_learning_rate):
+    if isinstance(initial_learning_rate, (Variable, Tensor)) and not initial_learning_rate.shape:
+        initial_learning_rate = float(initial_learning_rate)
     return number(type(schedule).__name__, "initial_learning_rate", initial_learning_rate)
 
 
