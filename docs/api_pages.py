@@ -32,11 +32,11 @@ OWN = {
 }
 # Public methods that only the package calls, and those that all layers of images share: not listed with a class.
 NOT_LISTED = set(
-    "add_float_weight build_kernels build_weight convert_input convolve get_random_transformation is_improvement "
-    "keep note_read one_sequence quantization_entries quantized_product read run scale_axes step "
-    "take_quantization_config transform_bounding_boxes transform_labels transform_segmentation_masks "
-    "transform_single_bounding_box transform_single_image transform_single_label transform_single_segmentation_mask "
-    "write".split()
+    "add_float_weight build_kernels build_weight convert_input convolve get_random_transformation inputs_in_rows "
+    "integers is_improvement keep kept note_read one_sequence quantization_entries quantized_product read run "
+    "scale_axes statistics statistics_for step take_form take_quantization_config transform_bounding_boxes "
+    "transform_labels transform_segmentation_masks transform_single_bounding_box transform_single_image "
+    "transform_single_label transform_single_segmentation_mask write".split()
 )
 # The pages in their order; a page holds what its areas do not. Areas of layers are packages, of ops namespaces.
 PAGES = {

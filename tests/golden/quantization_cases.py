@@ -97,3 +97,60 @@ def transformer(k):
     model = k.Model(sequence, k.layers.Dense(3, dtype=policy, name="outputs")(x), name="transformer")
     model.compile(k.optimizers.Adam(0.01), "mse", run_eagerly=True)
     return model
+
+
+# Modes that take data, without any: all inputs count alike.
+ROWS = RNG.normal(size=(7, 10)).astype("float32")
+HEADS = RNG.normal(size=(2, 3, 2, 4)).astype("float32")
+
+
+def calibrated(k, layer, config):
+    """The layer, quantized. Keras does so in two steps, of which `Model.quantize` alone takes the second."""
+    layer.quantize(config.mode, config=config)
+    if k.__name__ == "keras":
+        from keras.src.quantizers.gptq import GPTQ
+
+        GPTQ(layer, config).quantize_and_correct_layer()
+    return layer
+
+
+def dense_like_layers(k):
+    """(layer, inputs) of each kind, from fixed floats; Keras takes the largest axis of a kernel for that of the model.
+
+    Signs alternate, for Keras's zero points overflow where all weights of a group are positive; positive weights are
+    larger, for the largest negative one of a symmetric group is halfway between two integers.
+    """
+    layers = (
+        (k.layers.Dense(5, activation="tanh"), ROWS),
+        (k.layers.EinsumDense("ab,bc->ac", 6, bias_axes="c"), ROWS),
+        (k.layers.EinsumDense("ab,bcd->acd", (3, 3), bias_axes="cd"), ROWS),
+        (k.layers.EinsumDense("abcd,cde->abe", (None, 9)), HEADS),
+    )
+    rng = np.random.default_rng(4)
+    for layer, inputs in layers:
+        layer(inputs)
+        signs = [1 - 2 * (np.indices(w.shape).sum(0) % 2) for w in layer.get_weights()]
+        layer.set_weights([(rng.uniform(0.1, 0.9, size=s.shape) * s + (s > 0)).astype("float32") for s in signs])
+    return layers
+
+
+def calibrated_layers(k, make_config, names=("quantized_kernel", "kernel_scale", "kernel_zero")):
+    """The variables and outputs of each kind. Keras keeps fractions of group numbers, of which it takes the floor."""
+    results = []
+    for layer, inputs in dense_like_layers(k):
+        calibrated(k, layer, make_config())
+        results += [getattr(layer, name) for name in names]
+        results += [np.floor(np.asarray(layer.g_idx)), layer(inputs)]
+    return results
+
+
+for name, options in {
+    "gptq": {},
+    "gptq_groups": {"group_size": 4, "activation_order": True},
+    "gptq_symmetric": {"group_size": 5, "symmetric": True, "weight_bits": 3},
+    "gptq_one_scale": {"group_size": -1, "per_channel": False, "weight_bits": 8},
+    "gptq_two_bits": {"group_size": -1, "weight_bits": 2},
+}.items():
+    CASES[name] = lambda k, options=options: calibrated_layers(
+        k, lambda: k.quantizers.GPTQConfig(None, None, **options)
+    )

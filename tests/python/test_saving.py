@@ -612,7 +612,8 @@ with np.load("data.npz") as arrays:
 x = x[0] if len(x) == 1 else x
 model = keras.saving.load_model(sys.argv[2])
 first = model.predict(x, verbose=0)
-if sys.argv[2].endswith(".keras"):  # from .h5 files Keras does not restore the optimizer on every backend
+# From .h5 files Keras does not restore the optimizer on every backend.
+if model.compiled and sys.argv[2].endswith(".keras"):
     model.train_on_batch(x, y)
 np.savez("keras.npz", first=first, second=model.predict(x, verbose=0))
 """
@@ -668,25 +669,52 @@ def interop_model(kind):
     return model, [(6, 3), (4,)]
 
 
+def keras_results(folder, ending, model, x, y):
+    """What Keras predicts with the model from our file, and then, where it was compiled, after a step of training."""
+    python = keras_python()
+    np.savez(folder / "data.npz", y=y, **{f"x{i}": array for i, array in enumerate(x)})
+    model.save(folder / f"model{ending}")
+    command = [python, "-c", KERAS_SCRIPT, keras_backend(python), f"model{ending}"]
+    environment = dict(os.environ, CUDA_VISIBLE_DEVICES="", JAX_PLATFORMS="cpu")  # its GPU's sums have fewer bits
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    with np.load(folder / "keras.npz") as theirs:
+        return theirs["first"], theirs["second"]
+
+
 @pytest.mark.parametrize("kind", ["mlp", "cnn", "two inputs", "attention"])
 @pytest.mark.parametrize("ending", [".keras", ".h5"])
 def test_keras_reads_our_files_and_goes_on_training(tmp_path, kind, ending):
-    python = keras_python()
     model, shapes = interop_model(kind)
     rng = np.random.default_rng(5)
     x = [rng.normal(size=(5, *shape)).astype("float32") for shape in shapes]
     y = rng.normal(size=(5, 2)).astype("float32")
-    np.savez(tmp_path / "data.npz", y=y, **{f"x{i}": array for i, array in enumerate(x)})
-    model.save(tmp_path / f"model{ending}")
-    command = [python, "-c", KERAS_SCRIPT, keras_backend(python), f"model{ending}"]
-    environment = dict(os.environ, CUDA_VISIBLE_DEVICES="", JAX_PLATFORMS="cpu")  # its GPU's sums have fewer bits
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr[-3000:]
-    with np.load(tmp_path / "keras.npz") as theirs:
-        np.testing.assert_allclose(model.predict(only(x), verbose=0), theirs["first"], **CLOSE)
-        if ending == ".keras":
-            model.train_on_batch(only(x), y)
-            np.testing.assert_allclose(model.predict(only(x), verbose=0), theirs["second"], **CLOSE)
+    first, second = keras_results(tmp_path, ending, model, x, y)
+    np.testing.assert_allclose(model.predict(only(x), verbose=0), first, **CLOSE)
+    if ending == ".keras":
+        model.train_on_batch(only(x), y)
+        np.testing.assert_allclose(model.predict(only(x), verbose=0), second, **CLOSE)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        keras.quantizers.Int8QuantizationConfig(),
+        keras.quantizers.Int4QuantizationConfig(block_size=4),
+        keras.quantizers.GPTQConfig(None, None, group_size=4),
+        keras.quantizers.GPTQConfig(None, None, weight_bits=3, group_size=-1),
+    ],
+    ids=lambda config: config.dtype_policy_string(),
+)
+def test_keras_reads_our_quantized_files(tmp_path, config):
+    heads = layers.EinsumDense("abc,cde->abde", (None, 3, 2), bias_axes="de")
+    hidden = layers.Dense(9, activation="tanh")
+    model = keras.Sequential([keras.Input((5, 7)), heads, layers.Reshape((5, 6)), hidden, layers.Dense(2)])
+    for layer in (heads, hidden):
+        layer.quantize(config=config)
+    x = np.random.default_rng(5).normal(size=(3, 5, 7)).astype("float32")
+    first, _ = keras_results(tmp_path, ".keras", model, [x], x)
+    np.testing.assert_allclose(model.predict(x, verbose=0), first, **CLOSE)
 
 
 class PickledTwice(layers.Layer):

@@ -6,7 +6,7 @@ from collections.abc import MutableMapping
 from dlcore.backend import config, dtypes
 from dlcore.backend.global_state import get_global_attribute, set_global_attribute
 
-QUANTIZATION_MODES = ("int8", "int4", "float8")
+QUANTIZATION_MODES = ("int8", "int4", "float8", "gptq")
 _MIXED = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 
 
@@ -90,7 +90,7 @@ class QuantizedDTypePolicy(DTypePolicy):
     """The dtypes of a layer whose weights are kept in few bits, or that computes in few.
 
     Args:
-        mode: `"int8"`, `"int4"` or `"float8"`.
+        mode: `"int8"`, `"int4"`, `"float8"` or `"gptq"`.
         source_name: name of the policy for what is not quantized, default the global policy's.
     """
 
@@ -125,6 +125,28 @@ class Int4DTypePolicy(QuantizedDTypePolicy):
             raise ValueError(f'Expected the mode "int4/<block size>", a block size > 0 or -1. Got {mode!r}.')
         self.block_size = int(match[1])
         return "int4"
+
+
+class GPTQDTypePolicy(QuantizedDTypePolicy):
+    """The dtypes of a layer with weights in groups of integers.
+
+    Args:
+        mode: `"gptq/<bits>/<group size>"`, 2, 3, 4 or 8 bits, a group size of -1 for one scale per output channel.
+        source_name: as for `QuantizedDTypePolicy`.
+    """
+
+    _kind, _bits = "gptq", (2, 3, 4, 8)
+
+    def _check_mode(self, mode):
+        match = re.fullmatch(rf"{self._kind}/(\d+)/(-1|[1-9]\d*)", mode)
+        if match is None or int(match[1]) not in self._bits:
+            bits = " or ".join(map(str, self._bits))
+            raise ValueError(
+                f'Expected the mode "{self._kind}/<bits>/<group size>", bits {bits}, a group size > 0 or -1. '
+                f"Got {mode!r}."
+            )
+        self.weight_bits, self.group_size = int(match[1]), int(match[2])
+        return self._kind
 
 
 class QuantizedFloat8DTypePolicy(QuantizedDTypePolicy):
@@ -244,11 +266,18 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
 
 _CLASSES = {
     cls.__name__: cls
-    for cls in (DTypePolicy, QuantizedDTypePolicy, Int4DTypePolicy, QuantizedFloat8DTypePolicy, DTypePolicyMap)
+    for cls in (
+        DTypePolicy,
+        QuantizedDTypePolicy,
+        Int4DTypePolicy,
+        QuantizedFloat8DTypePolicy,
+        GPTQDTypePolicy,
+        DTypePolicyMap,
+    )
 }
 _CLASSES["FloatDTypePolicy"] = DTypePolicy
-# Modes that have a class of their own, where their settings are part of the name.
-_QUANTIZED = {"int4": Int4DTypePolicy, "float8": QuantizedFloat8DTypePolicy}
+# Modes that have a class of their own.
+_QUANTIZED = {"int4": Int4DTypePolicy, "float8": QuantizedFloat8DTypePolicy, "gptq": GPTQDTypePolicy}
 
 
 def dtype_policy():
@@ -277,8 +306,8 @@ def get_policy(identifier):
         return deserialize_policy(identifier)
     if isinstance(identifier, str) and "_from_" in identifier:
         mode, _, source_name = identifier.partition("_from_")
-        kind = mode if mode == "float8" else mode.partition("/")[0] if "/" in mode else None
-        return _QUANTIZED.get(kind, QuantizedDTypePolicy)(mode, source_name)
+        cls = QuantizedDTypePolicy if mode == "int4" else _QUANTIZED.get(mode.partition("/")[0], QuantizedDTypePolicy)
+        return cls(mode, source_name)
     return DTypePolicy(identifier if isinstance(identifier, str) else dtypes.standardize_dtype(identifier))
 
 

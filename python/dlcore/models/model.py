@@ -149,16 +149,20 @@ class Model(Trainer, Layer):
         Compile the model anew to train or evaluate it.
 
         Args:
-            mode: `"int8"`, `"int4"` or `"float8"`.
-            config: a configuration such as `quantizers.Int8QuantizationConfig()`, default that of the mode.
+            mode: `"int8"`, `"int4"`, `"float8"` or `"gptq"`.
+            config: a configuration such as `quantizers.Int8QuantizationConfig()`, default that of the mode; `"gptq"`
+                has no default, but needs `quantizers.GPTQConfig(dataset, tokenizer)`.
             filters: regular expression, list of them, or function layer -> bool: the names of the layers to turn;
                 default all.
 
-        Layers with a kernel that stays as it is are a warning.
+        Layers with a kernel that stays as it is are a warning; with `"gptq"` only those in the blocks of the model are
+        quantized, see `get_quantization_layer_structure`.
         """
         import re
         import warnings
 
+        from dlcore.quantizers.calibrated_configs import CalibratedConfig
+        from dlcore.quantizers.calibration import calibrate
         from dlcore.quantizers.configs import resolve
 
         config = resolve(mode, config)
@@ -167,15 +171,30 @@ class Model(Trainer, Layer):
             chosen = lambda layer: any(re.search(pattern, layer.name) for pattern in patterns)  # noqa: E731
         else:
             chosen = filters or (lambda layer: True)
-        for layer in self._flatten_layers(include_self=False):
-            if layer._layers or not chosen(layer):
-                continue
-            try:
-                layer.quantize(config=config)
-            except NotImplementedError as error:
-                if any(len(variable.shape) > 1 for variable in layer.weights):
-                    warnings.warn(str(error), stacklevel=2)
+        if isinstance(config, CalibratedConfig):
+            calibrate(self, config, chosen)
+        else:
+            for layer in self._flatten_layers(include_self=False):
+                if layer._layers or not chosen(layer):
+                    continue
+                try:
+                    layer.quantize(config=config)
+                except NotImplementedError as error:
+                    if any(len(variable.shape) > 1 for variable in layer.weights):
+                        warnings.warn(str(error), stacklevel=2)
         self._programs = {}
+
+    def get_quantization_layer_structure(self, mode=None):
+        """The blocks that `quantize` goes through in the modes that take data; None, unless a subclass says so.
+
+        Args:
+            mode: `"gptq"`.
+
+        Returns:
+            dict: `"pre_block_layers"`, list of the layers that the data goes through first, such as an embedding, and
+            `"sequential_blocks"`, list of the layers behind, one after another, in which dense layers are quantized.
+        """
+        return None
 
     def to_json(self, **kwargs):
         """The configuration as JSON text, for `models.model_from_json`."""

@@ -1,5 +1,6 @@
 """Numbers in few bits: `model.quantize("int8")`, and what it is made of."""
 
+from dlcore.quantizers.calibrated_configs import GPTQConfig
 from dlcore.quantizers.configs import (
     Float8QuantizationConfig,
     Int4QuantizationConfig,
@@ -28,6 +29,7 @@ _catalogue = Catalogue(
         Int8QuantizationConfig,
         Int4QuantizationConfig,
         Float8QuantizationConfig,
+        GPTQConfig,
     ],
 )
 
@@ -61,6 +63,7 @@ def deserialize(config, custom_objects=None):
 __all__ = [
     "AbsMaxQuantizer",
     "Float8QuantizationConfig",
+    "GPTQConfig",
     "Int4QuantizationConfig",
     "Int8QuantizationConfig",
     "QuantizationConfig",

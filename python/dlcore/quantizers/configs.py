@@ -26,6 +26,10 @@ class QuantizationConfig:
         """What the names of the dtype policies of layers quantized so begin with, such as `"int8"` or `"int4/128"`."""
         return self.mode
 
+    def kept(self):
+        """What a layer keeps of it."""
+        return self
+
     @staticmethod
     def weight_quantizer_or_default(config, default):
         given = None if config is None else config.weight_quantizer
@@ -121,8 +125,10 @@ def resolve(mode, config):
     if isinstance(config, str):
         mode, config = config, None
     if config is None:
+        if mode == "gptq":
+            raise ValueError('quantize: "gptq" needs data. Pass config=GPTQConfig(dataset, tokenizer).')
         if mode not in _CONFIGS:
-            raise ValueError(f"quantize: mode must be one of {', '.join(_CONFIGS)}. Got mode={mode!r}.")
+            raise ValueError(f"quantize: mode must be one of {', '.join(_CONFIGS)}, gptq. Got mode={mode!r}.")
         return _CONFIGS[mode]()
     if not isinstance(config, QuantizationConfig) or config.mode is None:
         raise ValueError(

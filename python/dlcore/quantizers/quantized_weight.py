@@ -1,11 +1,13 @@
 """QuantizedWeight: what layers have in common that can keep their weight in few bits, or compute in few."""
 
+from dlcore import ops
 from dlcore.backend.dtype_policy import deserialize_policy, get_policy, serialize_policy
 from dlcore.quantizers.configs import resolve
 from dlcore.quantizers.float8 import Float8
+from dlcore.quantizers.groups import Groups
 from dlcore.quantizers.integers import Integers
 
-FORMS = {"int8": Integers, "int4": Integers, "float8": Float8}
+FORMS = {"int8": Integers, "int4": Integers, "float8": Float8, "gptq": Groups}
 
 
 class QuantizedWeight:
@@ -63,9 +65,10 @@ class QuantizedWeight:
         """Gives the weight the form of a mode.
 
         Integers can't be trained further, but pass gradients on to the inputs. In float8 the weight stays what it is.
+        GPTQ of a single layer has no data: all inputs count alike. `Model.quantize` takes data.
 
         Args:
-            mode: `"int8"`, `"int4"` or `"float8"`, default that of the config.
+            mode: `"int8"`, `"int4"`, `"float8"` or `"gptq"`, default that of the config.
             type_check: kept for Keras's signature.
             config: `QuantizationConfig`, default that of the mode.
 
@@ -73,7 +76,10 @@ class QuantizedWeight:
             ValueError: the layer is not built, is quantized already, or mode and config don't agree.
             NotImplementedError: the layer has no such form.
         """
-        config = resolve(mode, config)
+        self.take_form(resolve(mode, config))
+
+    def take_form(self, config, *statistics):
+        """`quantize` by a configuration and, of those that take data, what is known of the inputs."""
         if config.mode not in self.quantization_modes:
             known = ", ".join(self.quantization_modes)
             raise NotImplementedError(f"{self._label()} can't be quantized to {config.mode}, only to {known}.")
@@ -84,8 +90,16 @@ class QuantizedWeight:
         if self.lora_enabled:
             self.merge_adapters()
         policy = get_policy(f"{config.dtype_policy_string()}_from_{self.dtype_policy.name}")
-        self.dtype_policy, self.quantization_config = policy, config
-        self._form.take(self._weight(), config)
+        self.dtype_policy, self.quantization_config = policy, config.kept()
+        self._form.take(self._weight(), config, *statistics)
+
+    def statistics_for(self, config):
+        """What a configuration that takes data wants to know of the inputs."""
+        return FORMS[config.mode](self).statistics(config)
+
+    def inputs_in_rows(self, inputs):
+        """The inputs as a matrix whose columns are what the product sums over, in the order of the weight's axes."""
+        return ops.reshape(inputs, (-1, inputs.shape[-1]))
 
     def _weight(self):
         return getattr(self, self.quantized_weight)

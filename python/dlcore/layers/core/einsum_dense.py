@@ -1,4 +1,5 @@
 import functools
+import math
 import re
 
 from dlcore import activations, ops
@@ -29,6 +30,7 @@ class EinsumDense(LowRankAdapter, QuantizedWeight, Layer):
         kernel_initializer, bias_initializer: Glorot uniform, zeros.
         kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint: default None.
         lora_rank, lora_alpha: default None; a rank: the kernel has adapters from the start, see `enable_lora`.
+        gptq_unpacked_column_size: kept for Keras's signature: the columns of the packed kernel, which build() finds.
         quantization_config: of a layer whose dtype is quantized, see `quantize`.
 
     Example:
@@ -51,6 +53,7 @@ class EinsumDense(LowRankAdapter, QuantizedWeight, Layer):
         bias_constraint=None,
         lora_rank=None,
         lora_alpha=None,
+        gptq_unpacked_column_size=None,
         quantization_config=None,
         **kwargs,
     ):
@@ -61,6 +64,7 @@ class EinsumDense(LowRankAdapter, QuantizedWeight, Layer):
         self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
         self.activation = activations.get(activation)
         self.bias_axes = bias_axes
+        self._given_column_size = gptq_unpacked_column_size
         self.take_lora(lora_rank, lora_alpha)
         self.take_quantization_config(quantization_config)
         set_weight_options(
@@ -119,8 +123,22 @@ class EinsumDense(LowRankAdapter, QuantizedWeight, Layer):
         end = 0 if operand == 0 and self.equation.endswith("...") else len(letters)
         return tuple(place - end for place, letter in enumerate(letters) if letter not in result)
 
+    @property
+    def gptq_unpacked_column_size(self):
+        """The columns of the kernel as a matrix, in the mode "gptq", which packs them."""
+        is_known = self.built and self.quantization_mode == "gptq"
+        return self._form.sizes(self._weight_shape)[1] if is_known else self._given_column_size
+
     def scale_axes(self):
         return self._summed(1)
+
+    def inputs_in_rows(self, inputs):
+        operands, result = self.equation.replace("...", "").split("->")
+        letters, kernel = operands.split(",")
+        end = 0 if self.equation.endswith("...") else len(letters)
+        axes = [letters.index(letter) - end for letter in kernel if letter not in result]
+        inputs = ops.moveaxis(inputs, axes, list(range(-len(axes), 0)))
+        return ops.reshape(inputs, (-1, math.prod(inputs.shape[-len(axes) :])))
 
     def _scale_letters(self):
         """The kernel's letters that have scales of their own, and the output's, with "." for axes that are elided."""
@@ -155,6 +173,7 @@ class EinsumDense(LowRankAdapter, QuantizedWeight, Layer):
         return x if self.activation is None else self.activation(x)
 
     def get_config(self):
+        columns = self.gptq_unpacked_column_size
         return {
             **super().get_config(),
             "equation": self.equation,
@@ -164,4 +183,5 @@ class EinsumDense(LowRankAdapter, QuantizedWeight, Layer):
             **weight_options_config(self),
             **self.lora_entries(),
             **self.quantization_entries(),
+            **({} if columns is None else {"gptq_unpacked_column_size": columns}),
         }
