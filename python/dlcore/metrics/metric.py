@@ -50,12 +50,16 @@ class Metric(ChecksArguments):
     @property
     def variables(self):
         """The state of this metric and of the metrics it holds, as attributes or in lists and dicts."""
-        found = {id(v): v for v in self._variables}
-        for value in self.__dict__.values():
-            if isinstance(value, (Metric, list, tuple, dict)):
-                for leaf in tree.flatten(value):
-                    kept = leaf.variables if isinstance(leaf, Metric) else [leaf] if isinstance(leaf, Variable) else []
-                    found.update((id(v), v) for v in kept)
+        own = self._variables
+        holders = [
+            v for v in self.__dict__.values() if isinstance(v, (Metric, list, tuple, dict)) and v and v is not own
+        ]
+        if not holders:  # most often; asked at each epoch, and each train_on_batch
+            return list(own)
+        found = {id(v): v for v in own}
+        for leaf in tree.flatten(holders):
+            kept = leaf.variables if isinstance(leaf, Metric) else [leaf] if isinstance(leaf, Variable) else []
+            found.update((id(v), v) for v in kept)
         return list(found.values())
 
     def add_variable(self, shape, initializer, dtype=None, aggregation="sum", name=None):
