@@ -1,6 +1,7 @@
 """Policies: in which dtypes layers compute and keep their variables."""
 
 from dlcore.backend.dtype_policy import (
+    AWQDTypePolicy,
     DTypePolicy,
     DTypePolicyMap,
     FloatDTypePolicy,
@@ -14,6 +15,7 @@ from dlcore.backend.dtype_policy import get_policy as get
 from dlcore.backend.dtype_policy import serialize_policy as serialize
 
 __all__ = [
+    "AWQDTypePolicy",
     "DTypePolicy",
     "DTypePolicyMap",
     "FloatDTypePolicy",

@@ -101,17 +101,27 @@ def transformer(k):
 
 # Modes that take data, without any: all inputs count alike.
 ROWS = RNG.normal(size=(7, 10)).astype("float32")
-HEADS = RNG.normal(size=(2, 3, 2, 4)).astype("float32")
+HEADS = RNG.normal(size=(2, 3, 2, 5)).astype("float32")
 
 
-def calibrated(k, layer, config):
-    """The layer, quantized. Keras does so in two steps, of which `Model.quantize` alone takes the second."""
+def calibrated(k, layer, config, largest=None):
+    """The layer, quantized; `largest`: of its inputs, as AWQ is to have seen them. Keras does it in two steps."""
+    if k.__name__ != "keras":
+        seen = layer.statistics_for(config)
+        if largest is not None:
+            seen.see(largest[None])
+        layer.take_form(config, seen)
+        return
+    from keras.src.quantizers import awq, gptq
+
     layer.quantize(config.mode, config=config)
-    if k.__name__ == "keras":
-        from keras.src.quantizers.gptq import GPTQ
-
-        GPTQ(layer, config).quantize_and_correct_layer()
-    return layer
+    if config.mode == "gptq":
+        gptq.GPTQ(layer, config).quantize_and_correct_layer()
+        return
+    quantizer = awq.AWQ(layer, config)
+    if largest is not None:
+        quantizer.activation_magnitudes = largest
+    quantizer.quantize_layer()
 
 
 def dense_like_layers(k):
@@ -124,7 +134,7 @@ def dense_like_layers(k):
         (k.layers.Dense(5, activation="tanh"), ROWS),
         (k.layers.EinsumDense("ab,bc->ac", 6, bias_axes="c"), ROWS),
         (k.layers.EinsumDense("ab,bcd->acd", (3, 3), bias_axes="cd"), ROWS),
-        (k.layers.EinsumDense("abcd,cde->abe", (None, 9)), HEADS),
+        (k.layers.EinsumDense("abcd,cde->abe", (None, 11)), HEADS),
     )
     rng = np.random.default_rng(4)
     for layer, inputs in layers:
@@ -134,12 +144,13 @@ def dense_like_layers(k):
     return layers
 
 
-def calibrated_layers(k, make_config, names=("quantized_kernel", "kernel_scale", "kernel_zero")):
+def calibrated_layers(k, config, largest=None):
     """The variables and outputs of each kind. Keras keeps fractions of group numbers, of which it takes the floor."""
     results = []
     for layer, inputs in dense_like_layers(k):
-        calibrated(k, layer, make_config())
-        results += [getattr(layer, name) for name in names]
+        calibrated(k, layer, config, largest)
+        names = ["quantized_kernel", "kernel_scale", "kernel_zero", "awq_scales"]
+        results += [getattr(layer, name) for name in names if hasattr(layer, name)]
         results += [np.floor(np.asarray(layer.g_idx)), layer(inputs)]
     return results
 
@@ -151,6 +162,16 @@ for name, options in {
     "gptq_one_scale": {"group_size": -1, "per_channel": False, "weight_bits": 8},
     "gptq_two_bits": {"group_size": -1, "weight_bits": 2},
 }.items():
-    CASES[name] = lambda k, options=options: calibrated_layers(
-        k, lambda: k.quantizers.GPTQConfig(None, None, **options)
-    )
+    CASES[name] = lambda k, options=options: calibrated_layers(k, k.quantizers.GPTQConfig(None, None, **options))
+
+LARGEST = np.array([0.0, 0.3, 20, 4, 1, 0.05, 7, 2, 30, 1], "float32")
+
+
+@case
+def awq(k):
+    return calibrated_layers(k, k.quantizers.AWQConfig(None, None))
+
+
+@case
+def awq_fitted(k):
+    return calibrated_layers(k, k.quantizers.AWQConfig(None, None, group_size=5, num_grid_points=7), LARGEST)

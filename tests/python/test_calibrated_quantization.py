@@ -8,12 +8,12 @@ import quantization_cases as cases
 
 import dlcore as keras
 from dlcore import _core, layers, ops, quantizers
-from dlcore.dtype_policies import GPTQDTypePolicy
-from dlcore.quantizers import calibration, gptq
+from dlcore.dtype_policies import AWQDTypePolicy, GPTQDTypePolicy
+from dlcore.quantizers import awq, calibration, gptq
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
 RNG = np.random.default_rng(0)
-CONFIGS = {"gptq": quantizers.GPTQConfig}
+CONFIGS = {"gptq": quantizers.GPTQConfig, "awq": quantizers.AWQConfig}
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +98,30 @@ def test_an_input_that_never_occurs():
     assert np.isfinite(found["kernel_scale"]).all()
 
 
+def test_inputs_that_depend_on_each_other():
+    weights, inputs = RNG.normal(size=(5, 12)).astype("float32"), np.ones((3, 12))
+    gptq.integers(weights, inputs.T @ inputs, quantizers.GPTQConfig(None, None))
+    with pytest.raises(ValueError, match="linearly dependent.*hessian_damping"):
+        gptq.integers(weights, inputs.T @ inputs, quantizers.GPTQConfig(None, None, hessian_damping=0))
+
+
+def test_weights_of_large_inputs_are_finer():
+    weights, inputs = RNG.normal(size=(40, 64)).astype("float32"), RNG.normal(size=(500, 64)).astype("float32")
+    inputs[:, ::8] *= 30
+    config = quantizers.AWQConfig(None, None, group_size=16)
+    seen = awq.LargestInputs(64)
+    for part in np.array_split(inputs, 3):
+        seen.see(ops.convert_to_tensor(part))
+    np.testing.assert_array_equal(seen.value, np.abs(inputs).max(0))
+    fitted, nearest = (awq.integers(weights, x, config) for x in (seen.value, np.zeros(64, "float32")))
+    np.testing.assert_array_equal(nearest["awq_scales"], np.ones(64))
+    assert fitted["awq_scales"][::8].min() > 2 * np.median(fitted["awq_scales"])
+    back = [output_error(weights * x["awq_scales"], x, inputs / x["awq_scales"]) for x in (fitted, nearest)]
+    assert back[0] < 0.7 * back[1]
+    coarse = awq.integers(weights, seen.value, quantizers.AWQConfig(None, None, group_size=16, num_grid_points=1))
+    assert back[0] <= output_error(weights * coarse["awq_scales"], coarse, inputs / coarse["awq_scales"])
+
+
 # ---- layers
 
 
@@ -140,6 +164,15 @@ def test_layer_made_quantized(mode):
     ]
     assert [v.name for v in layer.trainable_weights] == ["bias"]
     assert layer(np.ones((2, 20), "float32")).dtype == layer.compute_dtype
+
+
+def test_variables_of_awq():
+    layer = layers.EinsumDense("abc,cde->abde", (None, 3, 3), bias_axes="de", dtype="awq/4/8_from_float32")
+    layer.build((None, 2, 20))
+    names = ["bias", "kernel", "kernel_scale", "kernel_zero", "awq_scales", "g_idx"]
+    assert [v.name for v in layer.weights] == names
+    assert layer.variable_serialization_spec["awq"] == ["bias", "quantized_kernel", *names[2:]]
+    assert [v.shape for v in layer.weights] == [(3, 3), (5, 20), (9, 3), (9, 3), (20,), (20,)]
 
 
 def test_columns_of_an_einsum_dense():
@@ -202,6 +235,7 @@ def test_a_model_of_blocks(mode, tmp_path):
     assert {layer.name: layer.quantization_mode for layer in dense} == dict.fromkeys(
         ["query", "key", "value", "attention_output", "wide", "narrow"], mode
     ) | {"head": None}
+    assert mode != "awq" or all(np.ptp(layer.awq_scales) > 0 for layer in dense if layer.quantization_mode)
     predictions = model.predict(TOKENS, verbose=0)
     error = np.abs(predictions - expected).mean()
     assert 0 < error < 0.06 * np.abs(expected).mean()
@@ -219,15 +253,14 @@ def test_a_model_of_blocks(mode, tmp_path):
     np.testing.assert_array_equal(other.predict(TOKENS, verbose=0), predictions)
 
 
-@pytest.mark.parametrize("mode", CONFIGS)
-def test_data_helps(mode):
+def test_data_helps():
     expected = language_model()[0].predict(TOKENS, verbose=0)
-    with_data = quantized(mode).predict(TOKENS, verbose=0)
+    with_data = quantized("gptq").predict(TOKENS, verbose=0)
     model, structure = language_model()
     for inner in structure["sequential_blocks"]:
         for layer in inner._flatten_layers():
             if isinstance(layer, (layers.Dense, layers.EinsumDense)):
-                layer.quantize(config=CONFIGS[mode](None, None, group_size=8))
+                layer.quantize(config=quantizers.GPTQConfig(None, None, group_size=8))
     without = model.predict(TOKENS, verbose=0)
     assert np.abs(with_data - expected).mean() < 0.9 * np.abs(without - expected).mean()
 
@@ -323,6 +356,12 @@ def test_policies():
     assert policy.get_config() == {"mode": "gptq/4/128", "source_name": "mixed_bfloat16"}
     assert keras.dtype_policies.deserialize(keras.dtype_policies.serialize(policy)) == policy
     assert policy != GPTQDTypePolicy("gptq/4/-1", "mixed_bfloat16")
+    policy = keras.dtype_policies.get("awq/4/128_from_float32")
+    assert type(policy) is AWQDTypePolicy and (policy.weight_bits, policy.group_size) == (4, 128)
+    assert keras.dtype_policies.deserialize(keras.dtype_policies.serialize(policy)) == policy
+    for mode in ("awq/4", "awq/8/128", "awq/4/0", "gptq/4/128"):
+        with pytest.raises(ValueError, match=r'"awq/<bits>/<group size>", bits 4, a group size > 0 or -1. Got'):
+            AWQDTypePolicy(mode)
     for mode in ("gptq", "gptq/4", "gptq/5/128", "gptq/4/0", "gptq/4/-2", "gptq/four/8", "awq/4/128"):
         with pytest.raises(ValueError, match=r'"gptq/<bits>/<group size>", bits 2 or 3 or 4 or 8.*Got'):
             GPTQDTypePolicy(mode)
@@ -349,6 +388,12 @@ def test_configurations(mode):
         (lambda: quantizers.GPTQConfig(None, None, sequence_length=-1), "sequence_length"),
         (lambda: quantizers.GPTQConfig(None, None, hessian_damping=1.5), "hessian_damping"),
         (lambda: quantizers.GPTQConfig(None, None, group_size=0), "group_size"),
+        (
+            lambda: quantizers.AWQConfig(None, None, weight_bits=8),
+            "AWQConfig: weight_bits must be 4. Got weight_bits=8",
+        ),
+        (lambda: quantizers.AWQConfig(None, None, num_grid_points=0), "num_grid_points"),
+        (lambda: language_model()[0].quantize("awq"), r'"awq" needs data. Pass config=AWQConfig\(dataset'),
         (lambda: language_model()[0].quantize("gptq"), r'"gptq" needs data. Pass config=GPTQConfig\(dataset'),
         (
             lambda: language_model()[0].quantize(config=quantizers.GPTQConfig(TOKENS, None)),

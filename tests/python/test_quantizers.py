@@ -232,7 +232,7 @@ def test_configurations():
         (lambda: quantizers.Int4QuantizationConfig(quantizers.AbsMaxQuantizer()), "block_size=None only"),
         (lambda: quantizers.Int4QuantizationConfig(quantizers.AbsMaxQuantizer(), block_size=None), "values -8 .. 7"),
         (lambda: quantizers.Int8QuantizationConfig(quantizers.Quantizer("uint8")), "kept as int8"),
-        (lambda: float_model().quantize("int7"), "mode must be one of int8, int4, float8, gptq. Got mode='int7'"),
+        (lambda: float_model().quantize("int7"), "mode must be one of int8, int4, float8, gptq, awq. Got mode='int7'"),
         (lambda: float_model().quantize("int4", quantizers.Int8QuantizationConfig()), "contradicts"),
         (lambda: layers.Dense(2).quantize("int8"), "must be built"),
         (lambda: [cases.quantized(keras, "int8").layers[-1].quantize("int8")], "is quantized to int8 already"),

@@ -703,6 +703,7 @@ def test_keras_reads_our_files_and_goes_on_training(tmp_path, kind, ending):
         keras.quantizers.Int4QuantizationConfig(block_size=4),
         keras.quantizers.GPTQConfig(None, None, group_size=4),
         keras.quantizers.GPTQConfig(None, None, weight_bits=3, group_size=-1),
+        keras.quantizers.AWQConfig(None, None, group_size=4),
     ],
     ids=lambda config: config.dtype_policy_string(),
 )

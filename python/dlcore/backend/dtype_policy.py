@@ -6,7 +6,7 @@ from collections.abc import MutableMapping
 from dlcore.backend import config, dtypes
 from dlcore.backend.global_state import get_global_attribute, set_global_attribute
 
-QUANTIZATION_MODES = ("int8", "int4", "float8", "gptq")
+QUANTIZATION_MODES = ("int8", "int4", "float8", "gptq", "awq")
 _MIXED = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
 
 
@@ -90,7 +90,7 @@ class QuantizedDTypePolicy(DTypePolicy):
     """The dtypes of a layer whose weights are kept in few bits, or that computes in few.
 
     Args:
-        mode: `"int8"`, `"int4"`, `"float8"` or `"gptq"`.
+        mode: `"int8"`, `"int4"`, `"float8"`, `"gptq"` or `"awq"`.
         source_name: name of the policy for what is not quantized, default the global policy's.
     """
 
@@ -127,15 +127,8 @@ class Int4DTypePolicy(QuantizedDTypePolicy):
         return "int4"
 
 
-class GPTQDTypePolicy(QuantizedDTypePolicy):
-    """The dtypes of a layer with weights in groups of integers.
-
-    Args:
-        mode: `"gptq/<bits>/<group size>"`, 2, 3, 4 or 8 bits, a group size of -1 for one scale per output channel.
-        source_name: as for `QuantizedDTypePolicy`.
-    """
-
-    _kind, _bits = "gptq", (2, 3, 4, 8)
+class _GroupsDTypePolicy(QuantizedDTypePolicy):
+    """Base: bits and group size are part of the mode."""
 
     def _check_mode(self, mode):
         match = re.fullmatch(rf"{self._kind}/(\d+)/(-1|[1-9]\d*)", mode)
@@ -147,6 +140,28 @@ class GPTQDTypePolicy(QuantizedDTypePolicy):
             )
         self.weight_bits, self.group_size = int(match[1]), int(match[2])
         return self._kind
+
+
+class GPTQDTypePolicy(_GroupsDTypePolicy):
+    """The dtypes of a layer with weights in groups of integers.
+
+    Args:
+        mode: `"gptq/<bits>/<group size>"`, 2, 3, 4 or 8 bits, a group size of -1 for one scale per output channel.
+        source_name: as for `QuantizedDTypePolicy`.
+    """
+
+    _kind, _bits = "gptq", (2, 3, 4, 8)
+
+
+class AWQDTypePolicy(_GroupsDTypePolicy):
+    """The dtypes of a layer with weights in groups of 4-bit integers, and factors of the inputs.
+
+    Args:
+        mode: `"awq/4/<group size>"`, a group size of -1 for one scale per output channel.
+        source_name: as for `QuantizedDTypePolicy`.
+    """
+
+    _kind, _bits = "awq", (4,)
 
 
 class QuantizedFloat8DTypePolicy(QuantizedDTypePolicy):
@@ -272,12 +287,18 @@ _CLASSES = {
         Int4DTypePolicy,
         QuantizedFloat8DTypePolicy,
         GPTQDTypePolicy,
+        AWQDTypePolicy,
         DTypePolicyMap,
     )
 }
 _CLASSES["FloatDTypePolicy"] = DTypePolicy
 # Modes that have a class of their own.
-_QUANTIZED = {"int4": Int4DTypePolicy, "float8": QuantizedFloat8DTypePolicy, "gptq": GPTQDTypePolicy}
+_QUANTIZED = {
+    "int4": Int4DTypePolicy,
+    "float8": QuantizedFloat8DTypePolicy,
+    "gptq": GPTQDTypePolicy,
+    "awq": AWQDTypePolicy,
+}
 
 
 def dtype_policy():

@@ -149,14 +149,14 @@ class Model(Trainer, Layer):
         Compile the model anew to train or evaluate it.
 
         Args:
-            mode: `"int8"`, `"int4"`, `"float8"` or `"gptq"`.
-            config: a configuration such as `quantizers.Int8QuantizationConfig()`, default that of the mode; `"gptq"`
-                has no default, but needs `quantizers.GPTQConfig(dataset, tokenizer)`.
+            mode: `"int8"`, `"int4"`, `"float8"`, `"gptq"` or `"awq"`.
+            config: a configuration such as `quantizers.Int8QuantizationConfig()`, default that of the mode; the last
+                two have no default, but need data: `quantizers.GPTQConfig(dataset, tokenizer)`, or `AWQConfig`.
             filters: regular expression, list of them, or function layer -> bool: the names of the layers to turn;
                 default all.
 
-        Layers with a kernel that stays as it is are a warning; with `"gptq"` only those in the blocks of the model are
-        quantized, see `get_quantization_layer_structure`.
+        Layers with a kernel that stays as it is are a warning. With `"gptq"` and `"awq"` only the layers in the model's
+        blocks are quantized, see `get_quantization_layer_structure`.
         """
         import re
         import warnings
@@ -188,7 +188,7 @@ class Model(Trainer, Layer):
         """The blocks that `quantize` goes through in the modes that take data; None, unless a subclass says so.
 
         Args:
-            mode: `"gptq"`.
+            mode: `"gptq"` or `"awq"`.
 
         Returns:
             dict: `"pre_block_layers"`, list of the layers that the data goes through first, such as an embedding, and

@@ -1,6 +1,6 @@
 """Numbers in few bits: `model.quantize("int8")`, and what it is made of."""
 
-from dlcore.quantizers.calibrated_configs import GPTQConfig
+from dlcore.quantizers.calibrated_configs import AWQConfig, GPTQConfig
 from dlcore.quantizers.configs import (
     Float8QuantizationConfig,
     Int4QuantizationConfig,
@@ -30,6 +30,7 @@ _catalogue = Catalogue(
         Int4QuantizationConfig,
         Float8QuantizationConfig,
         GPTQConfig,
+        AWQConfig,
     ],
 )
 
@@ -61,6 +62,7 @@ def deserialize(config, custom_objects=None):
 
 
 __all__ = [
+    "AWQConfig",
     "AbsMaxQuantizer",
     "Float8QuantizationConfig",
     "GPTQConfig",

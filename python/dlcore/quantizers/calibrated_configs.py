@@ -1,7 +1,7 @@
 """How `quantize` turns weights into groups of integers that fit the inputs that layers get."""
 
 from dlcore.backend.arguments import fraction, positive_int
-from dlcore.quantizers import gptq
+from dlcore.quantizers import awq, gptq
 from dlcore.quantizers.configs import QuantizationConfig
 
 
@@ -127,3 +127,47 @@ class GPTQConfig(CalibratedConfig):
 
     def integers(self, weights, statistics):
         return gptq.integers(weights, statistics.value, self)
+
+
+class AWQConfig(CalibratedConfig):
+    """Weights as 4-bit integers, finer for inputs that are large in the data.
+
+    Args:
+        dataset, tokenizer, num_samples, sequence_length, group_size, quantization_layer_structure: as for `GPTQConfig`.
+        weight_bits: 4.
+        num_grid_points: int > 0, default 20: steps between no difference between inputs and one as large as that of
+            their largest values; the best for a layer is taken.
+
+    Reference: Lin et al. 2023.
+    """
+
+    mode = "awq"
+
+    def __init__(
+        self,
+        dataset,
+        tokenizer,
+        *,
+        weight_bits=4,
+        num_samples=128,
+        sequence_length=512,
+        group_size=128,
+        num_grid_points=20,
+        quantization_layer_structure=None,
+    ):
+        super().__init__(
+            dataset=dataset,
+            tokenizer=tokenizer,
+            weight_bits=weight_bits,
+            num_samples=num_samples,
+            sequence_length=sequence_length,
+            group_size=group_size,
+            num_grid_points=positive_int("AWQConfig", "num_grid_points", num_grid_points),
+            quantization_layer_structure=quantization_layer_structure,
+        )
+
+    def statistics(self, size):
+        return awq.LargestInputs(size)
+
+    def integers(self, weights, statistics):
+        return awq.integers(weights, statistics.value, self)

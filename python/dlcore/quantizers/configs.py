@@ -125,10 +125,10 @@ def resolve(mode, config):
     if isinstance(config, str):
         mode, config = config, None
     if config is None:
-        if mode == "gptq":
-            raise ValueError('quantize: "gptq" needs data. Pass config=GPTQConfig(dataset, tokenizer).')
+        if mode in ("gptq", "awq"):
+            raise ValueError(f'quantize: "{mode}" needs data. Pass config={mode.upper()}Config(dataset, tokenizer).')
         if mode not in _CONFIGS:
-            raise ValueError(f"quantize: mode must be one of {', '.join(_CONFIGS)}, gptq. Got mode={mode!r}.")
+            raise ValueError(f"quantize: mode must be one of {', '.join(_CONFIGS)}, gptq, awq. Got mode={mode!r}.")
         return _CONFIGS[mode]()
     if not isinstance(config, QuantizationConfig) or config.mode is None:
         raise ValueError(

@@ -70,8 +70,7 @@ def integers(weights, hessian, config):
     order = np.argsort(-diagonal, kind="stable") if config.activation_order else np.arange(size)
     left, hessian = weights[:, order].astype("float64"), hessian[np.ix_(order, order)]
     chosen, scales, zeros = np.zeros(weights.shape, "uint8"), [], []
-    # Row j holds how the weights after j make up for an error of weight j, once those before are fixed.
-    influence = np.linalg.cholesky(np.linalg.inv(hessian)).T
+    influence = _influence(hessian)
     for first in range(0, size, _BLOCK):
         block = slice(first, min(first + _BLOCK, size))
         errors = np.zeros((len(weights), block.stop - first))
@@ -95,6 +94,17 @@ def integers(weights, hessian, config):
         "kernel_zero": np.stack(zeros, 1),
         "g_idx": (np.arange(size) // group_size)[back],
     }
+
+
+def _influence(hessian):
+    """Row j: how the weights after j make up for an error of weight j, when those before are fixed."""
+    try:
+        return np.linalg.cholesky(np.linalg.inv(hessian)).T
+    except np.linalg.LinAlgError:
+        raise ValueError(
+            "GPTQ: the inputs of a layer are linearly dependent in the data. Pass GPTQConfig(hessian_damping=0.01), or "
+            "more samples."
+        ) from None
 
 
 # Columns whose errors are passed on together, as one product of matrices.

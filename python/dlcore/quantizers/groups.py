@@ -62,9 +62,31 @@ class Groups(Form):
             integers = unpack_int4(integers, self.sizes(shape)[1], axis=0, dtype="uint8")
         group = ops.cast(layer.g_idx, "int32")
         scale, zero = (ops.take(ops.cast(x, "float32"), group, axis=1) for x in (layer.kernel_scale, layer.kernel_zero))
-        matrix = (ops.cast(integers, "float32") - zero) * scale
+        matrix = self._unscaled((ops.cast(integers, "float32") - zero) * scale)
         inputs, outputs = self._axes(shape)
         axes = [*outputs, *inputs]
         weight = ops.reshape(matrix, [shape[axis] for axis in axes])
         weight = ops.transpose(weight, [axes.index(axis) for axis in range(len(shape))])
         return ops.cast(weight, layer.compute_dtype)
+
+    def _unscaled(self, matrix):
+        return matrix
+
+
+class ScaledGroups(Groups):
+    """The weights of each input times a factor, `awq_scales`, by which they are divided in use."""
+
+    @staticmethod
+    def order(mode, weight, others):
+        *names, last = Groups.order(mode, weight, others)
+        return [*names, "awq_scales", last]
+
+    def build(self, shape):
+        kernel, layer = super().build(shape), self.layer
+        layer.awq_scales = layer.add_weight(
+            layer.g_idx.shape, "ones", trainable=False, autocast=False, name="awq_scales"
+        )
+        return kernel
+
+    def _unscaled(self, matrix):
+        return matrix / ops.cast(self.layer.awq_scales, "float32")

@@ -4,10 +4,10 @@ from dlcore import ops
 from dlcore.backend.dtype_policy import deserialize_policy, get_policy, serialize_policy
 from dlcore.quantizers.configs import resolve
 from dlcore.quantizers.float8 import Float8
-from dlcore.quantizers.groups import Groups
+from dlcore.quantizers.groups import Groups, ScaledGroups
 from dlcore.quantizers.integers import Integers
 
-FORMS = {"int8": Integers, "int4": Integers, "float8": Float8, "gptq": Groups}
+FORMS = {"int8": Integers, "int4": Integers, "float8": Float8, "gptq": Groups, "awq": ScaledGroups}
 
 
 class QuantizedWeight:
@@ -65,10 +65,10 @@ class QuantizedWeight:
         """Gives the weight the form of a mode.
 
         Integers can't be trained further, but pass gradients on to the inputs. In float8 the weight stays what it is.
-        GPTQ of a single layer has no data: all inputs count alike. `Model.quantize` takes data.
+        GPTQ and AWQ of a single layer have no data: all inputs count alike. `Model.quantize` takes data.
 
         Args:
-            mode: `"int8"`, `"int4"`, `"float8"` or `"gptq"`, default that of the config.
+            mode: `"int8"`, `"int4"`, `"float8"`, `"gptq"` or `"awq"`, default that of the config.
             type_check: kept for Keras's signature.
             config: `QuantizationConfig`, default that of the mode.
 
