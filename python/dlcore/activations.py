@@ -216,11 +216,17 @@ def get(identifier):
     Raises:
         ValueError: an unknown name; the nearest ones are listed.
     """
+    if isinstance(identifier, dict):
+        return deserialize(identifier)
     return linear if identifier is None else _catalogue.get(identifier)
 
 
 def serialize(activation):
     """The name of a built-in activation, or the configuration of a user's own."""
+    if hasattr(activation, "get_config"):  # a layer, or a user's own object
+        from dlcore.saving import serialize_keras_object
+
+        return serialize_keras_object(activation)
     config = _catalogue.serialize(activation)
     return config["registered_name"] if config["class_name"] == "function" else config
 
@@ -232,6 +238,10 @@ def deserialize(config, custom_objects=None):
         config: dict.
         custom_objects: dict of the classes and functions of the user's own that it names.
     """
+    if isinstance(config, dict) and config.get("class_name", "function") != "function":
+        from dlcore.saving import deserialize_keras_object
+
+        return deserialize_keras_object(config, custom_objects)
     return _catalogue.deserialize(config, custom_objects)
 
 

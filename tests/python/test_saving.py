@@ -741,3 +741,89 @@ def test_pickle_and_deepcopy():
         assert int(copied.optimizer.iterations.numpy()) == 1
         copied.fit(x, x[:, :1], verbose=0)
         assert (copied.get_weights()[0] != model.get_weights()[0]).any()
+
+
+@pytest.mark.parametrize("activation", [layers.ReLU(max_value=0.5, name="cut"), layers.LeakyReLU(0.25)])
+def test_layer_as_activation(activation, tmp_path):
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(4, activation=activation)])
+    model.save(tmp_path / "m.keras")
+    again = keras.models.load_model(tmp_path / "m.keras")
+    assert type(again.layers[0].activation) is type(activation)
+    assert again.layers[0].activation.get_config() == activation.get_config()
+    x = np.random.RandomState(0).randn(5, 3).astype("float32")
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+@pytest.mark.parametrize("name", ["w.weights.h5", "w.weights.json"])
+def test_weights_of_some_layers_only(name, tmp_path):
+    def make():
+        return keras.Sequential([keras.Input((3,)), layers.Dense(3, name="a"), layers.Dense(3, name="b")])
+
+    def is_like(model, layer):
+        return np.array_equal(model.get_layer(layer).kernel, saved.get_layer(layer).kernel)
+
+    saved, whole, part = make(), make(), make()
+    shards = {"max_shard_size": 1} if name.endswith(".json") else {}
+    saved.save_weights(tmp_path / name, **shards)
+    whole.load_weights(tmp_path / name, objects_to_skip=[whole.get_layer("a")])
+    assert is_like(whole, "b") and not is_like(whole, "a")
+    saved.save_weights(tmp_path / name, objects_to_skip=[saved.get_layer("a")], **shards)
+    part.load_weights(tmp_path / name, objects_to_skip=[part.get_layer("a")])
+    assert is_like(part, "b") and not is_like(part, "a")
+    with pytest.raises(ValueError, match='layer "a"'):
+        part.load_weights(tmp_path / name)
+    saved.save(tmp_path / "m.keras")
+    with pytest.raises(ValueError, match="objects_to_skip is for .weights.h5 and .weights.json files"):
+        part.load_weights(tmp_path / "m.keras", objects_to_skip=[part.get_layer("a")])
+
+
+def test_models_with_a_compile_of_their_own(tmp_path):
+    @keras.saving.register_keras_serializable()
+    class OwnCompile(keras.Sequential):
+        def compile(self, rate):
+            super().compile(keras.optimizers.SGD(rate), "mse")
+
+    model = OwnCompile([keras.Input((3,)), layers.Dense(1)])
+    model.compile(rate=0.5)
+    model.save(tmp_path / "m.keras")
+    with pytest.warns(UserWarning, match="is not compiled, since its class has a compile\\(\\) of its own"):
+        again = keras.models.load_model(tmp_path / "m.keras")
+    assert not again.compiled
+
+
+def test_deprecated_and_unknown_arguments(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    with pytest.warns(UserWarning, match="save_format is deprecated"):
+        model.save(tmp_path / "m.keras", save_format="keras")
+    assert keras.models.load_model(tmp_path / "m.keras").count_params() == 4
+    with pytest.raises(ValueError, match=r"save got unexpected arguments \['form'\]"):
+        model.save(tmp_path / "m.keras", form="keras")
+
+
+def test_function_without_its_package():
+    @keras.saving.register_keras_serializable(package="mine")
+    def squared(x):
+        return x * x
+
+    config = {"module": "builtins", "class_name": "function", "config": "squared", "registered_name": "function"}
+    assert keras.saving.deserialize_keras_object(config) is squared
+
+
+def test_model_in_a_folder(tmp_path):
+    path = tmp_path / "model"
+    words = layers.TextVectorization()
+    words.adapt(["b a", "b"])
+    model = keras.Sequential([keras.Input((), dtype="string"), words, layers.Embedding(4, 2)])
+    model.save(path, zipped=False)
+    assert sorted(os.listdir(path)) == ["assets", "config.json", "metadata.json", "model.weights.h5"]
+    again = keras.models.load_model(path)
+    np.testing.assert_array_equal(again.predict(["a b"], verbose=0), model.predict(["a b"], verbose=0))
+    again.layers[-1].set_weights([np.zeros((4, 2))])
+    again.load_weights(path)
+    np.testing.assert_array_equal(again.layers[-1].get_weights()[0], model.layers[-1].get_weights()[0])
+    with pytest.raises(FileExistsError):
+        model.save(path, zipped=False, overwrite=False)
+    with pytest.raises(ValueError, match="is saved in a folder. Got the name of a file"):
+        model.save(tmp_path / "m.keras", zipped=False)
+    with pytest.raises(IsADirectoryError):
+        keras.models.load_model(tmp_path)

@@ -44,8 +44,20 @@ def save_to(model, file):
                     archive.write(os.path.join(folder, name), f"{_ASSETS}/{place}/{name}")
 
 
+def save_to_folder(model, path):
+    """Writes what would be in the archive as files in a folder."""
+    buffer = io.BytesIO()
+    save_to(model, buffer)
+    with zipfile.ZipFile(buffer) as archive:
+        archive.extractall(path)
+
+
+def is_folder_of_model(path):
+    return os.path.isfile(os.path.join(path, _CONFIG))
+
+
 def load(path, custom_objects=None, compile=True):
-    """The model in a file."""
+    """The model in a file or folder."""
     with _opened(path) as archive:
         config = _read_json(archive, _CONFIG, path)
         if not compile:
@@ -118,6 +130,32 @@ def _size(shape):
     return size
 
 
+class _Folder:
+    """A folder, read as a ZipFile is."""
+
+    def __init__(self, path):
+        self._path = path
+        self._infos = {}
+        for folder, _, names in os.walk(path):
+            for name in names:
+                info = zipfile.ZipInfo(os.path.relpath(os.path.join(folder, name), path).replace(os.sep, "/"))
+                info.file_size = os.path.getsize(os.path.join(folder, name))
+                self._infos[info.filename] = info
+
+    def namelist(self):
+        return list(self._infos)
+
+    def getinfo(self, name):
+        return self._infos[name]
+
+    def read(self, info):
+        with open(os.path.join(self._path, info.filename), "rb") as file:
+            return file.read()
+
+    def close(self):
+        pass
+
+
 class _opened:
     """The archive at a path; damage found while it is open becomes a ValueError that names the path."""
 
@@ -125,6 +163,9 @@ class _opened:
         self._path = path
 
     def __enter__(self):
+        if isinstance(self._path, str) and os.path.isdir(self._path):
+            self._archive = _Folder(self._path)
+            return self._archive
         try:
             self._archive = zipfile.ZipFile(self._path)
         except zipfile.BadZipFile as error:

@@ -258,6 +258,9 @@ def _find_function(config):
         found = registry.get_registered_object(name, module_objects=_own_functions())
         if found is not None:
             return found
+    for name, found in registry.get_custom_objects().items():  # Keras 3.6 wrote no package
+        if name.split(">")[-1] in names and inspect.isfunction(found):
+            return found
     known = [*_own_functions(), *registry.get_custom_objects()]
     name = names[-1] if names else config["config"]
     raise ValueError(
@@ -277,6 +280,10 @@ def _deserialize_instance(config):
         return cls  # a custom object may be a ready instance or function
     if not isinstance(inner, dict):
         raise ValueError(f"The configuration of {config['class_name']} should be a dict. Got {inner!r}.")
+    if not hasattr(cls, "from_config"):
+        raise TypeError(
+            f"{config['class_name']} cannot be made from its configuration: its class has no from_config(cls, config)."
+        )
     try:
         instance = cls.from_config(inner)
     except TypeError as error:

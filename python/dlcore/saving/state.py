@@ -11,14 +11,15 @@ import warnings
 from dlcore.backend import to_snake_case
 
 
-def saveables(root):
+def saveables(root, objects_to_skip=()):
     """Lists (paths, object) of the layers and optimizers below a model, in the file's order.
 
     The first path is where the object is stored; the others lead to it too, and files of other versions may use them.
     """
-    found = {}
+    skipped = {id(obj): ([], obj) for obj in objects_to_skip}
+    found = dict(skipped)
     _visit(root, "", found)
-    return list(found.values())
+    return [entry for key, entry in found.items() if key not in skipped]
 
 
 def _visit(obj, path, found):
@@ -108,10 +109,10 @@ def own_variables(obj):
     return obj._own_variables
 
 
-def collect(root):
+def collect(root, objects_to_skip=()):
     """Lists (path, name, {key: array}) of all state below a model."""
     collected = []
-    for (path, *_), obj in saveables(root):
+    for (path, *_), obj in saveables(root, objects_to_skip):
         store = {}
         if _overrides(obj, "save_own_variables"):
             obj.save_own_variables(store)
@@ -121,7 +122,7 @@ def collect(root):
     return collected
 
 
-def restore(root, find, path, skip_mismatch=False):
+def restore(root, find, path, skip_mismatch=False, objects_to_skip=()):
     """Puts stored state into a model; all of it is checked before the first variable changes.
 
     Args:
@@ -129,9 +130,10 @@ def restore(root, find, path, skip_mismatch=False):
         find: function from a place in the file to {key: hdf5.Array}.
         path: of the file, for messages.
         skip_mismatch: whether what does not fit is left as it is, with a warning.
+        objects_to_skip: layers that are left as they are, with all in them that is only reached through them.
     """
     assignments, hooks, problems, notes = [], [], [], []
-    for places, obj in saveables(root):
+    for places, obj in saveables(root, objects_to_skip):
         place = next(filter(find, places), places[0])
         stored = find(place)
         if _overrides(obj, "load_own_variables"):

@@ -13,9 +13,9 @@ from dlcore.saving import hdf5, state
 from dlcore.utils.files import replacing
 
 
-def save_to(model, file):
+def save_to(model, file, objects_to_skip=()):
     """Writes the weights to a binary file object."""
-    _write(state.collect(model), file)
+    _write(state.collect(model, objects_to_skip), file)
 
 
 def _write(stores, file):
@@ -36,10 +36,10 @@ def _group_of(place):
     return f"{place}/vars" if place else "vars"
 
 
-def load_from(model, source, path, skip_mismatch=False):
+def load_from(model, source, path, skip_mismatch=False, objects_to_skip=()):
     """Reads the weights from `source`, a path or a binary file object; `path` is for messages."""
     with hdf5.reading(source, path) as root:
-        state.restore(model, lambda place: _arrays(root, place, path), path, skip_mismatch)
+        state.restore(model, lambda place: _arrays(root, place, path), path, skip_mismatch, objects_to_skip)
 
 
 def _arrays(root, place, path):
@@ -47,11 +47,11 @@ def _arrays(root, place, path):
     return {} if group is None else {key: hdf5.array(group, key, path) for key in group}
 
 
-def save_shards(model, path, max_bytes):
+def save_shards(model, path, max_bytes, objects_to_skip=()):
     """Writes the weights to files `name_00000.weights.h5` and so on, and to `path`, `name.weights.json`, their map."""
     shards, room, total, places = [], 0, 0, {}
     folder, name = os.path.split(path.removesuffix(".weights.json"))
-    for place, label, store in state.collect(model):
+    for place, label, store in state.collect(model, objects_to_skip):
         for key, value in store.items():
             value = backend.convert_to_numpy(value)
             if value.nbytes > max_bytes:
@@ -76,7 +76,7 @@ def save_shards(model, path, max_bytes):
         file.write(json.dumps({"metadata": {"total_size": total}, "weight_map": weight_map}, indent=4).encode())
 
 
-def load_shards(model, path, skip_mismatch=False):
+def load_shards(model, path, skip_mismatch=False, objects_to_skip=()):
     """Reads the weights from the shards that the map at `path` names."""
     places = _read_map(path)
     with contextlib.ExitStack() as stack:
@@ -91,7 +91,7 @@ def load_shards(model, path, skip_mismatch=False):
             names = places.get(f"/{_group_of(place)}", [])
             return {key: array for name in names for key, array in _arrays(roots[name], place, name).items()}
 
-        state.restore(model, find, path, skip_mismatch)
+        state.restore(model, find, path, skip_mismatch, objects_to_skip)
 
 
 def _read_map(path):

@@ -125,6 +125,13 @@ class Steps(StateAsValues):
         """Compiles with what get_compile_config() returned."""
         from dlcore.saving import deserialize_keras_object
 
+        if type(self).compile is not Steps.compile:
+            warnings.warn(
+                f"{self._label()} is not compiled, since its class has a compile() of its own. Call it; or define "
+                "get_compile_config() and compile_from_config(config).",
+                stacklevel=2,
+            )
+            return
         known = {key: deserialize_keras_object(value) for key, value in config.items()}
         accepted = (
             "optimizer",
