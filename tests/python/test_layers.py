@@ -371,6 +371,43 @@ def test_initial_and_final_states():
         layer(x, initial_state=[middle[0]])
 
 
+def test_states_of_stacked_cells_are_those_of_each():
+    layer = layers.RNN([layers.LSTMCell(4), layers.GRUCell(3)], return_state=True)
+    y, first, second = layer(np.ones((2, 5, 3)))
+    assert [s.shape for s in (y, *first, *second)] == [(2, 3), (2, 4), (2, 4), (2, 3)]
+    assert layer.compute_output_shape((2, 5, 3)) == ((2, 3), [(2, 4), (2, 4)], [(2, 3)])
+    assert layer.cell.state_size == [[4, 4], 3]
+    again = layer(np.ones((2, 5, 3)), initial_state=[first, second])
+    assert np.abs(again[0] - y).max() > 0
+    np.testing.assert_allclose(layer(np.ones((2, 10, 3)))[0], again[0], rtol=1e-5)
+    start = layer.cell.get_initial_state(batch_size=2)
+    np.testing.assert_array_equal(layer(np.ones((2, 5, 3)), initial_state=start)[0], y)
+
+
+def test_recurrent_layers_take_integers():
+    layer = layers.Bidirectional(layers.LSTM(2))
+    x = np.arange(12).reshape(2, 2, 3)
+    np.testing.assert_array_equal(layer(x), layer(x.astype("float32")))
+
+
+def test_time_distributed():
+    """Takes any number of steps, and gives the layer the mask of each."""
+
+    class Masked(layers.ReLU):
+        def call(self, x, mask=None):
+            return x if mask is None else x * ops.expand_dims(ops.cast(mask, x.dtype), -1)
+
+    layer, mask = layers.TimeDistributed(Masked()), np.array([[True, False], [False, True]])
+    np.testing.assert_array_equal(layer(np.ones((2, 2, 3)), mask=mask)[..., 0], mask)
+    for wrong in (np.ones((2, 3)), np.ones((3, 2)), np.ones(2)):
+        with pytest.raises(ValueError, match=r"mask must be of shape \(batch, time\), \(2, 2\)"):
+            layer(np.ones((2, 2, 3)), mask=wrong)
+    x = layers.Input((None, 4, 4, 1))
+    model = keras.Model(x, layers.TimeDistributed(layers.Conv2D(2, 3))(x))
+    assert model.output_shape == (None, None, 2, 2, 2)
+    assert model.predict(np.ones((3, 5, 4, 4, 1)), verbose=0).shape == (3, 5, 2, 2, 2)
+
+
 def test_stateful():
     x = random("stateful", (2, 6, 3))
     layer = layers.GRU(4, stateful=True)
@@ -389,6 +426,13 @@ def test_stateful():
     assert (model.predict(x[:, :3], batch_size=2) != first).any()
     model.layers[0].reset_states()
     np.testing.assert_allclose(model.predict(x[:, :3], batch_size=2), first, rtol=1e-6)
+
+
+def test_a_stateful_layer_needs_its_batch_size():
+    layer = layers.LSTM(2, stateful=True)
+    layer(np.ones((4, 3, 2)))
+    with pytest.raises(ValueError, match="batch size of the states, 4. Got 1"):
+        layer(np.ones((1, 3, 2)))
 
 
 def test_bidirectional_states():

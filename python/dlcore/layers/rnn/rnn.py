@@ -1,8 +1,9 @@
 """RNN: steps a cell through time. The layers LSTM, GRU and SimpleRNN replace the stepping by one primitive."""
 
 import contextlib
+import itertools
 
-from dlcore import _core, backend, ops
+from dlcore import _core, backend, ops, tree
 from dlcore.backend.arguments import is_int, sequence
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
@@ -59,8 +60,7 @@ class RNN(Layer):
     @property
     def state_size(self):
         """The sizes of the states, a list."""
-        size = self.cell.state_size
-        return [size] if is_int(size) else list(size)
+        return _sizes_of(self.cell)
 
     def _state_shapes(self, step_shape):
         """The shapes of the states without the batch, for inputs of one step of that shape."""
@@ -96,10 +96,7 @@ class RNN(Layer):
 
     def get_initial_state(self, batch_size):
         """The states to begin with: those of the cell, zeros by default."""
-        if _starts_at_zero(self.cell):
-            return [ops.zeros((batch_size, *_as_shape(size)), dtype=self.compute_dtype) for size in self.state_size]
-        states = self.cell.get_initial_state(batch_size=batch_size)
-        return list(states) if isinstance(states, (list, tuple)) else [states]
+        return _first_states_of(self.cell, batch_size, self.compute_dtype)
 
     def reset_state(self):
         """Sets the states of a stateful layer back to zero."""
@@ -109,6 +106,8 @@ class RNN(Layer):
     reset_states = reset_state
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
+        if not backend.is_float_dtype(sequences.dtype):
+            sequences = ops.cast(sequences, self.compute_dtype)
         states = self._first_states(sequences, initial_state)
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         outputs, last_output, states = self.run(sequences, states, mask, training)
@@ -116,11 +115,16 @@ class RNN(Layer):
             for variable, state in zip(self.states, states):
                 variable.assign(state)
         output = outputs if self.return_sequences else last_output
-        return (output, *states) if self.return_state else output
+        return (output, *_packed(self.cell, states)) if self.return_state else output
 
     def _first_states(self, sequences, initial_state):
         if initial_state is None and self.stateful:
             initial_state = self.states
+            if sequences.shape[0] not in (None, self.states[0].shape[0]):
+                raise ValueError(
+                    f'{type(self).__name__} "{self.name}" is stateful: each batch must have the batch size of the '
+                    f"states, {self.states[0].shape[0]}. Got {sequences.shape[0]}."
+                )
         if initial_state is None:
             # Of the batch size of the sequences, which may be unknown.
             row = sequences[:, 0]
@@ -132,7 +136,7 @@ class RNN(Layer):
                 return [_zeros(row, sizes) for sizes in shapes]
             given = self.get_initial_state(sequences.shape[0] or 1)
             return [_zeros(row, sizes) + state for sizes, state in zip(shapes, given)]
-        states = list(initial_state) if isinstance(initial_state, (list, tuple)) else [initial_state]
+        states = tree.flatten(initial_state)
         if len(states) != len(self.state_size):
             raise ValueError(
                 f'{type(self).__name__} "{self.name}" has {len(self.state_size)} states of sizes {self.state_size}. '
@@ -169,8 +173,8 @@ class RNN(Layer):
         return outputs, output, states
 
     def _step(self, inputs, states, training):
-        output, new_states = self.cell(inputs, states, training=training)
-        return output, list(new_states) if isinstance(new_states, (list, tuple)) else [new_states]
+        output, new_states = self.cell(inputs, _packed(self.cell, states), training=training)
+        return output, tree.flatten(new_states)
 
     def compute_mask(self, sequences, mask=None):
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
@@ -183,7 +187,7 @@ class RNN(Layer):
         units = getattr(self.cell, "output_size", None)
         sizes = states[0] if units is None else _as_shape(units)
         output = (batch, steps, *sizes) if self.return_sequences else (batch, *sizes)
-        return (output, *((batch, *state) for state in states)) if self.return_state else output
+        return (output, *_packed(self.cell, [(batch, *state) for state in states])) if self.return_state else output
 
     def get_config(self):
         from dlcore.layers import serialize
@@ -221,20 +225,11 @@ class StackedRNNCells(Layer):
 
     @property
     def state_size(self):
-        sizes = [[cell.state_size] if is_int(cell.state_size) else list(cell.state_size) for cell in self.cells]
-        return [size for cell_sizes in sizes for size in cell_sizes]
+        return [cell.state_size for cell in self.cells]
 
     def get_initial_state(self, batch_size=None):
-        """The states of all cells, one list."""
-        states = []
-        for cell in self.cells:
-            if _starts_at_zero(cell):
-                sizes = [cell.state_size] if is_int(cell.state_size) else cell.state_size
-                states += [ops.zeros((batch_size, *_as_shape(size)), dtype=self.compute_dtype) for size in sizes]
-            else:
-                given = cell.get_initial_state(batch_size=batch_size)
-                states += list(given) if isinstance(given, (list, tuple)) else [given]
-        return states
+        """The states of all cells, a list of those of each."""
+        return _packed(self, _first_states_of(self, batch_size, self.compute_dtype))
 
     @contextlib.contextmanager
     def one_sequence(self):
@@ -251,31 +246,54 @@ class StackedRNNCells(Layer):
 
     @property
     def output_size(self):
-        last = self.cells[-1]
-        size = last.state_size if is_int(last.state_size) else last.state_size[0]
-        return getattr(last, "output_size", size)
+        return getattr(self.cells[-1], "output_size", _sizes_of(self.cells[-1])[0])
 
     def build(self, input_shape):
         for cell in self.cells:
             if not cell.built:
                 cell.build(input_shape)
-            size = cell.state_size if is_int(cell.state_size) else cell.state_size[0]
-            input_shape = (input_shape[0], getattr(cell, "output_size", size))
+            input_shape = (input_shape[0], getattr(cell, "output_size", _sizes_of(cell)[0]))
         self.built = True
 
     def call(self, inputs, states, training=False):
-        states, new_states = list(states), []
-        for cell in self.cells:
-            count = 1 if is_int(cell.state_size) else len(cell.state_size)
-            inputs, cell_states = cell(inputs, states[:count], training=training)
-            states = states[count:]
-            new_states += list(cell_states) if isinstance(cell_states, (list, tuple)) else [cell_states]
-        return inputs, new_states
+        new_states = []
+        for cell, own in zip(self.cells, states):
+            inputs, cell_states = cell(inputs, own if isinstance(own, list) else [own], training=training)
+            new_states += tree.flatten(cell_states)
+        return inputs, _packed(self, new_states)
 
     def get_config(self):
         from dlcore.layers import serialize
 
         return {**super().get_config(), "cells": [serialize(cell) for cell in self.cells]}
+
+
+def _sizes_of(cell):
+    """The sizes of all states of a cell, one list."""
+    if isinstance(cell, StackedRNNCells):
+        return [size for inner in cell.cells for size in _sizes_of(inner)]
+    return [cell.state_size] if is_int(cell.state_size) else list(cell.state_size)
+
+
+def _first_states_of(cell, batch_size, dtype):
+    """The states that a cell begins with, one list."""
+    if isinstance(cell, StackedRNNCells):
+        return [state for inner in cell.cells for state in _first_states_of(inner, batch_size, dtype)]
+    if _starts_at_zero(cell):
+        return [ops.zeros((batch_size, *_as_shape(size)), dtype=dtype) for size in _sizes_of(cell)]
+    return tree.flatten(cell.get_initial_state(batch_size=batch_size))
+
+
+def _packed(cell, states):
+    """A list of all states as a cell takes and returns them: of stacked cells, what each takes, in a list."""
+    if not isinstance(cell, StackedRNNCells):
+        return list(states)
+    states, packed = iter(states), []
+    for inner in cell.cells:
+        own = _packed(inner, itertools.islice(states, len(_sizes_of(inner))))
+        is_single = is_int(inner.state_size) and not hasattr(inner, "get_initial_state")
+        packed.append(own[0] if is_single else own)
+    return packed
 
 
 def _starts_at_zero(cell):

@@ -1,6 +1,7 @@
 import math
 
 from dlcore import ops
+from dlcore.layers.call_spec import signature_of
 from dlcore.layers.core.wrapper import Wrapper
 
 
@@ -34,14 +35,21 @@ class TimeDistributed(Wrapper):
         self.built = True
 
     def call(self, inputs, training=None, mask=None):
-        steps = inputs.shape[1]
-        if steps is None:
-            raise ValueError(f'TimeDistributed "{self.name}": the number of time steps must be known.')
-        samples = ops.reshape(inputs, (-1, *inputs.shape[2:]))
-        outputs = self.layer(samples, training=training)
+        leading = tuple(inputs.shape[:2])
+        options = {"training": training}
+        if mask is not None:
+            sizes = zip(leading, tuple(mask.shape[:2]), strict=False)
+            if len(mask.shape) < 2 or any(size not in (None, own) and own is not None for own, size in sizes):
+                raise ValueError(
+                    f'TimeDistributed "{self.name}": the mask must be of shape (batch, time), {leading}, or have more '
+                    f"axes after these. Got mask of shape {tuple(mask.shape)}."
+                )
+            if signature_of(type(self.layer).call).has_mask:
+                options["mask"] = ops.reshape(mask, (-1, *mask.shape[2:]))
+        outputs = self.layer(ops.reshape(inputs, (-1, *inputs.shape[2:])), **options)
         if math.prod(outputs.shape[1:]) == 0:
             raise ValueError(f'TimeDistributed "{self.name}": the layer\'s output is empty: {tuple(outputs.shape)}.')
-        return ops.reshape(outputs, (-1, steps, *outputs.shape[1:]))
+        return ops.reshape(outputs, (*leading, *outputs.shape[1:]))
 
     def compute_output_shape(self, input_shape):
         inner = self.layer.compute_output_shape((input_shape[0], *input_shape[2:]))
