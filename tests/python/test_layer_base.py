@@ -1,6 +1,8 @@
 """Layer: building, tracking of variables, calls, masks, losses, configuration and messages."""
 
+import copy
 import inspect
+import pickle
 
 import numpy as np
 import pytest
@@ -102,6 +104,44 @@ def test_layers_without_weights_are_built_from_the_start(make):
     assert len(layer.trainable_weights) == 1
 
 
+def test_build_is_told_of_a_mask_if_it_asks():
+    class Masked(Layer):
+        def build(self, inputs_shape, attention_mask_shape=None):
+            self.shapes = inputs_shape, attention_mask_shape
+
+        def call(self, inputs, attention_mask=None):
+            return inputs
+
+    layer, other = Masked(), Masked()
+    layer(np.ones((2, 3)), attention_mask=np.ones((2, 1)))
+    other(np.ones((2, 3)))
+    assert layer.shapes == ((2, 3), (2, 1)) and other.shapes == ((2, 3), None)
+
+    class Misnamed(Layer):
+        def build(self, first_shape, other_shape):
+            pass
+
+        def call(self, first, second):
+            return first + second
+
+    with pytest.raises(ValueError, match=r"build\(\) takes \['other_shape'\].*\['first_shape', 'second_shape'\]"):
+        Misnamed()(np.ones(2), np.ones(2))
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copies(copied):
+    layer = layers.LSTM(3, name="memory")
+    y = layer(np.ones((2, 5, 4)))
+    layer(layers.Input((5, 4)))
+    other = copied(layer)
+    assert other.get_config() == layer.get_config() and other.weights[0].path == "memory/lstm_cell/kernel"
+    np.testing.assert_array_equal(other(np.ones((2, 5, 4))), y)
+    assert len({id(v) for v in layer.weights + other.weights}) == (3 if copied is copy.copy else 6)
+    decay = copied(keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5))).learning_rate
+    np.testing.assert_allclose(decay, 0.1, rtol=1e-6)
+    assert copied(keras.metrics.MeanIoU(3)).num_classes == 3
+
+
 def test_sublayers_are_tracked():
     layer = Pair(name="pair")
     layer(np.ones((2, 3)), training=True)
@@ -186,6 +226,14 @@ def test_activity_regularizer():
     layer = Scale(activity_regularizer=lambda y: ops.sum(y))
     layer(np.ones((4, 2)))
     assert float(layer.losses[0]) == 2.0  # the sum 8 over the batch of 4
+
+
+def test_losses_of_a_trace_are_gone():
+    layer = layers.Dense(2, activity_regularizer="l1")
+    model = keras.Sequential([layers.Input((3,)), layer])
+    assert model.losses == layer.losses == []
+    model(np.ones((1, 3)))
+    assert len(model.losses) == 1
 
 
 def test_masks_pass_through():

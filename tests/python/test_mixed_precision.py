@@ -74,6 +74,8 @@ def test_policy_map():
     hidden = layers.Dense(2, dtype=policies, name="hidden")
     model = keras.Sequential([keras.Input((2,)), hidden, layers.Dense(1, dtype=policies, name="out")], name="model")
     assert hidden.compute_dtype == "bfloat16" and model.layers[1].compute_dtype == "float64"
+    hidden.dtype_policy = "mixed_float16"
+    assert hidden.compute_dtype == "float16" and policies["model/hidden"].name == "mixed_float16"
 
 
 @pytest.mark.parametrize("policy", HALVES)

@@ -29,6 +29,10 @@ class ChecksArguments:
         check_arguments(cls, args, kwargs)
         return super().__new__(cls)
 
+    def __reduce__(self):
+        """Copies and pickles are made without arguments, so without the check."""
+        return object.__new__, (type(self),), self.__dict__
+
 
 def check_arguments(cls, args, kwargs):
     """A ValueError for an argument of a constructor of the package that can't be what its default is.

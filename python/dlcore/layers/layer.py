@@ -206,7 +206,7 @@ class Layer(Operation):
             name: default "variable".
         """
         self._check_super_called()
-        if self._called and call_context.depth:
+        if self.built and not self._is_building and call_context.depth:
             raise ValueError(
                 f"{self._label()}: call() makes a weight each time it runs, which is never trained. Make weights in "
                 "__init__() or build() and keep them as attributes."
@@ -394,9 +394,14 @@ class Layer(Operation):
 
     @dtype_policy.setter
     def dtype_policy(self, value):
-        is_changed = "_dtype_policy" in self.__dict__
-        self._dtype_policy = dtype_policy.get_policy(value)
-        if is_changed:
+        policy, previous = dtype_policy.get_policy(value), self.__dict__.get("_dtype_policy")
+        if isinstance(previous, dtype_policy.DTypePolicyMap) and not isinstance(policy, dtype_policy.DTypePolicyMap):
+            if self.path in list(previous):  # by itself, not by a pattern
+                del previous[self.path]
+            previous[self.path] = policy
+        else:
+            self._dtype_policy = policy
+        if previous is not None:
             note_structure_change()
 
     def _reading_dtype(self):
@@ -444,6 +449,10 @@ class Layer(Operation):
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+    def __reduce__(self):
+        """Copies and pickles have all attributes, so the weights, but are no part of a model's graph."""
+        return object.__new__, (type(self),), {**self.__dict__, "_inbound_nodes": [], "_losses": []}
 
     def _check_super_called(self):
         if "_weights" not in self.__dict__:
@@ -518,6 +527,7 @@ class Layer(Operation):
         if not self.built:
             self._build_once(signature_of(type(self).call).bind(args, kwargs))
         outputs = infer_outputs(self._call_layer, args, kwargs)
+        self._clear_losses()  # they are of the trace
         Node(self, args, kwargs, outputs)
         return outputs
 
@@ -620,7 +630,6 @@ class Layer(Operation):
         if not shapes:
             raise ValueError(f"{self._label()} was called without a tensor, so it can't be built.")
         self._check_complete(arguments)
-        shapes = {name: shape for name, shape in shapes.items() if name != "mask" and not name.endswith("_mask")}
         call_build(self, shapes)
 
     def _lock_trainable(self):
