@@ -53,7 +53,8 @@ def test_kernels_of_the_transform():
 
 
 @pytest.mark.parametrize(
-    "name", ["hann", "hamming", "blackman", "bartlett", "nuttall", "blackmanharris", "flattop", "cosine"]
+    "name",
+    "hann hamming blackman bartlett nuttall blackmanharris flattop cosine tukey bohman barthann lanczos".split(),
 )
 def test_windows(name):
     """Symmetric, at most 1; a periodic one is the symmetric one that is a point longer, without its end."""
@@ -63,6 +64,17 @@ def test_windows(name):
     np.testing.assert_allclose(window_values("test", name, 8), window[:-1], atol=1e-12)
     if hasattr(np, name) or name == "hann":
         np.testing.assert_allclose(window, getattr(np, {"hann": "hanning"}.get(name, name))(9), atol=1e-12)
+    quarter = {"tukey": 1.0, "bohman": 1 / np.pi, "barthann": 0.5, "lanczos": 2 / np.pi}  # halfway to the end
+    assert window[2] == pytest.approx(quarter.get(name, window[2]))
+
+
+def test_signals_of_any_length():
+    """Of windows longer than what unknown sizes are tried with first."""
+    for layer, length in ((layers.STFTSpectrogram("psd", 256), 300), (layers.Conv1D(2, 300), 1000)):
+        x = layers.Input((None, 2))
+        model = keras.Model(x, layer(x))
+        assert model.output_shape[1] is None
+        assert model.predict(np.ones((2, length, 2)), verbose=0).shape == layer(np.ones((2, length, 2))).shape
 
 
 def test_kernels_learn_or_stay():

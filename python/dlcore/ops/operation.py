@@ -20,8 +20,9 @@ from dlcore.backend.tensors import Tensor
 from dlcore.ops.shared_arguments import describe
 from dlcore.utils.tracebacks import PACKAGE
 
-# Two stand-ins for an unknown size, with many divisors; a size of the output that differs between them is unknown too.
-_STAND_INS = (120, 240)
+# Pairs of stand-ins for an unknown size, with many divisors; a size of the output that differs between the two is
+# unknown too. The larger pair is for functions that need more, such as long windows.
+_STAND_INS = ((120, 240), (5040, 10080))
 # How the errors of primitives begin.
 _PRIMITIVE = re.compile(r"^[a-z]\w*: ")
 
@@ -240,12 +241,18 @@ def infer_outputs(function, args, kwargs):
     except Exception as error:
         if not any(None in x.shape for x in tree.flatten((args, kwargs)) if isinstance(x, KerasTensor)):
             raise
-        try:
-            first, second = (_trace(function, args, kwargs, size) for size in _STAND_INS)
-        except Exception as second_error:
-            came_further = isinstance(error, UnknownSizeError) or _lines_of(error) != _lines_of(second_error)
-            raise (second_error if came_further else error) from None
-        return tree.map_structure(merged, first, second)
+        errors = []
+        for sizes in _STAND_INS:
+            try:
+                first, second = (_trace(function, args, kwargs, size) for size in sizes)
+            except Exception as later_error:
+                errors.append(later_error)
+                if not isinstance(later_error, ValueError):
+                    break
+            else:
+                return tree.map_structure(merged, first, second)
+        came_further = isinstance(error, UnknownSizeError) or _lines_of(error) != _lines_of(errors[0])
+        raise (errors[0] if came_further else error) from None
 
 
 def _lines_of(error):

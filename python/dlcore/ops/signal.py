@@ -147,6 +147,14 @@ _COSINE_SUMS = {
     "blackmanharris": (0.35875, 0.48829, 0.14128, 0.01168),
     "flattop": (0.21557895, 0.41663158, 0.277263158, 0.083578947, 0.006947368),
 }
+# Windows by the distance from their middle, from 0 to 1 at the ends.
+_BY_DISTANCE = {
+    "bartlett": lambda x: 1 - x,
+    "tukey": lambda x: 0.5 * (1 + np.cos(np.pi * np.maximum(2 * x - 1, 0))),
+    "bohman": lambda x: (1 - x) * np.cos(np.pi * x) + np.sin(np.pi * x) / np.pi,
+    "barthann": lambda x: 0.62 - 0.24 * x + 0.38 * np.cos(np.pi * x),
+    "lanczos": np.sinc,
+}
 
 
 def window_values(name, window, length, periodic=True):
@@ -155,7 +163,7 @@ def window_values(name, window, length, periodic=True):
     Args:
         name: the function, for messages.
         window: `"hann"`, `"hamming"`, `"blackman"`, `"nuttall"`, `"blackmanharris"`, `"flattop"`, `"bartlett"`,
-            `"cosine"`, `"boxcar"`, or an array of that length.
+            `"tukey"`, `"bohman"`, `"barthann"`, `"lanczos"`, `"cosine"`, `"boxcar"`, or an array of that length.
         length: int.
         periodic: bool: one period of the window repeated, instead of one with two equal ends.
     """
@@ -164,14 +172,14 @@ def window_values(name, window, length, periodic=True):
         if values.shape != (length,):
             raise ValueError(f"{name}: the window must have {length} numbers. Received shape {values.shape}.")
         return values
-    known = [*_COSINE_SUMS, "bartlett", "cosine"]
+    known = [*_COSINE_SUMS, *_BY_DISTANCE, "cosine"]
     if window not in known:
         raise ValueError(f"{name}: unknown window {window!r}. {backend.nearest_hint(window, known)}")
     if length == 1:
         return np.ones(1)
     points = length + 1 if periodic else length
-    if window == "bartlett":
-        values = np.bartlett(points)
+    if window in _BY_DISTANCE:
+        values = _BY_DISTANCE[window](np.abs(np.linspace(-1.0, 1.0, points)))
     elif window == "cosine":
         values = np.sin(np.pi * (np.arange(points) + 0.5) / points)
     else:
