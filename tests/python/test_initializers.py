@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import dlcore as keras
-from dlcore import initializers
+from dlcore import initializers, layers
 from dlcore.random import SeedGenerator
 
 SHAPE = (3, 5, 40, 60)
@@ -31,6 +31,19 @@ def test_statistics(name, variance, limit):
     np.testing.assert_allclose(values.var(), variance, rtol=0.03)
     if limit is not None:
         assert np.abs(values).max() <= limit * 1.0001
+
+
+def test_an_einsum_counts_the_axes_it_sums_over_as_inputs():
+    heads, output = layers.EinsumDense("abc,cde->abde", (None, 8, 16)), layers.EinsumDense("abde,dec->abc", (None, 32))
+    for layer, shape, fan_in in ((heads, (2, 3, 32), 32), (output, (2, 3, 8, 16), 128)):
+        layer.kernel_initializer = initializers.LecunNormal(seed=1)
+        layer.build(shape)
+        np.testing.assert_allclose(layer.kernel.numpy().var(), 1 / fan_in, rtol=0.05)
+        assert layer.kernel_initializer.input_axes is None
+    given = initializers.LecunNormal(seed=1, input_axes=[0, 1], output_axes=[2])
+    layer = layers.EinsumDense("abc,cde->abde", (None, 8, 16), kernel_initializer=given)
+    layer.build((2, 3, 32))
+    np.testing.assert_allclose(layer.kernel.numpy().var(), 1 / (32 * 8), rtol=0.05)
 
 
 def test_truncated_normal_stays_within_two_deviations():

@@ -53,7 +53,11 @@ class QuantizedWeight:
         """A new weight of floats with the options the layer was given."""
         from dlcore.layers.weight_options import add_weight_with_options
 
-        return add_weight_with_options(self, self.quantized_weight, shape)
+        return add_weight_with_options(self, self.quantized_weight, shape, initializer=self.weight_initializer())
+
+    def weight_initializer(self):
+        """What a weight of floats begins with."""
+        return getattr(self, f"{self.quantized_weight}_initializer")
 
     def quantized_product(self, multiply, inputs, axis, training):
         """multiply(inputs, weight) as the mode computes it, summed over the inputs' `axis`, and the bias to add."""

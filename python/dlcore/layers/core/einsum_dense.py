@@ -1,8 +1,10 @@
+import copy
 import functools
 import math
 import re
 
 from dlcore import activations, ops
+from dlcore.initializers import VarianceScaling
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.layers.lora import LowRankAdapter
@@ -115,6 +117,16 @@ class EinsumDense(LowRankAdapter, QuantizedWeight, Layer):
         summed = self._summed(0)
         self.input_spec = InputSpec(min_ndim=len(inputs), axes={axis: sizes[inputs[axis]] for axis in summed})
         self.built = True
+
+    def weight_initializer(self):
+        """The kernel's initializer, which counts as inputs the axes that are summed over."""
+        initializer = self.kernel_initializer
+        if isinstance(initializer, VarianceScaling) and None in (initializer.input_axes, initializer.output_axes):
+            initializer = copy.copy(initializer)
+            rank = len(self.equation.replace("...", "").split("->")[0].split(",")[1])
+            initializer.input_axes = self._summed(1)
+            initializer.output_axes = [axis for axis in range(-rank, 0) if axis not in initializer.input_axes]
+        return initializer
 
     def _summed(self, operand):
         """The axes of the input (operand 0) or the kernel (1) that the product sums over."""
