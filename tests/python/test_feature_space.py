@@ -92,6 +92,12 @@ def test_own_preprocessor():
     assert space({"a": [1.0, 2.0], "b": [-1.0, 5.0]}).numpy().tolist() == [[2, 1, 0, 0], [4, 0, 0, 1]]
 
 
+def test_bins_are_as_many_as_asked_for():
+    space = FeatureSpace({"a": "float_discretized"}, num_discretization_bins=8)
+    space.adapt({"a": np.array([0.0, 1.0, 2.0])})
+    assert space({"a": [0.5, 1.5]}).shape == (2, 8)
+
+
 def test_texts_with_a_given_vocabulary():
     words = layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=2)
     space = FeatureSpace({"text": FeatureSpace.feature("string", words, "one_hot")})

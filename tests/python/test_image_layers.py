@@ -242,8 +242,29 @@ def test_pipelines():
     close(pipeline(IMAGES, training=False).numpy(), still.numpy())
     copy = layers.deserialize(json.loads(json.dumps(layers.serialize(pipeline))))
     assert copy.get_config() == pipeline.get_config() and len(copy.layers) == 3
+    with pytest.raises(ValueError, match="layers must be a list of layers"):
+        layers.Pipeline.from_config({"name": "empty"})
     inputs = keras.Input((7, 9, 3))
     close(keras.Model(inputs, pipeline(inputs)).predict(IMAGES, verbose=0), still.numpy())
+
+
+def test_a_pipeline_gives_the_mask_to_its_first_layer():
+    x, mask = np.ones((1, 3)), np.array([[True, False, True]])
+    softmax = layers.Softmax()
+    with pytest.warns(UserWarning, match="it ends here"):
+        y = layers.Pipeline([softmax, layers.ReLU()])(x, mask=mask)
+    close(y.numpy(), [[0.5, 0, 0.5]])
+    assert not layers.Pipeline([softmax]).supports_masking
+
+
+def test_scales_of_channels_that_come_first():
+    keras.config.set_image_data_format("channels_first")
+    try:
+        y = layers.Rescaling([1.0, 2.0, 3.0], offset=[0.0, 0.0, 1.0])(np.ones((2, 3, 4, 5)))
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    assert y.shape == (2, 3, 4, 5)
+    np.testing.assert_array_equal(y[0, :, 0, 0], [1, 2, 4])
 
 
 def test_parts_of_one_image():

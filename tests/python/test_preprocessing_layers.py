@@ -168,6 +168,20 @@ def test_vocabulary_files(tmp_path):
             cls.from_config({**cls().get_config(), "vocabulary": "/etc/passwd"})
 
 
+def test_discretization_knows_its_bins_before_it_is_adapted():
+    layer = layers.Discretization(num_bins=3, output_mode="one_hot")
+    assert layer.compute_output_shape((None, 4)) == (None, 4, 3) and layer.compute_output_shape((5, 1)) == (5, 3)
+    layer = layers.Discretization([0.0, 1.0, 2.0], output_mode="count")
+    assert layer.compute_output_shape((2, 6)) == layer(np.ones((2, 6))).shape == (2, 4)
+
+
+def test_idf_weights_are_told():
+    layer = layers.StringLookup(output_mode="tf_idf")
+    assert layer.idf_weights is None
+    layer.adapt(["one", "one", "two"])
+    np.testing.assert_allclose(layer.idf_weights[1:], np.log(1 + 3 / np.array([3, 2])), rtol=1e-6)
+
+
 def test_batches_and_steps():
     layer = layers.TextVectorization()
     layer.adapt((batch for batch in (TEXTS[:2], TEXTS[2:3], ["never"])), steps=2)

@@ -261,7 +261,7 @@ class FeatureSpace(LooksAtValues, Layer):
         if hasattr(layer, "vocabulary_size"):
             size = layer._known_size() or layer.vocabulary_size()
         elif isinstance(layer, layers.Discretization):
-            size = layer.num_bins if layer.bin_boundaries is None else len(layer.bin_boundaries) + 1
+            size = layer.num_bins or len(layer.bin_boundaries) + 1
         else:
             size = getattr(layer, "num_bins", None) or getattr(layer, "num_tokens", None)
         if size is None or backend.is_float_dtype(value.dtype):

@@ -100,6 +100,12 @@ class Discretization(Layer):
         bins = ops.digitize(x, ops.convert_to_tensor(np.array(self.bin_boundaries, "float64"), x.dtype))
         return encode(bins, self.output_mode, len(self.bin_boundaries) + 1, self.output_dtype, sparse=self.sparse)
 
+    def compute_output_shape(self, input_shape):
+        if self.output_mode == "int":
+            return tuple(input_shape)
+        kept = input_shape if self.output_mode == "one_hot" and input_shape[-1:] != (1,) else input_shape[:-1]
+        return (*kept, self.num_bins if self.bin_boundaries is None else len(self.bin_boundaries) + 1)
+
     def load_own_variables(self, store):
         """Nothing is stored but, in old files, the summary: the boundaries are in the configuration."""
 

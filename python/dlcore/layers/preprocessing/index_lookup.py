@@ -188,6 +188,11 @@ class IndexLookup(Layer):
         behind = max(self.max_tokens - missing - size, 0) if self.pad_to_max_tokens else 0
         self._idf = np.concatenate([np.full(missing, weights.mean()), weights, np.zeros(behind)]).astype("float32")
 
+    @property
+    def idf_weights(self):
+        """For the mode `"tf_idf"`, once there is a vocabulary: the weights of its tokens, the special ones first."""
+        return self._idf
+
     # ---- adapting
 
     def adapt(self, data, steps=None):

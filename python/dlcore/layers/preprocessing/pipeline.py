@@ -1,4 +1,5 @@
 from dlcore.backend.arguments import sequence
+from dlcore.layers.call_spec import signature_of
 from dlcore.layers.layer import Layer
 
 
@@ -20,7 +21,6 @@ class Pipeline(Layer):
     def __init__(self, layers, name=None):
         super().__init__(name=name)
         self._pipeline_layers = sequence("Pipeline", "layers", layers, "layers")
-        self.supports_masking = True
         self.built = True
 
     @property
@@ -30,7 +30,8 @@ class Pipeline(Layer):
 
     def call(self, inputs, training=True, mask=None):
         for layer in self._pipeline_layers:
-            inputs = layer(inputs, training=training)
+            masks = {"mask": mask} if mask is not None and signature_of(type(layer).call).has_mask else {}
+            inputs, mask = layer(inputs, training=training, **masks), None
         return inputs
 
     def get_config(self):
@@ -42,4 +43,5 @@ class Pipeline(Layer):
     def from_config(cls, config):
         from dlcore.layers import deserialize
 
-        return cls(**{**config, "layers": [deserialize(layer) for layer in config["layers"]]})
+        layers = sequence("Pipeline", "layers", config.get("layers"), "layers")
+        return cls(**{**config, "layers": [deserialize(layer) for layer in layers]})

@@ -1,6 +1,6 @@
 import numpy as np
 
-from dlcore import ops
+from dlcore import backend, ops
 from dlcore.layers.layer import Layer
 
 
@@ -25,7 +25,7 @@ class Rescaling(Layer):
 
     def call(self, inputs):
         x = ops.cast(inputs, self.compute_dtype)
-        return x * _constant(self.scale, x.dtype) + _constant(self.offset, x.dtype)
+        return x * _per_channel(self.scale, x.dtype) + _per_channel(self.offset, x.dtype)
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -38,5 +38,8 @@ class Rescaling(Layer):
         }
 
 
-def _constant(value, dtype):
-    return ops.convert_to_tensor(np.asarray(value), dtype=dtype)
+def _per_channel(value, dtype):
+    value = np.asarray(value)
+    if value.ndim == 1 and backend.image_data_format() == "channels_first":
+        value = value.reshape(-1, 1, 1)
+    return ops.convert_to_tensor(value, dtype=dtype)
