@@ -79,6 +79,9 @@ class Distiller(Model):
         super().compile(optimizer=optimizer, loss=None, metrics=metrics, **kwargs)
         self._compile_arguments["loss"] = loss
 
+    def compile_from_config(self, config):
+        self._compile_with(config)
+
     def call(self, inputs, training=None):
         return self.student(inputs, training=training)
 

@@ -123,15 +123,18 @@ class Steps(StateAsValues):
 
     def compile_from_config(self, config):
         """Compiles with what get_compile_config() returned."""
-        from dlcore.saving import deserialize_keras_object
-
-        if type(self).compile is not Steps.compile:
+        if type(self).compile is Steps.compile:
+            self._compile_with(config)
+        else:
             warnings.warn(
                 f"{self._label()} is not compiled, since its class has a compile() of its own. Call it; or define "
                 "get_compile_config() and compile_from_config(config).",
                 stacklevel=2,
             )
-            return
+
+    def _compile_with(self, config):
+        from dlcore.saving import deserialize_keras_object
+
         known = {key: deserialize_keras_object(value) for key, value in config.items()}
         accepted = (
             "optimizer",
