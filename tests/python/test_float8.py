@@ -135,6 +135,36 @@ def test_products_are_of_rounded_factors():
     np.testing.assert_allclose(tape.gradient(loss, layer.outputs_grad_amax_history)[0], 2.0, rtol=1e-6)
 
 
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_a_layer_called_twice_in_a_step(run_eagerly):
+    layer, inputs = layers.Dense(6, use_bias=False), keras.Input((6,))
+    model = keras.Model(inputs, layer(layer(inputs) * 3.0) + layer(inputs * 0.1))
+    model.quantize("float8")
+    model.compile("sgd", "mse", run_eagerly=run_eagerly)
+    x = np.random.default_rng(0).normal(size=(8, 6)).astype("float32")
+    first = nearest(x, "float8_e4m3fn") @ nearest(layer.kernel, "float8_e4m3fn") * 3
+    largest, kernel = max(np.abs(first).max(), np.abs(x).max()), np.abs(layer.kernel.numpy()).max()
+    model.train_on_batch(x, x)
+    assert layer.inputs_scale.numpy() == layer.kernel_scale.numpy() == layer.outputs_grad_scale.numpy() == 1
+    np.testing.assert_allclose(layer.inputs_amax_history[0], largest, rtol=1e-5)
+    np.testing.assert_allclose(layer.kernel_amax_history[0], kernel, rtol=1e-6)
+    model.train_on_batch(x, x)
+    np.testing.assert_allclose(layer.inputs_scale, largest / 448, rtol=1e-5)
+    np.testing.assert_allclose(layer.inputs_amax_history[-1], largest, rtol=1e-5)
+
+
+def test_a_persistent_tape_gives_the_same_twice():
+    layer, x = layers.Dense(3), ops.convert_to_tensor(np.ones((2, 4), "float32"))
+    layer(x)
+    layer.quantize("float8")
+    with keras.GradientTape(persistent=True) as tape:
+        loss = ops.sum(layer(x, training=True) + layer(x * 2.0, training=True))
+    first, second = (tape.gradient(loss, layer.trainable_variables) for _ in range(2))
+    for a, b in zip(first, second):
+        np.testing.assert_array_equal(a, b)
+    assert first[STATE.index("inputs_amax_history") + 2][0] == 2
+
+
 def transformer(policy=None):
     keras.utils.set_random_seed(4)
     tokens = keras.Input((6,), dtype="int32")

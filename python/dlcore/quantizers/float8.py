@@ -4,7 +4,10 @@ The numbers stay of the compute dtype; scales, found from the largest values of 
 range of the 8-bit type. Reference: Micikevicius et al. 2022.
 """
 
+import weakref
+
 from dlcore import ops
+from dlcore.backend.variables import recording
 from dlcore.ops.gradients import with_gradient
 from dlcore.ops.operation import operation
 from dlcore.quantizers.form import Form
@@ -118,18 +121,28 @@ class Float8(Form):
         return [getattr(self.layer, f"{part}_{ending}").value for ending in ("scale", "amax_history")]
 
     def _with_rounded_value(self, x, part, is_updated):
+        call = self._call(part)
+
+        def gradient(inputs, outputs, gradients):
+            return [gradients[0], *(call.news(*inputs, "float8_e4m3fn") if is_updated else (None, None))]
+
         scale, history = self._state(part)
         rounded = _rounded(x, scale, "float8_e4m3fn", self.layer.compute_dtype)
-        news = _news(x, scale, history, "float8_e4m3fn") if is_updated else [None, None]
-        return with_gradient([rounded], [x, scale, history], lambda i, o, gradients: [gradients[0], *news])[0]
+        return with_gradient([rounded], [x, scale, history], gradient)[0]
 
     def _with_rounded_gradient(self, y):
+        call = self._call("outputs_grad")
+
         def gradient(inputs, outputs, gradients):
             (_, scale, history), (dy,) = inputs, gradients
             rounded = _rounded(dy, scale, "float8_e5m2", self.layer.compute_dtype)
-            return [rounded, *_news(dy, scale, history, "float8_e5m2")]
+            return [rounded, *call.news(dy, scale, history, "float8_e5m2")]
 
         return with_gradient([y], [y, *self._state("outputs_grad")], gradient)[0]
+
+    def _call(self, part):
+        passes = _passes.setdefault(recording.tapes[0], {}) if recording.tapes else {}
+        return _Call(passes.setdefault((id(self.layer), part), _Pass()))
 
     def weight(self):
         return ops.convert_to_tensor(getattr(self.layer, self.layer.quantized_weight))
@@ -144,9 +157,31 @@ class Float8(Form):
         return ops.cast(ops.cast(bias, "bfloat16"), "float32") if bias.dtype == "float32" else bias
 
 
-def _news(x, scale, history, dtype):
-    """The scale and the history that come after those that x was rounded with."""
-    return [
-        compute_float8_scale(ops.max(history), scale, _type(dtype)[0]),
-        compute_float8_amax_history(x, history),
-    ]
+class _Pass:
+    """One backward pass through the calls of a layer: what they have found so far."""
+
+    amax = None
+    calls = ()
+
+
+class _Call:
+    """A call of a layer: its part of the new scale and history, which are the sums over all calls."""
+
+    def __init__(self, of):
+        self._pass = of
+
+    def news(self, x, scale, history, dtype):
+        """The scale and history that come after those that x was rounded with, less what other calls have given."""
+        if self in self._pass.calls:  # the next pass
+            self._pass.amax, self._pass.calls = None, ()
+        self._pass.calls += (self,)
+        known, following = self._pass.amax, compute_float8_amax_history(x, history)
+        if known is None:
+            self._pass.amax = following[:1]
+            return [compute_float8_scale(ops.max(history), scale, _type(dtype)[0]), following]
+        self._pass.amax = ops.maximum(known, following[:1])
+        return [None, ops.pad(self._pass.amax - known, [(0, history.shape[0] - 1)])]
+
+
+# The first tape that records -> {(layer, part): _Pass}
+_passes = weakref.WeakKeyDictionary()
