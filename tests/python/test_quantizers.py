@@ -64,7 +64,7 @@ def test_variables_are_in_the_order_of_files():
 
 def test_gradients_pass_through():
     model = float_model()
-    x = ops.convert_to_tensor(RNG.normal(size=(3, 16)).astype("float32"))
+    x = ops.convert_to_tensor(np.random.default_rng(1).normal(size=(3, 16)).astype("float32"))
 
     def gradient():
         with keras.GradientTape() as tape:
@@ -96,13 +96,25 @@ def test_einsum_dense_and_attention(mode, error, tmp_path):
     np.testing.assert_array_equal(keras.models.load_model(tmp_path / "model.keras").predict(data, verbose=0), got)
 
 
-@pytest.mark.parametrize("mode, error", [("int8", 0.02), ("int4", 0.2)])
-def test_reversible_embedding(mode, error):
-    layer = layers.ReversibleEmbedding(30, 16)
-    vectors = layer(RNG.integers(0, 30, (2, 4)))
+@pytest.mark.parametrize("tie_weights", [True, False])
+@pytest.mark.parametrize("mode, error", [("int8", 0.02), ("int4", 0.3)])
+def test_reversible_embedding(mode, error, tie_weights):
+    layer = layers.ReversibleEmbedding(31, 15, tie_weights=tie_weights)
+    vectors = layer(RNG.integers(0, 31, (2, 4)))
     expected = layer(vectors, reverse=True).numpy()
     layer.quantize(mode)
-    assert 0 < np.abs(layer(vectors, reverse=True).numpy() - expected).max() < error * np.abs(expected).max()
+    quantized = layer(vectors, reverse=True).numpy()
+    assert 0 < np.abs(quantized - expected).max() < error * np.abs(expected).max()
+    copy = layers.ReversibleEmbedding.from_config(layer.get_config())
+    copy.build()
+    copy.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(copy(vectors, reverse=True), quantized)
+    names = [v.name for v in layer.weights]
+    assert names == layer.variable_serialization_spec[mode]
+    if not tie_weights:
+        scale = {"int8": (31,), "int4": (1, 31)}[mode]
+        assert layer.reverse_embeddings.shape == ((15, 31) if mode == "int8" else (8, 31))
+        assert layer.reverse_embeddings_scale.shape == scale
 
 
 def test_filters_and_layers_that_stay():

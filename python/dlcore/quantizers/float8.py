@@ -145,7 +145,7 @@ class Float8(Form):
         return _Call(passes.setdefault((id(self.layer), part), _Pass()))
 
     def weight(self):
-        return ops.convert_to_tensor(getattr(self.layer, self.layer.quantized_weight))
+        return ops.convert_to_tensor(self.variable)
 
     def product(self, multiply, inputs, axis, training):
         inputs = self._with_rounded_value(inputs, "inputs", training)

@@ -6,10 +6,17 @@ class Form:
 
     Args:
         layer: the `QuantizedWeight` that the variables are attributes of.
+        name: of the weight, default the layer's `quantized_weight`.
     """
 
-    def __init__(self, layer):
+    def __init__(self, layer, name=None):
         self.layer = layer
+        self.name = layer.quantized_weight if name is None else name
+
+    @property
+    def variable(self):
+        """The weight, or what stands for it."""
+        return getattr(self.layer, self.name)
 
     @staticmethod
     def order(mode, weight, others):
@@ -23,7 +30,7 @@ class Form:
     def replace(self, weight):
         """Makes the variables that stand for the layer's variable `weight`, without their values."""
         self.forget(weight)
-        setattr(self.layer, self.layer.quantized_weight, self.build(weight.shape))
+        setattr(self.layer, self.name, self.build(weight.shape))
 
     def take(self, weight, config):
         """Turns the layer's variable `weight` into this form."""
@@ -47,5 +54,5 @@ class Form:
 
         layer = self.layer
         layer._weights = [variable for variable in layer._weights if variable is not weight]
-        delattr(layer, layer.quantized_weight)
+        delattr(layer, self.name)
         note_structure_change()

@@ -41,7 +41,7 @@ class Groups(Form):
 
     def statistics(self, config):
         """What the configuration wants to know of the inputs."""
-        return config.statistics(self.sizes(self.layer._weight().shape)[0])
+        return config.statistics(self.sizes(self.variable.shape)[0])
 
     def take(self, weight, config, statistics=None):
         layer = self.layer

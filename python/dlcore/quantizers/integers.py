@@ -15,7 +15,18 @@ from dlcore.quantizers.quantizers import (
 
 
 class Integers(Form):
-    """The integers are what is stored; calls turn them into floats."""
+    """The integers are what is stored; calls turn them into floats.
+
+    Args:
+        layer, name: as for `Form`.
+        axes: along which numbers share a scale, default the layer's `scale_axes()`.
+        packed_axis: along which 4-bit integers are packed.
+    """
+
+    def __init__(self, layer, name=None, axes=None, packed_axis=-1):
+        super().__init__(layer, name)
+        self.axes = layer.scale_axes() if axes is None else axes
+        self.packed_axis = packed_axis
 
     @staticmethod
     def order(mode, weight, others):
@@ -29,7 +40,7 @@ class Integers(Form):
 
     def _shape_and_axes(self, shape):
         """The shape in which a weight becomes integers, and the axes that share scales: int4 has rows and columns."""
-        axes = tuple(axis % len(shape) for axis in self.layer.scale_axes())
+        axes = tuple(axis % len(shape) for axis in self.axes)
         if self.layer.quantization_mode == "int8" or len(shape) <= 2:
             return tuple(shape), axes
         rows = math.prod(shape[axis] for axis in axes)
@@ -59,46 +70,52 @@ class Integers(Form):
                 integers, scale, zero = (ops.transpose(x) for x in (integers, scale, zero))
             zero = [zero]
         if config.mode == "int4":
-            integers = pack_int4(integers, axis=-1)[0]
+            integers = pack_int4(integers, axis=self.packed_axis)[0]
         return [integers, scale, *zero]
 
     def build(self, shape):
-        layer, block = self.layer, self._block()
-        name = layer.quantized_weight
-        layer._weight_shape = tuple(shape)
+        layer, block, name = self.layer, self._block(), self.name
+        setattr(layer, f"_{name}_shape", tuple(shape))
         shape, axes = self._shape_and_axes(shape)
         if block is None:
             kept = [size for axis, size in enumerate(shape) if axis not in axes]
             scales = layer.scale_as_stored(ops.ones(kept)).shape
         else:
             scales = tuple(math.ceil(size / block) if axis in axes else size for axis, size in enumerate(shape))
-        stored = (*shape[:-1], math.ceil(shape[-1] / 2)) if layer.quantization_mode == "int4" else shape
+        stored = list(shape)
+        if layer.quantization_mode == "int4":
+            stored[self.packed_axis] = math.ceil(shape[self.packed_axis] / 2)
         integers = layer.add_weight(stored, "zeros", "int8", trainable=False, name=name)
         scale = layer.add_weight(scales, "ones", trainable=False, autocast=False, name=f"{name}_scale")
         setattr(layer, f"{name}_scale", scale)
         if block is not None:
             zero = layer.add_weight(scales, "zeros", "int8", trainable=False, name=f"{name}_zero")
             setattr(layer, f"{name}_zero", zero)
-            # The block of each row: what it must be here, but part of Keras's files.
-            size = shape[axes[0]]
-            layer.g_idx = layer.add_weight((size,), "zeros", "float32", trainable=False, autocast=False, name="g_idx")
-            layer.g_idx.assign(ops.arange(size, dtype="float32") // block)
+            if name == layer.quantized_weight:
+                self._add_blocks(shape[axes[0]])
         return integers
 
+    def _add_blocks(self, size):
+        """The block of each row: what it must be here, but part of Keras's files."""
+        g_idx = self.layer.add_weight((size,), "zeros", "float32", trainable=False, autocast=False, name="g_idx")
+        g_idx.assign(ops.arange(size, dtype="float32") // self._block())
+        self.layer.g_idx = g_idx
+
     def _variables(self):
-        names = [self.layer.quantized_weight + ending for ending in ("", "_scale", "_zero")]
+        names = [self.name + ending for ending in ("", "_scale", "_zero")]
         return [getattr(self.layer, name) for name in names if hasattr(self.layer, name)]
 
     def weight(self, rows=None):
         """The weight as floats of the compute dtype; with `rows`, only these indices of its first axis."""
         layer = self.layer
         integers, scale, *zero = self._variables()
-        (shape, axes), block = self._shape_and_axes(layer._weight_shape), self._block()
+        whole = getattr(layer, f"_{self.name}_shape")
+        (shape, axes), block = self._shape_and_axes(whole), self._block()
         if rows is not None:
             integers, scale, *zero = (rows_of(x, rows) for x in (integers, scale, *zero))
             axes = [integers.ndim - len(shape) + axis for axis in axes]
         if layer.quantization_mode == "int4":
-            integers = unpack_int4(integers, shape[-1], axis=-1)
+            integers = unpack_int4(integers, shape[self.packed_axis], axis=self.packed_axis)
         wide = ops.cast(integers, "float32")
         if block is None:
             weight = wide / ops.expand_dims(layer.scale_from_stored(scale), axes)
@@ -109,7 +126,7 @@ class Integers(Form):
                 for x in (scale, *zero)
             )
             weight = (wide - zero) * scale
-        weight = weight if rows is not None else ops.reshape(weight, layer._weight_shape)
+        weight = weight if rows is not None else ops.reshape(weight, whole)
         return ops.cast(weight, layer.compute_dtype)
 
     @property

@@ -45,6 +45,10 @@ class QuantizedWeight:
     def _form(self):
         return FORMS[self.quantization_mode](self)
 
+    def _forms(self):
+        """Those of all weights that are quantized."""
+        return [self._form]
+
     def build_weight(self, shape):
         """Makes the weight, or what stands for it, and returns it."""
         return self.add_float_weight(shape) if self.quantization_mode is None else self._form.build(shape)
@@ -95,7 +99,8 @@ class QuantizedWeight:
             self.merge_adapters()
         policy = get_policy(f"{config.dtype_policy_string()}_from_{self.dtype_policy.name}")
         self.dtype_policy, self.quantization_config = policy, config.kept()
-        self._form.take(self._weight(), config, *statistics)
+        for form in self._forms():
+            form.take(form.variable, config, *statistics)
 
     def statistics_for(self, config):
         """What a configuration that takes data wants to know of the inputs."""
@@ -104,9 +109,6 @@ class QuantizedWeight:
     def inputs_in_rows(self, inputs):
         """The inputs as a matrix whose columns are what the product sums over, in the order of the weight's axes."""
         return ops.reshape(inputs, (-1, inputs.shape[-1]))
-
-    def _weight(self):
-        return getattr(self, self.quantized_weight)
 
     @property
     def inputs_quantizer(self):
@@ -163,4 +165,5 @@ def restore_inner_forms(layer, forms):
         if found.built and found.quantization_mode is None:
             found.dtype_policy = deserialize_policy(form["dtype"])
             found.take_quantization_config(form.get("quantization_config"))
-            found._form.replace(found._weight())
+            for part in found._forms():
+                part.replace(part.variable)

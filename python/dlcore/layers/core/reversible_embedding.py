@@ -1,6 +1,7 @@
 from dlcore import backend, ops
 from dlcore.backend.arguments import is_number
 from dlcore.layers.core.embedding import Embedding
+from dlcore.quantizers.integers import Integers
 
 
 class ReversibleEmbedding(Embedding):
@@ -61,10 +62,30 @@ class ReversibleEmbedding(Embedding):
 
     def build(self, input_shape=None):
         super().build(input_shape)
-        if not self.tie_weights:
-            self.reverse_embeddings = self.add_weight(
-                (self.output_dim, self.input_dim), self.embeddings_initializer, name="reverse_embeddings"
-            )
+        if self.tie_weights:
+            return
+        shape = (self.output_dim, self.input_dim)
+        if self.quantization_mode is None:
+            self.reverse_embeddings = self.add_weight(shape, self.embeddings_initializer, name="reverse_embeddings")
+        else:
+            self.reverse_embeddings = self._reverse_form().build(shape)
+
+    def _reverse_form(self):
+        return self._form if self.tie_weights else Integers(self, "reverse_embeddings", axes=(0,), packed_axis=0)
+
+    def _forms(self):
+        return [self._form] if self.tie_weights else [self._form, self._reverse_form()]
+
+    @property
+    def variable_serialization_spec(self):
+        spec = super().variable_serialization_spec
+        if self.tie_weights:
+            return spec
+        reverse = {
+            mode: [name.replace("embeddings", "reverse_embeddings") for name in names if name != "g_idx"]
+            for mode, names in spec.items()
+        }
+        return {mode: [*names, *reverse[mode]] for mode, names in spec.items()}
 
     def call(self, inputs, reverse=False):
         if not reverse:
@@ -72,8 +93,8 @@ class ReversibleEmbedding(Embedding):
             if self.mask_zero:
                 backend.set_keras_mask(outputs, ops.not_equal(inputs, 0))
             return outputs
-        if self.tie_weights and self.quantization_mode is not None:
-            logits = self._form.product(self._logits, inputs, -1, False)
+        if self.quantization_mode is not None:
+            logits = self._reverse_form().product(self._logits, inputs, -1, False)
         else:
             logits = self._logits(inputs, self.embeddings if self.tie_weights else self.reverse_embeddings)
         if self.logit_soft_cap is None:
