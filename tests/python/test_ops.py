@@ -844,3 +844,81 @@ def test_powers_and_quotients_of_bools_are_int32():
         assert result.dtype == "int32" and result.numpy().tolist() == [1, 0]
     assert ops.power(x, 2).dtype == "int32"
     assert ops.relu(x).dtype == "int32" and ops.relu6(np.array([3, 9])).dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ops.fft((np.float32(1), np.float32(1))), "fft: expected a tensor of at least 1 axes"),
+        (lambda: ops.fft2((np.ones(3), np.ones(3))), "fft2: expected a tensor of at least 2 axes"),
+        (lambda: ops.istft((np.ones(3), np.ones(3)), 4, 1, 4), "istft: expected a tensor of at least 2 axes"),
+        (lambda: ops.stft(np.ones(9), 4, 0, 4), "stft: sequence_stride must be an int >= 1. Got sequence_stride=0"),
+        (lambda: ops.extract_sequences(np.ones(9), 4, 0), "sequence_stride must be an int >= 1"),
+        (lambda: ops.extract_sequences(np.float32(9), 4, 1), "at least one axis"),
+        (lambda: ops.depth_to_space(np.ones((1, 2, 2, 4)), 0), "block_size must be an int >= 2. Got block_size=0"),
+        (lambda: ops.space_to_depth(np.ones((1, 2, 2, 4)), 1), "block_size must be an int >= 2. Got block_size=1"),
+        (lambda: ops.normalize(np.ones(3), order=0), "order must be an int >= 1. Got order=0"),
+        (lambda: ops.image.resize(np.ones((4, 4, 3)), (0, 3)), "height and width must be positive"),
+        (lambda: ops.image.affine_transform(np.ones((4, 4, 3)), np.ones((2, 3, 2))), r"\(N, 8\) or \(8,\)"),
+        (lambda: ops.image.map_coordinates(np.ones((4, 4)), np.ones(2), 0), "coordinates of at least 2 axes"),
+        (lambda: ops.image.extract_patches_3d(np.ones((1, 4, 4, 4, 1)), (2, 2)), "size must be an int or 3 ints"),
+        (lambda: ops.image.extract_patches(np.ones((1, 4, 4, 1)), "5"), "size must be an int or 2 ints"),
+        (lambda: ops.image.crop_images(np.ones((4, 4, 1)), -1, 0, None, None, 2, 2), "top_cropping must not be neg"),
+        (lambda: ops.slice(np.ones((3, 3)), (1, 1), (2, 2, 2)), "a number for each of the 2 axes. Received: 2 and 3"),
+        (lambda: ops.scan(lambda c, x: (c, x), 0.0), "scan: give xs, or the number of steps"),
+        (lambda: ops.scan(lambda c, x: (c, x), 0.0, np.ones(3), unroll=-1), "unroll must be an int >= 1"),
+    ],
+)
+def test_errors_of_arguments(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_lu_of_other_shapes():
+    for shape in ((3, 5), (5, 3), (2, 4, 2)):
+        x = np.random.RandomState(0).randn(*shape)
+        lu, pivots = (np.asarray(part) for part in ops.lu_factor(x))
+        matrices, lu = (a.reshape(-1, *shape[-2:]) for a in (x, lu))
+        for matrix, factors, swaps in zip(matrices, lu, pivots.reshape(len(lu), -1)):
+            size = min(matrix.shape)
+            lower = np.tril(factors, -1)[:, :size] + np.eye(matrix.shape[0], size)
+            rows = list(range(matrix.shape[0]))
+            for i, j in enumerate(swaps):
+                rows[i], rows[j] = rows[j], rows[i]
+            np.testing.assert_allclose(lower @ np.triu(factors)[:size], matrix[rows], atol=1e-5)
+
+
+def test_softmax_of_one_number_warns():
+    with pytest.warns(UserWarning, match="softmax over axis 1 .* the axis has size 1"):
+        ops.softmax(np.ones((2, 1)), axis=1)
+
+
+def test_rms_normalization_keeps_the_dtype():
+    x = ops.full((2, 8), 300.0, "float16")  # whose squares float16 can't hold
+    y = ops.rms_normalization(x, ops.ones(8, "float32"))
+    assert y.dtype == "float16"
+    np.testing.assert_allclose(y, 1.0, atol=1e-3)
+
+
+def test_functions_of_functions_in_a_model():
+    x, which = dlcore.Input((3,), batch_size=2), dlcore.Input((), dtype="int32", batch_size=2)
+    branches = [lambda t: t + 1.0, lambda t: t * 2.0, lambda t: -t]
+    outputs = {
+        "map": ops.map(lambda row: row * row[0], x),
+        "scan": ops.scan(lambda carry, row: (carry + row, carry), ops.zeros(3), x)[0],
+        "running": ops.associative_scan(ops.add, x, axis=1),
+        "loop": ops.fori_loop(0, 3, lambda i, t: t + i, x),
+        "switch": ops.switch(which[0], branches, x),
+        "cond": ops.cond(which[0] > 1, lambda: ops.ones(3), lambda: ops.zeros(3)),
+    }
+    model = dlcore.Model([x, which], outputs)
+    data = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], "float32")
+    for index, expected in ((0, data + 1), (1, data * 2), (5, -data)):
+        for found in (model([data, np.full(2, index)]), model.predict([data, np.full(2, index)], verbose=0)):
+            np.testing.assert_array_equal(found["switch"], expected)
+    found = model([data, np.full(2, 5)])
+    np.testing.assert_array_equal(found["map"], data * data[:, :1])
+    np.testing.assert_array_equal(found["scan"], data.sum(0))
+    np.testing.assert_array_equal(found["running"], data.cumsum(1))
+    np.testing.assert_array_equal(found["loop"], data + 3)
+    np.testing.assert_array_equal(found["cond"], np.ones(3))

@@ -25,7 +25,7 @@ def standardize_dtype(dtype):
     try:
         name = getattr(dtype, "name", None) or np.dtype(dtype).name
     except TypeError:
-        name = str(dtype)
+        name = str(dtype).removeprefix("torch.")
     name = WIDENED.get(name, name)
     if name not in DTYPES:
         raise ValueError(f"Unknown dtype: {dtype!r}. Expected one of {', '.join(DTYPES)}.")

@@ -1,5 +1,7 @@
 """Activation functions of tensors."""
 
+import warnings
+
 import numpy as np
 
 from dlcore import _core, backend
@@ -199,6 +201,12 @@ def _over_axes(function, x, axis):
 def softmax(x, axis=-1):
     """exp(x_i) / sum_j exp(x_j) along the axis."""
     x = as_float(x)
+    if isinstance(axis, int) and -x.ndim <= axis < x.ndim and x.shape[axis] == 1:
+        warnings.warn(
+            f"softmax over axis {axis} of a tensor of shape {x.shape}: the axis has size 1, so that the result is "
+            "always 1. Did you mean sigmoid?",
+            stacklevel=3,
+        )
     if axis == -1 or axis == x.ndim - 1:
         return _remember_logits(x, "softmax", axis=-1)
     return _over_axes(lambda t, a: _core.apply("softmax", [t], axis=a), x, axis)

@@ -6,6 +6,7 @@ import re
 import numpy as np
 
 from dlcore import _core, backend, tree
+from dlcore.backend.arguments import int_from
 from dlcore.backend.keras_tensor import KerasTensor, is_keras_tensor
 from dlcore.backend.tensors import Tensor, convert_to_numpy, is_tensor
 from dlcore.ops._common import TO_THE_END, numbers, range_of, resolve_axis
@@ -85,6 +86,11 @@ def slice(inputs, start_indices, shape):
     """
     x = backend.convert_to_tensor(inputs)
     starts = list(start_indices)
+    if not len(starts) == len(shape) == x.ndim:
+        raise ValueError(
+            f"slice: start_indices and shape need a number for each of the {x.ndim} axes. Received: {len(starts)} and "
+            f"{len(shape)}."
+        )
     for axis, start in enumerate(starts):
         if _is_traced(start):
             size = shape[axis]
@@ -231,6 +237,7 @@ def _is_true(predicate):
     return bool(predicate)
 
 
+@operation
 def cond(pred, true_fn, false_fn):
     """true_fn() or false_fn(). With a traced predicate both are computed and `where` selects.
 
@@ -244,8 +251,15 @@ def cond(pred, true_fn, false_fn):
     return tree.map_structure(lambda a, b: _core.apply("where", [pred, *backend.promote(a, b)]), true_fn(), false_fn())
 
 
+@operation
 def switch(index, branches, *operands):
-    """branches[index](*operands), with the index clipped into range."""
+    """branches[index](*operands), with the index clipped into range. With a traced index all are computed."""
+    if isinstance(index, Tensor) and index.is_symbolic:
+        result, *others = (branch(*operands) for branch in branches)
+        for i, other in enumerate(others, 1):
+            is_other = greater_equal(index, i)
+            result = tree.map_structure(lambda a, b, is_other=is_other: where(is_other, b, a), result, other)
+        return result
     index = builtins.min(builtins.max(int(backend.convert_to_numpy(index)), 0), len(branches) - 1)
     return branches[index](*operands)
 
@@ -272,6 +286,7 @@ def while_loop(cond, body, loop_vars, maximum_iterations=None):
     return state if packed else state[0]
 
 
+@operation
 def fori_loop(lower, upper, body_fun, init_val):
     """val = body_fun(i, val) for i from lower to upper - 1.
 
@@ -286,6 +301,7 @@ def fori_loop(lower, upper, body_fun, init_val):
     return value
 
 
+@operation
 def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
     """carry, y = f(carry, x) along axis 0 of xs. Returns the last carry and the stacked y.
 
@@ -297,6 +313,10 @@ def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
         reverse: bool, default False: from the end.
         unroll: kept for Keras's signature; all steps are written out.
     """
+    if xs is None and length is None:
+        raise ValueError("scan: give xs, or the number of steps by length.")
+    if not isinstance(unroll, bool):
+        int_from("scan", "unroll", unroll, 1)
     steps = length if xs is None else tree.flatten(xs)[0].shape[0]
     indices = range(steps - 1, -1, -1) if reverse else range(steps)
     carry, outputs = init, []
@@ -308,6 +328,7 @@ def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
     return carry, tree.map_structure(lambda *ys: None if ys[0] is None else stack(ys), *outputs)
 
 
+@operation
 def associative_scan(f, elems, reverse=False, axis=0):
     """Running results of an associative f along an axis: x0, f(x0, x1), f(f(x0, x1), x2), ...
 
@@ -356,6 +377,7 @@ def _interleave(even, odd, count, axis):
     return concatenate([reshape(both, shape), even[(*head, builtins.slice(count, None))]], axis)
 
 
+@operation
 def map(f, xs):
     """f of every slice along axis 0, stacked.
 
@@ -366,6 +388,7 @@ def map(f, xs):
     return scan(lambda _, x: (None, f(x)), None, xs)[1]
 
 
+@operation
 def vectorized_map(function, elements):
     """As `map`, whose order of calls nobody relies on.
 

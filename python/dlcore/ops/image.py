@@ -3,6 +3,7 @@
 import numpy as np
 
 from dlcore import _core, backend
+from dlcore.backend.arguments import int_tuple
 from dlcore.ops import numpy as knp
 from dlcore.ops._common import as_float, same_padding, tensor, window_slices
 from dlcore.ops.convolution import depthwise_conv
@@ -80,6 +81,9 @@ def _both_sides(function, size, first, last, target, names):
     """(first, last) of one axis, where one of first, last and target is None and follows from the others."""
     if (first is None) + (last is None) + (target is None) != 1:
         raise ValueError(f"{function}: give exactly two of {names}. Received: {first}, {last}, {target}")
+    for name, value in zip(names, (first, last, target)):
+        if value is not None and value < 0:
+            raise ValueError(f"{function}: {name} must not be negative. Received: {value}")
     difference = None if target is None else abs(target - size)
     if target is not None and (target < size) != (function == "crop_images") and target != size:
         raise ValueError(f"{function}: a target size of {target} does not fit an image size of {size}.")
@@ -168,7 +172,7 @@ def extract_patches(images, size, strides=None, dilation_rate=1, padding="valid"
         dilation_rate: int or 2 ints: how far apart the pixels of a window are.
         padding: `"valid"` or `"same"`.
     """
-    if not isinstance(size, int) and len(size) == 3:
+    if isinstance(size, (list, tuple)) and len(size) == 3:
         return extract_patches_3d(images, size, strides, dilation_rate, padding, data_format)
     return _patches("extract_patches", images, 2, size, strides, dilation_rate, padding, data_format)
 
@@ -189,7 +193,9 @@ def _patches(function, images, rank, size, strides, dilation, padding, data_form
     single, first = x.ndim == rank + 1, backend.standardize_data_format(data_format) == "channels_first"
     x = knp.expand_dims(x, 0) if single else x
     x = knp.moveaxis(x, 1, -1) if first else x
-    size, strides, dilation = ([v] * rank if isinstance(v, int) else list(v) for v in (size, strides or size, dilation))
+    size = int_tuple(function, "size", size, rank)
+    strides = int_tuple(function, "strides", strides or size, rank)
+    dilation = int_tuple(function, "dilation_rate", dilation, rank)
     if padding == "same":
         x = knp.pad(x, [(0, 0), *map(same_padding, x.shape[1:-1], size, strides, dilation), (0, 0)])
     taps = [x[(slice(None), *place)] for place in window_slices(x.shape[1:-1], size, strides, dilation)]

@@ -8,6 +8,7 @@ A complex tensor is a pair (real part, imaginary part).
 from math import inf
 
 from dlcore import _core, backend
+from dlcore.backend.arguments import int_from
 from dlcore.ops import reductions
 from dlcore.ops._common import as_float, axes_of, resolve_axis
 from dlcore.ops.arithmetic import absolute, add, divide, maximum, multiply, negative, power, sign, square, subtract
@@ -118,17 +119,19 @@ def _solve_lower(a, b):
 
 @operation
 def lu_factor(x):
-    """P x = L U, pivoted by the greatest element of each column: (L below, U on and above the diagonal; pivots).
+    """P x = L U of matrices (..., m, n): (L below, U on and above the diagonal; pivots).
 
-    pivots[i] is the row that row i was exchanged with at step i.
+    It is pivoted by the greatest element of each column: pivots[i] is the row that row i was exchanged with at step i.
     """
-    return _lu(_matrix("lu_factor", x))[:2]
+    return _lu(_matrix("lu_factor", x, square=False))[:2]
 
 
 def _lu(x):
     """(LU, pivots, parity: the sign of the permutation)."""
-    n = x.shape[-1]
-    rows = _core.apply("iota_like", [reductions.sum(x, -1)], axis=x.ndim - 2, dtype="int32")  # [..., n]
+    n = min(x.shape[-2:])
+    rows, columns = (
+        _core.apply("iota_like", [reductions.sum(x, axis)], axis=x.ndim - 2, dtype="int32") for axis in (-1, -2)
+    )
     pivots, parity = [], ones_like(reductions.sum(x, (-2, -1)))
     for j in range(n):
         candidates = where(greater_equal(rows, j), absolute(x[..., j]), -1.0)
@@ -141,8 +144,8 @@ def _lu(x):
         below = greater(rows, j)
         head = x[..., j, j, None]
         factors = where(below, divide(x[..., j], where(equal(head, 0.0), 1.0, head)), 0.0)
-        right = where(greater(rows, j), x[..., j, :], 0.0)
-        column = expand_dims(equal(rows, j), -2)
+        right = where(greater(columns, j), x[..., j, :], 0.0)
+        column = expand_dims(equal(columns, j), -2)
         x = x - expand_dims(factors, -1) * expand_dims(right, -2)
         x = where(logical_and(column, expand_dims(below, -1)), expand_dims(factors, -1), x)
     return x, stack(pivots, axis=-1) if pivots else rows, parity
@@ -475,6 +478,7 @@ def normalize(x, axis=-1, order=2, epsilon=None):
     """
     x = as_float(x)
     x = expand_dims(x, 0) if x.ndim == 0 else x
+    int_from("normalize", "order", order, 1)
     epsilon = backend.epsilon() if epsilon is None else epsilon
     if order == 2:
         squares = reductions.sum(square(x), axis=axis, keepdims=True)

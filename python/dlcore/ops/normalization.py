@@ -104,10 +104,12 @@ def rms_normalization(x, scale=None, axis=-1, epsilon=None):
     """x / sqrt(mean(x^2) + epsilon) * scale (Zhang & Sennrich 2019)."""
     x = as_float(x)
     x = knp.expand_dims(x, 0) if x.ndim == 0 else x
-    squares = knp.mean(knp.square(x), axis, keepdims=True)
+    y = backend.convert_to_tensor(x, backend.result_type(x.dtype, "float32"))  # halves would overflow in the squares
+    squares = knp.mean(knp.square(y), axis, keepdims=True)
     epsilon = backend.epsilon() if epsilon is None else epsilon
-    y = knp.multiply(x, float_unary("rsqrt", knp.add(squares, epsilon)))
-    return y if scale is None else knp.multiply(y, scale)
+    y = knp.multiply(y, float_unary("rsqrt", knp.add(squares, epsilon)))
+    y = y if scale is None else knp.multiply(y, scale)
+    return backend.convert_to_tensor(y, x.dtype)
 
 
 __all__ = own_names(globals())

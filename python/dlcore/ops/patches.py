@@ -3,6 +3,7 @@
 import numpy as np
 
 from dlcore import _core, backend
+from dlcore.backend.arguments import int_from
 from dlcore.ops._common import own_names, tensor, window_slices
 from dlcore.ops.arrangement import pad
 from dlcore.ops.creation import zeros
@@ -15,6 +16,10 @@ from dlcore.ops.shapes import moveaxis, reshape, stack, transpose
 def extract_sequences(x, sequence_length, sequence_stride):
     """All windows of sequence_length along the last axis, sequence_stride apart: a new axis before the last."""
     x = tensor(x)
+    if x.ndim == 0:
+        raise ValueError("extract_sequences: expected a tensor of at least one axis. Received a scalar.")
+    sequence_length = int_from("extract_sequences", "sequence_length", sequence_length, 1)
+    sequence_stride = int_from("extract_sequences", "sequence_stride", sequence_stride, 1)
     count = (x.shape[-1] - sequence_length) // sequence_stride + 1
     if count < 1:
         raise ValueError(
@@ -87,7 +92,7 @@ def depth_to_space(x, block_size, data_format="channels_last"):
         block_size: int: height and width of a block.
         data_format: as `conv`.
     """
-    x, b = tensor(x), block_size
+    x, b = tensor(x), int_from("depth_to_space", "block_size", block_size, 2)
     if backend.standardize_data_format(data_format) == "channels_first":
         n, c, h, w = x.shape
         y = transpose(reshape(x, [n, c // b**2, b, b, h, w]), [0, 1, 4, 2, 5, 3])
@@ -106,7 +111,7 @@ def space_to_depth(x, block_size, data_format="channels_last"):
         block_size: int: height and width of a block.
         data_format: as `conv`.
     """
-    x, b = tensor(x), block_size
+    x, b = tensor(x), int_from("space_to_depth", "block_size", block_size, 2)
     if backend.standardize_data_format(data_format) == "channels_first":
         n, c, h, w = x.shape
         y = transpose(reshape(x, [n, c, h // b, b, w // b, b]), [0, 1, 3, 5, 2, 4])

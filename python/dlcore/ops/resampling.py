@@ -122,6 +122,8 @@ def resize(
     x = tensor(images)
     rows, columns = spatial_axes("resize", x, data_format)
     height, width = (int(s) for s in size)
+    if height < 1 or width < 1:
+        raise ValueError(f"resize: height and width must be positive. Received: size={size}")
     if crop_to_aspect_ratio:
         x = _crop_to_ratio(x, rows, columns, height, width)
     if pad_to_aspect_ratio:
@@ -271,6 +273,8 @@ def map_coordinates(inputs, coordinates, order, fill_mode="constant", fill_value
             f"inputs.shape={x.shape}, {len(places)} rows, order={order}"
         )
     places = [as_float(p) for p in places]
+    if places[0].ndim == 0:
+        raise ValueError("map_coordinates: expected coordinates of at least 2 axes, (rank of inputs, ...).")
     rows = knp.reshape(x if order == 0 else as_float(x), [-1, 1])
     first = knp.zeros_like(places[0], dtype="int32")
     found = _sample(rows, first, x.shape, places, order, fill_mode, fill_value)
@@ -306,6 +310,8 @@ def sample_images(function, images, locate, interpolation, fill_mode, fill_value
 def _per_image(transform):
     """The columns of transforms (N, k) or (k,), each (N or 1, 1, 1)."""
     transform = as_float(transform)
+    if transform.ndim not in (1, 2):
+        raise ValueError(f"Expected transforms of shape (N, 8) or (8,). Received shape {transform.shape}.")
     transform = knp.expand_dims(transform, 0) if transform.ndim == 1 else transform
     return [transform[:, i, None, None] for i in range(transform.shape[1])]
 

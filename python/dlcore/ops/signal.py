@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from dlcore import _core, backend
+from dlcore.backend.arguments import int_from
 from dlcore.ops import numpy as knp
 from dlcore.ops._common import as_float, tensor
 from dlcore.ops.operation import operation
@@ -19,13 +20,19 @@ from dlcore.ops.patches import extract_sequences
 _DIRECT = 64
 
 
-def _pair(name, x):
+def _check_rank(name, x, least):
+    if x.ndim < least:
+        raise ValueError(f"{name}: expected a tensor of at least {least} axes. Received shape {x.shape}.")
+    return x
+
+
+def _pair(name, x, least=1):
     if not isinstance(x, (tuple, list)) or len(x) != 2:
         raise ValueError(f"{name}: expected a pair (real, imaginary part) of tensors. Received: {type(x).__name__}")
     real, imaginary = (as_float(part) for part in backend.promote(*x))
     if real.shape != imaginary.shape:
         raise ValueError(f"{name}: both parts must have one shape. Received: {real.shape} and {imaginary.shape}")
-    return real, imaginary
+    return _check_rank(name, real, least), imaginary
 
 
 @functools.lru_cache(maxsize=64)
@@ -85,13 +92,13 @@ def fft(x):
 @operation
 def fft2(x):
     """The Fourier transform over the last two axes of a pair (real, imaginary)."""
-    return _columns(_transform, *_transform(*_pair("fft2", x)))
+    return _columns(_transform, *_transform(*_pair("fft2", x, 2)))
 
 
 @operation
 def ifft2(x):
     """The inverse Fourier transform over the last two axes of a pair (real, imaginary)."""
-    return _columns(_inverse, *_inverse(*_pair("ifft2", x)))
+    return _columns(_inverse, *_inverse(*_pair("ifft2", x, 2)))
 
 
 @operation
@@ -102,7 +109,7 @@ def rfft(x, fft_length=None):
         x: real tensor.
         fft_length: int: x is cut or filled with zeros to that length; default: its own.
     """
-    x = as_float(x)
+    x = _check_rank("rfft", as_float(x), 1)
     x = x if fft_length is None else _resized(x, int(fft_length))
     real, imaginary = _transform(x, knp.zeros_like(x))
     half = x.shape[-1] // 2 + 1
@@ -216,7 +223,8 @@ def stft(x, sequence_length, sequence_stride, fft_length, window="hann", center=
     Returns:
         Two tensors (..., windows, fft_length // 2 + 1).
     """
-    x = as_float(x)
+    x = _check_rank("stft", as_float(x), 1)
+    sequence_stride = int_from("stft", "sequence_stride", sequence_stride, 1)
     weights = _framing_window("stft", window, sequence_length, fft_length)
     if center:
         x = knp.pad(x, [(0, 0)] * (x.ndim - 1) + [(fft_length // 2, fft_length // 2)], mode="reflect")
@@ -233,7 +241,8 @@ def istft(x, sequence_length, sequence_stride, fft_length, length=None, window="
         sequence_length, sequence_stride, fft_length, window, center: as given to `stft`.
         length: int: of the result; default: all that windows cover.
     """
-    real, imaginary = _pair("istft", x)
+    real, imaginary = _pair("istft", x, 2)
+    sequence_stride = int_from("istft", "sequence_stride", sequence_stride, 1)
     weights = _framing_window("istft", window, sequence_length, fft_length)
     frames = irfft((real, imaginary), fft_length)
     count = frames.shape[-2]
