@@ -71,6 +71,21 @@ def test_wrong_shapes_name_the_layer():
         model.get_layer("head")(np.ones((2, 5)))
 
 
+def test_inputs_in_a_dict_go_by_its_keys(tmp_path):
+    """Not by the names of the Inputs."""
+    inputs = {"right": layers.Input((2,)), "left": layers.Input((2,))}
+    model = keras.Model(inputs, layers.Subtract()([inputs["left"], inputs["right"]]))
+    x = {"left": np.ones((3, 2)), "right": np.zeros((3, 2))}
+    model.compile("sgd", "mse")
+    assert model.evaluate(x, np.ones((3, 2)), verbose=0) == 0
+    model.save(tmp_path / "model.keras")
+    for copy in (model, keras.models.load_model(tmp_path / "model.keras")):
+        np.testing.assert_array_equal(copy(x), 1)
+        np.testing.assert_array_equal(copy.predict(x, verbose=0), 1)
+    with pytest.raises(ValueError, match='missing data for input "right"'):
+        model({"left": np.ones((3, 2))})
+
+
 def test_disconnected_graph():
     a, b = keras.Input((2,), name="a"), keras.Input((2,), name="b")
     with pytest.raises(ValueError, match="input 'b', which is none of the model's inputs"):

@@ -236,6 +236,26 @@ def test_attention_and_embedding():
     assert history[-1] < 0.4 * history[0] and {v.dtype for v in model.weights} == {"float32"}
 
 
+def test_variables_tell_the_dtype_in_which_they_are_read():
+    class Scaled(layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.counter = self.add_weight(name="counter", initializer="zeros", autocast=False)
+
+        def build(self, input_shape):
+            self.scale = self.add_weight(name="scale", initializer="ones")
+            assert self.scale.dtype == "float32"
+
+        def call(self, x):
+            assert (self.scale.dtype, self.counter.dtype) == ("bfloat16", "float32")
+            self.counter.assign_add(1.0 + 2**-12)
+            return ops.cast(x, self.scale.dtype) * self.scale
+
+    outer = keras.Sequential([Scaled(dtype="mixed_bfloat16")])
+    assert outer(np.ones((2, 2))).dtype == "bfloat16"
+    assert outer.layers[0].scale.dtype == "float32" and float(outer.layers[0].counter) == 1 + 2**-12
+
+
 def test_integers_that_half_precision_does_not_have():
     layer = layers.Embedding(3000, 1, dtype="mixed_bfloat16", weights=(np.arange(3000.0) % 256)[:, None])
     y = layer(np.array([2049.0], "float32"))

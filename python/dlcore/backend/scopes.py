@@ -34,7 +34,7 @@ class StatelessScope:
         for variable, value in state_mapping or []:
             if not isinstance(variable, Variable):
                 raise ValueError(f"StatelessScope: the keys of state_mapping must be variables. Got {variable!r}.")
-            value = convert_to_tensor(value, variable.dtype)
+            value = convert_to_tensor(value, variable._dtype)
             if value.shape != variable.shape:
                 raise ValueError(
                     f"StatelessScope: variable '{variable.path}' has shape {variable.shape}; got a value of shape "

@@ -100,7 +100,7 @@ class Variable:
         self.overwrite_with_gradient = False
         self._core = _core.Variable(self._first_value(initializer, shape, dtype), self.path)
         self.shape = self._core.shape
-        self.dtype = self._core.dtype
+        self._dtype = self._core.dtype
         if _new.variables is not None:
             _new.variables.append(self)
 
@@ -123,15 +123,19 @@ class Variable:
         return convert_to_tensor(initializer(shape, dtype=dtypes.standardize_dtype(dtype)), dtype)
 
     @property
+    def dtype(self):
+        """The dtype of `value`: in a layer of mixed precision its compute dtype, else that in which it is stored."""
+        dtype = reading.dtype
+        return self._dtype if dtype is None or not self.autocast or self._dtype not in dtypes.FLOATS else dtype
+
+    @property
     def value(self):
         """The value now, symbolic while a graph is traced; a layer of mixed precision reads its compute dtype."""
         tensor = self.read()
         for tape in recording.tapes:
             tape.note_read(self, tensor)
-        dtype = reading.dtype
-        if dtype is None or dtype == self.dtype or not self.autocast or self.dtype not in dtypes.FLOATS:
-            return tensor
-        return _core.apply("cast", [tensor], dtype=dtype)
+        dtype = self.dtype
+        return tensor if dtype == self._dtype else _core.apply("cast", [tensor], dtype=dtype)
 
     def read(self):
         """The value as it is stored, or the one in the StatelessScope that is open."""
@@ -152,7 +156,7 @@ class Variable:
 
     def assign(self, value):
         """Replaces the value; the shape must agree, the dtype is converted."""
-        value = convert_to_tensor(value, self.dtype)
+        value = convert_to_tensor(value, self._dtype)
         if value.shape != self.shape:
             raise ValueError(f"Variable '{self.path}' has shape {self.shape}; {value.shape} can't be assigned to it.")
         self.write(value)
@@ -167,7 +171,7 @@ class Variable:
         return self.assign(_core.apply("sub", [self.read(), self._operand(value)]))
 
     def _operand(self, value):
-        return convert_to_tensor(value, self.dtype)
+        return convert_to_tensor(value, self._dtype)
 
     def numpy(self):
         """A NumPy copy of the value that is stored."""
@@ -187,7 +191,7 @@ class Variable:
 
     def __deepcopy__(self, memo):
         copy = Variable(
-            self.numpy(), dtype=self.dtype, trainable=self.trainable, autocast=self.autocast, name=self.name
+            self.numpy(), dtype=self._dtype, trainable=self.trainable, autocast=self.autocast, name=self.name
         )
         copy.path = self.path
         copy.regularizer, copy.constraint = self.regularizer, self.constraint

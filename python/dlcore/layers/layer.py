@@ -70,8 +70,8 @@ def _that_builds(build):
     def call(self, *args, **kwargs):
         if self._is_building:  # by a subclass's build
             return build(self, *args, **kwargs)
-        before = list(self._weights)
-        self._is_building = True
+        before, outer_dtype = list(self._weights), reading.dtype
+        self._is_building, reading.dtype = True, None
         try:
             with self._scope():
                 build(self, *args, **kwargs)
@@ -79,7 +79,7 @@ def _that_builds(build):
             self._weights = before
             raise
         finally:
-            self._is_building = False
+            self._is_building, reading.dtype = False, outer_dtype
         shapes = inspect.signature(build).bind(self, *args, **kwargs).arguments
         shapes.pop(next(iter(shapes)))
         self._build_shapes = {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else shapes
