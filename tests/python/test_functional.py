@@ -283,6 +283,8 @@ def test_the_message_is_of_the_fault_not_of_an_unknown_size():
 
 
 def test_sequential_messages():
+    with pytest.raises(ValueError, match="has no layers to build"):
+        keras.Sequential().build((None, 3))
     with pytest.raises(ValueError, match="unique names"):
         keras.Sequential([layers.Dense(2, name="a"), layers.Dense(2, name="a")])
     with pytest.raises(ValueError, match="Only layers can be added"):

@@ -70,6 +70,9 @@ def test_a_build_that_the_user_calls():
     assert layer.built and layer.inner.built and layer.get_build_config() == {"input_shape": (None, 3)}
     layer(np.ones((2, 3)))
     assert [v.path for v in layer.weights] == ["outer/inner/kernel", "outer/inner/count"]
+    with pytest.raises(ValueError, match=r"is built already: it has the weights \['kernel', 'count'\]"):
+        layer.inner.build((None, 4))
+    assert len(keras.models.clone_model(layer).weights) == 2
 
     class Two(Scale):
         def build(self, left_shape, right_shape):

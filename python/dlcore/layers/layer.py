@@ -70,6 +70,11 @@ def _that_builds(build):
     def call(self, *args, **kwargs):
         if self._is_building:  # by a subclass's build
             return build(self, *args, **kwargs)
+        if self.built and self._weights:
+            raise ValueError(
+                f"{self._label()} is built already: it has the weights {[v.name for v in self._weights]}. Make another "
+                "layer for other inputs."
+            )
         before, outer_dtype = list(self._weights), reading.dtype
         self._is_building, reading.dtype = True, None
         try:

@@ -26,7 +26,10 @@ def clone_model(model, input_tensors=None, clone_function=None, call_function=No
     """
     as_it_is = input_tensors is None and clone_function is None and call_function is None and not recursive
     if as_it_is and type(model).get_config not in (Functional.get_config, Sequential.get_config):
-        return type(model).from_config(model.get_config())
+        made = type(model).from_config(model.get_config())
+        if model.built:
+            made.build_from_config(model.get_build_config())
+        return made
     make_layer = clone_function or (lambda layer: type(layer).from_config(layer.get_config()))
 
     def clone(layer):

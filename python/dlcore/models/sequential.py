@@ -94,8 +94,10 @@ class Sequential(DirectCall, Model):
             known = self._sequence[0].batch_shape
             if len(known) != len(input_shape) or any(a != b for a, b in zip(known, input_shape) if None not in (a, b)):
                 raise ValueError(f"{self._label()} is built for inputs of shape {known}. Received: {input_shape}.")
-        if self._functional is not None or not self._sequence:
+        if self._functional is not None:
             return
+        if not self._sequence:
+            raise ValueError(f"{self._label()} has no layers to build. Add layers first: model.add(layer).")
         if input_shape is None:
             raise ValueError(f"{self._label()}: the shape of its inputs is not known yet. Pass it to build().")
         if not isinstance(self._sequence[0], InputLayer):
