@@ -1,7 +1,5 @@
 """Activation functions: y = f(x), elementwise but for the softmax family."""
 
-import warnings as _warnings
-
 from dlcore import ops
 from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.registry import Catalogue
@@ -55,12 +53,6 @@ def softmax(x, axis=-1):
 
     Warns where the axis has one element, of which the softmax is 1 whatever x is.
     """
-    shape = getattr(x, "shape", ())
-    if isinstance(axis, int) and -len(shape) <= axis < len(shape) and shape[axis] == 1:
-        _warnings.warn(
-            f"The softmax over axis {axis} of shape {tuple(shape)} is always 1. For one unit use sigmoid.",
-            stacklevel=2,
-        )
     return ops.softmax(x, axis=axis)
 
 

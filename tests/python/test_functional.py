@@ -635,7 +635,7 @@ def test_own_input_spec():
 def test_sequential_begins_with_a_model():
     inner = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
     assert keras.Sequential([inner, layers.Dense(2)]).output_shape == (None, 2)
-    with pytest.raises(ValueError, match="it has no layers"):
+    with pytest.raises(ValueError, match="has no layers to build"):
         keras.Sequential()(np.ones((1, 2)))
 
 

@@ -1,13 +1,12 @@
 """Activation functions of tensors."""
 
-import warnings
-
 import numpy as np
 
 from dlcore import _core, backend
 from dlcore.ops import numpy as knp
 from dlcore.ops._common import as_float, float_unary, numbers, own_names, resolve_axis, tensor, unary
 from dlcore.ops.operation import operation
+from dlcore.utils.tracebacks import warn
 
 
 @operation
@@ -199,14 +198,10 @@ def _over_axes(function, x, axis):
 
 @operation
 def softmax(x, axis=-1):
-    """exp(x_i) / sum_j exp(x_j) along the axis."""
+    """exp(x_i) / sum_j exp(x_j) along the axis; a warning where that has one element."""
     x = as_float(x)
     if isinstance(axis, int) and -x.ndim <= axis < x.ndim and x.shape[axis] == 1:
-        warnings.warn(
-            f"softmax over axis {axis} of a tensor of shape {x.shape}: the axis has size 1, so that the result is "
-            "always 1. Did you mean sigmoid?",
-            stacklevel=3,
-        )
+        warn(f"The softmax over axis {axis} of shape {x.shape} is always 1. For one unit use sigmoid.")
     if axis == -1 or axis == x.ndim - 1:
         return _remember_logits(x, "softmax", axis=-1)
     return _over_axes(lambda t, a: _core.apply("softmax", [t], axis=a), x, axis)
