@@ -303,7 +303,7 @@ def set_distribution(value):
     Raises:
         ValueError: its mesh has devices that are not here, or processes can't train with it.
     """
-    from dlcore.layers.layer import note_structure_change
+    from dlcore.layers.holder import note_structure_change
 
     if value is not None:
         _check_devices(value.device_mesh)

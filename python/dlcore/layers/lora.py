@@ -2,7 +2,7 @@
 
 from dlcore import ops
 from dlcore.backend.arguments import number, positive_int
-from dlcore.layers.layer import note_structure_change
+from dlcore.layers.holder import note_structure_change
 
 
 class LowRankAdapter:

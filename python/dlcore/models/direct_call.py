@@ -5,7 +5,8 @@ import numpy as np
 from dlcore import _core, tree
 from dlcore.backend.tensors import Tensor, convert_to_tensor
 from dlcore.backend.variables import recording
-from dlcore.layers.layer import Layer, call_context, structure_revision
+from dlcore.layers.holder import structure_revision
+from dlcore.layers.layer import Layer, call_context
 
 # The codes of NumPy's dtypes without a tensor: objects and strings, and the integers and floats that are widened.
 _NO_TENSORS = "OSUhHILQg"

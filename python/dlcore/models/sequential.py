@@ -3,8 +3,9 @@
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.strings import Strings, is_text
 from dlcore.layers.core.input_layer import Input, InputLayer
+from dlcore.layers.holder import note_structure_change
 from dlcore.layers.input_spec import assert_input_compatibility
-from dlcore.layers.layer import Layer, note_structure_change
+from dlcore.layers.layer import Layer
 from dlcore.models.direct_call import DirectCall
 from dlcore.models.front import array_of_values
 from dlcore.models.functional import Functional

@@ -50,7 +50,7 @@ class Form:
 
     def forget(self, weight):
         """Takes the variable away from the layer."""
-        from dlcore.layers.layer import note_structure_change
+        from dlcore.layers.holder import note_structure_change
 
         layer = self.layer
         layer._weights = [variable for variable in layer._weights if variable is not weight]

@@ -11,7 +11,8 @@ from dlcore import _core, tree
 from dlcore.backend import dtypes
 from dlcore.backend.strings import Strings, is_text
 from dlcore.backend.tensors import Tensor, convert_to_tensor
-from dlcore.layers.layer import building, structure_revision
+from dlcore.layers.holder import structure_revision
+from dlcore.layers.layer import building
 from dlcore.training.data import arrays_of
 
 # Programs kept per step function; each holds the memory of its intermediate values.

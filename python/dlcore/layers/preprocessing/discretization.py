@@ -1,7 +1,8 @@
 import numpy as np
 
 from dlcore import backend, ops
-from dlcore.layers.layer import Layer, note_structure_change
+from dlcore.layers.holder import note_structure_change
+from dlcore.layers.layer import Layer
 from dlcore.layers.preprocessing.category_encoding import encode, standard_mode
 from dlcore.layers.preprocessing.values import sparse_flag
 

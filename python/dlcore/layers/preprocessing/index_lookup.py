@@ -9,7 +9,8 @@ import numpy as np
 
 from dlcore import _core, backend, ops
 from dlcore.backend.arguments import int_from, is_int, one_of
-from dlcore.layers.layer import Layer, note_structure_change
+from dlcore.layers.holder import note_structure_change
+from dlcore.layers.layer import Layer
 from dlcore.layers.preprocessing.category_encoding import encode, standard_mode
 from dlcore.layers.preprocessing.hashing import bin_of, key_of
 from dlcore.layers.preprocessing.values import LooksAtValues, sparse_flag, strings_of
