@@ -225,6 +225,16 @@ def test_batch_renormalization_trains_and_comes_back(tmp_path):
     assert back.layers[0].renorm_clipping == {"rmax": 3, "dmax": 5} and len(back.weights) == 7
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_batch_normalization_of_integers(training):
+    x, layer = np.arange(6, dtype="int32").reshape(3, 2), layers.BatchNormalization()
+    y, expected = (layer(z, training=training) for z in (x, x.astype("float32")))
+    assert y.dtype == "float32"
+    if training:
+        expected = (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-3)
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_masked_positions_do_not_reach_the_moments():
     x = np.random.RandomState(0).standard_normal((2, 4, 3)).astype("float32")
     mask = np.array([[True, True, False, True], [True, False, False, True]])

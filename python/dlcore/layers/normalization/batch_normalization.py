@@ -112,7 +112,8 @@ class BatchNormalization(Layer):
         wide = backend.result_type(inputs.dtype, "float32")
         if not (training and self.trainable):
             statistics = self.moving_mean, self.moving_variance
-            return ops.cast(self._normalize(ops.cast(inputs, wide), *statistics, self.gamma, self.beta), inputs.dtype)
+            outputs = self._normalize(ops.cast(inputs, wide), *statistics, self.gamma, self.beta)
+            return ops.cast(outputs, self.compute_dtype)
         if mask is None and not self.renorm and not self.synchronized:
             outputs, mean, variance = self._normalize_by_batch(inputs, wide)
         else:
@@ -129,7 +130,7 @@ class BatchNormalization(Layer):
             self.moving_variance.assign(ops.relu(ops.square(self.moving_stddev) - self.epsilon))
         else:
             self._move(self.moving_variance, variance, self.momentum)
-        return ops.cast(outputs, inputs.dtype)
+        return ops.cast(outputs, self.compute_dtype)
 
     def _move(self, average, value, momentum):
         average.assign(average * momentum + value * (1.0 - momentum))
