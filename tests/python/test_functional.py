@@ -71,6 +71,12 @@ def test_wrong_shapes_name_the_layer():
         model.get_layer("head")(np.ones((2, 5)))
 
 
+def test_lists_of_keras_tensors_can_be_searched():
+    x, y = layers.Input((2,)), layers.Input((3, 4))
+    assert y in [x, y] and [x, y].index(y) == 1 and x not in [y] and x == x
+    assert keras.Model(x, x == 1)(np.ones((1, 2))).numpy().all()  # with anything else it is elementwise
+
+
 def test_inputs_in_a_dict_go_by_its_keys(tmp_path):
     """Not by the names of the Inputs."""
     inputs = {"right": layers.Input((2,)), "left": layers.Input((2,))}

@@ -66,6 +66,11 @@ def _attach_operators(cls):
     cls.__array_priority__ = 100
 
 
+def _is_same(self, other):
+    """Of two KerasTensors, whether they are one, so that lists of them can be searched; else as of tensors."""
+    return self is other if isinstance(other, KerasTensor) else _left(knp.equal)(self, other)
+
+
 def _not_traced(tensor, what):
     if tensor.is_symbolic:
         raise TypeError(
@@ -153,5 +158,6 @@ def attach():
     Tensor.__copy__ = lambda self: self
     Tensor.__deepcopy__ = lambda self, memo: self
     Tensor.__reduce__ = lambda self: (convert_to_tensor, (self.numpy(), self.dtype))
+    KerasTensor.__eq__ = _is_same
     KerasTensor.squeeze = lambda self, axis=None: knp.squeeze(self, axis)
     KerasTensor.reshape = lambda self, newshape, *sizes: knp.reshape(self, (newshape, *sizes) if sizes else newshape)
