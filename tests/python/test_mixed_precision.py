@@ -256,6 +256,17 @@ def test_variables_tell_the_dtype_in_which_they_are_read():
     assert outer.layers[0].scale.dtype == "float32" and float(outer.layers[0].counter) == 1 + 2**-12
 
 
+@pytest.mark.parametrize("dtype, passed", [("mixed_bfloat16", str), ("int8_from_float32", QuantizedDTypePolicy)])
+def test_constructors_are_given_policies_not_their_configurations(dtype, passed):
+    class Noting(layers.Dense):
+        def __init__(self, units, dtype=None, **kwargs):
+            assert isinstance(dtype, passed)
+            super().__init__(units, dtype=dtype, **kwargs)
+
+    layer = layers.Dense(3, dtype=dtype)
+    assert Noting.from_config(layer.get_config()).dtype_policy == layer.dtype_policy
+
+
 def test_integers_that_half_precision_does_not_have():
     layer = layers.Embedding(3000, 1, dtype="mixed_bfloat16", weights=(np.arange(3000.0) % 256)[:, None])
     y = layer(np.array([2049.0], "float32"))

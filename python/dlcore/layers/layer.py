@@ -620,6 +620,9 @@ class Layer(Holder, Operation):
             config: dict.
             custom_objects: dict of the classes and functions of the user's own that it names.
         """
+        if isinstance(config.get("dtype"), dict):
+            policy = dtype_policy.get_policy(config["dtype"])
+            config = {**config, "dtype": policy.name if type(policy) is dtype_policy.DTypePolicy else policy}
         with custom_object_scope(custom_objects or {}):
             return super().from_config(config)
 
