@@ -251,6 +251,18 @@ def test_timeseries_errors(arguments, message):
         utils.timeseries_dataset_from_array(np.arange(10), None, **{"sequence_length": 2, **arguments})
 
 
+def test_split_dataset_of_rows_by_number():
+    class Rows:  # as torch.utils.data.Dataset has them
+        def __len__(self):
+            return 10
+
+        def __getitem__(self, i):
+            return {"x": np.full((2,), i)}, i
+
+    left, right = utils.split_dataset(Rows(), left_size=0.3)
+    assert [int(y) for _, y in left] == [0, 1, 2] and [x["x"].tolist() for x, _ in right][0] == [3, 3]
+
+
 def test_split_dataset():
     x, y = np.arange(20).reshape(10, 2), np.arange(10)
     left, right = utils.split_dataset((x, y), left_size=0.7)

@@ -306,7 +306,7 @@ def split_dataset(dataset, left_size=None, right_size=None, shuffle=False, seed=
 
     Args:
         dataset: array; list, tuple or dict of arrays with as many rows; or a `PyDataset` or another iterable of
-            batches, whose rows are put into memory.
+            batches, or what has the rows by number, such as a PyTorch Dataset. All rows are put into memory.
         left_size: float, the part of the rows, or int, their number; default None: what `right_size` leaves.
         right_size: likewise.
         shuffle: bool, default False: shuffle the rows before splitting.
@@ -345,6 +345,9 @@ def _rows_of(dataset):
     if is_array_like(dataset):
         arrays = tree.map_structure(lambda leaf: np.asarray(backend.convert_to_numpy(leaf)), dataset)
         return tuple(arrays) if isinstance(arrays, list) else arrays
+    if not hasattr(dataset, "__iter__") and hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__"):
+        rows = [dataset[i] for i in range(len(dataset))]
+        return tree.map_structure(lambda *parts: np.stack([backend.convert_to_numpy(p) for p in parts]), *rows)
     if not hasattr(dataset, "__iter__"):
         raise TypeError(f"split_dataset: expected arrays or batches. Got {type(dataset).__name__}.")
     batches = list(dataset)
