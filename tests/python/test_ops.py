@@ -865,6 +865,14 @@ def test_powers_and_quotients_of_bools_are_int32():
         (lambda: ops.image.extract_patches(np.ones((1, 4, 4, 1)), "5"), "size must be an int or 2 ints"),
         (lambda: ops.image.crop_images(np.ones((4, 4, 1)), -1, 0, None, None, 2, 2), "top_cropping must not be neg"),
         (lambda: ops.slice(np.ones((3, 3)), (1, 1), (2, 2, 2)), "a number for each of the 2 axes. Received: 2 and 3"),
+        (lambda: ops.where([True], [1.0]), "where: give both x1 and x2, or neither"),
+        (lambda: ops.pad(np.ones(3), 1, "reflect", 2.0), "constant_values are of the mode"),
+        (lambda: ops.swapaxes(np.ones((3, 4)), 5, 0), "axis 5 is out of bounds"),
+        (lambda: ops.meshgrid(np.ones(3), np.ones(2), indexing="kk"), 'indexing must be "xy" or "ij"'),
+        (lambda: ops.diag(np.ones((2, 3, 4))), "diag: expected a vector or a matrix"),
+        (lambda: ops.argpartition(np.ones(3), (1, 2)), "argpartition: kth must be an int"),
+        (lambda: ops.histogram(np.ones((2, 3))), "histogram: expected a tensor of one axis"),
+        (lambda: ops.histogram(np.ones(3), range=(5, 1)), "range must be a pair"),
         (lambda: ops.scan(lambda c, x: (c, x), 0.0), "scan: give xs, or the number of steps"),
         (lambda: ops.scan(lambda c, x: (c, x), 0.0, np.ones(3), unroll=-1), "unroll must be an int >= 1"),
     ],
@@ -922,3 +930,30 @@ def test_functions_of_functions_in_a_model():
     np.testing.assert_array_equal(found["running"], data.cumsum(1))
     np.testing.assert_array_equal(found["loop"], data + 3)
     np.testing.assert_array_equal(found["cond"], np.ones(3))
+
+
+def test_take_along_axis_broadcasts_both():
+    x = np.arange(12).reshape(1, 1, 3, 4)
+    indices = np.array([0, 2, 1, -1]).reshape(1, 4, 1, 1)
+    np.testing.assert_array_equal(ops.take_along_axis(x, indices, axis=2), np.take_along_axis(x, indices, axis=2))
+
+
+def test_medians_of_infinities():
+    x = np.array([[1.0, np.inf, np.inf], [-np.inf, np.nan, -np.inf]])
+    np.testing.assert_array_equal(ops.nanmedian(x, axis=1), [np.inf, -np.inf])
+    np.testing.assert_array_equal(ops.median([np.inf, np.inf, 1.0, np.inf]), np.inf)
+
+
+def test_each_nan_is_unique():
+    values, counts = ops.unique([np.nan, 1.0, np.nan], return_counts=True)
+    np.testing.assert_array_equal(values, [1.0, np.nan, np.nan])
+    np.testing.assert_array_equal(counts, [1, 1, 1])
+
+
+def test_dtype_of_averages():
+    half = ops.ones(2, "bfloat16")
+    assert [ops.average(ops.ones(2, kind), weights=half).dtype for kind in ("bool", "int32", "float32")] == [
+        "bfloat16",
+        "bfloat16",
+        "float32",
+    ]

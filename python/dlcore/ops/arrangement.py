@@ -119,6 +119,8 @@ def pad(x, pad_width, mode="constant", constant_values=None):
     x = tensor(x)
     widths = np.broadcast_to(np.asarray(pad_width, dtype="int64"), (x.ndim, 2)).tolist()
     low, high = [w[0] for w in widths], [w[1] for w in widths]
+    if constant_values is not None and mode != "constant":
+        raise ValueError(f'pad: constant_values are of the mode "constant". Received: mode={mode!r}')
     value = 0.0 if constant_values is None else float(backend.convert_to_numpy(constant_values))
     return _core.apply("pad", [x], low=low, high=high, mode=mode, value=value)
 

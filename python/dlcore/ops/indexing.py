@@ -27,14 +27,18 @@ def rows_of(table, indices):
 
 @operation
 def take_along_axis(x, indices, axis=None):
-    """The elements at the indices, which have x's shape but along the axis."""
+    """The elements at the indices, which have x's shape but along the axis; sizes of 1 are broadcast."""
     x, indices = tensor(x), as_indices(indices)
     if axis is None:
         return _core.apply("gather_along", [ravel(x), ravel(indices)], axis=0)
     axis = resolve_axis(axis, x.ndim)
-    shape = [i if a == axis else n for a, (i, n) in enumerate(zip(indices.shape, x.shape))]
+    sizes = list(enumerate(zip(indices.shape, x.shape)))
+    shape = [i if a == axis or n == 1 else n for a, (i, n) in sizes]
     if list(indices.shape) != shape:
         indices = broadcast_to(indices, shape)
+    rows = [n if a == axis else shape[a] for a, (_, n) in sizes]
+    if list(x.shape) != rows:
+        x = broadcast_to(x, rows)
     return _core.apply("gather_along", [x, indices], axis=axis)
 
 

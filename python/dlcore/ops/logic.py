@@ -127,6 +127,8 @@ def where(condition, x1=None, x2=None):
     """x1 where the condition holds, else x2. With the condition alone: the indices where it holds."""
     if x1 is None and x2 is None:
         return nonzero(condition)
+    if x1 is None or x2 is None:
+        raise ValueError("where: give both x1 and x2, or neither.")
     condition = backend.convert_to_tensor(condition, "bool")
     return _core.apply("where", [condition, *backend.promote(x1, x2)])
 

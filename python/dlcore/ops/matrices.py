@@ -23,7 +23,9 @@ from dlcore.ops.shapes import expand_dims, moveaxis, ravel, reshape, squeeze, st
 def diag(x, k=0):
     """The matrix with x on its k-th diagonal, or the k-th diagonal of the matrix x."""
     x = tensor(x)
-    if x.ndim != 1:
+    if x.ndim not in (1, 2):
+        raise ValueError(f"diag: expected a vector or a matrix. Received shape {x.shape}; see ops.diagonal.")
+    if x.ndim == 2:
         return diagonal(x, k)
     n = x.shape[0] + abs(k)
     rows = max(-k, 0) + np.arange(x.shape[0])

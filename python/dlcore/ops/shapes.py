@@ -57,7 +57,8 @@ def swapaxes(x, axis1, axis2):
     """Two axes exchanged."""
     x = tensor(x)
     order = list(range(x.ndim))
-    order[axis1], order[axis2] = order[axis2], order[axis1]
+    first, second = (resolve_axis(axis, x.ndim) for axis in (axis1, axis2))
+    order[first], order[second] = order[second], order[first]
     return transpose(x, order)
 
 
@@ -112,6 +113,8 @@ def meshgrid(*x, indexing="xy"):
         x: tensors of one axis.
         indexing: `"xy"` (default): the first vector runs along axis 1, the second along axis 0; `"ij"`: as they come.
     """
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f'meshgrid: indexing must be "xy" or "ij". Received: indexing={indexing!r}')
     vectors = [ravel(v) for v in x]
     order = [1, 0, *range(2, len(vectors))] if indexing == "xy" and len(vectors) > 1 else list(range(len(vectors)))
     shape = [vectors[i].shape[0] for i in order]

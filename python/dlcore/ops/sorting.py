@@ -28,6 +28,8 @@ def argsort(x, axis=-1):
 @operation
 def argpartition(x, kth, axis=-1):
     """Indices such that the kth is where it would be in order, smaller ones before and greater ones behind it."""
+    if not isinstance(kth, (int, np.integer)):
+        raise ValueError(f"argpartition: kth must be an int. Received: kth={kth!r}")
     return argsort(x, axis)
 
 
@@ -93,7 +95,9 @@ def unique(
     """
     if isinstance(x, _core.Tensor) and x.is_symbolic:
         raise TypeError("unique: how many different elements there are is not known while the function is traced.")
-    values, index, inverse, counts = np.unique(backend.convert_to_numpy(tensor(x)), True, True, True, axis=axis)
+    values, index, inverse, counts = np.unique(
+        backend.convert_to_numpy(tensor(x)), True, True, True, axis=axis, equal_nan=False
+    )
     if size is not None:
         places = np.arange(size)
         places = np.where(places < len(counts), places, 0)

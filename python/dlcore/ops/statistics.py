@@ -15,7 +15,7 @@ from dlcore.ops.logic import equal, greater, greater_equal, isnan, less, logical
 from dlcore.ops.matrices import diagonal, matmul
 from dlcore.ops.operation import operation
 from dlcore.ops.reductions import mean
-from dlcore.ops.shapes import broadcast_to, expand_dims, ravel, reshape, squeeze, stack, transpose
+from dlcore.ops.shapes import broadcast_to, expand_dims, reshape, squeeze, stack, transpose
 from dlcore.ops.sorting import searchsorted, sort
 
 
@@ -30,7 +30,7 @@ def average(x, axis=None, weights=None):
     """
     if weights is None:
         return mean(x, axis)
-    x, weights = backend.promote(as_float(x), weights)
+    x, weights = map(as_float, backend.promote(x, weights))
     if weights.ndim == 1 and x.ndim > 1:
         weights = reshape(weights, [-1 if a == resolve_axis(axis, x.ndim) else 1 for a in range(x.ndim)])
     weights = broadcast_to(weights, x.shape)
@@ -116,7 +116,7 @@ def _at_places(ordered, parts, method):
             continue
         weight = 0.5 * (high > low) if method == "midpoint" else place - low
         a, b = take(ordered, low, axis=-1), take(ordered, high, axis=-1)
-        found.append(add(a, multiply(subtract(b, a), weight)))
+        found.append(_between(a, b, weight))
     last = take(ordered, -1, axis=-1)  # NaN where there is one
     return [where(isnan(last), last, value) for value in found]
 
@@ -136,8 +136,12 @@ def _at_places_before_nan(ordered, parts, method):
         if method == "midpoint":
             weight = multiply(0.5, backend.convert_to_tensor(greater(high, low), ordered.dtype))
         a, b = _pick(ordered, low), _pick(ordered, high)
-        found.append(add(a, multiply(subtract(b, a), squeeze(weight, -1))))
+        found.append(_between(a, b, squeeze(weight, -1)))
     return found
+
+
+def _between(a, b, weight):
+    return where(equal(a, b), a, add(a, multiply(subtract(b, a), weight)))  # of two infinities it is that
 
 
 def _pick(ordered, index):
@@ -194,7 +198,11 @@ def histogram(x, bins=10, range=None):
         bins: int.
         range: (lowest, highest) edge, default the extremes of x; what lies outside does not count.
     """
-    x = as_float(ravel(x))
+    x = as_float(x)
+    if x.ndim != 1:
+        raise ValueError(f"histogram: expected a tensor of one axis. Received shape {x.shape}; use ops.ravel(x).")
+    if range is not None and (len(range) != 2 or range[1] < range[0]):
+        raise ValueError(f"histogram: range must be a pair (lowest, highest). Received: range={range}")
     if range is None and x.shape[0] == 0:
         range = 0.0, 1.0
     if range is None:
