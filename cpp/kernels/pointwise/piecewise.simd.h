@@ -50,16 +50,15 @@ DLCORE_INLINE void look_up(const PiecewiseTable& table, u32v index, f32v (&colum
 #endif
 }
 
-/// c0 + c1*d + ... to the power kDegree, d = a - center. Two terms at a time: half as long a chain of multiply-adds.
+/// c0 + c1*d + ... to the power kDegree, d = a - center.
 template <int kDegree>
 DLCORE_INLINE f32v piecewise(const PiecewiseTable& table, u32v index, f32v a) {
   f32v column[kDegree + 2];
   look_up(table, index, column);
   const f32v d = a - column[0];
-  const f32v *c = column + 1, d2 = d * d;
-  f32v y = kDegree % 2 ? fma(d, c[kDegree], c[kDegree - 1]) : c[kDegree];
+  f32v y = column[kDegree + 1];
 #pragma GCC unroll 8
-  for (int k = kDegree / 2 * 2; k > 0; k -= 2) y = fma(d2, y, fma(d, c[k - 1], c[k - 2]));
+  for (int k = kDegree; k > 0; --k) y = fma(d, y, column[k]);
   return y;
 }
 
