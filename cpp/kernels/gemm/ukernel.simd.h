@@ -140,12 +140,14 @@ void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_c
       Operand<T>::load_stored(b_row_p, reinterpret_cast<const Stored<T>*>(b), b_row, last_lanes);
     }
     if constexpr (!kPanel) {
+      // By the ends of their lines: a row that begins within a line shares it with the tile before.
+      constexpr int kCols = kVectors * kWidth, kStoredLine = kCacheLine / static_cast<int>(sizeof(Stored<T>));
+      const auto* later = reinterpret_cast<const Stored<T>*>(b + kPrefetchedSteps * b_row);
+#pragma GCC unroll 2
+      for (int step = 0; step < kSteps<T>; ++step, later += b_row)
 #pragma GCC unroll 8
-      for (int j = 0; j < kVectors * kSteps<T>; ++j) {
-        const auto* later = reinterpret_cast<const Stored<T>*>(b + kPrefetchedSteps * b_row) + j / kVectors * b_row;
-        const int column = j % kVectors * kWidth;
-        if (column * sizeof(Stored<T>) % kCacheLine == 0) __builtin_prefetch(later + column, 0, kIntoL2);
-      }
+        for (int j = 0; j < kCols; j += kStoredLine)
+          __builtin_prefetch(later + min_of(j + kStoredLine, kCols) - 1, 0, kIntoL2);
     } else if constexpr (!kUnitRows) {
 #pragma GCC unroll 8
       for (int j = 0; j < kVectors * kWidth; j += kLine) __builtin_prefetch(b + kPrefetchedSteps * b_row + j);
