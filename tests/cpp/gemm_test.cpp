@@ -150,7 +150,7 @@ TYPED_TEST(Gemm, ExactAroundTheTile) {
 TYPED_TEST(Gemm, ExactAcrossCacheBlocks) {
   using T = TypeParam;
   const std::int64_t sizes[][3] = {{150, 70, 1100}, {300, 200, 700}, {33, 2100, 40},  {2100, 33, 40}, {10, 12, 5000},
-                                   {128, 10, 3000}, {1, 10, 4099},   {32, 100, 2500}, {40, 70, 4001}};
+                                   {128, 10, 3000}, {1, 10, 4099},   {32, 100, 2500}, {40, 70, 4001}, {40, 1024, 100}};
   for (const auto& [m, n, k] : sizes)
     for (int which = 0; which < 4; ++which)
       for (bool accumulate : {false, true}) {
@@ -325,6 +325,19 @@ TEST(GemmPlan, RowsOfATileDoNotCrowdASetOfTheCache) {
   EXPECT_EQ(plan_gemm(dense_gemm(280, 128, 1024), sizeof(float), Isa::Avx512, caches).mr, 8);
   EXPECT_EQ(plan_gemm(dense_gemm(280, 128, 1024, true), sizeof(float), Isa::Avx512, caches).mr, 14);
   EXPECT_EQ(plan_gemm(dense_gemm(280, 128, 1024), sizeof(float), Isa::Avx2, caches).mr, 6);
+}
+
+TEST(GemmPlan, TasksPackRowsOfBThatCrowdASetOfTheCache) {
+  auto pack_b = [](std::int64_t m, std::int64_t n, std::int64_t k, Isa isa) {
+    return plan_gemm(dense_gemm(m, n, k), sizeof(float), isa, {32 << 10, 1 << 20, 32 << 20}).pack_b;
+  };
+  EXPECT_EQ(pack_b(32, 1024, 1024, Isa::Avx2), Pack::PerTask);
+  EXPECT_EQ(pack_b(32, 2048, 2048, Isa::Avx2), Pack::No);  // not in the last cache
+  EXPECT_EQ(pack_b(48, 2048, 2048, Isa::Avx2), Pack::PerTask);
+  EXPECT_EQ(pack_b(96, 1024, 1024, Isa::Avx2), Pack::Once);
+  EXPECT_EQ(pack_b(24, 1024, 1024, Isa::Avx2), Pack::No);
+  EXPECT_EQ(pack_b(32, 1000, 1024, Isa::Avx2), Pack::No);
+  EXPECT_EQ(pack_b(32, 1024, 1024, Isa::Avx512), Pack::No);
 }
 
 TEST(GemmPlan, PairsOfSixteenBitsAreReadOnlyWhereTheyAreNeighbours) {

@@ -27,6 +27,8 @@ constexpr double kTwoTasks = 6500;            // but the first, which gives a se
 constexpr double kTasks = 32;                 // more of them are not worth having
 constexpr std::int64_t kUsesOfSharedB = 24;   // row tiles from which one packing of B for all tasks pays
 constexpr std::int64_t kUsesOfCrowdedB = 16;  // where its rows, a cache line each in the tile, are all in one set of L1
+constexpr std::int64_t kUsesOfOwnB = 6;       // row tiles of such a B from which a task packs it for itself,
+constexpr std::int64_t kUsesOfFarOwnB = 8;    // and where it comes from memory
 constexpr std::int64_t kUsesOfPackedA = 16;   // column tiles from which packing A pays
 constexpr std::int64_t kSplitLength = 512;    // k of a partial product at least
 constexpr double kRowTaskCost = 5000;         // and of one row, whose B is read as it lies when k alone is cut
@@ -173,8 +175,13 @@ void choose_packing(GemmPlan& plan, std::size_t size, const CacheSizes& caches) 
   const bool crowded_b = plan.nr * size == 64 && lines_in_l1(s.ldb * element) <= 8;
   const bool pays_b = !s.packed_b && b_uses >= (crowded_b ? kUsesOfCrowdedB : kUsesOfSharedB) &&
                       (s.n * plan.k_split > near || plan.kc * steps > lines_in_l1(s.ldb * element));
+  const bool far_b = s.n * s.k * element > static_cast<std::int64_t>(caches.l3) / 4;
+  const bool pays_own_b = !s.packed_b && crowded_b && b_uses >= (far_b ? kUsesOfFarOwnB : kUsesOfOwnB);
   plan.pack_a = packs_a_per_task(plan) ? Pack::PerTask : must_pack_a(plan) || pays_a ? Pack::Once : Pack::No;
-  plan.pack_b = packs_b_per_task(plan) ? Pack::PerTask : must_pack_b(plan) || pays_b ? Pack::Once : Pack::No;
+  plan.pack_b = packs_b_per_task(plan)        ? Pack::PerTask
+                : must_pack_b(plan) || pays_b ? Pack::Once
+                : pays_own_b                  ? Pack::PerTask
+                                              : Pack::No;
 }
 
 // mc: what these rows read of A and write of C fills a third of L2.
