@@ -71,6 +71,13 @@ def test_wrong_shapes_name_the_layer():
         model.get_layer("head")(np.ones((2, 5)))
 
 
+def test_outputs_of_a_direct_call_carry_masks():
+    x = layers.Input((3,))
+    model = keras.Model(x, layers.Dense(2)(layers.Embedding(5, 4, mask_zero=True)(x)))
+    for called in (model, model, keras.Sequential([model])):
+        np.testing.assert_array_equal(called(np.array([[1, 0, 2]]))._keras_mask, [[True, False, True]])
+
+
 def test_lists_of_keras_tensors_can_be_searched():
     x, y = layers.Input((2,)), layers.Input((3, 4))
     assert y in [x, y] and [x, y].index(y) == 1 and x not in [y] and x == x

@@ -15,8 +15,8 @@ _NO_TENSORS = "OSUhHILQg"
 class DirectCall:
     """Mixed into models that are graphs of layers.
 
-    The program serves where nothing records the call (no tape, no trace, no outer layer) and every layer is one of the
-    package: code of the user's own might do more than compute.
+    The program serves where nothing records the call (no tape, no trace, no outer layer), the outputs carry no masks,
+    and every layer is one of the package: code of the user's own might do more than compute.
     """
 
     _plain_revision = None
@@ -47,6 +47,7 @@ class DirectCall:
             self.built
             and self._functional is not None
             and self._functional._front is None
+            and all(output._mask is None for output in self._functional.outputs)
             and all(type(layer).__module__.startswith("dlcore.") for layer in [self, *layers])
             and not any(type(layer).__name__ == "Lambda" or layer.activity_regularizer for layer in layers)
         )
