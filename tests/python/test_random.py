@@ -132,3 +132,19 @@ def test_errors(draw, message):
 
 def test_keras_names():
     assert {"beta", "binomial", "gamma"} <= set(dir(keras.random))
+
+
+def test_arguments_at_their_limits():
+    np.testing.assert_array_equal(random.dropout(np.ones((2, 3)), 1.0), np.zeros((2, 3)))
+    with pytest.raises(ValueError, match=r"logits of shape \(batch, classes\). Received shape \(5,\)"):
+        random.categorical(np.ones(5), 2)
+    with pytest.raises(ValueError, match=r"SeedGenerator: unknown arguments \['sed'\]"):
+        random.SeedGenerator(sed=3)
+
+
+def test_seed_generator_as_configuration():
+    generator = random.SeedGenerator(3)
+    config = keras.saving.serialize_keras_object(generator)
+    assert config["module"] == "keras.random" and config["class_name"] == "SeedGenerator"
+    again = keras.saving.deserialize_keras_object(config)
+    np.testing.assert_array_equal(random.uniform((2,), seed=again), random.uniform((2,), seed=generator))

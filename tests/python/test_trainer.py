@@ -286,6 +286,21 @@ def test_callbacks_stop_evaluate_and_predict(from_arrays):
     assert called == ["test", "predict"]
 
 
+def test_predict_calls_back_per_execution():
+    called = []
+
+    class Noting(keras.callbacks.Callback):
+        def on_predict_batch_begin(self, batch, logs=None):
+            called.append(batch)
+
+        def on_predict_batch_end(self, batch, logs=None):
+            called.append((batch, logs["outputs"].shape[0]))
+
+    model = line(steps_per_execution=3)
+    assert model.predict(np.ones((9, 1)), batch_size=2, callbacks=[Noting()]).shape == (9, 1)
+    assert called == [0, (2, 6), 3, (4, 3)]
+
+
 def test_validation_can_stop_training():
     x, y = blobs(50)
 

@@ -101,7 +101,7 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
 
     Args:
         inputs: floats of any shape.
-        rate: float in [0, 1).
+        rate: float in [0, 1].
         noise_shape: None (default), or a shape of the rank of `inputs`: where it is 1, the decision is shared along the
             axis.
         seed: int, SeedGenerator or None.
@@ -109,6 +109,8 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
     Reference: Srivastava et al. 2014.
     """
     x = backend.convert_to_tensor(inputs)
+    if rate == 1:
+        return ops.zeros_like(x)
     axes = [] if noise_shape is None else [a for a, size in enumerate(noise_shape) if size == 1 and x.shape[a] != 1]
     return _core.apply("dropout", [x, draw_seed(seed)], rate=float(rate), noise_axes=axes)
 
@@ -142,7 +144,10 @@ def categorical(logits, num_samples, dtype="int32", seed=None):
         dtype: of the indices, default `"int32"`.
         seed: int, SeedGenerator or None.
     """
-    logits = ops.repeat(ops.expand_dims(backend.convert_to_tensor(logits), 1), int(num_samples), axis=1)
+    logits = backend.convert_to_tensor(logits)
+    if logits.ndim != 2:
+        raise ValueError(f"categorical: expected logits of shape (batch, classes). Received shape {logits.shape}.")
+    logits = ops.repeat(ops.expand_dims(logits, 1), int(num_samples), axis=1)
     return ops.cast(ops.argmax(ops.add(logits, _gumbel(logits, seed)), axis=-1), dtype)
 
 

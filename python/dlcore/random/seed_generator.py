@@ -41,6 +41,9 @@ class SeedGenerator:
     """
 
     def __init__(self, seed=None, name=None, **kwargs):
+        kwargs.pop("backend", None)  # of Keras
+        if kwargs:
+            raise ValueError(f"SeedGenerator: unknown arguments {sorted(kwargs)}.")
         if seed is None:
             seed = make_default_seed()
         if not isinstance(seed, (int, np.integer)) or seed < 0:

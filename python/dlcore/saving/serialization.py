@@ -29,6 +29,7 @@ _MODULES = {
     "keras.constraints": "dlcore.constraints",
     "keras.activations": "dlcore.activations",
     "keras.quantizers": "dlcore.quantizers",
+    "keras.random": "dlcore.random",
     "keras.utils": "dlcore.utils.feature_space",
     "keras.distillation": "dlcore.distillation",
     # Layers of single architectures.

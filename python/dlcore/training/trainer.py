@@ -360,18 +360,21 @@ class Trainer(Steps):
         return _pack(step, results)
 
     def _predict_stream(self, source, callbacks, steps=None):
-        self.stop_predicting, parts = False, []
+        self.stop_predicting, parts, behind = False, [], 0
         for count, batch in enumerate(source.batches(steps)):
-            if callbacks:
+            if callbacks and not behind:
                 callbacks.on_predict_batch_begin(count)
             parts.append(self._predict_batch(batch))
-            if callbacks:
-                callbacks.on_predict_batch_end(count, {"outputs": parts[-1]})
+            behind = (behind + 1) % self.steps_per_execution
+            if callbacks and not behind:
+                callbacks.on_predict_batch_end(count, {"outputs": _joined(parts[-self.steps_per_execution :])})
                 if self.stop_predicting:
                     break
         if not parts:
             raise ValueError("Received empty data: there is not a single batch to predict.")
-        return tree.map_structure(lambda *arrays: np.concatenate([np.atleast_1d(a) for a in arrays]), *parts)
+        if callbacks and behind:
+            callbacks.on_predict_batch_end(count, {"outputs": _joined(parts[-behind:])})
+        return _joined(parts)
 
     def _predict_batch(self, batch):
         if self.run_eagerly:
@@ -411,6 +414,11 @@ class Trainer(Steps):
     def predict_on_batch(self, x):
         """The outputs for one batch."""
         return self._predict_batch(make_batch(self._prepared(x)))
+
+
+def _joined(parts):
+    """The outputs of several batches, one after another."""
+    return tree.map_structure(lambda *arrays: np.concatenate([np.atleast_1d(a) for a in arrays]), *parts)
 
 
 def _pack(step, outputs):
