@@ -259,8 +259,15 @@ def test_split_dataset_of_rows_by_number():
         def __getitem__(self, i):
             return {"x": np.full((2,), i)}, i
 
-    left, right = utils.split_dataset(Rows(), left_size=0.3)
-    assert [int(y) for _, y in left] == [0, 1, 2] and [x["x"].tolist() for x, _ in right][0] == [3, 3]
+    class Stream:  # as tf.data.Dataset before batch(), which sets _batch_size
+        element_spec = None
+
+        def __iter__(self):
+            return (Rows()[i] for i in range(10))
+
+    for data in (Rows(), Stream()):
+        left, right = utils.split_dataset(data, left_size=0.3)
+        assert [int(y) for _, y in left] == [0, 1, 2] and [x["x"].tolist() for x, _ in right][0] == [3, 3]
 
 
 def test_split_dataset():

@@ -827,3 +827,9 @@ def test_model_in_a_folder(tmp_path):
         model.save(tmp_path / "m.keras", zipped=False)
     with pytest.raises(IsADirectoryError):
         keras.models.load_model(tmp_path)
+
+
+def test_h5_makes_its_folder(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    model.save(tmp_path / "a" / "b" / "m.h5")
+    assert keras.models.load_model(tmp_path / "a" / "b" / "m.h5").count_params() == 4

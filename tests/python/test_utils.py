@@ -385,3 +385,8 @@ def test_replacing_keeps_the_old_file_until_the_new_one_is_complete(tmp_path):
         file.write(b"new")
         assert path.read_bytes() == b"old"
     assert path.read_bytes() == b"new" and link.is_symlink() and path.stat().st_mode & 0o777 == 0o640
+
+
+def test_progbar_of_lists(capsys):
+    keras.utils.Progbar(1, verbose=2).update(1, [("several", [1.0, 2.0, 6.0])])
+    assert "several: 3.0000" in capsys.readouterr().out

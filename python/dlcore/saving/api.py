@@ -35,6 +35,7 @@ def save_model(model, filepath, overwrite=True, zipped=None, include_optimizer=T
         with replacing(path) as file:
             keras_file.save_to(model, file)
     elif path.endswith((".h5", ".hdf5")):
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         with replacing(path) as file:
             legacy_h5.save_to(model, file, include_optimizer)
     else:

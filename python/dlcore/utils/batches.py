@@ -305,8 +305,9 @@ def split_dataset(dataset, left_size=None, right_size=None, shuffle=False, seed=
     """Two data sets of single rows (use `.batch(n)`) from arrays or a data set.
 
     Args:
-        dataset: array; list, tuple or dict of arrays with as many rows; or a `PyDataset` or another iterable of
-            batches, or what has the rows by number, such as a PyTorch Dataset. All rows are put into memory.
+        dataset: array; list, tuple or dict of arrays with as many rows; a `PyDataset` or another iterable of batches; a
+            PyTorch Dataset or another one that has the rows by number; or a tf.data.Dataset. All rows are put into
+            memory.
         left_size: float, the part of the rows, or int, their number; default None: what `right_size` leaves.
         right_size: likewise.
         shuffle: bool, default False: shuffle the rows before splitting.
@@ -345,8 +346,12 @@ def _rows_of(dataset):
     if is_array_like(dataset):
         arrays = tree.map_structure(lambda leaf: np.asarray(backend.convert_to_numpy(leaf)), dataset)
         return tuple(arrays) if isinstance(arrays, list) else arrays
+    rows = None
     if not hasattr(dataset, "__iter__") and hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__"):
         rows = [dataset[i] for i in range(len(dataset))]
+    elif hasattr(dataset, "element_spec") and not hasattr(dataset, "_batch_size"):  # a tf.data.Dataset of rows
+        rows = list(dataset)
+    if rows:
         return tree.map_structure(lambda *parts: np.stack([backend.convert_to_numpy(p) for p in parts]), *rows)
     if not hasattr(dataset, "__iter__"):
         raise TypeError(f"split_dataset: expected arrays or batches. Got {type(dataset).__name__}.")

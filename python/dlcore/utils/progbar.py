@@ -6,6 +6,8 @@ import shutil
 import sys
 import time
 
+import numpy as np
+
 from dlcore.utils.console import is_interactive_logging_enabled, print_message
 
 _BOLD, _GREEN, _WHITE, _END = "\x1b[1m", "\x1b[32m", "\x1b[37m", "\x1b[0m"
@@ -59,7 +61,8 @@ class Progbar:
 
         Args:
             current: number of steps done.
-            values: list of (metric name, value); averaged values are those of the steps since the last update.
+            values: list of (metric name, value); of a list of numbers the mean. Averaged values are those of the steps
+                since the last update.
             finalize: whether this is the last update; None finds out from `target`.
         """
         if finalize is None:
@@ -82,7 +85,7 @@ class Progbar:
         steps = max(current - self._seen, 1)
         self._seen = current
         for name, value in values:
-            value = float(value)
+            value = float(np.mean(value))
             if finalize or not self._is_averaged(name):
                 self._values[name] = [value, 1]
             else:
