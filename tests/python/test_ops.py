@@ -292,6 +292,7 @@ def test_promotion_is_keras():
     }
     for (a, b), expected in cases.items():
         assert result_type(a, b) == result_type(b, a) == expected
+    assert result_type() == "float32"
     assert (ops.ones((2,), "float16") * 2.5).dtype == "float16"
     assert (np.ones(2, "float64") * ops.ones((2,))).dtype == "float64"
     assert ops.mean(np.array([1, 2])).dtype == "float32"

@@ -802,6 +802,8 @@ def test_losses_in_structures():
     together = losses_of((a, b), (ones, ones), [first_is_far, ("mae", "mae")], weights=[0.1, (1, 3)])
     assert together == pytest.approx({"loss": 0.9 + 1 + 6, "a_b_loss": 9.0, "a_loss": 1.0, "b_loss": 2.0})
     assert losses_of(b, ones, ["mae", "mse"])["loss"] == 6.0
+    everywhere = losses_of({"p": (a, b), "q": a}, {"p": (ones, ones), "q": ones}, "mse")
+    assert everywhere == {"loss": 6.0, "p/a_loss": 1.0, "p/b_loss": 4.0, "q_loss": 1.0}
     with pytest.raises(ValueError, match="has an entry at .'z',., but the outputs and `y` have none"):
         losses_of({"p": {"a": a, "b": b}, "q": a}, {"p": {"a": ones, "b": ones}, "q": ones}, {"p": {"z": "mse"}})
 

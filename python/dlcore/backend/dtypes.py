@@ -73,6 +73,11 @@ def _result_type(kinds, floatx):
 
 
 def result_type(*dtypes):
-    """The dtype in which values of these dtypes meet. `int`, `float` and `bool` stand for Python numbers."""
+    """The dtype in which values of these dtypes meet. `int`, `float` and `bool` stand for Python numbers.
+
+    Of none at all it is `"float32"`.
+    """
+    if not dtypes:
+        return "float32"
     kinds = tuple(kind if kind in (int, float, bool) else standardize_dtype(kind) for kind in dtypes)
     return _result_type(kinds, config.floatx())

@@ -242,7 +242,7 @@ class CompiledLoss:
                     entries.append(((), _get_loss(one, y_true, y_pred), weight, "_".join(names)))
             return entries
         if len(names) > 1:
-            given = _as_list(loss, names, "loss") if tree.is_nested(loss) else [loss] * len(names)
+            given = _as_list(loss, names, "loss") if tree.is_nested(loss) else self._for_each(loss, y_pred)
             weights = [None] * len(names) if weights is None else _as_list(weights, names, "loss_weights")
         else:
             given = [_as_list(loss, self._names or list(loss)[:1], "loss")[0] if isinstance(loss, dict) else loss]
@@ -254,6 +254,10 @@ class CompiledLoss:
             for i, (one, weight, true, predicted, leaves, name) in enumerate(parts)
             for path, found, weight, labels in _losses_of(one, weight, true, predicted, leaves)
         ]
+
+    def _for_each(self, loss, y_pred):
+        """One loss for every tensor of the outputs."""
+        return [tree.map_structure(lambda _: loss, output) for output in _per_output(y_pred, self._names)]
 
     def _is_several(self, loss, y_pred):
         """Whether a list of losses for all outputs together, rather than one for each."""
