@@ -2,7 +2,7 @@
 
 import functools
 
-from dlcore import backend, initializers, ops, tree
+from dlcore import backend, initializers, ops
 from dlcore.backend import Variable
 from dlcore.backend.arguments import ChecksArguments
 from dlcore.backend.scopes import run_stateless
@@ -12,6 +12,18 @@ from dlcore.backend.scopes import run_stateless
 def _zeros(shape, dtype):
     """Zeros, made once: metrics are reset at each epoch."""
     return ops.zeros(shape, dtype=dtype)
+
+
+def _variables_in(value):
+    """The variables in what a metric has as an attribute."""
+    if isinstance(value, Variable):
+        yield value
+    elif isinstance(value, Metric):
+        yield from value.variables
+    elif isinstance(value, (list, tuple, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            if not isinstance(item, (int, float, str)):  # most often, such as thresholds
+                yield from _variables_in(item)
 
 
 class Metric(ChecksArguments):
@@ -57,9 +69,8 @@ class Metric(ChecksArguments):
         if not holders:  # most often; asked at each epoch, and each train_on_batch
             return list(own)
         found = {id(v): v for v in own}
-        for leaf in tree.flatten(holders):
-            kept = leaf.variables if isinstance(leaf, Metric) else [leaf] if isinstance(leaf, Variable) else []
-            found.update((id(v), v) for v in kept)
+        for holder in holders:
+            found.update((id(v), v) for v in _variables_in(holder))
         return list(found.values())
 
     def add_variable(self, shape, initializer, dtype=None, aggregation="sum", name=None):
