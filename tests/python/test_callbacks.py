@@ -92,13 +92,14 @@ def test_reduce_lr_on_plateau():
 
 
 @pytest.mark.parametrize("scaled", [False, True])
-def test_learning_rates_of_several_optimizers(scaled):
+def test_learning_rates_of_several_optimizers(scaled, capsys):
     first, second = keras.optimizers.SGD(0.1, name="first"), keras.optimizers.SGD(0.01, name="second")
     optimizer = keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(first, {".*/bias": second}))
     model = make_model()
     model.compile(keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer, "mse")
-    halved = callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5)
+    halved = callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5, verbose=1)
     history = fit(halved, epochs=2, model=model).history
+    assert "setting first learning rate to 0.0" in capsys.readouterr().out
     np.testing.assert_allclose(history["learning_rate_first"], [0.05, 0.025], rtol=1e-6)
     np.testing.assert_allclose(history["learning_rate_second"], [0.005, 0.0025], rtol=1e-6)
     reduced = callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=1, min_lr=0.002)
@@ -107,8 +108,9 @@ def test_learning_rates_of_several_optimizers(scaled):
     np.testing.assert_allclose(history["learning_rate_second"], [0.0025, 0.0025, 0.002, 0.002], rtol=1e-6)
 
 
-def test_learning_rate_scheduler():
-    history = fit(callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5), epochs=3)
+def test_learning_rate_scheduler(capsys):
+    history = fit(callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5, verbose=1), epochs=3)
+    assert "Epoch 2: LearningRateScheduler setting learning rate to 0.002" in capsys.readouterr().out
     np.testing.assert_allclose(history.history["learning_rate"], [0.005, 0.0025, 0.00125], rtol=1e-6)
     history = fit(callbacks.LearningRateScheduler(lambda epoch: 0.1 / (epoch + 1)), epochs=2)
     np.testing.assert_allclose(history.history["learning_rate"], [0.1, 0.05], rtol=1e-6)

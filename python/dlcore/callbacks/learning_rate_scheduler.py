@@ -1,5 +1,5 @@
 from dlcore.callbacks.callback import Callback
-from dlcore.callbacks.reduce_lr_on_plateau import learning_rate, learning_rates, optimizers_by_rate
+from dlcore.callbacks.reduce_lr_on_plateau import in_words, learning_rate, learning_rates, optimizers_by_rate
 from dlcore.utils.console import print_message
 
 
@@ -32,7 +32,8 @@ class LearningRateScheduler(Callback):
                 raise ValueError(f"LearningRateScheduler: the schedule must return a float. Got {rate!r}.") from None
             optimizer.learning_rate = rate
             if self.verbose:
-                print_message(f"\nEpoch {epoch + 1}: LearningRateScheduler setting {name} to {rate}.")
+                what = in_words(name, optimizer)
+                print_message(f"\nEpoch {epoch + 1}: LearningRateScheduler setting {what} to {rate}.")
 
     def on_epoch_end(self, epoch, logs=None):
         if logs is not None:

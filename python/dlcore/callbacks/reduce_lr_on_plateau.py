@@ -74,7 +74,7 @@ class ReduceLROnPlateau(MonitorCallback):
                 continue
             optimizer.learning_rate = rate = max(rate * self.factor, self.min_lr)
             if self.verbose:
-                print_message(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing {name} to {rate}.")
+                print_message(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing {in_words(name, optimizer)} to {rate}.")
             self.cooldown_counter = self.cooldown
             self.wait = 0
 
@@ -85,6 +85,10 @@ def optimizers_by_rate(model):
     if not hasattr(optimizer, "optimizers"):
         return [("learning_rate", optimizer)]
     return [(f"learning_rate_{inner.name}", inner) for inner in optimizer.optimizers]
+
+
+def in_words(name, optimizer):
+    return "learning rate" if name == "learning_rate" else f"{optimizer.name} learning rate"
 
 
 def learning_rate(optimizer):
