@@ -96,6 +96,35 @@ def test_einsum_dense_and_attention(mode, error, tmp_path):
     np.testing.assert_array_equal(keras.models.load_model(tmp_path / "model.keras").predict(data, verbose=0), got)
 
 
+class OfAttention(keras.Model):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.attention = layers.MultiHeadAttention(2, 4)
+
+    def call(self, x):
+        return self.attention(x, x)
+
+    def get_config(self):
+        return {}
+
+
+def graph_of_attention():
+    x = keras.Input((6, 8))
+    return keras.Model(x, layers.MultiHeadAttention(2, 4)(x, x))
+
+
+@pytest.mark.parametrize("make", [graph_of_attention, OfAttention, lambda: keras.Sequential([OfAttention()])])
+def test_clones_are_quantized_inside(make):
+    model, x = make(), RNG.normal(size=(2, 6, 8)).astype("float32")
+    model(x)
+    model.quantize("int8")
+    clone = keras.models.clone_model(model)
+    names = [[(v.name, v.shape, v.dtype) for v in m.weights] for m in (clone, model)]
+    assert names[0] == names[1] and ("kernel", (8, 2, 4), "int8") in names[0]
+    clone.set_weights(model.get_weights())
+    np.testing.assert_array_equal(clone(x), model(x))
+
+
 @pytest.mark.parametrize("tie_weights", [True, False])
 @pytest.mark.parametrize("mode, error", [("int8", 0.02), ("int4", 0.3)])
 def test_reversible_embedding(mode, error, tie_weights):

@@ -7,6 +7,7 @@ from dlcore.models.functional import Functional
 from dlcore.models.model import Model
 from dlcore.models.sequential import Sequential
 from dlcore.ops.operation import OpsFunction
+from dlcore.quantizers.quantized_weight import inner_forms, restore_inner_forms
 
 
 def clone_model(model, input_tensors=None, clone_function=None, call_function=None, recursive=False):
@@ -26,11 +27,8 @@ def clone_model(model, input_tensors=None, clone_function=None, call_function=No
     """
     as_it_is = input_tensors is None and clone_function is None and call_function is None and not recursive
     if as_it_is and type(model).get_config not in (Functional.get_config, Sequential.get_config):
-        made = type(model).from_config(model.get_config())
-        if model.built:
-            made.build_from_config(model.get_build_config())
-        return made
-    make_layer = clone_function or (lambda layer: type(layer).from_config(layer.get_config()))
+        return _of_same_config(model, build=model.built)
+    make_layer = clone_function or _of_same_config
 
     def clone(layer):
         if as_it_is and isinstance(layer, Model):
@@ -57,6 +55,17 @@ def clone_model(model, input_tensors=None, clone_function=None, call_function=No
         made.trainable = False
     if model.compiled:
         made.compile_from_config(model.get_compile_config())
+    return made
+
+
+def _of_same_config(layer, build=False):
+    """A new layer, built where the layers are quantized that it makes for itself: their forms are no part of its
+    configuration."""
+    made = type(layer).from_config(layer.get_config())
+    forms = inner_forms(layer)
+    if (build or forms) and not made.built:
+        made.build_from_config(layer.get_build_config())
+    restore_inner_forms(made, forms)
     return made
 
 
