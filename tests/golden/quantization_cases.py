@@ -175,3 +175,39 @@ def awq(k):
 @case
 def awq_fitted(k):
     return calibrated_layers(k, k.quantizers.AWQConfig(None, None, group_size=5, num_grid_points=7), LARGEST)
+
+
+# Adapters of integers.
+
+
+def adapted_layers(k, config):
+    """The outputs and what files hold of layers whose weight was made integers and then given adapters."""
+    results = []
+    embedding = k.layers.Embedding(6, 7), np.array([[0, 5, 2], [3, 3, 1]])
+    for layer, inputs in (*dense_like_layers(k), embedding):
+        layer(inputs)
+        rng = np.random.default_rng(11)
+        layer.set_weights([rng.normal(size=w.shape).astype("float32") for w in layer.get_weights()])
+        layer.quantize(config=config, mode=config.mode)
+        layer.enable_lora(2, lora_alpha=3)
+        for variable in layer.trainable_variables:
+            variable.assign(rng.normal(size=variable.shape))
+        store = {}
+        layer.save_own_variables(store)
+        results += [layer(inputs), *(np.asarray(store[str(i)]) for i in range(len(store)))]
+    return results
+
+
+@case
+def lora_int8(k):
+    return adapted_layers(k, k.quantizers.Int8QuantizationConfig())
+
+
+@case
+def lora_int4(k):
+    return adapted_layers(k, k.quantizers.Int4QuantizationConfig(block_size=4))
+
+
+@case
+def lora_int4_without_groups(k):
+    return adapted_layers(k, k.quantizers.Int4QuantizationConfig(block_size=None))

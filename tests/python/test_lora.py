@@ -1,7 +1,10 @@
 """Low-rank adapters: the layers that have them, training, files, and quantization afterwards."""
 
+import pathlib
+
 import numpy as np
 import pytest
+import quantization_cases as cases
 
 import dlcore as keras
 from dlcore import layers, ops
@@ -112,6 +115,115 @@ def test_quantize_merges():
     np.testing.assert_allclose(model.predict(X, verbose=0), expected, atol=0.05)
 
 
+def integer_model(mode, rank=None):
+    """With a rank: with adapters, which change something."""
+    keras.utils.set_random_seed(0)
+    tokens = keras.Input((4,), dtype="int32")
+    x = layers.Embedding(9, 6)(tokens)
+    x = layers.EinsumDense("abc,cde->abde", (None, 3, 4), bias_axes="de")(x)
+    x = layers.Dense(5)(layers.Reshape((4, 12))(x))
+    model = keras.Model(tokens, layers.Dense(1)(x))
+    model.quantize(mode)
+    if rank is not None:
+        for layer in with_adapters(model, rank):
+            fill(layer)
+    return model
+
+
+def with_adapters(model, rank):
+    adapted = [layer for layer in model.layers if hasattr(layer, "enable_lora")]
+    for layer in adapted:
+        layer.enable_lora(rank)
+    return adapted
+
+
+TOKENS = np.random.default_rng(3).integers(0, 9, (16, 4))
+
+
+@pytest.mark.parametrize("name", [name for name in cases.CASES if name.startswith("lora")])
+def test_adapters_of_integers_are_those_of_keras(name):
+    with np.load(pathlib.Path(__file__).parents[1] / "golden" / "keras_quantization.npz") as golden:
+        expected = [golden[f"{name}/{i}"] for i in range(sum(key.startswith(f"{name}/") for key in golden))]
+    results = cases.CASES[name](keras)
+    assert len(results) == len(expected)
+    for got, wanted in zip(results, expected):
+        assert np.asarray(got).dtype == wanted.dtype
+        np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["int8", "int4"])
+def test_integers_stay_and_adapters_learn(mode):
+    model = integer_model(mode)
+    expected, params = model.predict(TOKENS, verbose=0), model.count_params()
+    adapted = with_adapters(model, 2)
+    np.testing.assert_array_equal(model.predict(TOKENS, verbose=0), expected)
+    frozen = [v.numpy() for v in model.non_trainable_weights]
+    names = [v.name for v in model.trainable_weights]
+    assert sum("lora" in name for name in names) == 8 and set(names) <= {
+        "bias",
+        *(f"lora_{weight}_{part}" for weight in ("kernel", "embeddings") for part in "ab"),
+    }
+    lines = []
+    model.summary(print_fn=lines.append)
+    text = "".join(lines)
+    added = 2 * (9 + 6) + 2 * (6 * 3 + 4) + 2 * (12 + 5) + 2 * (5 + 1)
+    assert f"Total params: {params + added} " in text and f"Trainable params: {12 + 5 + 1 + added} " in text
+    assert all(layer.weights[0].dtype == "int8" for layer in adapted)
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    targets = np.sin(TOKENS)[..., None]
+    losses = model.fit(TOKENS, targets, epochs=30, verbose=0).history["loss"]
+    assert losses[-1] < 0.5 * losses[0]
+    for variable, before in zip(model.non_trainable_weights, frozen):
+        np.testing.assert_array_equal(variable, before)
+    assert all(np.abs(v.numpy()).max() > 0 for v in model.trainable_weights)
+
+
+@pytest.mark.parametrize("mode, error", [("int8", 0.02), ("int4", 0.2)])
+def test_files_of_adapted_integers(mode, error, tmp_path):
+    model = integer_model(mode, rank=2)
+    expected = model.predict(TOKENS, verbose=0)
+    model.compile("adam", "mse")
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    dense = loaded.layers[-1]
+    assert (dense.lora_rank, dense.lora_enabled, dense.quantization_mode) == (2, True, mode)
+    got = loaded.predict(TOKENS, verbose=0)
+    assert np.abs(got - expected).max() < error * np.abs(expected).max()
+    model.save_weights(tmp_path / "model.weights.h5")  # hold the sums
+    plain = integer_model(mode)
+    plain.load_weights(tmp_path / "model.weights.h5")
+    np.testing.assert_array_equal(plain.predict(TOKENS, verbose=0), got)
+    before = dense.lora_kernel_b.numpy()
+    loaded.fit(TOKENS, np.sin(TOKENS)[..., None], verbose=0)
+    assert (dense.lora_kernel_b.numpy() != before).any()
+    again = integer_model(mode, rank=2)
+    again.load_weights(tmp_path / "model.weights.h5")
+    np.testing.assert_array_equal(again.predict(TOKENS, verbose=0), got)
+
+
+@pytest.mark.parametrize("tie_weights", [True, False])
+def test_adapted_integers_in_reverse(tie_weights):
+    made = [layers.ReversibleEmbedding(7, 5, tie_weights=tie_weights) for _ in range(2)]
+    vectors = np.random.default_rng(1).normal(size=(2, 3, 5)).astype("float32")
+    for layer in made:
+        layer.build()
+    made[1].set_weights(made[0].get_weights())
+    made[0].quantize("int8")
+    for layer in made:
+        layer.enable_lora(2)
+        fill(layer)
+    integers, floats = (layer(vectors, reverse=True).numpy() for layer in made)
+    assert 0 < np.abs(integers - floats).max() < 0.01 * np.abs(floats).max()
+
+
+def test_layers_made_of_integers_with_adapters():
+    layer = built(LAYERS[0][0], (None, 6), lora_rank=2, dtype="int8_from_mixed_bfloat16")
+    assert [v.name for v in layer.trainable_weights] == ["bias", "lora_kernel_a", "lora_kernel_b"]
+    assert layer.weights[0].dtype == "int8" and layer(X).dtype == "bfloat16"
+    layer = built(LAYERS[4][0], (None, 8, 6), lora_rank=2, dtype="int8_from_float32")
+    assert not layer.lora_enabled  # convolutions have no integers
+
+
 def test_gradients_and_mixed_precision():
     layer = layers.Dense(3, dtype="mixed_bfloat16", lora_rank=2)
     layer(X)
@@ -128,6 +240,10 @@ def test_gradients_and_mixed_precision():
         (lambda: layers.Dense(3, name="d").enable_lora(2), 'Dense "d": no low-rank adapters .* must be built first'),
         (lambda: built(LAYERS[0][0], (None, 6), lora_rank=2).enable_lora(2), "has them already"),
         (lambda: built(LAYERS[0][0], (None, 6), kernel_constraint="non_neg").enable_lora(2), "has a kernel_constraint"),
+        (
+            lambda: built(LAYERS[0][0], (None, 6), dtype="float8_from_float32").enable_lora(2),
+            "is quantized to float8",
+        ),
         (lambda: layers.Conv2D(3, 3, lora_rank=0), "Conv2D: lora_rank must be an int > 0. Got lora_rank=0"),
         (lambda: layers.Dense(3, lora_rank=2, lora_alpha="x"), "Dense: lora_alpha must be a number. Got"),
     ],

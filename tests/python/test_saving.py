@@ -718,6 +718,22 @@ def test_keras_reads_our_quantized_files(tmp_path, config):
     np.testing.assert_allclose(model.predict(x, verbose=0), first, **CLOSE)
 
 
+@pytest.mark.parametrize("mode", ["int8", "int4"])
+def test_keras_reads_our_adapted_integers(tmp_path, mode):
+    heads, hidden = layers.EinsumDense("abc,cde->abde", (None, 3, 2), bias_axes="de"), layers.Dense(9)
+    model = keras.Sequential([keras.Input((5, 7)), heads, layers.Reshape((5, 6)), hidden, layers.Dense(2)])
+    rng = np.random.default_rng(5)
+    for layer in (heads, hidden):
+        layer.quantize(mode)
+        layer.enable_lora(2)
+        layer.lora_kernel_b.assign(rng.normal(size=layer.lora_kernel_b.shape))
+    x = rng.normal(size=(3, 5, 7)).astype("float32")
+    first, _ = keras_results(tmp_path, ".keras", model, [x], x)
+    rounded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(rounded.predict(x, verbose=0), first, **CLOSE)
+    assert rounded.layers[0].lora_enabled
+
+
 class PickledTwice(layers.Layer):
     def call(self, inputs):
         return 2 * inputs

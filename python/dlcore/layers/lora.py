@@ -3,13 +3,15 @@
 from dlcore import ops
 from dlcore.backend.arguments import number, positive_int
 from dlcore.layers.holder import note_structure_change
+from dlcore.quantizers.quantized_weight import QuantizedWeight
 
 
 class LowRankAdapter:
     """Mixed into a layer: `enable_lora` freezes the weight W; W + alpha / rank * A B takes its place, A and B learn.
 
     A has the weight's shape but for its last axis, which has the size `rank`; B is (rank, W's last size). The layer
-    says which attribute the weight is; that attribute is the sum then. Files hold the sum, as of a layer without.
+    says which attribute the weight is; that attribute is the sum then. A quantized weight stays the attribute, and the
+    product joins in calls. Files hold the sum, as of a layer without: as integers where the weight is that.
 
     Reference: Hu et al. 2021.
     """
@@ -34,7 +36,8 @@ class LowRankAdapter:
         A compiled model is compiled anew afterwards: it has other weights to train.
 
         Raises:
-            ValueError: the layer is not built, has adapters already, is quantized, or has a constraint of its weight.
+            ValueError: the layer is not built, has adapters already, is quantized to others than integers, or has a
+                constraint of its weight.
         """
         name = self.adapted_weight
         problem = (
@@ -42,8 +45,8 @@ class LowRankAdapter:
             if not self.built
             else "has them already"
             if self.lora_enabled
-            else "is quantized; enable them before"
-            if getattr(self, "quantization_mode", None) is not None
+            else f"is quantized to {self.quantization_mode}; enable them before"
+            if self.quantization_mode is not None and not self._holds_integers
             else f"has a {name}_constraint, which the sum would not keep"
             if getattr(self, f"{name}_constraint") is not None
             else None
@@ -54,26 +57,33 @@ class LowRankAdapter:
 
     def add_adapters_if_asked(self):
         """At the end of build: the adapters that the constructor was asked for."""
-        if self.lora_rank is not None and getattr(self, "quantization_mode", None) is None:
+        if self.lora_rank is not None and (self.quantization_mode is None or self._holds_integers):
             self._add_adapters(self.lora_rank, self.lora_alpha, "he_uniform", "zeros")
 
     def _add_adapters(self, rank, alpha, a_initializer, b_initializer):
         name = self.adapted_weight
         self.take_lora(rank, alpha)
-        weight = getattr(self, name)
-        # In its place, on which the order of weights depends.
-        renamed = {f"_{name}" if key == name else key: value for key, value in self.__dict__.items()}
-        self.__dict__.clear()
-        self.__dict__.update(renamed)
+        if self._holds_integers:
+            shape = self._form.shape
+        else:
+            shape = getattr(self, name).shape
+            # In its place, on which the order of weights depends.
+            renamed = {f"_{name}" if key == name else key: value for key, value in self.__dict__.items()}
+            self.__dict__.clear()
+            self.__dict__.update(renamed)
+            self._frozen_weight().trainable = False
         regularizer = getattr(self, f"{name}_regularizer")
-        shapes = {"a": (*weight.shape[:-1], self.lora_rank), "b": (self.lora_rank, weight.shape[-1])}
+        shapes = {"a": (*shape[:-1], self.lora_rank), "b": (self.lora_rank, shape[-1])}
         for part, initializer in (("a", a_initializer), ("b", b_initializer)):
             full_name = f"lora_{name}_{part}"
             variable = self.add_weight(shapes[part], initializer, regularizer=regularizer, name=full_name)
             setattr(self, full_name, variable)
-        weight.trainable = False
         self.lora_enabled = True
         note_structure_change()
+
+    @property
+    def _holds_integers(self):
+        return self.quantization_mode in ("int8", "int4") and isinstance(self, QuantizedWeight)
 
     def __getattr__(self, name):
         # Asked for what is no attribute: the weight has made way for the sum.
@@ -108,9 +118,12 @@ class LowRankAdapter:
         if not self.lora_enabled:
             super().save_own_variables(store)
             return
+        if self._holds_integers:
+            merged = self._form.values_with(self.adapter_product())
+        else:
+            merged = [(self._frozen_weight(), getattr(self, self.adapted_weight))]
         for i, variable in enumerate(self._without_adapters()):
-            merged = variable is self._frozen_weight()
-            store[str(i)] = getattr(self, self.adapted_weight) if merged else variable
+            store[str(i)] = next((value for of, value in merged if of is variable), variable)
 
     def load_own_variables(self, store):
         if not self.lora_enabled:

@@ -28,6 +28,10 @@ class Integers(Form):
         self.axes = layer.scale_axes() if axes is None else axes
         self.packed_axis = packed_axis
 
+    @property
+    def shape(self):
+        return getattr(self.layer, f"_{self.name}_shape")
+
     @staticmethod
     def order(mode, weight, others):
         groups = (f"{weight}_zero", "g_idx") if mode == "int4" else ()
@@ -47,17 +51,22 @@ class Integers(Form):
         return (rows, math.prod(shape) // rows), (0,)
 
     def take(self, weight, config):
-        values = self._integers_of(ops.convert_to_tensor(weight), config)
+        values = self._integers_of(ops.convert_to_tensor(weight))
         self.replace(weight)
         for variable, value in zip(self._variables(), values):
             variable.assign(value)
 
-    def _integers_of(self, weight, config):
+    def values_with(self, change):
+        """Pairs of a variable and what it would hold if `change`, floats of the weight's shape, were added."""
+        return list(zip(self._variables(), self._integers_of(ops.add(self.weight(), change))))
+
+    def _integers_of(self, weight):
         """The integers, scales (and zero points) to store."""
+        mode, config = self.layer.quantization_mode, self.layer.quantization_config
         shape, axes = self._shape_and_axes(weight.shape)
         weight, block, zero = ops.reshape(weight, shape), self._block(), []
         if block is None:
-            value_range = (-127, 127) if config.mode == "int8" else (-8, 7)
+            value_range = (-127, 127) if mode == "int8" else (-8, 7)
             default = AbsMaxQuantizer(axis=axes, value_range=value_range)
             quantizer = QuantizationConfig.weight_quantizer_or_default(config, default)
             integers, scale = quantizer(weight)
@@ -69,7 +78,7 @@ class Integers(Form):
             if not along_rows:
                 integers, scale, zero = (ops.transpose(x) for x in (integers, scale, zero))
             zero = [zero]
-        if config.mode == "int4":
+        if mode == "int4":
             integers = pack_int4(integers, axis=self.packed_axis)[0]
         return [integers, scale, *zero]
 
@@ -109,7 +118,7 @@ class Integers(Form):
         """The weight as floats of the compute dtype; with `rows`, only these indices of its first axis."""
         layer = self.layer
         integers, scale, *zero = self._variables()
-        whole = getattr(layer, f"_{self.name}_shape")
+        whole = self.shape
         (shape, axes), block = self._shape_and_axes(whole), self._block()
         if rows is not None:
             integers, scale, *zero = (rows_of(x, rows) for x in (integers, scale, *zero))

@@ -67,12 +67,18 @@ class QuantizedWeight:
         """multiply(inputs, weight) as the mode computes it, summed over the inputs' `axis`, and the bias to add."""
         form = self._form
         bias = None if self.bias is None else form.bias(self.bias)
-        return form.product(multiply, inputs, axis, training), bias
+        product = form.product(multiply, inputs, axis, training)
+        return self.with_adapters(product, multiply, inputs), bias
+
+    def with_adapters(self, product, multiply, inputs):
+        """The product with integers plus that with the adapters, where there are any."""
+        return ops.add(product, multiply(inputs, self.adapter_product())) if self.lora_enabled else product
 
     def quantize(self, mode=None, type_check=True, config=None):
         """Gives the weight the form of a mode.
 
-        Integers can't be trained further, but pass gradients on to the inputs. In float8 the weight stays what it is.
+        Integers can't be trained further, but pass gradients on to the inputs; `enable_lora` gives them adapters.
+        In float8 the weight stays what it is.
         GPTQ and AWQ of a single layer have no data: all inputs count alike. `Model.quantize` takes data.
 
         Args:

@@ -91,12 +91,12 @@ class Embedding(LowRankAdapter, QuantizedWeight, Layer):
 
     def call(self, inputs):
         indices = as_indices(inputs)
-        if self.lora_enabled:  # the sum for the rows that occur
-            rows = ops.add(ops.take(self._frozen_weight(), indices, axis=0), self.adapter_product(indices))
-        elif self.quantization_mode is None:
-            rows = rows_of(self.embeddings, indices)
-        else:
+        if self.quantization_mode is not None:
             rows = self._form.weight(rows=indices)
+        else:
+            rows = rows_of(self._frozen_weight() if self.lora_enabled else self.embeddings, indices)
+        if self.lora_enabled:  # the sum for the rows that occur
+            rows = ops.add(rows, self.adapter_product(indices))
         return ops.cast(rows, self.compute_dtype)
 
     def compute_mask(self, inputs, mask=None):

@@ -95,6 +95,8 @@ class ReversibleEmbedding(Embedding):
             return outputs
         if self.quantization_mode is not None:
             logits = self._reverse_form().product(self._logits, inputs, -1, False)
+            if self.tie_weights:
+                logits = self.with_adapters(logits, self._logits, inputs)
         else:
             logits = self._logits(inputs, self.embeddings if self.tie_weights else self.reverse_embeddings)
         if self.logit_soft_cap is None:
