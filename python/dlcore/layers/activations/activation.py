@@ -159,7 +159,6 @@ class PReLU(_Elementwise):
                 "Name the unknown axes in shared_axes."
             )
         self.alpha = add_weight_with_options(self, "alpha", tuple(shape))
-        self.built = True
 
     def call(self, inputs):
         return ops.relu(inputs) - self.alpha * ops.relu(-inputs)

@@ -38,7 +38,6 @@ class Attention(Layer):
         self.concat_score_weight = None
         if self.score_mode == "concat":
             self.concat_score_weight = self.add_weight((), "ones", name="concat_score_weight")
-        self.built = True
 
     def scores(self, query, key):
         """How well each query matches each key: (batch, Tq, Tv)."""
@@ -112,7 +111,6 @@ class AdditiveAttention(Attention):
         self._check_inputs(input_shape)
         features = input_shape[0][-1]
         self.scale = self.add_weight((features,), "glorot_uniform", name="scale") if self.use_scale else None
-        self.built = True
 
     def scores(self, query, key):
         sums = ops.tanh(ops.expand_dims(query, -2) + ops.expand_dims(key, -3))

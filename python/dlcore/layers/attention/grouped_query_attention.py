@@ -102,7 +102,6 @@ class GroupQueryAttention(Layer):
         features = query_shape[-1]
         inner = (None, None, queries, self.head_dim)
         self._output_dense = projection(self, "attention_output", "bquh,uhm->bqm", (None, features), "m", inner)
-        self.built = True
 
     def _heads(self, name, equation, heads, shape, activation=None):
         bias_axes = equation[-2:]

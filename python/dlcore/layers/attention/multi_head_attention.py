@@ -109,7 +109,6 @@ class MultiHeadAttention(Layer):
         self._softmax = Softmax(axis=tuple(range(-len(self._axes), 0)), dtype=self.dtype_policy)
         self._dropout_layer = Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
         self._output_dense = self._output_projection(query_shape)
-        self.built = True
 
     def _projection(self, name, shape, size):
         """(..., features) -> (..., heads, size)."""

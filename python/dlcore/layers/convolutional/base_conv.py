@@ -60,7 +60,6 @@ class BaseConv(Layer):
         self.input_spec = InputSpec(min_ndim=self.rank + 2, axes={axis: channels})
         self.build_kernels(channels)
         self.bias = add_weight_with_options(self, "bias", (self._channels_out(channels),)) if self.use_bias else None
-        self.built = True
 
     def build_kernels(self, channels):
         """Makes the kernel weights for inputs of so many channels."""

@@ -79,7 +79,6 @@ class Dense(LowRankAdapter, QuantizedWeight, Layer):
         self.bias = add_weight_with_options(self, "bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: channels})
         self.add_adapters_if_asked()
-        self.built = True
 
     def call(self, inputs, training=None):
         if self.quantization_mode is None:

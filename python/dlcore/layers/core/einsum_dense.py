@@ -116,7 +116,6 @@ class EinsumDense(LowRankAdapter, QuantizedWeight, Layer):
         self.add_adapters_if_asked()
         summed = self._summed(0)
         self.input_spec = InputSpec(min_ndim=len(inputs), axes={axis: sizes[inputs[axis]] for axis in summed})
-        self.built = True
 
     def weight_initializer(self):
         """The kernel's initializer, which counts as inputs the axes that are summed over."""

@@ -24,7 +24,6 @@ class Wrapper(Layer):
     def build(self, input_shape=None):
         if not self.layer.built:
             self.layer.build(input_shape)
-        self.built = True
 
     def get_config(self):
         from dlcore.layers import serialize

@@ -35,7 +35,6 @@ class Concatenate(Layer):
                     f'Concatenate "{self.name}": all sizes but that of axis {self.axis} must agree. '
                     f"Got shapes {input_shape}."
                 )
-        self.built = True
 
     def call(self, inputs):
         return ops.concatenate(inputs, axis=self.axis)

@@ -47,7 +47,6 @@ class Dot(Layer):
                 f'Dot "{self.name}": the sizes along the axes must agree: {size1} (axis {axis1}) and {size2} '
                 f"(axis {axis2}). Got shapes {shape1} and {shape2}."
             )
-        self.built = True
 
     def call(self, inputs):
         x, y = inputs

@@ -26,7 +26,6 @@ class Merge(Layer):
                 f"Got shapes {input_shape}."
             )
         functools.reduce(functools.partial(self._broadcast, input_shape), (shape[1:] for shape in input_shape))
-        self.built = True
 
     def _broadcast(self, shapes, shape1, shape2):
         """The shape in which two shapes (without batch) meet, or a ValueError."""

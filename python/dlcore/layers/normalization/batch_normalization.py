@@ -99,7 +99,6 @@ class BatchNormalization(Layer):
             self.renorm_mean = self._add_average("renorm_mean", channels, self.moving_mean_initializer)
             self.renorm_stddev = self._add_average("renorm_stddev", channels, self._initial_stddev)
         self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: channels})
-        self.built = True
 
     def _add_average(self, name, channels, initializer):
         return self.add_weight((channels,), initializer, trainable=False, autocast=False, name=name)

@@ -82,7 +82,6 @@ class GroupNormalization(Layer):
         self.groups = groups
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
         add_gamma_and_beta(self, (channels,))
-        self.built = True
 
     def call(self, inputs):
         x = ops.moveaxis(inputs, self.axis, -1)

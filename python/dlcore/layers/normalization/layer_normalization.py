@@ -60,7 +60,6 @@ class LayerNormalization(Layer):
     def build(self, input_shape):
         self.axis = feature_axes(self, input_shape)
         add_gamma_and_beta(self, tuple(input_shape[axis] for axis in self.axis))
-        self.built = True
 
     def call(self, inputs):
         axis = self.axis[0] if len(self.axis) == 1 else self.axis

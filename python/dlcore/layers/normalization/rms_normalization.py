@@ -30,7 +30,6 @@ class RMSNormalization(Layer):
     def build(self, input_shape):
         self.axis = feature_axes(self, input_shape)
         self.scale = self.add_weight(tuple(input_shape[axis] for axis in self.axis), "ones", name="scale")
-        self.built = True
 
     def call(self, x):
         return ops.rms_normalization(x, scale=self.scale, axis=self.axis, epsilon=self.epsilon)

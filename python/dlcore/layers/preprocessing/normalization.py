@@ -61,7 +61,6 @@ class Normalization(Layer):
             self.adapt_mean = self.add_weight(shape, "zeros", trainable=False, name="mean")
             self.adapt_variance = self.add_weight(shape, "ones", trainable=False, name="variance")
             self.count = self.add_weight((), "zeros", dtype="int32", trainable=False, name="count")
-        self.built = True
 
     def adapt(self, data):
         """Sets mean and variance to those of the data: an array, or an iterable of batches."""

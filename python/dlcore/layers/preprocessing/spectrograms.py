@@ -88,7 +88,6 @@ class STFTSpectrogram(Layer):
                     (self.frame_length, 1, bins), self._kernel_initializer(side), name=f"{side}_kernel"
                 )
                 setattr(self, f"{side}_kernel", kernel)
-        self.built = True
 
     def call(self, inputs):
         x = inputs if self.data_format == "channels_last" else ops.swapaxes(inputs, 1, 2)

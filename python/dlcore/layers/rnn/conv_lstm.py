@@ -98,7 +98,6 @@ class _ConvLSTMCell(CellDropout, Layer):
         if self.use_bias:
             start = forget_bias_of_one(self) if self.unit_forget_bias else self.bias_initializer
             self.bias = add_weight_with_options(self, "bias", (columns,), initializer=start)
-        self.built = True
 
     def call(self, inputs, states, training=False):
         """One step."""

@@ -112,7 +112,6 @@ class GatedCell(CellDropout, Layer):
             self, "recurrent_kernel", (self.units, columns), options="recurrent"
         )
         self.bias = self.build_bias() if self.use_bias else None
-        self.built = True
 
     def build_bias(self):
         return add_weight_with_options(self, "bias", self.bias_shape())

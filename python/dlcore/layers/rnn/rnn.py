@@ -79,7 +79,6 @@ class RNN(Layer):
             self.cell.build((sequences_shape[0], *sequences_shape[2:]))
         if self.stateful and self.states is None:
             self._make_states(sequences_shape)
-        self.built = True
 
     def _make_states(self, shape):
         if shape[0] is None:
@@ -253,7 +252,6 @@ class StackedRNNCells(Layer):
             if not cell.built:
                 cell.build(input_shape)
             input_shape = (input_shape[0], getattr(cell, "output_size", _sizes_of(cell)[0]))
-        self.built = True
 
     def call(self, inputs, states, training=False):
         new_states = []

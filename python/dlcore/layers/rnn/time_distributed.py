@@ -32,7 +32,6 @@ class TimeDistributed(Wrapper):
             )
         if not self.layer.built:
             self.layer.build((input_shape[0], *input_shape[2:]))
-        self.built = True
 
     def call(self, inputs, training=None, mask=None):
         leading = tuple(inputs.shape[:2])
