@@ -18,11 +18,6 @@ class Form:
         """The weight, or what stands for it."""
         return getattr(self.layer, self.name)
 
-    @property
-    def shape(self):
-        """The shape of the weight as floats."""
-        return tuple(self.variable.shape)
-
     @staticmethod
     def order(mode, weight, others):
         """The names of the layer's variables in the order of files; `others` are those that are no part of the form."""

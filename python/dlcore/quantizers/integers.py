@@ -30,6 +30,7 @@ class Integers(Form):
 
     @property
     def shape(self):
+        """The shape of the weight as floats."""
         return getattr(self.layer, f"_{self.name}_shape")
 
     @staticmethod
