@@ -92,11 +92,10 @@ DLCORE_INLINE f32v vexpm1(f32v x) {
 
 /// log(1 + f) + n*ln 2 for 1 + f in [sqrt(1/2), sqrt(2)).
 DLCORE_INLINE f32v log_of_parts(f32v f, f32v n) {
-  const f32v z = f * f;
   // (log(1 + f) - f) / f^2
-  const f32v q = fma(f, polynomial(z, 0.3333333, 0.20001227, 0.14201757, 0.12761576),
-                     polynomial(z, -0.5, -0.2500082, -0.16623357, -0.13160183, -0.07634497));
-  return fma(n, broadcast(0.693359375f), fma(n, broadcast(-2.12194440e-4f), fma(z, q, f)));
+  const f32v q = polynomial(f, -0.5, 0.3333333, -0.2500082, 0.20001227, -0.16623357, 0.14201757, -0.13160183,
+                            0.12761576, -0.07634497);
+  return fma(n, broadcast(0.693359375f), fma(n, broadcast(-2.12194440e-4f), fma(f * f, q, f)));
 }
 
 struct LogParts {
