@@ -306,7 +306,7 @@ DLCORE_INLINE f32v vpow(f32v x, f32v y) {
   const u32v odd = bitcast<u32v>(whole & (vabs(y) < 0x1p24f) & ((near & 1) != 0));
   r = a == 1.0f ? f32v{} + 1.0f : r;
   r = bitcast<f32v>(bitcast<u32v>(r) ^ (bitcast<u32v>(x) & odd & 0x80000000u));
-  r = ((x < 0.0f) & (x > -kInf) & ~whole) | (x != x) | (y != y) ? f32v{} + kNaN : r;
+  r = (((x < 0.0f) & (x > -kInf) & ~whole) | (x != x) | (y != y)) ? f32v{} + kNaN : r;
   return ((y == 0.0f) | (x == 1.0f)) ? f32v{} + 1.0f : r;
 }
 
