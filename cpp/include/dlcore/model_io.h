@@ -34,7 +34,7 @@ class Model {
   /// Specs of a function's inputs; a size of -1 is free.
   std::vector<TensorSpec> inputs(const std::string& function) const;
   std::vector<TensorSpec> outputs(const std::string& function) const;
-  /// What Python called the outputs, such as "loss": empty where it gave no names.
+  /// The outputs' names, such as "loss"; in a file "output_0" and so on where Python gave none.
   const std::vector<std::string>& output_names(const std::string& function) const;
   const std::vector<VariablePtr>& variables() const;
 

@@ -136,6 +136,11 @@ class Model(Trainer, Layer):
             input_signature: the inputs of a subclassed model, in its own structure: objects with shape (None for sizes
                 that are free) and dtype, such as `Input(...)`. Sequential and functional models know theirs.
             target_signature: the same of the targets of a compiled model, such as `Input((), dtype="int64")`.
+
+        Raises:
+            ValueError: the inputs are not known, a signature is no spec, or there are targets and the model is not
+                compiled.
+            TypeError: the model takes strings.
         """
         from dlcore.saving.native import export_model
 
@@ -157,6 +162,11 @@ class Model(Trainer, Layer):
 
         Layers with a kernel that stays as it is are a warning. With `"gptq"` and `"awq"` only the layers in the model's
         blocks are quantized, see `get_quantization_layer_structure`.
+
+        Raises:
+            ValueError: mode and config are unknown or don't agree, a layer is quantized already, or the blocks are not
+                known.
+            TypeError: the configuration's data can't be iterated over.
         """
         import re
         import warnings

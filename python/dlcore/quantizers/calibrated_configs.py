@@ -1,11 +1,13 @@
 """How `quantize` turns weights into groups of integers that fit the inputs that layers get."""
 
+import abc
+
 from dlcore.backend.arguments import fraction, positive_int
 from dlcore.quantizers import awq, gptq
 from dlcore.quantizers.configs import QuantizationConfig
 
 
-class CalibratedConfig(QuantizationConfig):
+class CalibratedConfig(QuantizationConfig, abc.ABC):
     """Base of the configurations that take data, which is no part of what files keep of them."""
 
     weight_bits_taken = (4,)
@@ -33,10 +35,11 @@ class CalibratedConfig(QuantizationConfig):
     def get_config(self):
         return {name: None if name in self._needed_once else getattr(self, name) for name in self._names}
 
+    @abc.abstractmethod
     def statistics(self, size):
         """What is to be known of inputs of so many features: an object whose `see(inputs)` takes float (rows, size)."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def integers(self, weights, statistics):
         """Integers for weights.
 
@@ -47,7 +50,6 @@ class CalibratedConfig(QuantizationConfig):
         Returns:
             dict: name of a variable -> its value.
         """
-        raise NotImplementedError
 
 
 class GPTQConfig(CalibratedConfig):

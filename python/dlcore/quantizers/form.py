@@ -1,7 +1,9 @@
 """Form: how a layer keeps its weight in one mode of quantization, and computes with it."""
 
+import abc
 
-class Form:
+
+class Form(abc.ABC):
     """Base of the forms.
 
     Args:
@@ -19,26 +21,26 @@ class Form:
         return getattr(self.layer, self.name)
 
     @staticmethod
+    @abc.abstractmethod
     def order(mode, weight, others):
         """The names of the layer's variables in the order of files; `others` are those that are no part of the form."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def build(self, shape):
         """Makes the variables for a weight of this shape, and returns the one that takes its place."""
-        raise NotImplementedError
 
     def replace(self, weight):
         """Makes the variables that stand for the layer's variable `weight`, without their values."""
         self.forget(weight)
         setattr(self.layer, self.name, self.build(weight.shape))
 
+    @abc.abstractmethod
     def take(self, weight, config):
         """Turns the layer's variable `weight` into this form."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def weight(self):
         """The weight as floats of the compute dtype."""
-        raise NotImplementedError
 
     def product(self, multiply, inputs, axis, training):
         """multiply(inputs, weight) in this form; `axis` is what the product sums over in the inputs."""

@@ -88,6 +88,15 @@ TEST_F(SavedModel, GoesOnTrainingWhereItStopped) {
   EXPECT_LT(last, 0.9 * first);
 }
 
+TEST_F(SavedModel, KeepsTheNamesOfOutputs) {
+  const Model model = make_model(), loaded = saved_and_loaded(model);
+  for (const Model* m : {&model, &loaded}) {
+    EXPECT_EQ(m->output_names("train_step"), std::vector<std::string>{"loss"});
+    EXPECT_EQ(m->output_names("predict"), std::vector<std::string>{"y"});
+  }
+  EXPECT_THROW(model.output_names("nothing"), Error);
+}
+
 TEST_F(SavedModel, KeepsEveryVariable) {
   Model model = make_model();
   for (int i = 0; i < 3; ++i) train(model, 8);

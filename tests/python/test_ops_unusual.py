@@ -1,0 +1,309 @@
+"""ops of what is given in other dtypes and ranks than usual, of nothing, and of what they can't take."""
+
+import numpy as np
+import pytest
+from checking import check
+
+import dlcore
+from dlcore import Variable, ops
+
+
+@pytest.mark.parametrize("n", [4, 7, 64, 97, 360])
+def test_transforms_of_a_single_row(n):
+    x = np.random.default_rng(n).normal(size=n)
+    real, imaginary = ops.fft((x, np.zeros(n)))
+    check(real.numpy() + 1j * imaginary.numpy(), np.fft.fft(x), 1e-5)
+    check(ops.irfft(ops.rfft(x), n), x, 1e-5)
+
+
+def test_bools_as_numbers():
+    a, b = np.array([True, True, False]), np.array([True, False, False])
+    for got, expected in ((ops.add(a, b), a + b), (ops.multiply(a, b), a * b), (ops.absolute(a), a)):
+        assert got.dtype == "bool"
+        np.testing.assert_array_equal(got.numpy(), expected)
+    assert ops.add(a, 1).dtype == "int32"
+
+
+def test_integers_into_functions_of_floats():
+    x = np.array([-2, 0, 3], "int32")
+    check(ops.elu(x), np.where(x < 0, np.exp(x) - 1.0, x), 1e-6)
+    check(ops.leaky_relu(x, 0.5), [-1.0, 0.0, 3.0])
+    check(ops.soft_shrink(x), [-1.5, 0.0, 2.5])
+    for function in (ops.nan_to_num, ops.trunc):
+        assert function(x).dtype == "int32"
+        np.testing.assert_array_equal(function(x).numpy(), x)
+    np.testing.assert_array_equal(ops.hstack([1.0, 2.0]).numpy(), [1.0, 2.0])
+    np.testing.assert_array_equal(ops.erfinv([-1.0, 0.0, 1.0]).numpy(), [-np.inf, 0.0, np.inf])
+
+
+NOTHING = np.zeros((0,), "float32")
+NAN, INF = np.nan, np.inf
+
+
+@pytest.mark.parametrize(
+    "call, expected, dtype",
+    [
+        (lambda: ops.argsort(3.0), [0], "int32"),
+        (lambda: ops.normalize(-3.0), [-1.0], "float32"),
+        (lambda: ops.rms_normalization(-3.0), [-1.0], "float32"),
+        (lambda: ops.layer_normalization([1.0, 2.0], axis=()), [0.0, 0.0], "float32"),
+        (lambda: ops.logsumexp([1.0, 2.0], axis=()), [1.0, 2.0], "float32"),
+        (lambda: ops.corrcoef(3.0), NAN, "float32"),
+        (lambda: ops.repeat(3.0, 2, axis=-1), [3.0, 3.0], "float32"),
+        (lambda: ops.power([True, False], 2), [1, 0], "int32"),
+        (lambda: ops.vander([True, False, True], 2), [[True, True], [False, True], [True, True]], "bool"),
+        (lambda: ops.matmul(ops.ones((1, 2), "bool"), ops.ones((2, 1), "int8")), [[2]], "int8"),
+        (lambda: ops.unique([2, 1, 2]), [1, 2], "int32"),
+        (lambda: ops.unique([2.5]), [2.5], "float32"),
+        (lambda: ops.arange(ops.cast(3, "float16")), [0.0, 1.0, 2.0], "float16"),
+        (lambda: ops.arange(ops.cast(3, "int8"), 4.0), [3.0], "float32"),
+        (lambda: ops.arange(np.int64(2)), [0, 1], "int32"),
+        (lambda: ops.median(NOTHING), NAN, "float32"),
+        (lambda: ops.quantile(np.ones((2, 0), "float32"), [0.25, 0.5], axis=-1), [[NAN, NAN], [NAN, NAN]], "float32"),
+        (lambda: ops.nanmedian(np.ones((2, 0), "float32"), axis=1, keepdims=True), [[NAN], [NAN]], "float32"),
+        (lambda: ops.quantile([1.0, 2.0], []), NOTHING, "float32"),
+        (lambda: ops.histogram(NOTHING, 2)[0], [0.0, 0.0], "float32"),
+        (lambda: ops.histogram(NOTHING, 2)[1], [0.0, 0.5, 1.0], "float32"),
+        (lambda: ops.bincount(np.zeros((0,), "int32")), np.zeros((0,)), "int32"),
+        (lambda: ops.bincount(np.zeros((0,), "int32"), minlength=2), [0, 0], "int32"),
+        (lambda: ops.bincount(np.zeros((2, 0), "int32")), np.zeros((2, 0)), "int32"),
+        (lambda: ops.bincount(np.zeros((2, 0), "int32"), minlength=1), [[0], [0]], "int32"),
+        (lambda: ops.top_k([[1.0, 2.0]], 0)[0], np.zeros((1, 0)), "float32"),
+        (lambda: ops.top_k([[1.0, 2.0]], 0)[1], np.zeros((1, 0)), "int32"),
+        (lambda: ops.segment_max(NOTHING, np.zeros((0,), "int32"), 2), [-INF, -INF], "float32"),
+        (lambda: ops.segment_min(np.zeros((0,), "int32"), np.zeros((0,), "int32"), 1), [2**31 - 1], "int32"),
+    ],
+)
+def test_scalars_bools_and_nothing(call, expected, dtype):
+    """As Keras has it on NumPy and TensorFlow."""
+    result = call()
+    assert result.dtype == dtype and result.shape == np.shape(expected)
+    np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: ops.tril(np.ones(3)), r"tril: expected matrices \(..., m, n\). Received shape \(3,\)"),
+        (lambda: ops.vander(np.ones((2, 3))), r"vander: expected a vector. Received shape \(2, 3\)"),
+        (lambda: ops.unstack(np.ones(0), axis=1), "axis 1 is out of bounds for a tensor of 1 axes"),
+        (
+            lambda: ops.dot(np.ones((0, 3)), np.ones((2, 1, 3))),
+            r"axis 1 of x1 and axis 1 of x2 are summed .*\(2, 1, 3\)",
+        ),
+        (
+            lambda: ops.inner(np.ones((0, 3)), np.ones(1)),
+            r"axis 1 of x1 and axis 0 of x2 are summed .*\(0, 3\) and \(1,\)",
+        ),
+    ],
+)
+def test_shapes_that_do_not_fit(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((2, 0), (0, 3)),
+        ((5, 2, 0), (0, 3)),
+        ((5, 2, 3), (3, 0)),
+        ((5, 0, 3), (3, 2)),
+        ((5, 2, 0), (0,)),
+        ((0,), (4, 0, 2)),
+    ],
+)
+def test_gradients_of_products_over_nothing(shapes):
+    a, b = (Variable(np.ones(shape, "float32")) for shape in shapes)
+    with dlcore.GradientTape() as tape:
+        y = ops.sum(ops.matmul(a, b))
+    for gradient, shape in zip(tape.gradient(y, [a, b]), shapes):
+        assert gradient.shape == shape and not np.any(gradient.numpy())
+
+
+@pytest.mark.parametrize("spaced", [ops.linspace, ops.logspace, ops.geomspace])
+@pytest.mark.parametrize("endpoint", [True, False])
+def test_spaced_numbers_between_tensors(spaced, endpoint):
+    """They are traced and have gradients, and are those between numbers."""
+    start, stop = np.array([[1.0], [2.0]], "float32"), np.array([3.0, 0.5, 2.0], "float32")
+    options = {"num": 4, "endpoint": endpoint, "axis": -1}
+    inputs = dlcore.Input((1,))
+    model = dlcore.Model(inputs, spaced(inputs, stop, **options))
+    assert model.output_shape == (None, 3, 4)
+    expected = getattr(np, spaced.__name__)(start, stop, **options)
+    check(model.predict(start, verbose=0), expected, 1e-5)
+    begin = Variable(start)
+    with dlcore.GradientTape() as tape:
+        y = ops.sum(spaced(begin, stop, **options))
+    h = 1e-3
+    above, below = (getattr(np, spaced.__name__)(start + d, stop, **options).sum(axis=(1, 2)) for d in (h, -h))
+    np.testing.assert_allclose(tape.gradient(y, begin).numpy()[:, 0], (above - below) / (2 * h), rtol=1e-2)
+
+
+def test_spaced_numbers_and_their_step():
+    values, step = ops.linspace(ops.array(0.0), 1, 5, retstep=True)
+    check(values, [0, 0.25, 0.5, 0.75, 1])
+    assert step == 0.25
+    assert ops.linspace(ops.array([0, 10]), 5, 3).dtype == "float32"
+    assert ops.linspace(ops.array(0.0), 10.0, 3, dtype="int32").numpy().tolist() == [0, 5, 10]
+    assert ops.linspace(ops.ones(2), 3.0, 0).shape == (0, 2)
+    assert ops.linspace(ops.array(2.0), 3.0, 1).numpy().tolist() == [2.0]
+
+
+def test_vectorize():
+    assert ops.vectorize(lambda a, b: a + b)([1, 2, 3, 4], 2).numpy().tolist() == [3, 4, 5, 6]
+    x = np.arange(6.0, dtype="float32").reshape(2, 3)
+    by_element = ops.vectorize(lambda a: ops.sum(a))
+    np.testing.assert_array_equal(by_element(x), x)
+    np.testing.assert_array_equal(ops.vectorize(ops.sum, signature="(n)->()")(x), x.sum(axis=1))
+    product = ops.vectorize(ops.matmul, signature="(n,m),(m)->(n)")
+    matrices, vector = np.random.default_rng(0).normal(size=(5, 2, 3)).astype("float32"), x[1]
+    np.testing.assert_allclose(product(matrices, vector), matrices @ vector, rtol=1e-5)
+    least, greatest = ops.vectorize(lambda row: (ops.min(row), ops.max(row)), signature="(n)->(),()")(x)
+    assert least.numpy().tolist() == [0, 3] and greatest.numpy().tolist() == [2, 5]
+    power = ops.vectorize(lambda a, exponent=1: a**exponent, excluded={"exponent"})
+    np.testing.assert_allclose(power(x, exponent=2), x**2)
+    scaled = ops.vectorize(lambda a, factors: a * factors[1], excluded={1})
+    np.testing.assert_array_equal(scaled(x, [1.0, 3.0]), 3 * x)
+    inputs = dlcore.Input((3,))
+    model = dlcore.Model(inputs, by_element(inputs))
+    np.testing.assert_array_equal(model.predict(x, verbose=0), x)
+    with pytest.raises(ValueError, match=r'signature must be like "\(n,m\),\(m\)->\(n\)". Got signature=\'n->m\''):
+        ops.vectorize(ops.sum, signature="n->m")
+    with pytest.raises(ValueError, match="names 1 arguments. Got 2"):
+        ops.vectorize(ops.add, signature="(n)->()")(x, x)
+
+
+def test_segments_of_bools_and_bytes():
+    rows, ids = np.array([[1, 0], [1, 1], [0, 1]]), np.array([0, 1, 1])
+    expected = {
+        "max": [[1, 0], [1, 1], [0, 0]],
+        "min": [[1, 0], [0, 1], [1, 1]],
+        "prod": [[1, 0], [0, 1], [1, 1]],
+    }
+    for name, values in expected.items():
+        result = getattr(ops, f"segment_{name}")(rows.astype(bool), ids, num_segments=3)
+        assert result.dtype == "bool" and result.numpy().tolist() == np.array(values, bool).tolist()
+    assert ops.segment_prod(rows.astype("int8"), ids, num_segments=3).dtype == "int8"
+
+
+def test_powers_and_quotients_of_bools_are_int32():
+    x = np.array([True, False])
+    for function in (ops.power, ops.floor_divide):
+        result = function(x, np.array([True, True]))
+        assert result.dtype == "int32" and result.numpy().tolist() == [1, 0]
+    assert ops.power(x, 2).dtype == "int32"
+    assert ops.relu(x).dtype == "int32" and ops.relu6(np.array([3, 9])).dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ops.fft((np.float32(1), np.float32(1))), "fft: expected a tensor of at least 1 axes"),
+        (lambda: ops.fft2((np.ones(3), np.ones(3))), "fft2: expected a tensor of at least 2 axes"),
+        (lambda: ops.istft((np.ones(3), np.ones(3)), 4, 1, 4), "istft: expected a tensor of at least 2 axes"),
+        (lambda: ops.stft(np.ones(9), 4, 0, 4), "stft: sequence_stride must be an int >= 1. Got sequence_stride=0"),
+        (lambda: ops.extract_sequences(np.ones(9), 4, 0), "sequence_stride must be an int >= 1"),
+        (lambda: ops.extract_sequences(np.float32(9), 4, 1), "at least one axis"),
+        (lambda: ops.depth_to_space(np.ones((1, 2, 2, 4)), 0), "block_size must be an int >= 2. Got block_size=0"),
+        (lambda: ops.space_to_depth(np.ones((1, 2, 2, 4)), 1), "block_size must be an int >= 2. Got block_size=1"),
+        (lambda: ops.normalize(np.ones(3), order=0), "order must be an int >= 1. Got order=0"),
+        (lambda: ops.image.resize(np.ones((4, 4, 3)), (0, 3)), "height and width must be positive"),
+        (lambda: ops.image.affine_transform(np.ones((4, 4, 3)), np.ones((2, 3, 2))), r"\(N, 8\) or \(8,\)"),
+        (lambda: ops.image.map_coordinates(np.ones((4, 4)), np.ones(2), 0), "coordinates of at least 2 axes"),
+        (lambda: ops.image.extract_patches_3d(np.ones((1, 4, 4, 4, 1)), (2, 2)), "size must be an int or 3 ints"),
+        (lambda: ops.image.extract_patches(np.ones((1, 4, 4, 1)), "5"), "size must be an int or 2 ints"),
+        (lambda: ops.image.crop_images(np.ones((4, 4, 1)), -1, 0, None, None, 2, 2), "top_cropping must not be neg"),
+        (lambda: ops.slice(np.ones((3, 3)), (1, 1), (2, 2, 2)), "a number for each of the 2 axes. Received: 2 and 3"),
+        (lambda: ops.where([True], [1.0]), "where: give both x1 and x2, or neither"),
+        (lambda: ops.pad(np.ones(3), 1, "reflect", 2.0), "constant_values are of the mode"),
+        (lambda: ops.swapaxes(np.ones((3, 4)), 5, 0), "axis 5 is out of bounds"),
+        (lambda: ops.meshgrid(np.ones(3), np.ones(2), indexing="kk"), 'indexing must be "xy" or "ij"'),
+        (lambda: ops.diag(np.ones((2, 3, 4))), "diag: expected a vector or a matrix"),
+        (lambda: ops.argpartition(np.ones(3), (1, 2)), "argpartition: kth must be an int"),
+        (lambda: ops.histogram(np.ones((2, 3))), "histogram: expected a tensor of one axis"),
+        (lambda: ops.histogram(np.ones(3), range=(5, 1)), "range must be a pair"),
+        (lambda: ops.scan(lambda c, x: (c, x), 0.0), "scan: give xs, or the number of steps"),
+        (lambda: ops.scan(lambda c, x: (c, x), 0.0, np.ones(3), unroll=-1), "unroll must be an int >= 1"),
+    ],
+)
+def test_errors_of_arguments(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_lu_of_other_shapes():
+    for shape in ((3, 5), (5, 3), (2, 4, 2)):
+        x = np.random.RandomState(0).randn(*shape)
+        lu, pivots = (np.asarray(part) for part in ops.lu_factor(x))
+        matrices, lu = (a.reshape(-1, *shape[-2:]) for a in (x, lu))
+        for matrix, factors, swaps in zip(matrices, lu, pivots.reshape(len(lu), -1)):
+            size = min(matrix.shape)
+            lower = np.tril(factors, -1)[:, :size] + np.eye(matrix.shape[0], size)
+            rows = list(range(matrix.shape[0]))
+            for i, j in enumerate(swaps):
+                rows[i], rows[j] = rows[j], rows[i]
+            np.testing.assert_allclose(lower @ np.triu(factors)[:size], matrix[rows], atol=1e-5)
+
+
+def test_softmax_of_one_number_warns():
+    with pytest.warns(UserWarning, match=r"softmax over axis 1 of shape \(2, 1\) is always 1"):
+        ops.softmax(np.ones((2, 1)), axis=1)
+
+
+def test_rms_normalization_keeps_the_dtype():
+    x = ops.full((2, 8), 300.0, "float16")  # whose squares float16 can't hold
+    y = ops.rms_normalization(x, ops.ones(8, "float32"))
+    assert y.dtype == "float16"
+    np.testing.assert_allclose(y, 1.0, atol=1e-3)
+
+
+def test_functions_of_functions_in_a_model():
+    x, which = dlcore.Input((3,), batch_size=2), dlcore.Input((), dtype="int32", batch_size=2)
+    branches = [lambda t: t + 1.0, lambda t: t * 2.0, lambda t: -t]
+    outputs = {
+        "map": ops.map(lambda row: row * row[0], x),
+        "scan": ops.scan(lambda carry, row: (carry + row, carry), ops.zeros(3), x)[0],
+        "running": ops.associative_scan(ops.add, x, axis=1),
+        "loop": ops.fori_loop(0, 3, lambda i, t: t + i, x),
+        "switch": ops.switch(which[0], branches, x),
+        "cond": ops.cond(which[0] > 1, lambda: ops.ones(3), lambda: ops.zeros(3)),
+    }
+    model = dlcore.Model([x, which], outputs)
+    data = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], "float32")
+    for index, expected in ((0, data + 1), (1, data * 2), (5, -data)):
+        for found in (model([data, np.full(2, index)]), model.predict([data, np.full(2, index)], verbose=0)):
+            np.testing.assert_array_equal(found["switch"], expected)
+    found = model([data, np.full(2, 5)])
+    np.testing.assert_array_equal(found["map"], data * data[:, :1])
+    np.testing.assert_array_equal(found["scan"], data.sum(0))
+    np.testing.assert_array_equal(found["running"], data.cumsum(1))
+    np.testing.assert_array_equal(found["loop"], data + 3)
+    np.testing.assert_array_equal(found["cond"], np.ones(3))
+
+
+def test_take_along_axis_broadcasts_both():
+    x = np.arange(12).reshape(1, 1, 3, 4)
+    indices = np.array([0, 2, 1, -1]).reshape(1, 4, 1, 1)
+    np.testing.assert_array_equal(ops.take_along_axis(x, indices, axis=2), np.take_along_axis(x, indices, axis=2))
+
+
+def test_medians_of_infinities():
+    x = np.array([[1.0, np.inf, np.inf], [-np.inf, np.nan, -np.inf]])
+    np.testing.assert_array_equal(ops.nanmedian(x, axis=1), [np.inf, -np.inf])
+    np.testing.assert_array_equal(ops.median([np.inf, np.inf, 1.0, np.inf]), np.inf)
+
+
+def test_each_nan_is_unique():
+    values, counts = ops.unique([np.nan, 1.0, np.nan], return_counts=True)
+    np.testing.assert_array_equal(values, [1.0, np.nan, np.nan])
+    np.testing.assert_array_equal(counts, [1, 1, 1])
+
+
+def test_dtype_of_averages():
+    half = ops.ones(2, "bfloat16")
+    assert [ops.average(ops.ones(2, kind), weights=half).dtype for kind in ("bool", "int32", "float32")] == [
+        "bfloat16",
+        "bfloat16",
+        "float32",
+    ]
