@@ -118,10 +118,11 @@ void gather_rows(const Rows& source, const std::int64_t* order, std::int64_t fir
   const std::size_t out_bytes = static_cast<std::size_t>(source.row_elements) * size_of(dtype);
   std::byte* to = static_cast<std::byte*>(out);
   const RowConverter convert = source.dtype == dtype ? nullptr : converter(source.dtype, dtype);
-  const std::int64_t rows_per_chunk =
-      std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(1, static_cast<std::int64_t>(out_bytes)));
+  // Rows lie anywhere: a short one takes as long as a cache line.
+  const auto row_bytes = std::max<std::int64_t>(64, static_cast<std::int64_t>(out_bytes));
+  const std::int64_t rows_per_chunk = std::max<std::int64_t>(1, 16384 / row_bytes);
   const std::int64_t chunks = (count + rows_per_chunk - 1) / rows_per_chunk;
-  parallel_for(chunks, 0.15 * static_cast<double>(out_bytes) * static_cast<double>(count), [&](std::int64_t chunk) {
+  parallel_for(chunks, 0.15 * static_cast<double>(row_bytes * count), [&](std::int64_t chunk) {
     const std::int64_t end = std::min(count, (chunk + 1) * rows_per_chunk);
     for (std::int64_t i = chunk * rows_per_chunk; i < end; ++i) {
       const std::byte* from = source.data + static_cast<std::size_t>(row_of(i)) * in_bytes;

@@ -173,17 +173,18 @@ TYPED_TEST(Gemm, ExactOnNarrowRows) {
         }
 }
 
+struct NamedShape {
+  const char* name;
+  std::int64_t m, n, k;
+  bool transpose_a, transpose_b;
+};
+constexpr NamedShape kNamedShapes[] = {
+#include "../shapes/gemm.txt"
+};
+
 TYPED_TEST(Gemm, ExactOnTheNamedShapes) {
   using T = TypeParam;
-  struct Named {
-    const char* name;
-    std::int64_t m, n, k;
-    bool transpose_a, transpose_b;
-  };
-  constexpr Named kNamed[] = {
-#include "../shapes/gemm.txt"
-  };
-  for (const Named& s : kNamed) {
+  for (const NamedShape& s : kNamedShapes) {
     if (s.m * s.n * s.k > 10'000'000) continue;  // too long for the reference
     SCOPED_TRACE(s.name);
     Case<T>(dense_gemm(s.m, s.n, s.k, s.transpose_a, s.transpose_b), integers<T>).check({}, 0);
@@ -359,6 +360,22 @@ TEST(GemmPlan, CutsALongSumOfFewTiles) {
   const CacheSizes caches{32 << 10, 1 << 20, 8 << 20};
   EXPECT_LT(plan_gemm(dense_gemm(32, 10, 21632), sizeof(float), Isa::Avx2, caches).k_split, 21632);
   EXPECT_EQ(plan_gemm(dense_gemm(3000, 3000, 1500), sizeof(float), Isa::Avx2, caches).k_split, 1500);
+}
+
+TEST(GemmPlan, LongProductsHaveWorkForEightThreads) {
+  constexpr double kLong = 240'000;  // ns
+  for (Isa isa : {Isa::Avx2, Isa::Avx512})
+    for (const NamedShape& named : kNamedShapes) {
+      const GemmShape shape = dense_gemm(named.m, named.n, named.k, named.transpose_a, named.transpose_b);
+      const GemmPlan plan = plan_gemm(shape, sizeof(float), isa, {32 << 10, 1 << 20, 32 << 20});
+      if (plan.cost < kLong || shape.m == 1) continue;
+      const auto share = [](std::int64_t part, std::int64_t all) {
+        return static_cast<double>(std::min(part, all)) / static_cast<double>(all);
+      };
+      const double largest_task =
+          share(plan.block_m, plan.shape.m) * share(plan.block_n, plan.shape.n) * share(plan.k_split, plan.k);
+      EXPECT_LE(largest_task, 1.0 / 7) << named.name;
+    }
 }
 
 TEST(GemmPlan, ReadsSmallOperandsWhereTheyAre) {

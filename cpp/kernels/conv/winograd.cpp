@@ -13,8 +13,9 @@ DLCORE_SELECT_KERNELS(WinogradKernels, winograd_kernels)
 namespace {
 
 constexpr std::int64_t kProducts = 36;
-constexpr std::int64_t kLeastBlock = 12, kMostBlock = 28;  // tiles, roughly
+constexpr std::int64_t kLeastBlock = 12, kMostBlock = 14;  // tiles, roughly
 constexpr std::int64_t kTilesByPanel = 70;
+constexpr std::int64_t kPanelsToShare = 8;  // from which they occupy the threads
 constexpr std::int64_t kPairsPerChunk = 8;
 constexpr std::int64_t kChannelsPerChunk = 16;  // whose filters are transformed by one thread
 constexpr double kProductsPerNs = 25;           // of one thread, roughly
@@ -104,7 +105,7 @@ Winograd::Winograd(const WinogradShape& shape, bool turned)
     : shape_(shape),
       turned_(turned),
       turn_(turn_weights(shape)),
-      by_panels_(shape.tiles() > 0 && shape.tiles() <= shape.cout),
+      by_panels_(shape.tiles() > 0 && shape.tiles() <= shape.cout && panels(shape.cout) >= kPanelsToShare),
       block_(by_panels_ ? tiles_by_panel(shape) : tiles_in_l2(shape)),
       workers_(num_threads()) {}
 

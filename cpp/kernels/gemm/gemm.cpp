@@ -68,6 +68,11 @@ std::int64_t even_part(std::int64_t n, std::int64_t most, std::int64_t step) {
   const std::int64_t count = std::max<std::int64_t>(1, parts(n, std::max(most, step)));
   return std::max(step, round_up(parts(n, count), step));
 }
+// The same with about half of `part`, or less where that leaves no small rest: a thread would wait for the others.
+std::int64_t half_part(std::int64_t n, std::int64_t part, std::int64_t step) {
+  const std::int64_t half = even_part(n, (part + 1) / 2, step), rest = n % half;
+  return rest > 0 && 2 * rest < half && half >= 2 * step ? half - step : half;
+}
 
 std::size_t align(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -139,7 +144,7 @@ void choose_tasks(GemmPlan& plan) {
   for (;;) {
     const std::int64_t count = parts(s.m, plan.block_m) * parts(s.n, plan.block_n) * splits;
     if (static_cast<double>(count) >= tasks) break;
-    const std::int64_t never = INT64_MAX, tiles = by_columns || count == 1 ? 1 : 4;
+    const std::int64_t never = INT64_MAX, tiles = by_columns || count == 1 ? 1 : row ? 4 : 2;
     const std::int64_t least_m = tiles * plan.mr, least_n = tiles * plan.nr;
     const std::int64_t cut_m =
         plan.block_m >= 2 * least_m && !packs_b_per_task(plan) ? parts(s.m, plan.block_m) * s.n * plan.k : never;
@@ -151,9 +156,9 @@ void choose_tasks(GemmPlan& plan) {
     if (cut_k <= cut_m && cut_k <= cut_n)
       splits *= 2;
     else if (cut_m <= cut_n)
-      plan.block_m = even_part(plan.block_m, (plan.block_m + 1) / 2, plan.mr);
+      plan.block_m = half_part(s.m, plan.block_m, plan.mr);
     else
-      plan.block_n = even_part(plan.block_n, (plan.block_n + 1) / 2, plan.nr);
+      plan.block_n = half_part(s.n, plan.block_n, plan.nr);
   }
   plan.k_split = splits == 1 ? plan.k : parts(plan.k, splits);
 }

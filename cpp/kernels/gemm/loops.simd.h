@@ -29,7 +29,39 @@ struct Product {
   GemmEpilogue<Stored<T>> epilogue;
   T *packed_a, *packed_b;  // room for the part of A and B that is packed at a time, or rows of A per task
   T* panels;               // room for a panel of B per task
+  char* scratch;
 };
+
+// The sums over all of k, in the scratch.
+template <class T>
+Product<T> unfinished(const GemmPlan& plan, const Stored<T>* a, const Stored<T>* b, char* scratch) {
+  return {.plan = plan,
+          .a = a,
+          .b = b,
+          .sums = reinterpret_cast<Sum<T>*>(scratch + plan.sums_offset),
+          .ld_sums = plan.shape.n,
+          .c = nullptr,
+          .ldc = 0,
+          .k0 = 0,
+          .k1 = plan.k,
+          .accumulate = false,
+          .epilogue = {},
+          .packed_a = reinterpret_cast<T*>(scratch + plan.a_offset),
+          .packed_b = reinterpret_cast<T*>(scratch + plan.b_offset),
+          .panels = reinterpret_cast<T*>(scratch + plan.panel_offset),
+          .scratch = scratch};
+}
+
+// The s-th partial product, in a scratch of its own; all of x where k is not cut.
+template <class T>
+Product<T> partial(const Product<T>& x, std::int64_t s) {
+  const GemmPlan& plan = x.plan;
+  if (plan.k_split == plan.k) return x;
+  Product<T> y = unfinished<T>(plan, x.a, x.b, x.scratch + s * plan.split_bytes);
+  y.k0 = s * plan.k_split;
+  y.k1 = min_of(y.k0 + plan.k_split, plan.k);
+  return y;
+}
 
 // The part of A, B and C that one pass of packing serves, half open, and where A is packed.
 template <class T>
@@ -39,6 +71,21 @@ struct Part {
 };
 
 DLCORE_INLINE std::int64_t parts(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }
+
+// The part from row i, column j and unit q of k on.
+template <class T>
+Part<T> part_of(const Product<T>& x, std::int64_t i, std::int64_t j, std::int64_t q) {
+  const GemmPlan& plan = x.plan;
+  const std::int64_t p0 = min_of(x.k0 + q, x.k1);
+  return {i,  min_of(i + plan.m_packed, plan.shape.m), j,         min_of(j + plan.n_packed, plan.shape.n),
+          p0, min_of(p0 + plan.k_packed, x.k1),        x.packed_a};
+}
+
+// The last partial product may have no more to sum when the others do.
+template <class T>
+bool exhausted(const Part<T>& part, std::int64_t q) {
+  return q > 0 && part.p0 == part.p1;
+}
 
 // Where an operand is found from one row of A, or column of B, on: data[row * step + p * k_step].
 template <class T>
@@ -108,19 +155,25 @@ void pack_a_panel(const Product<T>& x, const Part<T>& part, std::int64_t i) {
   pack_panel(panel, x.plan.mr, from, shape.lda, !shape.transpose_a, rows, k.count);
 }
 
-// Packs what the tasks of the part share; B only for the first rows that it serves.
+// Packs what the tasks of a part share; B only for the first rows that it serves. It is the same part of all partial
+// products, whose tasks are then shared out together.
 template <class T>
-void pack(const Product<T>& x, const Part<T>& part) {
-  const bool with_b = x.plan.pack_b == Pack::Once && part.i0 == 0;
-  const std::int64_t b_panels = with_b ? parts(part.j1 - part.j0, kNr<T>) : 0;
-  const std::int64_t a_panels = x.plan.pack_a == Pack::Once ? parts(part.i1 - part.i0, x.plan.mr) : 0;
-  if (a_panels + b_panels == 0) return;
-  const std::int64_t k = part.p1 - part.p0;
-  const double cost = 0.3 * static_cast<double>(k * (b_panels * kNr<T> + a_panels * x.plan.mr));
-  parallel_for(a_panels + b_panels, cost, [&](std::int64_t panel) {
-    if (panel < a_panels) return pack_a_panel(x, part, part.i0 + panel * x.plan.mr);
+void pack(const Product<T>& x, std::int64_t splits, std::int64_t i, std::int64_t j, std::int64_t q) {
+  const Part<T> first = part_of(x, i, j, q);
+  const bool with_b = x.plan.pack_b == Pack::Once && i == 0;
+  const std::int64_t b_panels = with_b ? parts(first.j1 - j, kNr<T>) : 0;
+  const std::int64_t a_panels = x.plan.pack_a == Pack::Once ? parts(first.i1 - i, x.plan.mr) : 0;
+  const std::int64_t panels = a_panels + b_panels;
+  if (panels == 0) return;
+  const double elements = static_cast<double>((first.p1 - first.p0) * (b_panels * kNr<T> + a_panels * x.plan.mr));
+  parallel_for(splits * panels, 0.3 * elements * static_cast<double>(splits), [&](std::int64_t task) {
+    const Product<T> y = partial(x, task / panels);
+    const Part<T> part = part_of(y, i, j, q);
+    if (exhausted(part, q)) return;
+    const std::int64_t panel = task % panels;
+    if (panel < a_panels) return pack_a_panel(y, part, i + panel * x.plan.mr);
     const std::int64_t column = (panel - a_panels) * kNr<T>;
-    pack_b_panel(x.plan.shape, x.b, x.packed_b + column * k, part.j0 + column, part.p0, part.p1);
+    pack_b_panel(x.plan.shape, x.b, y.packed_b + column * (part.p1 - part.p0), j + column, part.p0, part.p1);
   });
 }
 
@@ -271,36 +324,37 @@ void compute_block(const Product<T>& x, const Part<T>& part, const Block& block,
 }
 
 template <class T>
-void compute(const Product<T>& x, const Part<T>& part) {
+void compute(const Product<T>& x, std::int64_t splits, std::int64_t i, std::int64_t j, std::int64_t q) {
   const GemmPlan& plan = x.plan;
-  const std::int64_t rows = part.i1 - part.i0, cols = part.j1 - part.j0;
-  const std::int64_t column_blocks = parts(cols, plan.block_n);
+  const Part<T> first = part_of(x, i, j, q);
+  const std::int64_t rows = first.i1 - i, cols = first.j1 - j, column_blocks = parts(cols, plan.block_n);
+  const std::int64_t blocks = parts(rows, plan.block_m) * column_blocks;
   const double share = static_cast<double>(rows * cols) / static_cast<double>(plan.shape.m * plan.shape.n) *
-                       static_cast<double>(part.p1 - part.p0 + 1) / static_cast<double>(plan.k + 1);
-  parallel_for(parts(rows, plan.block_m) * column_blocks, plan.cost * share, [&](std::int64_t block) {
-    const std::int64_t i = part.i0 + block / column_blocks * plan.block_m;
-    const std::int64_t j = part.j0 + block % column_blocks * plan.block_n;
-    compute_block(x, part, Block{i, min_of(i + plan.block_m, part.i1), j, min_of(j + plan.block_n, part.j1)},
-                  x.panels + block * plan.kc * kNr<T>, x.packed_a + block * plan.mc * plan.kc);
+                       static_cast<double>(splits * (first.p1 - first.p0) + 1) / static_cast<double>(plan.k + 1);
+  parallel_for(splits * blocks, plan.cost * share, [&](std::int64_t task) {
+    const Product<T> y = partial(x, task / blocks);
+    const Part<T> part = part_of(y, i, j, q);
+    if (exhausted(part, q)) return;
+    const std::int64_t block = task % blocks;
+    const std::int64_t i0 = i + block / column_blocks * plan.block_m, j0 = j + block % column_blocks * plan.block_n;
+    compute_block(y, part, Block{i0, min_of(i0 + plan.block_m, part.i1), j0, min_of(j0 + plan.block_n, part.j1)},
+                  y.panels + block * plan.kc * kNr<T>, y.packed_a + block * plan.mc * plan.kc);
   });
 }
 
 // Loops jc, pc, ic.
 template <class T>
-void compute_product(const Product<T>& x) {
+void compute_product(const Product<T>& x, std::int64_t splits) {
   const GemmPlan& plan = x.plan;
-  const std::int64_t m = plan.shape.m, n = plan.shape.n;
-  for (std::int64_t j = 0; j < n; j += plan.n_packed) {
-    std::int64_t p = x.k0;
-    do {
-      const std::int64_t p1 = min_of(p + plan.k_packed, x.k1);
-      for (std::int64_t i = 0; i < m; i += plan.m_packed) {
-        const Part<T> part{i, min_of(i + plan.m_packed, m), j, min_of(j + plan.n_packed, n), p, p1, x.packed_a};
-        pack(x, part);
-        compute(x, part);
+  for (std::int64_t j = 0; j < plan.shape.n; j += plan.n_packed) {
+    std::int64_t q = 0;
+    do {  // also once for k = 0
+      for (std::int64_t i = 0; i < plan.shape.m; i += plan.m_packed) {
+        pack(x, splits, i, j, q);
+        compute(x, splits, i, j, q);
       }
-      p = p1;
-    } while (p < x.k1);
+      q += plan.k_packed;
+    } while (q < plan.k_split);
   }
 }
 
@@ -317,38 +371,13 @@ void add_partials(const GemmPlan& plan, const char* first, std::int64_t count, s
   }
 }
 
-// The sums over all of k, in the scratch.
+// C out of the partial products.
 template <class T>
-Product<T> unfinished(const GemmPlan& plan, const Stored<T>* a, const Stored<T>* b, char* scratch) {
-  return {.plan = plan,
-          .a = a,
-          .b = b,
-          .sums = reinterpret_cast<Sum<T>*>(scratch + plan.sums_offset),
-          .ld_sums = plan.shape.n,
-          .c = nullptr,
-          .ldc = 0,
-          .k0 = 0,
-          .k1 = plan.k,
-          .accumulate = false,
-          .epilogue = {},
-          .packed_a = reinterpret_cast<T*>(scratch + plan.a_offset),
-          .packed_b = reinterpret_cast<T*>(scratch + plan.b_offset),
-          .panels = reinterpret_cast<T*>(scratch + plan.panel_offset)};
-}
-
-template <class T>
-void compute_split(const Product<T>& x, char* scratch) {
-  const GemmPlan& plan = x.plan;
-  const std::int64_t m = plan.shape.m, n = plan.shape.n, splits = parts(plan.k, plan.k_split);
-  parallel_for(splits, plan.cost, [&](std::int64_t s) {
-    Product<T> partial = unfinished<T>(plan, x.a, x.b, scratch + s * plan.split_bytes);
-    partial.k0 = s * plan.k_split;
-    partial.k1 = min_of(partial.k0 + plan.k_split, plan.k);
-    compute_product(partial);
-  });
+void finish_split(const Product<T>& x, std::int64_t splits) {
+  const std::int64_t m = x.plan.shape.m, n = x.plan.shape.n;
   parallel_for(m, 0.1 * static_cast<double>(m * n * splits), [&](std::int64_t i) {
     Sum<T>* sums = x.sums + i * x.ld_sums;
-    add_partials(plan, scratch + plan.sums_offset, splits, i, sums);
+    add_partials(x.plan, x.scratch + x.plan.sums_offset, splits, i, sums);
     finish(x, sums, 0, i, 0, 1, n);
   });
 }
@@ -365,10 +394,9 @@ void gemm_as_planned(const GemmPlan& plan, const Stored<T>* a, const Stored<T>* 
     x.ld_sums = x.ldc;
     x.accumulate = plan.shape.accumulate;
   }
-  if (plan.k_split < plan.k)
-    compute_split(x, scratch);
-  else
-    compute_product(x);
+  const std::int64_t splits = plan.k_split < plan.k ? parts(plan.k, plan.k_split) : 1;
+  compute_product(x, splits);
+  if (splits > 1) finish_split(x, splits);
 }
 
 // c[i, j] = x[j, i] for i < rows and j < cols; x has `rows` columns.

@@ -39,14 +39,11 @@ inline constexpr std::int64_t kOneChunk = 8;
 }
 
 /// Batch rows that go through time together: enough to serve from one panel of weights, few enough to occupy threads,
-/// of which two get the same number of chunks, and four where a step is long.
+/// of which two get the same number of chunks.
 [[gnu::always_inline]] inline std::int64_t rnn_chunk_rows(const RnnShape& s) {
-  constexpr std::int64_t kLongStep = 200'000;  // multiplications of a row
   if (s.batch <= kOneChunk) return s.batch < 1 ? 1 : s.batch;
-  const std::int64_t two = s.batch <= 256 ? 32 : 64;
-  std::int64_t chunks = (s.batch + two - 1) / two * 2;
-  const bool long_step = rnn_gates(s.cell) * s.units * s.units >= kLongStep;
-  if (long_step && chunks < 4 && s.batch > 3 * kOneChunk) chunks = 4;
+  const std::int64_t two = s.batch <= 64 ? 16 : s.batch <= 256 ? 32 : 64;
+  const std::int64_t chunks = (s.batch + two - 1) / two * 2;
   return (s.batch + chunks - 1) / chunks;
 }
 
