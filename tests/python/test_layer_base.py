@@ -345,6 +345,51 @@ def test_output_shape_by_tracing():
         Halve().output  # noqa: B018
 
 
+class InNumPy(Layer):
+    def call(self, a, b):
+        return np.cumsum(a, axis=-1), np.sum(np.asarray(b), axis=-1)
+
+    def compute_output_shape(self, a_shape, b_shape):
+        return a_shape, list(b_shape[:-1])
+
+
+def test_a_call_that_cannot_be_traced_needs_an_output_shape():
+    x = keras.Input((3,))
+    sums, total = InNumPy()(x, b=x)
+    assert (sums.shape, total.shape) == ((None, 3), (None,))
+    last = layers.Lambda(lambda s: np.asarray(s)[:, -1:], output_shape=(1,))(sums)
+    model = keras.Model(x, [last, total])
+    data = np.arange(6.0, dtype="float32").reshape(2, 3)
+    expected = [data.sum(-1, keepdims=True), data.sum(-1)]
+    for output, value in zip(model(data), expected):
+        np.testing.assert_array_equal(output, value)
+    with pytest.raises(TypeError, match="run_eagerly=True"):
+        model.predict(data, verbose=0)
+    model.compile(run_eagerly=True)
+    for output, value in zip(model.predict(data, verbose=0), expected):
+        np.testing.assert_array_equal(output, value)
+
+    class NoShape(InNumPy):
+        compute_output_shape = Layer.compute_output_shape
+
+    with pytest.raises(TypeError, match="has no elements while a function is traced"):
+        NoShape()(x, x)
+
+
+def test_output_specs_of_the_users_own():
+    class Count(Layer):
+        def call(self, x):
+            return np.asarray(np.asarray(x) > 0).sum(-1)
+
+        def compute_output_spec(self, x):
+            return keras.KerasTensor(x.shape[:-1], "int32")
+
+    x = keras.Input((3,))
+    model = keras.Model(x, Count()(x))
+    assert model.output.shape == (None,) and model.output.dtype == "int32"
+    np.testing.assert_array_equal(model(np.array([[1, -1, 2]], "float32")), [2])
+
+
 def test_float64_layer():
     layer = Scale(dtype="float64")
     assert layer(np.ones((1, 2), "float32")).dtype == "float64"

@@ -282,6 +282,42 @@ def test_functions_of_functions_in_a_model():
     np.testing.assert_array_equal(found["cond"], np.ones(3))
 
 
+def test_a_loop_until_the_values_say_so():
+    x = dlcore.Input((3,))
+    grown = ops.while_loop(lambda i, y: ops.sum(y) < 100, lambda i, y: (i + 1, y * 2), (0, x), maximum_iterations=5)
+    model = dlcore.Model(x, grown)
+    data = np.array([[1.0, 2.0, 3.0]], "float32")
+    for start, count in ((1.0, 5), (9.0, 1), (50.0, 0)):
+        for i, y in (model(data * start), model.predict(data * start, verbose=0)):
+            assert np.all(i == count)
+            np.testing.assert_array_equal(y, data * start * 2**count)
+    variable = dlcore.Variable(data)
+    with dlcore.GradientTape() as tape:
+        y = dlcore.Function(x, grown[1])(variable)
+    np.testing.assert_array_equal(tape.gradient(y, variable), np.full((1, 3), 32.0))
+
+    model = dlcore.Model(x, ops.while_loop(lambda y: ops.sum(y) < 100, lambda y: y * 2, x))
+    np.testing.assert_array_equal(model(data), data * 32)
+    np.testing.assert_array_equal(dlcore.Model(x, model(x) + 1)(data), data * 32 + 1)
+    with pytest.raises(TypeError, match="Give maximum_iterations=, or run eagerly"):
+        model.predict(data, verbose=0)
+    model.compile(run_eagerly=True)
+    np.testing.assert_array_equal(model.predict(data, verbose=0), data * 32)
+
+
+def test_shapes_that_depend_on_values_in_a_model():
+    x = dlcore.Input((3,))
+    outputs = [*ops.nonzero(x), *ops.where(x > 1), *ops.unique(x, return_inverse=True, return_counts=True)]
+    outputs += [ops.unique(x, axis=1, size=2)]
+    assert [y.shape for y in outputs] == [(None,)] * 5 + [(None, 3), (None,), (None, 2)]
+    assert [y.dtype for y in outputs] == ["int32"] * 4 + ["float32", "int32", "int32", "float32"]
+    data = np.array([[0.0, 2.0, 2.0], [3.0, 0.0, 0.0]], "float32")
+    expected = [*np.nonzero(data), *np.nonzero(data > 1), *np.unique(data, return_inverse=True, return_counts=True)]
+    expected += [np.unique(data, axis=1)]
+    for found, value in zip(dlcore.Model(x, outputs)(data), expected):
+        np.testing.assert_array_equal(found, np.reshape(value, found.shape))
+
+
 def test_take_along_axis_broadcasts_both():
     x = np.arange(12).reshape(1, 1, 3, 4)
     indices = np.array([0, 2, 1, -1]).reshape(1, 4, 1, 1)

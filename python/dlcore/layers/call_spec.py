@@ -65,20 +65,21 @@ def shapes_of(x):
     return tree.map_structure(lambda t: None if t is None else tuple(t.shape), x)
 
 
-def call_build(layer, shapes):
-    """layer.build with the shapes of the tensor arguments, {"x": shape, ...}: by name when build names several."""
-    parameters = list(inspect.signature(layer.build).parameters.values())
+def call_with_shapes(layer, method, shapes):
+    """layer.build, or another method of shapes, with those of the tensor arguments, {"x": shape, ...}: by name when it
+    names several."""
+    function = getattr(layer, method)
+    parameters = list(inspect.signature(function).parameters.values())
     named = {f"{name}_shape": shape for name, shape in shapes.items()}
     wanted = {p.name: named[p.name] for p in parameters if p.name in named}
     if any(p.kind is p.VAR_POSITIONAL for p in parameters) or len(parameters) <= 1 or (len(shapes) == 1 and not wanted):
-        layer.build(next(iter(shapes.values())))
-        return
+        return function(next(iter(shapes.values())))
     missing = [
         p.name for p in parameters if p.default is p.empty and p.name not in wanted and p.kind is not p.VAR_KEYWORD
     ]
     if missing:
         raise ValueError(
-            f"{layer._label()}: build() takes {missing}, but is told the shapes of the tensors that call() is given, "
-            f"{list(named)}. Name the arguments after those of call()."
+            f"{layer._label()}: {method}() takes {missing}, but is told the shapes of the tensors that call() is "
+            f"given, {list(named)}. Name the arguments after those of call()."
         )
-    layer.build(**wanted)
+    return function(**wanted)

@@ -15,11 +15,17 @@ from dlcore.backend.scopes import get_stateless_scope, run_stateless
 from dlcore.backend.tensorflow_graph import call_in_graph, is_in_graph
 from dlcore.backend.tensors import Tensor, convert_to_tensor
 from dlcore.backend.variables import Variable, reading
-from dlcore.layers.call_spec import SignatureOfInit, call_build, is_tensor_structure, shapes_of, signature_of
+from dlcore.layers.call_spec import (
+    SignatureOfInit,
+    call_with_shapes,
+    is_tensor_structure,
+    shapes_of,
+    signature_of,
+)
 from dlcore.layers.holder import Holder, note_structure_change
 from dlcore.layers.input_spec import InputSpec, assert_input_compatibility
 from dlcore.layers.remat import current_scope
-from dlcore.ops.operation import Node, Operation, any_keras_tensor, infer_outputs
+from dlcore.ops.operation import Node, Operation, UnknownSizeError, any_keras_tensor, infer_outputs
 from dlcore.registry import custom_object_scope
 from dlcore.utils.tracebacks import naming, shortened, warn
 
@@ -359,7 +365,7 @@ class Layer(Holder, Operation):
             assert_input_compatibility(self.input_spec, args[0] if args else next(iter(kwargs.values())), self.name)
         if not self.built:
             self._build_once(signature_of(type(self).call).bind(args, kwargs))
-        outputs = infer_outputs(self._call_layer, args, kwargs)
+        outputs = self.compute_output_spec(*args, **kwargs)
         self._clear_losses()  # they are of the trace
         Node(self, args, kwargs, outputs)
         return outputs
@@ -463,7 +469,7 @@ class Layer(Holder, Operation):
         if not shapes:
             raise ValueError(f"{self._label()} was called without a tensor, so it can't be built.")
         self._check_complete(arguments)
-        call_build(self, shapes)
+        call_with_shapes(self, "build", shapes)
 
     def _lock_trainable(self):
         if not self._trainable:
@@ -574,8 +580,24 @@ class Layer(Holder, Operation):
         return shapes_of(self.compute_output_spec(_placeholders(input_shape, self.compute_dtype)))
 
     def compute_output_spec(self, *args, **kwargs):
-        """KerasTensors like the outputs for KerasTensors."""
-        return infer_outputs(self._call_layer, args, kwargs)
+        """KerasTensors like the outputs for KerasTensors, found by tracing.
+
+        Where a call() of the user's own can't be traced, such as one in NumPy, compute_output_shape() says what it
+        returns; the model runs eagerly then.
+        """
+        try:
+            return infer_outputs(self._call_layer, args, kwargs)
+        except (TypeError, UnknownSizeError):
+            if not self._declares_output_shape():
+                raise
+        self.is_traceable = False
+        arguments = signature_of(type(self).call).bind(args, kwargs)
+        shapes = {name: shapes_of(x) for name, x in arguments.items() if is_tensor_structure(x)}
+        return _placeholders(call_with_shapes(self, "compute_output_shape", shapes), self.compute_dtype)
+
+    def _declares_output_shape(self):
+        of_user = not type(self).call.__module__.startswith("dlcore.")
+        return of_user and type(self).compute_output_shape is not Layer.compute_output_shape
 
     @property
     def input_shape(self):

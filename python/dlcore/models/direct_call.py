@@ -47,6 +47,7 @@ class DirectCall:
             self.built
             and self._functional is not None
             and self._functional._front is None
+            and self._functional.is_traceable
             and all(output._mask is None for output in self._functional.outputs)
             and all(type(layer).__module__.startswith("dlcore.") for layer in [self, *layers])
             and not any(type(layer).__name__ == "Lambda" or layer.activity_regularizer for layer in layers)

@@ -83,6 +83,11 @@ class Functional(DirectCall, Model):
         return list(self._operations)
 
     @property
+    def is_traceable(self):
+        """Whether all operations are."""
+        return all(op.is_traceable for op in self._operations)
+
+    @property
     def inputs(self):
         """List of the KerasTensors that the model is called with."""
         return self._inputs
@@ -163,6 +168,11 @@ class Functional(DirectCall, Model):
             for placeholder, output in zip(node.outputs, tree.flatten(outputs)):
                 values[id(placeholder)] = output
         return tree.map_structure(lambda x: values[id(x)], self._outputs_struct)
+
+    def compute_output_spec(self, *args, **kwargs):
+        if self.is_traceable:
+            return super().compute_output_spec(*args, **kwargs)
+        return tree.map_structure(lambda x: x.like(), self._outputs_struct)
 
     def _prepared(self, x):
         if self._front is None:

@@ -227,16 +227,6 @@ def unstack(x, num=None, axis=0):
     return [squeeze(part, axis) for part in (parts if isinstance(parts, tuple) else [parts])]
 
 
-def _is_true(predicate):
-    """The truth of a concrete value; an error for a traced one, which has none yet."""
-    if isinstance(predicate, Tensor) and predicate.is_symbolic:
-        raise TypeError(
-            "The condition is not known while the function is traced: it depends on tensors. Compute both branches and "
-            "select with dlcore.ops.where, or run eagerly with compile(..., run_eagerly=True)."
-        )
-    return bool(predicate)
-
-
 @operation
 def cond(pred, true_fn, false_fn):
     """true_fn() or false_fn(). With a traced predicate both are computed and `where` selects.
@@ -264,25 +254,47 @@ def switch(index, branches, *operands):
     return branches[index](*operands)
 
 
+def _variables_like(cond, body, loop_vars, maximum_iterations=None):
+    return tree.map_structure(
+        lambda x: x.like() if is_keras_tensor(x) else KerasTensor(np.shape(x), backend.convert_to_tensor(x).dtype),
+        loop_vars,
+    )
+
+
+@operation(outputs_like=_variables_like)
 def while_loop(cond, body, loop_vars, maximum_iterations=None):
     """Repeats loop_vars = body(*loop_vars) while cond(*loop_vars).
 
     Args:
-        cond: function of the variables; what it returns must be known when it is run, not traced.
+        cond: function of the variables. A traced function may ask for tensors' values where maximum_iterations is
+            given: all of these are computed then, and `where` selects.
         body: function of the variables that returns them anew.
         loop_vars: tensor, or list or tuple of them.
         maximum_iterations: int or None (default): no limit.
 
     Raises:
-        TypeError: the condition depends on tensors of a traced function.
+        TypeError: the condition depends on tensors of a traced function, and there is no limit.
     """
     packed = isinstance(loop_vars, (list, tuple))
     state = tuple(loop_vars) if packed else (loop_vars,)
     count = 0
-    while (maximum_iterations is None or count < maximum_iterations) and _is_true(cond(*state)):
+    while maximum_iterations is None or count < maximum_iterations:
+        goes_on = cond(*state)
+        is_traced = _is_traced(goes_on)
+        if is_traced and maximum_iterations is None:
+            raise TypeError(
+                "while_loop: the condition is not known while the function is traced: it depends on tensors. Give "
+                "maximum_iterations=, or run eagerly with compile(..., run_eagerly=True)."
+            )
+        if not is_traced and not bool(goes_on):
+            break
         result = body(*state)
-        state = tuple(result) if isinstance(result, (list, tuple)) else (result,)
+        result = tuple(result) if isinstance(result, (list, tuple)) else (result,)
+        if is_traced:
+            result = tree.map_structure(lambda new, old, goes_on=goes_on: where(goes_on, new, old), result, state)
+        state = result
         count += 1
+    state = tree.map_structure(backend.convert_to_tensor, state)
     return state if packed else state[0]
 
 

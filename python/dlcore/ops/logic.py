@@ -117,12 +117,17 @@ def logical_not(x):
 # ---- selection
 
 
+def _places_like(x, x1=None, x2=None):
+    return tuple(backend.KerasTensor((None,), "int32") for _ in x.shape)
+
+
+@operation(outputs_like=_places_like)
 def nonzero(x):
     """A tuple of index tensors, one per axis; the tensor must be concrete, for the count depends on the values."""
     return tuple(backend.convert_to_tensor(i, "int32") for i in np.nonzero(backend.convert_to_numpy(x)))
 
 
-@operation
+@operation(outputs_like=_places_like)
 def where(condition, x1=None, x2=None):
     """x1 where the condition holds, else x2. With the condition alone: the indices where it holds."""
     if x1 is None and x2 is None:

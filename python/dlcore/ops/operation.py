@@ -92,6 +92,8 @@ class Operation:
 
     # Whether it can't be traced, since it looks at the values of its inputs; see `models.front`.
     looks_at_values = False
+    # Whether it could be traced when it was called on KerasTensors; a model of others runs eagerly.
+    is_traceable = True
 
     def __new__(cls, *args, **kwargs):
         operation = super().__new__(cls)
@@ -188,9 +190,27 @@ class OpsFunction(Operation):
     def call(self, *args, **kwargs):
         return self.function(*args, **kwargs)
 
+    def compute_output_spec(self, *args, **kwargs):
+        try:
+            return super().compute_output_spec(*args, **kwargs)
+        except TypeError:
+            outputs_like = getattr(self.function, "outputs_like", None)
+            if outputs_like is None:
+                raise
+            self.is_traceable = False
+            return outputs_like(*args, **kwargs)
 
-def operation(function):
-    """Decorator: the ops function also takes KerasTensors, then it becomes a node of the Functional model."""
+
+def operation(function=None, *, outputs_like=None):
+    """Decorator: the ops function also takes KerasTensors, then it becomes a node of the Functional model.
+
+    Args:
+        function: the ops function.
+        outputs_like: function of the same arguments -> KerasTensors like the outputs, where it can't be traced as the
+            outputs depend on values in other ways than a program can; the model runs eagerly then.
+    """
+    if function is None:
+        return functools.partial(operation, outputs_like=outputs_like)
     describe(function)
 
     @functools.wraps(function)
@@ -205,6 +225,7 @@ def operation(function):
             _name_op(error, function.__name__)
             raise
 
+    dispatch.outputs_like = outputs_like
     return dispatch
 
 

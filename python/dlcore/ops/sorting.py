@@ -72,6 +72,18 @@ def isin(x1, x2, assume_unique=False, invert=False):
     return logical_not(found) if invert else found
 
 
+def _unique_like(
+    x, sorted=True, return_index=False, return_inverse=False, return_counts=False, axis=None, size=None, fill_value=None
+):
+    shape = (size,) if axis is None else [size if i == axis % x.ndim else n for i, n in enumerate(x.shape)]
+    inverse = x.shape if axis is None else (x.shape[axis],)
+    others = ((size,), return_index), (inverse, return_inverse), ((size,), return_counts)
+    found = [backend.KerasTensor(shape, x.dtype)]
+    found += [backend.KerasTensor(other, "int32") for other, is_wanted in others if is_wanted]
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+@operation(outputs_like=_unique_like)
 def unique(
     x,
     sorted=True,

@@ -65,6 +65,9 @@ class Lambda(Layer):
             return self._output_shape(input_shape)
         return (input_shape[0], *self._output_shape)
 
+    def _declares_output_shape(self):
+        return self._output_shape is not None
+
     @classmethod
     def from_config(cls, config, custom_objects=None, safe_mode=None):
         """A new layer from what get_config() returned; `safe_mode` is for Keras's signature: code is never read."""
