@@ -77,6 +77,35 @@ def test_layers(make, shape, shape_of_a, shape_of_b):
         np.testing.assert_allclose(layer(x), other(x), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("mode", [None, "int8"])
+@pytest.mark.parametrize("equation, size, shape", [("abc,dc->abd", 5, (3, 4)), ("ab...,bc->ac...", 5, (4, 3))])
+def test_adapters_whose_product_has_other_axes_last(equation, size, shape, mode):
+    size = (None, size) if equation.endswith("d") else (size, None)
+    layer = layers.EinsumDense(equation, size)
+    layer.build((None, *shape))
+    if mode:
+        layer.quantize(mode)
+    x = np.random.default_rng(1).random((2, *shape), dtype="float32")
+    before = layer(x).numpy()
+    layer.enable_lora(2, lora_alpha=6)
+    fill(layer)
+    expected = before + np.einsum(equation, x, 3 * layer.lora_kernel_a.numpy() @ layer.lora_kernel_b.numpy())
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", [None, "int8"])
+def test_adapters_both_ways(mode):
+    layer = built(lambda: layers.ReversibleEmbedding(7, 5), None)
+    if mode:
+        layer.quantize(mode)
+    x = np.random.default_rng(1).random((2, 5), dtype="float32")
+    before = layer(x, reverse=True).numpy()
+    layer.enable_lora(2, lora_alpha=6)
+    fill(layer)
+    added = 3 * layer.lora_embeddings_a.numpy() @ layer.lora_embeddings_b.numpy()
+    np.testing.assert_allclose(layer(x, reverse=True), before + x @ added.T, rtol=1e-4, atol=1e-5)
+
+
 def fine_tuned():
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((6,)), layers.Dense(8, activation="relu"), layers.Dense(1)])

@@ -10,8 +10,9 @@ class LowRankAdapter:
     """Mixed into a layer: `enable_lora` freezes the weight W; W + alpha / rank * A B takes its place, A and B learn.
 
     A has the weight's shape but for its last axis, which has the size `rank`; B is (rank, W's last size). The layer
-    says which attribute the weight is; that attribute is the sum then. A quantized weight stays the attribute, and the
-    product joins in calls. Files hold the sum, as of a layer without: as integers where the weight is that.
+    says which attribute the weight is; that attribute is the sum then. A quantized weight stays the attribute. Products
+    with inputs take A and B one after the other where they can. Files hold the sum, as of a layer without: as integers
+    where the weight is that.
 
     Reference: Hu et al. 2021.
     """
@@ -99,6 +100,25 @@ class LowRankAdapter:
         a, b = (getattr(self, f"lora_{self.adapted_weight}_{part}") for part in "ab")
         a = a if rows is None else ops.take(a, rows, axis=0)
         return ops.multiply(ops.matmul(a, b), self.lora_alpha / self.lora_rank)
+
+    def product_with_weight(self, multiply, inputs):
+        """multiply(inputs, weight), with adapters too."""
+        weight = self._frozen_weight() if self.lora_enabled else getattr(self, self.adapted_weight)
+        return self.with_adapters(multiply(inputs, weight), multiply, inputs)
+
+    def with_adapters(self, product, multiply, inputs):
+        """A product with the frozen weight plus that with the adapters, where there are any."""
+        if not self.lora_enabled:
+            return product
+        if not self._keeps_last_axis():
+            return ops.add(product, multiply(inputs, self.adapter_product()))
+        a, b = (getattr(self, f"lora_{self.adapted_weight}_{part}") for part in "ab")
+        of_adapters = ops.matmul(multiply(inputs, a), b)
+        return ops.add(product, ops.multiply(of_adapters, self.lora_alpha / self.lora_rank))
+
+    def _keeps_last_axis(self):
+        """Whether the weight's last axis is the last one of its products with inputs."""
+        return True
 
     def merge_adapters(self):
         """Makes the weight what the sum is, and forgets the adapters."""

@@ -70,10 +70,6 @@ class QuantizedWeight:
         product = form.product(multiply, inputs, axis, training)
         return self.with_adapters(product, multiply, inputs), bias
 
-    def with_adapters(self, product, multiply, inputs):
-        """The product with integers plus that with the adapters, where there are any."""
-        return ops.add(product, multiply(inputs, self.adapter_product())) if self.lora_enabled else product
-
     def quantize(self, mode=None, type_check=True, config=None):
         """Gives the weight the form of a mode.
 

@@ -82,7 +82,7 @@ class Dense(LowRankAdapter, QuantizedWeight, Layer):
 
     def call(self, inputs, training=None):
         if self.quantization_mode is None:
-            x, bias = ops.matmul(inputs, self.kernel), self.bias
+            x, bias = self.product_with_weight(ops.matmul, inputs), self.bias
         else:
             x, bias = self.quantized_product(ops.matmul, inputs, -1, training)
         if bias is not None:

@@ -134,6 +134,11 @@ class EinsumDense(LowRankAdapter, QuantizedWeight, Layer):
         end = 0 if operand == 0 and self.equation.endswith("...") else len(letters)
         return tuple(place - end for place, letter in enumerate(letters) if letter not in result)
 
+    def _keeps_last_axis(self):
+        operands, result = self.equation.split("->")
+        inputs, kernel = operands.split(",")
+        return kernel[-1] == result[-1] and kernel[-1] not in inputs
+
     @property
     def gptq_unpacked_column_size(self):
         """The columns of the kernel as a matrix, in the mode "gptq", which packs them."""
@@ -175,10 +180,10 @@ class EinsumDense(LowRankAdapter, QuantizedWeight, Layer):
         return ops.transpose(scale, [kept.index(letter) for letter in own])
 
     def call(self, inputs, training=None):
+        multiply = functools.partial(ops.einsum, self.equation)
         if self.quantization_mode is None:
-            x, bias = ops.einsum(self.equation, inputs, self.kernel), self.bias
+            x, bias = self.product_with_weight(multiply, inputs), self.bias
         else:
-            multiply = functools.partial(ops.einsum, self.equation)
             x, bias = self.quantized_product(multiply, inputs, self._summed(0), training)
         x = x if bias is None else ops.add(x, bias)
         return x if self.activation is None else self.activation(x)

@@ -97,11 +97,19 @@ class ReversibleEmbedding(Embedding):
             logits = self._reverse_form().product(self._logits, inputs, -1, False)
             if self.tie_weights:
                 logits = self.with_adapters(logits, self._logits, inputs)
+        elif self.tie_weights:
+            logits = self.product_with_weight(self._logits, inputs)
         else:
-            logits = self._logits(inputs, self.embeddings if self.tie_weights else self.reverse_embeddings)
+            logits = self._logits(inputs, self.reverse_embeddings)
         if self.logit_soft_cap is None:
             return logits
         return ops.multiply(ops.tanh(ops.divide(logits, self.logit_soft_cap)), self.logit_soft_cap)
+
+    def with_adapters(self, product, multiply, inputs):
+        if not self.lora_enabled:
+            return product
+        of_b = multiply(inputs, ops.multiply(self.lora_embeddings_b, self.lora_alpha / self.lora_rank))
+        return ops.add(product, multiply(of_b, self.lora_embeddings_a))
 
     def _logits(self, inputs, kernel):
         kernel = ops.transpose(kernel) if self.tie_weights else kernel
