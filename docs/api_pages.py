@@ -33,10 +33,10 @@ OWN = {
 # Public methods that only the package calls, and those that all layers of images share: not listed with a class.
 NOT_LISTED = set(
     "add_float_weight build_kernels build_weight convert_input convolve get_random_transformation inputs_in_rows "
-    "integers is_improvement keep kept note_read one_sequence quantization_entries quantized_product read run "
+    "integers keep kept note_read one_sequence product_with_weight quantization_entries quantized_product read run "
     "scale_axes statistics statistics_for step take_form take_quantization_config transform_bounding_boxes "
     "transform_labels transform_segmentation_masks transform_single_bounding_box transform_single_image "
-    "transform_single_label transform_single_segmentation_mask write".split()
+    "transform_single_label transform_single_segmentation_mask with_adapters write".split()
 )
 # The pages in their order; a page holds what its areas do not. Areas of layers are packages, of ops namespaces.
 PAGES = {

@@ -2,4 +2,13 @@
 
 from dlcore._core import OutOfMemory
 
-__all__ = ["OutOfMemory"]
+
+class MissingFile(FileNotFoundError, ValueError):
+    """The file of a model or of its weights is not there. In Keras this is a ValueError."""
+
+
+class UnknownClass(ValueError, TypeError):
+    """A configuration names a class that is not known. In Keras this is a TypeError."""
+
+
+__all__ = ["MissingFile", "OutOfMemory", "UnknownClass"]

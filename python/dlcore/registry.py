@@ -109,10 +109,12 @@ class Catalogue:
         return found
 
     def deserialize(self, config, custom_objects=None):
-        """An object from its name or its configuration dict."""
+        """An object from its name or its configuration dict; None and objects stay what they are."""
         if isinstance(config, str):
             found = self.lookup(config, custom_objects)
             return found() if inspect.isclass(found) else found
+        if config is None or callable(config) or hasattr(config, "get_config"):
+            return config
         if not isinstance(config, dict) or "class_name" not in config:
             raise ValueError(
                 f'Cannot make a {self.kind} from {config!r}. Expected a name or a dict with "class_name" and "config".'

@@ -40,7 +40,8 @@ def test_configs(module):
         thing = module.get(name)
         copy = module.deserialize(module.serialize(thing))
         assert type(copy) is type(thing) and copy.get_config() == thing.get_config()
-    assert module.get(None) is None and module.serialize(None) is None
+        assert module.deserialize(copy) is copy
+    assert module.get(None) is None and module.serialize(None) is None and module.deserialize(None) is None
 
 
 def test_in_training():

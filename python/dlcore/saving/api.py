@@ -4,6 +4,7 @@ import os
 import warnings
 
 from dlcore.backend.arguments import is_number
+from dlcore.errors import MissingFile
 from dlcore.saving import keras_file, legacy_h5, weights_file
 from dlcore.utils.files import replacing
 
@@ -151,7 +152,7 @@ def _existing(filepath):
             return path
         raise IsADirectoryError(f"{path!r} is a folder. Name the .keras, .h5 or weights file to load.")
     if not os.path.isfile(path):
-        raise FileNotFoundError(f"There is no file {path!r}. The working directory is {os.getcwd()!r}.")
+        raise MissingFile(f"There is no file {path!r}. The working directory is {os.getcwd()!r}.")
     return path
 
 

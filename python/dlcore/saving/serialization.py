@@ -15,6 +15,7 @@ import threading
 import numpy as np
 
 from dlcore import registry
+from dlcore.errors import UnknownClass
 
 # Keras's public module -> ours. Only classes and functions found there can be named by a file.
 _MODULES = {
@@ -287,6 +288,8 @@ def _deserialize_instance(config):
         )
     try:
         instance = cls.from_config(inner)
+    except UnknownClass:
+        raise
     except TypeError as error:
         raise ValueError(f"{config['class_name']} cannot be made from its configuration {inner}: {error}") from error
     if config.get("build_config") and hasattr(instance, "build_from_config") and not instance.built:
@@ -313,7 +316,7 @@ def find_class(config):
     if found is not None:
         return found
     known = [name for _, name in _own_classes()] + list(registry.get_custom_objects())
-    raise ValueError(
+    raise UnknownClass(
         f'Unknown class "{class_name}"{f" of module {module}" if module else ""}. '
         f"{registry.nearest_names(class_name, known)} "
         "Pass your own classes as custom_objects={name: class}, or register them with register_keras_serializable."
