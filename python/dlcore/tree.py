@@ -1,9 +1,16 @@
-"""Nested lists, tuples and dicts of leaves. Dicts are walked in the order of their sorted keys; None is a leaf."""
+"""Nested lists, tuples and dicts of leaves. Dicts are walked in the order of their sorted keys; None is a leaf.
+
+Kinds of these, such as an OrderedDict, stay what they are; a deque counts as a list.
+"""
+
+import collections
+
+_SEQUENCES = (list, tuple, collections.deque)
 
 
 def is_nested(structure):
     """Whether x is a list, tuple or dict."""
-    return isinstance(structure, (list, tuple, dict))
+    return isinstance(structure, (*_SEQUENCES, dict))
 
 
 def _keys(dictionary):
@@ -24,7 +31,7 @@ def _collect(structure, leaves):
     if isinstance(structure, dict):
         for key in _keys(structure):
             _collect(structure[key], leaves)
-    elif isinstance(structure, (list, tuple)):
+    elif isinstance(structure, _SEQUENCES):
         for item in structure:
             _collect(item, leaves)
     else:
@@ -32,10 +39,20 @@ def _collect(structure, leaves):
 
 
 def rebuilt(sequence, items):
-    """A list, tuple or named tuple of other items, as the sequence is one."""
+    """A list, tuple, named tuple or deque of other items, as the sequence is one."""
     if hasattr(sequence, "_fields"):  # a named tuple
         return type(sequence)(*items)
+    if isinstance(sequence, collections.deque):
+        return collections.deque(items, sequence.maxlen)
     return list(items) if isinstance(sequence, list) else tuple(items)
+
+
+def _rebuilt_dict(dictionary, values):
+    """Other values for the keys of a dict, in its order."""
+    items = {key: values[key] for key in dictionary}
+    if isinstance(dictionary, collections.defaultdict):
+        return collections.defaultdict(dictionary.default_factory, items)
+    return collections.OrderedDict(items) if isinstance(dictionary, collections.OrderedDict) else items
 
 
 def map_structure(func, *structures, none_is_leaf=True):
@@ -56,7 +73,7 @@ def map_structure(func, *structures, none_is_leaf=True):
     if isinstance(first, dict):
         parts = {key: [s[key] for s in structures] for key in _keys(first)}
         made = {key: map_structure(func, *part, none_is_leaf=none_is_leaf) for key, part in parts.items()}
-        return {key: made[key] for key in first}
+        return _rebuilt_dict(first, made)
     return rebuilt(first, [map_structure(func, *part, none_is_leaf=none_is_leaf) for part in zip(*structures)])
 
 
@@ -67,11 +84,11 @@ def map_shape_structure(func, structure):
         func: function of a shape.
         structure: nested lists, tuples and dicts of shapes.
     """
-    if isinstance(structure, (list, tuple)) and all(size is None or isinstance(size, int) for size in structure):
+    if isinstance(structure, _SEQUENCES) and all(size is None or isinstance(size, int) for size in structure):
         return func(tuple(structure))
     if isinstance(structure, dict):
         return {key: map_shape_structure(func, value) for key, value in structure.items()}
-    if isinstance(structure, (list, tuple)):
+    if isinstance(structure, _SEQUENCES):
         return rebuilt(structure, [map_shape_structure(func, item) for item in structure])
     raise ValueError(f"map_shape_structure: expected shapes. Got {structure!r}.")
 
@@ -94,8 +111,8 @@ def traverse(func, structure, top_down=True):
             return None if found is MAP_TO_NONE else found
     if isinstance(structure, dict):
         made = {key: traverse(func, structure[key], top_down) for key in _keys(structure)}
-        copy = {key: made[key] for key in structure}
-    elif isinstance(structure, (list, tuple)):
+        copy = _rebuilt_dict(structure, made)
+    elif isinstance(structure, _SEQUENCES):
         copy = rebuilt(structure, [traverse(func, item, top_down) for item in structure])
     else:
         copy = structure
@@ -111,7 +128,7 @@ def flatten_with_path(structure):
     """The list of (path, leaf); a path is a tuple of keys and places in lists."""
     if isinstance(structure, dict):
         parts = [(key, structure[key]) for key in _keys(structure)]
-    elif isinstance(structure, (list, tuple)):
+    elif isinstance(structure, _SEQUENCES):
         parts = enumerate(structure)
     else:
         return [((), structure)]
@@ -136,7 +153,7 @@ def lists_to_tuples(structure):
     """The structure with tuples in place of lists."""
     if isinstance(structure, dict):
         return {key: lists_to_tuples(value) for key, value in structure.items()}
-    if isinstance(structure, (list, tuple)):
+    if isinstance(structure, _SEQUENCES):
         items = [lists_to_tuples(item) for item in structure]
         return tuple(items) if isinstance(structure, list) else rebuilt(structure, items)
     return structure
@@ -155,7 +172,7 @@ def map_structure_up_to(shallow_structure, func, *structures):
             key: map_structure_up_to(shallow_structure[key], func, *(s[key] for s in structures))
             for key in shallow_structure
         }
-    if isinstance(shallow_structure, (list, tuple)):
+    if isinstance(shallow_structure, _SEQUENCES):
         return rebuilt(
             shallow_structure,
             [map_structure_up_to(items[0], func, *items[1:]) for items in zip(shallow_structure, *structures)],
@@ -197,7 +214,7 @@ def pack_sequence_as(structure, flat_sequence):
 def _pack(structure, leaves):
     if isinstance(structure, dict):
         packed = {key: _pack(structure[key], leaves) for key in _keys(structure)}
-        return {key: packed[key] for key in structure}
-    if isinstance(structure, (list, tuple)):
+        return _rebuilt_dict(structure, packed)
+    if isinstance(structure, _SEQUENCES):
         return rebuilt(structure, [_pack(item, leaves) for item in structure])
     return next(leaves)

@@ -255,3 +255,17 @@ def test_progress(capsys):
     assert lines[0] == "Epoch 1/2" and lines[1].startswith("4/4 - ") and "loss: " in lines[1] and "mae: " in lines[1]
     fit(epochs=1)
     assert capsys.readouterr().out == ""
+
+
+def test_a_subclass_that_compares_for_itself():
+    class Patient(keras.callbacks.EarlyStopping):
+        def on_epoch_end(self, epoch, logs=None):
+            current = self.get_monitor_value(logs)
+            if self.best is None or self.monitor_op(current, self.best):
+                self.best = current
+
+    for monitor, expected in (("val_accuracy", 3.0), ("loss", 1.0)):
+        callback = Patient(monitor=monitor)
+        for value in (2.0, 3.0, 1.0):
+            callback.on_epoch_end(0, {monitor: value})
+        assert callback.best == expected

@@ -1,5 +1,6 @@
 """Switches of the package, scopes of variables, nested structures."""
 
+import collections
 import os
 import traceback
 import types
@@ -167,6 +168,22 @@ def test_tree():
         tree.map_shape_structure(len, "shape")
     point = types.SimpleNamespace(x=1)
     assert tree.flatten_with_path([point]) == [((0,), point)]
+
+
+def test_kinds_of_containers():
+    last = collections.deque([2, 3], maxlen=2)
+    counts = collections.defaultdict(int, a=1)
+    structure = [last, collections.OrderedDict(b=counts, a=4)]
+    assert tree.is_nested(last) and tree.flatten(structure) == [2, 3, 4, 1]
+    assert [path for path, _ in tree.flatten_with_path(structure)] == [(0, 0), (0, 1), (1, "a"), (1, "b", "a")]
+    for made in (
+        tree.map_structure(lambda x: 10 * x, structure),
+        tree.pack_sequence_as(structure, [20, 30, 40, 10]),
+        tree.traverse(lambda x: None if tree.is_nested(x) else 10 * x, structure),
+    ):
+        assert made == [collections.deque([20, 30]), {"b": {"a": 10}, "a": 40}] and made[0].maxlen == 2
+        assert [type(x) for x in (made[1], made[1]["b"])] == [collections.OrderedDict, collections.defaultdict]
+        assert made[1]["b"]["new"] == 0
 
 
 def test_tree_traverse():

@@ -86,7 +86,7 @@ class ModelCheckpoint(MonitorCallback, SavingCallback):
         if current is None:
             return True
         was = "None" if self.best is None else f"{self.best:.5f}"
-        improved = self.is_improvement(current, self.best)
+        improved = self._is_improvement(current, self.best)
         if self.verbose and improved:
             now = f"{current:.5f}, saving model to {path}"
             print_message(f"\nEpoch {epoch + 1}: {self.monitor} improved from {was} to {now}")

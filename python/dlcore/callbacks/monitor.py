@@ -1,5 +1,6 @@
 """What callbacks share that watch one number, such as the validation loss."""
 
+import operator
 import warnings
 
 from dlcore.callbacks.callback import Callback
@@ -63,11 +64,17 @@ class MonitorCallback(Callback):
     def _metrics(self):
         return getattr(self.model, "metrics", None) or []
 
-    def is_improvement(self, value, reference):
+    @property
+    def monitor_op(self):
+        """The comparison of two numbers that says whether the first is better."""
+        return operator.gt if self._wants_large() else operator.lt
+
+    def _is_improvement(self, value, reference):
         """Whether value is better than reference by more than min_delta; anything is better than None."""
         if reference is None:
             return True
-        return value - self.min_delta > reference if self._wants_large() else value + self.min_delta < reference
+        is_better = self.monitor_op
+        return is_better(value - self.min_delta if is_better is operator.gt else value + self.min_delta, reference)
 
     def get_monitor_value(self, logs):
         """The number watched, or None with a warning."""
