@@ -54,6 +54,7 @@ def stand_in():
     module = types.ModuleType("tensorflow")
     module.is_symbolic_tensor = lambda x: isinstance(x, Symbolic)
     module.as_dtype = lambda name: name
+    module.cast = lambda x, dtype: Symbolic(dtype, x.shape.as_list(), lambda: x.value().astype(dtype))
     module.init_scope = contextlib.nullcontext
     module.numpy_function = numpy_function
     module.autograph = types.SimpleNamespace(experimental=types.SimpleNamespace(do_not_convert=lambda f: f))
@@ -165,6 +166,16 @@ def test_dicts_in_and_out(graph):
     made = graph.mapped(lambda row: layer(row), data)
     assert {name: shape for name, (_, shape, _) in made.items()} == {"images": (None, 6, 5, 3), "labels": (None,)}
     np.testing.assert_array_equal(made["labels"][2], [0, 1])
+
+
+def test_images_become_floats(graph):
+    data = {"images": IMAGES.astype("uint8"), "labels": np.array([0, 1])}
+    layer = layers.Resizing(3, 4)
+    made = graph.mapped(lambda row: layer(row), data)
+    np.testing.assert_array_equal(made["images"][2], layer(IMAGES))
+    assert (made["images"][0], made["labels"][0]) == ("float32", "int64")
+    dtype, _, values = graph.mapped(lambda x: layer(x), data["images"])
+    assert dtype == values.dtype == "float32"
 
 
 def test_strings_come_out(graph):

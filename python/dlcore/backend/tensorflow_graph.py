@@ -24,6 +24,11 @@ def call_in_graph(operation, args, kwargs):
     return sys.modules["tensorflow"].autograph.experimental.do_not_convert(_node)(operation, args, kwargs)
 
 
+def cast_in_graph(tensor, dtype):
+    """A symbolic tensor of TensorFlow, cast."""
+    return sys.modules["tensorflow"].cast(tensor, dtype)
+
+
 def _node(operation, args, kwargs):
     tf = sys.modules["tensorflow"]
     inputs = [x for x in tree.flatten((args, kwargs)) if tf.is_symbolic_tensor(x)]

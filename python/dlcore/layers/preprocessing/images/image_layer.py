@@ -1,6 +1,7 @@
 """The base of the layers that change images, at random or not."""
 
 from dlcore import _core, backend, ops, random
+from dlcore.backend.tensorflow_graph import cast_in_graph, is_in_graph
 from dlcore.layers.layer import Layer
 
 
@@ -32,6 +33,13 @@ class ImageLayer(Layer):
     def _set_seed(self, seed):
         self.seed = seed
         self.generator = random.SeedGenerator(seed)
+
+    def __call__(self, data, *args, **kwargs):
+        images = data.get("images") if isinstance(data, dict) else data
+        if is_in_graph((images,), {}):  # of tf.data, where images become floats as in Keras
+            images = cast_in_graph(images, self.compute_dtype)
+            data = {**data, "images": images} if isinstance(data, dict) else images
+        return super().__call__(data, *args, **kwargs)
 
     def call(self, data, training=True):
         if not isinstance(data, dict):
