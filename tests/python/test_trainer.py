@@ -840,3 +840,11 @@ def test_optional_inputs_may_be_none():
         data = {"x": np.ones((3, 2)), "y": other}
         assert model.evaluate(data, np.zeros((3, 2)), verbose=0) == expected**2
         np.testing.assert_array_equal(model.predict(data, verbose=0), expected)
+
+
+def test_metrics_come_with_no_state():
+    x, metric = np.ones((4, 2), "float32"), keras.metrics.MeanAbsoluteError(name="mae")
+    for target in (5.0, 7.0):
+        model = keras.Sequential([keras.Input((2,)), layers.Dense(1, kernel_initializer="zeros")])
+        model.compile(keras.optimizers.SGD(0.0), "mse", metrics=[metric])
+        assert model.fit(x, np.full((4, 1), target), verbose=0).history["mae"] == [target]

@@ -117,6 +117,15 @@ class CompiledMetrics:
     def metrics(self):
         return [metric for metric, _, _ in self._entries or []]
 
+    def reset_unbuilt(self):
+        """Resets the metrics that may come with a state from another model, before the first outputs are seen."""
+        from dlcore.metrics import Metric
+
+        for given in () if self.is_built else self._given.values():
+            for metric in tree.flatten(given):
+                if isinstance(metric, Metric):
+                    metric.reset_state()
+
     @property
     def of_several_outputs(self):
         return self.is_built and self._names is not None and len(self._names) > 1

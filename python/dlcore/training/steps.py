@@ -178,6 +178,8 @@ class Steps(StateAsValues):
         """Sets the state of all metrics to zero."""
         for metric in self._metrics_of_steps or self.metrics:
             metric.reset_state()
+        if self._compiled_metrics is not None:
+            self._compiled_metrics.reset_unbuilt()
 
     def get_metrics_result(self):
         """dict of name -> value now, of all metrics."""
