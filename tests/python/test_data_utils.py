@@ -251,6 +251,21 @@ def test_timeseries_errors(arguments, message):
         utils.timeseries_dataset_from_array(np.arange(10), None, **{"sequence_length": 2, **arguments})
 
 
+def test_timeseries_of_lists():
+    rows, targets = utils.timeseries_dataset_from_array([[1.0], [2.0], [3.0]], [1, 2, 3], sequence_length=2)[0]
+    assert (rows.dtype, targets.dtype) == ("float32", "int32")
+
+
+def test_specs_of_batches():
+    rows = utils.batches.Batches(lambda i: (np.ones((3 - i, 2)), {"text": np.array(["a", "b"])}), 2)
+    numbers, texts = rows.element_spec
+    assert (numbers.shape, numbers.dtype) == ((None, 2), "float64")
+    assert (texts["text"].shape, texts["text"].dtype) == ((2,), "string")
+    assert rows.repeat().element_spec[0].shape == (3, 2)
+    left, _ = utils.split_dataset(rows.map(lambda x, _: x), left_size=2)
+    assert left[0].shape == (2,)
+
+
 def test_split_dataset_of_rows_by_number():
     class Rows:  # as torch.utils.data.Dataset has them
         def __len__(self):

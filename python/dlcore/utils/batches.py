@@ -53,6 +53,18 @@ class Batches(PyDataset):
         """The number of batches; -1 where they are without end."""
         return -1 if self._count == math.inf else self._count
 
+    @property
+    def element_spec(self):
+        """A KerasTensor for each part of a batch: its dtype and shape, None where the first and the last batch differ.
+        Both are made for it."""
+
+        def spec(first, last):
+            shape = [a if a == b else None for a, b in zip(np.shape(first), np.shape(last))]
+            is_text = isinstance(first, str) or (isinstance(first, np.ndarray) and first.dtype.kind in "OSU")
+            return backend.KerasTensor(shape, "string" if is_text else first.dtype)
+
+        return tree.map_structure(spec, self[0], self[(1 if self._count == math.inf else self._count) - 1])
+
     def _finite_count(self):
         if self._count == math.inf:
             raise TypeError("The batches are without end: repeat() made them so. Use take(n) first, or repeat last.")
@@ -349,8 +361,8 @@ def _rows_of(dataset):
     rows = None
     if not hasattr(dataset, "__iter__") and hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__"):
         rows = [dataset[i] for i in range(len(dataset))]
-    elif hasattr(dataset, "element_spec") and not hasattr(dataset, "_batch_size"):  # a tf.data.Dataset of rows
-        rows = list(dataset)
+    elif not isinstance(dataset, PyDataset) and hasattr(dataset, "element_spec"):  # a tf.data.Dataset
+        rows = None if hasattr(dataset, "_batch_size") else list(dataset)
     if rows:
         return tree.map_structure(lambda *parts: np.stack([backend.convert_to_numpy(p) for p in parts]), *rows)
     if not hasattr(dataset, "__iter__"):

@@ -39,7 +39,7 @@ def timeseries_dataset_from_array(
     Raises:
         ValueError: an argument is out of the range of the data.
     """
-    data = np.asarray(backend.convert_to_numpy(data))
+    data = _array(data)
     steps = len(data)
     start, end = start_index or 0, steps if end_index is None else end_index
     if not 0 <= start < steps or not start < end <= steps:
@@ -55,7 +55,7 @@ def timeseries_dataset_from_array(
             )
     windows = end - start - (sequence_length - 1) * sampling_rate
     if targets is not None:
-        targets = np.asarray(backend.convert_to_numpy(targets))
+        targets = _array(targets)
         windows = min(windows, len(targets))
     if windows < 1:
         raise ValueError(
@@ -73,3 +73,9 @@ def timeseries_dataset_from_array(
         return x if targets is None else (x, backend.convert_to_tensor(targets[first]))
 
     return batches_of_rows(load, len(starts), batch_size, shuffle, seed)
+
+
+def _array(values):
+    """An array of the values, of numbers in lists with the dtypes that they have as tensors."""
+    values = backend.convert_to_tensor(values) if isinstance(values, (list, tuple)) else values
+    return np.asarray(backend.convert_to_numpy(values))
