@@ -113,6 +113,37 @@ def graph_of_attention():
     return keras.Model(x, layers.MultiHeadAttention(2, 4)(x, x))
 
 
+@keras.saving.register_keras_serializable()
+class GraphOfArguments(keras.Model):
+    def __init__(self, units=8, **options):
+        x = keras.Input((6,))
+        super().__init__(x, layers.Dense(2)(layers.Dense(units, "relu")(x)), **options)
+
+
+@keras.saving.register_keras_serializable()
+class GraphOfItsOwnConfig(GraphOfArguments):
+    def __init__(self, size):
+        super().__init__(size)
+        self.size = size
+
+    def get_config(self):
+        return {"size": self.size}
+
+
+@pytest.mark.parametrize("mode", ["int8", "int4", "float8"])
+@pytest.mark.parametrize("cls", [GraphOfArguments, GraphOfItsOwnConfig])
+def test_files_of_graphs_that_a_class_makes(cls, mode, tmp_path):
+    x = RNG.normal(size=(3, 6)).astype("float32")
+    model = cls(size=5) if cls is GraphOfItsOwnConfig else cls()
+    outer = keras.Sequential([keras.Input((6,)), model, layers.Dense(1)])
+    outer.quantize(mode)
+    for saved in (model, outer):
+        saved.save(tmp_path / "model.keras")
+        loaded = keras.models.load_model(tmp_path / "model.keras")
+        np.testing.assert_array_equal(loaded.predict(x, verbose=0), saved.predict(x, verbose=0))
+        assert [(v.shape, v.dtype) for v in loaded.weights] == [(v.shape, v.dtype) for v in saved.weights]
+
+
 @pytest.mark.parametrize("make", [graph_of_attention, OfAttention, lambda: keras.Sequential([OfAttention()])])
 def test_clones_are_quantized_inside(make):
     model, x = make(), RNG.normal(size=(2, 6, 8)).astype("float32")

@@ -173,12 +173,15 @@ def _serialize_instance(obj):
 
 
 def _forms_inside(obj):
-    """How the layers are quantized that a layer makes for itself; those of graphs have configurations of their own."""
+    """How the layers are quantized that a layer makes for itself, and is not given in its configuration."""
     from dlcore import layers, models
     from dlcore.quantizers.quantized_weight import inner_forms
 
-    is_graph = isinstance(obj, (models.Functional, models.Sequential))
-    return inner_forms(obj) if isinstance(obj, layers.Layer) and not is_graph else []
+    if not isinstance(obj, layers.Layer):
+        return []
+    of_sequential = type(obj).get_config is models.Sequential.get_config
+    of_functional = type(obj).get_config is models.Functional.get_config and obj._is_made_of_its_graph()
+    return [] if of_sequential or of_functional else inner_forms(obj)
 
 
 def _note_shared(obj, config):
