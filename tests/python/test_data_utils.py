@@ -217,6 +217,48 @@ def test_interleaved_batches(options, expected):
     )
 
 
+class Rows:
+    """A data set that can only be read from the beginning, as a tf.data.Dataset."""
+
+    def __init__(self, rows, sized):
+        self.rows, self.sized, self.passes = rows, sized, 0
+
+    def __len__(self):
+        if not self.sized:
+            raise TypeError("The dataset length is unknown.")
+        return len(self.rows)
+
+    def __iter__(self):
+        self.passes += 1
+        return iter(self.rows)
+
+
+@pytest.mark.parametrize("sized", [True, False])
+def test_interleave_of_data_sets_that_are_not_batches(sized):
+    made = []
+
+    def rows_of(i):
+        made.append(Rows([np.array([10 * i + j]) for j in range(3)], sized))
+        return made[-1]
+
+    data = Batches(lambda i: i, 2).interleave(rows_of)
+    assert [rows.passes for rows in made] == [not sized, not sized]
+    for number in (1, 2):
+        assert numbers(data) == [0, 10, 1, 11, 2, 12]
+        assert [rows.passes for rows in made] == ([number, number] if sized else [1, 1])
+    assert numbers(Batches(lambda i: i, 2).interleave(lambda i: [np.array([i])] * 2)) == [0, 1, 0, 1]
+
+
+def test_interleave_says_what_it_needs():
+    data = Batches(lambda i: i, 2)
+    with pytest.raises(TypeError, match="Expected a data set, as Batches or a list. Got int"):
+        data.interleave(lambda i: i)
+    endless = Rows([], sized=False)
+    endless.cardinality = lambda: -1
+    with pytest.raises(TypeError, match=r"without end. Use its take\(n\) first"):
+        data.interleave(lambda i: endless)
+
+
 def test_batches_without_end():
     data = utils.split_dataset((np.ones((8, 1), "float32"), np.arange(8)), 6)[0]
     data = data.batch(4).shuffle(seed=0)

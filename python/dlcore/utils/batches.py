@@ -223,13 +223,13 @@ class Batches(PyDataset):
         """The batches of several data sets in turn: of each that `function` makes of one of these batches.
 
         Args:
-            function: of the batch, as in `map`, returns `Batches`.
+            function: of the batch, as in `map`, returns `Batches`, a list, a `tf.data.Dataset` or the like.
             cycle_length: int: how many take turns; where one has ended, the next comes in. None (default): all.
             block_length: int, default 1: batches of one in a turn.
             num_parallel_calls, deterministic: kept for the signature of tf.data.
         """
         block_length = int_from("interleave", "block_length", block_length, 1)
-        sources = list(self.map(function))
+        sources = [_as_batches(source) for source in self.map(function)]
         cycle_length = len(sources) if cycle_length is None else int_from("interleave", "cycle_length", cycle_length, 1)
         waiting = deque((source, iter(range(len(source)))) for source in sources)
         turns, order = [None] * min(cycle_length, len(sources)), []
@@ -272,6 +272,34 @@ class Batches(PyDataset):
     def prefetch(self, buffer_size=None):
         """The same: set `workers` to have batches made ahead by threads."""
         return self
+
+
+def _as_batches(dataset):
+    """Any data set with an end as Batches. One without numbers is read at its first batch, and let go at its last."""
+    if isinstance(dataset, Batches):
+        return dataset
+    if not hasattr(dataset, "__iter__"):
+        raise TypeError(f"Expected a data set, as Batches or a list. Got {type(dataset).__name__}.")
+    if getattr(dataset, "cardinality", lambda: 0)() == -1:
+        raise TypeError("The data set is without end. Use its take(n) first.")
+    try:
+        count = len(dataset)
+    except TypeError:  # only reading tells
+        dataset = list(dataset)
+        count = len(dataset)
+    if hasattr(dataset, "__getitem__"):
+        return Batches(dataset.__getitem__, count)
+    read = []
+
+    def get(index):
+        if not read:
+            read.extend(dataset)
+        batch = read[index]
+        if index == count - 1:
+            read.clear()
+        return batch
+
+    return Batches(get, count)
 
 
 def _rows_in(batch):
