@@ -66,6 +66,29 @@ def test_dlpack_both_ways_without_a_copy(dtype):
     assert tensor.__dlpack_device__() == (1, 0)
 
 
+class Traced:
+    """A tensor that another framework traces: it has no elements to read."""
+
+    def __repr__(self):
+        return "<traced>"
+
+    def __array__(self, *args, **kwargs):
+        raise NotImplementedError("Cannot convert a symbolic tensor.")
+
+
+class TracedWithDLPack(Traced):
+    def __dlpack__(self):
+        raise TypeError("Abstract tracer value.")
+
+
+@pytest.mark.parametrize("kind", [Traced, TracedWithDLPack])
+def test_tensors_that_other_frameworks_trace(kind):
+    message = f"Can't read {kind.__name__} <traced>: another framework .* Take gradients with dlcore.GradientTape"
+    with pytest.raises(TypeError, match=message) as caught:
+        ops.square(kind())
+    assert caught.value.__cause__ is not None
+
+
 def test_dlpack_copies_what_does_not_lie_as_tensors_do():
     array = aligned((4, 3))
     array[:] = X[:4]

@@ -185,6 +185,22 @@ def run_traced(function, *arrays):
     return [r.numpy() for r in graph.compile(list(results)).run([_core.tensor(a) for a in arrays])]
 
 
+@pytest.mark.parametrize("name", ["_id", "backward"])
+@pytest.mark.parametrize("make", [ops.ones, lambda shape: keras.Variable(np.ones(shape))])
+def test_gradients_of_other_frameworks(make, name):
+    """What tf.GradientTape and PyTorch look for in tensors leads to the tape."""
+    assert not hasattr(make((2,)), name)
+    with pytest.raises(AttributeError, match=f"no attribute '{name}'. Gradients are taken with dlcore.GradientTape"):
+        getattr(make((2,)), name)
+
+
+def test_sources_must_be_of_dlcore():
+    with keras.GradientTape() as tape:
+        y = ops.ones((2,))
+    with pytest.raises(ValueError, match=r"sources .* are keras.Variables and watched tensors. Got array\(.*ndarray"):
+        tape.gradient(y, [np.ones(2)])
+
+
 def test_traced_equals_eager():
     w = Variable(np.random.default_rng(0).normal(size=(3, 2)))
     x = np.random.default_rng(1).normal(size=(4, 3))

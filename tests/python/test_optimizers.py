@@ -121,6 +121,11 @@ def test_missing_gradients():
         optimizer.apply_gradients([(None, a)])
 
 
+def test_weights_must_be_variables():
+    with pytest.raises(TypeError, match='Optimizer "sgd": weights are .* Got one of type ndarray'):
+        optimizers.SGD(name="sgd").apply_gradients([(ops.ones(2), np.ones(2))])
+
+
 def test_a_step_with_infinite_gradients_is_left_out():
     w = variable()
     optimizer = optimizers.LossScaleOptimizer(optimizers.SGD(0.5, momentum=0.9), 8.0, dynamic_growth_steps=2)

@@ -50,6 +50,16 @@ def numpy_function(function, inputs, dtypes):
     return [Symbolic(dtype, None, lambda i=i, dtype=dtype: value(i, dtype)) for i, dtype in enumerate(dtypes)]
 
 
+def custom_gradient(function):
+    def call(*inputs):
+        outputs, gradient = function(*inputs)
+        for output in outputs:
+            output.gradient = gradient
+        return outputs
+
+    return call
+
+
 def stand_in():
     module = types.ModuleType("tensorflow")
     module.is_symbolic_tensor = lambda x: isinstance(x, Symbolic)
@@ -57,6 +67,7 @@ def stand_in():
     module.cast = lambda x, dtype: Symbolic(dtype, x.shape.as_list(), lambda: x.value().astype(dtype))
     module.init_scope = contextlib.nullcontext
     module.numpy_function = numpy_function
+    module.custom_gradient = custom_gradient
     module.autograph = types.SimpleNamespace(experimental=types.SimpleNamespace(do_not_convert=lambda f: f))
     return module
 
@@ -197,6 +208,13 @@ def test_ops(graph):
     dtype, shape, values = graph.mapped(lambda x: ops.one_hot(ops.cast(x, "int32"), 3), np.array([0.0, 2.0]))
     assert (dtype, shape) == ("float32", (None, 3))
     np.testing.assert_array_equal(values, [[1, 0, 0], [0, 0, 1]])
+
+
+def test_gradients_are_refused(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", stand_in())
+    output = ops.square(Symbolic("float32", (None, 3), lambda: np.ones((2, 3), "float32")))
+    with pytest.raises(TypeError, match="TensorFlow can't take gradients .* Take them with dlcore.GradientTape"):
+        output.gradient(output)
 
 
 def test_unknown_number_of_axes(graph):

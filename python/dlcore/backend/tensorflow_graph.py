@@ -44,11 +44,23 @@ def _node(operation, args, kwargs):
     with tf.init_scope():  # out of the graph: functions of the user's own may compute with TensorFlow too
         like_args, like_kwargs = with_inputs(map(_like, inputs))
         specs = operation.compute_output_spec(*like_args, **like_kwargs)
-    outputs = tf.numpy_function(compute, inputs, [tf.as_dtype(spec.dtype) for spec in tree.flatten(specs)])
+
+    @tf.custom_gradient
+    def node(*inputs):
+        return tf.numpy_function(compute, inputs, [tf.as_dtype(spec.dtype) for spec in tree.flatten(specs)]), _gradient
+
+    outputs = node(*inputs)
     for output, spec in zip(outputs, tree.flatten(specs)):
         output.set_shape(spec.shape)
     outputs = iter(outputs)
     return tree.map_structure(lambda _: next(outputs), specs)
+
+
+def _gradient(*upstream):
+    raise TypeError(
+        "TensorFlow can't take gradients of what dlcore computes. Take them with dlcore.GradientTape, and without "
+        "tf.function."
+    )
 
 
 def _like(tensor):

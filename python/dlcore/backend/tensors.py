@@ -61,7 +61,7 @@ def _stack(items, dtype):
 
 def _from_array(x, dtype):
     if hasattr(x, "__dlpack__") and not isinstance(x, (np.ndarray, np.generic)):
-        return convert_to_tensor(_core.from_dlpack(x.__dlpack__()), dtype)
+        return convert_to_tensor(_core.from_dlpack(_read(x, x.__dlpack__)), dtype)
     array = _as_array(x)
     if array.dtype.kind in "OSU":
         raise TypeError(
@@ -115,11 +115,25 @@ def convert_to_numpy(x):
     return x.to_numpy() if hasattr(x, "to_numpy") else _as_array(x)
 
 
+def _read(x, read):
+    """read(); tensors of other frameworks give errors for it while these trace or differentiate a function."""
+    try:
+        return read()
+    except Exception as error:
+        if isinstance(error, ValueError) or type(x).__module__ == "builtins":
+            raise
+        raise TypeError(
+            f"Can't read {type(x).__name__} {_short(x)}: another framework traces or differentiates it, of which what "
+            "dlcore computes is no part. Take gradients with dlcore.GradientTape; steps are compiled without jax.jit "
+            "and tf.function."
+        ) from error
+
+
 def _as_array(x):
     if hasattr(x, "toarray"):  # SciPy's sparse matrices
         return x.toarray()
     try:
-        return np.asarray(x)
+        return _read(x, lambda: np.asarray(x))
     except ValueError as error:
         if not isinstance(x, (list, tuple)):
             raise

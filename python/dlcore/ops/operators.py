@@ -119,6 +119,25 @@ def _truth(self):
     return bool(tensor.numpy().item())
 
 
+class _Elsewhere:
+    """An attribute of other frameworks' tensors: an AttributeError that says what to use here."""
+
+    def __init__(self, name, hint):
+        self._name, self._hint = name, hint
+
+    def __get__(self, instance, owner):
+        raise AttributeError(f"A {owner.__name__} has no attribute {self._name!r}. {self._hint}", name=self._name)
+
+
+_TAPE = "Gradients are taken with dlcore.GradientTape: tape.gradient(loss, variables)."
+_HINTS = {
+    "_id": _TAPE,  # that tf.GradientTape looks for
+    "backward": _TAPE,
+    "detach": "Use ops.stop_gradient().",
+    "at": "Use ops.scatter_update() or ops.slice_update().",
+}
+
+
 def _attach_conversions(cls):
     cls.__float__ = _number(float)
     cls.__int__ = _number(int)
@@ -150,6 +169,8 @@ def attach():
     for cls in (Tensor, Variable):
         _attach_conversions(cls)
         cls.__index__ = _index
+        for name, hint in _HINTS.items():
+            setattr(cls, name, _Elsewhere(name, hint))
     Tensor.__array__ = _array
     Tensor.__dlpack__ = _dlpack
     Tensor.__dlpack_device__ = lambda self: _HOST

@@ -138,6 +138,12 @@ class Optimizer(ChecksArguments):
     def build(self, variables):
         """Makes the state for these weights. Subclasses extend it."""
         variables = list(variables)
+        for variable in variables:
+            if not isinstance(variable, Variable):
+                raise TypeError(
+                    f'Optimizer "{self.name}": weights are keras.Variables, made by keras.Variable(value). Got one of '
+                    f"type {type(variable).__name__}."
+                )
         if self.use_ema:
             self._averages = self.add_optimizer_variables(variables, "average")
         if self.gradient_accumulation_steps:

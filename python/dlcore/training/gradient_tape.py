@@ -143,8 +143,13 @@ class GradientTape:
 
     def _source(self, x):
         """The tensor that stands for a source; None for a variable that was not read."""
-        if not isinstance(x, Variable):
+        if isinstance(x, Tensor):
             return x
+        if not isinstance(x, Variable):
+            raise ValueError(
+                f"The sources of GradientTape.gradient() are keras.Variables and watched tensors. Got {x!r} (of type "
+                f"{type(x).__name__})."
+            )
         return self._reads[id(x)][1] if id(x) in self._reads else None
 
     def _gradients(self, targets, sources, output_gradients):
