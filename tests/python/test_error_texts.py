@@ -589,6 +589,11 @@ MISSPELT = [
         AttributeError,
         'module \'dlcore.ops\' has no attribute \'matmull\'. Nearest names: "matmul", "all", "maximum".',
     ),
+    (
+        lambda: keras.backend.shape(zeros(2)),
+        AttributeError,
+        "module 'dlcore.backend' has no attribute 'shape'. Use dlcore.ops.shape.",
+    ),
 ]
 
 # What a beginner does, and which mistake the message has to show.

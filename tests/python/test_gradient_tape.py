@@ -174,6 +174,8 @@ def test_watch_needs_floats():
     with GradientTape() as tape:
         with pytest.raises(ValueError, match="int32"):
             tape.watch(ops.arange(3))
+        with pytest.raises(ValueError, match="convert_to_tensor"):
+            tape.watch(np.ones(2))
     with pytest.raises(RuntimeError, match="with"):
         tape.watch(ops.ones((2,)))
 

@@ -217,6 +217,21 @@ def test_gradients_are_refused(monkeypatch):
         output.gradient(output)
 
 
+def test_tapes_of_tensorflow():
+    tf = pytest.importorskip("tensorflow")
+    layer = layers.Dense(1)
+
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+        return tape.gradient(y, x)
+
+    for function in (gradient, tf.function(gradient)):
+        with pytest.raises((AttributeError, TypeError), match="dlcore.GradientTape"):
+            function(tf.ones((1, 3)))
+
+
 def test_unknown_number_of_axes(graph):
     with pytest.raises(ValueError, match=r"number of axes .* is not known.*set_shape\(\(None, 28, 28, 1\)\)"):
         graph.mapped(lambda x: layers.Rescaling(0.5)(x), IMAGES, unknown_rank=True)

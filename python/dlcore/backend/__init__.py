@@ -1,5 +1,7 @@
 """What the rest of the package stands on: tensors, variables, dtypes, names and package-wide settings."""
 
+import sys
+
 from dlcore.backend.config import (
     backend,
     epsilon,
@@ -14,7 +16,7 @@ from dlcore.backend.dtypes import is_float_dtype, is_int_dtype, result_type, sta
 from dlcore.backend.global_state import clear_session, get_global_attribute, set_global_attribute
 from dlcore.backend.keras_tensor import KerasTensor, is_keras_tensor
 from dlcore.backend.masking import get_keras_mask, set_keras_mask
-from dlcore.backend.names import auto_name, get_uid, name_scope, nearest_hint, to_snake_case
+from dlcore.backend.names import auto_name, get_uid, name_scope, nearest_hint, no_attribute, to_snake_case
 from dlcore.backend.scopes import StatelessScope, SymbolicScope
 from dlcore.backend.strings import Strings, is_text
 from dlcore.backend.tensors import Tensor, convert_to_numpy, convert_to_tensor, is_tensor, promote
@@ -57,3 +59,9 @@ __all__ = [
     "standardize_dtype",
     "to_snake_case",
 ]
+
+
+def __getattr__(name):
+    if hasattr(sys.modules.get("dlcore.ops"), name):  # until Keras 2 they were here
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}. Use dlcore.ops.{name}.")
+    raise no_attribute(__name__, name, __all__)

@@ -90,7 +90,10 @@ class GradientTape:
                 if self._tape is not None:
                     self._tape.watch(x)
             else:
-                raise ValueError(f"GradientTape.watch() takes tensors and variables. Received: {x!r}")
+                raise ValueError(
+                    "GradientTape.watch() takes tensors and variables of dlcore; ops.convert_to_tensor(x) makes one of "
+                    f"an array or a tensor of another library. Received: {x!r}"
+                )
 
     def watched_variables(self):
         """Tuple of the variables that were read while the tape recorded."""
