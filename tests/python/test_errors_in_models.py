@@ -338,3 +338,17 @@ def test_layers_made_again_in_a_second_trace():
     model.compile("sgd", "mse")
     model.fit(ROWS, CLASSES, batch_size=4, verbose=0)
     assert len(model.weights) == 4
+
+
+def test_a_variable_is_not_read_by_numpy_while_traced():
+    class Centred(layers.Dense):
+        def call(self, x):
+            return ops.matmul(x, self.kernel - np.mean(self.kernel))
+
+    model = keras.Sequential([Centred(2)])
+    model(ROWS)  # eagerly it has elements
+    model.compile("sgd", "mse")
+    with pytest.raises(TypeError, match=r'^Centred ".*no elements while .* traced. Use dlcore.ops instead of NumPy'):
+        model.predict(ROWS, verbose=0)
+    model.compile("sgd", "mse", run_eagerly=True)
+    assert model.predict(ROWS, verbose=0).shape == (len(ROWS), 2)

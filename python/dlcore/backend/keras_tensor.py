@@ -61,7 +61,8 @@ class KerasTensor:
     def __array__(self, *args, **kwargs):
         raise ValueError(
             "A KerasTensor is symbolic: it stands for data that a Functional model will get, and NumPy can't read it. "
-            "Use dlcore.ops functions, or put the NumPy code into a Layer that works on arrays outside the model."
+            "Use dlcore.ops instead of NumPy or another framework, or put such code into a Layer that works on arrays "
+            "outside the model."
         )
 
     def __bool__(self):

@@ -22,9 +22,11 @@ recording = _Recording()
 
 
 class _Reading(threading.local):
-    """The dtype in which the layer that runs reads its float variables; None: as they are."""
+    """The dtype in which the layer that runs reads its float variables, None: as they are; and whether only shapes are
+    asked for, for which NumPy may have the values that are stored."""
 
     dtype = None
+    only_shapes = False
 
 
 reading = _Reading()
@@ -174,8 +176,8 @@ class Variable:
         return convert_to_tensor(value, self._dtype)
 
     def numpy(self):
-        """A NumPy copy of the value that is stored."""
-        return self._core.concrete().numpy()
+        """A NumPy copy of the value; an error while a program is traced, which reads it when it runs."""
+        return (self._core.concrete() if reading.only_shapes else self.read()).numpy()
 
     @property
     def ndim(self):

@@ -17,6 +17,7 @@ from dlcore.backend.masking import get_keras_mask
 from dlcore.backend.strings import Strings
 from dlcore.backend.tensorflow_graph import call_in_graph, is_in_graph
 from dlcore.backend.tensors import Tensor
+from dlcore.backend.variables import reading
 from dlcore.ops.shared_arguments import describe
 from dlcore.utils.tracebacks import PACKAGE
 
@@ -306,12 +307,12 @@ def _trace(function, args, kwargs, unknown):
             return tuple(unknown if size is None else size for size in x.shape)
 
         args, kwargs = tree.map_structure(placeholder, (args, kwargs))
-        outer = inference.sizes_are_unknown, inference.stand_in
-        inference.sizes_are_unknown, inference.stand_in = unknown is None, unknown
+        outer = inference.sizes_are_unknown, inference.stand_in, reading.only_shapes
+        inference.sizes_are_unknown, inference.stand_in, reading.only_shapes = unknown is None, unknown, True
         try:
             return function(*args, **kwargs)
         finally:
-            inference.sizes_are_unknown, inference.stand_in = outer
+            inference.sizes_are_unknown, inference.stand_in, reading.only_shapes = outer
 
 
 def _keras_tensors(outputs):
