@@ -199,6 +199,17 @@ def test_batches_in_other_orders():
         data.concatenate([1])
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_batches_side_by_side(packed):
+    ended = []
+    first, second = (Batches(lambda i, k=k: np.array([10 * k + i]), 2 + k, lambda k=k: ended.append(k)) for k in (0, 1))
+    both = Batches.zip((first, second)) if packed else Batches.zip(first, second)
+    assert [(a.tolist(), b.tolist()) for a, b in both] == [([0], [10]), ([1], [11])] and ended == [0, 1]
+    for wrong in ((), (first, [1])):
+        with pytest.raises(TypeError, match="zip: expected one or more Batches. Got"):
+            Batches.zip(*wrong)
+
+
 @pytest.mark.parametrize(
     "options, expected",
     [

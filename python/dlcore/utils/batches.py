@@ -206,6 +206,22 @@ class Batches(PyDataset):
 
         return Batches(lambda i: self[i] if i < size else other[i - size], size + other._count, end_both)
 
+    @staticmethod
+    def zip(*datasets):
+        """Tuples of the batches of several data sets, as many as the shortest has: `Batches.zip(inputs, targets)`."""
+        if len(datasets) == 1 and isinstance(datasets[0], (tuple, list)):
+            datasets = datasets[0]
+        if not datasets or not all(isinstance(dataset, Batches) for dataset in datasets):
+            raise TypeError(f"zip: expected one or more Batches. Got {datasets!r}.")
+
+        def end_all():
+            for dataset in datasets:
+                dataset.on_epoch_end()
+
+        return Batches(
+            lambda i: tuple(dataset[i] for dataset in datasets), min(dataset._count for dataset in datasets), end_all
+        )
+
     def enumerate(self, start=0):
         """Pairs of a number, from `start` on, and a batch."""
         return Batches(lambda i: (start + i, self[i]), self._count, self._on_epoch_end)
