@@ -76,9 +76,10 @@ py::array empty_array(const TensorSpec& spec) {
 
 py::array array_of(const Tensor& tensor) {
   if (tensor.is_symbolic())
-    throw type_error("A symbolic ", tensor.spec(),
-                     " has no elements while a function is traced. Use dlcore.ops instead of NumPy or another framework "
-                     "inside call() and train_step(), or run eagerly with compile(..., run_eagerly=True).");
+    throw type_error(
+        "A symbolic ", tensor.spec(),
+        " has no elements while a function is traced. Use dlcore.ops instead of NumPy or another framework "
+        "inside call() and train_step(), or run eagerly with compile(..., run_eagerly=True).");
   py::array array = empty_array(tensor.spec());
   if (tensor.storage()->device()) {
     const py::gil_scoped_release release;  // while the device finishes

@@ -266,10 +266,3 @@ def test_gradients_inside_the_block(persistent):
             assert tape.gradient(later, x).numpy().tolist() == [2.0, 2.0]
     assert gradient.numpy().tolist() == [3.0, 12.0]
     assert outer.gradient(gradient, x).numpy().tolist() == [6.0, 12.0]
-
-
-def test_tape_of_tensorflow_is_refused():
-    for x in (ops.ones(2), Variable(1.0)):
-        with pytest.raises(AttributeError, match="Use dlcore.GradientTape"):
-            getattr(x, "_id")  # noqa: B009, what TensorFlow reads
-        assert not hasattr(x, "_id")
