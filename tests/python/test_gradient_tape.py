@@ -266,3 +266,11 @@ def test_gradients_inside_the_block(persistent):
             assert tape.gradient(later, x).numpy().tolist() == [2.0, 2.0]
     assert gradient.numpy().tolist() == [3.0, 12.0]
     assert outer.gradient(gradient, x).numpy().tolist() == [6.0, 12.0]
+
+
+def test_what_another_library_computed_is_refused():
+    x = Variable(1.0)
+    with GradientTape() as tape:
+        y = np.square(x)
+    with pytest.raises(ValueError, match="computed with layers and dlcore.ops. Received: .*float32"):
+        tape.gradient(y, x)

@@ -141,7 +141,10 @@ class GradientTape:
         if isinstance(x, Variable):
             return self._source(x)
         if not isinstance(x, Tensor):
-            raise ValueError(f"The target of GradientTape.gradient() should be a tensor. Received: {x!r}")
+            raise ValueError(
+                "The target of GradientTape.gradient() should be a tensor, computed with layers and dlcore.ops. "
+                f"Received: {x!r}"
+            )
         return x
 
     def _source(self, x):
