@@ -68,6 +68,9 @@ def stand_in():
     module.init_scope = contextlib.nullcontext
     module.numpy_function = numpy_function
     module.custom_gradient = custom_gradient
+    module.shape = lambda x: [
+        Symbolic("int32", (), lambda i=i: np.int32(x.value().shape[i])) for i in range(x.shape.rank)
+    ]
     module.autograph = types.SimpleNamespace(experimental=types.SimpleNamespace(do_not_convert=lambda f: f))
     return module
 
@@ -208,6 +211,21 @@ def test_ops(graph):
     dtype, shape, values = graph.mapped(lambda x: ops.one_hot(ops.cast(x, "int32"), 3), np.array([0.0, 2.0]))
     assert (dtype, shape) == ("float32", (None, 3))
     np.testing.assert_array_equal(values, [[1, 0, 0], [0, 0, 1]])
+
+
+def test_sizes_that_come_with_the_data(graph):
+    """As Keras's on TensorFlow: numbers where they are known, else tensors, which shapes may hold."""
+
+    def flattened(x):
+        batch, height, *rest = ops.shape(x)
+        assert height == 6 and rest == [5, 3]
+        first = ops.expand_dims(ops.take(x, 0, axis=0), 0)
+        return ops.minimum(batch, 4), ops.reshape(x, (batch, -1)), ops.broadcast_to(first, (batch, 6, 5, 3))
+
+    (_, shape, size), (_, flat_shape, flat), (_, _, wide) = graph.mapped(flattened, IMAGES)
+    assert (shape, int(size)) == ((), 2)
+    assert flat_shape == (None, None) and wide.shape == IMAGES.shape
+    np.testing.assert_array_equal(flat, IMAGES.reshape(2, -1))
 
 
 def test_gradients_are_refused(monkeypatch):

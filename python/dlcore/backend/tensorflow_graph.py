@@ -7,6 +7,7 @@ not imported here; where the user has not done so, there are no such tensors.
 import sys
 
 from dlcore import tree
+from dlcore.backend.dtypes import is_int_dtype
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.tensors import convert_to_numpy
 
@@ -41,9 +42,16 @@ def _node(operation, args, kwargs):
         given_args, given_kwargs = with_inputs(arrays)
         return [convert_to_numpy(y) for y in tree.flatten(operation(*given_args, **given_kwargs))]
 
+    def described(like):
+        like_args, like_kwargs = with_inputs(map(like, inputs))
+        return operation.compute_output_spec(*like_args, **like_kwargs)
+
     with tf.init_scope():  # out of the graph: functions of the user's own may compute with TensorFlow too
-        like_args, like_kwargs = with_inputs(map(_like, inputs))
-        specs = operation.compute_output_spec(*like_args, **like_kwargs)
+        try:
+            specs = described(_like)
+        except TypeError:  # perhaps of a size in a shape, as in reshape(x, (shape(x)[0], -1)): it comes with the data
+            specs = described(_size_or_like)
+            specs = tree.map_structure(lambda spec: KerasTensor([None] * len(spec.shape), spec.dtype), specs)
 
     @tf.custom_gradient
     def node(*inputs):
@@ -63,10 +71,26 @@ def _gradient(*upstream):
     )
 
 
+def sizes_in_graph(tensor):
+    """The shape of a symbolic tensor as a tuple; sizes that are not known are symbolic integers."""
+    known = _sizes(tensor)
+    found = sys.modules["tensorflow"].shape(tensor)
+    return tuple(found[i] if size is None else size for i, size in enumerate(known))
+
+
+def _size_or_like(tensor):
+    like = _like(tensor)
+    return None if not like.shape and is_int_dtype(like.dtype) else like
+
+
 def _like(tensor):
+    return KerasTensor(_sizes(tensor), tensor.dtype.name)
+
+
+def _sizes(tensor):
     if tensor.shape.rank is None:
         raise ValueError(
             f"The number of axes of {tensor} is not known. Say it in the function that is given to map(), such as with "
             "x.set_shape((None, 28, 28, 1)) or x = tf.ensure_shape(x, (None,))."
         )
-    return KerasTensor(tensor.shape.as_list(), tensor.dtype.name)
+    return tensor.shape.as_list()

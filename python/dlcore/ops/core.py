@@ -8,6 +8,7 @@ import numpy as np
 from dlcore import _core, backend, tree
 from dlcore.backend.arguments import int_from
 from dlcore.backend.keras_tensor import KerasTensor, is_keras_tensor
+from dlcore.backend.tensorflow_graph import is_in_graph, sizes_in_graph
 from dlcore.backend.tensors import Tensor, convert_to_numpy, is_tensor
 from dlcore.ops._common import TO_THE_END, numbers, range_of, resolve_axis
 from dlcore.ops.arithmetic import add, clip, negative
@@ -56,6 +57,8 @@ def saturate_cast(x, dtype):
 
 def shape(x):
     """The shape as a tuple of ints; None where a size is not known."""
+    if is_in_graph((x,), {}):
+        return sizes_in_graph(x)
     return tuple(x.shape) if hasattr(x, "shape") else backend.convert_to_tensor(x).shape
 
 
