@@ -61,6 +61,20 @@ def test_placeholders_where_unknown_strings_are_an_error():
     assert space.get_encoded_features().shape == (None, 2)
 
 
+def test_placeholders_where_unknown_integers_are_an_error():
+    space = FeatureSpace({"count": FeatureSpace.integer_categorical(num_oov_indices=0)})
+    space.adapt({"count": np.array([4, 7, 7])})
+    assert space.get_encoded_features().shape == (None, 2)
+    np.testing.assert_array_equal(space({"count": np.array([4, 7])}), [[0, 1], [1, 0]])
+
+
+def test_vectors_of_words_are_joined():
+    words = layers.TextVectorization(vocabulary=["a", "b"], output_mode="multi_hot")
+    space = FeatureSpace({"text": FeatureSpace.feature("string", words, "float"), "age": "float"})
+    space.adapt({"text": np.array(["a b", "b"]), "age": np.array([1.0, 2.0])})
+    np.testing.assert_array_equal(space({"text": np.array(["b c"]), "age": np.array([3.0])}), [[3, 1, 0, 1]])
+
+
 def test_placeholders_of_dicts():
     space = cases.feature_space(keras, "dict")
     space.adapt(TABLE)

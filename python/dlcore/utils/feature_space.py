@@ -245,7 +245,11 @@ class FeatureSpace(LooksAtValues, Layer):
         specs = {**self.features, **{c.name: c for c in self.crosses}}
         encoded = {}
         for name, value in [*sorted(values.items()), *sorted(crossed.items())]:
-            encoded[name] = self._one_hot(name, value) if specs[name].output_mode == "one_hot" else value
+            if specs[name].output_mode == "one_hot":
+                value = self._one_hot(name, value)
+            elif _makes_vectors(self.preprocessors.get(name)):
+                value = ops.cast(value, "float32")
+            encoded[name] = value
         self.built = True
         if single:
             encoded = {name: ops.squeeze(value, axis=0) for name, value in encoded.items()}
@@ -273,10 +277,16 @@ class FeatureSpace(LooksAtValues, Layer):
     # ---- placeholders for models
 
     def _call_on_examples(self, args, kwargs, size):
-        # What a column's layer takes, such as a string of its vocabulary.
-        makers = {name: layer for name, layer in self.preprocessors.items() if layer.looks_at_values}
         (columns,) = args
-        return self({name: makers.get(name, self)._example(x, size) for name, x in columns.items()}, **kwargs)
+        return self({name: self._example_of(name, x, size) for name, x in columns.items()}, **kwargs)
+
+    def _example_of(self, name, x, size):
+        """What a column's layer takes, such as a string or an integer of its vocabulary."""
+        layer = self.preprocessors.get(name)
+        example = (layer if layer is not None and layer.looks_at_values else self)._example(x, size)
+        if isinstance(layer, layers.IntegerLookup) and layer._vocabulary.tokens:
+            example[...] = layer._vocabulary.tokens[0]
+        return example
 
     def get_encoded_features(self):
         """What the call makes of `get_inputs()`, to build a model on: one, or a dict with `output_mode="dict"`."""
@@ -331,6 +341,12 @@ def _learns(layer):
     """Whether a layer takes from data what it was not given."""
     given = getattr(layer, "input_mean", None) is not None or getattr(layer, "bin_boundaries", None) is not None
     return hasattr(layer, "adapt") and not given and not getattr(layer, "_is_given", False)
+
+
+def _makes_vectors(layer):
+    """Whether the integers that a layer returns are the elements of vectors rather than indices."""
+    mode = getattr(layer, "output_mode", getattr(layer, "_output_mode", "int"))
+    return mode in ("one_hot", "multi_hot", "count")
 
 
 def _layer_name(name, kind):
