@@ -12,6 +12,7 @@
 #include "kernels/conv/gather.h"
 #include "kernels/conv/padding.h"
 #include "kernels/conv/patches.h"
+#include "kernels/conv/turned.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/movement/movement.h"
 #include "kernels/scratch.h"
@@ -107,6 +108,42 @@ class Packing {
   std::vector<StridedCopy> copies_;
 };
 
+// ---- patches
+
+/// Whether the turned convolution computes the same with fewer input than output channels.
+bool can_turn(const ConvShape& s) {
+  return choose_conv_algorithm(s) == ConvAlgorithm::ImplicitGemm && s.groups == 1 && s.cout < s.cin &&
+         s.stride_h == 1 && s.stride_w == 1 && s.pad_top <= (s.kh - 1) * s.dilation_h &&
+         s.pad_left <= (s.kw - 1) * s.dilation_w;
+}
+
+/// The products of all taps as a convolution of its own: 1x1, from (tap, ci) to co, with the same weights.
+ConvShape patches_of(const ConvShape& s) { return {s.n, s.oh, s.ow, s.kh * s.kw * s.cin, s.oh, s.ow, s.cout, 1, 1}; }
+
+// With few input channels a tile of dx has few columns. Patches have more, but take room, and time to be summed up.
+template <class T>
+bool wants_patches(const ConvShape& s) {
+  const TileSet<T>& tiles = tile_set<T>();
+  const std::int64_t taps = s.kh * s.kw;
+  return s.groups == 1 && taps * s.cin <= 4 * s.cout &&
+         2 * tiles.vectors_of(taps * s.cin) <= taps * tiles.vectors_of(s.cin);
+}
+
+// Turned, few output channels are few input channels: then the output is a sum of patches ...
+template <class T>
+bool turns_forward(const ConvShape& s) {
+  constexpr std::int64_t kMostPatches = std::int64_t{1} << 26;  // elements
+  return can_turn(s) && s.n * s.h * s.w * s.kh * s.kw * s.cout <= kMostPatches && wants_patches<T>(turned(s));
+}
+
+// ... and a tile of the weights' gradient has as many columns as there are input channels. Here it has so few that half
+// of its vectors are empty.
+template <class T>
+bool turns_backward_weights(const ConvShape& s) {
+  const TileSet<T>& tiles = tile_set<T>();
+  return can_turn(s) && 2 * tiles.vectors_of(s.cin) * s.cout <= tiles.vectors_of(s.cout) * s.cin;
+}
+
 }  // namespace
 
 ConvAlgorithm choose_conv_algorithm(const ConvShape& shape) {
@@ -126,6 +163,40 @@ std::string conv_label(const char* op, const ConvShape& shape) {
 
 // ------------------------------------------------------------------------------------------------------------- forward
 
+namespace {
+
+/// The output as a gradient of the turned convolution; then what is left to do for it is a sum over nothing.
+template <class T>
+class Turned {
+ public:
+  explicit Turned(const ConvShape& s)
+      : turn_(turn_weights(s.kh * s.kw, s.cin, s.cout, sizeof(T))),
+        weights_(s.kh * s.kw * s.cin * s.cout),
+        gradient_(turned(s)),
+        finish_(plan_gemm<T>(
+            {.m = pixels(s), .n = s.cout, .k = 0, .lda = 0, .ldb = s.cout, .ldc = s.cout, .accumulate = true})) {}
+
+  std::size_t scratch_bytes() const {
+    return bytes_of<T>(weights_) + std::max(gradient_.scratch_bytes(), finish_.scratch_bytes);
+  }
+  void run(const T* x, const T* w, const T* bias, Activation activation, T* y, void* scratch) const {
+    Scratch free(scratch);
+    T* const turned = free.take<T>(weights_);
+    movement_kernels().strided_copy(turn_, w, turned);
+    T* const rest = free.take<T>(0);
+    gradient_.run(x, turned, y, rest);
+    if (bias || activation != Activation::None) gemm<T>(finish_, x, turned, y, {bias, activation}, rest);
+  }
+
+ private:
+  StridedCopy turn_;
+  std::int64_t weights_;
+  ConvBackwardInput<T> gradient_;
+  GemmPlan finish_;
+};
+
+}  // namespace
+
 template <class T>
 struct ConvForward<T>::Plan {
   ConvShape shape;
@@ -135,10 +206,11 @@ struct ConvForward<T>::Plan {
   StridedCopy repeat;
   std::optional<GemmPlan> product;
   std::optional<Depthwise<T>> depthwise;
+  std::optional<Turned<T>> turned;
   std::optional<Gather<T>> gather;  // everything else
 
   static bool wants_packing(const ConvShape& s) {
-    return choose_conv_algorithm(s) == ConvAlgorithm::ImplicitGemm &&
+    return choose_conv_algorithm(s) == ConvAlgorithm::ImplicitGemm && !turns_forward<T>(s) &&
            s.cout_per_group() > panel_width<T>(s.cout_per_group()) && s.n * s.oh * s.ow >= kPackedFrom;
   }
   static Panels panels_of(const ConvShape& s) {
@@ -162,6 +234,8 @@ struct ConvForward<T>::Plan {
     else if (is_depthwise(s))
       depthwise.emplace(DepthwiseShape{s.n, s.cout, s.h, s.w, s.oh, s.ow, s.kw}, forward_taps(rows_of(s)),
                         forward_taps(cols_of(s)));
+    else if (turns_forward<T>(s))
+      turned.emplace(s);
     else
       gather.emplace(gather_shape(s), forward_taps(rows_of(s)), forward_taps(cols_of(s)), layout(s));
   }
@@ -177,12 +251,14 @@ ConvForward<T>::~ConvForward() = default;
 template <class T>
 std::size_t ConvForward<T>::scratch_bytes() const {
   if (plan_->product) return plan_->product->scratch_bytes;
+  if (plan_->turned) return plan_->turned->scratch_bytes();
   return (plan_->packed ? bytes_of<T>(plan_->panels.elements()) : 0) + bytes_of<T>(plan_->repeated());
 }
 
 template <class T>
 void ConvForward<T>::run(const T* x, const T* w, const T* bias, Activation activation, T* y, void* scratch) const {
   if (plan_->product) return gemm(*plan_->product, x, w, y, {bias, activation}, scratch);
+  if (plan_->turned) return plan_->turned->run(x, w, bias, activation, y, scratch);
   Scratch free(scratch);
   if (plan_->packed) {
     T* const packed = free.take<T>(plan_->panels.elements());
@@ -201,22 +277,6 @@ void ConvForward<T>::run(const T* x, const T* w, const T* bias, Activation activ
 }
 
 // ------------------------------------------------------------------------------------------------------ backward input
-
-namespace {
-
-/// The products of all taps as a convolution of its own: 1x1, from (tap, ci) to co, with the same weights.
-ConvShape patches_of(const ConvShape& s) { return {s.n, s.oh, s.ow, s.kh * s.kw * s.cin, s.oh, s.ow, s.cout, 1, 1}; }
-
-// With few input channels a tile of dx has few columns. Patches have more, but take room, and time to be summed up.
-template <class T>
-bool wants_patches(const ConvShape& s) {
-  const TileSet<T>& tiles = tile_set<T>();
-  const std::int64_t taps = s.kh * s.kw;
-  return s.groups == 1 && taps * s.cin <= 2 * s.cout &&
-         2 * tiles.vectors_of(taps * s.cin) <= taps * tiles.vectors_of(s.cin);
-}
-
-}  // namespace
 
 template <class T>
 struct ConvBackwardInput<T>::Plan {
@@ -312,21 +372,27 @@ struct ConvBackwardWeights<T>::Plan {
   std::optional<GemmPlan> product;
   std::optional<DepthwiseGradient<T>> depthwise;
   std::optional<Correlate<T>> correlate;  // everything else
+  std::unique_ptr<ConvBackwardWeights<T>> turned;
+  StridedCopy turn;
 
   explicit Plan(const ConvShape& s)
       : shape(s),
         inner(wants_padded_input(s) ? without_padding(s) : s),
         padded(wants_padded_input(s)),
-        repeat(repeat_channels(s.n * s.h * s.w, s.cin, multiplier(s), sizeof(T))) {
+        repeat(repeat_channels(s.n * s.h * s.w, s.cin, multiplier(s), sizeof(T))),
+        turn(turn_weights(s.kh * s.kw, s.cout, s.cin, sizeof(T))) {
     if (is_product(s))
       product = plan_gemm<T>(dense_gemm(s.cin, s.cout, pixels(s), true));
     else if (is_depthwise(s))
       depthwise.emplace(s.n, s.cout, rows_of(s), cols_of(s));
+    else if (turns_backward_weights<T>(s))
+      turned = std::make_unique<ConvBackwardWeights<T>>(dlcore::turned(s));
     else
       correlate.emplace(
           CorrelateShape{s.n, s.groups, s.cin_per_group(), s.cout_per_group(), rows_of(inner), cols_of(inner)});
   }
 
+  std::int64_t weights() const { return shape.kh * shape.kw * shape.cin * shape.cout; }
   std::int64_t padded_elements() const { return padded ? inner.n * inner.h * inner.w * inner.cin : 0; }
   std::int64_t repeated() const { return multiplier(shape) > 1 ? shape.n * shape.h * shape.w * shape.cout : 0; }
 };
@@ -339,6 +405,7 @@ ConvBackwardWeights<T>::~ConvBackwardWeights() = default;
 template <class T>
 std::size_t ConvBackwardWeights<T>::scratch_bytes() const {
   if (plan_->product) return plan_->product->scratch_bytes;
+  if (plan_->turned) return bytes_of<T>(plan_->weights()) + plan_->turned->scratch_bytes();
   const std::size_t sums = plan_->depthwise ? plan_->depthwise->scratch_bytes() : plan_->correlate->scratch_bytes();
   return bytes_of<T>(plan_->padded_elements()) + bytes_of<T>(plan_->repeated()) + sums;
 }
@@ -348,6 +415,11 @@ void ConvBackwardWeights<T>::run(const T* x, const T* dy, T* dw, void* scratch) 
   if (plan_->product) return gemm(*plan_->product, x, dy, dw, {}, scratch);
   const ConvShape& s = plan_->shape;
   Scratch free(scratch);
+  if (plan_->turned) {
+    T* const turned = free.take<T>(plan_->weights());
+    plan_->turned->run(dy, x, turned, free.take<T>(0));
+    return movement_kernels().strided_copy(plan_->turn, turned, dw);
+  }
   if (plan_->padded) {
     T* const padded = free.take<T>(plan_->padded_elements());
     pad_images(s, plan_->inner, x, padded);

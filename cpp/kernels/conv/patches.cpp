@@ -33,9 +33,8 @@ void PatchSum<T>::run(const T* patches, T* dx) const {
   const std::int64_t rows = static_cast<std::int64_t>(rows_.size()),
                      line = static_cast<std::int64_t>(cols_.size()) * channels_;
   const double cost = static_cast<double>(images_ * image_elements_) / kAddsPerNs;
-  parallel_for(images_, cost, [&](std::int64_t image) {
-    for (std::int64_t row = 0; row < rows; ++row)
-      sum_row(patches + image * image_elements_, rows_[row], dx + (image * rows + row) * line);
+  parallel_for(images_ * rows, cost, [&](std::int64_t row) {
+    sum_row(patches + row / rows * image_elements_, rows_[row % rows], dx + row * line);
   });
 }
 

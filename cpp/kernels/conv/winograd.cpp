@@ -4,6 +4,7 @@
 
 #include "base/isa.h"
 #include "base/parallel.h"
+#include "kernels/conv/turned.h"
 #include "kernels/scratch.h"
 
 namespace dlcore {
@@ -43,18 +44,6 @@ WinogradBlock part_of(WinogradBlock all, std::int64_t first, std::int64_t most) 
   return all;
 }
 
-/// To [3,3,Cin,Cout].
-StridedCopy turn_weights(const WinogradShape& s) {
-  constexpr std::int64_t kBytes = sizeof(float);
-  StridedCopy copy;
-  copy.element = kBytes;
-  copy.in_offset = 8 * s.cin * s.cout * kBytes;
-  copy.add_axis(9, -s.cin * s.cout * kBytes, s.cin * s.cout * kBytes);
-  copy.add_axis(s.cin, kBytes, s.cout * kBytes);
-  copy.add_axis(s.cout, s.cin * kBytes, kBytes);
-  return simplify(copy);
-}
-
 }  // namespace
 
 bool is_unit_3x3(const ConvShape& s) {
@@ -64,9 +53,7 @@ bool is_unit_3x3(const ConvShape& s) {
 WinogradShape winograd_shape(const ConvShape& s) {
   return {s.n, s.h, s.w, s.cin, s.oh, s.ow, s.cout, s.pad_top, s.pad_left};
 }
-WinogradShape winograd_input_shape(const ConvShape& s) {
-  return {s.n, s.oh, s.ow, s.cout, s.h, s.w, s.cin, 2 - s.pad_top, 2 - s.pad_left};
-}
+WinogradShape winograd_input_shape(const ConvShape& s) { return winograd_shape(turned(s)); }
 
 namespace {
 
@@ -104,7 +91,7 @@ void transform_winograd_filters(std::int64_t cin, std::int64_t cout, const float
 Winograd::Winograd(const WinogradShape& shape, bool turned)
     : shape_(shape),
       turned_(turned),
-      turn_(turn_weights(shape)),
+      turn_(turn_weights(9, shape.cout, shape.cin, sizeof(float))),
       by_panels_(shape.tiles() > 0 && shape.tiles() <= shape.cout && panels(shape.cout) >= kPanelsToShare),
       block_(by_panels_ ? tiles_by_panel(shape) : tiles_in_l2(shape)),
       workers_(num_threads()) {}
