@@ -129,6 +129,8 @@ KERNELS = {
     **{f"conv/speech_3_{of}": Conv(32, 7, 37, 64, 64, of, same=True) for of in ("forward", "input", "weights")},
     **{f"conv/resnet_56_{of}": Conv(8, 56, 56, 64, 64, of, same=True) for of in ("forward", "input", "weights")},
     **{f"conv/resnet_14_{of}": Conv(8, 14, 14, 256, 256, of, same=True) for of in ("forward", "input", "weights")},
+    **{f"conv/64_to_3_{of}": Conv(16, 64, 64, 64, 3, of, same=True) for of in ("forward", "input", "weights")},
+    **{f"conv/32_to_1_{of}": Conv(128, 28, 28, 32, 1, of, same=True) for of in ("forward", "input", "weights")},
     **{f"conv/1x1_{of}": Conv(8, 28, 28, 128, 512, of, kernel=1) for of in ("forward", "input", "weights")},
     **{
         f"conv/depthwise_{of}": Conv(8, 28, 28, 192, 192, of, same=True, groups=192)
