@@ -108,7 +108,7 @@ class Packing {
   std::vector<StridedCopy> copies_;
 };
 
-// ---- patches
+// ---- few channels
 
 /// Whether the turned convolution computes the same with fewer input than output channels.
 bool can_turn(const ConvShape& s) {
@@ -129,15 +129,15 @@ bool wants_patches(const ConvShape& s) {
          2 * tiles.vectors_of(taps * s.cin) <= taps * tiles.vectors_of(s.cin);
 }
 
-// Turned, few output channels are few input channels: then the output is a sum of patches ...
+// Turned, few output channels are few input channels: then y is a sum of patches ...
 template <class T>
 bool turns_forward(const ConvShape& s) {
-  constexpr std::int64_t kMostPatches = std::int64_t{1} << 26;  // elements
-  return can_turn(s) && s.n * s.h * s.w * s.kh * s.kw * s.cout <= kMostPatches && wants_patches<T>(turned(s));
+  constexpr double kMostPatches = 1 << 26;  // elements
+  const double patches = static_cast<double>(s.n * s.h * s.w) * static_cast<double>(s.kh * s.kw * s.cout);
+  return can_turn(s) && patches <= kMostPatches && wants_patches<T>(turned(s));
 }
 
-// ... and a tile of the weights' gradient has as many columns as there are input channels. Here it has so few that half
-// of its vectors are empty.
+// ... and a tile of dw has as many columns as there are input channels, where half of its vectors would be empty.
 template <class T>
 bool turns_backward_weights(const ConvShape& s) {
   const TileSet<T>& tiles = tile_set<T>();
