@@ -331,6 +331,17 @@ def test_a_train_step_of_keras_on_jax():
         model.fit(ROWS, CLASSES, verbose=0)
 
 
+def test_a_test_step_of_keras_on_jax():
+    class Stateless(keras.Sequential):
+        def test_step(self, state, data):
+            return {}, state
+
+    model = Stateless([layers.Dense(2)])
+    model.compile("sgd", "mse")
+    with pytest.raises(TypeError, match=r"Define test_step\(self, data\), which assigns to variables.$"):
+        model.evaluate(ROWS, CLASSES, verbose=0)
+
+
 def test_layers_made_again_in_a_second_trace():
     with pytest.raises(ValueError, match="not kept from one call to the next"):
         MadeAnew(kept=True).predict(ROWS, batch_size=4, verbose=0)  # the last batch is smaller

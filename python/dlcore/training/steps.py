@@ -408,9 +408,10 @@ def _check_takes_data(step):
     signature = signature_of(step.__func__)
     names = [name for name in signature.names if name not in signature.defaults]
     if len(names) > 1:
+        gradients = ", which takes gradients with GradientTape and" if step.__name__ == "train_step" else ", which"
         raise TypeError(
             f"{step.__name__}() takes the batch alone. Got the arguments {names}, as in Keras on JAX. Define "
-            f"{step.__name__}(self, data), which takes gradients with GradientTape and assigns to variables."
+            f"{step.__name__}(self, data){gradients} assigns to variables."
         )
 
 
