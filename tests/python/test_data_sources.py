@@ -72,7 +72,7 @@ class Traced:
     def __repr__(self):
         return "<traced>"
 
-    def __array__(self, *args, **kwargs):
+    def __array__(self, *args, **kwargs):  # the type of TensorFlow's error
         raise NotImplementedError("Cannot convert a symbolic tensor.")
 
 

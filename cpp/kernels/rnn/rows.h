@@ -42,8 +42,8 @@ inline constexpr std::int64_t kOneChunk = 8;
 /// of which two get the same number of chunks.
 [[gnu::always_inline]] inline std::int64_t rnn_chunk_rows(const RnnShape& s) {
   if (s.batch <= kOneChunk) return s.batch < 1 ? 1 : s.batch;
-  const std::int64_t two = s.batch <= 64 ? 16 : s.batch <= 256 ? 32 : 64;
-  const std::int64_t chunks = (s.batch + two - 1) / two * 2;
+  const std::int64_t rows_of_two = s.batch <= 64 ? 16 : s.batch <= 256 ? 32 : 64;
+  const std::int64_t chunks = (s.batch + rows_of_two - 1) / rows_of_two * 2;
   return (s.batch + chunks - 1) / chunks;
 }
 

@@ -61,7 +61,7 @@ def _stack(items, dtype):
 
 def _from_array(x, dtype):
     if hasattr(x, "__dlpack__") and not isinstance(x, (np.ndarray, np.generic)):
-        return convert_to_tensor(_core.from_dlpack(_read(x, x.__dlpack__)), dtype)
+        return convert_to_tensor(_core.from_dlpack(_read(type(x).__dlpack__, x)), dtype)
     array = _as_array(x)
     if array.dtype.kind in "OSU":
         raise TypeError(
@@ -115,10 +115,14 @@ def convert_to_numpy(x):
     return x.to_numpy() if hasattr(x, "to_numpy") else _as_array(x)
 
 
-def _read(x, read):
-    """read(); tensors of other frameworks give errors for it while these trace or differentiate a function."""
+def _read(read, x):
+    """read(x); tensors of other frameworks give errors for it while these trace or differentiate a function.
+
+    Raises:
+        TypeError: x can't be read. A ValueError of read(), as of ragged lists, stays what it is.
+    """
     try:
-        return read()
+        return read(x)
     except Exception as error:
         if isinstance(error, ValueError) or type(x).__module__ == "builtins":
             raise
@@ -133,7 +137,7 @@ def _as_array(x):
     if hasattr(x, "toarray"):  # SciPy's sparse matrices
         return x.toarray()
     try:
-        return _read(x, lambda: np.asarray(x))
+        return _read(np.asarray, x)
     except ValueError as error:
         if not isinstance(x, (list, tuple)):
             raise

@@ -99,10 +99,14 @@ class LowRankAdapter:
         """alpha / rank * A B; with `rows`, of these indices of A's first axis only."""
         a, b = (getattr(self, f"lora_{self.adapted_weight}_{part}") for part in "ab")
         a = a if rows is None else ops.take(a, rows, axis=0)
-        return ops.multiply(ops.matmul(a, b), self.lora_alpha / self.lora_rank)
+        return ops.multiply(ops.matmul(a, b), self._adapter_scale)
+
+    @property
+    def _adapter_scale(self):
+        return self.lora_alpha / self.lora_rank
 
     def product_with_weight(self, multiply, inputs):
-        """multiply(inputs, weight), with adapters too."""
+        """multiply(inputs, weight), with adapters too: a tensor of the shape that multiply() gives."""
         weight = self._frozen_weight() if self.lora_enabled else getattr(self, self.adapted_weight)
         return self.with_adapters(multiply(inputs, weight), multiply, inputs)
 
@@ -114,7 +118,7 @@ class LowRankAdapter:
             return ops.add(product, multiply(inputs, self.adapter_product()))
         a, b = (getattr(self, f"lora_{self.adapted_weight}_{part}") for part in "ab")
         of_adapters = ops.matmul(multiply(inputs, a), b)
-        return ops.add(product, ops.multiply(of_adapters, self.lora_alpha / self.lora_rank))
+        return ops.add(product, ops.multiply(of_adapters, self._adapter_scale))
 
     def _keeps_last_axis(self):
         """Whether the weight's last axis is the last one of its products with inputs."""

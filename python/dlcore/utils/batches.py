@@ -55,8 +55,9 @@ class Batches(PyDataset):
 
     @property
     def element_spec(self):
-        """A KerasTensor for each part of a batch: its dtype and shape, None where the first and the last batch differ.
-        Both are made for it."""
+        """A KerasTensor for each part of a batch: its dtype, and its shape with None where the first and the last batch
+        differ. Both are made for it.
+        """
 
         def spec(first, last):
             shape = [a if a == b else None for a, b in zip(np.shape(first), np.shape(last))]
@@ -208,7 +209,11 @@ class Batches(PyDataset):
 
     @staticmethod
     def zip(*datasets):
-        """Tuples of the batches of several data sets, as many as the shortest has: `Batches.zip(inputs, targets)`."""
+        """Tuples of the batches of several data sets, as many as the shortest has: `Batches.zip(inputs, targets)`.
+
+        Raises:
+            TypeError: there is none, or one is not a Batches.
+        """
         if len(datasets) == 1 and isinstance(datasets[0], (tuple, list)):
             datasets = datasets[0]
         if not datasets or not all(isinstance(dataset, Batches) for dataset in datasets):

@@ -108,7 +108,7 @@ class ReversibleEmbedding(Embedding):
     def with_adapters(self, product, multiply, inputs):
         if not self.lora_enabled:
             return product
-        of_b = multiply(inputs, ops.multiply(self.lora_embeddings_b, self.lora_alpha / self.lora_rank))
+        of_b = multiply(inputs, ops.multiply(self.lora_embeddings_b, self._adapter_scale))
         return ops.add(product, multiply(of_b, self.lora_embeddings_a))
 
     def _logits(self, inputs, kernel):
