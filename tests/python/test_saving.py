@@ -390,6 +390,22 @@ def test_a_lambda_deep_in_a_model_is_refused(tmp_path):
 # --------------------------------------------------------------------------------------------- files that are refused
 
 
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ({"class_name": ["Dense"]}, "names its class and module"),
+        ({"module": []}, "names its class and module"),
+        ({"config": {"units": 2, "dtype": {"class_name": "DTypePolicy"}}}, "Dense cannot be made.*'config'"),
+        ({"config": {"units": 2, "dtype": ["float32"]}}, "Dense cannot be made|dtype"),
+        ({"build_config": True}, "expected a dict of the shapes"),
+    ],
+)
+def test_configurations_with_parts_of_the_wrong_kind(damage, message):
+    config = serialize_keras_object(layers.Dense(2))
+    with pytest.raises(ValueError, match=message):
+        deserialize_keras_object(config | damage)
+
+
 def write_keras(path, members):
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():

@@ -658,6 +658,8 @@ class Layer(Holder, Operation):
         """Builds for stored shapes."""
         if not config or self.built:
             return
+        if not isinstance(config, dict):
+            raise ValueError(f"{self._label()}: expected a dict of the shapes that it was built for. Got {config!r}.")
         shapes = config.get("shapes_dict") or config
         shapes = {key: _as_tuples(value) for key, value in shapes.items() if key.endswith("shape") and value}
         if not shapes:

@@ -27,7 +27,7 @@ def reading(source, path):
             yield file
     except FileNotFoundError:
         raise
-    except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:  # what h5py raises on damaged content
+    except (OSError, RuntimeError, KeyError, OverflowError, UnicodeError) as error:  # what h5py raises on damage
         raise ValueError(f"{path} is not a readable HDF5 file; it is damaged or cut off ({error}).") from error
 
 

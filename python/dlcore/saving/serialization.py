@@ -293,7 +293,7 @@ def _deserialize_instance(config):
         instance = cls.from_config(inner)
     except UnknownClass:
         raise
-    except TypeError as error:
+    except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{config['class_name']} cannot be made from its configuration {inner}: {error}") from error
     if config.get("build_config") and hasattr(instance, "build_from_config") and not instance.built:
         instance.build_from_config(config["build_config"])
@@ -311,6 +311,8 @@ def _deserialize_instance(config):
 def find_class(config):
     """The class a configuration names; the user's own objects come first."""
     class_name, module = config["class_name"], config.get("module")
+    if not isinstance(class_name, str) or not isinstance(module, (str, type(None))):
+        raise ValueError(f"A configuration names its class and module. Got class_name={class_name!r}, {module=}.")
     for name in (config.get("registered_name"), class_name):
         found = registry.get_registered_object(name) if isinstance(name, str) else None
         if found is not None:
