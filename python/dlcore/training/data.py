@@ -360,20 +360,6 @@ class BatchSource:
                 raise
             return None  # of a tf.data.Dataset or an iterable DataLoader whose length is not known
 
-    def peek(self):
-        """The first batch, which the next epoch still gets."""
-        if self._is_indexed:
-            return self._prepare(self._data[0])
-        if self._is_one_way:
-            first = next(self._iterator, None)
-            if first is None:
-                raise ValueError("Received empty data: the generator yields no batch.")
-            self._iterator = itertools.chain([first], self._iterator)
-            return self._prepare(first)
-        for first in self._data:
-            return self._prepare(first)
-        raise ValueError("Received empty data: there is not a single batch.")
-
     def on_epoch_begin(self):
         if hasattr(self._data, "on_epoch_begin"):
             self._data.on_epoch_begin()
