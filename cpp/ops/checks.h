@@ -27,6 +27,12 @@ inline bool shapes_agree(const Shape& a, const Shape& b) {
   return agree;
 }
 
+/// `x` has the dtype and, as far as both are known, the shape of `like`.
+inline void expect_like(const char* name, const TensorSpec& x, const char* like_name, const TensorSpec& like) {
+  if (x.dtype != like.dtype || !shapes_agree(x.shape, like.shape))
+    throw value_error(name, " is ", x, "; expected ", like, " like ", like_name, ".");
+}
+
 /// The known one of two sizes that agree.
 inline std::int64_t known_size(std::int64_t a, std::int64_t b) { return a == Shape::kUnknown ? b : a; }
 

@@ -47,11 +47,11 @@ Shape conv2d_output(const TensorSpec& x, const TensorSpec& w, const Attrs& attrs
   const std::int64_t groups = read_groups(attrs), cin = x.shape[3], cout = w.shape[3];
   if (w.shape[2] < 1 || cout < 1)
     throw value_error("kernel ", w.shape, " [HWIO] should have known channels, at least 1.");
-  if (cin != Shape::kUnknown && cin != w.shape[2] * groups)
+  const std::int64_t expected = Shape{w.shape[2], groups}.elements();
+  if (cin != Shape::kUnknown && cin != expected)
     throw value_error("the input has ", cin, cin == 1 ? " channel" : " channels", " but the kernel was built for ",
-                      w.shape[2] * groups, ". Got input ", x.shape, " [NHWC], kernel ", w.shape, " [HWIO], groups ",
-                      groups, ". Pass images with ", w.shape[2] * groups,
-                      " channels, or rebuild the layer with this input shape.");
+                      expected, ". Got input ", x.shape, " [NHWC], kernel ", w.shape, " [HWIO], groups ", groups,
+                      ". Pass images with ", expected, " channels, or rebuild the layer with this input shape.");
   if (cout % groups != 0)
     throw value_error("the kernel ", w.shape, " [HWIO] gives ", cout, " channels, which ", groups,
                       " groups do not divide. Choose filters as a multiple of groups.");

@@ -267,7 +267,7 @@ Kernel plan_any_matmul(std::span<const TensorSpec> in, std::span<const TensorSpe
 
 Specs infer_panels(std::span<const TensorSpec> in, const Attrs& attrs) {
   expect_inputs(in, 1);
-  if (!is_multiplied(in[0].dtype) || batch_of(in[0].shape).elements() != 1)
+  if (!is_multiplied(in[0].dtype) || in[0].shape.rank() < 2 || batch_of(in[0].shape).elements() != 1)
     throw value_error("b is ", in[0], "; expected one matrix of a floating-point type that is multiplied as it is.");
   const GemmShape shape = product_with(in[0], attrs.boolean("transpose_b", false));
   const std::size_t bytes =

@@ -1,7 +1,7 @@
 // Movement: what changes where elements lie, by strided copies. Attributes may be written for unknown sizes (negative
 // starts, stops to the end), so that a traced program serves every batch size.
 #include <algorithm>
-#include <numeric>
+#include <limits>
 
 #include "dlcore/ops.h"
 #include "kernels/movement/movement.h"
@@ -69,14 +69,10 @@ struct Count {
 };
 
 Count count(const Shape& shape) {
-  Count result;
-  for (std::int64_t size : shape) {
-    if (size == Shape::kUnknown)
-      ++result.unknown;
-    else
-      result.known *= size;
-  }
-  return result;
+  Shape known;
+  for (std::int64_t size : shape)
+    if (size != Shape::kUnknown) known.push_back(size);
+  return {known.elements(), shape.rank() - known.rank()};
 }
 
 // The first `keep` sizes are those of the input; `shape` has the rest. So several sizes may be unknown.
@@ -275,9 +271,14 @@ Specs infer_split(SpecSpan in, const Attrs& attrs) {
   expect_inputs(in, 1);
   const int axis = resolve_axis(attrs.integer("axis", -1), in[0].shape.rank());
   Integers sizes = attrs.integers("sizes", {});
-  const std::int64_t whole = in[0].shape[axis], total = std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
-  const bool valid = !sizes.empty() && std::all_of(sizes.begin(), sizes.end(), [](std::int64_t n) { return n >= 0; });
-  if (!valid || !sizes_agree(whole, total))
+  const bool is_known = in[0].shape[axis] != Shape::kUnknown;
+  std::int64_t left = is_known ? in[0].shape[axis] : std::numeric_limits<std::int64_t>::max();
+  bool valid = !sizes.empty();
+  for (std::int64_t size : sizes) {
+    valid = valid && size >= 0 && size <= left;
+    if (valid) left -= size;
+  }
+  if (!valid || (is_known && left != 0))
     throw value_error("sizes ", as_tuple(sizes), " do not split axis ", axis, " of ", in[0],
                       "; they must be at least 0 and add up to the axis's size.");
   Specs out(sizes.size(), in[0]);
@@ -426,8 +427,7 @@ Specs infer_tile(SpecSpan in, const Attrs& attrs) {
   expect_inputs(in, 1);
   const Integers repeats = repeats_of(in[0], attrs);
   Shape shape = in[0].shape;
-  for (int axis = 0; axis < shape.rank(); ++axis)
-    if (shape[axis] != Shape::kUnknown) shape[axis] *= repeats[axis];
+  for (int axis = 0; axis < shape.rank(); ++axis) shape[axis] = Shape{shape[axis], repeats[axis]}.elements();
   return {{in[0].dtype, shape}};
 }
 

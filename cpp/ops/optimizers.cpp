@@ -91,7 +91,7 @@ struct Inputs {
 Specs infer_update(const Optimizer& optimizer, SpecSpan in, const Attrs& attrs) {
   const Inputs at(optimizer, attrs);
   const std::int64_t n = at.n;
-  if (n < 1 || static_cast<std::int64_t>(in.size()) != at.count())
+  if (n < 1 || n > std::ssize(in) || std::ssize(in) != at.count())
     throw value_error("got ", in.size(), " inputs for n=", n, "; expected n weights, n gradients, n of each of ",
                       at.states, at.states == 1 ? " state" : " states", " and ", at.scalars,
                       at.scalars == 1 ? " scalar." : " scalars.");

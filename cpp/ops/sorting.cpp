@@ -108,6 +108,7 @@ Specs infer_scan(std::span<const TensorSpec> in, const Attrs& attrs) {
 Specs infer_cumprod_grad(std::span<const TensorSpec> in, const Attrs& attrs) {
   expect_inputs(in, 2);
   if (!is_float(in[1].dtype)) throw type_error("x should be a float tensor; got ", in[1], ".");
+  expect_like("dy", in[0], "x", in[1]);
   return infer_scan(in.subspan(1), attrs);
 }
 
