@@ -60,9 +60,13 @@ auto gather_rows_of(std::size_t row_bytes) {
   }
 }
 
+/// Sums of integers wrap.
 template <class T>
 T sum_of(T a, T b) {
-  return narrow<T>(widen(a) + widen(b));
+  if constexpr (std::is_integral_v<T>)
+    return static_cast<T>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+  else
+    return narrow<T>(widen(a) + widen(b));
 }
 
 /// Rows [first, last) of one outer slice: zeroed, then added to in the order of the indices.

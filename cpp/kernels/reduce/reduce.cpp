@@ -38,6 +38,7 @@ void Reduction::run(const void* x, const void* center, void* y, void* scratch) c
   for (const Level& level : levels_) {
     const bool last = level.pieces == 1;
     run_level(level, op, from, static_cast<const std::byte*>(center), last ? static_cast<std::byte*>(y) : partials);
+    if (last) break;
     from = partials;
     partials += static_cast<std::size_t>(outer_ * level.pieces * inner_) * size_of(dtype_);
     if (op == ReduceOp::SumExp || op == ReduceOp::SumSquare) op = ReduceOp::Sum;

@@ -73,9 +73,18 @@ void scan_lines(const Lines& lines, bool reverse, Carry start, const Step& step)
   });
 }
 
-/// What running sums and products are carried in.
+/// What running sums and products are carried in: those of integers wrap.
 template <class T>
-using Carry = std::conditional_t<std::is_integral_v<T>, T, double>;
+struct CarryOf {
+  using type = double;
+};
+template <class T>
+requires std::is_integral_v<T>
+struct CarryOf<T> {
+  using type = std::make_unsigned_t<T>;
+};
+template <class T>
+using Carry = typename CarryOf<T>::type;
 
 }  // namespace
 
