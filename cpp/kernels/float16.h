@@ -1,7 +1,7 @@
 // The 16-bit floats as types, for kernels that are templates over the element type.
 #pragma once
 
-#include "program/half.h"
+#include "base/half.h"
 
 namespace dlcore {
 

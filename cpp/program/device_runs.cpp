@@ -26,13 +26,6 @@ std::byte* resident(const Rows& rows, Device& device) {
   }
 }
 
-void expect_rows(const Rows& rows, const Batches& batches, std::int64_t count) {
-  for (std::int64_t i = batches.first; i < batches.first + count; ++i) {
-    const std::int64_t row = batches.order ? batches.order[i] : i;
-    if (row < 0 || row >= rows.rows) throw index_error("Row ", row, " is not in an array of ", rows.rows, " rows.");
-  }
-}
-
 }  // namespace
 
 /// The rows of one input, batch by batch.
@@ -41,7 +34,7 @@ class DeviceRuns::Feed {
   Feed(DeviceRuns& runs, std::size_t input, const Rows& source, const Batches& batches)
       : device_(runs.device_), spec_(runs.executor_.inputs()[input]), source_(source), to_(runs.in_[input]) {
     if (std::byte* data = resident(source, device_)) {
-      expect_rows(source, batches, batches.steps * spec_.shape[0]);
+      expect_rows(source, batches.order, batches.first, batches.steps * spec_.shape[0]);
       source_.data = data;
     } else {
       auto& uploader = runs.uploaders_[input];

@@ -1,32 +1,15 @@
 #include "program/feed.h"
 
+#include <algorithm>
 #include <cstring>
 #include <type_traits>
 
 #include "base/parallel.h"
-#include "program/half.h"
+#include "kernels/element_type.h"
 
 namespace dlcore {
 
 namespace {
-
-// 16-bit floats as types of their own, so that conversions are chosen by type.
-struct Half {
-  std::uint16_t bits;
-};
-struct Bfloat {
-  std::uint16_t bits;
-};
-
-template <class T>
-auto widen(T x) {
-  if constexpr (std::is_same_v<T, Half>)
-    return half_to_float(x.bits);
-  else if constexpr (std::is_same_v<T, Bfloat>)
-    return bfloat_to_float(x.bits);
-  else
-    return x;
-}
 
 template <class To, class From>
 To convert(From from) {
@@ -55,65 +38,27 @@ void convert_row(const std::byte* in, std::byte* out, std::int64_t count) {
 
 using RowConverter = void (*)(const std::byte*, std::byte*, std::int64_t);
 
-template <class To>
-RowConverter converter_from(DType from) {
-  switch (from) {
-    case DType::Bool:
-      return convert_row<To, bool>;
-    case DType::U8:
-      return convert_row<To, std::uint8_t>;
-    case DType::I8:
-      return convert_row<To, std::int8_t>;
-    case DType::I32:
-      return convert_row<To, std::int32_t>;
-    case DType::I64:
-      return convert_row<To, std::int64_t>;
-    case DType::F16:
-      return convert_row<To, Half>;
-    case DType::BF16:
-      return convert_row<To, Bfloat>;
-    case DType::F32:
-      return convert_row<To, float>;
-    case DType::F64:
-      return convert_row<To, double>;
-  }
-  return nullptr;
-}
-
 RowConverter converter(DType from, DType to) {
-  switch (to) {
-    case DType::Bool:
-      return converter_from<bool>(from);
-    case DType::U8:
-      return converter_from<std::uint8_t>(from);
-    case DType::I8:
-      return converter_from<std::int8_t>(from);
-    case DType::I32:
-      return converter_from<std::int32_t>(from);
-    case DType::I64:
-      return converter_from<std::int64_t>(from);
-    case DType::F16:
-      return converter_from<Half>(from);
-    case DType::BF16:
-      return converter_from<Bfloat>(from);
-    case DType::F32:
-      return converter_from<float>(from);
-    case DType::F64:
-      return converter_from<double>(from);
-  }
-  return nullptr;
-}
-
-void check_row(std::int64_t row, const Rows& rows) {
-  if (row < 0 || row >= rows.rows) throw index_error("Row ", row, " is not in an array of ", rows.rows, " rows.");
+  RowConverter result = nullptr;
+  with_type(to, [&]<class To>(To) { with_type(from, [&]<class From>(From) { result = convert_row<To, From>; }); });
+  return result;
 }
 
 }  // namespace
 
+void expect_rows(const Rows& rows, const std::int64_t* order, std::int64_t first, std::int64_t count) {
+  if (!order && (first < 0 || first > rows.rows - count))
+    throw index_error("Asked for ", count, " rows from row ", first, " on, of an array of ", rows.rows, " rows.");
+  if (!order) return;
+  for (std::int64_t i = first; i < first + count; ++i)
+    if (order[i] < 0 || order[i] >= rows.rows)
+      throw index_error("Row ", order[i], " is not in an array of ", rows.rows, " rows.");
+}
+
 void gather_rows(const Rows& source, const std::int64_t* order, std::int64_t first, std::int64_t count, DType dtype,
                  void* out) {
+  expect_rows(source, order, first, count);
   auto row_of = [=](std::int64_t i) { return order ? order[first + i] : first + i; };
-  for (std::int64_t i = 0; i < count; ++i) check_row(row_of(i), source);
   const std::size_t in_bytes = static_cast<std::size_t>(source.row_elements) * size_of(source.dtype);
   const std::size_t out_bytes = static_cast<std::size_t>(source.row_elements) * size_of(dtype);
   std::byte* to = static_cast<std::byte*>(out);
@@ -135,8 +80,7 @@ void gather_rows(const Rows& source, const std::int64_t* order, std::int64_t fir
 }
 
 void write_rows(const Rows& destination, std::int64_t first, std::int64_t count, DType dtype, const void* in) {
-  check_row(first, destination);
-  check_row(first + count - 1, destination);
+  expect_rows(destination, nullptr, first, count);
   const std::size_t row_bytes = static_cast<std::size_t>(destination.row_elements) * size_of(destination.dtype);
   std::byte* to = destination.data + static_cast<std::size_t>(first) * row_bytes;
   const std::byte* from = static_cast<const std::byte*>(in);

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "base/half.h"
 #include "program/device.h"
-#include "program/half.h"
 
 namespace dlcore {
 
@@ -42,10 +42,11 @@ DType dtype_from_name(std::string_view name) {
 std::size_t TensorSpec::bytes() const {
   const std::int64_t elements = shape.elements();
   if (elements < 0) throw value_error("The size of ", *this, " is not known yet.");
-  std::size_t bytes;
-  if (__builtin_mul_overflow(static_cast<std::size_t>(elements), size_of(dtype), &bytes))
+  // As a signed number, so that rounding it up to an alignment can't overflow.
+  std::int64_t bytes;
+  if (__builtin_mul_overflow(elements, static_cast<std::int64_t>(size_of(dtype)), &bytes))
     throw Error(ErrorKind::OutOfMemory, str("The bytes of ", *this, " can't be counted in 64 bits."));
-  return bytes;
+  return static_cast<std::size_t>(bytes);
 }
 
 std::ostream& operator<<(std::ostream& out, const TensorSpec& spec) { return out << spec.dtype << spec.shape; }

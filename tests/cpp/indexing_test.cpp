@@ -7,9 +7,9 @@
 #include <numeric>
 #include <random>
 
+#include "base/half.h"
 #include "base/parallel.h"
 #include "gradient_check.h"
-#include "program/half.h"
 
 namespace dlcore {
 namespace {

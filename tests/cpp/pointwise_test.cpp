@@ -7,10 +7,10 @@
 #include <map>
 #include <random>
 
+#include "base/half.h"
 #include "dlcore/ops.h"
 #include "gradient_check.h"
 #include "kernels/pointwise/program.h"
-#include "program/half.h"
 #include "program/primitive.h"
 #include "testing.h"
 

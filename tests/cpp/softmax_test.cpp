@@ -6,11 +6,11 @@
 #include <random>
 #include <vector>
 
+#include "base/half.h"
 #include "base/parallel.h"
 #include "dlcore/ops.h"
 #include "gradient_check.h"
 #include "kernels/softmax/softmax.h"
-#include "program/half.h"
 #include "program/primitive.h"
 
 namespace dlcore {
@@ -120,6 +120,8 @@ TEST(Softmax, EmptyTensors) {
   EXPECT_EQ(run("softmax", {Tensor::empty(DType::F32, {0, 3})}).shape(), (Shape{0, 3}));
   EXPECT_EQ(run("softmax", {Tensor::empty(DType::F32, {3, 0})}).shape(), (Shape{3, 0}));
   EXPECT_EQ(run("log_softmax", {Tensor::empty(DType::F32, {3, 0, 2})}, {{"axis", 1}}).shape(), (Shape{3, 0, 2}));
+  for (DType dtype : {DType::F32, DType::F16})
+    EXPECT_EQ(run("softmax", {Tensor::empty(dtype, {17, 0})}, {{"axis", 0}}).shape(), (Shape{17, 0}));
 }
 
 TEST(Softmax, LargeAndInfiniteLogits) {

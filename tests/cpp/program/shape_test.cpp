@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/half.h"
 #include "dlcore/tensor.h"
-#include "program/half.h"
 #include "program/nearest.h"
 
 namespace dlcore {
@@ -30,6 +30,7 @@ TEST(Tensor, AnImpossibleSizeIsOutOfMemory) {
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::OutOfMemory);
   }
+  EXPECT_THROW((TensorSpec{DType::F32, {(1ll << 62) - 10}}.bytes()), Error) << "rounded up, it would be 0";
 }
 
 TEST(Variable, TensorsReadFromItKeepTheirValue) {

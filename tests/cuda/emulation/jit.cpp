@@ -21,7 +21,7 @@ namespace {
 /// as cudaLaunchKernel does.
 constexpr const char* kBefore = R"(
 #include "emulation.h"
-#include "program/half.h"
+#include "base/half.h"
 using dlcore::half_to_float; using dlcore::bfloat_to_float; using dlcore::float_to_half; using dlcore::float_to_bfloat;
 template <int... K> struct Numbers {};
 template <int N, int... K> struct Make : Make<N - 1, N - 1, K...> {};
