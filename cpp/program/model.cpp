@@ -2,17 +2,15 @@
 // graphs.
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "dlcore/model_io.h"
 #include "program/graph.h"
+#include "program/json.h"
 #include "program/safetensors.h"
 
 namespace dlcore {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr const char* kFormat = "dlcore-model-1";
 
@@ -32,7 +30,7 @@ Json json_of(const Attr& attr) {
 
 Attr attr_of(const Json& json) {
   if (json.is_boolean()) return json.get<bool>();
-  if (json.is_number_integer()) return json.get<std::int64_t>();
+  if (json.is_number_integer()) return integer_of(json);
   if (json.is_number_float()) return json.get<double>();
   if (json.is_string()) return json.get<std::string>();
   if (json.is_object()) return std::stod(json.at("number").get<std::string>());
@@ -140,19 +138,17 @@ class GraphReader {
 
  private:
   static TensorSpec spec_of(const Json& input) {
-    TensorSpec spec{dtype_from_name(input.at("dtype").get<std::string>()), {}};
-    for (const Json& size : input.at("shape")) spec.shape.push_back(size.get<std::int64_t>());
-    return spec;
+    return {dtype_from_name(input.at("dtype").get<std::string>()), shape_of(input.at("shape"))};
   }
 
   const Tensor& value(const Json& number) const {
-    const auto index = number.get<std::size_t>();
+    const auto index = static_cast<std::size_t>(integer_of(number));
     if (index >= values_.size()) throw value_error("value ", index, " is used before it is made");
     return values_[index];
   }
 
   const VariablePtr& variable(const Json& number) const {
-    const auto index = number.get<std::size_t>();
+    const auto index = static_cast<std::size_t>(integer_of(number));
     if (index >= variables_.size()) throw value_error("there is no variable ", index);
     return variables_[index];
   }
@@ -300,6 +296,10 @@ std::vector<Tensor> Model::run(const std::string& function, std::span<const Tens
   return program(function, specs)->run(inputs);
 }
 
-Tensor Model::predict(const Tensor& x) { return run("predict", {&x, 1})[0]; }
+Tensor Model::predict(const Tensor& x) {
+  std::vector<Tensor> outputs = run("predict", {&x, 1});
+  if (outputs.empty()) throw value_error("The function 'predict' returns nothing; call it with run().");
+  return std::move(outputs[0]);
+}
 
 }  // namespace dlcore

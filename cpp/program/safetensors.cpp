@@ -7,13 +7,12 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <nlohmann/json.hpp>
+
+#include "program/json.h"
 
 namespace dlcore {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kMaxHeaderBytes = 100u << 20;
 
@@ -93,12 +92,8 @@ struct Temporary {
 };
 
 TensorSpec spec_of(const Json& entry) {
-  TensorSpec spec{container_dtype(entry.at("dtype").get<std::string>()), {}};
-  for (const Json& size : entry.at("shape")) {
-    const auto value = size.get<std::int64_t>();
-    if (value < 0) throw value_error("it has a negative size");
-    spec.shape.push_back(value);
-  }
+  const TensorSpec spec{container_dtype(entry.at("dtype").get<std::string>()), shape_of(entry.at("shape"))};
+  if (!spec.shape.known()) throw value_error("it has a negative size");
   return spec;
 }
 
@@ -130,8 +125,8 @@ TensorFile read_safetensors(const std::string& path) {
         continue;
       }
       const TensorSpec spec = spec_of(entry);
-      const auto begin = entry.at("data_offsets").at(0).get<std::size_t>(),
-                 end = entry.at("data_offsets").at(1).get<std::size_t>();
+      const auto begin = static_cast<std::size_t>(integer_of(entry.at("data_offsets").at(0))),
+                 end = static_cast<std::size_t>(integer_of(entry.at("data_offsets").at(1)));
       if (begin != offset || end < begin || end > data_bytes || end - begin != spec.bytes())
         throw value_error("its bytes [", begin, ", ", end, ") do not fit ", spec, " in a file of ", data_bytes,
                           " data bytes");

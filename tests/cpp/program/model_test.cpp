@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 
 #include "dlcore/model_io.h"
 #include "dlcore/ops.h"
@@ -56,9 +57,10 @@ class SavedModel : public ::testing::Test {
  protected:
   SavedModel() : path_(std::filesystem::temp_directory_path() / str("dlcore_model_test_", ::getpid(), ".dlcore")) {}
   ~SavedModel() override { std::filesystem::remove(path_); }
+  std::string path() const { return path_.string(); }
   Model saved_and_loaded(const Model& model) const {
-    model.save(path_.string());
-    return Model::load(path_.string());
+    model.save(path());
+    return Model::load(path());
   }
 
  private:
@@ -111,6 +113,30 @@ TEST_F(SavedModel, KeepsEveryVariable) {
       EXPECT_EQ(a.value().item(), 3);
     }
   }
+}
+
+TEST_F(SavedModel, EveryFlippedBitIsReadOrRefused) {
+  make_model().save(path());
+  std::ifstream in(path(), std::ios::binary);
+  const std::string whole{std::istreambuf_iterator<char>(in), {}};
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    std::string broken = whole;
+    broken[at] = static_cast<char>(broken[at] ^ 1 << at % 8);
+    std::ofstream(path(), std::ios::binary) << broken;
+    try {
+      Model::load(path()).predict(matrix(2, 3, 1));
+    } catch (const Error&) {
+    }
+  }
+}
+
+TEST_F(SavedModel, PredictsOnlyWhereTheFunctionReturnsATensor) {
+  auto graph = std::make_shared<Graph>();
+  graph->input({DType::F32, {2}}, "x");
+  Model model;
+  model.add("predict", graph);
+  EXPECT_TRUE(model.run("predict", std::vector{Tensor::zeros(DType::F32, {2})}).empty());
+  EXPECT_THROW(model.predict(Tensor::zeros(DType::F32, {2})), Error);
 }
 
 TEST_F(SavedModel, NamesTheLayersInErrors) {

@@ -78,12 +78,17 @@ TEST_F(Safetensors, EveryFlippedHeaderByteIsReadOrRefused) {
   }
 }
 
-TEST_F(Safetensors, AHugeDeclaredSizeAllocatesNothing) {
-  const std::string header = R"({"w":{"dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,4]}})";
-  const std::uint64_t size = header.size();
-  std::string bytes(reinterpret_cast<const char*>(&size), sizeof(size));
-  write_file(path_, bytes + header + "abcd");
-  EXPECT_THROW(read_safetensors(path_), Error);
+TEST_F(Safetensors, SizesThatDoNotFitAreRefusedBeforeTheyAreAllocated) {
+  for (const char* numbers :
+       {"[4611686018427387904],\"data_offsets\":[0,4]", "[-1],\"data_offsets\":[0,4]", "[1.5],\"data_offsets\":[0,4]",
+        "[true],\"data_offsets\":[0,4]", "[1],\"data_offsets\":[0,4.5]", "[1],\"data_offsets\":[0,1e300]",
+        "[1],\"data_offsets\":[-4,0]", "[1],\"data_offsets\":[0,18446744073709551615]"}) {
+    const std::string header = str(R"({"w":{"dtype":"F32","shape":)", numbers, "}}");
+    const std::uint64_t size = header.size();
+    std::string bytes(reinterpret_cast<const char*>(&size), sizeof(size));
+    write_file(path_, bytes + header + "abcd");
+    EXPECT_THROW(read_safetensors(path_), Error) << numbers;
+  }
 }
 
 TEST(SafetensorsFile, AFailedWriteLeavesTheOldFile) {
