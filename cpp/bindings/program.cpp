@@ -49,7 +49,8 @@ std::int64_t run_batches(Program& program, const py::sequence& sources, const Or
   if (order) {
     batches.order = order->data();
     for (const TensorSpec& spec : program.inputs())
-      if (first < 0 || spec.shape.rank() == 0 || first + steps * spec.shape[0] > order->shape(0))
+      if (first < 0 || first > order->shape(0) || spec.shape.rank() == 0 ||
+          (spec.shape[0] > 0 && steps > (order->shape(0) - first) / spec.shape[0]))
         throw index_error("run_batches: ", steps, " steps from row ", first, " go beyond an order of ", order->shape(0),
                           " rows.");
   }

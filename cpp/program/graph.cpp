@@ -44,6 +44,14 @@ Tensor Graph::constant(const Tensor& tensor) {
   return handle(add_value({tensor.spec(), Source::Constant, -1, tensor}));
 }
 
+int Graph::value_of(const Tensor& tensor) {
+  if (!tensor.is_symbolic()) return constant(tensor).value();
+  if (tensor.graph().get() != this)
+    throw value_error("A ", tensor.spec(),
+                      " was traced in another function; pass values out of a traced function only as its results.");
+  return tensor.value();
+}
+
 Tensor Graph::initial(const VariablePtr& variable) {
   for (std::size_t i = 0; i < variables.size(); ++i)
     if (variables[i] == variable) return handle(variable_values[i]);
@@ -63,26 +71,26 @@ void Graph::assign(const VariablePtr& variable, const Tensor& value) {
   if (!(value.spec() == variable->spec()))
     throw value_error("Variable '", variable->name(), "' is ", variable->spec(), "; a value of ", value.spec(),
                       " can't be assigned to it.");
-  const Tensor symbolic = value.is_symbolic() ? value : constant(value);
+  const int assigned = value_of(value);
   initial(variable);  // the program binds all it writes, read or not
   for (Assignment& assignment : assignments) {
     if (assignment.variable != variable) continue;
-    assignment.value = symbolic.value();
+    assignment.value = assigned;
     return;
   }
-  assignments.push_back({variable, symbolic.value()});
+  assignments.push_back({variable, assigned});
 }
 
 void Graph::set_outputs(std::span<const Tensor> tensors, std::vector<std::string> names) {
   outputs.clear();
-  for (const Tensor& tensor : tensors) outputs.push_back((tensor.is_symbolic() ? tensor : constant(tensor)).value());
+  for (const Tensor& tensor : tensors) outputs.push_back(value_of(tensor));
   output_names = std::move(names);
 }
 
 std::vector<Tensor> Graph::append(const Primitive& op, std::span<const Tensor> inputs, const Attrs& attrs,
                                   const Specs& out) {
   Node node{&op, {}, {}, attrs, current_region, current_caller()};
-  for (const Tensor& input : inputs) node.in.push_back(input.is_symbolic() ? input.value() : constant(input).value());
+  for (const Tensor& input : inputs) node.in.push_back(value_of(input));
   std::vector<Tensor> results;
   for (const TensorSpec& spec : out) {
     node.out.push_back(add_value({spec, Source::Node, static_cast<int>(nodes.size())}));

@@ -95,6 +95,8 @@ class Graph : public std::enable_shared_from_this<Graph> {
 
  private:
   int add_value(Value value);
+  /// The tensor's value in this graph: a concrete tensor becomes a constant, one of another graph is a Value error.
+  int value_of(const Tensor& tensor);
   std::string describe(int value) const;
 };
 

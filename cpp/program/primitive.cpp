@@ -230,23 +230,12 @@ std::vector<Tensor> run_now(const Primitive& op, std::span<const Tensor> inputs,
 }  // namespace
 
 std::vector<Tensor> apply_all(const Primitive& op, std::span<const Tensor> inputs, const Attrs& attrs) {
-  std::shared_ptr<Graph> graph;
-  for (const Tensor& input : inputs) {
-    if (!input.is_symbolic()) continue;
-    if (graph && graph != input.graph())
-      throw value_error(op.name,
-                        ": its inputs were traced in two different functions; pass values out of a traced function "
-                        "only as its results.");
-    graph = input.graph();
-  }
-  std::vector<Tensor> outputs;
-  if (graph) {
-    const Specs out = infer_specs(op, specs_of(inputs), attrs);
-    outputs = graph->append(op, inputs, attrs, out);
-  } else {
-    outputs = run_now(op, inputs, attrs);
-    for (Tape* tape : tape_stack()) TapeAccess::record(*tape, op, inputs, outputs, attrs);
-  }
+  const auto symbolic =
+      std::find_if(inputs.begin(), inputs.end(), [](const Tensor& input) { return input.is_symbolic(); });
+  if (symbolic != inputs.end())
+    return symbolic->graph()->append(op, inputs, attrs, infer_specs(op, specs_of(inputs), attrs));
+  std::vector<Tensor> outputs = run_now(op, inputs, attrs);
+  for (Tape* tape : tape_stack()) TapeAccess::record(*tape, op, inputs, outputs, attrs);
   return outputs;
 }
 

@@ -48,7 +48,7 @@ struct Program::Impl {
 
   /// Where `count` rows from `first` on lie in an array, as the program takes them; null when it needs a buffer.
   static std::byte* in_place(const Rows& rows, DType dtype, std::int64_t first, std::int64_t count) {
-    if (rows.dtype != dtype || first < 0 || first + count > rows.rows) return nullptr;
+    if (rows.dtype != dtype || first < 0 || first > rows.rows - count) return nullptr;
     return rows.data + static_cast<std::size_t>(first * rows.row_elements) * size_of(dtype);
   }
 

@@ -597,6 +597,14 @@ TEST(Settled, NoMatrixIsPackedThatWouldFillLessThanHalfAPanel) {
   EXPECT_EQ(ops_of(optimise(*graph)), std::vector<std::string>{"matmul"});
 }
 
+TEST(Graph, RefusesValuesOfAnotherGraph) {
+  auto graph = std::make_shared<Graph>(), other = std::make_shared<Graph>();
+  const Tensor x = graph->input({DType::F32, {2}}, "x"), y = other->input({DType::F32, {2}}, "y");
+  EXPECT_THROW(x + y, Error);
+  EXPECT_THROW(graph->set_outputs(std::vector{y}, {}), Error);
+  EXPECT_THROW(graph->assign(std::make_shared<Variable>(Tensor::zeros(DType::F32, {2}), "v"), y), Error);
+}
+
 TEST(RunBatches, GathersRowsAndConverts) {
   // y = sum over the columns of rows of a float64 array, in a shuffled order, three steps of two rows.
   const std::vector<double> data{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
@@ -614,6 +622,7 @@ TEST(RunBatches, GathersRowsAndConverts) {
   const std::vector<std::int64_t> wrong{6, 0};
   EXPECT_THROW(program->run_batches({&source, 1}, {wrong.data(), 0, 1, 0}), Error);
   EXPECT_THROW(program->run_batches({&source, 1}, {nullptr, 5, 1, 0}), Error);
+  EXPECT_THROW(program->run_batches({&source, 1}, {nullptr, INT64_MAX - 1, 1, 0}), Error);
 }
 
 TEST(Specialise, InfersAllShapesAnew) {
