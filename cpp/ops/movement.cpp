@@ -323,6 +323,9 @@ struct Range {
 
 /// Python's slice rules; a stop of INT64_MAX means to the end in the direction of the stride.
 Range resolve_range(std::int64_t start, std::int64_t stop, std::int64_t stride, std::int64_t size) {
+  // A longer stride takes no more than one element either.
+  const std::int64_t longest = std::max<std::int64_t>(size, 1);
+  stride = std::clamp(stride, -longest, longest);
   const bool forward = stride > 0;
   const std::int64_t least = forward ? 0 : -1, most = forward ? size : size - 1;
   auto resolve = [&](std::int64_t position) {

@@ -35,6 +35,10 @@ TEST(Primitive, ShapeRulesRefuseWhatDoesNotFit) {
     EXPECT_THROW(infer_specs(primitive(name), in, attrs), Error) << name;
   };
   refuses("reshape", {x}, {{"shape", std::vector<std::int64_t>{8, huge}}});
+  const Attrs strided{{"starts", std::vector<std::int64_t>{0, 5}},
+                      {"stops", std::vector<std::int64_t>{4, INT64_MAX}},
+                      {"strides", std::vector<std::int64_t>{INT64_MAX, INT64_MIN}}};
+  EXPECT_EQ(infer_specs(primitive("slice"), Specs{x}, strided)[0].shape, (Shape{1, 1}));
   refuses("tile", {x}, {{"repeats", std::vector<std::int64_t>{huge, 1}}});
   // The sum of the sizes would wrap to 6.
   refuses("split", {x}, {{"axis", std::int64_t{1}}, {"sizes", std::vector<std::int64_t>{huge, huge, huge, huge, 6}}});
