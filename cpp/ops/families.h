@@ -7,6 +7,7 @@ void register_pointwise();           // pointwise.cpp: unary, binary, where, cli
 void register_reduce();              // reduce.cpp: sum, mean, max, argmax, ...
 void register_movement();            // movement.cpp: reshape, transpose, concat, slice, tile, flip, broadcast, ...
 void register_padding();             // padding.cpp
+void register_sampling();            // sampling.cpp: images seen through affine and perspective maps
 void register_filling();             // filling.cpp: copies, constants, numbers that count
 void register_indexing();            // indexing.cpp: gather (embedding), scatter_add, one_hot
 void register_sorting();             // sorting.cpp: sort, argsort, top_k, cumsum

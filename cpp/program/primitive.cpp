@@ -101,6 +101,7 @@ void register_all() {
     register_reduce();
     register_movement();
     register_padding();
+    register_sampling();
     register_filling();
     register_indexing();
     register_sorting();

@@ -648,3 +648,55 @@ def test_slices_at_places_of_tensors():
         ops.slice(x, (3, 0), (2, 3))
     with pytest.raises(TypeError, match=r"x\[start:stop\]: the bounds say how large the result is.*ops.slice"):
         data[:, : starts[0]]
+
+
+# ---------------------------------------------------------------------------------------------------------- images
+
+
+@pytest.mark.parametrize("fill_mode", ["constant", "reflect"])
+@pytest.mark.parametrize("kind", ["affine", "perspective"])
+def test_gradients_of_projections(kind, fill_mode):
+    """With respect to images and to the map, against central differences."""
+    random = np.random.default_rng(3)
+    images = random.normal(size=(2, 5, 6, 2))
+    weights = random.normal(size=images.shape)
+    if kind == "affine":
+        shift = np.array(
+            [[0.9, 0.1, 0.33, -0.2, 1.1, 0.21, 0.0, 0.0], [1.03, 0.31, -1.707, 0.23, 0.81, 0.617, 0.0, 0.0]]
+        )
+
+        def project(x, numbers):
+            return ops.image.affine_transform(x, numbers, fill_mode=fill_mode, fill_value=0.5)
+
+    else:
+        shift = np.array([[0.3, 0.2], [4.6, 0.1], [0.4, 4.2], [5.2, 3.9]])
+        end = np.array([[0.0, 0.0], [5.0, 0.0], [0.0, 4.0], [5.0, 4.0]])
+
+        def project(x, numbers):
+            return ops.image.perspective_transform(x, numbers, end, fill_value=0.5)
+
+    inputs = [Variable(images, dtype="float64"), Variable(shift, dtype="float64")]
+
+    def loss():
+        return ops.sum(project(*inputs) * weights)
+
+    with dlcore.GradientTape() as tape:
+        value = loss()
+    gradients = tape.gradient(value, inputs)
+    step = 1e-6
+    for variable, gradient in zip(inputs, gradients):
+        start = variable.numpy()
+        expected = np.zeros_like(start)
+        for at in np.ndindex(start.shape):
+            moved = [start.copy(), start.copy()]
+            moved[0][at] += step
+            moved[1][at] -= step
+            losses = []
+            for place in moved:
+                variable.assign(place)
+                losses.append(float(loss()))
+            expected[at] = (losses[0] - losses[1]) / (2 * step)
+        variable.assign(start)
+        if kind == "affine" and variable is inputs[1]:
+            expected[:, 6:] = 0
+        check(gradient, expected, 1e-6)

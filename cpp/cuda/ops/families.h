@@ -14,6 +14,7 @@ void register_random();
 void register_matmul();
 void register_convolution();
 void register_pooling();
+void register_sampling();
 void register_recurrent();
 void register_norm();
 void register_softmax();

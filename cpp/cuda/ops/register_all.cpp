@@ -12,6 +12,7 @@ void register_all() {
   register_matmul();
   register_convolution();
   register_pooling();
+  register_sampling();
   register_recurrent();
   register_norm();
   register_softmax();

@@ -10,10 +10,12 @@ from dlcore.ops.convolution import depthwise_conv
 from dlcore.ops.operation import operation
 from dlcore.ops.resampling import (
     affine_transform,
+    check_sampling,
     map_coordinates,
     perspective_transform,
     resize,
     sample_images,
+    sample_pixels,
     scale_and_translate,
     spatial_axes,
 )
@@ -327,15 +329,14 @@ def displace(images, alpha, sigma, size, interpolation, fill_mode, fill_value, s
         smooth = gaussian_blur(noise, (size, size), (sigma, sigma), "channels_last")
         return grid + alpha * knp.squeeze(smooth, -1)
 
-    return sample_images(
-        "elastic_transform",
-        images,
-        lambda y, x: (moved(y, seeds[0]), moved(x, seeds[1])),
-        interpolation,
-        fill_mode,
-        fill_value,
-        data_format,
-    )
+    order = check_sampling("elastic_transform", interpolation, fill_mode)
+
+    def sample(pixels):
+        return sample_pixels(
+            pixels, lambda y, x: (moved(y, seeds[0]), moved(x, seeds[1])), order, fill_mode, fill_value
+        )
+
+    return sample_images("elastic_transform", images, sample, data_format)
 
 
 __all__ = [

@@ -8,6 +8,7 @@ from dlcore import _core, backend
 from dlcore.ops import numpy as knp
 from dlcore.ops._common import as_float, tensor
 from dlcore.ops.core import saturate_cast
+from dlcore.ops.gradients import with_gradient
 from dlcore.ops.linalg import solve
 from dlcore.ops.operation import operation
 
@@ -246,7 +247,7 @@ def _with_axis(corner, index, weight, size, fill_mode):
     return row, weights, within if inside is None else knp.logical_and(inside, within)
 
 
-def _check_sampling(function, interpolation, fill_mode):
+def check_sampling(function, interpolation, fill_mode):
     _one_of(function, "interpolation", interpolation, ("nearest", "bilinear"))
     _one_of(function, "fill_mode", fill_mode, _FILL_MODES)
     return 1 if interpolation == "bilinear" else 0
@@ -281,39 +282,75 @@ def map_coordinates(inputs, coordinates, order, fill_mode="constant", fill_value
     return _rounded(knp.squeeze(found, -1), x.dtype)
 
 
-def sample_images(function, images, locate, interpolation, fill_mode, fill_value, data_format):
-    """Images whose pixel (y, x) is that of the inputs at `locate(y, x)`.
+def sample_images(function, images, sample, data_format):
+    """Images (N, H, W, C) of floats through `sample`, from the layout and the dtype that they have and back.
 
     Args:
         function: the caller, for messages.
         images: rank 3 or 4.
-        locate: function of float grids y and x (N or 1, H, W) that returns such grids.
     """
-    order = _check_sampling(function, interpolation, fill_mode)
     x = tensor(images)
     spatial_axes(function, x, data_format)
     single, first = x.ndim == 3, backend.standardize_data_format(data_format) == "channels_first"
     batch = knp.expand_dims(x, 0) if single else x
     batch = knp.moveaxis(batch, 1, -1) if first else batch
-    pixels = as_float(batch)
-    height, width, channels = pixels.shape[1:]
-    grid = pixels[..., 0]
-    y, x_grid = (_core.apply("iota_like", [grid], axis=axis, dtype="float32") for axis in (1, 2))
-    number = _core.apply("iota_like", [grid], axis=0, dtype="int32")
-    places = [knp.broadcast_to(p, grid.shape) if p.shape != grid.shape else p for p in locate(y, x_grid)]
-    found = _sample(knp.reshape(pixels, [-1, channels]), number, (height, width), places, order, fill_mode, fill_value)
-    found = _rounded(found, batch.dtype)
+    found = _rounded(sample(as_float(batch)), batch.dtype)
     found = knp.moveaxis(found, -1, 1) if first else found
     return knp.squeeze(found, 0) if single else found
 
 
-def _per_image(transform):
-    """The columns of transforms (N, k) or (k,), each (N or 1, 1, 1)."""
+def sample_pixels(pixels, locate, order, fill_mode, fill_value):
+    """Images (N, H, W, C) whose pixel (y, x) is that of `pixels` at `locate(y, x)`.
+
+    Args:
+        locate: function of float grids y and x (N, H, W) that returns such grids, or what broadcasts to them.
+    """
+    height, width, channels = pixels.shape[1:]
+    grid = pixels[..., 0]
+    y, x = (_core.apply("iota_like", [grid], axis=axis, dtype="float32") for axis in (1, 2))
+    number = _core.apply("iota_like", [grid], axis=0, dtype="int32")
+    places = [knp.broadcast_to(p, grid.shape) if p.shape != grid.shape else p for p in locate(y, x)]
+    return _sample(knp.reshape(pixels, [-1, channels]), number, (height, width), places, order, fill_mode, fill_value)
+
+
+def _matrices(transform):
+    """(N or 1, 8) floats."""
     transform = as_float(transform)
     if transform.ndim not in (1, 2):
         raise ValueError(f"Expected transforms of shape (N, 8) or (8,). Received shape {transform.shape}.")
-    transform = knp.expand_dims(transform, 0) if transform.ndim == 1 else transform
-    return [transform[:, i, None, None] for i in range(transform.shape[1])]
+    return knp.expand_dims(transform, 0) if transform.ndim == 1 else transform
+
+
+def _projected(function, images, matrices, interpolation, fill_mode, fill_value, data_format):
+    """Images seen through maps of 6 or 8 numbers each."""
+    order = check_sampling(function, interpolation, fill_mode)
+
+    def sample(pixels):
+        maps = backend.convert_to_tensor(matrices, "float64" if pixels.dtype == "float64" else "float32")
+        arguments = {"interpolation": interpolation, "fill_mode": fill_mode, "fill_value": float(fill_value)}
+        found = _core.apply("projective_transform", [pixels, maps], **arguments)
+        return with_gradient([found], [pixels, maps], gradient)[0]
+
+    def gradient(inputs, outputs, gradients):
+        from dlcore.training import GradientTape
+
+        with GradientTape() as tape:
+            tape.watch(inputs)
+            pixels, maps = inputs
+            found = sample_pixels(pixels, lambda y, x: _places(maps, y, x), order, fill_mode, fill_value)
+        return tape.gradient(found, inputs, gradients)
+
+    return sample_images(function, images, sample, data_format)
+
+
+def _places(maps, y, x):
+    """Where the pixels (y, x) come from, as the primitive `projective_transform` says it."""
+    m = [maps[:, i, None, None] for i in range(maps.shape[1])]
+    across, down = m[0] * x + m[1] * y + m[2], m[3] * x + m[4] * y + m[5]
+    if len(m) == 6:
+        return down, across
+    depth = m[6] * x + m[7] * y + 1.0
+    return down / depth, across / depth
 
 
 @operation
@@ -326,16 +363,8 @@ def affine_transform(images, transform, interpolation="bilinear", fill_mode="con
         interpolation: `"bilinear"` or `"nearest"`.
         fill_mode, fill_value: as `map_coordinates`.
     """
-    a0, a1, a2, b0, b1, b2, *_ = _per_image(transform)
-    return sample_images(
-        "affine_transform",
-        images,
-        lambda y, x: (b0 * x + b1 * y + b2, a0 * x + a1 * y + a2),
-        interpolation,
-        fill_mode,
-        fill_value,
-        data_format,
-    )
+    matrices = _matrices(transform)[:, :6]
+    return _projected("affine_transform", images, matrices, interpolation, fill_mode, fill_value, data_format)
 
 
 def homography(start, end):
@@ -367,13 +396,8 @@ def perspective_transform(images, start_points, end_points, interpolation="bilin
             "perspective_transform: expected start_points and end_points (4, 2) or (N, 4, 2). "
             f"Received shapes {start.shape} and {end.shape}."
         )
-    h = _per_image(homography(start, end))
-
-    def locate(y, x):
-        depth = h[6] * x + h[7] * y + 1.0
-        return (h[3] * x + h[4] * y + h[5]) / depth, (h[0] * x + h[1] * y + h[2]) / depth
-
-    return sample_images("perspective_transform", images, locate, interpolation, "constant", fill_value, data_format)
+    matrices = homography(start, end)
+    return _projected("perspective_transform", images, matrices, interpolation, "constant", fill_value, data_format)
 
 
 __all__ = ["affine_transform", "map_coordinates", "perspective_transform", "resize", "scale_and_translate"]
