@@ -24,7 +24,7 @@ function(dlcore_add_kernels_of name target)
   target_compile_features(${objects} PRIVATE cxx_std_20)
   target_compile_definitions(${objects} PRIVATE DLCORE_ISA=${name})
   target_compile_options(${objects} PRIVATE ${DLCORE_ISA_FLAGS_${name}} -fno-math-errno -fno-trapping-math
-                                            -ffp-contract=off -Wno-psabi)
+                                            -Wno-psabi)
   if(DLCORE_SANITIZE)
     target_compile_options(${objects} PRIVATE -O1)  # without it each vector goes through memory at each step
   endif()

@@ -68,25 +68,44 @@ void set_num_threads(int threads) {
   thread_setting() = threads;
 }
 
+namespace {
+
+// The processor's floating-point mode, and the bits of it that flush denormals.
 #if defined(__x86_64__)
+constexpr std::uint64_t kFlush = 0x8040;  // flush to zero, denormals are zero
+std::uint64_t floating_point_mode() { return _mm_getcsr(); }
+void set_floating_point_mode(std::uint64_t mode) { _mm_setcsr(static_cast<unsigned>(mode)); }
+#elif defined(__aarch64__)
+constexpr std::uint64_t kFlush = std::uint64_t{1} << 24;  // FPCR.FZ
+std::uint64_t floating_point_mode() {
+  std::uint64_t mode;
+  asm volatile("mrs %0, fpcr" : "=r"(mode));
+  return mode;
+}
+void set_floating_point_mode(std::uint64_t mode) { asm volatile("msr fpcr, %0" : : "r"(mode)); }
+#else
+constexpr std::uint64_t kFlush = 0;
+std::uint64_t floating_point_mode() { return 0; }
+void set_floating_point_mode(std::uint64_t) {}
+#endif
+
+}  // namespace
+
 // Setting the mode takes far longer than reading it, and one of these often lives inside another.
-constexpr unsigned kFlush = 0x8040;  // flush to zero, denormals are zero
-FlushDenormals::FlushDenormals() : saved_(_mm_getcsr()) {
-  if ((saved_ & kFlush) != kFlush) _mm_setcsr(saved_ | kFlush);
+FlushDenormals::FlushDenormals() : saved_(floating_point_mode()) {
+  if ((saved_ & kFlush) != kFlush) set_floating_point_mode(saved_ | kFlush);
 }
 FlushDenormals::~FlushDenormals() {
-  if ((saved_ & kFlush) != kFlush) _mm_setcsr(saved_);
+  if ((saved_ & kFlush) != kFlush) set_floating_point_mode(saved_);
 }
-#else
-FlushDenormals::FlushDenormals() : saved_(0) {}
-FlushDenormals::~FlushDenormals() = default;
-#endif
 
 namespace {
 
 void pause() {
 #if defined(__x86_64__)
   _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("isb");  // waits for some ten cycles; `yield` is a no-op on most of these processors
 #else
   std::this_thread::yield();
 #endif

@@ -57,7 +57,7 @@ class FlushDenormals {
   ~FlushDenormals();
 
  private:
-  [[maybe_unused]] unsigned saved_;  // x86-64
+  std::uint64_t saved_;
 };
 
 }  // namespace dlcore

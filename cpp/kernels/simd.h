@@ -203,6 +203,8 @@ DLCORE_INLINE f32v vsqrt(f32v x) {
   return _mm256_sqrt_ps(x);
 #elif defined(__x86_64__)
   return _mm_sqrt_ps(x);
+#elif defined(__aarch64__)
+  return bitcast<f32v>(vsqrtq_f32(bitcast<float32x4_t>(x)));
 #else
   for (int i = 0; i < kF32; ++i) x[i] = __builtin_sqrtf(x[i]);
   return x;
@@ -215,6 +217,8 @@ DLCORE_INLINE f64v vsqrt(f64v x) {
   return _mm256_sqrt_pd(x);
 #elif defined(__x86_64__)
   return _mm_sqrt_pd(x);
+#elif defined(__aarch64__)
+  return bitcast<f64v>(vsqrtq_f64(bitcast<float64x2_t>(x)));
 #else
   for (int i = 0; i < kLanes<double>; ++i) x[i] = __builtin_sqrt(x[i]);
   return x;
@@ -230,6 +234,8 @@ DLCORE_INLINE f64v low_to_f64(f32v x) {
   return _mm256_cvtps_pd(_mm256_castps256_ps128(x));
 #elif defined(__x86_64__)
   return _mm_cvtps_pd(x);
+#elif defined(__aarch64__)
+  return bitcast<f64v>(vcvt_f64_f32(vget_low_f32(bitcast<float32x4_t>(x))));
 #else
   return f64v{x[0], x[1]};
 #endif
@@ -241,6 +247,8 @@ DLCORE_INLINE f64v high_to_f64(f32v x) {
   return _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1));
 #elif defined(__x86_64__)
   return _mm_cvtps_pd(_mm_movehl_ps(x, x));
+#elif defined(__aarch64__)
+  return bitcast<f64v>(vcvt_high_f64_f32(bitcast<float32x4_t>(x)));
 #else
   return f64v{x[2], x[3]};
 #endif
@@ -253,6 +261,8 @@ DLCORE_INLINE f32v to_f32(f64v low, f64v high) {
   return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm256_cvtpd_ps(low)), _mm256_cvtpd_ps(high), 1);
 #elif defined(__x86_64__)
   return _mm_movelh_ps(_mm_cvtpd_ps(low), _mm_cvtpd_ps(high));
+#elif defined(__aarch64__)
+  return bitcast<f32v>(vcvt_high_f32_f64(vcvt_f32_f64(bitcast<float64x2_t>(low)), bitcast<float64x2_t>(high)));
 #else
   return f32v{static_cast<float>(low[0]), static_cast<float>(low[1]), static_cast<float>(high[0]),
               static_cast<float>(high[1])};
@@ -272,6 +282,8 @@ DLCORE_INLINE bool all_within(f32v x, float low, float high) {
   return _mm256_movemask_ps(bitcast<__m256>((x >= low) & (x <= high))) == 0xff;
 #elif defined(__x86_64__)
   return _mm_movemask_ps(bitcast<__m128>((x >= low) & (x <= high))) == 0xf;
+#elif defined(__aarch64__)
+  return vminvq_u32(bitcast<uint32x4_t>((x >= low) & (x <= high))) != 0;
 #else
   bool within = true;
   for (int i = 0; i < kF32; ++i) within &= x[i] >= low && x[i] <= high;

@@ -29,6 +29,8 @@ DLCORE_INLINE u64v multiply_low(u64v a, uint32_t m) {
   return bitcast<u64v>(_mm256_mul_epu32(bitcast<__m256i>(a), _mm256_set1_epi64x(m)));
 #elif defined(__x86_64__)
   return bitcast<u64v>(_mm_mul_epu32(bitcast<__m128i>(a), _mm_set1_epi64x(m)));
+#elif defined(__aarch64__)
+  return bitcast<u64v>(vmull_u32(vmovn_u64(bitcast<uint64x2_t>(a)), vdup_n_u32(m)));
 #else
   return (a & 0xffffffffu) * uint64_t{m};
 #endif
