@@ -10,7 +10,7 @@ import numpy as np
 
 
 def plot_history(history, metrics=None, path=None):
-    """Learning curves: one panel per metric, training and validation values by epoch.
+    """Learning curves: one panel per metric, training and validation values by epoch; learning rates by powers of ten.
 
     Args:
         history: what `fit` returned, or a dict {metric name: values by epoch}.
@@ -21,13 +21,17 @@ def plot_history(history, metrics=None, path=None):
         a matplotlib Figure.
     """
     values = getattr(history, "history", history)
+    if not isinstance(values, dict):
+        raise TypeError(f"plot_history expects what fit returned, or a dict. Got {history!r}.")
     names = list(metrics or (name for name in values if not name.startswith("val_")))
     missing = [name for name in names if name not in values]
     if missing or not names:
         raise ValueError(f"plot_history: no values for {missing or 'any metric'}. There are {sorted(values)}.")
-    figure = _new_figure((4.5 * len(names), 3.4))
+    columns = min(len(names), 3)
+    rows = math.ceil(len(names) / columns)
+    figure = _new_figure((4.5 * columns, 3.4 * rows))
     for i, name in enumerate(names, 1):
-        axes = figure.add_subplot(1, len(names), i)
+        axes = figure.add_subplot(rows, columns, i)
         for key, label in ((name, "training"), (f"val_{name}", "validation")):
             if key in values:
                 epochs = range(1, len(values[key]) + 1)
@@ -36,7 +40,10 @@ def plot_history(history, metrics=None, path=None):
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
-        axes.legend()
+        if name == "learning_rate":
+            axes.set_yscale("log")
+        else:
+            axes.legend()
     return _finish(figure, path)
 
 
@@ -44,42 +51,47 @@ def plot_predictions(images, predictions, labels=None, class_names=None, columns
     """A grid of images, each titled with the predicted class: green if it equals the label, red with the label if not.
 
     Args:
-        images: array (N, height, width), (N, height, width, 1) or (N, height, width, 3).
-        predictions: class numbers (N,), or class probabilities (N, classes).
-        labels: true class numbers (N,) or (N, 1).
-        class_names: names by class number.
+        images: array (N, height, width), (N, height, width, 1) or (N, height, width, 3). Floats of colours that are not
+            all in [0, 1] are shown from their least to their largest value.
+        predictions: class numbers (N,), class probabilities (N, classes), or those of one class (N, 1).
+        labels: true class numbers (N,) or (N, 1), or one-hot vectors (N, classes).
+        class_names: names by class number; long ones are cut.
         columns: images per row.
         path: if given, the picture is written there; the ending chooses the format.
 
     Returns:
         a matplotlib Figure.
     """
-    images, predictions = np.asarray(images), _class_numbers(predictions)
-    labels = None if labels is None else np.asarray(labels).reshape(-1)
+    images, predictions = _visible(np.asarray(images)), _class_numbers(predictions)
+    labels = None if labels is None else _class_numbers(labels)
     counts = {len(array) for array in (images, predictions, labels) if array is not None}
     if images.ndim not in (3, 4) or len(counts) > 1 or not len(images):
         raise ValueError(
             f"plot_predictions expects as many predictions and labels as images. Got images {images.shape}, "
             f"predictions {predictions.shape}, labels {None if labels is None else labels.shape}."
         )
+    columns = min(columns, len(images))
     rows = math.ceil(len(images) / columns)
-    figure = _new_figure((1.3 * columns, 1.5 * rows))
+    figure = _new_figure((1.3 * columns, 1.6 * rows))
     for i, (image, predicted) in enumerate(zip(images, predictions)):
         axes = figure.add_subplot(rows, columns, i + 1)
         axes.imshow(image.squeeze(), cmap="gray_r" if image.squeeze().ndim == 2 else None)
         axes.set_axis_off()
         right = labels is None or predicted == labels[i]
-        title = _name(predicted, class_names) + ("" if right else f" ({_name(labels[i], class_names)})")
+        title = _short(predicted, class_names)
+        if not right:
+            label = f"({_short(labels[i], class_names)})"
+            title += ("\n" if len(title + label) > _TITLE_LENGTH else " ") + label
         axes.set_title(title, fontsize=8, color="black" if labels is None else "green" if right else "red")
     return _finish(figure, path)
 
 
 def plot_confusion_matrix(labels, predictions, class_names=None, normalize=False, path=None):
-    """How often examples of each class (row) were taken for each class (column).
+    """How often examples of each class (row) were taken for each class (column); without numbers above 30 classes.
 
     Args:
         labels: true class numbers (N,) or (N, 1), or one-hot vectors (N, classes).
-        predictions: class numbers (N,), or class probabilities (N, classes).
+        predictions: class numbers (N,), class probabilities (N, classes), or those of one class (N, 1).
         class_names: names by class number; None shows the numbers.
         normalize: bool, default False: show parts of each row instead of counts.
         path: if given, the picture is written there; the ending chooses the format.
@@ -106,20 +118,24 @@ def plot_confusion_matrix(labels, predictions, class_names=None, normalize=False
     counts = np.zeros((classes, classes), "int64")
     np.add.at(counts, (labels, predictions), 1)
     shown = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) if normalize else counts
-    size = 1.8 + 0.5 * classes
+    has_numbers = classes <= 30
+    size = 1.8 + 0.5 * classes if has_numbers else 14
     figure = _new_figure((size + 0.8, size))
     axes = figure.add_subplot()
     picture = axes.imshow(shown, cmap="Blues", vmin=0, vmax=1 if normalize else None)
     figure.colorbar(picture, shrink=0.8)
     names = [_name(i, class_names) for i in range(classes)]
-    axes.set_xticks(range(classes), names, rotation=90 if max(map(len, names)) > 2 else 0)
+    fontsize = 10 if has_numbers else max(3, min(10, 700 / classes))
+    axes.set_xticks(range(classes), names, rotation=90 if max(map(len, names)) > 2 or not has_numbers else 0)
     axes.set_yticks(range(classes), names)
+    axes.tick_params(labelsize=fontsize)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    for (row, column), value in np.ndenumerate(shown):
-        color = "white" if value > shown.max() / 2 else "black"
-        text = f"{value:.2f}" if normalize else str(value)
-        axes.text(column, row, text, ha="center", va="center", fontsize=8, color=color)
+    if has_numbers:
+        for (row, column), value in np.ndenumerate(shown):
+            color = "white" if value > picture.norm.vmax / 2 else "black"
+            text = f"{value:.2f}" if normalize else str(value)
+            axes.text(column, row, text, ha="center", va="center", fontsize=8, color=color)
     return _finish(figure, path)
 
 
@@ -212,15 +228,19 @@ def plot_embeddings(vectors, labels=None, class_names=None, names=None, path=Non
     if vectors.shape[1] > 2:
         centred = vectors - vectors.mean(axis=0)
         points = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
-    figure = _new_figure((6, 5))
+    kinds = [None] if labels is None else list(np.unique(labels))
+    legend_columns = math.ceil(len(kinds) / 20)
+    figure = _new_figure((5.4 + 0.6 * legend_columns, 5))
     axes = figure.add_subplot()
-    for label in [None] if labels is None else np.unique(labels):
+    for i, label in enumerate(kinds):
         own = points if label is None else points[labels == label]
-        axes.scatter(*own.T, s=12, alpha=0.7, label=None if label is None else _name(label, class_names))
+        name = None if label is None else _name(label, class_names)
+        axes.scatter(*own.T, s=12, alpha=0.7, label=name, color=_color(i, len(kinds)))
     for point, name in zip(points, names if names is not None else ()):
         axes.annotate(name, point, xytext=(3, 3), textcoords="offset points", fontsize=8)
     if labels is not None:
-        axes.legend(fontsize=8, markerscale=2, loc="center left", bbox_to_anchor=(1, 0.5))
+        place = {"loc": "center left", "bbox_to_anchor": (1, 0.5), "ncols": legend_columns}
+        axes.legend(fontsize=8, markerscale=2, handletextpad=0.2, columnspacing=0.8, **place)
     axes.set_aspect("equal", adjustable="datalim")
     axes.grid(alpha=0.3)
     return _finish(figure, path)
@@ -230,7 +250,24 @@ def _class_numbers(values):
     values = np.asarray(values)
     if values.ndim == 2 and values.shape[1] > 1:
         return values.argmax(axis=1)
-    return values.reshape(-1).astype("int64")
+    values = values.reshape(-1)
+    if values.dtype.kind == "f" and np.any(values != np.round(values)):
+        values = values > 0.5  # the probability of class 1
+    return values.astype("int64")
+
+
+def _visible(images):
+    """Floats of colours as numbers in [0, 1]."""
+    if images.dtype.kind in "ui" or images.ndim < 4 or images.shape[-1] == 1 or not images.size:
+        return images
+    low, high = np.nanmin(images), np.nanmax(images)
+    return images if low >= 0 and high <= 1 else (images - low) / max(high - low, 1e-12)
+
+
+def _color(i, count):
+    import matplotlib
+
+    return f"C{i}" if count <= 10 else matplotlib.colormaps["turbo"](i / (count - 1))
 
 
 def _grid(pictures, columns, path, **options):
@@ -246,7 +283,15 @@ def _grid(pictures, columns, path, **options):
 
 
 def _name(number, class_names):
-    return str(class_names[int(number)] if class_names else int(number))
+    return str(int(number) if class_names is None else class_names[int(number)])
+
+
+_TITLE_LENGTH = 18  # of an image, in characters
+
+
+def _short(number, class_names):
+    name = _name(number, class_names)
+    return name if len(name) <= _TITLE_LENGTH else name[: _TITLE_LENGTH - 1] + "…"
 
 
 def _new_figure(size):

@@ -297,6 +297,27 @@ def test_plotting(tmp_path):
     assert [axes.get_title() for axes in figure.axes] == ["a", "b", "c (b)"]
     with pytest.raises(ValueError, match=r"images \(3, 8, 8\), predictions \(2,\)"):
         plot_predictions(np.zeros((3, 8, 8)), [0, 1])
+    with pytest.raises(TypeError, match="expects what fit returned, or a dict. Got 5"):
+        plot_history(5)
+
+
+def test_plot_history_of_many_metrics_and_learning_rates():
+    pytest.importorskip("matplotlib")
+    figure = keras.plotting.plot_history({f"metric{i}": [1.0, 2.0] for i in range(6)} | {"learning_rate": [0.1, 0.01]})
+    assert figure.axes[0].get_gridspec().get_geometry() == (3, 3)
+    assert [axes.get_yscale() for axes in figure.axes] == 6 * ["linear"] + ["log"]
+
+
+def test_plot_predictions_of_odd_values():
+    pytest.importorskip("matplotlib")
+    plot = keras.plotting.plot_predictions
+    figure = plot(np.zeros((2, 4, 4)), np.array([[0.2], [0.7]]), np.eye(2)[[0, 0]], class_names=np.array(["no", "yes"]))
+    assert [axes.get_title() for axes in figure.axes] == ["no", "yes (no)"]
+    assert figure.axes[0].get_gridspec().get_geometry() == (1, 2)
+    colours = np.stack([np.full((4, 4, 3), value) for value in (-1.0, 0.0, 3.0)])
+    figure = plot(colours, [0, 1, 2], [0, 1, 1], class_names=3 * ["a very long class name"])
+    assert [axes.images[0].get_array().mean() for axes in figure.axes] == [0, 0.25, 1]
+    assert figure.axes[2].get_title() == "a very long class…\n(a very long class…)"
 
 
 def test_plot_confusion_matrix(tmp_path):
@@ -310,6 +331,10 @@ def test_plot_confusion_matrix(tmp_path):
     axes = plot(np.eye(2)[[0, 1, 1]], [0, 1, 0], class_names=["cat", "dog"], normalize=True).axes[0]
     assert [text.get_text() for text in axes.texts] == ["1.00", "0.00", "0.50", "0.50"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["cat", "dog"]
+    dim = plot(np.arange(9) % 3, np.arange(9) // 3, normalize=True).axes[0]
+    assert {text.get_color() for text in dim.texts} == {"black"}  # on a scale to 1
+    many = plot(range(100), range(100))
+    assert not many.axes[0].texts and max(many.get_size_inches()) < 20
     with pytest.raises(ValueError, match="Got 2 labels and 1 predictions"):
         plot([0, 1], [0])
     with pytest.raises(ValueError, match="classes must be numbers from 0 to 1. Got 0 to 2; pass a name for each class"):
@@ -354,6 +379,9 @@ def test_plot_embeddings(tmp_path):
     np.testing.assert_allclose(np.abs(near), [[0, 1], [0, 1]], atol=1e-9)
     assert [text.get_text() for text in axes.texts] == list("abcd")
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["far", "near"]
+    axes = plot(np.random.default_rng(0).random((50, 3)), labels=range(50)).axes[0]
+    assert len({tuple(points.get_facecolor()[0]) for points in axes.collections}) == 50
+    assert axes.get_legend()._ncols == 3
     embedding = keras.layers.Embedding(7, 4)
     embedding.build()
     assert len(plot(embedding).axes[0].collections[0].get_offsets()) == 7
