@@ -3,7 +3,9 @@
 All return a matplotlib Figure, which a notebook shows, and write it to a file where they are given a path.
 """
 
+import importlib
 import math
+import os
 import sys
 
 import numpy as np
@@ -295,12 +297,16 @@ def _short(number, class_names):
 
 
 def _new_figure(size):
-    """A figure; one that pyplot shows, if the program uses pyplot."""
+    """A figure; one that pyplot shows, if the program uses pyplot. A notebook shows what a cell returns."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError("dlcore.plotting needs matplotlib: pip install matplotlib") from error
     pyplot = sys.modules.get("matplotlib.pyplot")
+    backend = os.environ.get("MPLBACKEND", "")
+    if "inline" in backend:
+        importlib.import_module(backend.removeprefix("module://"))  # teaches the notebook to show figures
+        pyplot = None  # whose figures it would show twice
     return (pyplot.figure if pyplot else Figure)(figsize=size, layout="constrained")
 
 

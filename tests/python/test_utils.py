@@ -391,6 +391,16 @@ def test_plot_embeddings(tmp_path):
         plot(plane, labels=[0, 1, 1])
 
 
+def test_notebooks_show_pictures_once(tmp_path, monkeypatch):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    (tmp_path / "an_inline_backend.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "module://an_inline_backend")
+    figure = keras.plotting.plot_history({"loss": [2.0, 1.0]})
+    assert "an_inline_backend" in sys.modules  # it tells the notebook how to show what a cell returns
+    assert not pyplot.get_fignums() and figure.axes
+
+
 def test_plotting_without_matplotlib_says_what_to_install(monkeypatch):
     from dlcore.plotting import plot_history
 
