@@ -97,6 +97,27 @@ DTYPES_AND_ERRORS = (
     "of range an ``IndexError``."
 )
 
+# Likewise of the classes whose constructors check their arguments; tests/python/test_argument_errors.py.
+CONSTRUCTOR_ERRORS = (
+    "Constructors raise a ``ValueError`` for an argument that is not what it must be and for names that are not known, "
+    "and a ``TypeError`` for one that is missing or not theirs."
+)
+CALL_ERRORS = (
+    "Calls raise a ``ValueError`` for inputs of shapes that a layer does not take; it names the layer, the expected and "
+    "the given shape."
+)
+OF_CHECKED_CLASSES = (
+    "dlcore.layers",
+    "dlcore.losses",
+    "dlcore.metrics",
+    "dlcore.optimizers",
+    "dlcore.callbacks",
+    "dlcore.initializers",
+    "dlcore.regularizers",
+    "dlcore.constraints",
+    "dlcore.quantizers",
+)
+
 
 @dataclasses.dataclass
 class Entry:
@@ -204,6 +225,8 @@ def page_lines(page, own):
         lines += [f"The functions of ``{space}``; those below ``dlcore.ops`` have both names.", ""]
     if space.startswith("dlcore.ops"):
         lines += [DTYPES_AND_ERRORS, ""]
+    if space in OF_CHECKED_CLASSES:
+        lines += [CONSTRUCTOR_ERRORS + (f" {CALL_ERRORS}" if space == "dlcore.layers" else ""), ""]
     if page == "dlcore":
         lines += [
             "Also here, but described elsewhere:",

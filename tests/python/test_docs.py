@@ -49,6 +49,14 @@ def test_every_public_name_is_described(monkeypatch):
         assert f":: {entry.name}\n" in text
 
 
+def test_pages_of_classes_say_what_their_constructors_raise(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    api_pages = importlib.import_module("api_pages")
+    for page in ("dlcore.optimizers", "dlcore.layers.core"):
+        assert api_pages.CONSTRUCTOR_ERRORS in "\n".join(api_pages.page_lines(page, []))
+    assert "ValueError" not in "\n".join(api_pages.page_lines("dlcore.datasets", []))
+
+
 # Arguments by groups: "kernel_, recurrent_ and bias_regularizer".
 PART = re.compile(r"([a-z]+)_[,. ]")
 CODE = re.compile(r"`([A-Za-z_][\w.]*)`")
