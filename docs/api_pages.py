@@ -103,8 +103,8 @@ CONSTRUCTOR_ERRORS = (
     "and a ``TypeError`` for one that is missing or not theirs."
 )
 CALL_ERRORS = (
-    "Calls raise a ``ValueError`` for inputs of shapes that a layer does not take; it names the layer, the expected and "
-    "the given shape."
+    "Calls raise a ``ValueError`` for inputs of shapes that a layer does not take; it names the layer, the expected "
+    "and the given shape."
 )
 OF_CHECKED_CLASSES = (
     "dlcore.layers",
