@@ -1,7 +1,7 @@
 """Projections applied to weights after each optimizer step."""
 
 from dlcore import backend, ops
-from dlcore.backend.arguments import ChecksArguments
+from dlcore.backend.arguments import ChecksArguments, fraction
 from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.registry import Catalogue
 
@@ -77,7 +77,7 @@ class MinMaxNorm(Constraint):
     def __init__(self, min_value=0.0, max_value=1.0, rate=1.0, axis=0):
         self.min_value = min_value
         self.max_value = max_value
-        self.rate = rate
+        self.rate = fraction("MinMaxNorm", "rate", rate)
         self.axis = axis
 
     def __call__(self, w):

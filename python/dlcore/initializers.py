@@ -94,7 +94,8 @@ class RandomInitializer(Initializer):
         is_config = isinstance(seed, dict) and "config" in seed
         if seed is not None and not is_config and not isinstance(seed, (int, np.integer, random.SeedGenerator)):
             raise ValueError(
-                f"seed must be an int, a SeedGenerator or None. Got {seed!r} of type {type(seed).__name__}."
+                f"{type(self).__name__}: seed must be an int, a SeedGenerator or None. "
+                f"Got {seed!r} of type {type(seed).__name__}."
             )
         if is_config:
             seed = random.SeedGenerator.from_config(seed["config"])
@@ -195,13 +196,15 @@ class VarianceScaling(RandomInitializer):
         output_axes=None,
     ):
         if number("VarianceScaling", "scale", scale) <= 0:
-            raise ValueError(f"scale must be a positive float. Got scale={scale}.")
+            raise ValueError(f"{type(self).__name__}: scale must be a positive float. Got scale={scale}.")
         if mode not in ("fan_in", "fan_out", "fan_avg"):
-            raise ValueError(f'mode must be "fan_in", "fan_out" or "fan_avg". Got mode={mode!r}.')
+            raise ValueError(
+                f'{type(self).__name__}: mode must be "fan_in", "fan_out" or "fan_avg". Got mode={mode!r}.'
+            )
         distribution = "truncated_normal" if distribution == "normal" else distribution
         if distribution not in ("uniform", "truncated_normal", "untruncated_normal"):
             raise ValueError(
-                'distribution must be "uniform", "truncated_normal" or "untruncated_normal". '
+                f'{type(self).__name__}: distribution must be "uniform", "truncated_normal" or "untruncated_normal". '
                 f"Got distribution={distribution!r}."
             )
         self.scale = scale

@@ -85,7 +85,7 @@ class OrthogonalRegularizer(Regularizer):
     def __init__(self, factor=0.01, mode="rows"):
         self.factor = _non_negative(factor, "factor")
         if mode not in ("rows", "columns"):
-            raise ValueError(f'mode must be "rows" or "columns". Got mode={mode!r}.')
+            raise ValueError(f'{type(self).__name__}: mode must be "rows" or "columns". Got mode={mode!r}.')
         self.mode = mode
 
     def __call__(self, inputs):

@@ -29,6 +29,8 @@ NEEDED = {
     "BackupAndRestore": {"backup_dir": "backup"},
     "ModelCheckpoint": {"filepath": "model.keras"},
     "LearningRateScheduler": {"schedule": abs},
+    "MeanMetricWrapper": {"fn": abs},
+    "FunctionLoss": {"fn": abs},
 }
 
 
@@ -79,12 +81,34 @@ def test_arguments_of_another_kind(cls, name, wrong):
         (lambda: layers.Lambda(abs, output_shape="x"), "Lambda: output_shape must be a list of sizes. Got"),
         (lambda: layers.STFTSpectrogram(window=3), "STFTSpectrogram: window must be the name of a window, an array of"),
         (lambda: layers.MelSpectrogram(window="x"), "MelSpectrogram: unknown window 'x'. Known names: "),
+        (lambda: layers.Dense(2, 7), "Dense: activation: Cannot interpret 7 as an activation. Expected a name, a"),
+        (lambda: layers.Dense(2, bias_constraint="maxnrom"), "Dense: bias_constraint: Unknown constraint: "),
+        (lambda: layers.LSTM(2, dropout=None), "LSTM: dropout must be a number. Got dropout=None."),
+        (lambda: layers.ELU([1, 2]), "ELU: alpha must be a number. Got alpha=[1, 2]."),
+        (lambda: layers.BatchNormalization(momentum=1.5), "momentum must be a number in [0, 1]. Got momentum=1.5."),
+        (lambda: layers.EinsumDense("ab,bc->ac", 3, bias_axes="d"), "bias_axes must be letters of the output 'ac', or"),
+        (lambda: keras.optimizers.Adam(beta_2=-1), "Adam: beta_2 must be a number in [0, 1]. Got beta_2=-1."),
+        (lambda: keras.optimizers.Adam(epsilon=[1e-7]), "Adam: epsilon must be a number >= 0. Got epsilon=[1e-07]."),
+        (lambda: keras.metrics.TopKCategoricalAccuracy(k=0), "k must be an int > 0. Got k=0."),
+        (lambda: keras.callbacks.EarlyStopping(patience=1.5), "EarlyStopping: patience must be an int >= 0. Got"),
+        (lambda: keras.callbacks.CSVLogger(3), "CSVLogger: filename must be a path. Got filename=3."),
+        (lambda: keras.callbacks.EarlyStopping(verbose="yes"), "EarlyStopping: verbose must be 0, 1 or 2. Got"),
+        (lambda: layers.Concatenate(axis=None), "Concatenate: axis must be an int. Got axis=None."),
+        (lambda: layers.LayerNormalization(axis=None), "axis must be an int or a list of ints. Got axis=None."),
+        (lambda: losses.SparseCategoricalCrossentropy(axis=[1]), "axis must be an int. Got axis=[1]."),
+        (lambda: layers.EinsumDense(3, 4), "EinsumDense: expected an equation such as"),
+        (lambda: layers.TextVectorization(split=["x"]), "TextVectorization: split must be a name. Got split=['x']."),
+        (lambda: keras.optimizers.Muon(exclude_layers=[1]), "exclude_layers must be a list of strings. Got"),
+        (lambda: layers.Embedding(10**30, 2), "Embedding: input_dim must be an int of at most 64 bits. Got"),
+        (lambda: keras.quantizers.AbsMaxQuantizer(value_range="x"), "AbsMaxQuantizer: value_range must be"),
+        (lambda: keras.quantizers.Int8QuantizationConfig("x"), "weight_quantizer must be a Quantizer or None. Got"),
+        (lambda: keras.utils.PyDataset(workers="two"), "PyDataset: workers must be an int >= 0. Got workers='two'."),
         (lambda: layers.Rescaling("x"), "Rescaling: scale must be a number or a list of numbers. Got scale='x'."),
         (lambda: layers.Resizing(2, 2, "linear"), "Resizing: unknown interpolation: 'linear'. "),
         (lambda: layers.Dropout(0.5, ["x"]), "Dropout: noise_shape must hold ints >= 1, or None for any size. Got"),
         (lambda: keras.InputSpec(shape=("x",)), "InputSpec: shape must hold ints, or None for any size. Got"),
-        (lambda: keras.InputSpec(ndim="two"), "InputSpec: ndim must be an int. Got ndim='two'."),
-        (lambda: keras.metrics.Precision(class_id="x"), "Precision: class_id must be an int. Got class_id='x'."),
+        (lambda: keras.InputSpec(ndim="two"), "InputSpec: ndim must be an int >= 0. Got ndim='two'."),
+        (lambda: keras.metrics.Precision(class_id="x"), "Precision: class_id must be an int >= 0. Got class_id='x'."),
         (lambda: keras.optimizers.SGD(clipnorm=-1.0), "SGD: clipnorm must be a number >= 0. Got clipnorm=-1.0."),
         (lambda: keras.optimizers.SGD(weight_decay="x"), "SGD: weight_decay must be a number >= 0. Got"),
         (lambda: keras.optimizers.SGD(ema_momentum=2.0), "ema_momentum must lie in [0, 1]. Got ema_momentum=2.0."),
@@ -100,6 +124,13 @@ def test_arguments_of_another_kind(cls, name, wrong):
 def test_arguments_that_are_none_by_default(make, text):
     with pytest.raises(ValueError, match=re.escape(text)):
         make()
+
+
+def test_unknown_arguments():
+    with pytest.raises(TypeError, match="MeanSquaredError: 'reducton' is no argument. Nearest names: \"reduction\""):
+        losses.MeanSquaredError(reducton="sum")
+    with pytest.raises(TypeError, match="L2: 'l1' is no argument"):
+        keras.regularizers.L2(l1=0.1)
 
 
 @pytest.mark.parametrize("names", [*NAMESPACES, ops, keras.activations, keras.models, keras.saving, keras.random])

@@ -174,12 +174,13 @@ NAMES = [
     (
         lambda: layers.Dense(3, activation="rellu"),
         ValueError,
-        'Unknown activation: "rellu". Nearest names: "relu", "relu6", "elu".',
+        'Dense: activation: Unknown activation: "rellu". Nearest names: "relu", "relu6", "elu".',
     ),
     (
         lambda: layers.Dense(3, kernel_initializer="glorot_unifrom"),
         ValueError,
-        'Unknown initializer: "glorot_unifrom". Nearest names: "glorot_uniform", "GlorotUniform", "glorot_normal".',
+        'Dense: kernel_initializer: Unknown initializer: "glorot_unifrom". Nearest names: "glorot_uniform", '
+        '"GlorotUniform", "glorot_normal".',
     ),
     (
         lambda: layers.Conv2D(8, 3, padding="sam"),
@@ -287,12 +288,12 @@ NUMBERS = [
     (
         lambda: layers.BatchNormalization(momentum=None),
         ValueError,
-        "BatchNormalization: momentum must be a number. Got momentum=None.",
+        "BatchNormalization: momentum must be a number in [0, 1]. Got momentum=None.",
     ),
     (
         lambda: layers.LayerNormalization(epsilon=[1e-3]),
         ValueError,
-        "LayerNormalization: epsilon must be a number. Got epsilon=[0.001].",
+        "LayerNormalization: epsilon must be a number >= 0. Got epsilon=[0.001].",
     ),
     (
         lambda: layers.ReLU(max_value=-1),
@@ -353,7 +354,7 @@ NUMBERS = [
     (
         lambda: keras.optimizers.Adam(beta_1="0.9"),
         ValueError,
-        "Adam: beta_1 must be a number. Got beta_1='0.9'.",
+        "Adam: beta_1 must be a number in [0, 1]. Got beta_1='0.9'.",
     ),
     (
         lambda: keras.optimizers.SGD(momentum=None),
@@ -403,7 +404,7 @@ NUMBERS = [
     (
         lambda: keras.callbacks.EarlyStopping(patience=None),
         ValueError,
-        "EarlyStopping: patience must be a number. Got patience=None.",
+        "EarlyStopping: patience must be an int >= 0. Got patience=None.",
     ),
     (
         lambda: keras.callbacks.TensorBoard(update_freq="step"),

@@ -89,7 +89,7 @@ def test_errors():
         initializers.Identity()((2, 2, 2))
     with pytest.raises(ValueError, match="rank 2 or more.*rank 1"):
         initializers.Orthogonal()((4,))
-    with pytest.raises(ValueError, match="scale must be a positive float. Got scale=-1"):
+    with pytest.raises(ValueError, match="VarianceScaling: scale must be a positive float. Got scale=-1"):
         initializers.VarianceScaling(scale=-1)
     with pytest.raises(ValueError, match="mode='fan_out_in'"):
         initializers.VarianceScaling(mode="fan_out_in")

@@ -1,7 +1,7 @@
 """Losses for class labels and probabilities."""
 
 from dlcore import backend, ops
-from dlcore.backend.arguments import fraction
+from dlcore.backend.arguments import fraction, int_from, numbers
 from dlcore.losses.loss import ConfiguredLoss
 from dlcore.ops._common import as_indices
 
@@ -170,7 +170,7 @@ class BinaryFocalCrossentropy(ConfiguredLoss):
 
     Args:
         apply_class_balancing: bool, default False: weigh class 1 by `alpha` and class 0 by 1 - `alpha`.
-        alpha: float, default 0.25.
+        alpha: float, or a list of one for each class, default 0.25.
         gamma: float, default 2.0: the focusing parameter.
         Others as `BinaryCrossentropy`.
     """
@@ -237,10 +237,12 @@ class CategoricalFocalCrossentropy(ConfiguredLoss):
     """Categorical cross-entropy that weighs easy samples down by alpha * (1 - p)^gamma (Lin et al. 2017).
 
     Args:
-        alpha: float, default 0.25.
+        alpha: float, or a list of one for each class, default 0.25.
         gamma: float, default 2.0: the focusing parameter.
         Others as `CategoricalCrossentropy`.
     """
+
+    _checked_otherwise = ("alpha",)
 
     def __init__(
         self,
@@ -258,7 +260,7 @@ class CategoricalFocalCrossentropy(ConfiguredLoss):
             name,
             reduction,
             dtype,
-            alpha=alpha,
+            alpha=numbers("CategoricalFocalCrossentropy", "alpha", alpha),
             gamma=gamma,
             from_logits=from_logits,
             label_smoothing=fraction(type(self).__name__, "label_smoothing", label_smoothing),
@@ -297,7 +299,7 @@ class SparseCategoricalCrossentropy(ConfiguredLoss):
             dtype,
             from_logits=from_logits,
             ignore_class=ignore_class,
-            axis=axis,
+            axis=int_from("SparseCategoricalCrossentropy", "axis", axis),
         )
 
     def get_config(self):

@@ -21,11 +21,15 @@ class FBetaScore(Metric):
     def __init__(self, average=None, beta=1.0, threshold=None, name="fbeta_score", dtype=None):
         super().__init__(name=name, dtype=dtype)
         if average not in (None, "micro", "macro", "weighted"):
-            raise ValueError(f'average must be None, "micro", "macro" or "weighted". Got average={average!r}.')
+            raise ValueError(
+                f'{type(self).__name__}: average must be None, "micro", "macro" or "weighted". Got average={average!r}.'
+            )
         if not isinstance(beta, float) or beta <= 0.0:
-            raise ValueError(f"beta must be a float > 0. Got beta={beta!r}.")
+            raise ValueError(f"{type(self).__name__}: beta must be a float > 0. Got beta={beta!r}.")
         if threshold is not None and not (isinstance(threshold, float) and 0.0 < threshold <= 1.0):
-            raise ValueError(f"threshold must be None or a float in (0, 1]. Got threshold={threshold!r}.")
+            raise ValueError(
+                f"{type(self).__name__}: threshold must be None or a float in (0, 1]. Got threshold={threshold!r}."
+            )
         self.average = average
         self.beta = beta
         self.threshold = threshold

@@ -92,7 +92,8 @@ class R2Score(Metric):
         super().__init__(name=name, dtype=dtype)
         if class_aggregation not in (None, "uniform_average", "variance_weighted_average"):
             raise ValueError(
-                'class_aggregation must be "uniform_average", "variance_weighted_average" or None. '
+                f'{type(self).__name__}: class_aggregation must be "uniform_average", '
+                '"variance_weighted_average" or None. '
                 f"Got class_aggregation={class_aggregation!r}."
             )
         int_from("R2Score", "num_regressors", num_regressors, 0)

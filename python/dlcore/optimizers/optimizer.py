@@ -100,12 +100,16 @@ class Optimizer(ChecksArguments):
             raise ValueError(f"Only one of clipnorm, clipvalue and global_clipnorm can be set. Got {given}.")
         steps = self.gradient_accumulation_steps
         if steps and not (is_int(steps) and steps >= 2):
-            raise ValueError(f"gradient_accumulation_steps must be an int >= 2. Got {steps!r}.")
+            raise ValueError(f"{type(self).__name__}: gradient_accumulation_steps must be an int >= 2. Got {steps!r}.")
         if self.ema_momentum is not None and not 0 <= self.ema_momentum <= 1:
-            raise ValueError(f"ema_momentum must lie in [0, 1]. Got ema_momentum={self.ema_momentum}.")
+            raise ValueError(
+                f"{type(self).__name__}: ema_momentum must lie in [0, 1]. Got ema_momentum={self.ema_momentum}."
+            )
         frequency = self.ema_overwrite_frequency
         if frequency is not None and not (is_int(frequency) and frequency >= 1):
-            raise ValueError(f"ema_overwrite_frequency must be an int >= 1 or None. Got {frequency!r}.")
+            raise ValueError(
+                f"{type(self).__name__}: ema_overwrite_frequency must be an int >= 1 or None. Got {frequency!r}."
+            )
 
     def _make_learning_rate(self, learning_rate):
         if isinstance(learning_rate, dict):

@@ -1,9 +1,10 @@
 """How `quantize` turns a layer's weights into integers."""
 
-from dlcore.quantizers.quantizers import AbsMaxQuantizer
+from dlcore.backend.arguments import ChecksArguments, positive_int
+from dlcore.quantizers.quantizers import AbsMaxQuantizer, Quantizer
 
 
-class QuantizationConfig:
+class QuantizationConfig(ChecksArguments):
     """Base of the configurations.
 
     Args:
@@ -14,6 +15,9 @@ class QuantizationConfig:
     mode = None
 
     def __init__(self, weight_quantizer=None, activation_quantizer=None):
+        for name, value in (("weight_quantizer", weight_quantizer), ("activation_quantizer", activation_quantizer)):
+            if value is not None and not isinstance(value, Quantizer):
+                raise ValueError(f"{type(self).__name__}: {name} must be a Quantizer or None. Got {name}={value!r}.")
         self.weight_quantizer = weight_quantizer
         self.activation_quantizer = activation_quantizer
         if weight_quantizer is not None and weight_quantizer.output_dtype != "int8":
@@ -85,8 +89,8 @@ class Int4QuantizationConfig(QuantizationConfig):
     def __init__(self, weight_quantizer=None, activation_quantizer="default", block_size=128):
         default = isinstance(activation_quantizer, str) and activation_quantizer == "default"
         super().__init__(weight_quantizer, None if default else activation_quantizer)
-        if block_size is not None and block_size != -1 and block_size <= 0:
-            raise ValueError(f"Int4QuantizationConfig: block_size must be an int > 0, -1 or None. Got {block_size}.")
+        if block_size is not None and block_size != -1:
+            positive_int("Int4QuantizationConfig", "block_size", block_size)
         self.block_size = block_size
         own = self.weight_quantizer is not None or self.activation_quantizer is not None
         if own and block_size not in (None, -1):

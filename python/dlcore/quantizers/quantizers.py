@@ -3,6 +3,7 @@
 import math
 
 from dlcore import backend, ops
+from dlcore.backend.arguments import ChecksArguments, int_tuple
 from dlcore.ops.operation import operation
 
 
@@ -53,7 +54,7 @@ def abs_max_quantize_grouped_with_zero_point(
     return integers, ops.squeeze(scale, axis=1), ops.cast(ops.squeeze(zero, axis=1), "int8")
 
 
-class Quantizer:
+class Quantizer(ChecksArguments):
     """Base of the quantizers: a callable floats -> (integers, scale). This one returns its input.
 
     Args:
@@ -61,7 +62,7 @@ class Quantizer:
     """
 
     def __init__(self, output_dtype="int8"):
-        self.output_dtype = output_dtype
+        self.output_dtype = backend.standardize_dtype(output_dtype)
 
     def __call__(self, x):
         return x
@@ -89,7 +90,7 @@ class AbsMaxQuantizer(Quantizer):
     def __init__(self, axis=None, value_range=(-127, 127), epsilon=1e-7, output_dtype="int8"):
         super().__init__(output_dtype)
         self.axis = axis if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
-        self.value_range = tuple(value_range)
+        self.value_range = int_tuple("AbsMaxQuantizer", "value_range", value_range, 2, smallest=-(2**31))
         self.epsilon = epsilon
         if output_dtype == "int8" and not -128 <= self.value_range[0] < self.value_range[1] <= 127:
             raise ValueError(f"AbsMaxQuantizer: int8 holds -128 .. 127. Got value_range={value_range}.")

@@ -8,12 +8,13 @@ import time
 
 import numpy as np
 
+from dlcore.backend.arguments import ChecksArguments
 from dlcore.utils.console import is_interactive_logging_enabled, print_message
 
 _BOLD, _GREEN, _WHITE, _END = "\x1b[1m", "\x1b[32m", "\x1b[37m", "\x1b[0m"
 
 
-class Progbar:
+class Progbar(ChecksArguments):
     """A line that shows steps done, time and metrics.
 
     In a terminal or notebook the line is drawn anew in place; in a log file only the finished line is written, without

@@ -2,6 +2,8 @@
 
 import itertools
 
+from dlcore.backend.arguments import check_arguments
+
 
 class PyDataset:
     """Base class of data sets that make each batch in Python.
@@ -30,6 +32,8 @@ class PyDataset:
     max_queue_size = 10
 
     def __init__(self, workers=1, use_multiprocessing=False, max_queue_size=10):
+        options = {"workers": workers, "use_multiprocessing": use_multiprocessing, "max_queue_size": max_queue_size}
+        check_arguments(PyDataset, (), options)
         self.workers = workers
         self.use_multiprocessing = use_multiprocessing
         self.max_queue_size = max_queue_size

@@ -4,6 +4,7 @@ import math
 import re
 
 from dlcore import activations, ops
+from dlcore.backend.arguments import sizes
 from dlcore.initializers import VarianceScaling
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
@@ -60,11 +61,18 @@ class EinsumDense(LowRankAdapter, QuantizedWeight, Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if not re.fullmatch(_EQUATION, equation):
+        if not isinstance(equation, str) or not re.fullmatch(_EQUATION, equation):
             raise ValueError(f'EinsumDense: expected an equation such as "abc,cd->abd". Got equation={equation!r}.')
         self.equation = equation
-        self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
+        output_shape = (output_shape,) if isinstance(output_shape, int) else output_shape
+        self.partial_output_shape = sizes("EinsumDense", "output_shape", output_shape)
         self.activation = activations.get(activation)
+        result = equation.split("->")[-1]
+        if bias_axes is not None and not (isinstance(bias_axes, str) and bias_axes and set(bias_axes) <= set(result)):
+            raise ValueError(
+                f"EinsumDense: bias_axes must be letters of the output {result!r}, or None. "
+                f"Got bias_axes={bias_axes!r}."
+            )
         self.bias_axes = bias_axes
         self._given_column_size = gptq_unpacked_column_size
         self.take_lora(lora_rank, lora_alpha)

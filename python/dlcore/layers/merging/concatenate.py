@@ -1,4 +1,5 @@
 from dlcore import ops
+from dlcore.backend.arguments import int_from
 from dlcore.layers.layer import Layer
 from dlcore.layers.merging.merge import check_masks, check_shapes
 
@@ -17,7 +18,7 @@ class Concatenate(Layer):
 
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
-        self.axis = axis
+        self.axis = int_from("Concatenate", "axis", axis)
         self.supports_masking = True
 
     def build(self, input_shape):

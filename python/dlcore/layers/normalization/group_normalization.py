@@ -1,5 +1,3 @@
-import math
-
 from dlcore import backend, ops
 from dlcore.backend.arguments import axis_of, int_from, number, positive_int
 from dlcore.layers.input_spec import InputSpec
@@ -55,7 +53,7 @@ class GroupNormalization(Layer):
         if groups != -1:
             positive_int("GroupNormalization", "groups", groups)
         self.groups = groups
-        self.axis = int_from("GroupNormalization", "axis", axis, -math.inf)
+        self.axis = int_from("GroupNormalization", "axis", axis)
         self.epsilon = number("GroupNormalization", "epsilon", epsilon)
         self.center = center
         self.scale = scale

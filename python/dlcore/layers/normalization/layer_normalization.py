@@ -1,5 +1,5 @@
 from dlcore import ops
-from dlcore.backend.arguments import number
+from dlcore.backend.arguments import axes, number
 from dlcore.layers.layer import Layer
 from dlcore.layers.normalization.shared import add_gamma_and_beta, feature_axes
 from dlcore.layers.weight_options import set_weight_options, weight_options_config
@@ -40,6 +40,7 @@ class LayerNormalization(Layer):
         if rms_scaling:
             warn("LayerNormalization: rms_scaling=True is kept for older programs. Use RMSNormalization instead.")
         super().__init__(**kwargs)
+        axes("LayerNormalization", "axis", axis)
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
         self.epsilon = float(number("LayerNormalization", "epsilon", epsilon))
         self.rms_scaling = rms_scaling

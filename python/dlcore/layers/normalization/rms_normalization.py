@@ -1,5 +1,5 @@
 from dlcore import ops
-from dlcore.backend.arguments import number
+from dlcore.backend.arguments import axes, number
 from dlcore.layers.layer import Layer
 from dlcore.layers.normalization.shared import feature_axes
 
@@ -23,6 +23,7 @@ class RMSNormalization(Layer):
 
     def __init__(self, axis=-1, epsilon=1e-6, **kwargs):
         super().__init__(**kwargs)
+        axes("RMSNormalization", "axis", axis)
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
         self.epsilon = number("RMSNormalization", "epsilon", epsilon)
         self.supports_masking = True

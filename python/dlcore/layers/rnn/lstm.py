@@ -7,12 +7,12 @@ def forget_bias_of_one(cell):
     """An initializer of a bias of four gates: the cell's own, but 1 for the forget gate (Jozefowicz et al. 2015)."""
 
     def initializer(shape, dtype=None):
-        units = shape[0] // 4
+        units, own = shape[0] // 4, cell.bias_initializer or initializers.Zeros()
         return ops.concatenate(
             [
-                cell.bias_initializer((units,), dtype=dtype),
+                own((units,), dtype=dtype),
                 initializers.Ones()((units,), dtype=dtype),
-                cell.bias_initializer((2 * units,), dtype=dtype),
+                own((2 * units,), dtype=dtype),
             ],
             axis=0,
         )

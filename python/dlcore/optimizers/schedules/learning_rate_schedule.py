@@ -127,7 +127,8 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         values = sequence("PiecewiseConstantDecay", "values", values, "learning rates")
         if len(boundaries) != len(values) - 1:
             raise ValueError(
-                f"values must have one entry more than boundaries. Got {len(boundaries)} boundaries {boundaries} and "
+                f"{type(self).__name__}: values must have one entry more than boundaries. "
+                f"Got {len(boundaries)} boundaries {boundaries} and "
                 f"{len(values)} values {values}."
             )
         self.boundaries = list(boundaries)
