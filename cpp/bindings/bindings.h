@@ -25,6 +25,8 @@ void init_model(py::module_& module);
 void init_config(py::module_& module);
 void init_device(py::module_& module);
 
+/// Raises dlcore.errors.NotTraceable.
+[[noreturn]] void throw_not_traceable(const std::string& message);
 /// (32, None, 3)
 py::tuple tuple_of(const Shape& shape);
 /// Accepts None for an unknown size.

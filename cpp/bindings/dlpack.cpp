@@ -65,7 +65,7 @@ struct Exported {
 
 /// A capsule of the tensor's memory on the host. Its variable, if any, copies before it writes, so the values stay.
 py::capsule to_dlpack(const Tensor& tensor) {
-  if (tensor.is_symbolic()) throw type_error("A symbolic ", tensor.spec(), " has no elements to share.");
+  if (tensor.is_symbolic()) throw_not_traceable(str("A symbolic ", tensor.spec(), " has no elements to share."));
   auto exported = std::make_unique<Exported>();
   exported->tensor = tensor;
   exported->shape.assign(tensor.shape().begin(), tensor.shape().end());

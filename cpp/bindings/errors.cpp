@@ -7,6 +7,7 @@ namespace dlcore::python {
 namespace {
 
 PyObject* out_of_memory = nullptr;  // dlcore.errors.OutOfMemory
+PyObject* not_traceable = nullptr;  // dlcore.errors.NotTraceable
 
 PyObject* python_type(ErrorKind kind) {
   switch (kind) {
@@ -30,11 +31,20 @@ PyObject* python_type(ErrorKind kind) {
 
 }  // namespace
 
+void throw_not_traceable(const std::string& message) {
+  PyErr_SetString(not_traceable, message.c_str());
+  throw py::error_already_set();
+}
+
 void init_errors(py::module_& module) {
   out_of_memory = PyErr_NewExceptionWithDoc("dlcore.errors.OutOfMemory",
                                             "The host or a device has not the memory that was asked for.",
                                             PyExc_MemoryError, nullptr);
   module.add_object("OutOfMemory", py::reinterpret_borrow<py::object>(out_of_memory));
+  not_traceable = PyErr_NewExceptionWithDoc("dlcore.errors.NotTraceable",
+                                            "A function needs values that tensors do not have while it is traced.",
+                                            PyExc_TypeError, nullptr);
+  module.add_object("NotTraceable", py::reinterpret_borrow<py::object>(not_traceable));
   py::register_exception_translator([](std::exception_ptr pointer) {
     try {
       if (pointer) std::rethrow_exception(pointer);

@@ -76,10 +76,10 @@ py::array empty_array(const TensorSpec& spec) {
 
 py::array array_of(const Tensor& tensor) {
   if (tensor.is_symbolic())
-    throw type_error(
-        "A symbolic ", tensor.spec(),
-        " has no elements while a function is traced. Use dlcore.ops instead of NumPy or another framework "
-        "inside call() and train_step(), or run eagerly with compile(..., run_eagerly=True).");
+    throw_not_traceable(
+        str("A symbolic ", tensor.spec(),
+            " has no elements while a function is traced. Use dlcore.ops instead of NumPy or another framework "
+            "inside call() and train_step(), or run eagerly with compile(..., run_eagerly=True)."));
   py::array array = empty_array(tensor.spec());
   if (tensor.storage()->device()) {
     const py::gil_scoped_release release;  // while the device finishes
@@ -105,7 +105,8 @@ Tensor tensor_of(const py::array& array, std::optional<DType> dtype) {
 namespace {
 
 VariablePtr new_variable(const Tensor& value, std::string name) {
-  if (value.is_symbolic()) throw type_error("Variable '", name, "': its first value must be concrete, not traced.");
+  if (value.is_symbolic())
+    throw_not_traceable(str("Variable '", name, "': its first value must be concrete, not traced."));
   return std::make_shared<Variable>(value, std::move(name));
 }
 

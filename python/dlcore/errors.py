@@ -1,6 +1,6 @@
 """Exceptions of dlcore's own; where Python has one that fits, that one is raised."""
 
-from dlcore._core import OutOfMemory
+from dlcore._core import NotTraceable, OutOfMemory
 
 
 class MissingFile(FileNotFoundError, ValueError):
@@ -11,4 +11,4 @@ class UnknownClass(ValueError, TypeError):
     """A configuration names a class that is not known. In Keras this is a TypeError."""
 
 
-__all__ = ["MissingFile", "OutOfMemory", "UnknownClass"]
+__all__ = ["MissingFile", "NotTraceable", "OutOfMemory", "UnknownClass"]

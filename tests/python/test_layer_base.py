@@ -9,6 +9,7 @@ import pytest
 
 import dlcore as keras
 from dlcore import layers, ops
+from dlcore.errors import NotTraceable
 from dlcore.layers import InputSpec, Layer
 
 
@@ -374,6 +375,41 @@ def test_a_call_that_cannot_be_traced_needs_an_output_shape():
 
     with pytest.raises(TypeError, match="has no elements while a function is traced"):
         NoShape()(x, x)
+
+
+def test_an_error_of_the_users_shows_though_the_output_shape_is_declared():
+    class Broken(InNumPy):
+        def call(self, a, b):
+            return len(5)
+
+    x = keras.Input((3,))
+    with pytest.raises(TypeError, match=r"type 'int' has no len\(\)"):
+        Broken()(x, x)
+    with pytest.raises(TypeError, match="unsupported operand"):
+        layers.Lambda(lambda s: s + "a", output_shape=(3,))(x)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        np.tanh,
+        lambda x: x * float(ops.sum(x)),
+        lambda x: x if x[0, 0] > 0 else -x,
+        lambda x: x * ops.sum(x).item(),
+        lambda x: x[x > 0],
+        ops.unique,
+    ],
+)
+def test_a_call_that_looks_at_values_is_not_traceable(call):
+    class Looks(Layer):
+        def call(self, x):
+            return call(x)
+
+    x = keras.Input((3,))
+    with pytest.raises(NotTraceable):
+        Looks()(x)
+    Looks.compute_output_shape = lambda self, shape: shape
+    assert Looks()(x).shape == (None, 3)
 
 
 def test_output_specs_of_the_users_own():

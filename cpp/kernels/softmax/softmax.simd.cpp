@@ -220,7 +220,7 @@ DLCORE_INLINE void for_columns(const SoftmaxView& v, const Body& body) {
 template <class T, class Body>
 DLCORE_INLINE void for_view(const SoftmaxView& v, const Body& body) {
   constexpr int64_t L = kLanes<T>;
-  if (v.inner > 1) return for_columns<T>(v, body);
+  if (v.inner != 1) return for_columns<T>(v, body);
   if constexpr (L > 2)
     if (v.size == 2) return for_shared_vectors<2, T>(v, body);
   if constexpr (L > 4)

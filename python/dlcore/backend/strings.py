@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from dlcore.errors import NotTraceable
+
 
 class Strings:
     """The place of strings among the arguments of a traced function: there are no tensors of strings.
@@ -38,10 +40,13 @@ class Strings:
         return Strings(sizes, elements, lambda arrays: fitted(self.read(arrays), shape), self.lookups)
 
     def __dlcore_tensor__(self):
-        raise TypeError(
+        raise NotTraceable(
             f"{self!r} stands for strings, which only StringLookup, TextVectorization, Hashing and HashedCrossing "
             "take. Turn them into numbers with one of these layers."
         )
+
+    def __array__(self, dtype=None, copy=None):
+        return self.__dlcore_tensor__()
 
     def __repr__(self):
         return f"<Strings shape={self.shape}>"

@@ -12,9 +12,11 @@ from dlcore.backend import dtype_policy, names
 from dlcore.backend.arguments import check_arguments
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.scopes import get_stateless_scope, run_stateless
+from dlcore.backend.strings import Strings
 from dlcore.backend.tensorflow_graph import call_in_graph, is_in_graph
 from dlcore.backend.tensors import Tensor, convert_to_tensor
 from dlcore.backend.variables import Variable, reading
+from dlcore.errors import NotTraceable
 from dlcore.layers.call_spec import (
     SignatureOfInit,
     call_with_shapes,
@@ -437,7 +439,7 @@ class Layer(Holder, Operation):
                 return x  # for the layers that look at strings
             floats = self.autocast and x.dtype.kind == "f"
             return convert_to_tensor(x, self.compute_dtype if floats else None)
-        elif not isinstance(x, (Tensor, KerasTensor)) and hasattr(x, "__array__"):
+        elif not isinstance(x, (Tensor, KerasTensor, Strings)) and hasattr(x, "__array__"):
             x = convert_to_tensor(x)  # of another library
         if not isinstance(x, Tensor) or not self.autocast:
             return x
@@ -587,7 +589,7 @@ class Layer(Holder, Operation):
         """
         try:
             return infer_outputs(self._call_layer, args, kwargs)
-        except (TypeError, UnknownSizeError):
+        except (NotTraceable, UnknownSizeError):
             if not self._declares_output_shape():
                 raise
         self.is_traceable = False

@@ -10,6 +10,7 @@ from dlcore.backend.arguments import int_from
 from dlcore.backend.keras_tensor import KerasTensor, is_keras_tensor
 from dlcore.backend.tensorflow_graph import is_in_graph, sizes_in_graph
 from dlcore.backend.tensors import Tensor, convert_to_numpy, is_tensor
+from dlcore.errors import NotTraceable
 from dlcore.ops._common import TO_THE_END, numbers, range_of, resolve_axis
 from dlcore.ops.arithmetic import add, clip, negative
 from dlcore.ops.arrangement import flip
@@ -285,7 +286,7 @@ def while_loop(cond, body, loop_vars, maximum_iterations=None):
         goes_on = cond(*state)
         is_traced = _is_traced(goes_on)
         if is_traced and maximum_iterations is None:
-            raise TypeError(
+            raise NotTraceable(
                 "while_loop: the condition is not known while the function is traced: it depends on tensors. Give "
                 "maximum_iterations=, or run eagerly with compile(..., run_eagerly=True)."
             )

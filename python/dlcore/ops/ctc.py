@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from dlcore import _core, backend
+from dlcore.errors import NotTraceable
 from dlcore.ops import numpy as knp
 from dlcore.ops._common import as_float, tensor
 from dlcore.ops.activations import log_softmax
@@ -121,7 +122,7 @@ def _greedy(x, lengths, merge_repeated, mask_index):
 
 def _beam_search(x, lengths, beam_width, top_paths, mask_index):
     if tensor(x).is_symbolic:
-        raise TypeError("ctc_decode: beam search follows the values, so it can't be traced; call it on logits.")
+        raise NotTraceable("ctc_decode: beam search follows the values, so it can't be traced; call it on logits.")
     log_p = log_softmax(x).numpy().astype("float64")
     paths = np.full((top_paths, *x.shape[:2]), -1, "int32")
     scores = np.full((x.shape[0], top_paths), -np.inf, "float32")

@@ -5,6 +5,7 @@ import numpy as np
 from dlcore import _core, backend
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.tensors import Tensor
+from dlcore.errors import NotTraceable
 from dlcore.ops._common import TO_THE_END, as_indices, own_names, resolve_axis, tensor
 from dlcore.ops.arithmetic import floor_divide, mod
 from dlcore.ops.operation import operation
@@ -75,7 +76,9 @@ def _standardize(key):
     array = backend.convert_to_tensor(key)
     if array.dtype == "bool":
         if array.is_symbolic:
-            raise TypeError("x[mask]: how many elements a mask selects is not known in a traced function; use where().")
+            raise NotTraceable(
+                "x[mask]: how many elements a mask selects is not known in a traced function; use where()."
+            )
         return array.numpy()
     return as_indices(array)
 
@@ -155,7 +158,7 @@ def _range(key, size):
 
 def _bound(value):
     if isinstance(value, KerasTensor) or (type(value) is Tensor and value.is_symbolic):
-        raise TypeError(
+        raise NotTraceable(
             f"x[start:stop]: the bounds say how large the result is, so they must be numbers. Got {value!r}, which is "
             "not known while the model is built or traced. Take a piece of a fixed size with ops.slice(x, "
             "start_indices, shape), whose start may be a tensor, or choose elements by a mask, such as with ops.where."

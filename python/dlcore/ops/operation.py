@@ -18,6 +18,7 @@ from dlcore.backend.strings import Strings
 from dlcore.backend.tensorflow_graph import call_in_graph, is_in_graph
 from dlcore.backend.tensors import Tensor
 from dlcore.backend.variables import reading
+from dlcore.errors import NotTraceable
 from dlcore.ops.shared_arguments import describe
 from dlcore.utils.tracebacks import PACKAGE
 
@@ -194,7 +195,7 @@ class OpsFunction(Operation):
     def compute_output_spec(self, *args, **kwargs):
         try:
             return super().compute_output_spec(*args, **kwargs)
-        except TypeError:
+        except NotTraceable:
             outputs_like = getattr(self.function, "outputs_like", None)
             if outputs_like is None:
                 raise

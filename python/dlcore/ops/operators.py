@@ -4,6 +4,7 @@ from dlcore import _core
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.tensors import Tensor, convert_to_tensor
 from dlcore.backend.variables import Variable
+from dlcore.errors import NotTraceable
 from dlcore.ops import numpy as knp
 
 _BINARY = {
@@ -73,7 +74,7 @@ def _is_same(self, other):
 
 def _not_traced(tensor, what):
     if tensor.is_symbolic:
-        raise TypeError(
+        raise NotTraceable(
             f"{what} is not known while the function is traced: {tensor!r} has no elements yet. Use dlcore.ops (where, "
             "cond, ...) instead of Python's control flow, or run eagerly with compile(..., run_eagerly=True)."
         )
@@ -99,7 +100,7 @@ def _length(self):
     if not self.shape:
         raise TypeError("A scalar tensor has no length.")
     if self.shape[0] is None:
-        raise TypeError(f"The length of {self!r} is not known while the function is traced.")
+        raise NotTraceable(f"The length of {self!r} is not known while the function is traced.")
     return self.shape[0]
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from dlcore import _core, backend
+from dlcore.errors import NotTraceable
 from dlcore.ops._common import own_names, tensor, unary
 from dlcore.ops.arithmetic import minimum
 from dlcore.ops.creation import full_like
@@ -106,7 +107,7 @@ def unique(
         fill_value: what to fill up with, default the smallest.
     """
     if isinstance(x, _core.Tensor) and x.is_symbolic:
-        raise TypeError("unique: how many different elements there are is not known while the function is traced.")
+        raise NotTraceable("unique: how many different elements there are is not known while the function is traced.")
     values, index, inverse, counts = np.unique(
         backend.convert_to_numpy(tensor(x)), True, True, True, axis=axis, equal_nan=False
     )
