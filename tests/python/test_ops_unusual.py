@@ -343,3 +343,79 @@ def test_dtype_of_averages():
         "bfloat16",
         "float32",
     ]
+
+
+def test_the_last_update_of_a_place_stays():
+    x, places = ops.array([4.0, 1.0, 3.0, 4.0]), [[0], [2], [0], [-4], [1]]
+    values = ops.array([1.0, 5.0, 7.0, 9.0, np.nan])
+    np.testing.assert_array_equal(ops.scatter_update(x, places, values), [9.0, np.nan, 5.0, 4.0])
+    small = ops.scatter_update(np.array([4, 1, 3], "uint8"), [[0], [2], [0]], np.array([1, 5, 7], "uint8"))
+    assert small.dtype == "uint8" and small.numpy().tolist() == [7, 1, 5]
+    flags = ops.scatter_update(np.array([False, True]), [[0], [0]], np.array([True, False]))
+    assert flags.dtype == "bool" and flags.numpy().tolist() == [False, True]
+    rows = ops.scatter_update(np.zeros((2, 2), "int32"), [[1], [1]], np.array([[1, 2], [3, 4]], "int32"))
+    assert rows.numpy().tolist() == [[0, 0], [3, 4]]
+    with dlcore.GradientTape() as tape:
+        tape.watch([x, values])
+        y = ops.sum(ops.scatter_update(x, [[0], [2], [0]], values[:3]) * np.array([1, 2, 3, 4], "float32"))
+    dx, dvalues = tape.gradient(y, [x, values])
+    assert dx.numpy().tolist() == [0, 2, 0, 4] and dvalues.numpy().tolist() == [0, 3, 1, 0, 0]
+
+
+@pytest.mark.parametrize("mode", ["edge", "wrap", "reflect", "symmetric"])
+def test_padding_with_elements(mode):
+    x = np.arange(6, dtype="float32").reshape(2, 3)
+    for width in (1, ((0, 2), (1, 0)), 5):
+        padded = np.pad(x, width, mode)
+        np.testing.assert_array_equal(ops.pad(x, width, mode), padded)
+        assert ops.pad(dlcore.KerasTensor((2, 3)), width, mode).shape == padded.shape
+    if mode in ("edge", "wrap"):
+        assert ops.pad(dlcore.KerasTensor((None, 3)), 1, mode).shape == (None, 5)
+    assert ops.pad(dlcore.KerasTensor((None, 3)), ((0, 0), (2, 2)), mode).shape == (None, 7)
+
+
+def test_clip_to_one_side():
+    x = np.array([-3, 0, 3], "int32")
+    assert ops.clip(x, None, 1).numpy().tolist() == [-3, 0, 1]
+    assert ops.clip(x, -1, None).numpy().tolist() == [-1, 0, 3]
+    assert ops.clip(x, 0.5, None).dtype == "float32" and ops.clip(x, None, None).dtype == "int32"
+
+
+def test_whole_numbers_are_rounded_down():
+    for start in (-2, ops.array(-2.0)):
+        assert ops.linspace(start, 1, 5, endpoint=False, dtype="int32").numpy().tolist() == [-2, -2, -1, -1, 0]
+
+
+def test_exponents_beyond_the_dtype():
+    x = np.array([0.0, 1.0, 1e-30, 1e30, -np.inf], "float32")
+    for exponent in (300, 130, -130, -300, 5):
+        with np.errstate(over="ignore", under="ignore"):
+            expected = np.ldexp(x, exponent)
+        np.testing.assert_allclose(ops.ldexp(x, exponent), expected, rtol=1e-6, atol=1e-38)
+    np.testing.assert_array_equal(ops.ldexp(np.array([0.0, 3e-300]), 1100), np.ldexp([0.0, 3e-300], 1100))
+
+
+def test_shifts_move_all_bits_out():
+    x = np.array([3, -3, 3], "int32")
+    assert ops.left_shift(x, np.array([1, -1, 40], "int32")).numpy().tolist() == [6, 0, 0]
+    assert ops.right_shift(x, np.array([1, -1, 40], "int32")).numpy().tolist() == [1, -1, 0]
+
+
+def test_the_default_of_select_is_of_the_common_dtype():
+    flags = np.array([True, False])
+    chosen = ops.select([flags, flags], [np.ones(2, "float16"), np.ones(2, "uint8")], default=-1)
+    assert chosen.dtype == "float16" and chosen.numpy().tolist() == [1, -1]
+
+
+def test_sizes_and_values_of_keras_tensors():
+    x, whole = dlcore.Input((3,)), dlcore.KerasTensor((2, 3))
+    assert ops.size(whole) == 6 and ops.size(x).shape == () and ops.size(x).dtype == "int32"
+    assert ops.array(x, "float16").dtype == "float16"
+    model = dlcore.Model(x, [ops.sum(x) / ops.size(x), ops.full((2, 3), x[0])])
+    mean, filled = model.predict(np.array([[1, 2, 3], [4, 5, 6]], "float32"), verbose=0)
+    assert mean == 3.5 and filled.tolist() == [[1, 2, 3], [1, 2, 3]]
+
+
+def test_moves_name_as_many_places():
+    with pytest.raises(ValueError, match="as many sources as destinations"):
+        ops.moveaxis(np.ones((2, 3, 4)), -1, (1, 0))

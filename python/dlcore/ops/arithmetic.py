@@ -275,7 +275,10 @@ def _skip_nan(choose, a, b):
 
 @operation
 def clip(x, x_min, x_max):
-    """x, but not below x_min nor above x_max, in the dtype in which the three meet."""
+    """x, but not below x_min nor above x_max, in the dtype in which the three meet; None: no bound."""
+    if x_min is None or x_max is None:
+        x = numbers(tensor(x)) if x_min is None else maximum(x, x_min)
+        return x if x_max is None else minimum(x, x_max)
     return _core.apply("clip", backend.promote(numbers(tensor(x)), x_min, x_max))
 
 

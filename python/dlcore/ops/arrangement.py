@@ -5,7 +5,7 @@ import numpy as np
 from dlcore import _core, backend
 from dlcore.ops._common import axes_of, own_names, resolve_axis, sizes_of, tensor
 from dlcore.ops.indexing import take
-from dlcore.ops.operation import operation
+from dlcore.ops.operation import UnknownSizeError, operation
 from dlcore.ops.shapes import concatenate, expand_dims, ravel, reshape, split, swapaxes
 
 
@@ -113,7 +113,8 @@ def pad(x, pad_width, mode="constant", constant_values=None):
     Args:
         x: the tensor.
         pad_width: ((before, after), ...) for each axis; one pair, or one int, for all.
-        mode: `"constant"` (default), `"reflect"` or `"symmetric"`.
+        mode: `"constant"` (default), `"reflect"`, `"symmetric"`, `"edge"` (the elements at the ends) or `"wrap"` (those
+            at the other end).
         constant_values: number, default 0: of the mode `"constant"`.
     """
     x = tensor(x)
@@ -121,8 +122,23 @@ def pad(x, pad_width, mode="constant", constant_values=None):
     low, high = [w[0] for w in widths], [w[1] for w in widths]
     if constant_values is not None and mode != "constant":
         raise ValueError(f'pad: constant_values are of the mode "constant". Received: mode={mode!r}')
+    too_wide = {"reflect": 1, "symmetric": 0}
+    for axis, (width, size) in enumerate(zip(widths, x.shape)):
+        if mode in ("edge", "wrap") or (mode in too_wide and size and max(width) > size - too_wide[mode]):
+            x = _pad_with_elements(x, axis, width, mode)
+            low[axis] = high[axis] = 0
+    if mode in ("edge", "wrap"):
+        return x
     value = 0.0 if constant_values is None else float(backend.convert_to_numpy(constant_values))
     return _core.apply("pad", [x], low=low, high=high, mode=mode, value=value)
+
+
+def _pad_with_elements(x, axis, width, mode):
+    if not any(width):
+        return x
+    if x.shape[axis] is None:
+        raise UnknownSizeError(f'pad: the size of axis {axis} of {x} must be known for the mode "{mode}".')
+    return take(x, np.pad(np.arange(x.shape[axis]), width, mode), axis)
 
 
 __all__ = own_names(globals())

@@ -89,11 +89,16 @@ def bitwise_invert(x):
 bitwise_not = bitwise_invert
 
 
+def _power_of_2(y):
+    """2^y; a negative y moves all bits out, as a large one does."""
+    return take(backend.convert_to_tensor(_POWERS), clip(where(less(y, 0), 62, y), 0, 62))
+
+
 @operation
 def bitwise_left_shift(x, y):
     """x * 2^y; bits that leave at the top are lost."""
     x, y = _integers("bitwise_left_shift", x, y)
-    powers = take(backend.convert_to_tensor(_POWERS), clip(y, 0, 62))
+    powers = _power_of_2(y)
     shifted = multiply(backend.convert_to_tensor(x, "int64"), powers)
     shifted = mod(shifted, 256) if x.dtype == "uint8" else _wrap(shifted, x.dtype)
     return backend.convert_to_tensor(shifted, x.dtype)
@@ -103,7 +108,7 @@ def bitwise_left_shift(x, y):
 def bitwise_right_shift(x, y):
     """floor(x / 2^y)."""
     x, y = _integers("bitwise_right_shift", x, y)
-    powers = take(backend.convert_to_tensor(_POWERS), clip(y, 0, 62))
+    powers = _power_of_2(y)
     return backend.convert_to_tensor(floor_divide(backend.convert_to_tensor(x, "int64"), powers), x.dtype)
 
 

@@ -16,10 +16,11 @@ from dlcore.ops.arithmetic import add, clip, negative
 from dlcore.ops.arrangement import flip
 from dlcore.ops.creation import arange
 from dlcore.ops.indexing import take
-from dlcore.ops.logic import greater_equal, less, logical_and, where
+from dlcore.ops.logic import greater_equal, less, logical_and, not_equal, where
 from dlcore.ops.math import segment_max, segment_min, segment_prod
 from dlcore.ops.operation import operation
 from dlcore.ops.shapes import broadcast_to, concatenate, reshape, squeeze, stack
+from dlcore.ops.sorting import argsort
 
 
 def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
@@ -188,10 +189,10 @@ def scatter_update(inputs, indices, updates, reduction=None):
 
     Args:
         inputs: the tensor.
-        indices: integers (n, depth); without a reduction each at most once.
+        indices: integers (n, depth).
         updates: (n, *inputs.shape[depth:]).
-        reduction: None (default): written in place of the elements; `"add"`: added; `"max"`, `"min"`: the greatest or
-            smallest of element and updates; `"mul"`: their product.
+        reduction: None (default): written in place of the elements, the last one where indices repeat; `"add"`: added;
+            `"max"`, `"min"`: the greatest or smallest of element and updates; `"mul"`: their product.
 
     Raises:
         ValueError: another reduction.
@@ -206,11 +207,30 @@ def scatter_update(inputs, indices, updates, reduction=None):
         return reshape(_OF_SEGMENTS[reduction](concatenate(rows), places, count), x.shape)
     if reduction not in (None, "add"):
         raise ValueError(f'Unknown reduction: {reduction!r}. Expected None, "add", "max", "min" or "mul".')
+    if reduction is None:
+        indices, updates = _only_the_last(indices, updates, x.shape)
     added = scatter(indices, updates, x.shape)
     if reduction == "add":
         return _core.apply("add", [x, added])
+    added = cast(added, x.dtype)
     counts = scatter(indices, _core.apply("full_like", [updates], value=1.0, dtype="float32"), x.shape)
     return _core.apply("where", [_core.apply("cast", [counts], dtype="bool"), added, x])
+
+
+def _only_the_last(indices, updates, shape):
+    """The indices and updates in the order of their places, with 0 for an update that is not the last of its place."""
+    indices = backend.convert_to_tensor(indices)
+    depth = indices.shape[-1]
+    indices = reshape(indices, [-1, depth])
+    sizes = backend.convert_to_tensor(np.array(shape[:depth]), indices.dtype)
+    indices = where(less(indices, 0), add(indices, sizes), indices)
+    places = _flat_rows(indices, shape[:depth])
+    order = argsort(places)
+    places = take(places, order)
+    is_last = not_equal(places, concatenate([places[1:], backend.convert_to_tensor([-1], places.dtype)]))
+    updates = take(reshape(updates, [-1, *shape[depth:]]), order, axis=0)
+    is_last = reshape(is_last, [-1] + [1] * (updates.ndim - 1))
+    return take(indices, order, axis=0), where(is_last, updates, backend.convert_to_tensor(0, updates.dtype))
 
 
 @operation

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from dlcore import _core, backend
+from dlcore.backend.dtypes import INTEGERS
 from dlcore.backend.variables import Variable
 from dlcore.ops._common import as_float, binary, own_names, resolve_axis, sizes_of, tensor, unary
 from dlcore.ops.operation import UnknownSizeError, inference, operation
@@ -20,6 +21,11 @@ def array(x, dtype=None):
         x: number, list, array or tensor.
         dtype: default that of x.
     """
+    return _copy(x, dtype) if isinstance(x, backend.KerasTensor) else backend.convert_to_tensor(x, dtype)
+
+
+@operation
+def _copy(x, dtype):
     return backend.convert_to_tensor(x, dtype)
 
 
@@ -29,6 +35,7 @@ def copy(x):
     return unary("copy", x)
 
 
+@operation
 def full(shape, fill_value, dtype=None):
     """All of one value.
 
@@ -145,6 +152,8 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
         step = binary("div", binary("sub", *reversed(ends)), num - bool(endpoint))
     else:
         values, step = np.linspace(*ends, num, endpoint=endpoint, retstep=True, axis=axis)
+    if backend.standardize_dtype(dtype) in INTEGERS:
+        values = _core.apply("floor", [values]) if are_tensors else np.floor(values)
     result = backend.convert_to_tensor(values, dtype)
     return (result, backend.convert_to_tensor(step, result.dtype)) if retstep else result
 

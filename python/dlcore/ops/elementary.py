@@ -7,6 +7,7 @@ from dlcore.ops._common import as_float, float_binary, float_unary, own_names, p
 from dlcore.ops.arithmetic import (
     absolute,
     add,
+    clip,
     divide,
     maximum,
     minimum,
@@ -17,6 +18,7 @@ from dlcore.ops.arithmetic import (
     signbit,
     square,
     subtract,
+    trunc,
 )
 from dlcore.ops.gradients import with_gradient
 from dlcore.ops.logic import equal, isinf, isnan, less, logical_and, logical_or, where
@@ -120,7 +122,13 @@ def logaddexp2(x1, x2):
 def ldexp(x1, x2):
     """x1 * 2^x2, in x1's dtype."""
     x1 = as_float(x1)
-    return backend.convert_to_tensor(multiply(x1, power(2.0, backend.convert_to_tensor(x2, _wide(x1.dtype)))), x1.dtype)
+    wide = _wide(x1.dtype)
+    most = 2200.0 if wide == "float64" else 300.0  # from the least number above 0 to the greatest, and beyond
+    exponent = clip(backend.convert_to_tensor(x2, wide), -most, most)
+    third = trunc(divide(exponent, 3.0))  # 2^exponent itself may be out of range
+    result = multiply(x1, power(2.0, third))
+    result = multiply(multiply(result, power(2.0, third)), power(2.0, subtract(exponent, multiply(2.0, third))))
+    return backend.convert_to_tensor(result, x1.dtype)
 
 
 def _wide(dtype):

@@ -147,8 +147,8 @@ def select(condlist, choicelist, default=0):
         choicelist: list of as many tensors.
         default: number or tensor, default 0.
     """
-    result = default
-    for condition, choice in zip(reversed(condlist), reversed(choicelist)):
+    *choices, result = backend.promote(*choicelist, default)
+    for condition, choice in zip(reversed(condlist), reversed(choices)):
         result = where(condition, choice, result)
     return result
 

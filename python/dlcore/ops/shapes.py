@@ -1,13 +1,22 @@
 """Axes: made, moved, joined and split, with the elements in their order."""
 
+import math
+
 from dlcore import _core, backend
 from dlcore.ops._common import axes_of, own_names, resolve_axis, sizes_of, tensor, unary
 from dlcore.ops.operation import UnknownSizeError, operation
 
 
 def size(x):
-    """How many elements."""
-    return tensor(x).size
+    """How many elements: an int, or an int32 tensor where the shape is not known."""
+    shape = x.shape if isinstance(x, backend.KerasTensor) else tensor(x).shape
+    return _count(x) if None in shape else math.prod(shape)
+
+
+@operation
+def _count(x):
+    ones = _core.apply("full_like", [tensor(x)], value=1.0, dtype="int32")
+    return _core.apply("reduce_sum", [ones], axes=[], keepdims=False)
 
 
 def ndim(x):
@@ -66,9 +75,11 @@ def swapaxes(x, axis1, axis2):
 def moveaxis(x, source, destination):
     """Axes moved to other places, the rest in their order."""
     x = tensor(x)
-    sources = [resolve_axis(a, x.ndim) for a in axes_of(source)]
+    sources, places = ([resolve_axis(a, x.ndim) for a in axes_of(axes)] for axes in (source, destination))
+    if len(sources) != len(places):
+        raise ValueError(f"moveaxis: expected as many sources as destinations. Received: {source} and {destination}")
     order = [a for a in range(x.ndim) if a not in sources]
-    for place, a in sorted(zip((resolve_axis(d, x.ndim) for d in axes_of(destination)), sources)):
+    for place, a in sorted(zip(places, sources)):
         order.insert(place, a)
     return transpose(x, order)
 

@@ -5,11 +5,14 @@ import math
 import numpy as np
 
 from dlcore import _core, backend, ops
+from dlcore.ops._common import resolve_axis
 from dlcore.ops.operation import operation
 from dlcore.random.seed_generator import draw_seed
 
 
 def _shape(shape):
+    if isinstance(shape, int):
+        return [shape]
     return [-1 if size is None else int(size) for size in shape]
 
 
@@ -125,6 +128,7 @@ def shuffle(x, axis=0, seed=None):
         seed: int, SeedGenerator or None: the global stream.
     """
     x = backend.convert_to_tensor(x)
+    axis = resolve_axis(axis, x.ndim)
     order = _core.apply("random_permutation", [draw_seed(seed)], n=x.shape[axis])
     return ops.take(x, order, axis)
 
@@ -166,9 +170,10 @@ def _seeds(seed, count):
 def _parameter(name, value, shape, dtype):
     """A parameter of a distribution as floats of the shape of the numbers to be drawn."""
     value = backend.convert_to_tensor(value, "float64" if dtype == "float64" else "float32")
-    if any(size is None for size in shape):
-        raise ValueError(f"random.{name}: the shape must be known. Received: {tuple(shape)}")
-    return ops.broadcast_to(value, _shape(shape))
+    sizes = _shape(shape)
+    if -1 in sizes:
+        raise ValueError(f"random.{name}: the shape must be known. Received: {shape}")
+    return ops.broadcast_to(value, sizes)
 
 
 def _float_dtype(name, dtype):
