@@ -199,6 +199,65 @@ def test_batches_in_other_orders():
         data.concatenate([1])
 
 
+def test_filtered_batches():
+    data = Batches(lambda i: (np.full((2, 1), i), np.array([2 * i, 2 * i + 1])), 3)
+    odd = data.unbatch().filter(lambda x, y: y % 2 == 1)
+    assert len(odd) == 3 and [y.tolist() for _, y in odd.batch(2)] == [[1, 3], [5]]
+    assert numbers(data.map(lambda x, y: y).filter(lambda y: ops.sum(y) > 2)) == [2, 4]
+    assert len(data.filter(lambda x, y: False)) == 0
+    rows = data.unbatch().shuffle(seed=0).filter(lambda x, y: y < 4)
+    orders = {tuple(numbers(rows)) for _ in range(8)}
+    assert len(orders) > 1 and all(sorted(order) == [0, 1, 2, 3] for order in orders)
+    passes = [0]
+    uneven = Batches(lambda i: i + passes[0], 3, lambda: passes.__setitem__(0, 1)).filter(lambda i: i < 2)
+    assert list(uneven) == [0, 1]
+    with pytest.raises(ValueError, match=r"1 batches were chosen in this pass, 2 in the first.*Use unbatch\(\)"):
+        list(uneven)
+    with pytest.raises(TypeError, match="without end"):
+        data.repeat().filter(lambda x, y: True)
+
+
+def test_batches_into_one_value():
+    data = Batches(lambda i: (i, 10 * i), 4)
+    assert data.reduce(5, lambda state, batch: state + batch[0] + batch[1]) == 71
+    assert list(data.apply(lambda batches: batches.take(1).repeat(2))) == [(0, 0), (0, 0)]
+    fixed = data.shuffle(4, seed=1, reshuffle_each_iteration=False)
+    assert list(fixed) == list(fixed) != list(data)
+
+
+def test_padded_batches():
+    data = Batches(lambda i: (np.arange(i + 1), {"text": np.array(["ab"] * (3 - i)), "at": ops.ones((1, i))}), 3)
+    first, last = data.padded_batch(2)
+    assert first[0].tolist() == [[0, 0], [0, 1]] and last[0].tolist() == [[0, 1, 2]]
+    assert first[1]["text"].tolist() == [["ab", "ab", "ab"], ["ab", "ab", ""]]
+    assert ops.is_tensor(first[1]["at"]) and first[1]["at"].numpy().tolist() == [[[0]], [[1]]]
+    assert len(data.padded_batch(2, drop_remainder=True)) == 1
+    rows = Batches(lambda i: np.ones(i), 3)
+    assert rows.padded_batch(3, [4], -1)[0].tolist() == [[-1] * 4, [1, -1, -1, -1], [1, 1, -1, -1]]
+    pairs = Batches(lambda i: (np.ones(i), np.ones((i, 1))), 3)
+    x, y = pairs.padded_batch(3, padded_shapes=([None], [5, None]), padding_values=(0.0, 7.0))[0]
+    assert x.shape == (3, 2) and y.shape == (3, 5, 1) and y[0].tolist() == [[7.0]] * 5
+    with pytest.raises(ValueError, match=r"items of up to \(2,\) don't fit into the shape \(1,\)"):
+        rows.padded_batch(3, (1,))[0]
+    with pytest.raises(ValueError, match="expected 2 shapes or values, one for each part of an item. Got 3"):
+        pairs.padded_batch(3, padding_values=(1, 2, 3))
+
+
+def test_windows():
+    """As of tf.data."""
+    data = Batches(lambda i: np.array(i), 7)
+    assert [[int(i) for i in window] for window in data.window(3)] == [[0, 1, 2], [3, 4, 5], [6]]
+    assert [len(w) for w in data.window(3, shift=2, stride=2)] == [3, 3, 2, 1]
+    assert len(data.window(3, shift=2, stride=2, drop_remainder=True)) == 2
+    arrays = data.window(3, shift=1, drop_remainder=True).flat_map(lambda window: window.batch(3))
+    assert [a.tolist() for a in arrays] == [[i, i + 1, i + 2] for i in range(5)]
+    pairs = Batches(lambda i: (i, 10 * i), 4).window(2)
+    assert [(list(x), list(y)) for x, y in pairs] == [([0, 1], [0, 10]), ([2, 3], [20, 30])]
+    assert len(data.repeat().window(2).take(3)) == 3
+    with pytest.raises(ValueError, match="window: stride must be an int >= 1"):
+        data.window(2, stride=0)
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_batches_side_by_side(packed):
     ended = []

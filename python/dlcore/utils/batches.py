@@ -98,6 +98,47 @@ class Batches(PyDataset):
 
         return Batches(get, self._count, self._on_epoch_end)
 
+    def apply(self, function):
+        """function(batches): for a function that makes other batches of these."""
+        return function(self)
+
+    def filter(self, function):
+        """The batches of which function(x), or function(x, y), is true.
+
+        Which these are is found in a pass of its own, before each pass: use `cache()` first where making them takes
+        long. Their number must not change from pass to pass.
+        """
+        chosen, count, holds = [], self._finite_count(), self.map(function)
+
+        def choose():
+            chosen[:] = [i for i in range(count) if bool(holds[i])]
+            return len(chosen)
+
+        size, stale = choose(), False
+
+        def get(index):
+            nonlocal stale
+            if stale and choose() != size:
+                raise ValueError(
+                    f"filter: {len(chosen)} batches were chosen in this pass, {size} in the first: the order of rows "
+                    "changed. Use unbatch() before filter(), and batch() after it."
+                )
+            stale = False
+            return self[chosen[index]]
+
+        def end():
+            nonlocal stale
+            self.on_epoch_end()
+            stale = True
+
+        return Batches(get, size, end)
+
+    def reduce(self, initial_state, reduce_func):
+        """The state after the last of one pass: `state = reduce_func(state, batch)` for every batch."""
+        for batch in self:
+            initial_state = reduce_func(initial_state, batch)
+        return initial_state
+
     def take(self, count):
         """The first batches."""
         return Batches(self.__getitem__, self._count if count < 0 else min(count, self._count), self._on_epoch_end)
@@ -106,16 +147,65 @@ class Batches(PyDataset):
         """All but the first batches."""
         return Batches(lambda i: self[i + count], max(self._count - count, 0), self._on_epoch_end)
 
-    def batch(self, batch_size, drop_remainder=False):
+    def batch(self, batch_size, drop_remainder=False, num_parallel_calls=None, deterministic=None):
         """So many items at a time, stacked: for data sets made with `batch_size=None`."""
         batch_size = int_from("batch", "batch_size", batch_size, 1)
-        count = _divided(self._count, batch_size, drop_remainder)
+        return self._stacked(batch_size, drop_remainder, lambda _, leaves: _numpy_of(leaves[0]).stack(leaves))
+
+    def padded_batch(self, batch_size, padded_shapes=None, padding_values=None, drop_remainder=False):
+        """As `batch`, of items of several sizes, which are filled up at the end of each axis.
+
+        Args:
+            batch_size: int > 0.
+            padded_shapes: shape of an item, or shapes in the structure of the items; None in it, or all None (default):
+                as large as the largest of the batch.
+            padding_values: what to fill up with, likewise, default 0, and "" for strings.
+            drop_remainder: bool, default False: leave out the last items where they are too few for a batch.
+        """
+        batch_size = int_from("padded_batch", "batch_size", batch_size, 1)
+        shapes, values = (_per_leaf(self, given) for given in (padded_shapes, padding_values))
+        return self._stacked(
+            batch_size, drop_remainder, lambda place, leaves: _padded(leaves, shapes[place], values[place])
+        )
+
+    def _stacked(self, batch_size, drop_remainder, stack):
+        """Batches of items: stack(place among the leaves, that leaf of each item) makes each leaf."""
 
         def get(index):
             items = [self[i] for i in range(index * batch_size, min((index + 1) * batch_size, self._count))]
-            return tree.map_structure(lambda *leaves: _numpy_of(leaves[0]).stack(leaves), *items)
+            leaves = enumerate(zip(*map(tree.flatten, items)))
+            return tree.pack_sequence_as(items[0], [stack(place, of_items) for place, of_items in leaves])
+
+        return Batches(get, _divided(self._count, batch_size, drop_remainder), self._on_epoch_end)
+
+    def window(self, size, shift=None, stride=1, drop_remainder=False):
+        """Data sets of `size` items each, `stride` apart; `flat_map(lambda window: window.batch(size))` makes arrays.
+
+        Args:
+            size: int > 0.
+            shift: int > 0: items between the first ones of two windows, default `size`.
+            stride: int > 0, default 1.
+            drop_remainder: bool, default False: leave out windows that the end cuts off.
+
+        Where the items are tuples, so are the windows: of a data set for each part.
+        """
+        size, stride = (int_from("window", name, n, 1) for name, n in (("size", size), ("stride", stride)))
+        shift = size if shift is None else int_from("window", "shift", shift, 1)
+        last = (size - 1) * stride if drop_remainder else 0
+        count = self._count if self._count == math.inf else len(range(0, max(self._count - last, 0), shift))
+
+        def get(index):
+            places = [i for i in range(index * shift, index * shift + size * stride, stride) if i < self._count]
+            items = [self[i] for i in places]
+            if isinstance(items[0], tuple):
+                return tuple(Batches(list(part).__getitem__, len(items)) for part in zip(*items))
+            return Batches(items.__getitem__, len(items))
 
         return Batches(get, count, self._on_epoch_end)
+
+    def flat_map(self, function):
+        """The batches of all data sets that `function` makes of these batches, one after another; see `interleave`."""
+        return self.interleave(function, cycle_length=1)
 
     def rebatch(self, batch_size, drop_remainder=False):
         """The same rows, so many in each batch. All batches but the last must be of one size.
@@ -268,8 +358,8 @@ class Batches(PyDataset):
 
         return Batches(lambda i: order[i][0][order[i][1]], len(order), end_all)
 
-    def cache(self):
-        """The batches of the first pass, kept in memory for all others."""
+    def cache(self, filename=""):
+        """The batches of the first pass, kept in memory for all others, also with the name of a file for tf.data."""
         made = {}
 
         def get(index):
@@ -279,14 +369,15 @@ class Batches(PyDataset):
 
         return Batches(get, self._count)
 
-    def shuffle(self, buffer_size=None, seed=None):
-        """The batches in another random order in each pass."""
+    def shuffle(self, buffer_size=None, seed=None, reshuffle_each_iteration=True):
+        """The batches in a random order, by default another one in each pass."""
         order, generator = np.arange(self._finite_count()), np.random.RandomState(seed)
         generator.shuffle(order)
 
         def mix():
             self.on_epoch_end()
-            generator.shuffle(order)
+            if reshuffle_each_iteration:
+                generator.shuffle(order)
 
         return Batches(lambda i: self[order[i]], self._count, mix)
 
@@ -321,6 +412,40 @@ def _as_batches(dataset):
         return batch
 
     return Batches(get, count)
+
+
+def _per_leaf(batches, given):
+    """What is given for each leaf of an item: in the structure of the items, or one for all."""
+    item = batches[0] if batches._count else None
+    if isinstance(given, dict):
+        given = [given[key] for key in sorted(given)]
+    elif isinstance(given, tuple) and isinstance(item, tuple):
+        given = list(given)
+    else:
+        given = [given] * len(tree.flatten(item))
+    if item is not None and len(given) != len(tree.flatten(item)):
+        raise ValueError(
+            f"padded_batch: expected {len(tree.flatten(item))} shapes or values, one for each part of an item. Got "
+            f"{len(given)}: {given}"
+        )
+    return given
+
+
+def _padded(leaves, shape, value):
+    """The arrays stacked, each filled up to the shape, or the largest size where this is None."""
+    arrays = [np.asarray(backend.convert_to_numpy(leaf)) for leaf in leaves]
+    sizes = [max(lengths) for lengths in zip(*(a.shape for a in arrays))]
+    if shape is not None:
+        wanted = [size if to in (None, -1) else to for to, size in zip(shape, sizes)]
+        if len(shape) != len(sizes) or any(to < size for to, size in zip(wanted, sizes)):
+            raise ValueError(f"padded_batch: items of up to {tuple(sizes)} don't fit into the shape {tuple(shape)}.")
+        sizes = wanted
+    if value is None:
+        value = "" if arrays[0].dtype.kind in "OSU" else 0
+    result = np.full((len(arrays), *sizes), value, object if arrays[0].dtype.kind in "OSU" else arrays[0].dtype)
+    for row, array in zip(result, arrays):
+        row[tuple(map(slice, array.shape))] = array
+    return backend.convert_to_tensor(result) if backend.is_tensor(leaves[0]) else result
 
 
 def _rows_in(batch):
