@@ -181,13 +181,16 @@ def map_structure_up_to(shallow_structure, func, *structures):
 
 
 def assert_same_structure(a, b, check_types=None):
-    """A ValueError when two structures differ; `check_types` is kept for Keras's signature.
+    """A ValueError when two structures differ, also where one has a list and the other a tuple.
 
     Args:
-        a, b: nested lists, tuples and dicts.
+        a, b: nested lists, tuples and dicts; dicts are alike if their keys are.
+        check_types: kept for Keras's signature.
     """
     _check_alike(a, b)
     if is_nested(a):
+        if not isinstance(a, dict) and type(a) is not type(b):
+            raise ValueError(f"The structures differ: expected a {type(a).__name__} like {a!r}. Got {b!r}.")
         for part, other in ((a[k], b[k]) for k in a) if isinstance(a, dict) else zip(a, b):
             assert_same_structure(part, other)
 

@@ -163,6 +163,11 @@ def test_tree():
     tree.assert_same_paths([1, (2, 3)], (4, [5, 6]))
     with pytest.raises(ValueError, match="different paths"):
         tree.assert_same_paths([1, 2], [1, [2]])
+    tree.assert_same_structure([1, {"a": (2,)}], [3, collections.OrderedDict(a=(4,))])
+    point = collections.namedtuple("Point", "x y")(1, 2)
+    for first, second in ((([1, 2], (1, 2))), ([[1]], [(1,)]), (point, (1, 2)), ([], ()), ([1], 1)):
+        with pytest.raises(ValueError, match="structures differ"):
+            tree.assert_same_structure(first, second)
     assert tree.map_shape_structure(len, {"x": [(None, 2), [3, 4, 5]]}) == {"x": [2, 3]}
     with pytest.raises(ValueError, match="expected shapes"):
         tree.map_shape_structure(len, "shape")

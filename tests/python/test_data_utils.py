@@ -128,6 +128,16 @@ def test_fit_on_images_of_a_directory(tmp_path):
     assert grey[0].shape == (24, 1, 5, 5)
 
 
+@pytest.mark.parametrize("color_mode, channels", [("rgb", 3), ("rgba", 4), ("grayscale", 1)])
+def test_images_of_16_bits(tmp_path, color_mode, channels):
+    Image = pytest.importorskip("PIL.Image")
+    Image.fromarray(np.array([[0, 255, 256, 40000]], "uint16")).save(tmp_path / "x.png")
+    images = utils.image_dataset_from_directory(
+        tmp_path, labels=None, color_mode=color_mode, image_size=(1, 4), verbose=False
+    )
+    assert images[0].shape == (1, 1, 4, channels) and images[0].numpy()[0, 0, :, 0].tolist() == [0, 0, 1, 156]
+
+
 def test_image_errors(tmp_path):
     pytest.importorskip("PIL")
     with pytest.raises(ValueError, match="rank 3"):

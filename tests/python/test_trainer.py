@@ -848,3 +848,17 @@ def test_metrics_come_with_no_state():
         model = keras.Sequential([keras.Input((2,)), layers.Dense(1, kernel_initializer="zeros")])
         model.compile(keras.optimizers.SGD(0.0), "mse", metrics=[metric])
         assert model.fit(x, np.full((4, 1), target), verbose=0).history["mae"] == [target]
+
+
+def test_a_call_that_leaves_for_numpy_is_warned_of():
+    class Halved(layers.Layer):
+        def call(self, x):
+            return ops.convert_to_tensor(np.asarray(x) / 2)
+
+        def compute_output_shape(self, shape):
+            return shape
+
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(3), Halved(), layers.Dense(1)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    with pytest.warns(UserWarning, match="Gradients end where a layer computes with anything but dlcore"):
+        model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)

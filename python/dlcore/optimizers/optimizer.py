@@ -275,7 +275,11 @@ class Optimizer(ChecksArguments):
                 "while gradients were recorded?"
             )
         if missing:
-            warnings.warn(f"The loss does not depend on the weights {missing}: they are not updated.", stacklevel=3)
+            warnings.warn(
+                f"The loss does not depend on the weights {missing}: they are not updated. Gradients end where a layer "
+                "computes with anything but dlcore, such as NumPy.",
+                stacklevel=3,
+            )
         kept = [(g, v) for g, v in zip(grads, variables) if g is not None]
         return [g for g, _ in kept], [v for _, v in kept]
 

@@ -11,7 +11,7 @@ from dlcore import backend
 from dlcore.utils.arrays import to_categorical
 from dlcore.utils.batches import Texts, batches_of_rows
 from dlcore.utils.console import print_message
-from dlcore.utils.images import img_to_array, load_img
+from dlcore.utils.images import img_to_array, import_pillow, load_img
 
 _IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 _CHANNELS = {"rgb": 3, "rgba": 4, "grayscale": 1}
@@ -75,7 +75,7 @@ def image_dataset_from_directory(
         raise ValueError(f"image_size must be (height, width). Got image_size={image_size!r}.")
 
     def read(path):
-        array = img_to_array(load_img(path, color_mode), data_format, "float32")
+        array = img_to_array(_read_image(path, color_mode), data_format, "float32")
         resized = image.resize(
             array,
             size,
@@ -275,6 +275,15 @@ def _check_split(validation_split, subset, shuffle, seed):
 
 def _stack(arrays):
     return backend.convert_to_tensor(np.stack(arrays))
+
+
+def _read_image(path, color_mode):
+    """The image in a file with 8 bits a channel; `load_img` keeps 16 bits, or cuts them off above 255."""
+    with import_pillow().open(path) as image:
+        if not image.mode.startswith("I"):
+            return load_img(path, color_mode)
+        high = (np.asarray(image) // 256).astype("uint8")
+    return import_pillow().fromarray(high).convert({"rgb": "RGB", "rgba": "RGBA", "grayscale": "L"}[color_mode])
 
 
 def _read_wav(path):
