@@ -65,7 +65,8 @@ def naming(error, kind, name, path=None, of=""):
         path: default the name.
         of: what is said behind it.
     """
-    if getattr(error, "_names_caller", False) or type(error) not in (ValueError, IndexError, TypeError):
+    kinds = (ValueError, IndexError, TypeError, _core.NotTraceable)
+    if getattr(error, "_names_caller", False) or type(error) not in kinds:
         return error
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     if not frame.f_code.co_filename.startswith(PACKAGE):
