@@ -230,6 +230,54 @@ def test_files_of_adapted_integers(mode, error, tmp_path):
     np.testing.assert_array_equal(again.predict(TOKENS, verbose=0), got)
 
 
+def attention(mode=None):
+    """A model with adapters inside its attention, which change something."""
+    keras.utils.set_random_seed(0)
+    x = inputs = keras.Input((4, 6))
+    x = layers.MultiHeadAttention(2, 3, name="attention")(x, x)
+    model = keras.Model(inputs, layers.Dense(1)(x))
+    for part in ("query_dense", "output_dense"):
+        inner = getattr(model.get_layer("attention"), part)
+        if mode is not None:
+            inner.quantize(mode)
+        inner.enable_lora(2, lora_alpha=6)
+        fill(inner)
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
+SEQUENCES = np.random.default_rng(4).normal(size=(8, 4, 6)).astype("float32")
+
+
+@pytest.mark.parametrize("mode", [None, "int8"])
+@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
+def test_adapters_inside_other_layers_stay_in_files(name, mode, tmp_path):
+    model, y = attention(mode), np.sin(SEQUENCES[..., :1])
+    model.fit(SEQUENCES, y, verbose=0)
+    expected, names = model.predict(SEQUENCES, verbose=0), [v.path for v in model.trainable_weights]
+    model.save(tmp_path / name)
+    loaded = keras.models.load_model(tmp_path / name)
+    assert [v.path for v in loaded.trainable_weights] == names
+    inner = loaded.get_layer("attention").output_dense
+    assert (inner.lora_rank, inner.lora_alpha, inner.quantization_mode) == (2, 6, mode)
+    tolerance = 0.02 if mode and name.endswith(".keras") else 1e-5
+    assert np.abs(loaded.predict(SEQUENCES, verbose=0) - expected).max() < tolerance * np.abs(expected).max()
+    assert loaded.optimizer.iterations == 1
+    frozen = [v.numpy() for v in loaded.non_trainable_weights]
+    loaded.fit(SEQUENCES, y, verbose=0)
+    for variable, before in zip(loaded.non_trainable_weights, frozen):
+        np.testing.assert_array_equal(variable, before)
+
+
+@pytest.mark.parametrize("mode", [None, "int8"])
+def test_clones_have_adapters_inside_other_layers(mode):
+    model = attention(mode)
+    clone = keras.models.clone_model(model)
+    assert [v.shape for v in clone.trainable_weights] == [v.shape for v in model.trainable_weights]
+    clone.set_weights(model.get_weights())
+    np.testing.assert_array_equal(clone.predict(SEQUENCES, verbose=0), model.predict(SEQUENCES, verbose=0))
+
+
 @pytest.mark.parametrize("tie_weights", [True, False])
 def test_adapted_integers_in_reverse(tie_weights):
     made = [layers.ReversibleEmbedding(7, 5, tie_weights=tie_weights) for _ in range(2)]

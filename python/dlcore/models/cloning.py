@@ -3,11 +3,11 @@
 from dlcore import tree
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.layers.core.input_layer import Input, InputLayer
+from dlcore.layers.inner_forms import inner_forms, restore_inner_forms
 from dlcore.models.functional import Functional
 from dlcore.models.model import Model
 from dlcore.models.sequential import Sequential
 from dlcore.ops.operation import OpsFunction
-from dlcore.quantizers.quantized_weight import inner_forms, restore_inner_forms
 
 
 def clone_model(model, input_tensors=None, clone_function=None, call_function=None, recursive=False):
@@ -59,7 +59,7 @@ def clone_model(model, input_tensors=None, clone_function=None, call_function=No
 
 
 def _of_same_config(layer, build=False):
-    """A new layer, built where the layers are quantized that it makes for itself: their forms are no part of its
+    """A new layer, built where the layers that it makes for itself have forms: these are no part of its
     configuration."""
     made = type(layer).from_config(layer.get_config())
     forms = inner_forms(layer)

@@ -1,7 +1,7 @@
 """QuantizedWeight: what layers have in common that can keep their weight in few bits, or compute in few."""
 
 from dlcore import ops
-from dlcore.backend.dtype_policy import deserialize_policy, get_policy, serialize_policy
+from dlcore.backend.dtype_policy import get_policy
 from dlcore.quantizers.configs import resolve
 from dlcore.quantizers.float8 import Float8
 from dlcore.quantizers.groups import Groups, ScaledGroups
@@ -139,33 +139,3 @@ class QuantizedWeight:
         named = [self.__dict__.get(name) for name in self.variable_serialization_spec[self.quantization_mode]]
         named = [variable for variable in named if variable is not None]
         return named + [v for v in variables if all(v is not other for other in named)]
-
-
-# A layer's configuration says in which form its own weight is, but not those of the layers that it makes for itself.
-
-
-def inner_forms(layer):
-    """The forms of the layers inside a layer, as plain values."""
-    inner = enumerate(layer._flatten_layers(include_self=False))
-    return [
-        {"place": place, "dtype": serialize_policy(found.dtype_policy), **found.quantization_entries()}
-        for place, found in inner
-        if isinstance(found, QuantizedWeight) and found.quantization_mode is not None
-    ]
-
-
-def restore_inner_forms(layer, forms):
-    """Gives the layers inside a layer that was just built the forms that `inner_forms` returned, without values."""
-    inner = dict(enumerate(layer._flatten_layers(include_self=False)))
-    for form in forms:
-        found = inner.get(form["place"])
-        if not isinstance(found, QuantizedWeight):
-            raise ValueError(
-                f"{layer._label()} was stored with a quantized layer inside, at place {form['place']}, "
-                f"that its build() does not make. Make it of the class that was saved."
-            )
-        if found.built and found.quantization_mode is None:
-            found.dtype_policy = deserialize_policy(form["dtype"])
-            found.take_quantization_config(form.get("quantization_config"))
-            for part in found._forms():
-                part.replace(part.variable)

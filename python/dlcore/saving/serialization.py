@@ -1,7 +1,7 @@
 """Objects to configuration dicts and back, in Keras 3's format.
 
 A configuration is {"module", "class_name", "config", "registered_name"} with, for layers and models, "build_config",
-"compile_config" and, beyond Keras's format, "quantized_layers". A name in it is looked up in the closed list of
+"compile_config" and, beyond Keras's format, "inner_layers". A name in it is looked up in the closed list of
 dlcore's own classes, or among the user's registered and given objects. Nothing is imported by a name in a file, and no
 code in a file is run.
 """
@@ -167,15 +167,15 @@ def _serialize_instance(obj):
             config[name] = serialize_keras_object(value)
     forms = _forms_inside(obj)
     if forms:
-        config["quantized_layers"] = forms
+        config["inner_layers"] = forms
     _note_shared(obj, config)
     return config
 
 
 def _forms_inside(obj):
-    """How the layers are quantized that a layer makes for itself, and is not given in its configuration."""
+    """The forms of the layers that a layer makes for itself, and is not given in its configuration."""
     from dlcore import layers, models
-    from dlcore.quantizers.quantized_weight import inner_forms
+    from dlcore.layers.inner_forms import inner_forms
 
     if not isinstance(obj, layers.Layer):
         return []
@@ -297,10 +297,10 @@ def _deserialize_instance(config):
         raise ValueError(f"{config['class_name']} cannot be made from its configuration {inner}: {error}") from error
     if config.get("build_config") and hasattr(instance, "build_from_config") and not instance.built:
         instance.build_from_config(config["build_config"])
-    if config.get("quantized_layers"):
-        from dlcore.quantizers.quantized_weight import restore_inner_forms
+    if config.get("inner_layers"):
+        from dlcore.layers.inner_forms import restore_inner_forms
 
-        restore_inner_forms(instance, config["quantized_layers"])
+        restore_inner_forms(instance, config["inner_layers"])
     if config.get("compile_config") and hasattr(instance, "compile_from_config"):
         instance.compile_from_config(config["compile_config"])
     if shared is not None and shared_id is not None:
