@@ -174,6 +174,13 @@ METRICS = {
 # Starting weights and the gradients of a few steps.
 START = [_round(_random.standard_normal(shape)) for shape in ((3, 4), (4,))]
 GRADIENTS = [[_round(_random.standard_normal(w.shape)) for w in START] for _ in range(10)]
+
+
+def without_decay(optimizer, name):
+    optimizer.exclude_from_weight_decay(var_names=[name])
+    return optimizer
+
+
 OPTIMIZERS = {
     "sgd": lambda O: O.SGD(0.1),
     "sgd_momentum": lambda O: O.SGD(0.1, momentum=0.9),
@@ -218,6 +225,12 @@ OPTIMIZERS = {
     "accumulation_momentum": lambda O: O.SGD(0.1, momentum=0.9, gradient_accumulation_steps=2, clipnorm=1.0),
     "loss_scale": lambda O: O.SGD(0.1, loss_scale_factor=8.0),
     "schedule": lambda O: O.SGD(O.schedules.ExponentialDecay(0.1, 2, 0.5)),
+    "schedule_accumulation": lambda O: O.Adam(O.schedules.InverseTimeDecay(0.1, 2, 0.5), gradient_accumulation_steps=3),
+    "excluded_from_decay": lambda O: without_decay(O.AdamW(0.1, weight_decay=0.1), "w1"),
+    "excluded_from_decay_ema": lambda O: without_decay(
+        O.Lion(0.01, weight_decay=0.1, use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=4, global_clipnorm=1.0),
+        "w0",
+    ),
 }
 
 STEPS = [0, 1, 2, 5, 9, 10, 11, 25, 60, 100]
