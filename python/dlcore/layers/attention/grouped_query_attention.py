@@ -24,7 +24,8 @@ class GroupQueryAttention(Layer):
         use_bias: bool, default True.
         sliding_window: int > 0 or None (default): position i attends to positions nearer than that only.
         kernel_initializer, bias_initializer: Glorot uniform, zeros.
-        kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint: default None.
+        kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint: default None.
+        activity_regularizer: of what each of the projections returns and, again, of the outputs; default None.
         use_gate: bool, default False: multiply the heads by a sigmoid that is affine in the query.
         seed: int or None: of the dropout.
 
@@ -101,11 +102,15 @@ class GroupQueryAttention(Layer):
         self._dropout_layer = Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
         features = query_shape[-1]
         inner = (None, None, queries, self.head_dim)
-        self._output_dense = projection(self, "attention_output", "bquh,uhm->bqm", (None, features), "m", inner)
+        self._output_dense = projection(
+            self, "attention_output", "bquh,uhm->bqm", (None, features), "m", inner, self.activity_regularizer
+        )
 
     def _heads(self, name, equation, heads, shape, activation=None):
         bias_axes = equation[-2:]
-        return projection(self, name, equation, (None, heads, self.head_dim), bias_axes, shape, activation)
+        return projection(
+            self, name, equation, (None, heads, self.head_dim), bias_axes, shape, self.activity_regularizer, activation
+        )
 
     def call(
         self,

@@ -1,7 +1,7 @@
 import math
 import string
 
-from dlcore import ops
+from dlcore import ops, regularizers
 from dlcore.backend.arguments import axes, fraction, positive_int
 from dlcore.layers.activations.activation import Softmax
 from dlcore.layers.attention.projections import both, combine_masks, keys_like_values, projection, split_by_places
@@ -28,7 +28,8 @@ class MultiHeadAttention(Layer):
         sliding_window: int > 0 or None (default): keys are seen from less than so many positions away only.
         flash_attention: kept for Keras's signature.
         kernel_initializer, bias_initializer: Glorot uniform, zeros.
-        kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint: default None.
+        kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint: default None.
+        activity_regularizer: of what each of the projections returns, default None.
         use_gate: bool, default False: what each head gets is multiplied by sigmoid(query @ gate + bias).
         seed: int or None: of the dropout.
 
@@ -69,7 +70,8 @@ class MultiHeadAttention(Layer):
         seed=None,
         **kwargs,
     ):
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        super().__init__(**kwargs)
+        self._activity_regularizer = regularizers.get(activity_regularizer)  # of the projections
         kind = type(self).__name__
         self.num_heads = positive_int(kind, "num_heads", num_heads)
         self.key_dim = positive_int(kind, "key_dim", key_dim)
@@ -121,6 +123,7 @@ class MultiHeadAttention(Layer):
             (*[None] * (len(shape) - 2), self.num_heads, size),
             head + depth,
             shape,
+            self._activity_regularizer,
         )
 
     def _output_projection(self, query_shape):
@@ -135,6 +138,7 @@ class MultiHeadAttention(Layer):
             (*[None] * (len(outer) - 1), *sizes),
             result,
             (*query_shape[:-1], self.num_heads, self.value_dim),
+            self._activity_regularizer,
         )
 
     def call(
@@ -238,6 +242,7 @@ class MultiHeadAttention(Layer):
             "output_shape": self._output_sizes,
             "attention_axes": self.attention_axes,
             **weight_options_config(self),
+            "activity_regularizer": regularizers.serialize(self._activity_regularizer),
             "use_gate": self.use_gate,
             "seed": self.seed,
             "sliding_window": self.sliding_window,

@@ -7,7 +7,7 @@ from dlcore.layers.core.einsum_dense import EinsumDense
 from dlcore.ops.attention import causal_mask, window_mask
 
 
-def projection(layer, name, equation, output_shape, bias_axes, input_shape, activation=None):
+def projection(layer, name, equation, output_shape, bias_axes, input_shape, activity_regularizer, activation=None):
     """A built `EinsumDense` with the layer's weight options, and a bias when the layer has `use_bias`."""
     # Each projection needs initializers of its own, or their weights would start out equal.
     options = {
@@ -19,6 +19,7 @@ def projection(layer, name, equation, output_shape, bias_axes, input_shape, acti
         output_shape,
         activation=activation,
         bias_axes=bias_axes if layer.use_bias else None,
+        activity_regularizer=activity_regularizer,
         name=name,
         dtype=layer.dtype_policy,
         **options,

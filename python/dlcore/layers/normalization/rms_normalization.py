@@ -26,7 +26,6 @@ class RMSNormalization(Layer):
         axes("RMSNormalization", "axis", axis)
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
         self.epsilon = number("RMSNormalization", "epsilon", epsilon)
-        self.supports_masking = True
 
     def build(self, input_shape):
         self.axis = feature_axes(self, input_shape)

@@ -160,10 +160,10 @@ class GatedRNN(ShowsCell, RNN):
         super().build(sequences_shape, initial_state_shape)
         self.input_spec = InputSpec(ndim=3, axes={-1: sequences_shape[-1]})
 
-    def run(self, sequences, states, mask, training):
+    def run(self, sequences, states, mask, training, from_zero):
         cell = self.cell
         if not self._is_fused(training):
-            return super().run(sequences, states, mask, training)
+            return super().run(sequences, states, mask, training, from_zero)
         if training and cell.dropout:
             noise_shape = (None, 1, None)
             sequences = random.dropout(sequences, cell.dropout, noise_shape=noise_shape, seed=cell.seed_generator)
@@ -171,11 +171,18 @@ class GatedRNN(ShowsCell, RNN):
         if mask is not None:
             inputs.append(ops.cast(mask, "bool"))
         outputs, *rest = self._apply_primitive(inputs, sequences.dtype)
-        states = rest[: len(states)]
+        before, states = self._output_before(states, states[0]), rest[: len(states)]
         last_output = states[0]
-        if mask is not None and self.zero_output_for_mask and self.return_sequences:
-            order = ops.flip(mask, axis=1) if self.go_backwards else mask
-            outputs = outputs * ops.expand_dims(ops.cast(order, outputs.dtype), -1)
+        if mask is None:
+            return outputs, last_output, states
+        order = ops.expand_dims(ops.flip(mask, axis=1) if self.go_backwards else mask, -1)
+        if self.zero_output_for_mask and self.return_sequences:
+            outputs = outputs * ops.cast(order, outputs.dtype)
+        elif not from_zero:  # the primitive gives zeros before the first step that counts
+            counted = ops.cumsum(ops.cast(order, "int32"), axis=1) > 0
+            outputs = ops.where(counted, outputs, ops.expand_dims(before, 1))
+        if not from_zero:
+            last_output = ops.where(ops.any(order, axis=1), last_output, before)
         return outputs, last_output, states
 
     def _apply_primitive(self, inputs, dtype):

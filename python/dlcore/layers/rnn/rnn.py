@@ -109,7 +109,8 @@ class RNN(Layer):
             sequences = ops.cast(sequences, self.compute_dtype)
         states = self._first_states(sequences, initial_state)
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
-        outputs, last_output, states = self.run(sequences, states, mask, training)
+        from_zero = initial_state is None and not self.stateful and _starts_at_zero(self.cell)
+        outputs, last_output, states = self.run(sequences, states, mask, training, from_zero)
         if self.stateful:
             for variable, state in zip(self.states, states):
                 variable.assign(state)
@@ -143,8 +144,12 @@ class RNN(Layer):
             )
         return [ops.convert_to_tensor(state, dtype=self.compute_dtype) for state in states]
 
-    def run(self, sequences, states, mask, training):
-        """(outputs of all steps, last output, final states): steps the cell, one by one."""
+    def run(self, sequences, states, mask, training, from_zero):
+        """(outputs of all steps, last output, final states): steps the cell, one by one.
+
+        Args:
+            from_zero: bool: whether the states are known to be zeros.
+        """
         steps = sequences.shape[1]
         if steps is None:
             raise ValueError(
@@ -161,7 +166,7 @@ class RNN(Layer):
             new_output, new_states = self._step(sequences[:, t], states, training)
             if mask is not None:
                 counts = mask[:, t : t + 1]
-                kept = ops.zeros_like(new_output) if output is None else output
+                kept = self._output_before(states, new_output) if output is None else output
                 shown = ops.zeros_like(new_output) if self.zero_output_for_mask else kept
                 outputs.append(_choose(counts, new_output, shown))
                 new_output = _choose(counts, new_output, kept)
@@ -170,6 +175,16 @@ class RNN(Layer):
                 outputs.append(new_output)
             output, states = new_output, new_states
         return outputs, output, states
+
+    def _output_before(self, states, output):
+        """What stands for the output before the first step that counts: the first state of the (last) cell, where it
+        may have been an output; zeros with `unroll`, as of Keras.
+        """
+        if self.unroll:
+            return ops.zeros_like(output)
+        packed = _packed(self.cell, states)
+        first = tree.flatten(packed[-1] if isinstance(self.cell, StackedRNNCells) else packed)[0]
+        return first if first.shape[1:] == output.shape[1:] else ops.zeros_like(output)
 
     def _step(self, inputs, states, training):
         output, new_states = self.cell(inputs, _packed(self.cell, states), training=training)

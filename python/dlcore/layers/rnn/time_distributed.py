@@ -8,6 +8,9 @@ from dlcore.layers.core.wrapper import Wrapper
 class TimeDistributed(Wrapper):
     """Applies a layer to every time step, with the same weights.
 
+    A layer that keeps statistics of its inputs, such as BatchNormalization, is trained on one step after the other:
+    each has statistics of its own. All other layers take all steps at once.
+
     Args:
         layer: the layer.
 
@@ -43,12 +46,22 @@ class TimeDistributed(Wrapper):
                     f'TimeDistributed "{self.name}": the mask must be of shape (batch, time), {leading}, or have more '
                     f"axes after these. Got mask of shape {tuple(mask.shape)}."
                 )
-            if signature_of(type(self.layer).call).has_mask:
-                options["mask"] = ops.reshape(mask, (-1, *mask.shape[2:]))
+            if not signature_of(type(self.layer).call).has_mask:
+                mask = None
+        if training and leading[1] is not None and self._keeps_statistics():
+            masks = [{} if mask is None else {"mask": mask[:, t]} for t in range(leading[1])]
+            return ops.stack([self.layer(inputs[:, t], **options, **masks[t]) for t in range(leading[1])], axis=1)
+        if mask is not None:
+            options["mask"] = ops.reshape(mask, (-1, *mask.shape[2:]))
         outputs = self.layer(ops.reshape(inputs, (-1, *inputs.shape[2:])), **options)
         if math.prod(outputs.shape[1:]) == 0:
             raise ValueError(f'TimeDistributed "{self.name}": the layer\'s output is empty: {tuple(outputs.shape)}.')
         return ops.reshape(outputs, (*leading, *outputs.shape[1:]))
+
+    def _keeps_statistics(self):
+        """Whether something in the layer that is not frozen has weights that no gradient changes."""
+        layers = self.layer._flatten_layers()
+        return any(layer.trainable and any(not v.trainable for v in layer._weights) for layer in layers)
 
     def compute_output_shape(self, input_shape):
         inner = self.layer.compute_output_shape((input_shape[0], *input_shape[2:]))
