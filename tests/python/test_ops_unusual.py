@@ -8,12 +8,22 @@ import dlcore
 from dlcore import Variable, ops
 
 
-@pytest.mark.parametrize("n", [4, 7, 64, 97, 360])
-def test_transforms_of_a_single_row(n):
-    x = np.random.default_rng(n).normal(size=n)
-    real, imaginary = ops.fft((x, np.zeros(n)))
-    check(real.numpy() + 1j * imaginary.numpy(), np.fft.fft(x), 1e-5)
-    check(ops.irfft(ops.rfft(x), n), x, 1e-5)
+@pytest.mark.parametrize("n", [1, 2, 5, 64, 65, 96, 101, 400, 512, 502, 4096, 8192])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_fourier_transforms_of_any_size(n, dtype):
+    random = np.random.default_rng(n)
+    x, y = random.normal(size=(2, 3, 2, n)).astype(dtype)
+    tolerance = 1e-12 if dtype == "float64" else 1e-6  # of what is normal with deviation 1
+
+    def check_parts(parts, expected):
+        assert parts[0].dtype == dtype
+        scale = np.sqrt(n)
+        check((parts[0].numpy() + 1j * parts[1].numpy()) / scale, expected / scale, 4 * tolerance)
+
+    check_parts(ops.fft((x, y)), np.fft.fft(x.astype("float64") + 1j * y))
+    check_parts(ops.rfft(x), np.fft.rfft(x.astype("float64")))
+    check_parts(ops.rfft(x[0, 0]), np.fft.rfft(x[0, 0].astype("float64")))  # a single row
+    check(ops.irfft(ops.rfft(x), n), x, 4 * tolerance)
 
 
 def test_bools_as_numbers():

@@ -1,7 +1,8 @@
 """Fourier transforms. A complex tensor is a pair (real part, imaginary part).
 
 The transform of n numbers is a product with an n x n matrix of sines and cosines; where n has factors, it is the
-transforms of its parts and a multiplication by twiddle factors between them (Cooley & Tukey 1965), all as GEMMs.
+transforms of its parts and a multiplication by twiddle factors between them (Cooley & Tukey 1965), all as GEMMs. Where
+both factors are at most 64 it is two of them, the twiddle factors being part of the second's matrices.
 """
 
 import functools
@@ -56,12 +57,50 @@ def _factor(n):
     return next(f for f in range(math.isqrt(n), 0, -1) if n % f == 0)
 
 
+def _complex_product(angles):
+    """[..., 2 j, 2 k] for angles [..., j, k]: the product of the parts of x_j with this has the parts of the sums of
+    x_j exp(-i angle)."""
+    cos, sin = np.cos(angles), np.sin(angles)
+    return np.concatenate([np.concatenate([cos, -sin], -1), np.concatenate([sin, cos], -1)], -2)
+
+
+@functools.lru_cache(maxsize=16)
+def _two_products(first, second, kept):
+    """The matrices of a transform of first * second numbers j = j1 * second + j2 to k = k1 + first * k2, k2 < kept.
+
+    Returns:
+        [(k1, part), (part, j1)] over j1, and for each k1 [(part, j2), (part, k2)] over j2.
+    """
+    k1 = np.arange(first)
+    over_first = _complex_product(2 * np.pi / first * (np.outer(k1, k1) % first))  # [(part, j1), (part, k1)]
+    over_first = over_first.reshape(2 * first, 2, first).transpose(2, 1, 0).reshape(2 * first, 2 * first)
+    n, k = first * second, k1[:, None] + first * np.arange(kept)
+    return over_first, _complex_product(2 * np.pi / n * (np.arange(second)[:, None] * k[:, None] % n))
+
+
+def _in_two_products(x, first, second, kept):
+    """The first `kept * first` numbers of the transforms of x, [..., parts, first * second]: (real, imaginary)."""
+    lead = [-1 if size is None else size for size in x.shape[:-2]]
+    parts = x.shape[-2]
+    over_first, over_second = _two_products(first, second, kept)
+    over_first, over_second = (
+        backend.convert_to_tensor(m, x.dtype) for m in (over_first[:, : parts * first], over_second)
+    )
+    y = knp.matmul(over_first, knp.reshape(x, [-1, parts * first, second]))
+    y = knp.transpose(knp.reshape(y, [-1, first, 2 * second]), [1, 0, 2])
+    y = knp.reshape(knp.matmul(y, over_second), [first, -1, 2, kept])
+    y = knp.reshape(knp.transpose(y, [2, 1, 3, 0]), [2, *lead, first * kept])
+    return y[0], y[1]
+
+
 def _transform(real, imaginary):
     """sum_j x_j exp(-2 pi i j k / n) along the last axis."""
     n = real.shape[-1]
     if n <= _DIRECT or (first := _factor(n)) == 1:
         return _times(real, imaginary, *_turns(n, n, n), knp.matmul)
     second = n // first
+    if second <= _DIRECT:
+        return _in_two_products(knp.stack([real, imaginary], axis=-2), first, second, second)
     lead = [-1 if size is None else size for size in real.shape[:-1]]
     # j = j1 * second + j2: over j1, the twiddle factors, over j2; then k = k1 + first * k2.
     parts = [knp.swapaxes(knp.reshape(part, [*lead, first, second]), -1, -2) for part in (real, imaginary)]
@@ -111,8 +150,16 @@ def rfft(x, fft_length=None):
     """
     x = _check_rank("rfft", as_float(x), 1)
     x = x if fft_length is None else _resized(x, int(fft_length))
-    real, imaginary = _transform(x, knp.zeros_like(x))
-    half = x.shape[-1] // 2 + 1
+    n = x.shape[-1]
+    half = n // 2 + 1
+    first = _factor(n) if n > 0 else 1
+    if n <= _DIRECT:
+        cos, sin = (backend.convert_to_tensor(v, x.dtype) for v in _turns(n, half, n))
+        return knp.matmul(x, cos), knp.negative(knp.matmul(x, sin))
+    if n // first <= _DIRECT:
+        real, imaginary = _in_two_products(knp.expand_dims(x, -2), first, n // first, (half - 1) // first + 1)
+    else:
+        real, imaginary = _transform(x, knp.zeros_like(x))
     return real[..., :half], imaginary[..., :half]
 
 
