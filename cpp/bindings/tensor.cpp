@@ -74,18 +74,34 @@ py::array empty_array(const TensorSpec& spec) {
   return py::reinterpret_borrow<py::array>(array);
 }
 
-py::array array_of(const Tensor& tensor) {
+// The elements on the host.
+std::byte* elements_of(const Tensor& tensor) {
   if (tensor.is_symbolic())
     throw_not_traceable(
         str("A symbolic ", tensor.spec(),
             " has no elements while a function is traced. Use dlcore.ops instead of NumPy or another framework "
             "inside call() and train_step(), or run eagerly with compile(..., run_eagerly=True)."));
-  py::array array = empty_array(tensor.spec());
   if (tensor.storage()->device()) {
     const py::gil_scoped_release release;  // while the device finishes
     tensor.bytes();
   }
-  std::memcpy(array.mutable_data(), tensor.bytes(), tensor.spec().bytes());
+  return tensor.bytes();
+}
+
+py::array array_of(const Tensor& tensor) {
+  const std::byte* elements = elements_of(tensor);
+  py::array array = empty_array(tensor.spec());
+  std::memcpy(array.mutable_data(), elements, tensor.spec().bytes());
+  return array;
+}
+
+// Only to be read. Its variable, if any, copies before it writes, so the values stay.
+py::array shared_array_of(const py::object& object) {
+  const Tensor& tensor = object.cast<const Tensor&>();
+  const std::byte* elements = elements_of(tensor);
+  const std::vector<py::ssize_t> shape(tensor.shape().begin(), tensor.shape().end());
+  py::array array(numpy_dtype(tensor.dtype()), shape, elements, object);
+  py::detail::array_proxy(array.ptr())->flags &= ~py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
   return array;
 }
 
@@ -139,6 +155,7 @@ void init_tensor(py::module_& module) {
       .def_property_readonly("size", [](const Tensor& t) { return t.shape().elements(); })
       .def_property_readonly("is_symbolic", &Tensor::is_symbolic)
       .def("numpy", &array_of, "A NumPy array with a copy of the elements.")
+      .def("shared_array", &shared_array_of, "A NumPy array, only to be read, of the tensor's own memory.")
       .def("item", [](const Tensor& t) { return array_of(t).attr("item")(); });
   module.def(
       "tensor",

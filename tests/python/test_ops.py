@@ -295,6 +295,22 @@ def test_promotion_is_keras():
     assert ops.divide(3, 2).dtype == "float32"
 
 
+def test_arrays_of_tensors_share_their_memory():
+    """To be read; what writes gets a copy, and a variable that is assigned leaves them as they are."""
+    variable = Variable(np.arange(6.0).reshape(2, 3), dtype="float32")
+    tensor = ops.convert_to_tensor(variable)
+    shared, again = np.asarray(tensor), np.asarray(tensor)
+    assert np.shares_memory(shared, again) and not shared.flags.writeable
+    for copied in (np.array(tensor), tensor.numpy(), np.asarray(tensor, "float64"), np.array(tensor, "float32")):
+        assert copied.flags.writeable and not np.shares_memory(copied, shared)
+    del tensor
+    variable.assign(np.zeros((2, 3)))
+    check(shared, np.arange(6.0).reshape(2, 3))
+    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":
+        with pytest.raises(ValueError, match="float32 can't be an array of float64 without a copy"):
+            np.asarray(ops.ones(3), dtype="float64", copy=False)
+
+
 def test_operators_and_conversions():
     t = ops.convert_to_tensor(np.array([1.0, -2.0]))
     check(2 - t, [1.0, 4.0])

@@ -92,8 +92,15 @@ def _number(convert):
 
 
 def _array(self, dtype=None, copy=None):
-    array = self.numpy()
-    return array if dtype is None else array.astype(dtype, copy=False)
+    """As TensorFlow's and JAX's: without a copy where none is asked for, and then only to be read."""
+    if copy:
+        return self.numpy() if dtype is None else self.numpy().astype(dtype, copy=False)
+    array = self.shared_array()
+    if dtype is None or array.dtype == dtype:
+        return array
+    if copy is False:
+        raise ValueError(f"A tensor of {self.dtype} can't be an array of {dtype} without a copy.")
+    return array.astype(dtype)
 
 
 def _length(self):
