@@ -24,6 +24,7 @@ void init_program(py::module_& module);
 void init_model(py::module_& module);
 void init_config(py::module_& module);
 void init_device(py::module_& module);
+void init_text(py::module_& module);
 
 /// Raises dlcore.errors.NotTraceable.
 [[noreturn]] void throw_not_traceable(const std::string& message);

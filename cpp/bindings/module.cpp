@@ -12,4 +12,5 @@ PYBIND11_MODULE(_core, module) {
   init_program(module);
   init_graph(module);
   init_model(module);
+  init_text(module);
 }

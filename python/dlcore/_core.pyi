@@ -173,3 +173,53 @@ class NativeModel:
     def add(self, function: str, graph: Graph, outputs: Sequence[Tensor], names: Sequence[str]) -> None: ...
     def functions(self) -> list[str]: ...
     def run(self, function: str, inputs: Sequence[Tensor]) -> list[Tensor]: ...
+
+class Splitter:
+    """How a text becomes words ("whitespace", "character"; None: it is one) and words n-grams of the given widths."""
+
+    def __init__(
+        self,
+        lower: bool = False,
+        strip_punctuation: bool = False,
+        split: str | None = None,
+        widths: Sequence[int] = [1],
+    ) -> None: ...
+
+def standardized_texts(values: np.ndarray, lower: bool = False, strip_punctuation: bool = False) -> list[str]:
+    """The texts as a Splitter makes them before it splits them."""
+
+class Vocabulary:
+    """Tokens and their indices. Values here and below: one axis of str objects, NumPy's strings or int64."""
+
+    def __init__(
+        self,
+        tokens: np.ndarray,
+        indices: np.ndarray,
+        unknown_start: int,
+        unknown_bins: int,
+        by_remainder: bool,
+        key: Sequence[int] | None,
+    ) -> None: ...
+    def find(
+        self, values: np.ndarray, sizes: np.ndarray, splitter: Splitter, length: int | None, padding: int
+    ) -> np.ndarray:
+        """Indices (documents, length), the longest's length with None; sizes: how many values make each document.
+
+        Raises:
+            KeyError: a token is not in the vocabulary, and there are no bins for such.
+        """
+
+class TokenCounts:
+    """How often each token occurs, and in how many documents."""
+
+    @property
+    def documents(self) -> int: ...
+    def __len__(self) -> int: ...
+    def add(self, values: np.ndarray, sizes: np.ndarray, splitter: Splitter) -> None: ...
+    def most_frequent(self, limit: int | None, without: np.ndarray) -> tuple[list[str] | list[int], np.ndarray]:
+        """The most frequent tokens, and in how many documents each is; of equally frequent ones the last in order first."""
+
+def fingerprints(values: np.ndarray, key: Sequence[int] | None = None) -> np.ndarray:
+    """FarmHash64, or with a key of two numbers SipHash64, of strings or of integers' digits: uint64."""
+
+def has_only_str(array: np.ndarray) -> bool: ...

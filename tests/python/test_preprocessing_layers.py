@@ -1,15 +1,18 @@
 """Layers of strings and categories: their values against Keras's, saving, use in models, messages."""
 
+import collections
 import json
 import pathlib
+import pickle
+import re
+import string
 
 import numpy as np
 import pytest
 from preprocessing_cases import CASES, CROSSINGS, INTS, NUMBERS, TEXTS, WORDS
 
 import dlcore as keras
-from dlcore import layers, ops
-from dlcore.layers.preprocessing.fingerprints import farmhash64, siphash64
+from dlcore import _core, layers, ops
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
 TRACED = [name for name in CASES if name.startswith(("integer_lookup", "discretization", "category_encoding"))]
@@ -219,7 +222,106 @@ def test_single_strings_and_bytes():
     np.testing.assert_array_equal(layer("a b é").numpy(), [2, 1, 3])
     np.testing.assert_array_equal(layer(np.array([b"a", "é".encode()])).numpy(), [[2], [3]])
     assert int(layers.StringLookup(vocabulary=["a"])("a")) == 1
-    assert int(layers.Hashing(2**62)("hello")) == farmhash64(b"hello") % 2**62
+    assert int(layers.Hashing(2**62)("hello")) == fingerprint("hello") % 2**62
+
+
+ODD_TEXTS = [
+    "",
+    "!?...",
+    " \t\n\v\f\r ",
+    "Foo,bar FOO-bar\tfoo  bar.",
+    "Ünïcode ÄÖÜ straße İi e\u0301 É 日本語 日本 \U0001f600\U0001f600 a\u200bb",
+    "a\u00a0b\u2003c\u3000d\x1ce\x85f",  # spaces that do not part words
+    "nul\0in nul \0 \0end\x01",
+    "half \ud800 of a pair",
+    "word " * 5000 + "x" * 3000,
+    " ".join(f"w{i % 700}" for i in range(3000)),
+    "ab ab\0 ab\0\0 abcdefgh abcdefgh\0 abcdefghi",
+]
+
+
+def plain_words(text, standardize, split):
+    if standardize and "lower" in standardize:
+        text = "".join(c.lower() if c in string.ascii_uppercase else c for c in text)
+    if standardize and "strip" in standardize:
+        text = "".join(c for c in text if c not in string.punctuation)
+    return list(text) if split == "character" else re.findall("[^ \t\n\v\f\r]+", text) if split else [text]
+
+
+@pytest.mark.parametrize("standardize", [None, "lower", "strip_punctuation", "lower_and_strip_punctuation"])
+@pytest.mark.parametrize("split", ["whitespace", "character", None])
+@pytest.mark.parametrize("ngrams", [None, 2, (3, 1)])
+@pytest.mark.parametrize("data", [ODD_TEXTS, np.array(ODD_TEXTS[:8]), [text + "é" for text in ODD_TEXTS[:4]]])
+def test_words_against_plain_ones(standardize, split, ngrams, data):
+    layer = layers.TextVectorization(standardize=standardize, split=split, ngrams=ngrams, max_tokens=500)
+    if split is None:
+        data = np.array(data, object).reshape(-1, 1)
+    layer.adapt(data)
+    widths = [1] if ngrams is None else [1, 2] if ngrams == 2 else ngrams
+    rows = []
+    for text in np.ravel(np.array(data, object)).tolist():
+        words = plain_words(text, standardize, split)
+        rows.append([" ".join(words[i : i + n]) for n in widths for i in range(len(words) - n + 1)])
+    counts = collections.Counter(word for row in rows for word in row)
+    counts.pop("", None)
+    tokens = sorted(counts, key=lambda token: (counts[token], token), reverse=True)[:498]
+    assert layer.get_vocabulary() == ["", "[UNK]", *tokens]
+    index = {"": 0, **{token: i + 2 for i, token in enumerate(tokens)}}
+    wanted = np.zeros((len(rows), max(map(len, rows))), "int64")
+    for found, row in zip(wanted, rows):
+        found[: len(row)] = [index.get(word, 1) for word in row]
+    np.testing.assert_array_equal(layer(data).numpy(), wanted)
+
+
+def test_strings_of_all_kinds_of_arrays():
+    layer = layers.StringLookup(vocabulary=["b", "日", "a\0c"])
+    wanted = [1, 0, 2, 3]
+    texts = ["b", "x", "日", "a\0c"]
+    packed = np.frombuffer(b"\0" + np.array(texts).tobytes(), np.uint8)[1:].view(f"U{3}")
+    for data in (
+        texts,
+        np.array(texts),
+        np.array(texts).astype(">U4"),
+        np.array([text for text in texts for _ in range(2)])[::2],
+        packed,
+        np.array([text.encode() for text in texts]),
+        [np.str_("b"), b"x", "日", "a\0c"],
+    ):
+        np.testing.assert_array_equal(layer(data).numpy(), wanted)
+    np.testing.assert_array_equal(layer(np.array(texts).reshape(2, 2).T).numpy(), [[1, 2], [0, 3]])
+
+
+def test_integers_in_order_and_out_of_the_vocabulary():
+    layer = layers.IntegerLookup()
+    layer.adapt([3, -2, 2**62, -(2**63), -2, 300, 3])
+    assert layer.get_vocabulary() == [-1, 3, -2, 2**62, 300, -(2**63)]
+    several = layers.IntegerLookup(num_oov_indices=3, vocabulary=[10], mask_token=0)
+    np.testing.assert_array_equal(several(np.array([10, 0, -1, 7, -(2**63)])).numpy(), [4, 0, 3, 2, 2])
+    strict = layers.IntegerLookup(num_oov_indices=0, vocabulary=[10])
+    with pytest.raises(ValueError, match="-7 is not in the vocabulary"):
+        strict(np.array([10, -7, 8]))
+
+
+def test_copies_of_half_adapted_layers():
+    layer = layers.TextVectorization(output_mode="tf_idf", vocabulary=None)
+    layer.update_state(["a b b", "b c\ud800"])
+    copy = pickle.loads(pickle.dumps(layer))
+    for one in (layer, copy):
+        one.update_state(["c a", "b"])
+        one.finalize_state()
+    assert copy.get_vocabulary() == layer.get_vocabulary() == ["[UNK]", "b", "a", "c\ud800", "c"]
+    np.testing.assert_array_equal(copy._lookup_layer.idf_weights, layer._lookup_layer.idf_weights)
+    again = pickle.loads(pickle.dumps(copy))
+    np.testing.assert_array_equal(again(["b x", "c"]).numpy(), layer(["b x", "c"]).numpy())
+
+
+def test_own_split_gets_standardized_texts():
+    layer = layers.TextVectorization(split=at_dashes, standardize="lower", vocabulary=["a b", "c!"])
+    np.testing.assert_array_equal(layer(["A B-C!", ""]).numpy(), [[2, 3], [0, 0]])
+
+
+def fingerprint(value, key=None):
+    return int(_core.fingerprints(np.array([value], object if isinstance(value, str) else "int64"), key)[0])
 
 
 def test_fingerprints():
@@ -227,9 +329,10 @@ def test_fingerprints():
     known = {0: 1936946117179621455, 1: 3694432073954588131, 5: 3786372426573024488, 11: 1769834696496558107}
     known |= {40: 3168538174772821140, 100: 3286434551874864643, 64: 294799756062990872}
     for text in ("", "a", "hello", "hello world", "x" * 40, "y" * 100, "z" * 64):
-        assert farmhash64(text.encode()) % 2**62 == known[len(text)]
+        assert fingerprint(text) % 2**62 == known[len(text)]
+    assert fingerprint(-12) == fingerprint("-12")
     key = (0x0706050403020100, 0x0F0E0D0C0B0A0908)
-    assert siphash64(bytes(range(15)), key) == 0xA129CA6149BE45E5
+    assert fingerprint(bytes(range(15)).decode(), key) == 0xA129CA6149BE45E5
 
 
 @pytest.mark.parametrize(
@@ -271,6 +374,12 @@ def test_fingerprints():
         (lambda: layers.IntegerLookup(salt=3), ValueError, "a salt goes with oov_method=\"farmhash\". Got 'floormod'"),
         (lambda: layers.IntegerLookup(vocabulary_dtype="int32"), ValueError, 'vocabulary_dtype must be "int64"'),
         (lambda: layers.TextVectorization(ngrams="2"), ValueError, "ngrams must be an int, a tuple of ints or None"),
+        (lambda: layers.TextVectorization(ngrams=(2, 0)), ValueError, r"all > 0. Got ngrams=\(2, 0\)"),
+        (
+            lambda: layers.TextVectorization(output_sequence_length=-1),
+            ValueError,
+            "must be an int >= 0",
+        ),
         (
             lambda: layers.TextVectorization(output_mode="count", output_sequence_length=3),
             ValueError,

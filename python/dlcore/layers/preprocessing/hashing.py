@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from dlcore import backend, ops
+from dlcore import _core, backend, ops
 from dlcore.backend.arguments import one_of, positive_int
 from dlcore.layers.preprocessing.category_encoding import encode, standard_mode
-from dlcore.layers.preprocessing.fingerprints import farmhash64, joined_fingerprints, siphash64
 from dlcore.layers.preprocessing.values import LayerOfValues, sparse_flag, strings_of
 
 _CROSSING_KEY = 0xDECAFCAFFE
@@ -49,15 +48,12 @@ class Hashing(LayerOfValues):
 
     def call(self, inputs):
         values, shape = values_of(self, inputs)
-        bins = self.num_bins
-        masked = self.mask_value is not None and bins > 1
-        fingerprint = _memoized(
-            lambda value: bin_of(value, bins - 1, self.salt) + 1 if masked else bin_of(value, bins, self.salt)
-        )
-        found = [0 if masked and value == self.mask_value else fingerprint(value) for value in values]
-        return encode(
-            np.array(found, "int64").reshape(shape), self.output_mode, bins, self.compute_dtype, sparse=self.sparse
-        )
+        masked = self.mask_value is not None and self.num_bins > 1
+        fingerprints = _core.fingerprints(values, core_key(self.salt))
+        found = (fingerprints % np.uint64(self.num_bins - masked)).astype("int64") + masked
+        if masked:
+            found[values == self.mask_value] = 0
+        return encode(found.reshape(shape), self.output_mode, self.num_bins, self.compute_dtype, sparse=self.sparse)
 
     def get_config(self):
         return {
@@ -104,15 +100,14 @@ class HashedCrossing(LayerOfValues):
                 f"{self._label()}: the inputs must have one shape, (), (batch,) or (batch, 1). Got shapes "
                 f"{[other for _, other in features]}."
             )
-        fingerprint = _memoized(lambda value: value % 2**64 if isinstance(value, int) else farmhash64(value.encode()))
-        crossed = []
-        for combination in zip(*(values for values, _ in features)):
-            key = _CROSSING_KEY
-            for value in combination:
-                key = joined_fingerprints(key, fingerprint(value))
-            crossed.append(key % self.num_bins)
+        crossed = np.uint64(_CROSSING_KEY)
+        for values, _ in features:
+            # Integers are their own fingerprints here.
+            fingerprints = values.view("uint64") if values.dtype == "int64" else _core.fingerprints(values)
+            crossed = _joined(crossed, fingerprints)
+        bins = (crossed % np.uint64(self.num_bins)).astype("int64")
         return encode(
-            np.array(crossed, "int64").reshape(shape),
+            bins.reshape(shape),
             self.output_mode,
             self.num_bins,
             self.compute_dtype,
@@ -129,7 +124,8 @@ class HashedCrossing(LayerOfValues):
 
 
 def values_of(layer, inputs, floats=True):
-    """Strings or ints in an array, a list or a tensor as a list, and their shape; floats lose their fractions."""
+    """Strings or ints in an array, a list or a tensor as an array of one axis, and their shape; floats lose their
+    fractions."""
     array = inputs if isinstance(inputs, np.ndarray) else None
     if array is None and not backend.is_tensor(inputs):
         array = np.array(inputs, dtype=object)
@@ -140,13 +136,7 @@ def values_of(layer, inputs, floats=True):
         return strings_of(layer, array)
     if array.dtype.kind not in ("iuf" if floats else "iu"):
         raise TypeError(f"{layer._label()} expects integers or strings. Got dtype {array.dtype}.")
-    return array.astype("int64").ravel().tolist(), array.shape
-
-
-def bin_of(value, bins, key=None):
-    """The bin in [0, bins) of a string, or of an integer's digits, for a key of two ints or None."""
-    data = str(value).encode()
-    return (farmhash64(data) if key is None else siphash64(data, key)) % bins
+    return array.astype("int64").ravel(), array.shape
 
 
 def key_of(layer_type, salt):
@@ -160,13 +150,17 @@ def key_of(layer_type, salt):
     raise ValueError(f"{layer_type}: salt must be an int, a pair of ints or None. Got salt={salt!r}.")
 
 
-def _memoized(function):
-    """Values recur: each is hashed once."""
-    known = {}
+def core_key(key):
+    """The pair of ints, or None, as the core takes it: modulo 2**64."""
+    return None if key is None else [part % 2**64 for part in key]
 
-    def look_up(value):
-        if value not in known:
-            known[value] = function(value)
-        return known[value]
 
-    return look_up
+def _mixed(x):
+    return x ^ (x >> np.uint64(47))
+
+
+def _joined(first, second):
+    """One fingerprint of two, in their order (as TensorFlow crosses features; the mixing of MurmurHash 2)."""
+    factor = np.uint64(0xC6A4A7935BD1E995)
+    result = first ^ factor ^ _mixed(second * factor) * factor
+    return _mixed(_mixed(result * factor) * factor)

@@ -1,6 +1,7 @@
 """StringLookup and IntegerLookup: values by their places in a vocabulary."""
 
 import collections
+import functools
 import math
 import os
 import types
@@ -12,26 +13,51 @@ from dlcore.backend.arguments import int_from, is_int, one_of
 from dlcore.layers.holder import note_structure_change
 from dlcore.layers.layer import Layer
 from dlcore.layers.preprocessing.category_encoding import encode, standard_mode
-from dlcore.layers.preprocessing.hashing import bin_of, key_of
-from dlcore.layers.preprocessing.values import LooksAtValues, sparse_flag, strings_of
+from dlcore.layers.preprocessing.hashing import core_key, key_of
+from dlcore.layers.preprocessing.values import LooksAtValues, objects, sparse_flag, strings_of
 
 _MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 _FILE = "vocabulary.txt"
 
 
-class _Vocabulary:
-    """Tokens without the special ones; the first has the index `start`. `special`: {token: index} beside them."""
+# Values that are tokens as they are.
+_WHOLE = _core.Splitter()
 
-    def __init__(self, tokens, start, special):
+
+class _Vocabulary:
+    """Tokens without the special ones.
+
+    Args:
+        tokens: list; the first has the index `start`.
+        special: {token: index} beside them.
+        unknown: arguments of the core's table for tokens out of the vocabulary.
+    """
+
+    def __init__(self, tokens, start, special, **unknown):
         self.tokens = tokens
         self.start = start
-        self.index = {**{token: start + i for i, token in enumerate(tokens)}, **special}
+        self.special = special
+        self.unknown = unknown
+
+    def __getstate__(self):
+        return {name: value for name, value in self.__dict__.items() if name != "table"}
+
+    @functools.cached_property
+    def table(self):
+        """The core's table, which finds tokens."""
+        indices = [*range(self.start, self.start + len(self.tokens)), *self.special.values()]
+        return _core.Vocabulary(_array_of([*self.tokens, *self.special]), np.array(indices, "int64"), **self.unknown)
 
     def sorted(self):
         """The tokens of a vocabulary of integers in ascending order, and their indices."""
         tokens = np.array(self.tokens, "int64")
         order = np.argsort(tokens)
         return ops.convert_to_tensor(tokens[order]), ops.convert_to_tensor(order + self.start)
+
+
+def _array_of(tokens):
+    """Ints or strings as the core takes them."""
+    return np.array(tokens, "int64") if tokens and is_int(tokens[0]) else objects(tokens)
 
 
 class IndexLookup(Layer):
@@ -175,7 +201,15 @@ class IndexLookup(Layer):
 
     def _set_tokens(self, tokens):
         special = {} if self.mask_token is None else {self.mask_token: 0 if self._oov_start() else -1}
-        self._vocabulary = _Vocabulary(tokens, self._token_start(), special)
+        self._vocabulary = _Vocabulary(
+            tokens,
+            self._token_start(),
+            special,
+            unknown_start=self._oov_start(),
+            unknown_bins=self.num_oov_indices,
+            by_remainder=self.oov_method == "floormod",
+            key=core_key(self.salt),
+        )
         note_structure_change()
 
     def _set_idf(self, weights, size, missing):
@@ -205,7 +239,7 @@ class IndexLookup(Layer):
         """
         self.reset_state()
         if isinstance(data, (list, tuple, np.ndarray)) or backend.is_tensor(data):
-            self._count(self._rows(data, alone=True))
+            self._count(*self._documents(data, alone=True))
         else:
             for i, batch in enumerate(data):
                 if steps is not None and i >= steps:
@@ -215,41 +249,34 @@ class IndexLookup(Layer):
 
     def update_state(self, data):
         """Counts the tokens of a batch."""
-        self._count(self._rows(data, alone=False))
+        self._count(*self._documents(data, alone=False))
 
-    def _rows(self, data, alone):
-        """Lists of tokens, one per document; the elements of a single axis are one document, or one each."""
+    def _documents(self, data, alone):
+        """Tokens, and how many make each document; the elements of a single axis are one document, or one each."""
         tokens, shape = self._tokens_of(data)
         width = (1 if alone else len(tokens)) if len(shape) < 2 else math.prod(shape[1:])
-        return [tokens[i : i + width] for i in range(0, len(tokens), width or 1)]
+        return tokens, np.full(len(tokens) // width if width else 0, width)
 
-    def _count(self, rows):
+    def _count(self, values, sizes, splitter=_WHOLE):
         if self._is_given:
             raise ValueError(f"{self._label()} was given its vocabulary; adapt() cannot change it.")
-        for row in rows:
-            self._counts.update(row)
-            if self.output_mode == "tf_idf":
-                self._document_counts.update(set(row))
-                self._documents += 1
+        self._counts.add(values, sizes, splitter)
 
     def finalize_state(self):
         """Makes the vocabulary of what was counted."""
-        if self._is_given or not self._counts:
+        if self._is_given or not len(self._counts):
             return
-        counts = self._counts
-        for special in (self.mask_token, self.oov_token):
-            counts.pop(special, None)
-        tokens = sorted(counts, key=lambda token: (counts[token], token), reverse=True)
-        tokens = tokens[: self.max_tokens and self.max_tokens - self._token_start()]
+        limit = None if self.max_tokens is None else max(self.max_tokens - self._token_start(), 0)
+        special = [token for token in (self.mask_token, self.oov_token) if token is not None]
+        tokens, found = self._counts.most_frequent(limit, _array_of(special))
         self._set_tokens(tokens)
         if self.output_mode == "tf_idf":
-            found = np.array([self._document_counts[token] for token in tokens])
-            self._set_idf(np.log(1.0 + self._documents / (1.0 + found)), len(tokens), self._token_start())
+            self._set_idf(np.log(1.0 + self._counts.documents / (1.0 + found)), len(tokens), self._token_start())
         self.reset_state()
 
     def reset_state(self):
         """Forgets the counts, but not the vocabulary."""
-        self._counts, self._document_counts, self._documents = collections.Counter(), collections.Counter(), 0
+        self._counts = _core.TokenCounts()
 
     # ---- calls
 
@@ -292,24 +319,17 @@ class IndexLookup(Layer):
         if not self._known_size():
             raise RuntimeError(f"{layer._label()} has no vocabulary yet. Call adapt(data), or pass a vocabulary.")
 
-    def _find(self, tokens):
-        """The indices of a list of tokens as an int64 array; -1 for what leaves no trace in a vector."""
-        start, table = self._oov_start(), self._vocabulary.index
-        if self.num_oov_indices == 1:
-            found = [table.get(token, start) for token in tokens]
-        else:
-            found = [table[token] if token in table else start + self._oov_bin(token) for token in tokens]
-        return np.array(found, "int64")
-
-    def _oov_bin(self, token):
-        if self.num_oov_indices == 0:
+    def _find(self, values, sizes=None, splitter=_WHOLE, length=1, padding=0):
+        """The indices of each document's tokens, an int64 array (documents, length); -1 for what leaves no trace in a
+        vector. By default each value is a document of its own."""
+        sizes = np.ones(len(values), "int64") if sizes is None else sizes
+        try:
+            return self._vocabulary.table.find(values, sizes, splitter, length, padding)
+        except KeyError as error:
             raise ValueError(
-                f"{self._label()}: {token!r} is not in the vocabulary, and num_oov_indices=0 allows for no such value. "
-                "Set num_oov_indices=1."
-            )
-        if isinstance(token, int) and self.oov_method == "floormod":
-            return token % self.num_oov_indices
-        return bin_of(token, self.num_oov_indices, self.salt)
+                f"{self._label()}: {error.args[0]!r} is not in the vocabulary, and num_oov_indices=0 allows for no "
+                "such value. Set num_oov_indices=1."
+            ) from None
 
     # ---- configuration and state
 
@@ -474,7 +494,7 @@ class StringLookup(LooksAtValues, IndexLookup):
         return self._vocabulary.tokens[0] if self._vocabulary.tokens else ""
 
     def _as_tokens(self, values):
-        return strings_of(self, values, self.encoding)[0]
+        return strings_of(self, values, self.encoding)[0].tolist()
 
     def _tokens_of(self, inputs):
         return strings_of(self, inputs, self.encoding)
@@ -488,11 +508,9 @@ class StringLookup(LooksAtValues, IndexLookup):
     def _values_at(self, indices):
         self._require_vocabulary(self)
         indices = np.asarray(backend.convert_to_numpy(indices))
-        tokens = self.get_vocabulary()
-        found = [tokens[i] if 0 <= i < len(tokens) else self.oov_token for i in indices.ravel().tolist()]
-        values = np.empty(len(found), object)
-        values[:] = found
-        return values.reshape(indices.shape)
+        last = self.vocabulary_size()
+        tokens = objects([*self.get_vocabulary(), self.oov_token])
+        return tokens[np.where((indices >= 0) & (indices < last), indices, last)]
 
     def get_config(self):
         return {**super().get_config(), "encoding": self.encoding}
@@ -577,17 +595,14 @@ class IntegerLookup(IndexLookup):
 
     def _tokens_of(self, inputs):
         values = np.asarray(backend.convert_to_numpy(inputs)).astype("int64")
-        return values.ravel().tolist(), values.shape
+        return values.ravel(), values.shape
 
     def _indices(self, inputs):
-        hashes = self.num_oov_indices > 1 and self.oov_method == "farmhash"
-        is_concrete = not backend.convert_to_tensor(inputs).is_symbolic
-        if is_concrete:
+        if not backend.convert_to_tensor(inputs).is_symbolic:
             self._require_vocabulary(self)
-        if is_concrete and (hashes or self.num_oov_indices == 0):
-            tokens, shape = self._tokens_of(inputs)
-            return ops.convert_to_tensor(self._find(tokens).reshape(shape))
-        if hashes:
+            values, shape = self._tokens_of(inputs)
+            return ops.convert_to_tensor(self._find(values).reshape(shape))
+        if self.num_oov_indices > 1 and self.oov_method == "farmhash":
             raise TypeError(
                 f'{self._label()}: oov_method="farmhash" looks at the values, which are not known while a model is '
                 'built or traced. Call it on the data, or choose "floormod".'

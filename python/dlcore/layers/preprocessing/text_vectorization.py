@@ -1,22 +1,14 @@
-import re
-import string
+import math
 
 import numpy as np
 
-from dlcore import ops
+from dlcore import _core, ops
 from dlcore.backend.arguments import is_int, one_of
 from dlcore.layers.preprocessing.index_lookup import StringLookup
-from dlcore.layers.preprocessing.values import LayerOfValues, sparse_flag, strings_of
+from dlcore.layers.preprocessing.values import LayerOfValues, objects, sparse_flag, strings_of
 
-# As Keras's: letters of ASCII only, so that a vocabulary means the same in both.
-_LOWER = {ord(upper): ord(upper.lower()) for upper in string.ascii_uppercase}
-_NO_PUNCTUATION = dict.fromkeys(map(ord, string.punctuation))
-_STANDARDIZE = {
-    "lower": _LOWER,
-    "strip_punctuation": _NO_PUNCTUATION,
-    "lower_and_strip_punctuation": {**_LOWER, **_NO_PUNCTUATION},
-}
-_SPLIT = {"whitespace": re.compile(r"[^ \t\n\v\f\r]+").findall, "character": list}
+_STANDARDIZE = ("lower", "strip_punctuation", "lower_and_strip_punctuation")
+_SPLIT = ("whitespace", "character")
 
 
 class TextVectorization(LayerOfValues):
@@ -83,8 +75,9 @@ class TextVectorization(LayerOfValues):
         self._standardize = _choice(kind, "standardize", standardize, _STANDARDIZE)
         self._split = _choice(kind, "split", split, _SPLIT)
         self._ngrams = ngrams
-        if not (ngrams is None or is_int(ngrams) or (isinstance(ngrams, tuple) and all(map(is_int, ngrams)))):
-            raise ValueError(f"{kind}: ngrams must be an int, a tuple of ints or None. Got ngrams={ngrams!r}.")
+        widths = ngrams if isinstance(ngrams, tuple) else [1 if ngrams is None else ngrams]
+        if not all(is_int(width) and width > 0 for width in widths):
+            raise ValueError(f"{kind}: ngrams must be an int, a tuple of ints or None, all > 0. Got ngrams={ngrams!r}.")
         # Not a tuple as an attribute: those are searched for layers.
         self._output_sequence_length = output_sequence_length
         self._encoding = encoding
@@ -102,9 +95,9 @@ class TextVectorization(LayerOfValues):
         )
         self._output_mode = self._lookup_layer.output_mode
         length = output_sequence_length
-        if length is not None and (self._output_mode != "int" or not is_int(length)):
+        if length is not None and (self._output_mode != "int" or not is_int(length) or length < 0):
             raise ValueError(
-                f'{kind}: output_sequence_length must be an int, and goes with output_mode="int" only. Got '
+                f'{kind}: output_sequence_length must be an int >= 0, and goes with output_mode="int" only. Got '
                 f"output_sequence_length={length!r}, output_mode={self._output_mode!r}."
             )
 
@@ -119,7 +112,7 @@ class TextVectorization(LayerOfValues):
         self.reset_state()
         if isinstance(data, (list, tuple, np.ndarray)):
             texts, shape = strings_of(self, data, self._encoding)
-            self._lookup_layer._count(self._words(texts, (*shape, 1) if len(shape) == 1 else shape)[0])
+            self._count(texts, (*shape, 1) if len(shape) == 1 else shape)
         else:
             for i, batch in enumerate(data):
                 if steps is not None and i >= steps:
@@ -129,7 +122,11 @@ class TextVectorization(LayerOfValues):
 
     def update_state(self, data):
         """Counts the words of a batch of texts."""
-        self._lookup_layer._count(self._words(*strings_of(self, data, self._encoding))[0])
+        self._count(*strings_of(self, data, self._encoding))
+
+    def _count(self, texts, shape):
+        texts, sizes, splitter, _ = self._documents(texts, shape)
+        self._lookup_layer._count(texts, sizes, splitter)
 
     def finalize_state(self):
         """Makes the vocabulary of what was counted."""
@@ -158,46 +155,39 @@ class TextVectorization(LayerOfValues):
         """Sets the vocabulary; see `StringLookup`."""
         self._lookup_layer.set_vocabulary(vocabulary, idf_weights)
 
-    def _words(self, texts, shape):
-        """The words of each text as lists, and the shape of the texts; unsplit, the last axis holds the words."""
-        table = _STANDARDIZE.get(self._standardize) if isinstance(self._standardize, str) else None
-        if table is not None:
-            texts = [text.translate(table) for text in texts]
-        elif self._standardize is not None:
-            texts = strings_of(self, self._standardize(_array(texts, shape)), self._encoding)[0]
-        if self._split is None:
-            width = shape[-1] if shape else 1
-            rows, shape = [texts[i : i + width] for i in range(0, len(texts), width or 1)], shape[:-1]
+    def _documents(self, texts, shape):
+        """What the core splits and looks up: standardized strings, how many of them make each document, how each is
+        split; and the shape of the documents."""
+        standardize, split = self._standardize or "", self._split
+        if callable(standardize):
+            texts, standardize = strings_of(self, standardize(_array(texts, shape)), self._encoding)[0], ""
+        if split is None:
+            sizes, shape = np.full(math.prod(shape[:-1]), shape[-1] if shape else 1), shape[:-1]
+        elif len(shape) > 1 and shape[-1] != 1:
+            raise ValueError(
+                f"{self._label()} splits texts (batch,) or (batch, 1). Got shape {shape}. Pass split=None for "
+                "inputs that are split already."
+            )
         else:
-            if len(shape) > 1 and shape[-1] != 1:
-                raise ValueError(
-                    f"{self._label()} splits texts (batch,) or (batch, 1). Got shape {shape}. Pass split=None for "
-                    "inputs that are split already."
-                )
-            shape = shape[:-1] if len(shape) > 1 else shape
-            if isinstance(self._split, str):
-                rows = list(map(_SPLIT[self._split], texts))
-            else:
-                rows = self._split(_array(texts, shape or (1,)))
-                rows = rows.to_list() if hasattr(rows, "to_list") else rows  # of a ragged tensor of TensorFlow
-                rows = [strings_of(self, row, self._encoding)[0] for row in rows]
-        if self._ngrams is not None:
-            widths = range(1, self._ngrams + 1) if is_int(self._ngrams) else self._ngrams
-            rows = [[gram for width in widths for gram in _ngrams(row, width)] for row in rows]
-        return rows, shape
+            sizes, shape = np.ones(len(texts), "int64"), shape[:-1] if len(shape) > 1 else shape
+        flags = {"lower": "lower" in standardize, "strip_punctuation": "strip_punctuation" in standardize}
+        if callable(split):
+            rows = split(_array(_core.standardized_texts(texts, **flags), shape or (1,)))
+            rows = rows.to_list() if hasattr(rows, "to_list") else rows  # of a ragged tensor of TensorFlow
+            rows = [strings_of(self, row, self._encoding)[0].tolist() for row in rows]
+            texts, sizes = objects([word for row in rows for word in row]), np.array(list(map(len, rows)), "int64")
+            split, flags = None, {}
+        widths = range(1, self._ngrams + 1) if is_int(self._ngrams) else self._ngrams
+        splitter = _core.Splitter(**flags, split=split, widths=[1] if widths is None else list(widths))
+        return texts, sizes, splitter, shape
 
     def call(self, inputs):
-        texts, shape = strings_of(self, inputs, self._encoding)
-        rows, shape = self._words(texts, shape)
+        texts, sizes, splitter, shape = self._documents(*strings_of(self, inputs, self._encoding))
         lookup, whole = self._lookup_layer, self._output_mode == "int"
         if not self._sees_examples:
             lookup._require_vocabulary(self)
-        length = self._output_sequence_length
-        length = max(map(len, rows), default=0) if length is None else length
-        found = np.full((len(rows), length), 0 if whole else -1, "int64")
-        for row, words in zip(found, rows):
-            row[: len(words)] = lookup._find(words[:length])
-        found = found.reshape(*shape, length)
+        found = lookup._find(texts, sizes, splitter, self._output_sequence_length, 0 if whole else -1)
+        found = found.reshape(*shape, found.shape[-1])
         if whole:
             return ops.convert_to_tensor(found)
         return lookup._encode(found, lookup._depth())
@@ -253,7 +243,3 @@ def _choice(kind, name, value, choices):
 def _array(texts, shape):
     """The strings as an array of NumPy's strings."""
     return np.array(texts, str).reshape(shape)
-
-
-def _ngrams(words, width):
-    return words if width == 1 else [" ".join(words[i : i + width]) for i in range(len(words) - width + 1)]

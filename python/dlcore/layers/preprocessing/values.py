@@ -98,13 +98,22 @@ class LayerOfValues(LooksAtValues, Layer):
 
 
 def strings_of(layer, inputs, encoding="utf-8"):
-    """The strings in an array, a (nested) list or a single string: a list of str, and their shape."""
+    """The strings in an array, a (nested) list or a single string: an array of one axis, and their shape."""
     # As objects: an array of NumPy's own strings has the length of the longest for all.
     array = inputs if isinstance(inputs, np.ndarray) else np.array(inputs, dtype=object)
-    texts = array.ravel().tolist()
-    if any(type(text) is not str for text in texts):
-        texts = [_as_text(layer, text, encoding) for text in texts]
+    texts = array.ravel()
+    if texts.dtype.kind != "U" or not (texts.dtype.isnative and texts.flags.aligned):
+        texts = texts.astype(object, copy=False)
+        if not _core.has_only_str(texts):
+            texts = objects([_as_text(layer, text, encoding) for text in texts])
     return texts, array.shape
+
+
+def objects(items):
+    """The items, whatever they are, as an array of objects of one axis."""
+    array = np.empty(len(items), object)
+    array[:] = items
+    return array
 
 
 def _as_text(layer, text, encoding):

@@ -1,0 +1,614 @@
+// Texts and integers as tokens: splitting, counting and looking up.
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <exception>
+#include <string_view>
+
+#include "base/parallel.h"
+#include "bindings/bindings.h"
+#include "bindings/fingerprints.h"
+
+namespace dlcore::python {
+
+namespace {
+
+/// A string as Python and NumPy store them, with 1, 2 or 4 bytes a code point; with 8 an integer.
+struct Value {
+  const void* data;
+  std::size_t size;
+  int bytes;
+};
+
+/// An array of str objects, of NumPy's strings or of int64.
+class Values {
+ public:
+  explicit Values(const py::array& array) : array_(py::array::ensure(array, py::array::c_style)), size_(array.size()) {
+    kind_ = array_.dtype().kind();
+    width_ = array_.itemsize();
+    if (!(kind_ == 'O' || kind_ == 'U' || (kind_ == 'i' && width_ == 8)) || array_.dtype().byteorder() == '>')
+      throw py::type_error("expected an array of str, NumPy's strings or int64");
+    code_points_ = size_ * width_ / 4;
+    if (kind_ != 'O') return;
+    code_points_ = 0;
+    for (std::size_t i = 0; i < size_; ++i) {
+      if (!PyUnicode_Check(object(i))) throw py::type_error("expected an array of str");
+      code_points_ += PyUnicode_GetLength(object(i));  // makes it ready to be read, too
+    }
+  }
+
+  std::size_t size() const { return size_; }
+  std::size_t code_points() const { return code_points_; }
+
+  Value operator[](std::size_t i) const {
+    if (kind_ == 'O')
+      return {PyUnicode_DATA(object(i)), static_cast<std::size_t>(PyUnicode_GET_LENGTH(object(i))),
+              static_cast<int>(PyUnicode_KIND(object(i)))};
+    const char* data = static_cast<const char*>(array_.data()) + i * width_;
+    if (kind_ == 'i') return {data, 1, 8};
+    std::size_t size = width_ / 4;  // without the zeros at the end
+    while (size > 0 && reinterpret_cast<const char32_t*>(data)[size - 1] == 0) --size;
+    return {data, size, 4};
+  }
+
+ private:
+  PyObject* object(std::size_t i) const { return static_cast<PyObject* const*>(array_.data())[i]; }
+
+  py::array array_;
+  char kind_;
+  std::size_t size_, width_, code_points_;
+};
+
+/// How a text becomes words, and words n-grams.
+class Splitter {
+ public:
+  enum Split { none, whitespace, character };
+  static constexpr int dropped = -1, gap = -2;
+
+  Splitter(bool lower, bool strip_punctuation, const std::optional<std::string>& split, std::vector<std::size_t> widths)
+      : split_(!split                   ? none
+               : *split == "whitespace" ? whitespace
+                                        : character),
+        widths_(std::move(widths)) {
+    if (std::count(widths_.begin(), widths_.end(), 0)) throw py::value_error("n-grams have at least one word");
+    // ASCII only, so that a vocabulary means the same in any locale and in Keras.
+    for (int c = 0; c < 128; ++c) {
+      const bool is_upper = c >= 'A' && c <= 'Z', is_letter = is_upper || (c >= 'a' && c <= 'z');
+      const bool is_punctuation = c > ' ' && c < 127 && !is_letter && !(c >= '0' && c <= '9');
+      const bool is_gap = c == ' ' || (c >= '\t' && c <= '\r');
+      become_[c] = strip_punctuation && is_punctuation ? dropped
+                   : split_ == whitespace && is_gap    ? gap
+                   : lower && is_upper                 ? c - 'A' + 'a'
+                                                       : c;
+    }
+  }
+
+  Split split() const { return split_; }
+  const std::vector<std::size_t>& widths() const { return widths_; }
+  /// What an ASCII character becomes: a character, `dropped` or `gap`.
+  int operator[](char32_t c) const { return become_[c]; }
+
+ private:
+  Split split_;
+  std::vector<std::size_t> widths_;
+  std::int16_t become_[128];
+};
+
+/// The words of a document in UTF-8 with a space between any two, so that n-grams are parts of it.
+class Words {
+ public:
+  void clear() {
+    end_ = 0;
+    spans_.clear();
+  }
+
+  void add(const Value& value, const Splitter& splitter) {
+    switch (value.bytes) {
+      case 1:
+        return add(static_cast<const unsigned char*>(value.data), value.size, splitter);
+      case 2:
+        return add(static_cast<const char16_t*>(value.data), value.size, splitter);
+      case 4:
+        return add(static_cast<const char32_t*>(value.data), value.size, splitter);
+      default:
+        add_integer(*static_cast<const std::int64_t*>(value.data));
+    }
+  }
+
+  std::size_t size() const { return spans_.size(); }
+
+  /// Words [first, first + count) as one token. There are 8 bytes behind it that may be read.
+  std::string_view operator()(std::size_t first, std::size_t count = 1) const {
+    const std::size_t begin = spans_[first].begin;
+    return {bytes_.data() + begin, spans_[first + count - 1].end - begin};
+  }
+
+  template <class Use>
+  void for_each_token(const Splitter& splitter, const Use& use) const {
+    for (std::size_t width : splitter.widths())
+      for (std::size_t i = 0; i + width <= size(); ++i) use((*this)(i, width));
+  }
+
+ private:
+  struct Span {
+    std::size_t begin, end;
+  };
+
+  template <class Char>
+  void add(const Char* text, std::size_t size, const Splitter& splitter) {
+    char* out = room_for(size * (sizeof(Char) == 1 ? 3 : sizeof(Char) == 2 ? 4 : 5) + 1);
+    char* word = nullptr;  // where the word under way begins
+    const auto begin = [&] {
+      if (!spans_.empty()) *out++ = ' ';
+      word = out;
+    };
+    const auto finish = [&] {
+      const auto at = [&](const char* p) { return static_cast<std::size_t>(p - bytes_.data()); };
+      spans_.push_back({at(word), at(out)});
+      word = nullptr;
+    };
+    const Splitter::Split split = splitter.split();
+    if (split == Splitter::none) begin();
+    for (const Char* end = text + size; text != end; ++text) {
+      const char32_t c = *text;
+      const int become = c < 128 ? splitter[c] : 0;
+      if (become == Splitter::dropped) continue;
+      if (become == Splitter::gap) {
+        if (word) finish();
+        continue;
+      }
+      if (!word) begin();
+      if (c < 128)
+        *out++ = static_cast<char>(become);
+      else
+        out = written(c, out);
+      if (split == Splitter::character) finish();
+    }
+    if (word) finish();
+    end_ = static_cast<std::size_t>(out - bytes_.data());
+  }
+
+  /// Bytes that have the order of the integers.
+  void add_integer(std::int64_t value) {
+    char* out = room_for(8);
+    const std::uint64_t ordered = __builtin_bswap64(static_cast<std::uint64_t>(value) ^ std::uint64_t{1} << 63);
+    std::memcpy(out, &ordered, 8);
+    spans_.push_back({end_, end_ + 8});
+    end_ += 8;
+  }
+
+  char* room_for(std::size_t size) {
+    if (bytes_.size() < end_ + size + 8) bytes_.resize(end_ + size + 8 + bytes_.size() / 2);
+    return bytes_.data() + end_;
+  }
+
+  /// UTF-8; halves of surrogate pairs, which str may hold, are written as if they were characters.
+  static char* written(char32_t c, char* out) {
+    const auto rest = [&](int shift) { *out++ = static_cast<char>(0x80 | (c >> shift & 0x3F)); };
+    if (c < 0x800) {
+      *out++ = static_cast<char>(0xC0 | c >> 6);
+    } else if (c < 0x10000) {
+      *out++ = static_cast<char>(0xE0 | c >> 12);
+      rest(6);
+    } else {
+      *out++ = static_cast<char>(0xF0 | c >> 18);
+      rest(12);
+      rest(6);
+    }
+    rest(0);
+    return out;
+  }
+
+  std::vector<char> bytes_;
+  std::size_t end_ = 0;
+  std::vector<Span> spans_;
+};
+
+/// The first bytes of a token as a number, the other bytes zero. 8 bytes may be read.
+std::uint64_t prefix_of(const char* data, std::size_t size) {
+  std::uint64_t word;
+  std::memcpy(&word, data, 8);
+  return size >= 8 ? word : word & ((std::uint64_t{1} << 8 * size) - 1);
+}
+
+std::uint64_t hash_of(std::string_view token) {
+  std::uint64_t hash = token.size();
+  const char* data = token.data();
+  for (std::size_t left = token.size(); left > 0; data += 8) {
+    hash = (hash ^ prefix_of(data, left)) * 0x9E3779B97F4A7C15;
+    hash ^= hash >> 32;
+    left -= std::min<std::size_t>(left, 8);
+  }
+  hash *= 0xD6E8FEB86659FD93;
+  return hash ^ hash >> 32;
+}
+
+/// Tokens that differ, numbered in the order in which they came.
+class Tokens {
+ public:
+  static constexpr std::uint32_t none = ~std::uint32_t{0};
+
+  std::size_t size() const { return ends_.size() - 1; }
+  std::string_view operator[](std::size_t number) const {
+    return {bytes_.data() + ends_[number], ends_[number + 1] - ends_[number]};
+  }
+
+  std::uint32_t find(std::string_view token) const { return slots_[place_of(token, hash_of(token))].number; }
+
+  /// Its number; a new one comes last.
+  std::uint32_t add(std::string_view token) {
+    const std::uint64_t hash = hash_of(token);
+    std::size_t place = place_of(token, hash);
+    if (slots_[place].number != none) return slots_[place].number;
+    if (2 * (size() + 1) > slots_.size()) {
+      grow();
+      place = place_of(token, hash);
+    }
+    const auto number = static_cast<std::uint32_t>(size());
+    slots_[place] = {static_cast<std::uint32_t>(hash >> 32), number};
+    bytes_.resize(bytes_.size() - 8);
+    bytes_.insert(bytes_.end(), token.begin(), token.end());
+    ends_.push_back(bytes_.size());
+    bytes_.resize(bytes_.size() + 8);
+    return number;
+  }
+
+ private:
+  struct Slot {
+    std::uint32_t tag = 0, number = none;
+  };
+
+  /// Of the token's slot, or of the empty one where it would be.
+  std::size_t place_of(std::string_view token, std::uint64_t hash) const {
+    std::size_t place = hash & (slots_.size() - 1);
+    while (slots_[place].number != none && (slots_[place].tag != hash >> 32 || (*this)[slots_[place].number] != token))
+      place = (place + 1) & (slots_.size() - 1);
+    return place;
+  }
+
+  void grow() {
+    slots_.assign(2 * slots_.size(), {});
+    for (std::size_t i = 0; i < size(); ++i) {
+      const std::uint64_t hash = hash_of((*this)[i]);
+      std::size_t place = hash & (slots_.size() - 1);
+      while (slots_[place].number != none) place = (place + 1) & (slots_.size() - 1);
+      slots_[place] = {static_cast<std::uint32_t>(hash >> 32), static_cast<std::uint32_t>(i)};
+    }
+  }
+
+  std::vector<char> bytes_ = std::vector<char>(8);  // 8 more than the tokens have
+  std::vector<std::size_t> ends_{0};
+  std::vector<Slot> slots_ = std::vector<Slot>(64);
+};
+
+using Integers = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>;
+
+/// Where each document begins among the values, and the end.
+std::vector<std::size_t> starts_of(const Integers& sizes, const Values& values) {
+  std::vector<std::size_t> starts{0};
+  starts.reserve(static_cast<std::size_t>(sizes.size()) + 1);
+  for (py::ssize_t i = 0; i < sizes.size(); ++i) {
+    const std::int64_t size = sizes.data()[i];
+    if (size < 0 || static_cast<std::size_t>(size) > values.size() - starts.back())
+      throw py::value_error("the documents hold more values than there are");
+    starts.push_back(starts.back() + static_cast<std::size_t>(size));
+  }
+  return starts;
+}
+
+std::int64_t integer_of(std::string_view token) {
+  std::uint64_t ordered;
+  std::memcpy(&ordered, token.data(), 8);
+  return static_cast<std::int64_t>(__builtin_bswap64(ordered) ^ std::uint64_t{1} << 63);
+}
+
+py::object object_of(std::string_view token, bool is_integer) {
+  if (is_integer) return py::int_(integer_of(token));
+  PyObject* text = PyUnicode_DecodeUTF8(token.data(), static_cast<py::ssize_t>(token.size()), "surrogatepass");
+  if (!text) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(text);
+}
+
+std::uint64_t fingerprint_of(std::string_view text, const std::optional<std::array<std::uint64_t, 2>>& key) {
+  return key ? siphash64(text, *key) : farmhash64(text);
+}
+
+/// That of an integer's digits.
+std::uint64_t fingerprint_of(std::int64_t value, const std::optional<std::array<std::uint64_t, 2>>& key) {
+  char digits[20];
+  const char* end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  return fingerprint_of(std::string_view(digits, static_cast<std::size_t>(end - digits)), key);
+}
+
+/// What becomes of tokens out of a vocabulary: one of `bins` indices from `start` on; with no bins they are an error.
+struct Unknown {
+  std::int64_t start, bins;
+  bool by_remainder;  // of integers
+  std::optional<std::array<std::uint64_t, 2>> key;
+
+  std::int64_t index_of(std::string_view token, bool is_integer) const {
+    if (bins == 1) return start;
+    if (is_integer && by_remainder) return start + (integer_of(token) % bins + bins) % bins;
+    const std::uint64_t fingerprint = is_integer ? fingerprint_of(integer_of(token), key) : fingerprint_of(token, key);
+    return start + static_cast<std::int64_t>(fingerprint % static_cast<std::uint64_t>(bins));
+  }
+};
+
+/// Runs body(part, first, last) on parts of [0, count), of which there are at most 256; throws what the first threw.
+template <class Body>
+void in_parts(std::size_t count, double cost, const Body& body) {
+  const std::size_t size = std::max<std::size_t>(1, (count + 255) / 256), parts = (count + size - 1) / size;
+  std::vector<std::exception_ptr> errors(parts);
+  parallel_for(static_cast<std::int64_t>(parts), cost, [&](std::int64_t part) {
+    const std::size_t first = static_cast<std::size_t>(part) * size;
+    try {
+      body(static_cast<std::size_t>(part), first, std::min(first + size, count));
+    } catch (...) {
+      errors[static_cast<std::size_t>(part)] = std::current_exception();
+    }
+  });
+  for (const auto& error : errors)
+    if (error) std::rethrow_exception(error);
+}
+
+double cost_of(const Values& values) {
+  return 2.0 * static_cast<double>(values.code_points()) + 20.0 * static_cast<double>(values.size());
+}
+
+/// Tokens and their indices; of equal tokens the last counts.
+class Vocabulary {
+ public:
+  Vocabulary(const py::array& tokens, const Integers& indices, Unknown unknown)
+      : unknown_(unknown), are_integers_(tokens.dtype().kind() == 'i') {
+    const Values values(tokens);
+    if (static_cast<std::size_t>(indices.size()) != values.size())
+      throw py::value_error("a vocabulary needs an index for each token");
+    const Splitter whole(false, false, {}, {1});
+    Words words;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      words.clear();
+      words.add(values[i], whole);
+      const std::size_t number = tokens_.add(words(0));
+      indices_.resize(tokens_.size());
+      indices_[number] = indices.data()[i];
+    }
+  }
+
+  /// The indices of each document's tokens: an array (documents, length), cut or filled up with `padding`.
+  py::array_t<std::int64_t> find(const py::array& array, const Integers& sizes, const Splitter& splitter,
+                                 std::optional<std::int64_t> length, std::int64_t padding) const {
+    if (length.value_or(0) < 0) throw py::value_error("a length must not be negative");
+    const Values values(array);
+    const std::vector<std::size_t> starts = starts_of(sizes, values);
+    const std::size_t rows = starts.size() - 1;
+    struct Part {
+      std::vector<std::int64_t> found;
+      std::string unknown;  // a token
+      bool has_unknown = false;
+    };
+    std::vector<Part> parts(std::min<std::size_t>(rows, 256));
+    std::vector<std::size_t> lengths(rows);
+    in_parts(rows, cost_of(values), [&](std::size_t p, std::size_t first, std::size_t last) {
+      Part& part = parts[p];
+      Words words;
+      for (std::size_t row = first; row < last; ++row) {
+        words.clear();
+        for (std::size_t i = starts[row]; i < starts[row + 1]; ++i) words.add(values[i], splitter);
+        const std::size_t begin = part.found.size();
+        words.for_each_token(splitter, [&](std::string_view token) {
+          if (length && part.found.size() - begin >= static_cast<std::size_t>(*length)) return;
+          const std::uint32_t number = tokens_.find(token);
+          if (number == Tokens::none && unknown_.bins == 0 && !part.has_unknown) {
+            part.unknown = token;
+            part.has_unknown = true;
+          }
+          part.found.push_back(number != Tokens::none ? indices_[number]
+                               : unknown_.bins == 0   ? 0
+                                                      : unknown_.index_of(token, are_integers_));
+        });
+        lengths[row] = part.found.size() - begin;
+      }
+    });
+    for (const Part& part : parts)
+      if (part.has_unknown) {
+        PyErr_SetObject(PyExc_KeyError, object_of(part.unknown, are_integers_).ptr());
+        throw py::error_already_set();
+      }
+    const std::size_t width = length ? static_cast<std::size_t>(*length)
+                              : rows ? *std::max_element(lengths.begin(), lengths.end())
+                                     : 0;
+    py::array_t<std::int64_t> result({rows, width});
+    std::int64_t* out = result.mutable_data();
+    in_parts(rows, static_cast<double>(rows * width), [&](std::size_t p, std::size_t first, std::size_t last) {
+      const std::int64_t* found = parts[p].found.data();
+      for (std::size_t row = first; row < last; ++row, found += lengths[row - 1]) {
+        std::int64_t* end = std::copy_n(found, lengths[row], out + row * width);
+        std::fill(end, out + (row + 1) * width, padding);
+      }
+    });
+    return result;
+  }
+
+ private:
+  Tokens tokens_;
+  std::vector<std::int64_t> indices_;
+  Unknown unknown_;
+  bool are_integers_;
+};
+
+/// How often each token occurs, and in how many documents.
+class TokenCounts {
+ public:
+  TokenCounts() = default;
+
+  void add(const py::array& array, const Integers& sizes, const Splitter& splitter) {
+    const Values values(array);
+    are_integers_ = array.dtype().kind() == 'i';
+    const std::vector<std::size_t> starts = starts_of(sizes, values);
+    for (std::size_t row = 0; row + 1 < starts.size(); ++row) {
+      words_.clear();
+      for (std::size_t i = starts[row]; i < starts[row + 1]; ++i) words_.add(values[i], splitter);
+      ++documents_;
+      words_.for_each_token(splitter, [&](std::string_view token) {
+        const std::size_t number = tokens_.add(token);
+        if (number == counts_.size()) counts_.push_back({});
+        Count& count = counts_[number];
+        ++count.times;
+        count.documents += count.last != documents_;
+        count.last = documents_;
+      });
+    }
+  }
+
+  /// The most frequent tokens, but for those in `without`, and in how many documents each is; of equally frequent ones
+  /// the last in order come first.
+  py::tuple most_frequent(const std::optional<std::size_t>& limit, const py::array& without) {
+    std::vector<bool> is_left_out(tokens_.size());
+    const Values left_out(without);
+    const Splitter whole(false, false, {}, {1});
+    for (std::size_t i = 0; i < left_out.size(); ++i) {
+      words_.clear();
+      words_.add(left_out[i], whole);
+      const std::uint32_t number = tokens_.find(words_(0));
+      if (number != Tokens::none) is_left_out[number] = true;
+    }
+    struct Ranked {
+      std::int64_t times;
+      std::uint64_t prefix;
+      std::uint32_t number;
+    };
+    std::vector<Ranked> ranked;
+    ranked.reserve(tokens_.size());
+    for (std::uint32_t i = 0; i < tokens_.size(); ++i)
+      if (!is_left_out[i])
+        ranked.push_back({counts_[i].times, __builtin_bswap64(prefix_of(tokens_[i].data(), tokens_[i].size())), i});
+    const auto comes_first = [&](const Ranked& a, const Ranked& b) {
+      if (a.times != b.times) return a.times > b.times;
+      if (a.prefix != b.prefix) return a.prefix > b.prefix;
+      return tokens_[a.number] > tokens_[b.number];
+    };
+    const std::size_t size = std::min(ranked.size(), limit.value_or(ranked.size()));
+    const auto end = ranked.begin() + static_cast<std::ptrdiff_t>(size);
+    if (end != ranked.end()) std::nth_element(ranked.begin(), end, ranked.end(), comes_first);
+    std::sort(ranked.begin(), end, comes_first);
+    py::list tokens(size);
+    py::array_t<std::int64_t> documents(static_cast<py::ssize_t>(size));
+    for (std::size_t i = 0; i < size; ++i) {
+      tokens[i] = object_of(tokens_[ranked[i].number], are_integers_);
+      documents.mutable_data()[i] = counts_[ranked[i].number].documents;
+    }
+    return py::make_tuple(tokens, documents);
+  }
+
+  std::int64_t documents() const { return documents_; }
+  std::size_t size() const { return tokens_.size(); }
+
+  py::tuple state() const {
+    py::list tokens, counts;
+    for (std::size_t i = 0; i < tokens_.size(); ++i) {
+      tokens.append(py::bytes(tokens_[i].data(), tokens_[i].size()));
+      counts.append(py::make_tuple(counts_[i].times, counts_[i].documents));
+    }
+    return py::make_tuple(are_integers_, documents_, tokens, counts);
+  }
+
+  static TokenCounts of_state(const py::tuple& state) {
+    TokenCounts result;
+    result.are_integers_ = state[0].cast<bool>();
+    result.documents_ = state[1].cast<std::int64_t>();
+    for (const py::handle token : state[2].cast<py::list>()) {
+      std::string bytes = token.cast<std::string>();
+      const std::size_t size = bytes.size();
+      bytes.resize(size + 8);
+      result.tokens_.add({bytes.data(), size});
+    }
+    for (const py::handle count : state[3].cast<py::list>()) {
+      const auto [times, documents] = count.cast<std::pair<std::int64_t, std::int64_t>>();
+      result.counts_.push_back({times, documents, 0});
+    }
+    return result;
+  }
+
+ private:
+  struct Count {
+    std::int64_t times = 0, documents = 0, last = 0;
+  };
+
+  bool are_integers_ = false;
+  Tokens tokens_;
+  std::vector<Count> counts_;
+  std::int64_t documents_ = 0;
+  Words words_;
+};
+
+py::array_t<std::uint64_t> fingerprints(const py::array& array,
+                                        const std::optional<std::array<std::uint64_t, 2>>& key) {
+  const Values values(array);
+  py::array_t<std::uint64_t> result(static_cast<py::ssize_t>(values.size()));
+  std::uint64_t* out = result.mutable_data();
+  const Splitter whole(false, false, {}, {1});
+  in_parts(values.size(), cost_of(values), [&](std::size_t, std::size_t first, std::size_t last) {
+    Words words;
+    for (std::size_t i = first; i < last; ++i) {
+      const Value value = values[i];
+      words.clear();
+      if (value.bytes != 8) words.add(value, whole);
+      out[i] = value.bytes == 8 ? fingerprint_of(*static_cast<const std::int64_t*>(value.data), key)
+                                : fingerprint_of(words(0), key);
+    }
+  });
+  return result;
+}
+
+/// The texts as a Splitter makes them before it splits them, a list of str.
+py::list standardized_texts(const py::array& array, bool lower, bool strip_punctuation) {
+  const Values values(array);
+  const Splitter splitter(lower, strip_punctuation, {}, {1});
+  py::list result(values.size());
+  Words words;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    words.clear();
+    words.add(values[i], splitter);
+    result[i] = object_of(words(0), false);
+  }
+  return result;
+}
+
+bool has_only_str(const py::array& array) {
+  const py::array objects = py::array::ensure(array, py::array::c_style);
+  if (objects.dtype().kind() != 'O') throw py::type_error("expected an array of objects");
+  const auto* data = static_cast<PyObject* const*>(objects.data());
+  return std::all_of(data, data + objects.size(), [](PyObject* object) { return PyUnicode_Check(object); });
+}
+
+}  // namespace
+
+void init_text(py::module_& module) {
+  module.def("standardized_texts", &standardized_texts, py::arg("values"), py::arg("lower") = false,
+             py::arg("strip_punctuation") = false);
+  py::class_<Splitter>(module, "Splitter")
+      .def(py::init<bool, bool, std::optional<std::string>, std::vector<std::size_t>>(), py::arg("lower") = false,
+           py::arg("strip_punctuation") = false, py::arg("split") = py::none(),
+           py::arg("widths") = std::vector<std::size_t>{1});
+  py::class_<Vocabulary>(module, "Vocabulary")
+      .def(py::init([](const py::array& tokens, const Integers& indices, std::int64_t unknown_start,
+                       std::int64_t unknown_bins, bool by_remainder, std::optional<std::array<std::uint64_t, 2>> key) {
+             return Vocabulary(tokens, indices, {unknown_start, unknown_bins, by_remainder, key});
+           }),
+           py::arg("tokens"), py::arg("indices"), py::arg("unknown_start"), py::arg("unknown_bins"),
+           py::arg("by_remainder"), py::arg("key"))
+      .def("find", &Vocabulary::find, py::arg("values"), py::arg("sizes"), py::arg("splitter"), py::arg("length"),
+           py::arg("padding"));
+  py::class_<TokenCounts>(module, "TokenCounts")
+      .def(py::init<>())
+      .def("add", &TokenCounts::add, py::arg("values"), py::arg("sizes"), py::arg("splitter"))
+      .def("most_frequent", &TokenCounts::most_frequent, py::arg("limit"), py::arg("without"))
+      .def_property_readonly("documents", &TokenCounts::documents)
+      .def("__len__", &TokenCounts::size)
+      .def(py::pickle([](const TokenCounts& counts) { return counts.state(); },
+                      [](const py::tuple& state) { return TokenCounts::of_state(state); }));
+  module.def("fingerprints", &fingerprints, py::arg("values"), py::arg("key") = py::none());
+  module.def("has_only_str", &has_only_str, py::arg("array"));
+}
+
+}  // namespace dlcore::python
