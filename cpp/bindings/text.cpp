@@ -4,6 +4,7 @@
 #include <cstring>
 #include <exception>
 #include <string_view>
+#include <variant>
 
 #include "base/parallel.h"
 #include "bindings/bindings.h"
@@ -233,47 +234,53 @@ class Tokens {
     return {bytes_.data() + ends_[number], ends_[number + 1] - ends_[number]};
   }
 
-  std::uint32_t find(std::string_view token) const { return slots_[place_of(token, hash_of(token))].number; }
+  std::uint32_t find(std::string_view token) const { return slots_[place_of(token)].number; }
 
   /// Its number; a new one comes last.
   std::uint32_t add(std::string_view token) {
-    const std::uint64_t hash = hash_of(token);
-    std::size_t place = place_of(token, hash);
+    std::size_t place = place_of(token);
     if (slots_[place].number != none) return slots_[place].number;
-    if (2 * (size() + 1) > slots_.size()) {
+    if (3 * (size() + 1) > 2 * slots_.size()) {
       grow();
-      place = place_of(token, hash);
+      place = place_of(token);
     }
     const auto number = static_cast<std::uint32_t>(size());
-    slots_[place] = {static_cast<std::uint32_t>(hash >> 32), number};
     bytes_.resize(bytes_.size() - 8);
     bytes_.insert(bytes_.end(), token.begin(), token.end());
     ends_.push_back(bytes_.size());
     bytes_.resize(bytes_.size() + 8);
+    slots_[place] = slot_of(number);
     return number;
   }
 
  private:
   struct Slot {
-    std::uint32_t tag = 0, number = none;
+    std::uint64_t prefix = 0;
+    std::uint32_t size = 0, number = none;  // the size modulo 2**32
   };
 
+  Slot slot_of(std::uint32_t number) const {
+    const std::string_view token = (*this)[number];
+    return {prefix_of(token.data(), token.size()), static_cast<std::uint32_t>(token.size()), number};
+  }
+
   /// Of the token's slot, or of the empty one where it would be.
-  std::size_t place_of(std::string_view token, std::uint64_t hash) const {
-    std::size_t place = hash & (slots_.size() - 1);
-    while (slots_[place].number != none && (slots_[place].tag != hash >> 32 || (*this)[slots_[place].number] != token))
+  std::size_t place_of(std::string_view token) const {
+    const std::uint64_t prefix = prefix_of(token.data(), token.size());
+    const auto size = static_cast<std::uint32_t>(token.size());
+    std::size_t place = hash_of(token) & (slots_.size() - 1);
+    while (true) {
+      const Slot& slot = slots_[place];
+      if (slot.number == none) return place;
+      if (slot.prefix == prefix && slot.size == size && (token.size() <= 8 || (*this)[slot.number] == token))
+        return place;
       place = (place + 1) & (slots_.size() - 1);
-    return place;
+    }
   }
 
   void grow() {
     slots_.assign(2 * slots_.size(), {});
-    for (std::size_t i = 0; i < size(); ++i) {
-      const std::uint64_t hash = hash_of((*this)[i]);
-      std::size_t place = hash & (slots_.size() - 1);
-      while (slots_[place].number != none) place = (place + 1) & (slots_.size() - 1);
-      slots_[place] = {static_cast<std::uint32_t>(hash >> 32), static_cast<std::uint32_t>(i)};
-    }
+    for (std::uint32_t i = 0; i < size(); ++i) slots_[place_of((*this)[i])] = slot_of(i);
   }
 
   std::vector<char> bytes_ = std::vector<char>(8);  // 8 more than the tokens have
@@ -283,18 +290,39 @@ class Tokens {
 
 using Integers = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>;
 
-/// Where each document begins among the values, and the end.
-std::vector<std::size_t> starts_of(const Integers& sizes, const Values& values) {
-  std::vector<std::size_t> starts{0};
-  starts.reserve(static_cast<std::size_t>(sizes.size()) + 1);
-  for (py::ssize_t i = 0; i < sizes.size(); ++i) {
-    const std::int64_t size = sizes.data()[i];
-    if (size < 0 || static_cast<std::size_t>(size) > values.size() - starts.back())
-      throw py::value_error("the documents hold more values than there are");
-    starts.push_back(starts.back() + static_cast<std::size_t>(size));
+/// Values of each document: how many, or one number for all.
+using Sizes = std::variant<std::size_t, Integers>;
+
+/// Where each document begins among the values.
+class Documents {
+ public:
+  Documents(const Sizes& sizes, const Values& values) {
+    if (const auto* size = std::get_if<std::size_t>(&sizes)) {
+      size_ = *size;
+      if (size_ == 0 || values.size() % size_ != 0) throw py::value_error("the documents hold not all values");
+      count_ = values.size() / size_;
+      return;
+    }
+    const auto& each = std::get<Integers>(sizes);
+    count_ = static_cast<std::size_t>(each.size());
+    starts_.reserve(count_ + 1);
+    starts_.push_back(0);
+    for (std::size_t i = 0; i < count_; ++i) {
+      const std::int64_t size = each.data()[i];
+      if (size < 0 || static_cast<std::size_t>(size) > values.size() - starts_.back())
+        throw py::value_error("the documents hold more values than there are");
+      starts_.push_back(starts_.back() + static_cast<std::size_t>(size));
+    }
   }
-  return starts;
-}
+
+  std::size_t size() const { return count_; }
+  std::size_t begin(std::size_t i) const { return starts_.empty() ? i * size_ : starts_[i]; }
+  std::size_t end(std::size_t i) const { return begin(i + 1); }
+
+ private:
+  std::size_t count_, size_ = 0;
+  std::vector<std::size_t> starts_;
+};
 
 std::int64_t integer_of(std::string_view token) {
   std::uint64_t ordered;
@@ -334,10 +362,14 @@ struct Unknown {
   }
 };
 
-/// Runs body(part, first, last) on parts of [0, count), of which there are at most 256; throws what the first threw.
+constexpr std::size_t kMostParts = 256;
+
+/// Runs body(part, first, last) on parts of [0, count), of which there are at most kMostParts; throws what the first
+/// threw.
 template <class Body>
 void in_parts(std::size_t count, double cost, const Body& body) {
-  const std::size_t size = std::max<std::size_t>(1, (count + 255) / 256), parts = (count + size - 1) / size;
+  const std::size_t size = std::max<std::size_t>(1, (count + kMostParts - 1) / kMostParts),
+                    parts = (count + size - 1) / size;
   std::vector<std::exception_ptr> errors(parts);
   parallel_for(static_cast<std::int64_t>(parts), cost, [&](std::int64_t part) {
     const std::size_t first = static_cast<std::size_t>(part) * size;
@@ -374,62 +406,73 @@ class Vocabulary {
     }
   }
 
-  /// The indices of each document's tokens: an array (documents, length), cut or filled up with `padding`.
-  py::array_t<std::int64_t> find(const py::array& array, const Integers& sizes, const Splitter& splitter,
+  /// The indices of each document's tokens: an array (documents, length), cut or filled up with `padding`; without a
+  /// length it is that of the longest.
+  py::array_t<std::int64_t> find(const py::array& array, const Sizes& sizes, const Splitter& splitter,
                                  std::optional<std::int64_t> length, std::int64_t padding) const {
     if (length.value_or(0) < 0) throw py::value_error("a length must not be negative");
     const Values values(array);
-    const std::vector<std::size_t> starts = starts_of(sizes, values);
-    const std::size_t rows = starts.size() - 1;
+    const Documents documents(sizes, values);
+    const std::size_t rows = documents.size();
+    std::size_t width = static_cast<std::size_t>(length.value_or(0));
+    py::array_t<std::int64_t> result({rows, width});
     struct Part {
-      std::vector<std::int64_t> found;
-      std::string unknown;  // a token
-      bool has_unknown = false;
+      std::vector<std::int64_t> found;  // where the length is not known before
+      std::optional<std::string> refused;
     };
-    std::vector<Part> parts(std::min<std::size_t>(rows, 256));
-    std::vector<std::size_t> lengths(rows);
+    std::vector<Part> parts(std::min(rows, kMostParts));
+    std::vector<std::size_t> lengths(length ? 0 : rows);
+    std::int64_t* out = result.mutable_data();
     in_parts(rows, cost_of(values), [&](std::size_t p, std::size_t first, std::size_t last) {
       Part& part = parts[p];
       Words words;
       for (std::size_t row = first; row < last; ++row) {
         words.clear();
-        for (std::size_t i = starts[row]; i < starts[row + 1]; ++i) words.add(values[i], splitter);
-        const std::size_t begin = part.found.size();
-        words.for_each_token(splitter, [&](std::string_view token) {
-          if (length && part.found.size() - begin >= static_cast<std::size_t>(*length)) return;
-          const std::uint32_t number = tokens_.find(token);
-          if (number == Tokens::none && unknown_.bins == 0 && !part.has_unknown) {
-            part.unknown = token;
-            part.has_unknown = true;
-          }
-          part.found.push_back(number != Tokens::none ? indices_[number]
-                               : unknown_.bins == 0   ? 0
-                                                      : unknown_.index_of(token, are_integers_));
-        });
-        lengths[row] = part.found.size() - begin;
+        for (std::size_t i = documents.begin(row); i < documents.end(row); ++i) words.add(values[i], splitter);
+        if (length) {
+          std::int64_t *to = out + row * width, *end = to + width;
+          words.for_each_token(splitter, [&](std::string_view token) {
+            if (to != end) *to++ = index_of(token, part.refused);
+          });
+          std::fill(to, end, padding);
+        } else {
+          const std::size_t before = part.found.size();
+          words.for_each_token(splitter,
+                               [&](std::string_view token) { part.found.push_back(index_of(token, part.refused)); });
+          lengths[row] = part.found.size() - before;
+        }
       }
     });
     for (const Part& part : parts)
-      if (part.has_unknown) {
-        PyErr_SetObject(PyExc_KeyError, object_of(part.unknown, are_integers_).ptr());
+      if (part.refused) {
+        PyErr_SetObject(PyExc_KeyError, object_of(*part.refused, are_integers_).ptr());
         throw py::error_already_set();
       }
-    const std::size_t width = length ? static_cast<std::size_t>(*length)
-                              : rows ? *std::max_element(lengths.begin(), lengths.end())
-                                     : 0;
-    py::array_t<std::int64_t> result({rows, width});
-    std::int64_t* out = result.mutable_data();
+    if (length || rows == 0) return result;
+    width = *std::max_element(lengths.begin(), lengths.end());
+    result = py::array_t<std::int64_t>({rows, width});
+    out = result.mutable_data();
     in_parts(rows, static_cast<double>(rows * width), [&](std::size_t p, std::size_t first, std::size_t last) {
       const std::int64_t* found = parts[p].found.data();
-      for (std::size_t row = first; row < last; ++row, found += lengths[row - 1]) {
+      for (std::size_t row = first; row < last; ++row) {
         std::int64_t* end = std::copy_n(found, lengths[row], out + row * width);
         std::fill(end, out + (row + 1) * width, padding);
+        found += lengths[row];
       }
     });
     return result;
   }
 
  private:
+  /// `refused` takes the first token that is an error.
+  std::int64_t index_of(std::string_view token, std::optional<std::string>& refused) const {
+    const std::uint32_t number = tokens_.find(token);
+    if (number != Tokens::none) return indices_[number];
+    if (unknown_.bins != 0) return unknown_.index_of(token, are_integers_);
+    if (!refused) refused = token;
+    return 0;
+  }
+
   Tokens tokens_;
   std::vector<std::int64_t> indices_;
   Unknown unknown_;
@@ -441,13 +484,13 @@ class TokenCounts {
  public:
   TokenCounts() = default;
 
-  void add(const py::array& array, const Integers& sizes, const Splitter& splitter) {
+  void add(const py::array& array, const Sizes& sizes, const Splitter& splitter) {
     const Values values(array);
+    const Documents documents(sizes, values);
     are_integers_ = array.dtype().kind() == 'i';
-    const std::vector<std::size_t> starts = starts_of(sizes, values);
-    for (std::size_t row = 0; row + 1 < starts.size(); ++row) {
+    for (std::size_t document = 0; document < documents.size(); ++document) {
       words_.clear();
-      for (std::size_t i = starts[row]; i < starts[row + 1]; ++i) words_.add(values[i], splitter);
+      for (std::size_t i = documents.begin(document); i < documents.end(document); ++i) words_.add(values[i], splitter);
       ++documents_;
       words_.for_each_token(splitter, [&](std::string_view token) {
         const std::size_t number = tokens_.add(token);

@@ -201,9 +201,10 @@ class Vocabulary:
         key: Sequence[int] | None,
     ) -> None: ...
     def find(
-        self, values: np.ndarray, sizes: np.ndarray, splitter: Splitter, length: int | None, padding: int
+        self, values: np.ndarray, sizes: np.ndarray | int, splitter: Splitter, length: int | None, padding: int
     ) -> np.ndarray:
-        """Indices (documents, length), the longest's length with None; sizes: how many values make each document.
+        """Indices (documents, length), the longest's length with None; sizes: how many values make each document, or
+        all alike.
 
         Raises:
             KeyError: a token is not in the vocabulary, and there are no bins for such.
@@ -215,9 +216,9 @@ class TokenCounts:
     @property
     def documents(self) -> int: ...
     def __len__(self) -> int: ...
-    def add(self, values: np.ndarray, sizes: np.ndarray, splitter: Splitter) -> None: ...
+    def add(self, values: np.ndarray, sizes: np.ndarray | int, splitter: Splitter) -> None: ...
     def most_frequent(self, limit: int | None, without: np.ndarray) -> tuple[list[str] | list[int], np.ndarray]:
-        """The most frequent tokens, and in how many documents each is; of equally frequent ones the last in order first."""
+        """Tokens, the most frequent first (of equals the last in order), and in how many documents each is."""
 
 def fingerprints(values: np.ndarray, key: Sequence[int] | None = None) -> np.ndarray:
     """FarmHash64, or with a key of two numbers SipHash64, of strings or of integers' digits: uint64."""

@@ -36,7 +36,8 @@ def multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False, **kwa
         raise ValueError("multi_hot: `num_classes` must be specified.")
     inputs = tensor(inputs)
     summed = 1 if inputs.ndim > 1 else 0
-    return knp.max(one_hot(inputs, num_classes, axis, dtype), axis=summed)
+    hot = one_hot(inputs, num_classes, axis, dtype)
+    return knp.squeeze(hot, summed) if hot.shape[summed] == 1 else knp.max(hot, axis=summed)
 
 
 def _logits_of(output, name, from_logits):

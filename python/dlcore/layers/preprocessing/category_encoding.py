@@ -80,11 +80,14 @@ def encode(indices, mode, depth, dtype, weights=None, sparse=False):
         indices = ops.squeeze(indices, -1) if indices.ndim > 1 and indices.shape[-1] == 1 else indices
         return ops.one_hot(indices, depth, dtype=dtype)
     ones = ops.ones_like(indices, dtype=dtype) if weights is None else ops.cast(weights, dtype)
-    rows = ops.zeros_like(indices[..., :1], dtype=dtype)
-    like = _core.apply("broadcast_to", [rows], shape=[*([-1] * (indices.ndim - 1)), depth])
-    negative = ops.less(indices, 0)  # would count from the end
-    counts = _core.apply("scatter_along", [like, ops.where(negative, depth, indices), ones], axis=-1, mode="fill")
-    return ops.cast(ops.greater(counts, 0), dtype) if mode == "multi_hot" else counts
+    # Only its shape matters.
+    like = ops.zeros_like(indices[..., :1], dtype="bool")
+    like = _core.apply("broadcast_to", [like], shape=[*([-1] * (indices.ndim - 1)), depth])
+    negative = ops.less(indices, 0)
+    if indices.is_symbolic or bool(ops.any(negative)):
+        indices = ops.where(negative, depth, indices)  # they would count from the end
+    counts = _core.apply("scatter_along", [like, indices, ones], axis=-1, mode="fill")
+    return ops.minimum(counts, 1) if mode == "multi_hot" else counts
 
 
 def sparse_vectors(indices, mode, depth, dtype, weights=None):

@@ -74,7 +74,7 @@ class Discretization(Layer):
 
     def update_state(self, data):
         """Takes a batch into the summary of the data."""
-        numbers = ops.convert_to_tensor(data, dtype="float32")
+        numbers = backend.convert_to_numpy(ops.convert_to_tensor(data, dtype="float32"))
         joined = np.concatenate([_summary(numbers, self.epsilon), self.summary], axis=1)
         self.summary = _compressed(joined[:, np.argsort(joined[0])], self.epsilon)
 
@@ -137,7 +137,7 @@ _EMPTY = np.zeros((2, 0), "float32")
 
 def _summary(numbers, epsilon):
     """Every so-manieth of the sorted numbers, so that at most about 1 / epsilon are left."""
-    ordered = ops.convert_to_numpy(ops.sort(ops.reshape(numbers, [-1]), axis=0))
+    ordered = np.sort(numbers, axis=None)
     stride = max(ordered.size / (1.0 / epsilon), 1.0)
     kept = ordered[int(stride - 1) :: int(stride)]
     return np.stack([kept, np.full(kept.shape, stride, "float32")])

@@ -255,7 +255,7 @@ class IndexLookup(Layer):
         """Tokens, and how many make each document; the elements of a single axis are one document, or one each."""
         tokens, shape = self._tokens_of(data)
         width = (1 if alone else len(tokens)) if len(shape) < 2 else math.prod(shape[1:])
-        return tokens, np.full(len(tokens) // width if width else 0, width)
+        return tokens, width or 1
 
     def _count(self, values, sizes, splitter=_WHOLE):
         if self._is_given:
@@ -319,10 +319,9 @@ class IndexLookup(Layer):
         if not self._known_size():
             raise RuntimeError(f"{layer._label()} has no vocabulary yet. Call adapt(data), or pass a vocabulary.")
 
-    def _find(self, values, sizes=None, splitter=_WHOLE, length=1, padding=0):
-        """The indices of each document's tokens, an int64 array (documents, length); -1 for what leaves no trace in a
-        vector. By default each value is a document of its own."""
-        sizes = np.ones(len(values), "int64") if sizes is None else sizes
+    def _find(self, values, sizes=1, splitter=_WHOLE, length=1, padding=0):
+        """The indices of each document's tokens, an int64 array (documents, length), or of each value alone; -1 for what
+        leaves no trace in a vector."""
         try:
             return self._vocabulary.table.find(values, sizes, splitter, length, padding)
         except KeyError as error:

@@ -169,7 +169,7 @@ class TextVectorization(LayerOfValues):
                 "inputs that are split already."
             )
         else:
-            sizes, shape = np.ones(len(texts), "int64"), shape[:-1] if len(shape) > 1 else shape
+            sizes, shape = 1, shape[:-1] if len(shape) > 1 else shape
         flags = {"lower": "lower" in standardize, "strip_punctuation": "strip_punctuation" in standardize}
         if callable(split):
             rows = split(_array(_core.standardized_texts(texts, **flags), shape or (1,)))
@@ -186,11 +186,11 @@ class TextVectorization(LayerOfValues):
         lookup, whole = self._lookup_layer, self._output_mode == "int"
         if not self._sees_examples:
             lookup._require_vocabulary(self)
-        found = lookup._find(texts, sizes, splitter, self._output_sequence_length, 0 if whole else -1)
+        depth = None if whole else lookup._depth()
+        # What fills rows up leaves no trace in a vector.
+        found = lookup._find(texts, sizes, splitter, self._output_sequence_length, 0 if whole else depth)
         found = found.reshape(*shape, found.shape[-1])
-        if whole:
-            return ops.convert_to_tensor(found)
-        return lookup._encode(found, lookup._depth())
+        return ops.convert_to_tensor(found) if whole else lookup._encode(found, depth)
 
     def save_own_variables(self, store):
         self._lookup_layer.save_own_variables(store)
