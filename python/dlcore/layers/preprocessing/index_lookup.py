@@ -320,8 +320,8 @@ class IndexLookup(Layer):
             raise RuntimeError(f"{layer._label()} has no vocabulary yet. Call adapt(data), or pass a vocabulary.")
 
     def _find(self, values, sizes=1, splitter=_WHOLE, length=1, padding=0):
-        """The indices of each document's tokens, an int64 array (documents, length), or of each value alone; -1 for what
-        leaves no trace in a vector."""
+        """The indices of each document's tokens, or of each value alone: an int64 array (documents, length). In other
+        modes than "int" the mask token has -1, which leaves no trace."""
         try:
             return self._vocabulary.table.find(values, sizes, splitter, length, padding)
         except KeyError as error:
