@@ -315,6 +315,26 @@ def test_copies_of_half_adapted_layers():
     np.testing.assert_array_equal(again(["b x", "c"]).numpy(), layer(["b x", "c"]).numpy())
 
 
+@pytest.mark.parametrize("indices", [[[0, 2, 2], [1, 1, 1]], [[-1, 2, 2], [5, -4, 1]]])
+def test_vectors_of_indices_within_and_without(indices):
+    wanted = np.zeros((2, 4))
+    for row, index in np.argwhere(np.ones((2, 3))).tolist():
+        if 0 <= indices[row][index] < 4:
+            wanted[row, indices[row][index]] += 1
+    counts = layers.CategoryEncoding(4, "count")
+    np.testing.assert_array_equal(counts(np.array(indices)).numpy(), wanted)
+    hot = layers.CategoryEncoding(4, "multi_hot")
+    np.testing.assert_array_equal(hot(np.array(indices)).numpy(), wanted > 0)
+    model = keras.Sequential([keras.Input((3,), dtype="int64"), hot])
+    np.testing.assert_array_equal(model.predict(np.array(indices), verbose=0), wanted > 0)
+
+
+def test_multi_hot_of_rows_of_one():
+    indices = np.array([[2], [0], [-1]])
+    np.testing.assert_array_equal(ops.multi_hot(indices, 3).numpy(), [[0, 0, 1], [1, 0, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(ops.multi_hot(indices[0], 3).numpy(), [0, 0, 1])
+
+
 def test_own_split_gets_standardized_texts():
     layer = layers.TextVectorization(split=at_dashes, standardize="lower", vocabulary=["a b", "c!"])
     np.testing.assert_array_equal(layer(["A B-C!", ""]).numpy(), [[2, 3], [0, 0]])

@@ -136,7 +136,7 @@ def values_of(layer, inputs, floats=True):
         return strings_of(layer, array)
     if array.dtype.kind not in ("iuf" if floats else "iu"):
         raise TypeError(f"{layer._label()} expects integers or strings. Got dtype {array.dtype}.")
-    return array.astype("int64").ravel(), array.shape
+    return array.astype("int64", copy=False).ravel(), array.shape
 
 
 def key_of(layer_type, salt):

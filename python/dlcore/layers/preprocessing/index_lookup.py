@@ -593,7 +593,7 @@ class IntegerLookup(IndexLookup):
         return [int(value) for value in values]
 
     def _tokens_of(self, inputs):
-        values = np.asarray(backend.convert_to_numpy(inputs)).astype("int64")
+        values = np.asarray(backend.convert_to_numpy(inputs)).astype("int64", copy=False)
         return values.ravel(), values.shape
 
     def _indices(self, inputs):
