@@ -10,6 +10,7 @@ void register_padding();             // padding.cpp
 void register_sampling();            // sampling.cpp: images seen through affine and perspective maps
 void register_filling();             // filling.cpp: copies, constants, numbers that count
 void register_indexing();            // indexing.cpp: gather (embedding), scatter_add, one_hot
+void register_resample();            // resample.cpp: weighted sums along an axis, what resizes images
 void register_sorting();             // sorting.cpp: sort, argsort, top_k, cumsum
 void register_random();              // random.cpp: uniform, normal, truncated normal, dropout, ...
 void register_matmul();              // matmul.cpp

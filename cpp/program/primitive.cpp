@@ -104,6 +104,7 @@ void register_all() {
     register_sampling();
     register_filling();
     register_indexing();
+    register_resample();
     register_sorting();
     register_random();
     register_matmul();

@@ -1,5 +1,7 @@
 """ops of what is given in other dtypes and ranks than usual, of nothing, and of what they can't take."""
 
+import functools
+
 import numpy as np
 import pytest
 from checking import check
@@ -429,3 +431,69 @@ def test_sizes_and_values_of_keras_tensors():
 def test_moves_name_as_many_places():
     with pytest.raises(ValueError, match="as many sources as destinations"):
         ops.moveaxis(np.ones((2, 3, 4)), -1, (1, 0))
+
+
+def resized(x, size, interpolation, antialias):
+    """Images (N, H, W, C) with the weights of a resized picture of a single line, in float64."""
+    for axis, out in zip((1, 2), size):
+        unit = np.eye(x.shape[axis], dtype="float32")[:, None, :, None]
+        weights = ops.image.resize(unit, (1, out), interpolation, antialias).numpy()[:, 0, :, 0].astype("float64")
+        x = np.moveaxis(np.tensordot(x, weights, (axis, 0)), -1, axis)
+    return x
+
+
+@pytest.mark.parametrize("channels", [1, 3, 17])
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos3"])
+@pytest.mark.parametrize("antialias", [False, True])
+def test_resize_with_channels_first_of_bytes_and_of_unknown_batches(channels, interpolation, antialias):
+    x = np.random.default_rng(0).integers(0, 256, (2, 9, 14, channels)).astype("uint8")
+    for size in ((20, 5), (4, 14), (9, 31)):
+        expected = resized(x.astype("float64"), size, interpolation, antialias)
+        resize = functools.partial(ops.image.resize, size=size, interpolation=interpolation, antialias=antialias)
+        check(resize(x.astype("float32")), expected, 1e-5)
+        check(resize(x[0].astype("float64")), expected[0], 1e-5)
+        first = resize(x.transpose(0, 3, 1, 2).astype("float32"), data_format="channels_first")
+        check(first, expected.transpose(0, 3, 1, 2), 1e-5)
+        as_bytes = resize(x)
+        assert as_bytes.dtype == "uint8"
+        assert np.abs(as_bytes.numpy() - np.clip(expected, 0, 255)).max() < 0.501
+        images = dlcore.Input((9, 14, channels))
+        check(dlcore.Model(images, resize(images)).predict(x.astype("float32"), verbose=0), expected, 1e-5)
+
+
+def test_nearest_pixels():
+    x = np.arange(2 * 5 * 4 * 3).reshape(2, 5, 4, 3)
+    expected = x[:, [0, 0, 1, 2, 2, 3, 4, 4]][:, :, [0, 2, 3]]
+    for dtype in ("float32", "int32", "uint8", "bool", "bfloat16"):
+        given = ops.cast(x, dtype)
+        found = ops.image.resize(given, (8, 3), "nearest")
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(ops.cast(found, "float32"), ops.cast(ops.cast(expected, dtype), "float32"))
+    first = ops.image.resize(x.transpose(0, 3, 1, 2), (8, 3), "nearest", data_format="channels_first")
+    np.testing.assert_array_equal(first, expected.transpose(0, 3, 1, 2))
+    images = dlcore.Input((5, 4, None))
+    model = dlcore.Model(images, ops.image.resize(images, (8, 3), "nearest"))
+    np.testing.assert_array_equal(model(x.astype("float32")), expected)
+
+
+def test_pixels_beside_what_is_not_finite():
+    x = np.ones((1, 6, 6, 3), "float32")
+    x[0, 2, 3] = [INF, NAN, -INF]
+    for size, bad in (((12, 12), {3, 4, 5, 6}), ((6, 12), {2})):
+        y = ops.image.resize(x, size).numpy()[0]
+        rows = {int(row) for row in np.nonzero(~np.isfinite(y))[0]}
+        assert rows == bad
+        columns = {int(column) for column in np.nonzero(~np.isfinite(y))[1]}
+        assert columns == {5, 6, 7, 8}
+        row = sorted(bad)[0]
+        assert y[row, 6, 0] == INF and np.isnan(y[row, 6, 1]) and y[row, 6, 2] == -INF
+
+
+def test_gradient_of_resize():
+    x = Variable(np.random.default_rng(0).normal(size=(2, 5, 6, 3)))
+    factors = np.random.default_rng(1).normal(size=(2, 8, 4, 3)).astype("float32")
+    with dlcore.GradientTape() as tape:
+        loss = ops.sum(ops.image.resize(x, (8, 4), "bicubic") * factors)
+    unit = np.eye(5 * 6 * 3, dtype="float32").reshape(-1, 5, 6, 3)
+    y = ops.image.resize(unit, (8, 4), "bicubic").numpy()  # resize is linear
+    check(tape.gradient(loss, x), np.tensordot(factors, y, ((1, 2, 3), (1, 2, 3))).reshape(2, 5, 6, 3), 1e-5)

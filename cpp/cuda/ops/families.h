@@ -9,6 +9,7 @@ void register_pointwise();
 void register_reduce();
 void register_movement();
 void register_indexing();
+void register_resample();
 void register_sorting();
 void register_random();
 void register_matmul();

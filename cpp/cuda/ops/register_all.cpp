@@ -7,6 +7,7 @@ void register_all() {
   register_reduce();
   register_movement();
   register_indexing();
+  register_resample();
   register_sorting();
   register_random();
   register_matmul();

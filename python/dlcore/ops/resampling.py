@@ -1,10 +1,12 @@
 """Images sampled at other places: resizing, affine and perspective maps, displacements."""
 
+import functools
 import math
 
 import numpy as np
 
 from dlcore import _core, backend
+from dlcore.backend import dtypes
 from dlcore.ops import numpy as knp
 from dlcore.ops._common import as_float, tensor
 from dlcore.ops.core import saturate_cast
@@ -61,10 +63,11 @@ def _weights(size, out, scale, translation, kernel, antialias):
     return knp.where(knp.expand_dims(inside, 0), weights, 0.0)
 
 
-def _along(x, weights, axis):
-    """x times the matrix [size, out] along an axis."""
-    product = _core.apply("matmul", [knp.moveaxis(x, axis, -1), backend.convert_to_tensor(weights, x.dtype)])
-    return knp.moveaxis(product, -1, axis)
+def _along(x, axis, *weights):
+    """x times a matrix [size, out] along an axis, and times a second along the next axis."""
+    x = x if x.dtype == "uint8" else as_float(x)
+    dtype = dtypes.float_dtype(x.dtype)
+    return _core.apply("resample", [x, *(backend.convert_to_tensor(w, dtype) for w in weights)], axis=axis)
 
 
 @operation
@@ -80,11 +83,11 @@ def scale_and_translate(images, output_shape, scale, translation, spatial_dims, 
         antialias: bool: widen the kernel when the images are made smaller.
     """
     _one_of("scale_and_translate", "method", method, _KERNELS)
-    x, scale, translation = as_float(images), as_float(scale), as_float(translation)
+    x, scale, translation = tensor(images), as_float(scale), as_float(translation)
     for i, axis in enumerate(spatial_dims):
         weights = _weights(x.shape[axis], output_shape[axis], scale[i], translation[i], _KERNELS[method], antialias)
-        x = _along(x, weights, axis)
-    return x
+        x = _along(x, axis, weights)
+    return as_float(x)
 
 
 @operation
@@ -130,27 +133,40 @@ def resize(
     if pad_to_aspect_ratio:
         x = _pad_to_ratio(x, rows, columns, height, width, fill_value)
     dtype = x.dtype
-    if interpolation != "nearest":
-        x = as_float(x)
-    for axis, out in ((rows, height), (columns, width)):
-        if x.shape[axis] != out:
-            x = _resize_axis(x, axis, out, interpolation, antialias)
-    return _rounded(x, dtype)
+    changes = {axis: out for axis, out in ((rows, height), (columns, width)) if x.shape[axis] != out}
+    for axis in changes:
+        if x.shape[axis] is None:
+            raise ValueError(f"resize: the size of axis {axis} must be known. Received shape {x.shape}.")
+    if not changes:
+        return x
+    if interpolation == "nearest":
+        return _nearest_pixels(x, rows, height, width)
+    weights = (_resize_weights(x.shape[axis], out, interpolation, antialias) for axis, out in changes.items())
+    return _rounded(_along(x, min(changes), *weights), dtype)
 
 
 def _rounded(x, dtype):
     """The dtype of the inputs again: integers are rounded to, within their range."""
-    return saturate_cast(x if backend.is_float_dtype(dtype) else knp.round(x), dtype)
+    return x if x.dtype == dtype else saturate_cast(knp.round(x), dtype)
 
 
-def _resize_axis(x, axis, out, interpolation, antialias):
-    size = x.shape[axis]
-    if size is None:
-        raise ValueError(f"resize: the size of axis {axis} must be known. Received shape {x.shape}.")
-    if interpolation == "nearest":
-        return knp.take(x, np.minimum(((np.arange(out) + 0.5) * size / out).astype("int32"), size - 1), axis)
+@functools.lru_cache(maxsize=16)
+def _resize_weights(size, out, interpolation, antialias):
     scale = backend.convert_to_tensor(out / size, "float32")
-    return _along(x, _weights(size, out, scale, 0.0, _KERNELS[interpolation], antialias), axis)
+    return _weights(size, out, scale, 0.0, _KERNELS[interpolation], antialias)
+
+
+def _nearest_pixels(x, rows, height, width):
+    """The pixels of x that lie nearest to those of an image of another size; `rows`: the axis of the height."""
+    sizes = x.shape[rows : rows + 2]
+    down, across = (
+        np.minimum(((np.arange(out) + 0.5) * size / out).astype("int32"), size - 1)
+        for size, out in zip(sizes, (height, width))
+    )
+    places = backend.convert_to_tensor(down[:, None] * sizes[1] + across, "int32")
+    behind = [-1 if size is None else size for size in x.shape[rows + 2 :]]
+    pixels = _core.apply("reshape", [x], shape=[sizes[0] * sizes[1], *behind], keep=rows)
+    return _core.apply("gather", [pixels, places], axis=rows, mode="clip")
 
 
 def _crop_to_ratio(x, rows, columns, height, width):
