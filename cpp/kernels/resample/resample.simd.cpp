@@ -116,32 +116,66 @@ DLCORE_INLINE quad<T> load_quad(const X* p) {
     return __builtin_convertvector(__builtin_convertvector(v, quad<std::int32_t>), quad<T>);
 }
 
+template <class T, class X, int kQuads>
+DLCORE_INLINE void add_tap(quad<T> (&sums)[kQuads], T weight, const X* x) {
+#pragma GCC unroll 4
+  for (int q = 0; q < kQuads; ++q) sums[q] += weight * load_quad<T>(x + 4 * q);
+}
+
+/// Outputs [first, last) of a row to y.
 template <class X, class T, int kQuads>
-void narrow_rows(const ResampleShape& s, const ResampleTaps<T>& given, const X* x, T* y, std::int64_t first,
+void narrow_outputs(const ResampleTaps<T>& taps, std::int64_t inner, const X* x, T* y, std::int64_t first,
+                    std::int64_t last) {
+  const std::int64_t *const start = taps.start, *const offset = taps.offset;
+  const T* const weight = taps.weight;
+  std::int64_t t = start[first];
+  for (std::int64_t j = first; j < last; ++j, y += inner) {
+    const std::int64_t end = start[j + 1];
+    quad<T> sums[kQuads]{};
+    if (end - t == 2) {  // linear interpolation: without a loop
+      add_tap(sums, weight[t], x + offset[t]);
+      add_tap(sums, weight[t + 1], x + offset[t + 1]);
+      t = end;
+    }
+    for (; t < end; ++t) add_tap(sums, weight[t], x + offset[t]);
+    __builtin_memcpy(y, sums, sizeof(sums));
+  }
+}
+
+/// The same, with nothing touched beside them.
+template <class X, class T, int kQuads>
+__attribute__((noinline)) void guarded_outputs(const ResampleTaps<T>& taps, std::int64_t inner, const X* x, T* y,
+                                               std::int64_t first, std::int64_t last) {
+  for (std::int64_t j = first; j < last; ++j, y += inner) {
+    quad<T> sums[kQuads]{};
+    X elements[4 * kQuads]{};
+    for (std::int64_t t = taps.start[j]; t < taps.start[j + 1]; ++t) {
+      __builtin_memcpy(elements, x + taps.offset[t], static_cast<std::size_t>(inner) * sizeof(X));
+      add_tap(sums, taps.weight[t], elements);
+    }
+    __builtin_memcpy(y, sums, static_cast<std::size_t>(inner) * sizeof(T));
+  }
+}
+
+template <class X, class T, int kQuads>
+void narrow_rows(const ResampleShape& s, const ResampleTaps<T>& taps, const X* x, T* y, std::int64_t first,
                  std::int64_t last) {
   constexpr std::int64_t kWidth = 4 * kQuads;
-  const ResampleTaps<T> taps = given;
-  const std::int64_t inner = s.inner;
-  const std::int64_t y_end = (last - first) * inner - kWidth, x_end = s.outer * s.size * inner - kWidth;
-  for_rows(s, taps, first, last, x, [&](std::int64_t row, std::int64_t begin, std::int64_t end, const X* plane) {
-    quad<T> sums[kQuads]{};
-    const auto add = [&](std::int64_t t, const X* from) __attribute__((always_inline)) {
-#pragma GCC unroll 4
-      for (int q = 0; q < kQuads; ++q) sums[q] += taps.weight[t] * load_quad<T>(from + 4 * q);
-    };
-    T* const to = y + row * inner;
-    if (begin < end && row * inner <= y_end && plane - x + taps.offset[end - 1] <= x_end) {
-      for (std::int64_t t = begin; t < end; ++t) add(t, plane + taps.offset[t]);
-      __builtin_memcpy(to, sums, sizeof(sums));
-    } else {  // nothing behind the row
-      X element[kWidth]{};
-      for (std::int64_t t = begin; t < end; ++t) {
-        __builtin_memcpy(element, plane + taps.offset[t], static_cast<std::size_t>(inner) * sizeof(X));
-        add(t, element);
-      }
-      __builtin_memcpy(to, sums, static_cast<std::size_t>(inner) * sizeof(T));
+  const std::int64_t reach = (kWidth - 1) / s.inner;           // outputs that one writes into behind itself
+  const std::int64_t last_offset = s.size * s.inner - kWidth;  // of what can be read of the last row
+  for (std::int64_t row = first; row < last;) {
+    const std::int64_t a = row / s.out, j = row % s.out, count = min_of(s.out - j, last - row);
+    std::int64_t free = max_of<std::int64_t>(0, min_of(count, last - row - reach));
+    for (std::int64_t k = 0; a == s.outer - 1 && k < free; ++k) {
+      const std::int64_t end = taps.start[j + k + 1];
+      if (end > taps.start[j + k] && taps.offset[end - 1] > last_offset) free = k;
     }
-  });
+    const X* const from = x + a * s.size * s.inner;
+    T* const to = y + (row - first) * s.inner;
+    narrow_outputs<X, T, kQuads>(taps, s.inner, from, to, j, j + free);
+    guarded_outputs<X, T, kQuads>(taps, s.inner, from, to + free * s.inner, j + free, j + count);
+    row += count;
+  }
 }
 
 template <class X, class T>
