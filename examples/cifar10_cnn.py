@@ -1,4 +1,7 @@
-"""6. CIFAR-10 with three convolutions (32-64-64). About 70 % on the whole set, 55 % on 10,000 training images."""
+"""6. CIFAR-10 with three convolutions (32-64-64).
+
+55 to 57 % after 10 epochs of 10,000 training images, a fifth of the set, in 5 s on two cores.
+"""
 
 import dlcore as keras
 from dlcore import layers

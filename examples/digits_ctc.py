@@ -1,7 +1,7 @@
 """16. Rows of one to five spoken digits as text: log-mel frames, bidirectional GRUs and CTC.
 
-After 20 epochs of 3,200 rows, 40 s on one core, 0 to 1.2 % of the digits are wrong and 0 to 3.5 % of the rows (three
-runs).
+After 20 epochs of 3,200 rows (made of the Free Spoken Digit Dataset), 40 s on one core, 0 to 1.2 % of the digits are
+wrong and 0 to 3.5 % of the rows (three runs).
 """
 
 import numpy as np

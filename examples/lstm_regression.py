@@ -1,4 +1,7 @@
-"""7. An LSTM of 50 units on random float64 sequences. The loss falls to about the variance of the targets, 1/12."""
+"""7. An LSTM of 50 units on random float64 sequences.
+
+In 10 epochs, less than 0.1 s, the loss falls to about the variance of the targets, 1/12.
+"""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""3. MNIST with two convolutions. About 99 % after 10 epochs."""
+"""3. MNIST with two convolutions. About 99 % after 10 epochs, in 11 s on two cores."""
 
 import dlcore as keras
 from dlcore import layers

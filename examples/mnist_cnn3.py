@@ -1,4 +1,7 @@
-"""4. MNIST with three convolutions, built with model.add, watched on validation data. About 99 % after 5 epochs."""
+"""4. MNIST with three convolutions, built with model.add, watched on validation data.
+
+About 99 % after 5 epochs, in 8 s on two cores.
+"""
 
 import dlcore as keras
 from dlcore import layers

@@ -1,4 +1,7 @@
-"""2. MNIST with two hidden layers, plain SGD and one-hot labels: 784-512-256-10. About 94 % after 10 epochs."""
+"""2. MNIST with two hidden layers, plain SGD and one-hot labels: 784-512-256-10.
+
+About 94 % after 10 epochs, in 6 s on two cores.
+"""
 
 import dlcore as keras
 from dlcore import layers
