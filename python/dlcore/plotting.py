@@ -21,6 +21,9 @@ def plot_history(history, metrics=None, path=None):
 
     Returns:
         a matplotlib Figure.
+
+    Raises:
+        ValueError: there are no values of a metric; it lists those that there are.
     """
     values = getattr(history, "history", history)
     if not isinstance(values, dict):
@@ -63,6 +66,9 @@ def plot_predictions(images, predictions, labels=None, class_names=None, columns
 
     Returns:
         a matplotlib Figure.
+
+    Raises:
+        ValueError: there are not as many predictions, or labels, as images.
     """
     images, predictions = _visible(np.asarray(images)), _class_numbers(predictions)
     labels = None if labels is None else _class_numbers(labels)

@@ -26,7 +26,11 @@ def get_custom_objects():
 
 
 def register_keras_serializable(package="Custom", name=None):
-    """Class (or function) decorator: makes the object known to files under `"package>name"`."""
+    """Class (or function) decorator: makes the object known to files under `"package>name"`.
+
+    Raises:
+        ValueError: the class has no `get_config`.
+    """
 
     def register(obj):
         if inspect.isclass(obj) and not hasattr(obj, "get_config"):

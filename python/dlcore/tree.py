@@ -206,7 +206,11 @@ def _check_alike(a, b):
 
 
 def pack_sequence_as(structure, flat_sequence):
-    """The leaves of `flat_sequence` in the given structure."""
+    """The leaves of `flat_sequence` in the given structure.
+
+    Raises:
+        ValueError: there are not as many values as leaves.
+    """
     leaves = iter(flat_sequence)
     count = len(flatten(structure))
     if count != len(flat_sequence):

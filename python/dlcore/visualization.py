@@ -155,6 +155,9 @@ def plot_image_gallery(
 
     Returns:
         the matplotlib Figure.
+
+    Raises:
+        ValueError: there are labels and no `label_map`, or both a path and `show=True`.
     """
     if path is not None and show:
         raise ValueError("plot_image_gallery: give a path, or show=True, not both.")

@@ -163,3 +163,38 @@ def test_errors_are_of_the_stated_kinds(name):
     if {"x1", "x2"} <= set(parameters) and name not in ("append", "correlate", "isin", "kron", "outer", "gcd", "lcm"):
         with pytest.raises(ValueError):
             called(function, tensor, x1=keras.ops.ones((2, 3)), x2=keras.ops.ones((4, 5)))
+
+
+x2 = np.ones((2, 4), "float32")
+STATED_ERRORS = {  # what docstrings say under "Raises"
+    "arange": lambda: keras.ops.arange(0, 4, 0),
+    "split": lambda: keras.ops.split(x2, 3, axis=1),
+    "squeeze": lambda: keras.ops.squeeze(x2, axis=0),
+    "reshape": lambda: keras.ops.reshape(x2, (3, 3)),
+    "unstack": lambda: keras.ops.unstack(keras.KerasTensor((None, 3))),
+    "scan": lambda: keras.ops.scan(lambda carry, x: (carry, x), 0.0),
+    "histogram": lambda: keras.ops.histogram(x2),
+    "extract_sequences": lambda: keras.ops.extract_sequences(x2, 5, 1),
+    "rearrange": lambda: keras.ops.rearrange(x2, "a (b c) -> a b c"),
+    "sparse_categorical_crossentropy": lambda: keras.ops.sparse_categorical_crossentropy(x2.astype(int), x2),
+    "ctc_loss": lambda: keras.ops.ctc_loss(np.ones(2, int), x2, np.ones(2, int), np.ones(2, int)),
+    "map_coordinates": lambda: keras.ops.image.map_coordinates(x2, np.ones((2, 3)), order=2),
+    "perspective_transform": lambda: keras.ops.image.perspective_transform(
+        np.ones((1, 4, 4, 1)), np.ones((3, 2)), np.ones((3, 2))
+    ),
+    "plot_history": lambda: keras.plotting.plot_history({"loss": [1.0]}, metrics=["mae"]),
+    "plot_predictions": lambda: keras.plotting.plot_predictions(np.ones((3, 8, 8, 1)), x2),
+    "register_keras_serializable": lambda: keras.saving.register_keras_serializable()(type("Bare", (), {})),
+    "save_model": lambda: keras.saving.save_model(keras.Sequential([keras.Input((1,))]), "model.txt"),
+    "pack_sequence_as": lambda: keras.tree.pack_sequence_as([1, 2], [3]),
+    "pad_sequences": lambda: keras.utils.pad_sequences([["a"]]),
+    "set_random_seed": lambda: keras.utils.set_random_seed(-1),
+    "set_floatx": lambda: keras.backend.set_floatx("float8"),
+    "plot_image_gallery": lambda: keras.visualization.plot_image_gallery(np.ones((1, 4, 4, 3)), y_true=[0]),
+}
+
+
+@pytest.mark.parametrize("name", STATED_ERRORS)
+def test_stated_errors_are_raised(name):
+    with pytest.raises(ValueError):
+        STATED_ERRORS[name]()

@@ -12,7 +12,11 @@ def floatx():
 
 
 def set_floatx(value):
-    """Sets the default float dtype: `"float16"`, `"bfloat16"`, `"float32"` or `"float64"`."""
+    """Sets the default float dtype: `"float16"`, `"bfloat16"`, `"float32"` or `"float64"`.
+
+    Raises:
+        ValueError: it is none of these.
+    """
     if value not in _FLOATS:
         raise ValueError(f"Unknown float dtype: {value!r}. Expected one of {', '.join(_FLOATS)}.")
     _settings["floatx"] = value

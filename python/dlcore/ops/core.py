@@ -241,6 +241,9 @@ def unstack(x, num=None, axis=0):
         x: tensor.
         num: int: how many there are; None: as the shape says.
         axis: int, default 0.
+
+    Raises:
+        ValueError: in a traced function, the size of the axis is not known and `num` is None.
     """
     x = backend.convert_to_tensor(x)
     axis = resolve_axis(axis, x.ndim)
@@ -348,6 +351,9 @@ def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
         length: int, where there are no xs.
         reverse: bool, default False: from the end.
         unroll: kept for Keras's signature; all steps are written out.
+
+    Raises:
+        ValueError: neither `xs` nor `length` is given.
     """
     if xs is None and length is None:
         raise ValueError("scan: give xs, or the number of steps by length.")

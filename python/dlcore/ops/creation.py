@@ -115,6 +115,9 @@ def arange(start, stop=None, step=None, dtype=None):
     Args:
         start, stop, step: numbers; with one of them it is stop, and start is 0.
         dtype: default that in which the numbers meet.
+
+    Raises:
+        ValueError: `step` is 0, or in a traced function the end is a number that is not known.
     """
     given = [v for v in (start, stop, step) if v is not None]
     start, stop, step = (v if v is None else backend.convert_to_numpy(v).item() for v in (start, stop, step))

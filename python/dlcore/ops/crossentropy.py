@@ -97,6 +97,9 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
     Args:
         target: integers, of the shape of output without the axis, or with 1 there at the end.
         output, from_logits, axis: as `categorical_crossentropy`.
+
+    Raises:
+        ValueError: the target's shape is not the output's without the axis of classes, as of one-hot labels.
     """
     output, from_logits = _logits_of(output, "softmax", from_logits)
     output, target = as_float(output), tensor(target)

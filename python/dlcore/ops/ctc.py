@@ -31,6 +31,9 @@ def ctc_loss(target, output, target_length, output_length, mask_index=0):
 
     Returns:
         float (batch,).
+
+    Raises:
+        ValueError: the shapes are others, or the numbers of labels or steps are not known.
     """
     target, output = backend.convert_to_tensor(target, "int32"), as_float(output)
     if target.ndim != 2 or output.ndim != 3 or output.shape[1] is None or target.shape[1] is None:

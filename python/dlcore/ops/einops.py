@@ -17,6 +17,9 @@ def rearrange(tensor, pattern, **axes_lengths):
         tensor: the tensor.
         pattern: names of the axes before and after; names in parentheses make up one axis, "..." stands for any.
         axes_lengths: sizes of names that the shape does not tell, such as h=4.
+
+    Raises:
+        ValueError: the pattern does not fit the shape, or leaves sizes open.
     """
     x = backend.convert_to_tensor(tensor)
     left, arrow, right = pattern.partition("->")

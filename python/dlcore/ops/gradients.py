@@ -57,6 +57,10 @@ def custom_gradient(f):
             `gradient(*upstream)`, which takes the gradients of the (flattened) outputs and returns those of the
             (flattened) inputs: a tensor, or a list of tensors or None.
 
+    Raises:
+        ValueError: when the gradient is asked for and the gradient function returns another number of them than the
+            function has inputs.
+
     Example:
 
     >>> @ops.custom_gradient

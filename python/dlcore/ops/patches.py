@@ -14,7 +14,11 @@ from dlcore.ops.shapes import moveaxis, reshape, stack, transpose
 
 @operation
 def extract_sequences(x, sequence_length, sequence_stride):
-    """All windows of sequence_length along the last axis, sequence_stride apart: a new axis before the last."""
+    """All windows of sequence_length along the last axis, sequence_stride apart: a new axis before the last.
+
+    Raises:
+        ValueError: the windows are longer than the axis.
+    """
     x = tensor(x)
     if x.ndim == 0:
         raise ValueError("extract_sequences: expected a tensor of at least one axis. Received a scalar.")

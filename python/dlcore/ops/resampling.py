@@ -280,6 +280,9 @@ def map_coordinates(inputs, coordinates, order, fill_mode="constant", fill_value
         fill_mode: beyond the edges `"constant"`, `"nearest"`, `"wrap"`, `"mirror"` (the edge once) or `"reflect"`
             (the edge twice).
         fill_value: number of the constant mode.
+
+    Raises:
+        ValueError: `inputs` has one axis, there is not one row of coordinates for each axis, or `order` is above 1.
     """
     x = tensor(inputs)
     _one_of("map_coordinates", "fill_mode", fill_mode, _FILL_MODES)
@@ -405,6 +408,9 @@ def perspective_transform(images, start_points, end_points, interpolation="bilin
         start_points, end_points: (N, 4, 2) or (4, 2).
         interpolation: `"bilinear"` or `"nearest"`.
         fill_value: number beyond the edges.
+
+    Raises:
+        ValueError: there are not four points for each image, or for all.
     """
     start, end = tensor(start_points), tensor(end_points)
     if start.shape != end.shape or start.shape[-2:] != (4, 2):

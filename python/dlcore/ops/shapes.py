@@ -31,6 +31,9 @@ def reshape(x, newshape):
     Args:
         x: tensor.
         newshape: tuple of ints.
+
+    Raises:
+        ValueError: the numbers of elements differ, or sizes are unknown that x does not begin with.
     """
     x, sizes, keep = tensor(x), sizes_of(newshape), 0
     if sizes.count(-1) > 1:
@@ -97,7 +100,11 @@ def expand_dims(x, axis):
 
 @operation
 def squeeze(x, axis=None):
-    """Without the axes of size 1 (or without the given ones)."""
+    """Without the axes of size 1 (or without the given ones).
+
+    Raises:
+        ValueError: one of the given axes has another size than 1.
+    """
     x = tensor(x)
     axes = (
         [a for a, n in enumerate(x.shape) if n == 1]
@@ -196,7 +203,11 @@ def append(x1, x2, axis=None):
 
 @operation
 def split(x, indices_or_sections, axis=0):
-    """A list: so many equal parts, or the parts between the given indices."""
+    """A list: so many equal parts, or the parts between the given indices.
+
+    Raises:
+        ValueError: the axis has no so many equal parts, see `array_split`.
+    """
     x = tensor(x)
     axis = resolve_axis(axis, x.ndim)
     size = x.shape[axis]

@@ -197,6 +197,9 @@ def histogram(x, bins=10, range=None):
         x: the elements.
         bins: int.
         range: (lowest, highest) edge, default the extremes of x; what lies outside does not count.
+
+    Raises:
+        ValueError: x has more axes than one.
     """
     x = as_float(x)
     if x.ndim != 1:

@@ -20,6 +20,9 @@ def save_model(model, filepath, overwrite=True, zipped=None, include_optimizer=T
         overwrite: whether an existing file may be replaced.
         zipped: default True: a `.keras` file is a zip archive; False: `filepath` is a folder of what would be in it.
         include_optimizer: for `.h5`: whether the optimizer is saved too.
+
+    Raises:
+        ValueError: the name ends in neither `.keras` nor `.h5`, or is one for weights alone.
     """
     path = _path(filepath)
     if kwargs.pop("save_format", None):

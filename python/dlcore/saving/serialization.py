@@ -101,6 +101,9 @@ def serialize_keras_object(obj):
 
     Returns:
         what JSON can write.
+
+    Raises:
+        TypeError: the object has no `get_config`.
     """
     if obj is None or isinstance(obj, _PLAIN):
         return obj

@@ -63,6 +63,9 @@ def image_dataset_from_directory(
     Returns:
         `Batches` (for `subset="both"` a list of two), with `class_names` and `file_paths`, of float32 images (batch,
         height, width, channels) with values 0 .. 255, and labels.
+
+    Raises:
+        ValueError: the folder has no images, the labels don't fit its files, or an argument is out of range.
     """
     from dlcore.ops import image
 

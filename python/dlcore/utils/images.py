@@ -89,6 +89,9 @@ def array_to_img(x, data_format=None, scale=True, dtype=None):
         data_format: `"channels_last"` or `"channels_first"`, default the package's.
         scale: bool, default True: the values are shifted and stretched to 0 .. 255.
         dtype: in which this is computed, default the default float.
+
+    Raises:
+        ValueError: the array has another rank, or another number of channels.
     """
     image_module = import_pillow()
     first = backend.standardize_data_format(data_format) == "channels_first"

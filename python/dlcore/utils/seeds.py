@@ -10,6 +10,9 @@ def set_random_seed(seed):
 
     Args:
         seed: integer 0 .. 2**32 - 1.
+
+    Raises:
+        ValueError: the seed is no int from 0 to 2**32 - 1.
     """
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
         raise ValueError(f"set_random_seed expects an integer from 0 to 2**32 - 1. Got {seed!r}.")

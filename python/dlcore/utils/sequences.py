@@ -17,6 +17,9 @@ def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncati
     Returns:
         array (len(sequences), maxlen, ...).
 
+    Raises:
+        ValueError: a sequence holds text and `dtype` is one of numbers, or the shapes of steps differ.
+
     Example:
         >>> pad_sequences([[1], [2, 3], [4, 5, 6]])
         array([[0, 0, 1],
