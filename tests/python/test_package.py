@@ -23,6 +23,12 @@ def test_import_pulls_in_only_numpy_and_the_core():
     assert loaded == ["dlcore._core"]
 
 
+def test_namespaces_need_no_import_of_their_own():
+    names = "utils.batches.Batches, utils.bounding_boxes.pad, datasets.digits.load_data, plotting.plot_history"
+    code = f"import dlcore; {'; '.join('dlcore.' + name for name in names.split(', '))}"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.parametrize("name", keras.__all__)
 def test_public_names(name):
     assert getattr(keras, name) is not None

@@ -45,7 +45,11 @@ _MODULES = {
     "to_categorical": "dlcore.utils.arrays",
     "unpack_x_y_sample_weight": "dlcore.training.data",
 }
-_NAMESPACES = {"bounding_boxes": "dlcore.utils.bounding_boxes", "legacy": "dlcore.legacy.saving"}
+_NAMESPACES = {
+    "batches": "dlcore.utils.batches",
+    "bounding_boxes": "dlcore.utils.bounding_boxes",
+    "legacy": "dlcore.legacy.saving",
+}
 
 __all__ = [*_MODULES, *_NAMESPACES]
 
