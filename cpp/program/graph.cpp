@@ -199,7 +199,9 @@ Graph specialise(const Graph& source, std::span<const TensorSpec> inputs) {
     TensorSpec& declared = graph.values[graph.inputs[i]].spec;
     if (!fits(declared, inputs[i]))
       throw value_error("The input '", graph.input_names[i], "' is ", declared, " (None: any size); got ", inputs[i],
-                        ".");
+                        !inputs[i].shape.known()            ? ". Its sizes must be known."
+                        : declared.dtype != inputs[i].dtype ? ". Cast it."
+                                                            : ". Reshape it.");
     declared = inputs[i];
   }
   for (const Node& node : graph.nodes) {

@@ -188,6 +188,7 @@ struct Model::Impl {
   const Graph& graph(const std::string& function) const {
     const auto at = graphs.find(function);
     if (at != graphs.end()) return *at->second;
+    if (graphs.empty()) throw value_error("The model has no functions: read it from a file with Model::load.");
     std::string known;
     for (const auto& [name, graph] : graphs) known += (known.empty() ? "" : ", ") + name;
     throw value_error("The model has no function '", function, "'; it has: ", known, ".");
@@ -292,7 +293,11 @@ std::shared_ptr<Program> Model::program(const std::string& function, std::span<c
 
 std::vector<Tensor> Model::run(const std::string& function, std::span<const Tensor> inputs) {
   Specs specs;
-  for (const Tensor& input : inputs) specs.push_back(input.spec());
+  for (const Tensor& input : inputs) {
+    if (!input)
+      throw value_error("Input ", specs.size(), " of '", function, "' is an empty Tensor. Make it with Tensor::from.");
+    specs.push_back(input.spec());
+  }
   return program(function, specs)->run(inputs);
 }
 

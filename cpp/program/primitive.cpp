@@ -232,6 +232,8 @@ std::vector<Tensor> run_now(const Primitive& op, std::span<const Tensor> inputs,
 }  // namespace
 
 std::vector<Tensor> apply_all(const Primitive& op, std::span<const Tensor> inputs, const Attrs& attrs) {
+  for (const Tensor& input : inputs)
+    if (!input) throw value_error(op.name, ": an input is an empty Tensor. Make it with Tensor::from.");
   const auto symbolic =
       std::find_if(inputs.begin(), inputs.end(), [](const Tensor& input) { return input.is_symbolic(); });
   if (symbolic != inputs.end())

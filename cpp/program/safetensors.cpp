@@ -15,6 +15,7 @@ namespace dlcore {
 namespace {
 
 constexpr std::size_t kMaxHeaderBytes = 100u << 20;
+constexpr std::uint32_t kZipMagic = 0x04034b50;  // "PK\3\4"
 
 struct Name {
   DType dtype;
@@ -106,9 +107,12 @@ TensorFile read_safetensors(const std::string& path) {
   if (size < sizeof(header_bytes))
     throw value_error("'", path, "' is not a safetensors file: it has only ", size, " bytes.");
   file.read(&header_bytes, sizeof(header_bytes));
-  if (header_bytes > kMaxHeaderBytes || header_bytes > size - sizeof(header_bytes))
+  if (header_bytes > kMaxHeaderBytes || header_bytes > size - sizeof(header_bytes)) {
+    if (static_cast<std::uint32_t>(header_bytes) == kZipMagic)
+      throw value_error("'", path, "' is a zip archive, as model.save writes it. C++ reads what model.export writes.");
     throw value_error("'", path, "' is not a whole safetensors file: its header would have ", header_bytes, " of ",
                       size, " bytes.");
+  }
   std::string text(header_bytes, '\0');
   file.read(text.data(), text.size());
   const std::size_t data_bytes = size - sizeof(header_bytes) - header_bytes;

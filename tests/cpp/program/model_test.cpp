@@ -8,6 +8,7 @@
 
 #include "dlcore/model_io.h"
 #include "dlcore/ops.h"
+#include "gradient_check.h"
 #include "program/graph.h"
 #include "testing.h"
 
@@ -15,6 +16,7 @@ namespace dlcore {
 namespace {
 
 using namespace ops;
+using testing::error_text;
 using testing::random_reals;
 
 Tensor matrix(std::int64_t rows, std::int64_t cols, unsigned seed) {
@@ -137,6 +139,27 @@ TEST_F(SavedModel, PredictsOnlyWhereTheFunctionReturnsATensor) {
   model.add("predict", graph);
   EXPECT_TRUE(model.run("predict", std::vector{Tensor::zeros(DType::F32, {2})}).empty());
   EXPECT_THROW(model.predict(Tensor::zeros(DType::F32, {2})), Error);
+}
+
+TEST_F(SavedModel, SaysHowToCallIt) {
+  Model model = make_model();
+  const auto text_of = [&](const Tensor& x) { return error_text([&] { model.predict(x); }); };
+  EXPECT_EQ(text_of(Tensor()), "Input 0 of 'predict' is an empty Tensor. Make it with Tensor::from.");
+  EXPECT_EQ(text_of(Tensor::zeros(DType::F64, {2, 3})),
+            "The input 'x' is float32(None, 3) (None: any size); got float64(2, 3). Cast it.");
+  EXPECT_EQ(text_of(Tensor::zeros(DType::F32, {6})),
+            "The input 'x' is float32(None, 3) (None: any size); got float32(6,). Reshape it.");
+  EXPECT_NE(error_text([&] { model.program("predict", model.inputs("predict")); }).find("Its sizes must be known."),
+            std::string::npos);
+  EXPECT_EQ(error_text([] { Model().predict(Tensor::zeros(DType::F32, {1})); }),
+            "The model has no functions: read it from a file with Model::load.");
+  EXPECT_EQ(error_text([] { matmul(Tensor(), Tensor()); }),
+            "matmul: an input is an empty Tensor. Make it with Tensor::from.");
+}
+
+TEST_F(SavedModel, KnowsAnArchiveOfKeras) {
+  std::ofstream(path(), std::ios::binary) << "PK" << '\3' << '\4' << '\24' << std::string(100, '\0');
+  EXPECT_NE(error_text([&] { Model::load(path()); }).find("what model.export writes"), std::string::npos);
 }
 
 TEST_F(SavedModel, NamesTheLayersInErrors) {
