@@ -34,8 +34,13 @@ Examples read(const std::string& path) {
   for (std::string line; std::getline(file, line);) {
     std::vector<float> numbers;
     std::istringstream fields(line);
-    for (std::string field; std::getline(fields, field, ',');) numbers.push_back(std::stof(field));
-    if (numbers.size() < 2)
+    bool valid = true;
+    for (std::string field; std::getline(fields, field, ',');) {
+      char* end = nullptr;
+      numbers.push_back(std::strtof(field.c_str(), &end));
+      valid = valid && end != field.c_str();
+    }
+    if (!valid || numbers.size() < 2)
       throw std::runtime_error("'" + path + "': a line is numbers with commas between, not " + line);
     examples.targets.push_back(numbers.back());
     numbers.pop_back();
