@@ -412,3 +412,62 @@ def test_batches_made_by_processes():
     assert os.getpid() not in made[:, 1]
     here = first_two.predict(OfProcesses(workers=2), verbose=0)
     assert set(here[:, 1]) == {os.getpid()}
+
+
+class Noting(keras.utils.PyDataset):
+    """Notes which batches are asked for, and the hooks."""
+
+    def __init__(self, count=8, **options):
+        super().__init__(**options)
+        self.count, self.seen = count, []
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, i):
+        self.seen.append(i)
+        return np.full((2, 1), i, "float32"), np.full((2, 1), i, "float32")
+
+    def on_epoch_begin(self):
+        self.seen.append("begin")
+
+    def on_epoch_end(self):
+        self.seen.append("end")
+
+
+def of_one_weight():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_batches_of_a_py_dataset_are_shuffled(workers):
+    keras.utils.set_random_seed(0)
+    data = Noting(workers=workers)
+    of_one_weight().fit(data, epochs=2, verbose=0)
+    first, second = data.seen[1:9], data.seen[11:19]
+    assert sorted(first) == sorted(second) == list(range(8))
+    if workers == 1:  # threads may ask in another order
+        assert first != second and first != list(range(8)) != second
+
+
+def test_batches_keep_their_order_where_it_is_asked_for():
+    data = Noting()
+    model = of_one_weight()
+    model.fit(data, shuffle=False, validation_data=data, verbose=0)
+    model.evaluate(data, verbose=0)
+    model.predict(data, verbose=0)
+    assert data.seen == ["begin", *range(8), "end"] * 4
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_py_dataset_that_grows_and_shrinks(workers):
+    class Changing(Noting):
+        def on_epoch_end(self):
+            self.count += 2 if self.count == 2 else -3
+
+    batches = []
+    note = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batches.append(batch))
+    of_one_weight().fit(Changing(2, workers=workers), epochs=3, verbose=0, callbacks=[note])
+    assert batches == [0, 1, 0, 1, 2, 3, 0]

@@ -211,7 +211,7 @@ def test_dataset(workers):
     from_dataset.set_weights(from_arrays.get_weights())
     data = Batches(x, y, workers=workers)
     from_arrays.fit(x, y, batch_size=10, epochs=2, shuffle=False, verbose=0)
-    from_dataset.fit(data, epochs=2, verbose=0)
+    from_dataset.fit(data, epochs=2, shuffle=False, verbose=0)
     for a, b in zip(from_arrays.get_weights(), from_dataset.get_weights()):
         np.testing.assert_array_equal(a, b)
     assert from_dataset.evaluate(data, verbose=0) == pytest.approx(from_arrays.evaluate(x, y, verbose=0), rel=1e-5)

@@ -12,6 +12,8 @@ from dlcore import _core, backend, tree
 from dlcore.backend.config import limited
 from dlcore.backend.tensors import Tensor
 from dlcore.backend.variables import Variable
+from dlcore.utils.batches import Batches
+from dlcore.utils.py_dataset import PyDataset
 
 
 def unpack_x_y_sample_weight(data):
@@ -55,7 +57,7 @@ def make_source(x, y=None, sample_weight=None, batch_size=None, shuffle=False, c
             f"`y` and `sample_weight` go with arrays only: x is a {type(x).__name__}, which should yield "
             "(x, y, sample_weight) itself."
         )
-    return BatchSource(x, prepare, class_weight)
+    return BatchSource(x, prepare, class_weight, shuffle)
 
 
 def with_validation(source, split, validation_data, batch_size, prepare):
@@ -339,10 +341,12 @@ class BatchSource:
         data: has `__getitem__` and `__len__` (or `num_batches`), or can be iterated.
         prepare: x -> the arrays that steps are given.
         class_weight: dict from class to weight.
+        shuffle: whether each pass takes the batches of the user's own PyDataset in a new random order.
     """
 
-    def __init__(self, data, prepare, class_weight=None):
+    def __init__(self, data, prepare, class_weight=None, shuffle=False):
         self._data = data
+        self._is_shuffled = bool(shuffle) and isinstance(data, PyDataset) and not isinstance(data, Batches)
         self._class_weight = class_weight
         self._prepare_x = prepare
         self._is_indexed = hasattr(data, "__getitem__") and (hasattr(data, "__len__") or hasattr(data, "num_batches"))
@@ -398,16 +402,26 @@ class BatchSource:
         return hasattr(self._data, "cardinality") and int(self._data.cardinality()) == -1
 
     def _new_pass(self):
+        if self._is_indexed:
+            self.num_batches = self._length()  # which may change between epochs
         if self._is_indexed and getattr(self._data, "workers", 1) > 1:
             return self._made_ahead()
+        if self._is_shuffled:
+            return map(self._data.__getitem__, self._order())
         return itertools.islice(iter(self._data), self.num_batches)
+
+    def _order(self):
+        """The numbers of the batches of a pass."""
+        if self.num_batches is None:
+            return itertools.count()
+        return iter(np.random.permutation(self.num_batches).tolist() if self._is_shuffled else range(self.num_batches))
 
     def _made_ahead(self):
         """Batches in order, some of them being made by other threads or processes meanwhile."""
         from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
         in_processes = getattr(self._data, "use_multiprocessing", False)
-        indices = itertools.islice(itertools.count(), self.num_batches)
+        indices = self._order()
         with (ProcessPoolExecutor if in_processes else ThreadPoolExecutor)(self._data.workers) as pool:
             make = functools.partial(pool.submit, self._data.__getitem__)
             waiting = deque(map(make, itertools.islice(indices, max(self._data.max_queue_size, 1))))

@@ -61,7 +61,7 @@ class Trainer(Steps):
             callbacks: list of Callbacks.
             validation_split: the part of the rows, at the end, that is held back for validation.
             validation_data: (x, y) or (x, y, sample_weight), or a source of batches.
-            shuffle: whether each epoch takes the rows in a new order.
+            shuffle: whether each epoch takes the rows in a new order, or the batches of your own PyDataset.
             class_weight: dict from class to weight.
             sample_weight: weight of each row.
             initial_epoch: the epochs that are done already.
@@ -361,6 +361,8 @@ class Trainer(Steps):
 
     def _predict_stream(self, source, callbacks, steps=None):
         self.stop_predicting, parts, behind = False, [], 0
+        if hasattr(source, "on_epoch_begin"):
+            source.on_epoch_begin()
         for count, batch in enumerate(source.batches(steps)):
             if callbacks and not behind:
                 callbacks.on_predict_batch_begin(count)
@@ -370,6 +372,8 @@ class Trainer(Steps):
                 callbacks.on_predict_batch_end(count, {"outputs": _joined(parts[-self.steps_per_execution :])})
                 if self.stop_predicting:
                     break
+        if hasattr(source, "on_epoch_end"):
+            source.on_epoch_end()
         if not parts:
             raise ValueError("Received empty data: there is not a single batch to predict.")
         if callbacks and behind:

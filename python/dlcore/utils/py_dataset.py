@@ -9,7 +9,8 @@ class PyDataset:
     """Base class of data sets that make each batch in Python.
 
     A subclass defines `__len__`, the number of batches, and `__getitem__(i)`, batch i as `(x, y)` or `(x, y,
-    sample_weight)`. `on_epoch_begin` and `on_epoch_end` may be defined to change the data between epochs.
+    sample_weight)`. `on_epoch_begin` and `on_epoch_end` may be defined to change the data between epochs. `fit` takes
+    the batches in a new order in each epoch, unless `shuffle=False`.
 
     Args:
         workers: number of threads or processes that make batches ahead; at most one makes none ahead.
