@@ -497,3 +497,44 @@ def test_gradient_of_resize():
     unit = np.eye(5 * 6 * 3, dtype="float32").reshape(-1, 5, 6, 3)
     y = ops.image.resize(unit, (8, 4), "bicubic").numpy()  # resize is linear
     check(tape.gradient(loss, x), np.tensordot(factors, y, ((1, 2, 3), (1, 2, 3))).reshape(2, 5, 6, 3), 1e-5)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ops.convert_to_tensor(300, "uint8"),
+        lambda: ops.convert_to_tensor(-1.5, "uint8"),
+        lambda: ops.convert_to_tensor(2**31),
+        lambda: ops.convert_to_tensor(2**70, "int64"),
+        lambda: ops.array([300], "uint8"),
+        lambda: ops.array([1, -129], "int8"),
+        lambda: ops.array([2**63], "int64"),
+        lambda: ops.full((2,), 256, "uint8"),
+        lambda: ops.convert_to_tensor(np.int32(3)) + 2**31,
+        lambda: Variable(3, dtype="uint8").assign(300),
+    ],
+)
+def test_python_numbers_beyond_their_dtype_are_errors(make):
+    with pytest.raises(OverflowError, match=r"does not fit into u?int\d+, which holds"):
+        make()
+
+
+def test_python_numbers_at_the_ends_of_their_dtypes():
+    for dtype in ("uint8", "int8", "int32", "int64"):
+        ends = [int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)]
+        assert ops.array(ends, dtype).numpy().tolist() == ends
+        assert [ops.convert_to_tensor(end, dtype).item() for end in ends] == ends
+    assert ops.add(np.array([3], "uint8"), -1).numpy().tolist() == [2]
+
+
+def test_counts_of_keras_tensors_are_open():
+    rows, ids = dlcore.Input((3,), 6), dlcore.Input((), 6, dtype="int32")
+    for name in ("sum", "max", "min", "prod"):
+        segments = getattr(ops, f"segment_{name}")
+        assert segments(rows, ids).shape == (None, 3)
+        assert segments(rows, ids, num_segments=4).shape == (4, 3)
+    model = dlcore.Model([rows, ids], ops.segment_sum(rows, ids))
+    assert model([np.ones((6, 3), "float32"), np.array([0, 0, 2, 2, 2, 1])]).numpy()[:, 0].tolist() == [2, 1, 3]
+    counts = ops.bincount(dlcore.Input((3,), 6, dtype="int32"))
+    assert counts.shape == (6, None) and counts.dtype == "int32"
+    assert ops.bincount(ids, weights=np.ones(6, "float32")).dtype == "float32"

@@ -27,6 +27,8 @@ def convert_to_tensor(x, dtype=None):
     if hasattr(x, "__dlcore_tensor__"):
         return convert_to_tensor(x.__dlcore_tensor__(), dtype)
     if isinstance(x, NUMBERS):
+        if dtype in ("uint8", "int8"):
+            _check_range(x, x, dtype)
         return scalar(x, dtype or dtypes.result_type(_weak_type(x)))
     if isinstance(x, (list, tuple)) and _holds_tensors(x):
         return _stack(x, dtype)
@@ -35,9 +37,22 @@ def convert_to_tensor(x, dtype=None):
 
 def scalar(number, dtype):
     """A tensor of rank 0."""
-    if isinstance(number, int) and abs(number) > 2**53:
-        return _core.tensor(np.array(number, dtype=dtype))
+    if isinstance(number, int) and not -(2**31) <= number < 2**31:
+        if dtype in dtypes.INTEGERS:
+            _check_range(number, number, dtype)
+        if abs(number) > 2**53:
+            return _core.tensor(np.array(number, dtype=dtype))
     return _core.scalar(number, dtype)
+
+
+def _check_range(least, greatest, dtype):
+    """Raises an OverflowError for a Python number that an integer dtype does not hold."""
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    for number in (least, greatest):
+        if not low - 1 < number < high + 1:
+            raise OverflowError(
+                f"{number} does not fit into {dtype}, which holds {low} ... {high}. Choose a wider dtype."
+            )
 
 
 def _weak_type(number):
@@ -71,6 +86,8 @@ def _from_array(x, dtype):
         )
     if dtype is None:
         dtype = _default_dtype(x, array)
+    elif dtype in dtypes.INTEGERS and isinstance(x, (list, tuple)) and array.size and not _holds_arrays(x):
+        _check_range(array.min(), array.max(), dtype)
     return _core.tensor(array.astype(dtypes.WIDENED.get(array.dtype.name, array.dtype), copy=False), dtype)
 
 
@@ -99,7 +116,7 @@ def promote(*values):
     """Tensors of one dtype, that in which the values meet."""
     values = [v if type(v) is Tensor or isinstance(v, NUMBERS) else convert_to_tensor(v) for v in values]
     dtype = dtypes.result_type(*[v.dtype if type(v) is Tensor else _weak_type(v) for v in values])
-    return [convert_to_tensor(v, dtype) for v in values]
+    return [convert_to_tensor(v, dtype) if type(v) is Tensor else scalar(v, dtype) for v in values]
 
 
 def convert_to_numpy(x):

@@ -7,6 +7,7 @@ import numpy as np
 
 from dlcore import _core, backend
 from dlcore.backend import dtypes
+from dlcore.errors import NotTraceable
 from dlcore.ops import reductions
 from dlcore.ops._common import as_float, axes_of, float_unary, own_names, polynomial, range_of, tensor
 from dlcore.ops.arithmetic import absolute, add, divide, maximum, multiply, negative, square, subtract
@@ -112,10 +113,16 @@ def in_top_k(targets, predictions, k):
 def _segment_count(segment_ids, num_segments):
     if num_segments is not None:
         return int(num_segments)
+    if segment_ids.is_symbolic:
+        raise NotTraceable("The number of segments is not known while the function is traced: pass num_segments.")
     return int(reductions.max(segment_ids)) + 1
 
 
-@operation
+def _segments_like(data, segment_ids, num_segments=None, sorted=False):
+    return backend.KerasTensor((num_segments, *data.shape[1:]), data.dtype)
+
+
+@operation(outputs_like=_segments_like)
 def segment_sum(data, segment_ids, num_segments=None, sorted=False):
     """Sums of the rows with equal ids.
 
@@ -149,7 +156,7 @@ def _extremes(reduce, sign, data, segment_ids, num_segments):
     return _segments(functools.partial(reduce, initial=neutral), neutral, data, segment_ids, num_segments)
 
 
-@operation
+@operation(outputs_like=_segments_like)
 def segment_max(data, segment_ids, num_segments=None, sorted=False):
     """The greatest of the rows with equal ids; the least number of the dtype where there are none.
 
@@ -158,7 +165,7 @@ def segment_max(data, segment_ids, num_segments=None, sorted=False):
     return _extremes(reductions.max, -1, data, segment_ids, num_segments)
 
 
-@operation
+@operation(outputs_like=_segments_like)
 def segment_min(data, segment_ids, num_segments=None, sorted=False):
     """The smallest of the rows with equal ids; the greatest number of the dtype where there are none.
 
@@ -167,7 +174,7 @@ def segment_min(data, segment_ids, num_segments=None, sorted=False):
     return _extremes(reductions.min, 1, data, segment_ids, num_segments)
 
 
-@operation
+@operation(outputs_like=_segments_like)
 def segment_prod(data, segment_ids, num_segments=None, sorted=False):
     """Products of the rows with equal ids; 1 where there are none. Arguments as `segment_sum`."""
     data = tensor(data)

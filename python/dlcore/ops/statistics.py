@@ -5,6 +5,8 @@ import math
 import numpy as np
 
 from dlcore import _core, backend
+from dlcore.backend import dtypes
+from dlcore.errors import NotTraceable
 from dlcore.ops import arithmetic, reductions
 from dlcore.ops._common import as_float, as_indices, axes_of, count_of, numbers, own_names, resolve_axis, tensor
 from dlcore.ops.arithmetic import add, ceil, clip, divide, floor, maximum, multiply, subtract
@@ -163,7 +165,12 @@ def corrcoef(x):
     return squeeze(clip(scaled, -1.0, 1.0))
 
 
-@operation
+def _bincount_like(x, weights=None, minlength=0, sparse=False):
+    dtype = "int32" if weights is None else dtypes.result_type(backend.convert_to_tensor(weights).dtype, int)
+    return backend.KerasTensor((*x.shape[:-1], None), dtype)
+
+
+@operation(outputs_like=_bincount_like)
 def bincount(x, weights=None, minlength=0, sparse=False):
     """How often each integer occurs (or the sum of its weights).
 
@@ -174,11 +181,11 @@ def bincount(x, weights=None, minlength=0, sparse=False):
         sparse: kept for Keras's signature; the result is dense.
 
     Raises:
-        ValueError: in a traced function without `minlength`.
+        NotTraceable: in a traced function without `minlength`.
     """
     x = as_indices(x)
     if x.is_symbolic and not minlength:
-        raise ValueError("bincount: inside a traced function the number of bins must be given by minlength.")
+        raise NotTraceable("bincount: inside a traced function the number of bins must be given by minlength.")
     bins = minlength if x.is_symbolic else max(int(reductions.max(x)) + 1 if x.size else 0, minlength)
     values = ones_like(x, "int32") if weights is None else numbers(tensor(weights))
     if x.ndim == 1:
