@@ -665,3 +665,8 @@ def test_clones_are_compiled():
     model.compile("adam", "mae")
     clone = keras.models.clone_model(model)
     assert clone.compiled and clone.loss == "mae" and clone.optimizer is not model.optimizer
+
+
+def test_only_models_can_be_cloned():
+    with pytest.raises(ValueError, match="clone_model: expected a model. Got 3"):
+        keras.models.clone_model(3)

@@ -671,3 +671,15 @@ def test_recurrent_layers_tell_the_options_of_their_weights(kind):
     assert isinstance(layer.kernel_constraint, keras.constraints.NonNeg)
     assert isinstance(layer.bias_regularizer, keras.regularizers.L2)
     assert layer.kernel_regularizer is None
+
+
+def test_masks_of_states_are_as_many_as_in_keras():
+    sequences, mask = np.ones((2, 3, 1), "float32"), np.ones((2, 3), bool)
+    cells = [layers.LSTMCell(3), layers.GRUCell(4)]
+    options = {"return_sequences": True, "return_state": True}
+    assert layers.RNN(cells, return_state=True).compute_mask(sequences, mask) == [None, None, None]
+    assert layers.GRU(3, return_state=True).compute_mask(sequences, mask) == [None, None]
+    assert layers.LSTM(3, **options).compute_mask(sequences, mask)[1:] == [None, None]
+    assert layers.Bidirectional(layers.LSTM(3, **options)).compute_mask(sequences, mask) is mask
+    masks = layers.Bidirectional(layers.LSTM(3, **options), merge_mode=None).compute_mask(sequences, mask)
+    assert masks[0] is mask and masks[1] is mask and len(masks) == 2

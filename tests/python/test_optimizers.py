@@ -190,6 +190,7 @@ def test_optimizer_map_finds_one_optimizer_per_weight():
         (lambda: optimizers.Adam(gradient_accumulation_steps=1), "must be an int >= 2. Got 1"),
         (lambda: schedules.ExponentialDecay(0.1, 0, 0.9), "decay_steps must be a number > 0. Got decay_steps=0"),
         (lambda: schedules.PiecewiseConstantDecay([1, 2], [1.0]), "2 boundaries .* and 1 values"),
+        (lambda: schedules.PiecewiseConstantDecay([1], ["a", "b"]), "values must hold numbers. Got values="),
     ],
 )
 def test_errors(make, message):

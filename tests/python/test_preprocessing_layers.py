@@ -506,3 +506,10 @@ def test_sparse_that_is_no_matrix_of_scipys(layer, data):
     pytest.importorskip("scipy")
     with pytest.raises(ValueError, match="sparse=True returns matrices"):
         layer()(data)
+
+
+def test_lookups_of_what_they_do_not_hold():
+    with pytest.raises(TypeError, match="takes indices, which are integers"):
+        layers.StringLookup(vocabulary=["a"], invert=True)(["a"])
+    with pytest.raises(ValueError, match="the vocabulary must hold integers.*take StringLookup"):
+        layers.IntegerLookup(vocabulary=["a"])

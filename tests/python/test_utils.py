@@ -35,6 +35,7 @@ def test_normalize():
     x = np.array([[3.0, 4.0], [0.0, 0.0]])
     assert normalize(x).tolist() == [[0.6, 0.8], [0, 0]]
     np.testing.assert_allclose(normalize(x, axis=0, order=1), [[1, 1], [0, 0]])
+    assert normalize([3.0, 4.0]).tolist() == [[0.6, 0.8]]
     tensor = normalize(ops.convert_to_tensor(x, "float32"), axis=0, order=1)
     assert backend.is_tensor(tensor) and tensor.numpy().tolist() == [[1, 1], [0, 0]]
 

@@ -22,9 +22,11 @@ def clone_model(model, input_tensors=None, clone_function=None, call_function=No
         recursive: whether models inside are cloned in this way too, rather than passed to clone_function.
 
     Raises:
-        ValueError: the model is neither Functional nor Sequential, and one of the functions or inputs is given; or a
-            call_function is given for a Sequential model.
+        ValueError: `model` is none; or it is neither Functional nor Sequential, and one of the functions or inputs is
+            given; or a call_function is given for a Sequential model.
     """
+    if not isinstance(model, Model):
+        raise ValueError(f"clone_model: expected a model. Got {model!r} (of type {type(model).__name__}).")
     as_it_is = input_tensors is None and clone_function is None and call_function is None and not recursive
     if as_it_is and type(model).get_config not in (Functional.get_config, Sequential.get_config):
         return _of_same_config(model, build=model.built)

@@ -53,8 +53,13 @@ def normalize(x, axis=-1, order=2):
         x: array, or tensor to get one back.
         axis: the axis along which the norm is taken.
         order: of the norm: 2 Euclidean, 1 sum of absolute values, ...
+
+    Returns:
+        What x is, of its shape; an array of one axis as one row, as in Keras.
     """
     if backend.is_tensor(x) or isinstance(x, backend.KerasTensor):
         return ops.normalize(x, axis=axis, order=order)
+    x = np.atleast_1d(x)
     norm = np.linalg.norm(x, order, axis, keepdims=True)
-    return x / np.where(norm == 0, 1, norm)
+    norm = np.where(norm == 0, 1, norm)
+    return x / (norm[np.newaxis] if x.ndim == 1 else norm)

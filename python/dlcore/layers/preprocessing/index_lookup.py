@@ -507,6 +507,8 @@ class StringLookup(LooksAtValues, IndexLookup):
     def _values_at(self, indices):
         self._require_vocabulary(self)
         indices = np.asarray(backend.convert_to_numpy(indices))
+        if indices.dtype.kind not in "iu":
+            raise TypeError(f"{self._label()}: invert=True takes indices, which are integers. Got {indices.dtype}.")
         last = self.vocabulary_size()
         tokens = objects([*self.get_vocabulary(), self.oov_token])
         return tokens[np.where((indices >= 0) & (indices < last), indices, last)]
@@ -590,7 +592,12 @@ class IntegerLookup(IndexLookup):
 
     def _as_tokens(self, values):
         values = backend.convert_to_numpy(values) if hasattr(values, "shape") else values
-        return [int(value) for value in values]
+        try:
+            return [int(value) for value in values]
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"{self._label()}: the vocabulary must hold integers. Got {values!r}; of strings take StringLookup."
+            ) from None
 
     def _tokens_of(self, inputs):
         values = np.asarray(backend.convert_to_numpy(inputs)).astype("int64", copy=False)

@@ -106,10 +106,7 @@ class Bidirectional(Layer):
     def compute_mask(self, sequences, mask=None):
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         mask = mask if self.return_sequences else None
-        masks = [mask, mask] if self.merge_mode is None else [mask]
-        if self.return_state:
-            masks += [None] * (2 * len(self.forward_layer.state_size))
-        return masks if len(masks) > 1 else masks[0]
+        return (mask, mask) if self.merge_mode is None else mask
 
     @property
     def states(self):

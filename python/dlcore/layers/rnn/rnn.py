@@ -193,7 +193,8 @@ class RNN(Layer):
     def compute_mask(self, sequences, mask=None):
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         mask = mask if self.return_sequences else None
-        return [mask] + [None] * len(self.state_size) if self.return_state else mask
+        states = 1 if is_int(self.cell.state_size) else len(self.cell.state_size)
+        return [mask] + [None] * states if self.return_state else mask
 
     def compute_output_shape(self, sequences_shape, initial_state_shape=None):
         batch, steps = sequences_shape[:2]

@@ -131,6 +131,9 @@ class PiecewiseConstantDecay(LearningRateSchedule):
                 f"Got {len(boundaries)} boundaries {boundaries} and "
                 f"{len(values)} values {values}."
             )
+        for what, given in (("boundaries", boundaries), ("values", values)):
+            if not all(is_number(value) for value in given):
+                raise ValueError(f"{type(self).__name__}: {what} must hold numbers. Got {what}={given}.")
         self.boundaries = list(boundaries)
         self.values = list(values)
         self.name = name
