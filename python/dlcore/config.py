@@ -21,15 +21,15 @@ from dlcore.backend.config import (
     set_max_steps_per_epoch,
 )
 from dlcore.backend.dtype_policy import dtype_policy, set_dtype_policy
+from dlcore.backend.tracebacks import (
+    disable_traceback_filtering,
+    enable_traceback_filtering,
+    is_traceback_filtering_enabled,
+)
 from dlcore.utils.console import (
     disable_interactive_logging,
     enable_interactive_logging,
     is_interactive_logging_enabled,
-)
-from dlcore.utils.tracebacks import (
-    disable_traceback_filtering,
-    enable_traceback_filtering,
-    is_traceback_filtering_enabled,
 )
 
 __all__ = [

@@ -34,7 +34,7 @@ def plot_history(history, metrics=None, path=None):
         raise ValueError(f"plot_history: no values for {missing or 'any metric'}. There are {sorted(values)}.")
     columns = min(len(names), 3)
     rows = math.ceil(len(names) / columns)
-    figure = _new_figure((4.5 * columns, 3.4 * rows))
+    figure = new_figure((4.5 * columns, 3.4 * rows))
     for i, name in enumerate(names, 1):
         axes = figure.add_subplot(rows, columns, i)
         for key, label in ((name, "training"), (f"val_{name}", "validation")):
@@ -49,7 +49,7 @@ def plot_history(history, metrics=None, path=None):
             axes.set_yscale("log")
         else:
             axes.legend()
-    return _finish(figure, path)
+    return finish(figure, path)
 
 
 def plot_predictions(images, predictions, labels=None, class_names=None, columns=8, path=None):
@@ -80,7 +80,7 @@ def plot_predictions(images, predictions, labels=None, class_names=None, columns
         )
     columns = min(columns, len(images))
     rows = math.ceil(len(images) / columns)
-    figure = _new_figure((1.3 * columns, 1.6 * rows))
+    figure = new_figure((1.3 * columns, 1.6 * rows))
     for i, (image, predicted) in enumerate(zip(images, predictions)):
         axes = figure.add_subplot(rows, columns, i + 1)
         axes.imshow(image.squeeze(), cmap="gray_r" if image.squeeze().ndim == 2 else None)
@@ -91,7 +91,7 @@ def plot_predictions(images, predictions, labels=None, class_names=None, columns
             label = f"({_short(labels[i], class_names)})"
             title += ("\n" if len(title + label) > _TITLE_LENGTH else " ") + label
         axes.set_title(title, fontsize=8, color="black" if labels is None else "green" if right else "red")
-    return _finish(figure, path)
+    return finish(figure, path)
 
 
 def plot_confusion_matrix(labels, predictions, class_names=None, normalize=False, path=None):
@@ -128,7 +128,7 @@ def plot_confusion_matrix(labels, predictions, class_names=None, normalize=False
     shown = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) if normalize else counts
     has_numbers = classes <= 30
     size = 1.8 + 0.5 * classes if has_numbers else 14
-    figure = _new_figure((size + 0.8, size))
+    figure = new_figure((size + 0.8, size))
     axes = figure.add_subplot()
     picture = axes.imshow(shown, cmap="Blues", vmin=0, vmax=1 if normalize else None)
     figure.colorbar(picture, shrink=0.8)
@@ -144,7 +144,7 @@ def plot_confusion_matrix(labels, predictions, class_names=None, normalize=False
             color = "white" if value > picture.norm.vmax / 2 else "black"
             text = f"{value:.2f}" if normalize else str(value)
             axes.text(column, row, text, ha="center", va="center", fontsize=8, color=color)
-    return _finish(figure, path)
+    return finish(figure, path)
 
 
 def plot_filters(layer, channel=None, columns=8, path=None):
@@ -238,7 +238,7 @@ def plot_embeddings(vectors, labels=None, class_names=None, names=None, path=Non
         points = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
     kinds = [None] if labels is None else list(np.unique(labels))
     legend_columns = math.ceil(len(kinds) / 20)
-    figure = _new_figure((5.4 + 0.6 * legend_columns, 5))
+    figure = new_figure((5.4 + 0.6 * legend_columns, 5))
     axes = figure.add_subplot()
     for i, label in enumerate(kinds):
         own = points if label is None else points[labels == label]
@@ -251,7 +251,7 @@ def plot_embeddings(vectors, labels=None, class_names=None, names=None, path=Non
         axes.legend(fontsize=8, markerscale=2, handletextpad=0.2, columnspacing=0.8, **place)
     axes.set_aspect("equal", adjustable="datalim")
     axes.grid(alpha=0.3)
-    return _finish(figure, path)
+    return finish(figure, path)
 
 
 def _class_numbers(values):
@@ -282,12 +282,12 @@ def _grid(pictures, columns, path, **options):
     """A figure of pictures (N, height, width) or (N, height, width, 3), in rows."""
     columns = min(columns, len(pictures))
     rows = math.ceil(len(pictures) / columns)
-    figure = _new_figure((1.1 * columns, 1.1 * rows))
+    figure = new_figure((1.1 * columns, 1.1 * rows))
     for i, picture in enumerate(pictures):
         axes = figure.add_subplot(rows, columns, i + 1)
         axes.imshow(picture, **options)
         axes.set_axis_off()
-    return _finish(figure, path)
+    return finish(figure, path)
 
 
 def _name(number, class_names):
@@ -302,7 +302,7 @@ def _short(number, class_names):
     return name if len(name) <= _TITLE_LENGTH else name[: _TITLE_LENGTH - 1] + "…"
 
 
-def _new_figure(size):
+def new_figure(size):
     """A figure; one that pyplot shows, if the program uses pyplot. A notebook shows what a cell returns."""
     try:
         from matplotlib.figure import Figure
@@ -316,7 +316,7 @@ def _new_figure(size):
     return (pyplot.figure if pyplot else Figure)(figsize=size, layout="constrained")
 
 
-def _finish(figure, path):
+def finish(figure, path):
     if path is not None:
         figure.savefig(path, dpi=120)
     return figure

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from dlcore import backend
-from dlcore.plotting import _finish, _new_figure
+from dlcore.plotting import new_figure
 
 
 def _as_pictures(function, images, data_format):
@@ -171,7 +171,7 @@ def plot_image_gallery(
     show = path is None if show is None else show
     if show:
         import matplotlib.pyplot as pyplot
-    figure = _new_figure((cols * scale, rows * scale))
+    figure = new_figure((cols * scale, rows * scale))
     labels = [
         (word, np.asarray(backend.convert_to_numpy(y)).reshape(-1))
         for word, y in (("Label", y_true), ("Pred", y_pred))
@@ -190,7 +190,7 @@ def plot_image_gallery(
     elif show:
         pyplot.show()
         pyplot.close(figure)
-    return _finish(figure, None)
+    return figure
 
 
 def plot_bounding_box_gallery(

@@ -15,6 +15,7 @@ from dlcore.backend.scopes import get_stateless_scope, run_stateless
 from dlcore.backend.strings import Strings
 from dlcore.backend.tensorflow_graph import call_in_graph, is_in_graph
 from dlcore.backend.tensors import Tensor, convert_to_tensor
+from dlcore.backend.tracebacks import naming, shortened, warn
 from dlcore.backend.variables import Variable, reading
 from dlcore.errors import NotTraceable
 from dlcore.layers.call_spec import (
@@ -29,7 +30,6 @@ from dlcore.layers.input_spec import InputSpec, assert_input_compatibility
 from dlcore.layers.remat import current_scope
 from dlcore.ops.operation import Node, Operation, UnknownSizeError, any_keras_tensor, infer_outputs
 from dlcore.registry import custom_object_scope
-from dlcore.utils.tracebacks import naming, shortened, warn
 
 
 class _CallContext(threading.local):
@@ -579,7 +579,7 @@ class Layer(Holder, Operation):
 
     def compute_output_shape(self, input_shape):
         """The shape of the outputs for a shape of the inputs, found by tracing."""
-        return shapes_of(self.compute_output_spec(_placeholders(input_shape, self.compute_dtype)))
+        return shapes_of(self.compute_output_spec(placeholders_of(input_shape, self.compute_dtype)))
 
     def compute_output_spec(self, *args, **kwargs):
         """KerasTensors like the outputs for KerasTensors, found by tracing.
@@ -595,7 +595,7 @@ class Layer(Holder, Operation):
         self.is_traceable = False
         arguments = signature_of(type(self).call).bind(args, kwargs)
         shapes = {name: shapes_of(x) for name, x in arguments.items() if is_tensor_structure(x)}
-        return _placeholders(call_with_shapes(self, "compute_output_shape", shapes), self.compute_dtype)
+        return placeholders_of(call_with_shapes(self, "compute_output_shape", shapes), self.compute_dtype)
 
     def _declares_output_shape(self):
         of_user = not type(self).call.__module__.startswith("dlcore.")
@@ -740,12 +740,13 @@ def _as_tuples(shapes):
     return [_as_tuples(shape) for shape in shapes]
 
 
-def _placeholders(shapes, dtype):
+def placeholders_of(shapes, dtype):
+    """KerasTensors of shapes, in their structure."""
     if _is_shape(shapes):
         return KerasTensor(shapes, dtype)
     if isinstance(shapes, dict):
-        return {key: _placeholders(shape, dtype) for key, shape in shapes.items()}
-    return [_placeholders(shape, dtype) for shape in shapes]
+        return {key: placeholders_of(shape, dtype) for key, shape in shapes.items()}
+    return [placeholders_of(shape, dtype) for shape in shapes]
 
 
 def _first_input_shape(kwargs):

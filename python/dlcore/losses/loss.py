@@ -4,7 +4,7 @@ import math
 
 from dlcore import backend, ops, tree
 from dlcore.backend.arguments import ChecksArguments
-from dlcore.utils.tracebacks import calling
+from dlcore.backend.tracebacks import calling
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 

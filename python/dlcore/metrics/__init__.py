@@ -55,7 +55,8 @@ from dlcore.metrics.correlation import (
 from dlcore.metrics.f_score import F1Score, FBetaScore
 from dlcore.metrics.iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 from dlcore.metrics.metric import Metric
-from dlcore.metrics.reduction import Mean, MeanMetricWrapper, Sum, _functions
+from dlcore.metrics.reduction import Mean, MeanMetricWrapper, Sum
+from dlcore.metrics.reduction import metric_functions as _metric_functions
 from dlcore.metrics.regression import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -99,7 +100,7 @@ _catalogue = Catalogue(
 )  # fmt: skip
 
 # The functions a saved MeanMetricWrapper may name.
-_functions.objects.update(
+_metric_functions.objects.update(
     {
         function.__name__: function
         for function in (

@@ -5,7 +5,7 @@ from dlcore.losses.loss import element_count, match_weight, squeeze_or_expand_to
 from dlcore.metrics.metric import Metric
 from dlcore.registry import Catalogue
 
-_functions = Catalogue("metric function", "keras.metrics", [])
+metric_functions = Catalogue("metric function", "keras.metrics", [])
 
 
 def reduce_to_samplewise_values(values, sample_weight, reduce_fn, dtype):
@@ -101,7 +101,7 @@ class MeanMetricWrapper(Mean):
     def __init__(self, fn, name=None, dtype=None, **kwargs):
         super().__init__(name=name, dtype=dtype)
         if isinstance(fn, dict):
-            fn = _functions.deserialize(fn)
+            fn = metric_functions.deserialize(fn)
         self._fn = fn
         self._fn_kwargs = kwargs
 
@@ -115,7 +115,7 @@ class MeanMetricWrapper(Mean):
         super().update_state(values, combine_weight_and_mask(sample_weight, mask, self.dtype))
 
     def get_config(self):
-        return {**super().get_config(), "fn": _functions.serialize(self._fn), **self._fn_kwargs}
+        return {**super().get_config(), "fn": metric_functions.serialize(self._fn), **self._fn_kwargs}
 
 
 class NamedMean(MeanMetricWrapper):

@@ -1,6 +1,6 @@
 """Model: a layer with what it takes to train, run and save it."""
 
-from dlcore.layers.layer import Layer
+from dlcore.layers.layer import Layer, placeholders_of
 from dlcore.training.trainer import Trainer
 
 
@@ -71,11 +71,9 @@ class Model(Trainer, Layer):
     def _build_by_tracing(self, input_shape):
         if self._in_call:
             return  # the call that asked for it builds the layers
-        from dlcore.layers.layer import _placeholders
-
         self.built = True
         try:
-            self.compute_output_spec(_placeholders(input_shape, self.compute_dtype))
+            self.compute_output_spec(placeholders_of(input_shape, self.compute_dtype))
         except BaseException:
             self.built = False
             raise

@@ -3,10 +3,10 @@
 import numpy as np
 
 from dlcore import _core, backend
+from dlcore.backend.tracebacks import warn
 from dlcore.ops import numpy as knp
 from dlcore.ops._common import as_float, float_unary, numbers, own_names, resolve_axis, tensor, unary
 from dlcore.ops.operation import operation
-from dlcore.utils.tracebacks import warn
 
 
 @operation

@@ -17,10 +17,10 @@ from dlcore.backend.masking import get_keras_mask
 from dlcore.backend.strings import Strings
 from dlcore.backend.tensorflow_graph import call_in_graph, is_in_graph
 from dlcore.backend.tensors import Tensor
+from dlcore.backend.tracebacks import PACKAGE
 from dlcore.backend.variables import reading
 from dlcore.errors import NotTraceable
 from dlcore.ops.shared_arguments import describe
-from dlcore.utils.tracebacks import PACKAGE
 
 # Pairs of stand-ins for an unknown size, with many divisors; a size of the output that differs between the two is
 # unknown too. The larger pair is for functions that need more, such as long windows.

@@ -3,7 +3,7 @@
 from dlcore import ops, tree
 from dlcore.backend.names import to_snake_case
 from dlcore.backend.tensors import convert_to_tensor
-from dlcore.utils.tracebacks import calling, of_output
+from dlcore.backend.tracebacks import calling, of_output
 
 
 def _output_names(model, y_pred):

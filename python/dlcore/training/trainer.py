@@ -7,6 +7,7 @@ import numpy as np
 from dlcore import backend, tree
 from dlcore.backend.arguments import int_from
 from dlcore.backend.config import limited, max_epochs, max_steps_per_epoch
+from dlcore.backend.tracebacks import shortened, shortening
 from dlcore.random.seed_generator import SeedGenerator
 from dlcore.training import processes
 from dlcore.training.data import (
@@ -18,7 +19,6 @@ from dlcore.training.data import (
 )
 from dlcore.training.step_programs import ResultsProgram
 from dlcore.training.steps import Steps
-from dlcore.utils.tracebacks import shortened, shortening
 
 # Seconds that one call into C++ may take: the progress bar moves, and Ctrl-C is heard, this often.
 _STRETCH = 0.1

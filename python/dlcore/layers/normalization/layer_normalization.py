@@ -1,9 +1,9 @@
 from dlcore import ops
 from dlcore.backend.arguments import axes, number
+from dlcore.backend.tracebacks import warn
 from dlcore.layers.layer import Layer
 from dlcore.layers.normalization.shared import add_gamma_and_beta, feature_axes
 from dlcore.layers.weight_options import set_weight_options, weight_options_config
-from dlcore.utils.tracebacks import warn
 
 
 class LayerNormalization(Layer):
