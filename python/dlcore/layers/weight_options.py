@@ -5,6 +5,15 @@ from dlcore import constraints, initializers, regularizers
 _KINDS = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
 
 
+def weight_options_of(arguments):
+    """The options of weights among a constructor's arguments, its `locals()`; that of the activity is none of them."""
+    return {
+        name: value
+        for name, value in arguments.items()
+        if name.rpartition("_")[2] in _KINDS and name != "activity_regularizer"
+    }
+
+
 def set_weight_options(layer, **options):
     """Keeps options such as `kernel_initializer="zeros"` as objects, in attributes of the same names.
 

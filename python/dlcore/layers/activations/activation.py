@@ -3,7 +3,12 @@
 from dlcore import activations, backend, ops
 from dlcore.backend.arguments import axes, axis_of, number
 from dlcore.layers.layer import Layer
-from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
+from dlcore.layers.weight_options import (
+    add_weight_with_options,
+    set_weight_options,
+    weight_options_config,
+    weight_options_of,
+)
 from dlcore.ops.attention import masked_scores
 
 
@@ -138,12 +143,7 @@ class PReLU(_Elementwise):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        set_weight_options(
-            self,
-            alpha_initializer=alpha_initializer,
-            alpha_regularizer=alpha_regularizer,
-            alpha_constraint=alpha_constraint,
-        )
+        set_weight_options(self, **weight_options_of(locals()))
         self.shared_axes = list(shared_axes) if isinstance(shared_axes, (list, tuple)) else shared_axes
         if isinstance(self.shared_axes, int):
             self.shared_axes = [self.shared_axes]

@@ -6,7 +6,7 @@ from dlcore.layers.activations.activation import Softmax
 from dlcore.layers.attention.projections import both, combine_masks, keys_like_values, projection, split_by_places
 from dlcore.layers.layer import Layer
 from dlcore.layers.regularization.dropout import Dropout
-from dlcore.layers.weight_options import set_weight_options, weight_options_config
+from dlcore.layers.weight_options import set_weight_options, weight_options_config, weight_options_of
 from dlcore.ops.attention import causal_mask, masked_scores, window_mask
 
 
@@ -78,15 +78,7 @@ class GroupQueryAttention(Layer):
         self.use_gate = use_gate
         self.sliding_window = None if sliding_window is None else positive_int(kind, "sliding_window", sliding_window)
         self.seed = seed
-        set_weight_options(
-            self,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-        )
+        set_weight_options(self, **weight_options_of(locals()))
         self.supports_masking = True
         self._return_attention_scores = False
 

@@ -7,7 +7,7 @@ from dlcore.layers.activations.activation import Softmax
 from dlcore.layers.attention.projections import both, combine_masks, keys_like_values, projection, split_by_places
 from dlcore.layers.layer import Layer
 from dlcore.layers.regularization.dropout import Dropout
-from dlcore.layers.weight_options import set_weight_options, weight_options_config
+from dlcore.layers.weight_options import set_weight_options, weight_options_config, weight_options_of
 from dlcore.ops.attention import Part, causal_mask, in_pieces, masked_scores, window_mask
 
 
@@ -86,15 +86,7 @@ class MultiHeadAttention(Layer):
         self.use_gate = use_gate
         self.seed = seed
         self.sliding_window = None if sliding_window is None else positive_int(kind, "sliding_window", sliding_window)
-        set_weight_options(
-            self,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-        )
+        set_weight_options(self, **weight_options_of(locals()))
         self.supports_masking = True
 
     def build(self, query_shape, value_shape, key_shape=None):

@@ -3,7 +3,12 @@ from dlcore.backend.arguments import positive_int
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.layers.lora import LowRankAdapter
-from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
+from dlcore.layers.weight_options import (
+    add_weight_with_options,
+    set_weight_options,
+    weight_options_config,
+    weight_options_of,
+)
 from dlcore.quantizers.quantized_weight import QuantizedWeight
 
 
@@ -54,15 +59,7 @@ class Dense(LowRankAdapter, QuantizedWeight, Layer):
         self.units = positive_int("Dense", "units", units)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        set_weight_options(
-            self,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-        )
+        set_weight_options(self, **weight_options_of(locals()))
         self.take_lora(lora_rank, lora_alpha)
         self.take_quantization_config(quantization_config)
         self.input_spec = InputSpec(min_ndim=2)

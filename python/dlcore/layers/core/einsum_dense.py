@@ -9,7 +9,12 @@ from dlcore.initializers import VarianceScaling
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.layers.lora import LowRankAdapter
-from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
+from dlcore.layers.weight_options import (
+    add_weight_with_options,
+    set_weight_options,
+    weight_options_config,
+    weight_options_of,
+)
 from dlcore.quantizers.quantized_weight import QuantizedWeight
 
 _LETTERS = "[a-zA-Z]+"
@@ -77,15 +82,7 @@ class EinsumDense(LowRankAdapter, QuantizedWeight, Layer):
         self._given_column_size = gptq_unpacked_column_size
         self.take_lora(lora_rank, lora_alpha)
         self.take_quantization_config(quantization_config)
-        set_weight_options(
-            self,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-        )
+        set_weight_options(self, **weight_options_of(locals()))
 
     def build(self, input_shape):
         self._input_rank = len(input_shape)

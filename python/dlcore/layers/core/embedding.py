@@ -2,7 +2,7 @@ from dlcore import ops
 from dlcore.backend.arguments import positive_int
 from dlcore.layers.layer import Layer
 from dlcore.layers.lora import LowRankAdapter
-from dlcore.layers.weight_options import set_weight_options, weight_options_config
+from dlcore.layers.weight_options import set_weight_options, weight_options_config, weight_options_of
 from dlcore.ops._common import as_indices
 from dlcore.ops.indexing import rows_of
 from dlcore.quantizers.quantized_weight import QuantizedWeight
@@ -56,12 +56,7 @@ class Embedding(LowRankAdapter, QuantizedWeight, Layer):
         self.input_dim = positive_int("Embedding", "input_dim", input_dim)
         self.output_dim = positive_int("Embedding", "output_dim", output_dim)
         self.input_length = input_length
-        set_weight_options(
-            self,
-            embeddings_initializer=embeddings_initializer,
-            embeddings_regularizer=embeddings_regularizer,
-            embeddings_constraint=embeddings_constraint,
-        )
+        set_weight_options(self, **weight_options_of(locals()))
         self.take_lora(lora_rank, lora_alpha)
         self.take_quantization_config(quantization_config)
         self.mask_zero = mask_zero

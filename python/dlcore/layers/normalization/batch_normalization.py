@@ -5,7 +5,7 @@ from dlcore.backend.arguments import axis_of, number
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.layers.normalization.shared import add_gamma_and_beta
-from dlcore.layers.weight_options import set_weight_options, weight_options_config
+from dlcore.layers.weight_options import set_weight_options, weight_options_config, weight_options_of
 
 
 class BatchNormalization(Layer):
@@ -66,17 +66,7 @@ class BatchNormalization(Layer):
         self.epsilon = float(number("BatchNormalization", "epsilon", epsilon))
         self.center = center
         self.scale = scale
-        set_weight_options(
-            self,
-            beta_initializer=beta_initializer,
-            gamma_initializer=gamma_initializer,
-            moving_mean_initializer=moving_mean_initializer,
-            moving_variance_initializer=moving_variance_initializer,
-            beta_regularizer=beta_regularizer,
-            gamma_regularizer=gamma_regularizer,
-            beta_constraint=beta_constraint,
-            gamma_constraint=gamma_constraint,
-        )
+        set_weight_options(self, **weight_options_of(locals()))
         self.renorm = bool(renorm)
         self.renorm_clipping = _checked_clipping(renorm_clipping) if renorm else renorm_clipping
         self.renorm_momentum = float(number("BatchNormalization", "renorm_momentum", renorm_momentum))

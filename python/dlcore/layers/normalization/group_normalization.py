@@ -3,7 +3,7 @@ from dlcore.backend.arguments import axis_of, int_from, number, positive_int
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.layers.normalization.shared import add_gamma_and_beta
-from dlcore.layers.weight_options import set_weight_options, weight_options_config
+from dlcore.layers.weight_options import set_weight_options, weight_options_config, weight_options_of
 
 
 class GroupNormalization(Layer):
@@ -57,15 +57,7 @@ class GroupNormalization(Layer):
         self.epsilon = number("GroupNormalization", "epsilon", epsilon)
         self.center = center
         self.scale = scale
-        set_weight_options(
-            self,
-            beta_initializer=beta_initializer,
-            gamma_initializer=gamma_initializer,
-            beta_regularizer=beta_regularizer,
-            gamma_regularizer=gamma_regularizer,
-            beta_constraint=beta_constraint,
-            gamma_constraint=gamma_constraint,
-        )
+        set_weight_options(self, **weight_options_of(locals()))
         self.supports_masking = True
         self.autocast = False  # half precision would overflow before the moments are taken
 

@@ -3,7 +3,7 @@ from dlcore.backend.arguments import axes, number
 from dlcore.backend.tracebacks import warn
 from dlcore.layers.layer import Layer
 from dlcore.layers.normalization.shared import add_gamma_and_beta, feature_axes
-from dlcore.layers.weight_options import set_weight_options, weight_options_config
+from dlcore.layers.weight_options import set_weight_options, weight_options_config, weight_options_of
 
 
 class LayerNormalization(Layer):
@@ -46,15 +46,7 @@ class LayerNormalization(Layer):
         self.rms_scaling = rms_scaling
         self.center = center and not rms_scaling
         self.scale = scale or rms_scaling
-        set_weight_options(
-            self,
-            beta_initializer=beta_initializer,
-            gamma_initializer=gamma_initializer,
-            beta_regularizer=beta_regularizer,
-            gamma_regularizer=gamma_regularizer,
-            beta_constraint=beta_constraint,
-            gamma_constraint=gamma_constraint,
-        )
+        set_weight_options(self, **weight_options_of(locals()))
         self.supports_masking = True
         self.autocast = False  # half precision would overflow before the moments are taken
 
