@@ -1,7 +1,7 @@
 """What the convolution layers share: their arguments, checked, and how bias and activation follow the product."""
 
 from dlcore import activations, backend, ops
-from dlcore.backend.arguments import int_tuple, one_of, positive_int
+from dlcore.backend.arguments import int_tuple, one_of
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
@@ -15,11 +15,11 @@ class BaseConv(Layer):
     """
 
     rank = None
+    filters = None  # where the inputs' channels say how many there are
     _paddings = ("valid", "same")
 
     def __init__(
         self,
-        filters,
         kernel_size,
         strides,
         padding,
@@ -33,7 +33,6 @@ class BaseConv(Layer):
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         kind = type(self).__name__
-        self.filters = filters if filters is None else positive_int(kind, "filters", filters)
         self.kernel_size = int_tuple(kind, "kernel_size", kernel_size, self.rank)
         self.strides = int_tuple(kind, "strides", strides, self.rank)
         self.dilation_rate = int_tuple(kind, "dilation_rate", dilation_rate, self.rank)
@@ -68,6 +67,23 @@ class BaseConv(Layer):
     def convolve(self, inputs):
         """The convolution without bias and activation."""
         raise NotImplementedError
+
+    def apply_op(self, op, inputs, *kernels, **arguments):
+        """The op with the layer's strides, padding and so on; causal padding, which no op has, comes before it."""
+        padding = self.padding
+        if padding == "causal":
+            pads = [[0, 0], [0, 0], [0, 0]]
+            pads[1 if self.data_format == "channels_last" else 2][0] = self.dilation_rate[0] * (self.kernel_size[0] - 1)
+            inputs, padding = ops.pad(inputs, pads), "valid"
+        return op(
+            inputs,
+            *kernels,
+            strides=self.strides,
+            padding=padding,
+            data_format=self.data_format,
+            dilation_rate=self.dilation_rate,
+            **arguments,
+        )
 
     def _channels_out(self, channels):
         return self.filters

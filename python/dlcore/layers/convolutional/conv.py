@@ -4,7 +4,7 @@ from dlcore import ops
 from dlcore.backend.arguments import positive_int
 from dlcore.layers.convolutional.base_conv import BaseConv
 from dlcore.layers.lora import LowRankAdapter
-from dlcore.layers.weight_options import add_weight_with_options
+from dlcore.layers.weight_options import add_weight_with_options, weight_options_of
 
 
 class _Conv(LowRankAdapter, BaseConv):
@@ -30,16 +30,7 @@ class _Conv(LowRankAdapter, BaseConv):
         lora_alpha=None,
         **kwargs,
     ):
-        options = {
-            "kernel_initializer": kernel_initializer,
-            "bias_initializer": bias_initializer,
-            "kernel_regularizer": kernel_regularizer,
-            "bias_regularizer": bias_regularizer,
-            "kernel_constraint": kernel_constraint,
-            "bias_constraint": bias_constraint,
-        }
         super().__init__(
-            filters,
             kernel_size,
             strides,
             padding,
@@ -47,7 +38,7 @@ class _Conv(LowRankAdapter, BaseConv):
             dilation_rate,
             activation,
             use_bias,
-            options,
+            weight_options_of(locals()),
             activity_regularizer,
             **kwargs,
         )
@@ -76,14 +67,7 @@ class _Conv(LowRankAdapter, BaseConv):
 
     def convolution_op(self, inputs, kernel):
         """The convolution alone, with a kernel that a subclass may have changed."""
-        return ops.conv(
-            inputs,
-            kernel,
-            strides=self.strides,
-            padding=self.padding,
-            data_format=self.data_format,
-            dilation_rate=self.dilation_rate,
-        )
+        return self.apply_op(ops.conv, inputs, kernel)
 
     def get_config(self):
         return {**super().get_config(), "groups": self.groups, **self.lora_entries()}
@@ -118,20 +102,6 @@ class Conv1D(_Conv):
 
     rank = 1
     _paddings = ("valid", "same", "causal")
-
-    def convolution_op(self, inputs, kernel):
-        if self.padding != "causal":
-            return super().convolution_op(inputs, kernel)
-        left = self.dilation_rate[0] * (self.kernel_size[0] - 1)
-        pads = [[0, 0], [left, 0], [0, 0]] if self.data_format == "channels_last" else [[0, 0], [0, 0], [left, 0]]
-        return ops.conv(
-            ops.pad(inputs, pads),
-            kernel,
-            strides=self.strides,
-            padding="valid",
-            data_format=self.data_format,
-            dilation_rate=self.dilation_rate,
-        )
 
 
 class Conv2D(_Conv):

@@ -3,7 +3,7 @@
 from dlcore import ops
 from dlcore.backend.arguments import int_tuple, positive_int
 from dlcore.layers.convolutional.base_conv import BaseConv
-from dlcore.layers.weight_options import add_weight_with_options
+from dlcore.layers.weight_options import add_weight_with_options, weight_options_of
 
 
 class _ConvTranspose(BaseConv):
@@ -27,16 +27,7 @@ class _ConvTranspose(BaseConv):
         bias_constraint=None,
         **kwargs,
     ):
-        options = {
-            "kernel_initializer": kernel_initializer,
-            "bias_initializer": bias_initializer,
-            "kernel_regularizer": kernel_regularizer,
-            "bias_regularizer": bias_regularizer,
-            "kernel_constraint": kernel_constraint,
-            "bias_constraint": bias_constraint,
-        }
         super().__init__(
-            filters,
             kernel_size,
             strides,
             padding,
@@ -44,7 +35,7 @@ class _ConvTranspose(BaseConv):
             dilation_rate,
             activation,
             use_bias,
-            options,
+            weight_options_of(locals()),
             activity_regularizer,
             **kwargs,
         )
@@ -63,15 +54,7 @@ class _ConvTranspose(BaseConv):
         self.kernel = add_weight_with_options(self, "kernel", (*self.kernel_size, self.filters, channels))
 
     def convolve(self, inputs):
-        return ops.conv_transpose(
-            inputs,
-            self.kernel,
-            strides=self.strides,
-            padding=self.padding,
-            output_padding=self.output_padding,
-            data_format=self.data_format,
-            dilation_rate=self.dilation_rate,
-        )
+        return self.apply_op(ops.conv_transpose, inputs, self.kernel, output_padding=self.output_padding)
 
     def get_config(self):
         return {**super().get_config(), "output_padding": self.output_padding}

@@ -3,7 +3,7 @@
 from dlcore import ops
 from dlcore.backend.arguments import positive_int
 from dlcore.layers.convolutional.base_conv import BaseConv
-from dlcore.layers.weight_options import add_weight_with_options
+from dlcore.layers.weight_options import add_weight_with_options, weight_options_of
 
 
 class _DepthwiseConv(BaseConv):
@@ -26,16 +26,7 @@ class _DepthwiseConv(BaseConv):
         bias_constraint=None,
         **kwargs,
     ):
-        options = {
-            "depthwise_initializer": depthwise_initializer,
-            "bias_initializer": bias_initializer,
-            "depthwise_regularizer": depthwise_regularizer,
-            "bias_regularizer": bias_regularizer,
-            "depthwise_constraint": depthwise_constraint,
-            "bias_constraint": bias_constraint,
-        }
         super().__init__(
-            None,
             kernel_size,
             strides,
             padding,
@@ -43,7 +34,7 @@ class _DepthwiseConv(BaseConv):
             dilation_rate,
             activation,
             use_bias,
-            options,
+            weight_options_of(locals()),
             activity_regularizer,
             **kwargs,
         )
@@ -57,14 +48,7 @@ class _DepthwiseConv(BaseConv):
         return channels * self.depth_multiplier
 
     def convolve(self, inputs):
-        return ops.depthwise_conv(
-            inputs,
-            self.kernel,
-            strides=self.strides,
-            padding=self.padding,
-            data_format=self.data_format,
-            dilation_rate=self.dilation_rate,
-        )
+        return self.apply_op(ops.depthwise_conv, inputs, self.kernel)
 
     def get_config(self):
         return {**super().get_config(), "depth_multiplier": self.depth_multiplier}

@@ -3,7 +3,7 @@
 from dlcore import ops
 from dlcore.backend.arguments import positive_int
 from dlcore.layers.convolutional.base_conv import BaseConv
-from dlcore.layers.weight_options import add_weight_with_options
+from dlcore.layers.weight_options import add_weight_with_options, weight_options_of
 
 
 class _SeparableConv(BaseConv):
@@ -30,19 +30,7 @@ class _SeparableConv(BaseConv):
         bias_constraint=None,
         **kwargs,
     ):
-        options = {
-            "depthwise_initializer": depthwise_initializer,
-            "pointwise_initializer": pointwise_initializer,
-            "bias_initializer": bias_initializer,
-            "depthwise_regularizer": depthwise_regularizer,
-            "pointwise_regularizer": pointwise_regularizer,
-            "bias_regularizer": bias_regularizer,
-            "depthwise_constraint": depthwise_constraint,
-            "pointwise_constraint": pointwise_constraint,
-            "bias_constraint": bias_constraint,
-        }
         super().__init__(
-            filters,
             kernel_size,
             strides,
             padding,
@@ -50,7 +38,7 @@ class _SeparableConv(BaseConv):
             dilation_rate,
             activation,
             use_bias,
-            options,
+            weight_options_of(locals()),
             activity_regularizer,
             **kwargs,
         )
@@ -69,15 +57,7 @@ class _SeparableConv(BaseConv):
         )
 
     def convolve(self, inputs):
-        return ops.separable_conv(
-            inputs,
-            self.depthwise_kernel,
-            self.pointwise_kernel,
-            strides=self.strides,
-            padding=self.padding,
-            data_format=self.data_format,
-            dilation_rate=self.dilation_rate,
-        )
+        return self.apply_op(ops.separable_conv, inputs, self.depthwise_kernel, self.pointwise_kernel)
 
     def get_config(self):
         return {**super().get_config(), "depth_multiplier": self.depth_multiplier}
@@ -92,21 +72,6 @@ class SeparableConv1D(_SeparableConv):
 
     rank = 1
     _paddings = ("valid", "same", "causal")
-
-    def convolve(self, inputs):
-        if self.padding != "causal":
-            return super().convolve(inputs)
-        left = self.dilation_rate[0] * (self.kernel_size[0] - 1)
-        pads = [[0, 0], [left, 0], [0, 0]] if self.data_format == "channels_last" else [[0, 0], [0, 0], [left, 0]]
-        return ops.separable_conv(
-            ops.pad(inputs, pads),
-            self.depthwise_kernel,
-            self.pointwise_kernel,
-            strides=self.strides,
-            padding="valid",
-            data_format=self.data_format,
-            dilation_rate=self.dilation_rate,
-        )
 
 
 class SeparableConv2D(_SeparableConv):
