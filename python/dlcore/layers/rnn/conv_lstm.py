@@ -5,10 +5,15 @@ from dlcore.backend.arguments import fraction, int_tuple, one_of, positive_int
 from dlcore.layers.input_spec import InputSpec
 from dlcore.layers.layer import Layer
 from dlcore.layers.rnn.cell_dropout import CellDropout
-from dlcore.layers.rnn.gated import ShowsCell, of_cell, weight_options
+from dlcore.layers.rnn.gated import ShowsCell, of_cell
 from dlcore.layers.rnn.lstm import forget_bias_of_one
 from dlcore.layers.rnn.rnn import RNN
-from dlcore.layers.weight_options import add_weight_with_options, set_weight_options, weight_options_config
+from dlcore.layers.weight_options import (
+    add_weight_with_options,
+    set_weight_options,
+    weight_options_config,
+    weight_options_of,
+)
 
 _GATES = 4
 # What the constructors of cell and layer have in common, in the order of the cell's.
@@ -178,7 +183,7 @@ class _ConvLSTM(ShowsCell, RNN):
         cell = _ConvLSTMCell(
             self.rank,
             **{name: arguments[name] for name in _CELL_ARGUMENTS},
-            options=weight_options(arguments),
+            options=weight_options_of(arguments),
             kind=type(self).__name__,
             dtype=kwargs.get("dtype"),
             name="conv_lstm_cell",
@@ -200,12 +205,6 @@ class _ConvLSTM(ShowsCell, RNN):
 
     def _state_shapes(self, step_shape):
         return [self.cell.state_shape(step_shape)] * 2
-
-    def get_config(self):
-        cell = self.cell.get_config()
-        for name in ("name", "trainable", "dtype"):
-            cell.pop(name)
-        return {**self._stepping_config(), **cell}
 
     filters = of_cell("filters")
     kernel_size = of_cell("kernel_size")

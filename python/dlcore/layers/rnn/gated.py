@@ -1,5 +1,7 @@
 """What LSTM, GRU and SimpleRNN share: a cell with one kernel for all gates, and a layer that is one primitive."""
 
+import inspect
+
 from dlcore import _core, activations, ops, random
 from dlcore.backend.arguments import fraction, positive_int
 from dlcore.layers.input_spec import InputSpec
@@ -19,8 +21,8 @@ _FUSED_ACTIVATIONS = (
     activations.softplus,
     activations.softsign,
 )
-_WEIGHTS = ("kernel", "recurrent", "bias")
-_OPTION_NAMES = tuple(f"{w}_{kind}" for kind in ("initializer", "regularizer", "constraint") for w in _WEIGHTS)
+# What the layers' constructors take beside the arguments of their cells.
+_STEPPING = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "activity_regularizer")
 
 
 def check_use_cudnn(kind, use_cudnn):
@@ -35,7 +37,7 @@ def of_cell(name):
 
 
 class ShowsCell:
-    """Mixed into layers around a cell: the arguments that all cells take are attributes of the layer too."""
+    """Mixed into layers around a cell: its arguments are the layer's, and those that all cells take attributes too."""
 
     activation = of_cell("activation")
     use_bias = of_cell("use_bias")
@@ -50,6 +52,12 @@ class ShowsCell:
     kernel_constraint = of_cell("kernel_constraint")
     recurrent_constraint = of_cell("recurrent_constraint")
     bias_constraint = of_cell("bias_constraint")
+
+    def get_config(self):
+        cell = self.cell.get_config()
+        for name in ("name", "trainable", "dtype"):
+            cell.pop(name)
+        return {**self._stepping_config(), **cell}
 
 
 class GatedCell(CellDropout, Layer):
@@ -150,10 +158,17 @@ class GatedRNN(ShowsCell, RNN):
     """Base of the layers: runs its cell over the whole sequence in one primitive where the primitive knows how."""
 
     primitive = None
+    cell_class = None
     units = of_cell("units")
 
-    def __init__(self, cell, return_sequences, return_state, go_backwards, stateful, unroll, **kwargs):
-        super().__init__(cell, return_sequences, return_state, go_backwards, stateful, unroll, **kwargs)
+    def __init__(self, arguments, **kwargs):
+        """`arguments`: `locals()` of the subclass's constructor, which takes those of its cell and of `RNN`."""
+        kwargs.pop("implementation", None)
+        names = inspect.signature(self.cell_class).parameters.keys() & arguments.keys() - {"kwargs"}
+        cell = self.cell_class(
+            **{name: arguments[name] for name in names}, dtype=kwargs.get("dtype"), name=f"{self.primitive}_cell"
+        )
+        super().__init__(cell, **{name: arguments[name] for name in _STEPPING}, **kwargs)
         self.input_spec = InputSpec(ndim=3)
 
     def build(self, sequences_shape, initial_state_shape=None):
@@ -209,14 +224,3 @@ class GatedRNN(ShowsCell, RNN):
 
     def _bias(self, dtype):
         return ops.zeros(self.cell.bias_shape(), dtype=dtype) if self.cell.bias is None else self.cell.bias.value
-
-    def get_config(self):
-        cell = self.cell.get_config()
-        for name in ("name", "trainable", "dtype"):
-            cell.pop(name)
-        return {**self._stepping_config(), **cell}
-
-
-def weight_options(arguments):
-    """The entries of a constructor's arguments that say how weights start and are kept in check."""
-    return {name: arguments[name] for name in _OPTION_NAMES}

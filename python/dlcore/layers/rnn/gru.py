@@ -1,5 +1,6 @@
 from dlcore import ops
-from dlcore.layers.rnn.gated import GatedCell, GatedRNN, check_use_cudnn, of_cell, weight_options
+from dlcore.layers.rnn.gated import GatedCell, GatedRNN, check_use_cudnn, of_cell
+from dlcore.layers.weight_options import weight_options_of
 
 
 class GRUCell(GatedCell):
@@ -31,7 +32,7 @@ class GRUCell(GatedCell):
         seed=None,
         **kwargs,
     ):
-        options = weight_options(locals())
+        options = weight_options_of(locals())
         super().__init__(
             units, activation, recurrent_activation, use_bias, options, dropout, recurrent_dropout, seed, **kwargs
         )
@@ -94,6 +95,7 @@ class GRU(GatedRNN):
     """
 
     primitive = "gru"
+    cell_class = GRUCell
 
     def __init__(
         self,
@@ -123,31 +125,8 @@ class GRU(GatedRNN):
         use_cudnn="auto",
         **kwargs,
     ):
-        kwargs.pop("implementation", None)
         check_use_cudnn("GRU", use_cudnn)
-        cell = GRUCell(
-            units,
-            activation=activation,
-            recurrent_activation=recurrent_activation,
-            use_bias=use_bias,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-            reset_after=reset_after,
-            seed=seed,
-            dtype=kwargs.get("dtype"),
-            name="gru_cell",
-            **weight_options(locals()),
-        )
-        super().__init__(
-            cell,
-            return_sequences,
-            return_state,
-            go_backwards,
-            stateful,
-            unroll,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
+        super().__init__(locals(), **kwargs)
 
     def _attributes(self):
         return {**super()._attributes(), "reset_after": bool(self.cell.reset_after)}

@@ -1,6 +1,6 @@
 from dlcore import initializers, ops
-from dlcore.layers.rnn.gated import GatedCell, GatedRNN, check_use_cudnn, of_cell, weight_options
-from dlcore.layers.weight_options import add_weight_with_options
+from dlcore.layers.rnn.gated import GatedCell, GatedRNN, check_use_cudnn, of_cell
+from dlcore.layers.weight_options import add_weight_with_options, weight_options_of
 
 
 def forget_bias_of_one(cell):
@@ -49,7 +49,7 @@ class LSTMCell(GatedCell):
         seed=None,
         **kwargs,
     ):
-        options = weight_options(locals())
+        options = weight_options_of(locals())
         super().__init__(
             units, activation, recurrent_activation, use_bias, options, dropout, recurrent_dropout, seed, **kwargs
         )
@@ -111,6 +111,7 @@ class LSTM(GatedRNN):
     """
 
     primitive = "lstm"
+    cell_class = LSTMCell
 
     def __init__(
         self,
@@ -140,31 +141,8 @@ class LSTM(GatedRNN):
         use_cudnn="auto",
         **kwargs,
     ):
-        kwargs.pop("implementation", None)
         check_use_cudnn("LSTM", use_cudnn)
-        cell = LSTMCell(
-            units,
-            activation=activation,
-            recurrent_activation=recurrent_activation,
-            use_bias=use_bias,
-            unit_forget_bias=unit_forget_bias,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-            seed=seed,
-            dtype=kwargs.get("dtype"),
-            name="lstm_cell",
-            **weight_options(locals()),
-        )
-        super().__init__(
-            cell,
-            return_sequences,
-            return_state,
-            go_backwards,
-            stateful,
-            unroll,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
+        super().__init__(locals(), **kwargs)
 
     recurrent_activation = of_cell("recurrent_activation")
     unit_forget_bias = of_cell("unit_forget_bias")

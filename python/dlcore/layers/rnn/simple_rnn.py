@@ -1,5 +1,6 @@
 from dlcore import ops
-from dlcore.layers.rnn.gated import GatedCell, GatedRNN, weight_options
+from dlcore.layers.rnn.gated import GatedCell, GatedRNN
+from dlcore.layers.weight_options import weight_options_of
 
 
 class SimpleRNNCell(GatedCell):
@@ -27,7 +28,7 @@ class SimpleRNNCell(GatedCell):
         seed=None,
         **kwargs,
     ):
-        options = weight_options(locals())
+        options = weight_options_of(locals())
         super().__init__(units, activation, None, use_bias, options, dropout, recurrent_dropout, seed, **kwargs)
 
     def step(self, inputs, recurrent, states):
@@ -57,6 +58,7 @@ class SimpleRNN(GatedRNN):
     """
 
     primitive = "simple_rnn"
+    cell_class = SimpleRNNCell
 
     def __init__(
         self,
@@ -83,25 +85,4 @@ class SimpleRNN(GatedRNN):
         seed=None,
         **kwargs,
     ):
-        kwargs.pop("implementation", None)
-        cell = SimpleRNNCell(
-            units,
-            activation=activation,
-            use_bias=use_bias,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-            seed=seed,
-            dtype=kwargs.get("dtype"),
-            name="simple_rnn_cell",
-            **weight_options(locals()),
-        )
-        super().__init__(
-            cell,
-            return_sequences,
-            return_state,
-            go_backwards,
-            stateful,
-            unroll,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
+        super().__init__(locals(), **kwargs)
