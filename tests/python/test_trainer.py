@@ -862,3 +862,19 @@ def test_a_call_that_leaves_for_numpy_is_warned_of():
     model.compile("sgd", "mse", run_eagerly=True)
     with pytest.warns(UserWarning, match="Gradients end where a layer computes with anything but dlcore"):
         model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
+
+
+def test_metrics_of_an_output_of_several_tensors():
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, {"u": layers.Dense(2)(inputs), "v": [layers.Dense(1)(inputs)]})
+    model.compile("sgd", {"u": "mse", "v": ["mse"]}, metrics={"v": ["mae"]})
+    y = {"u": np.ones((3, 2), "float32"), "v": [np.ones((3, 1), "float32")]}
+    with pytest.raises(ValueError, match=r"`metrics` holds 'mae' for an output of several tensors, \[\(3, 1\)\]"):
+        model.evaluate(np.ones((3, 4), "float32"), y, verbose=0)
+
+
+def test_logs_of_an_epoch_are_in_alphabetical_order():
+    x, y = blobs(20)
+    model = classifier(weighted_metrics=["accuracy"])
+    names = list(model.fit(x, y, validation_data=(x, y), verbose=0).history)
+    assert names == sorted(names) and names[-1] == "weighted_accuracy"

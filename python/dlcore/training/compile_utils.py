@@ -145,6 +145,12 @@ class CompiledMetrics:
                 outputs = [(i, m) for i, ms in enumerate(per_output) for m in tree.flatten(ms)]
             true, predicted = _per_output(y_true, names), _per_output(y_pred, names)
             for i, identifier in outputs:
+                if identifier is not None and tree.is_nested(predicted[i]):
+                    shapes = tree.map_structure(lambda t: tuple(t.shape), predicted[i])
+                    raise ValueError(
+                        f"`{what}` holds {identifier!r} for an output of several tensors, {shapes}. Make each an "
+                        "output of the model by itself, or compute it in compute_metrics()."
+                    )
                 metric = get_metric(identifier, true[i], predicted[i]) if true[i] is not None else None
                 if metric is not None:
                     output = names[i] if names is not None and len(names) > 1 else ""

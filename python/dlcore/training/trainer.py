@@ -110,7 +110,7 @@ class Trainer(Steps):
                     break
                 if validation is not None and _is_due(epoch, validation_freq):
                     val_logs = self._evaluate(validation, callbacks, validation_steps)
-                    logs.update({f"val_{name}": value for name, value in sorted(val_logs.items())})
+                    logs = dict(sorted({**logs, **{f"val_{name}": value for name, value in val_logs.items()}}.items()))
                 callbacks.on_epoch_end(epoch, logs)
                 if self.stop_training:
                     break
