@@ -9,6 +9,8 @@ from dlcore.backend import config
 DTYPES = ("bool", "uint8", "int8", "int32", "int64", "float16", "bfloat16", "float32", "float64")
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 INTEGERS = ("uint8", "int8", "int32", "int64")
+# The least and the greatest number of each.
+RANGES = {name: (int(np.iinfo(name).min), int(np.iinfo(name).max)) for name in INTEGERS}
 # Storage for NumPy dtypes that have no tensor of their own.
 WIDENED = {"int16": "int32", "uint16": "int32", "uint32": "int64", "uint64": "int64", "float128": "float64"}
 _ALIASES = {float: "float32", int: "int32", bool: "bool", "half": "float16", "float": "float32", "int": "int32"}

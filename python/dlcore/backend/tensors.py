@@ -47,7 +47,7 @@ def scalar(number, dtype):
 
 def _check_range(least, greatest, dtype):
     """Raises an OverflowError for a Python number that an integer dtype does not hold."""
-    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    low, high = dtypes.RANGES[dtype]
     for number in (least, greatest):
         if not low - 1 < number < high + 1:
             raise OverflowError(

@@ -36,7 +36,7 @@ def range_of(dtype):
     if dtype == "bool":
         return 0, 1
     if dtype in dtypes.INTEGERS:
-        return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+        return dtypes.RANGES[dtype]
     greatest = (2.0 - 2.0**-7) * 2.0**127 if dtype == "bfloat16" else float(np.finfo(dtype).max)
     return -greatest, greatest
 
