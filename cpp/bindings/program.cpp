@@ -45,15 +45,8 @@ using Order = std::optional<py::array_t<std::int64_t, py::array::c_style>>;
 std::int64_t run_batches(Program& program, const py::sequence& sources, const Order& order, std::int64_t first,
                          std::int64_t steps, double seconds, const py::sequence& results) {
   const std::vector<Rows> from = all_rows(sources, false), to = all_rows(results, true);
-  Batches batches{nullptr, first, steps, seconds};
-  if (order) {
-    batches.order = order->data();
-    for (const TensorSpec& spec : program.inputs())
-      if (first < 0 || first > order->shape(0) || spec.shape.rank() == 0 ||
-          (spec.shape[0] > 0 && steps > (order->shape(0) - first) / spec.shape[0]))
-        throw index_error("run_batches: ", steps, " steps from row ", first, " go beyond an order of ", order->shape(0),
-                          " rows.");
-  }
+  Batches batches{std::nullopt, first, steps, seconds};
+  if (order) batches.order.emplace(order->data(), static_cast<std::size_t>(order->size()));
   py::gil_scoped_release release;
   return program.run_batches(from, batches, to);
 }

@@ -31,10 +31,10 @@ std::byte* resident(const Rows& rows, Device& device) {
 /// The rows of one input, batch by batch.
 class DeviceRuns::Feed {
  public:
-  Feed(DeviceRuns& runs, std::size_t input, const Rows& source, const Batches& batches)
+  Feed(DeviceRuns& runs, std::size_t input, const Rows& source, const Batches& batches, const std::int64_t* order)
       : device_(runs.device_), spec_(runs.executor_.inputs()[input]), source_(source), to_(runs.in_[input]) {
     if (std::byte* data = resident(source, device_)) {
-      expect_rows(source, batches.order, batches.first, batches.steps * spec_.shape[0]);
+      expect_rows(source, order, batches.first, batches.steps * spec_.shape[0]);
       source_.data = data;
     } else {
       auto& uploader = runs.uploaders_[input];
@@ -152,11 +152,11 @@ std::vector<Tensor> DeviceRuns::run(std::span<const Tensor> inputs) {
 
 std::int64_t DeviceRuns::run_batches(std::span<const Rows> sources, const Batches& batches,
                                      std::span<const Rows> destinations) {
-  if (batches.steps < 1) return 0;
   bind();
+  const std::int64_t* host_order = batches.order ? batches.order->data() : nullptr;
   std::vector<Feed> feeds;
   std::vector<std::unique_ptr<Results>> results;
-  for (std::size_t i = 0; i < sources.size(); ++i) feeds.emplace_back(*this, i, sources[i], batches);
+  for (std::size_t i = 0; i < sources.size(); ++i) feeds.emplace_back(*this, i, sources[i], batches, host_order);
   for (std::size_t i = 0; i < destinations.size(); ++i)
     results.push_back(std::make_unique<Results>(*this, i, destinations[i], batches));
 
@@ -164,12 +164,12 @@ std::int64_t DeviceRuns::run_batches(std::span<const Rows> sources, const Batche
   std::unique_ptr<Storage> order;
   const std::int64_t* device_order = nullptr;
   const bool any_resident = std::any_of(feeds.begin(), feeds.end(), [](const Feed& f) { return f.is_resident(); });
-  if (batches.order && any_resident) {
+  if (host_order && any_resident) {
     std::int64_t batch = 1;
     for (const TensorSpec& spec : executor_.inputs()) batch = std::max(batch, spec.shape[0]);
     const std::size_t bytes = static_cast<std::size_t>(batches.steps * batch) * sizeof(std::int64_t);
     order = std::make_unique<Storage>(bytes, device_);
-    device_.upload(order->on(device_), reinterpret_cast<const std::byte*>(batches.order + batches.first), bytes);
+    device_.upload(order->on(device_), reinterpret_cast<const std::byte*>(host_order + batches.first), bytes);
     device_order = reinterpret_cast<const std::int64_t*>(order->on(device_)) - batches.first;
   }
 
@@ -178,7 +178,7 @@ std::int64_t DeviceRuns::run_batches(std::span<const Rows> sources, const Batche
   std::int64_t done = 0;
   while (done < batches.steps) {
     for (std::size_t i = 0; i < feeds.size(); ++i)
-      feeds[i].put(batches.order, device_order, batches.first + done * executor_.inputs()[i].shape[0]);
+      feeds[i].put(host_order, device_order, batches.first + done * executor_.inputs()[i].shape[0]);
     step();
     for (auto& result : results) result->take();
     ++done;

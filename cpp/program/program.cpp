@@ -64,6 +64,15 @@ struct Program::Impl {
                           rows[i].row_elements, " elements.");
     }
   }
+
+  void check_order(const Batches& batches) const {
+    const std::int64_t rows = std::ssize(*batches.order);
+    for (const TensorSpec& spec : inputs())
+      if (batches.first < 0 || batches.first > rows ||
+          (spec.shape[0] > 0 && batches.steps > (rows - batches.first) / spec.shape[0]))
+        throw index_error(batches.steps, " steps of ", spec.shape[0], " rows, from row ", batches.first,
+                          " on, go beyond an order of ", rows, " rows.");
+  }
 };
 
 Program::Program(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -115,9 +124,12 @@ std::int64_t Program::run_batches(std::span<const Rows> sources, const Batches& 
   const Specs &inputs = impl.inputs(), &outputs = impl.outputs();
   impl.check_rows(sources, inputs, "input");
   if (!results.empty()) impl.check_rows(results, outputs, "output");
+  if (batches.order) impl.check_order(batches);
+  if (batches.steps < 1) return 0;
   const Impl::Turn turn(impl);
   if (!impl.on_host()) return impl.device_runs.run_batches(sources, batches, results);
 
+  const std::int64_t* order = batches.order ? batches.order->data() : nullptr;
   std::vector<std::byte*>&in = impl.in, &out = impl.out;
   FlushDenormals flush;
   impl.executor.bind_variables();
@@ -126,10 +138,10 @@ std::int64_t Program::run_batches(std::span<const Rows> sources, const Batches& 
   for (std::int64_t step = 0; step < batches.steps; ++step) {
     for (std::size_t i = 0; i < sources.size(); ++i) {
       const std::int64_t batch = inputs[i].shape[0], first = batches.first + step * batch;
-      in[i] = batches.order ? nullptr : impl.in_place(sources[i], inputs[i].dtype, first, batch);
+      in[i] = order ? nullptr : impl.in_place(sources[i], inputs[i].dtype, first, batch);
       if (in[i]) continue;
       in[i] = impl.buffer(impl.input_buffers[i], inputs[i]);
-      gather_rows(sources[i], batches.order, first, batch, inputs[i].dtype, in[i]);
+      gather_rows(sources[i], order, first, batch, inputs[i].dtype, in[i]);
     }
     for (std::size_t i = 0; i < out.size(); ++i) {
       out[i] = results.empty() ? nullptr

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,7 +26,7 @@ struct Rows {
 
 /// Which rows each step takes. Step s takes rows order[first + s*batch ...], or those rows themselves without an order.
 struct Batches {
-  const std::int64_t* order = nullptr;
+  std::optional<std::span<const std::int64_t>> order = std::nullopt;
   std::int64_t first = 0;
   std::int64_t steps = 1;
   double seconds = 0;  // return after the step at which this much time has passed; 0: no limit
@@ -50,7 +51,8 @@ class Program {
   std::vector<Tensor> run(std::span<const Tensor> inputs);
 
   /// Runs step after step over the rows of the sources (one per input; axis 0 is the batch). Results, one per output or
-  /// none, take the rows of the outputs. Returns how many steps ran.
+  /// none, take the rows of the outputs. Returns how many steps ran. Steps beyond the order, and rows beyond an array,
+  /// are an Index error.
   std::int64_t run_batches(std::span<const Rows> sources, const Batches& batches, std::span<const Rows> results = {});
 
   /// What runs: a line per step with shapes and bytes; with profile, also the time of each step in the runs since

@@ -106,9 +106,7 @@ struct Training {
     return rows;
   }
 
-  std::int64_t epoch(std::span<const Rows> rows) {
-    return program->run_batches(rows, {order.data(), 0, kRows / kBatch, 0});
-  }
+  std::int64_t epoch(std::span<const Rows> rows) { return program->run_batches(rows, {order, 0, kRows / kBatch, 0}); }
 
   std::vector<float> result() const {
     std::vector<float> all = floats(loss_sum->value());
@@ -261,7 +259,7 @@ TEST(Device, AStretchEndsAfterItsTimeAndGoesOn) {
   const std::vector<Rows> rows = training.sources(true);
   std::int64_t done = 0, calls = 0;
   for (; done < kRows / kBatch; ++calls)
-    done += training.program->run_batches(rows, {training.order.data(), done * kBatch, kRows / kBatch - done, 1e-9});
+    done += training.program->run_batches(rows, {training.order, done * kBatch, kRows / kBatch - done, 1e-9});
   EXPECT_EQ(calls, kRows / kBatch);
   EXPECT_EQ(training.result(), trained_on_the_processor(1));
 }
@@ -295,7 +293,7 @@ TEST(Device, ResultsOfAllBatchesAreWrittenConverted) {
                                   {reinterpret_cast<std::byte*>(same.data()), DType::I32, 24, 3}};
   const DeviceScope scope(device);
   const auto program = Program::compile(*graph);
-  EXPECT_EQ(program->run_batches({&source, 1}, {nullptr, 0, 6, 0}, results), 6);
+  EXPECT_EQ(program->run_batches({&source, 1}, {std::nullopt, 0, 6, 0}, results), 6);
   for (std::size_t i = 0; i < x.size(); ++i) {
     EXPECT_EQ(doubled[i], 2.0 * x[i]);
     EXPECT_EQ(same[i], x[i]);
@@ -534,7 +532,7 @@ TEST(Device, AFailedStepAndThoseBehindItChangeNothing) {
   TestDevice device;
   const auto after_two_steps = [](Training& training) {
     training.order.resize(2 * kBatch);
-    training.program->run_batches(training.sources(true), {training.order.data(), 0, 2, 0});
+    training.program->run_batches(training.sources(true), {training.order, 0, 2, 0});
     return training.result();
   };
   Training expected(cpu());

@@ -617,12 +617,35 @@ TEST(RunBatches, GathersRowsAndConverts) {
   const auto program = Program::compile(*graph);
   const Rows source{reinterpret_cast<std::byte*>(const_cast<double*>(data.data())), DType::F64, 6, 2};
   const Rows result{reinterpret_cast<std::byte*>(out.data()), DType::F32, 6, 1};
-  EXPECT_EQ(program->run_batches({&source, 1}, {order.data(), 0, 3, 0}, {&result, 1}), 3);
+  EXPECT_EQ(program->run_batches({&source, 1}, {order, 0, 3, 0}, {&result, 1}), 3);
   for (std::size_t i = 0; i < order.size(); ++i) EXPECT_EQ(out[i], 4 * order[i] + 1);
   const std::vector<std::int64_t> wrong{6, 0};
-  EXPECT_THROW(program->run_batches({&source, 1}, {wrong.data(), 0, 1, 0}), Error);
-  EXPECT_THROW(program->run_batches({&source, 1}, {nullptr, 5, 1, 0}), Error);
-  EXPECT_THROW(program->run_batches({&source, 1}, {nullptr, INT64_MAX - 1, 1, 0}), Error);
+  EXPECT_THROW(program->run_batches({&source, 1}, {wrong, 0, 1, 0}), Error);
+  EXPECT_THROW(program->run_batches({&source, 1}, {std::nullopt, 5, 1, 0}), Error);
+  EXPECT_THROW(program->run_batches({&source, 1}, {std::nullopt, INT64_MAX - 1, 1, 0}), Error);
+  EXPECT_EQ(program->run_batches({&source, 1}, {std::nullopt, 0, -1, 0}), 0);
+}
+
+TEST(RunBatches, RefusesStepsBeyondTheOrder) {
+  const std::vector<float> data(6);
+  const std::vector<std::int64_t> order{5, 0, 3, 1};
+  auto graph = std::make_shared<Graph>();
+  const std::vector<Tensor> outputs{graph->input({DType::F32, {2}}, "x") * 2.0};
+  graph->set_outputs(outputs, {});
+  const auto program = Program::compile(*graph);
+  const Rows source{reinterpret_cast<std::byte*>(const_cast<float*>(data.data())), DType::F32, 6, 1};
+  EXPECT_EQ(program->run_batches({&source, 1}, {order, 2, 1, 0}), 1);
+  const std::span<const std::int64_t> none;
+  for (const Batches& wrong : {Batches{order, 0, 3, 0}, Batches{order, 3, 1, 0}, Batches{order, -1, 1, 0},
+                               Batches{order, 5, 0, 0}, Batches{order, 0, INT64_MAX, 0}, Batches{none, 0, 1, 0}}) {
+    try {
+      program->run_batches({&source, 1}, wrong);
+      FAIL() << "from row " << wrong.first;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::Index);
+      EXPECT_NE(std::string(error.what()).find("go beyond an order of"), std::string::npos) << error.what();
+    }
+  }
 }
 
 TEST(Specialise, InfersAllShapesAnew) {
