@@ -102,9 +102,13 @@ std::vector<Tensor> Graph::append(const Primitive& op, std::span<const Tensor> i
 
 std::vector<Tensor> Graph::gradient(std::span<const Tensor> targets, std::span<const Tensor> dtargets,
                                     std::span<const Tensor> sources, std::ptrdiff_t first, std::ptrdiff_t last) {
-  if (last < 0) last = std::ssize(nodes);
+  const std::ptrdiff_t count = std::ssize(nodes);
+  if (last < 0) last = count;
+  if (first < 0 || first > last || last > count)
+    throw index_error("Gradients go through nodes [first, last) of the ", count, " of the graph; got [", first, ", ",
+                      last, ").");
   std::vector<Record> records;
-  records.reserve(static_cast<std::size_t>(std::max<std::ptrdiff_t>(0, last - first)));
+  records.reserve(static_cast<std::size_t>(last - first));
   for (std::ptrdiff_t i = first; i < last; ++i) {
     const Node& node = nodes[i];
     Record record{node.op, node.attrs, {}, {}, node.region, node.caller};

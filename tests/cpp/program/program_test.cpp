@@ -648,6 +648,16 @@ TEST(RunBatches, RefusesStepsBeyondTheOrder) {
   }
 }
 
+TEST(Graph, RefusesGradientsThroughNodesThatAreNotThere) {
+  auto graph = std::make_shared<Graph>();
+  const Tensor x = graph->input({DType::F32, {2}}, "x"), y = x * 2.0;
+  EXPECT_TRUE(graph->gradient({&y, 1}, {}, {&x, 1}, 0, 1)[0]);
+  const std::ptrdiff_t count = std::ssize(graph->nodes);  // with those of the gradient
+  const std::vector<std::pair<std::ptrdiff_t, std::ptrdiff_t>> wrong{{-1, 1}, {0, count + 1}, {1, 0}, {count + 1, -1}};
+  for (const auto& [first, last] : wrong)
+    EXPECT_THROW(graph->gradient({&y, 1}, {}, {&x, 1}, first, last), Error) << first << ", " << last;
+}
+
 TEST(Specialise, InfersAllShapesAnew) {
   auto graph = std::make_shared<Graph>();
   const Tensor x = graph->input({DType::F32, {-1, 4}}, "x");
