@@ -21,6 +21,7 @@ Executor::Executor(const Graph& source, Device& device) : device_(device), graph
   std::vector<const Primitive*> ops;
   for (const Node& node : graph_.nodes) ops.push_back(node.op);
   expect_kernels(device_, ops);
+  expect_room();
   std::vector<Kernel> kernels;
   for (const Node& node : graph_.nodes) kernels.push_back(plan_kernel(node));
   delay_updates(graph_, kernels);
@@ -36,6 +37,13 @@ Executor::Executor(const Graph& source, Device& device) : device_(device), graph
   if (plan_.assignment_copies.size() > 1) held_ = std::make_unique<Storage>(held_bytes, device_);
   find_written();
   find_settled();
+}
+
+void Executor::expect_room() const {
+  std::size_t largest = 0;
+  for (const Node& node : graph_.nodes)
+    for (int value : node.out) largest = std::max(largest, graph_.values[value].spec.bytes());
+  const Storage room(largest, device_);
 }
 
 Kernel Executor::plan_kernel(const Node& node) const {

@@ -50,6 +50,8 @@ class Executor {
     int index;  // of the input, the variable or the output
   };
 
+  /// Throws OutOfMemory where what a node makes is too large, before anything is planned for it.
+  void expect_room() const;
   Kernel plan_kernel(const Node& node) const;
   void add_step(const Node& node, Kernel kernel, std::size_t scratch_offset);
   void add_pointer(int value);

@@ -211,7 +211,6 @@ std::vector<Tensor> run_now(const Primitive& op, std::span<const Tensor> inputs,
 
   Device& device = current_device();
   if (!device.is_host()) expect_kernels(device, std::array{&op});
-  const Kernel kernel = device.plan(op, in, out, attrs);
   std::vector<Tensor> results;
   std::vector<const void*> in_bytes;
   std::vector<void*> out_bytes;
@@ -222,6 +221,7 @@ std::vector<Tensor> run_now(const Primitive& op, std::span<const Tensor> inputs,
     results.push_back(Tensor::empty(spec.dtype, spec.shape, device));
     out_bytes.push_back(results.back().storage()->on(device));
   }
+  const Kernel kernel = device.plan(op, in, out, attrs);  // of results that there is room for
   std::unique_ptr<Storage> scratch;
   if (kernel.scratch_bytes) scratch = std::make_unique<Storage>(kernel.scratch_bytes, device);
   kernel.run({in_bytes.data(), out_bytes.data(), scratch ? scratch->on(device) : nullptr});

@@ -658,6 +658,32 @@ TEST(Graph, RefusesGradientsThroughNodesThatAreNotThere) {
     EXPECT_THROW(graph->gradient({&y, 1}, {}, {&x, 1}, first, last), Error) << first << ", " << last;
 }
 
+// A plan may take memory by the size of what it is for: nothing is planned for what there is no room for.
+TEST(Program, WhatIsTooLargeIsRefusedBeforeItIsPlanned) {
+  bool planned = false;
+  const Primitive grow{.name = "grow",
+                       .infer = [](std::span<const TensorSpec>, const Attrs&) -> Specs {
+                         return {{DType::F32, {std::int64_t{1} << 50}}};
+                       },
+                       .plan = [&](std::span<const TensorSpec>, std::span<const TensorSpec>, const Attrs&) -> Kernel {
+                         planned = true;
+                         return {};
+                       }};
+  const auto expect_refused = [&](const std::function<void()>& compute) {
+    try {
+      compute();
+      ADD_FAILURE() << "nothing is refused";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::OutOfMemory) << error.what();
+    }
+    EXPECT_FALSE(planned);
+  };
+  expect_refused([&] { apply_all(grow, std::array{Tensor::zeros(DType::F32, {1})}); });
+  auto graph = std::make_shared<Graph>();
+  graph->set_outputs(apply_all(grow, std::array{graph->input({DType::F32, {1}}, "x")}), {});
+  expect_refused([&] { Program::compile(*graph); });
+}
+
 TEST(Specialise, InfersAllShapesAnew) {
   auto graph = std::make_shared<Graph>();
   const Tensor x = graph->input({DType::F32, {-1, 4}}, "x");
