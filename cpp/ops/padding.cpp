@@ -49,7 +49,10 @@ Specs infer_pad(SpecSpan in, const Attrs& attrs) {
   const PadAttrs pad = pad_attrs(in[0], attrs);
   Shape shape = in[0].shape;
   for (int axis = 0; axis < shape.rank(); ++axis)
-    if (shape[axis] != Shape::kUnknown) shape[axis] += pad.low[axis] + pad.high[axis];
+    if (shape[axis] != Shape::kUnknown && (__builtin_add_overflow(shape[axis], pad.low[axis], &shape[axis]) ||
+                                           __builtin_add_overflow(shape[axis], pad.high[axis], &shape[axis])))
+      throw Error(ErrorKind::OutOfMemory, str("The size of axis ", axis, " of ", in[0], ", padded by ", pad.low[axis],
+                                              " and ", pad.high[axis], ", can't be counted in 64 bits."));
   return {{in[0].dtype, shape}};
 }
 

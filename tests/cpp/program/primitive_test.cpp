@@ -45,6 +45,7 @@ TEST(Primitive, ShapeRulesRefuseWhatDoesNotFit) {
   refuses("sgd_update", {x, x}, {{"n", huge}});
   refuses("cumprod_grad", {x, row});
   refuses("matmul_panels", {row});
+  refuses("pad", {x}, {{"low", std::vector<std::int64_t>{huge, 0}}, {"high", std::vector<std::int64_t>{huge, 0}}});
   refuses("conv2d", {{DType::F32, {1, 4, 4, 8}}, {DType::F32, {3, 3, 8, 4}}}, {{"groups", huge}});
 }
 
