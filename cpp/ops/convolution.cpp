@@ -2,6 +2,8 @@
 // gradients are convolutions again, so derivatives of any order exist.
 #include "ops/convolution.h"
 
+#include <algorithm>
+
 #include "base/cpu.h"
 #include "dlcore/ops.h"
 #include "kernels/conv/winograd.h"
@@ -37,6 +39,15 @@ std::int64_t read_groups(const Attrs& attrs) {
   return groups;
 }
 
+/// Kernels may pad the images first: throws OutOfMemory where the bytes of those can't be counted.
+void expect_room_for_padding(const TensorSpec& x, const Shape& y, const Window& window) {
+  if (!x.shape.known()) return;
+  TensorSpec padded = x;
+  for (int axis = 0; axis < 2; ++axis)
+    padded.shape[axis + 1] = std::max<std::int64_t>(0, y[axis + 1] - 1) * window.strides[axis] + window.extent(axis);
+  padded.bytes();
+}
+
 }  // namespace
 
 Shape conv2d_output(const TensorSpec& x, const TensorSpec& w, const Attrs& attrs) {
@@ -56,7 +67,9 @@ Shape conv2d_output(const TensorSpec& x, const TensorSpec& w, const Attrs& attrs
     throw value_error("the kernel ", w.shape, " [HWIO] gives ", cout, " channels, which ", groups,
                       " groups do not divide. Choose filters as a multiple of groups.");
   const Window window = read_window(attrs, w.shape[0], w.shape[1]);
-  return {x.shape[0], window_positions(window, 0, x.shape[1]), window_positions(window, 1, x.shape[2]), cout};
+  const Shape y{x.shape[0], window_positions(window, 0, x.shape[1]), window_positions(window, 1, x.shape[2]), cout};
+  expect_room_for_padding(x, y, window);
+  return y;
 }
 
 std::span<const TensorSpec> without_filters(SpecSpan in, const Attrs& attrs) {

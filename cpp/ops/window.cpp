@@ -1,17 +1,23 @@
 #include "ops/window.h"
 
 #include <algorithm>
+#include <cstdint>
 
 namespace dlcore {
 
 namespace {
 
-std::array<std::int64_t, 2> read_pair(const Attrs& attrs, const char* name, std::int64_t least) {
+// Of all the numbers of a window, so that the product of two fits into 64 bits.
+constexpr std::int64_t kMost = INT32_MAX;
+
+bool is_size(std::int64_t number) { return number >= 1 && number <= kMost; }
+
+std::array<std::int64_t, 2> read_pair(const Attrs& attrs, const char* name) {
   const std::vector<std::int64_t> numbers = attrs.integers(name, {1, 1});
-  if (numbers.size() != 2 || numbers[0] < least || numbers[1] < least) {
+  if (numbers.size() != 2 || !is_size(numbers[0]) || !is_size(numbers[1])) {
     std::string got;
     for (std::int64_t number : numbers) got += str(got.empty() ? "" : ", ", number);
-    throw value_error("'", name, "' is [", got, "]; expected two integers of at least ", least, ".");
+    throw value_error("'", name, "' is [", got, "]; expected two integers from 1 to ", kMost, ".");
   }
   return {numbers[0], numbers[1]};
 }
@@ -36,14 +42,15 @@ std::int64_t pad_total(const Window& window, int axis, std::int64_t size) {
 }  // namespace
 
 Window read_window(const Attrs& attrs, std::int64_t size_h, std::int64_t size_w) {
-  if (size_h < 1 || size_w < 1)
-    throw value_error("the window is (", size_h, ", ", size_w, "); its sizes should be known and at least 1.");
-  Window window{
-      {size_h, size_w}, read_pair(attrs, "strides", 1), read_pair(attrs, "dilation", 1), read_padding(attrs), {}};
+  if (!is_size(size_h) || !is_size(size_w))
+    throw value_error("the window is (", size_h, ", ", size_w, "); its sizes should be known, from 1 to ", kMost, ".");
+  Window window{{size_h, size_w}, read_pair(attrs, "strides"), read_pair(attrs, "dilation"), read_padding(attrs), {}};
   if (window.padding != Padding::Explicit) return window;
   const std::vector<std::int64_t> pads = attrs.integers("pads", {});
   if (pads.size() != 4)
     throw value_error("'pads' has ", pads.size(), " numbers; explicit padding expects four: top, bottom, left, right.");
+  for (std::int64_t pad : pads)
+    if (pad < -kMost || pad > kMost) throw value_error("'pads' has ", pad, "; expected at most ", kMost, ".");
   std::copy(pads.begin(), pads.end(), window.pads.begin());
   return window;
 }

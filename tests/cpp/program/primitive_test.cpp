@@ -47,6 +47,14 @@ TEST(Primitive, ShapeRulesRefuseWhatDoesNotFit) {
   refuses("matmul_panels", {row});
   refuses("pad", {x}, {{"low", std::vector<std::int64_t>{huge, 0}}, {"high", std::vector<std::int64_t>{huge, 0}}});
   refuses("conv2d", {{DType::F32, {1, 4, 4, 8}}, {DType::F32, {3, 3, 8, 4}}}, {{"groups", huge}});
+  const Specs image_and_kernel{{DType::F32, {1, 4, 4, 1}}, {DType::F32, {3, 3, 1, 1}}};
+  const std::vector<std::int64_t> far{1ll << 30, 1ll << 30}, too_far{huge, 1};
+  refuses("conv2d", image_and_kernel, {{"padding", std::string("same")}, {"dilation", far}});
+  refuses("conv2d", image_and_kernel, {{"padding", std::string("same")}, {"dilation", too_far}});
+  refuses("conv2d", image_and_kernel,
+          {{"padding", std::string("explicit")}, {"pads", std::vector<std::int64_t>{huge, huge, 0, 0}}});
+  refuses("max_pool2d", {image_and_kernel[0]},
+          {{"window", std::vector<std::int64_t>{huge, 1}}, {"padding", std::string("same")}});
 }
 
 TEST(Primitive, EveryShapeRuleTakesOrRefusesAnyInputs) {
