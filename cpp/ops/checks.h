@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "dlcore/error.h"
@@ -31,6 +32,12 @@ inline bool shapes_agree(const Shape& a, const Shape& b) {
 inline void expect_like(const char* name, const TensorSpec& x, const char* like_name, const TensorSpec& like) {
   if (x.dtype != like.dtype || !shapes_agree(x.shape, like.shape))
     throw value_error(name, " is ", x, "; expected ", like, " like ", like_name, ".");
+}
+
+/// Results are int32 indices along the axis.
+inline void expect_countable(const TensorSpec& x, int axis) {
+  if (x.shape[axis] > INT32_MAX)
+    throw value_error("axis ", axis, " of ", x, " is too long; expected at most ", INT32_MAX, " elements.");
 }
 
 /// The known one of two sizes that agree.

@@ -38,15 +38,6 @@ void check_not_empty(const TensorSpec& x, int axis, const TensorSpec& indices) {
     throw index_error("axis ", axis, " of ", x, " is empty, so no index is valid; got indices ", indices, ".");
 }
 
-bool fits(std::int64_t a, std::int64_t b) { return a == b || a == Shape::kUnknown || b == Shape::kUnknown; }
-
-bool fits(const Shape& a, const Shape& b) {
-  if (a.rank() != b.rank()) return false;
-  for (int axis = 0; axis < a.rank(); ++axis)
-    if (!fits(a[axis], b[axis])) return false;
-  return true;
-}
-
 /// a with the sizes that only b knows.
 Shape merged(Shape a, const Shape& b) {
   for (int axis = 0; axis < a.rank(); ++axis)
@@ -138,7 +129,7 @@ Specs infer_scatter_add(std::span<const TensorSpec> in, const Attrs& attrs) {
   const int axis = resolve_axis(attrs.integer("axis", 0), like.shape.rank());
   check_not_empty(like, axis, indices);
   const Shape expected = gathered_shape(like.shape, axis, indices.shape);
-  if (!fits(expected, updates.shape))
+  if (!shapes_agree(expected, updates.shape))
     throw value_error("updates should have the shape ", expected, " (", like.shape, " with axis ", axis,
                       " replaced by the indices' shape ", indices.shape, "); got ", updates, ".");
   return {{updates.dtype, like.shape}};
@@ -188,7 +179,7 @@ int check_along(Along along, const TensorSpec& x, const TensorSpec& indices, con
   mode_of(attrs);
   const int axis = along_axis(along, x.shape, attrs);
   const Shape expected = index_shape(along, x.shape, axis);
-  if (!fits(expected, indices.shape))
+  if (!shapes_agree(expected, indices.shape))
     throw value_error("indices should have the shape ", expected, " for x of ", x, " and axis ", axis, "; got ",
                       indices, ".");
   check_not_empty(x, axis, indices);
@@ -226,7 +217,7 @@ Specs infer_scatter_along(std::span<const TensorSpec> in, const Attrs& attrs) {
   expect_inputs(in, 3);
   check_along(along, in[0], in[1], attrs);
   if (in[2].dtype == DType::Bool) throw type_error("bool can't be added up; cast the updates to int32 first.");
-  if (!fits(in[1].shape, in[2].shape))
+  if (!shapes_agree(in[1].shape, in[2].shape))
     throw value_error("updates should have the shape of the indices, ", in[1].shape, "; got ", in[2], ".");
   return {{in[2].dtype, in[0].shape}};
 }

@@ -286,8 +286,10 @@ void add_arg(const char* name, bool smallest) {
   primitive.name = name;
   primitive.infer = [](SpecSpan in, const Attrs& attrs) -> Specs {
     expect_inputs(in, 1);
+    const int axis = resolve_axis(attrs.integer("axis", -1), in[0].shape.rank());
+    expect_countable(in[0], axis);
     AxisSet reduced{};
-    reduced[resolve_axis(attrs.integer("axis", -1), in[0].shape.rank())] = true;
+    reduced[axis] = true;
     expect_elements(in[0].shape, reduced);
     return {{DType::I32, reduced_shape(in[0].shape, reduced, attrs.boolean("keepdims", false))}};
   };

@@ -18,12 +18,6 @@ Lines lines_along(const TensorSpec& x, int axis) {
   return {view.outer, view.size, view.inner};
 }
 
-/// Indices are int32.
-void check_countable(const TensorSpec& x, int axis) {
-  if (x.shape[axis] > INT32_MAX)
-    throw value_error("axis ", axis, " of ", x, " is too long; expected at most ", INT32_MAX, " elements.");
-}
-
 // ------------------------------------------------------------------------------------------------ sort, argsort, top_k
 
 /// Which results are wanted, and how many elements of every line.
@@ -47,7 +41,7 @@ Kernel sort_kernel(const char* label, DType dtype, const SortPlan& sort) {
 
 Specs infer_sort(std::span<const TensorSpec> in, const Attrs& attrs) {
   expect_inputs(in, 1);
-  check_countable(in[0], axis_of(in[0], attrs));
+  expect_countable(in[0], axis_of(in[0], attrs));
   attrs.boolean("descending", false);
   return {in[0]};
 }
@@ -76,7 +70,7 @@ Specs infer_top_k(std::span<const TensorSpec> in, const Attrs& attrs) {
   expect_inputs(in, 1);
   const TensorSpec& x = in[0];
   if (x.shape.rank() == 0) throw value_error("x needs at least one axis; got a scalar.");
-  check_countable(x, x.shape.rank() - 1);
+  expect_countable(x, x.shape.rank() - 1);
   const std::int64_t k = attrs.integer("k", 1);
   if (k < 1 || (x.shape.back() != Shape::kUnknown && k > x.shape.back()))
     throw value_error("k should be between 1 and the size of the last axis; got k = ", k, " for x of ", x, ".");
@@ -176,7 +170,7 @@ Specs infer_searchsorted(std::span<const TensorSpec> in, const Attrs& attrs) {
   if (in[0].shape.rank() != 1) throw value_error("sorted should have one axis; got ", in[0], ".");
   if (in[0].dtype != in[1].dtype)
     throw type_error("sorted and values should have the same dtype; got ", in[0], " and ", in[1], ".");
-  check_countable(in[0], 0);
+  expect_countable(in[0], 0);
   return {{DType::I32, in[1].shape}};
 }
 

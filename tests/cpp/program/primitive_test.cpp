@@ -46,6 +46,7 @@ TEST(Primitive, ShapeRulesRefuseWhatDoesNotFit) {
   refuses("cumprod_grad", {x, row});
   refuses("matmul_panels", {row});
   refuses("pad", {x}, {{"low", std::vector<std::int64_t>{huge, 0}}, {"high", std::vector<std::int64_t>{huge, 0}}});
+  for (const char* name : {"argmax", "argmin", "argsort"}) refuses(name, {{DType::U8, {3ll << 30}}});  // int32 indices
   refuses("conv2d", {{DType::F32, {1, 4, 4, 8}}, {DType::F32, {3, 3, 8, 4}}}, {{"groups", huge}});
   const Specs image_and_kernel{{DType::F32, {1, 4, 4, 1}}, {DType::F32, {3, 3, 1, 1}}};
   const std::vector<std::int64_t> far{1ll << 30, 1ll << 30}, too_far{huge, 1};
