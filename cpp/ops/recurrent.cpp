@@ -4,6 +4,7 @@
 #include <string>
 
 #include "dlcore/ops.h"
+#include "ops/checks.h"
 #include "ops/families.h"
 #include "ops/float_types.h"
 #include "ops/recurrent.h"
@@ -187,10 +188,13 @@ RnnShape rnn_grad_shape(Family family, std::span<const TensorSpec> in, const Att
   if (static_cast<int>(in.size()) != at.count)
     throw value_error("expected ", at.count, " inputs by the has_ attributes; got ", in.size(), ".");
   RnnShape shape = shape_of(family, in, attrs);
-  shape.bias_rows = static_cast<int>(attrs.integer("bias_rows", 1));
+  const std::int64_t rows = attrs.integer("bias_rows", 1), most = shape.cell == RnnCell::GruResetAfter ? 2 : 1;
+  if (rows < 1 || rows > most) throw value_error("bias_rows is ", rows, "; expected 1", most > 1 ? " or 2." : ".");
+  shape.bias_rows = static_cast<int>(rows);
   if (at.mask >= 0) check_mask(shape, in[at.mask]);
   if (at.dy >= 0) {
     check_rank(in[at.dy], 3, "dy", "[batch, steps, units]");
+    check_dtype(in[at.dy], in[0].dtype, "dy");
     unify(shape.batch, "rows", in[at.dy], 0, "dy");
     unify(shape.steps, "steps", in[at.dy], 1, "dy");
     unify(shape.units, "units", in[at.dy], 2, "dy");
@@ -198,9 +202,12 @@ RnnShape rnn_grad_shape(Family family, std::span<const TensorSpec> in, const Att
   for (int state : {at.dh_T, at.dc_T}) {
     if (state < 0) continue;
     check_rank(in[state], 2, "the gradient of a state", "[batch, units]");
+    check_dtype(in[state], in[0].dtype, "the gradient of a state");
     unify(shape.batch, "rows", in[state], 0, "the gradient of a state");
     unify(shape.units, "units", in[state], 1, "the gradient of a state");
   }
+  expect_like("workspace", in[3], "that of the forward pass",
+              {in[0].dtype, {shape.steps, shape.batch, rnn_workspace_size(shape)}});
   return shape;
 }
 

@@ -58,6 +58,24 @@ TEST(Primitive, ShapeRulesRefuseWhatDoesNotFit) {
           {{"window", std::vector<std::int64_t>{huge, 1}}, {"padding", std::string("same")}});
 }
 
+TEST(Primitive, TheGradientOfARecurrentLayerChecksWhatTheForwardPassLeft) {
+  const TensorSpec x{DType::F32, {2, 3, 4}}, w_x{DType::F32, {4, 5}}, w_h{DType::F32, {5, 5}};
+  const Specs forward{x, w_x, w_h, {DType::F32, {5}}, {DType::F32, {2, 5}}};
+  const Specs results = infer_specs(primitive("simple_rnn"), forward, {});
+  const Specs in{x, w_x, w_h, results.back(), results[0]};
+  const Primitive& op = primitive("simple_rnn_grad");
+  EXPECT_EQ(infer_specs(op, in, {{"has_dh_T", false}}).size(), 5u);
+  for (const std::int64_t rows : {0, 2, 3})
+    EXPECT_THROW(infer_specs(op, in, {{"has_dh_T", false}, {"bias_rows", rows}}), Error) << rows;
+  for (const std::size_t i : {3, 4}) {
+    Specs wrong = in;
+    wrong[i].dtype = DType::F64;
+    EXPECT_THROW(infer_specs(op, wrong, {{"has_dh_T", false}}), Error) << "dtype of input " << i;
+    wrong[i] = {DType::F32, {1, 1, 1}};
+    EXPECT_THROW(infer_specs(op, wrong, {{"has_dh_T", false}}), Error) << "shape of input " << i;
+  }
+}
+
 TEST(Primitive, EveryShapeRuleTakesOrRefusesAnyInputs) {
   std::mt19937 random(1);
   const DType dtypes[] = {DType::F32, DType::I32, DType::Bool, DType::F64, DType::I64, DType::BF16};
