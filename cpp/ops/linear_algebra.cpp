@@ -1,4 +1,5 @@
-// Decompositions of matrices: eigh, svd, eig. Their gradients are written in Python (python/dlcore/ops/linalg.py).
+// Decompositions of matrices and triangular systems. Their gradients are written in Python
+// (python/dlcore/ops/linalg.py).
 #include <algorithm>
 #include <complex>
 
@@ -23,15 +24,18 @@ Matrices matrices_of(const Shape& shape) {
   return x;
 }
 
-void check_matrices(std::span<const TensorSpec> in, bool square) {
-  expect_inputs(in, 1);
-  const Shape& shape = in[0].shape;
-  if (in[0].dtype != DType::F32 && in[0].dtype != DType::F64)
-    throw type_error("x should be float32 or float64; got ", in[0], ". Cast it first.");
+void check_matrices(const TensorSpec& x, bool square, const char* name = "x") {
+  const Shape& shape = x.shape;
+  if (x.dtype != DType::F32 && x.dtype != DType::F64)
+    throw type_error(name, " should be float32 or float64; got ", x, ". Cast it first.");
   const int rank = shape.rank();
   const bool known = rank >= 2 && shape[rank - 2] != Shape::kUnknown && shape[rank - 1] != Shape::kUnknown;
   if (!known || (square && shape[rank - 2] != shape[rank - 1]))
-    throw value_error("x should hold ", square ? "square " : "", "matrices of known size; got ", in[0], ".");
+    throw value_error(name, " should hold ", square ? "square " : "", "matrices of known size; got ", x, ".");
+}
+void check_matrices(std::span<const TensorSpec> in, bool square) {
+  expect_inputs(in, 1);
+  check_matrices(in[0], square);
 }
 
 /// The batch axes of x with other axes behind them.
@@ -179,9 +183,125 @@ Kernel plan_eig(std::span<const TensorSpec> in, std::span<const TensorSpec>, con
   return kernel_of("eig", x.count, 4 * n * n + 6 * n, 100.0 * n * n * n, one);
 }
 
+// ------------------------------------------------------------------------------------------------------------------
+// cholesky
+
+Specs infer_cholesky(std::span<const TensorSpec> in, const Attrs&) {
+  check_matrices(in, true);
+  return {in[0]};
+}
+
+Kernel plan_cholesky(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs&) {
+  const Matrices x = matrices_of(in[0].shape);
+  const std::int64_t n = x.rows;
+  auto one = [=, dtype = in[0].dtype](const Buffers& buffers, std::int64_t i, double* a) {
+    with_float(dtype, [&]<class T>(T) {
+      transpose_into(n, n, buffers.input<T>(0) + i * n * n, a);
+      cholesky(n, a, n);
+      T* lower = buffers.output<T>(0) + i * n * n;
+      for (std::int64_t row = 0; row < n; ++row)
+        for (std::int64_t j = 0; j < n; ++j) lower[row * n + j] = static_cast<T>(j <= row ? a[j * n + row] : 0.0);
+    });
+  };
+  return kernel_of("cholesky", x.count, n * n, n * n * n / 3.0, one);
+}
+
+// ------------------------------------------------------------------------------------------------------------------
+// lu
+
+Specs infer_lu(std::span<const TensorSpec> in, const Attrs&) {
+  check_matrices(in, false);
+  const TensorSpec& x = in[0];
+  const std::int64_t rows = x.shape[x.shape.rank() - 2], k = std::min(rows, x.shape.back());
+  return {x, {DType::I32, with_last(x.shape, {k})}, {DType::I32, with_last(x.shape, {rows})}};
+}
+
+Kernel plan_lu(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs&) {
+  const Matrices x = matrices_of(in[0].shape);
+  const std::int64_t m = x.rows, n = x.columns, k = std::min(m, n);
+  auto one = [=, dtype = in[0].dtype](const Buffers& buffers, std::int64_t i, double* a) {
+    with_float(dtype, [&]<class T>(T) {
+      copy_into(m * n, buffers.input<T>(0) + i * m * n, a);
+      lu(m, n, a, buffers.output<std::int32_t>(1) + i * k, buffers.output<std::int32_t>(2) + i * m);
+      copy_into(m * n, a, buffers.output<T>(0) + i * m * n);
+    });
+  };
+  return kernel_of("lu", x.count, m * n, 1.0 * m * n * k, one);
+}
+
+// ------------------------------------------------------------------------------------------------------------------
+// triangular_solve
+
+Specs infer_triangular_solve(std::span<const TensorSpec> in, const Attrs&) {
+  expect_inputs(in, 2);
+  const TensorSpec &a = in[0], &b = in[1];
+  check_matrices(a, true, "a");
+  check_matrices(b, false, "b");
+  bool fits = a.dtype == b.dtype && a.shape.rank() == b.shape.rank();
+  for (int axis = 0; fits && axis < a.shape.rank() - 1; ++axis)
+    fits = a.shape[axis] == b.shape[axis] || a.shape[axis] == Shape::kUnknown || b.shape[axis] == Shape::kUnknown;
+  if (!fits)
+    throw value_error("a and b should have one dtype, the same axes before the last two and as many rows; got ", a,
+                      " and ", b, ".");
+  TensorSpec x = b;
+  for (int axis = 0; axis < a.shape.rank() - 2; ++axis)
+    if (x.shape[axis] == Shape::kUnknown) x.shape[axis] = a.shape[axis];
+  return {x};
+}
+
+Kernel plan_triangular_solve(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
+  const Matrices b = matrices_of(in[1].shape);
+  const std::int64_t n = b.rows, columns = b.columns;
+  const bool transpose = attrs.boolean("transpose", false), unit = attrs.boolean("unit_diagonal", false);
+  const bool lower = attrs.boolean("lower", false) != transpose;
+  auto one = [=, dtype = in[0].dtype](const Buffers& buffers, std::int64_t i, double* scratch) {
+    with_float(dtype, [&]<class T>(T) {
+      double *a = scratch, *x = a + n * n;
+      copy_into(n * n, buffers.input<T>(0) + i * n * n, a);
+      copy_into(n * columns, buffers.input<T>(1) + i * n * columns, x);
+      triangular_solve(n, columns, a, transpose ? 1 : n, transpose ? n : 1, lower, unit, x, columns);
+      copy_into(n * columns, x, buffers.output<T>(0) + i * n * columns);
+    });
+  };
+  return kernel_of("triangular_solve", b.count, n * (n + columns), 1.0 * n * n * columns, one);
+}
+
+// ------------------------------------------------------------------------------------------------------------------
+// qr
+
+Specs infer_qr(std::span<const TensorSpec> in, const Attrs& attrs) {
+  check_matrices(in, false);
+  const TensorSpec& x = in[0];
+  const std::int64_t m = x.shape[x.shape.rank() - 2], n = x.shape.back();
+  const std::int64_t kept = attrs.boolean("complete", false) ? m : std::min(m, n);
+  return {{x.dtype, with_last(x.shape, {m, kept})}, {x.dtype, with_last(x.shape, {kept, n})}};
+}
+
+Kernel plan_qr(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
+  const Matrices x = matrices_of(in[0].shape);
+  const std::int64_t m = x.rows, n = x.columns;
+  const std::int64_t kept = attrs.boolean("complete", false) ? m : std::min(m, n);
+  auto one = [=, dtype = in[0].dtype](const Buffers& buffers, std::int64_t i, double* scratch) {
+    with_float(dtype, [&]<class T>(T) {
+      double *a = scratch, *q = a + m * n;
+      copy_into(m * n, buffers.input<T>(0) + i * m * n, a);
+      qr(m, n, kept, a, q, q + m * kept);
+      copy_into(m * kept, q, buffers.output<T>(0) + i * m * kept);
+      T* r = buffers.output<T>(1) + i * kept * n;
+      for (std::int64_t row = 0; row < kept; ++row)
+        for (std::int64_t j = 0; j < n; ++j) r[row * n + j] = static_cast<T>(j >= row ? a[row * n + j] : 0.0);
+    });
+  };
+  return kernel_of("qr", x.count, m * (n + kept) + qr_scratch(m, n, kept), 4.0 * m * kept * std::min(m, n), one);
+}
+
 }  // namespace
 
 void register_linear_algebra() {
+  register_primitive({.name = "cholesky", .infer = infer_cholesky, .plan = plan_cholesky});
+  register_primitive({.name = "lu", .infer = infer_lu, .plan = plan_lu});
+  register_primitive({.name = "triangular_solve", .infer = infer_triangular_solve, .plan = plan_triangular_solve});
+  register_primitive({.name = "qr", .infer = infer_qr, .plan = plan_qr});
   register_primitive({.name = "eigh", .infer = infer_eigh, .plan = plan_eigh});
   register_primitive({.name = "svd", .infer = infer_svd, .plan = plan_svd});
   register_primitive({.name = "eig", .infer = infer_eig, .plan = plan_eig});

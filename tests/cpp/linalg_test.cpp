@@ -126,6 +126,147 @@ TEST(Eig, VectorsKeepTheirDirection) {
     }
 }
 
+TEST(SubtractProduct, IsExactOnIntegersInEveryTile) {
+  for (const std::int64_t m : {1, 3, 4, 5, 9})
+    for (const std::int64_t n : {1, 7, 8, 17})
+      for (const std::int64_t k : {0, 1, 2, 3, 8, 11})
+        for (const bool transposed : {false, true}) {
+          const std::int64_t row = n + 3;
+          Matrix a(m * k), b(k * row);
+          for (std::size_t i = 0; i < a.size(); ++i) a[i] = static_cast<double>(i * 7 % 11) - 5;
+          for (std::size_t i = 0; i < b.size(); ++i) b[i] = static_cast<double>(i * 5 % 13) - 6;
+          GuardedBuffer<double> c(m * row);
+          std::fill(c.data(), c.data() + m * row, 9.0);
+          linalg_kernels().subtract_product(m, n, k, a.data(), transposed ? 1 : k, transposed ? m : 1, b.data(), row,
+                                            c.data(), row);
+          for (std::int64_t i = 0; i < m; ++i)
+            for (std::int64_t j = 0; j < row; ++j) {
+              double expected = 9;
+              for (std::int64_t p = 0; j < n && p < k; ++p)
+                expected -= a[transposed ? p * m + i : i * k + p] * b[p * row + j];
+              ASSERT_EQ(c[i * row + j], expected) << m << ", " << n << ", " << k;
+            }
+          EXPECT_TRUE(c.untouched());
+        }
+}
+
+TEST(Cholesky, ComposesToTheMatrix) {
+  for (const std::int64_t n : kSizes) {
+    // u^T u of small integers with ones on the diagonal of u, so every step is exact.
+    Matrix u(n * n), a(n * n);
+    for (std::int64_t i = 0; i < n; ++i)
+      for (std::int64_t j = i; j < n; ++j) u[i * n + j] = i == j ? 1 : static_cast<double>((i * 3 + j) % 5) - 2;
+    for (std::int64_t i = 0; i < n; ++i)
+      for (std::int64_t j = 0; j < n; ++j)
+        for (std::int64_t k = 0; k < n; ++k) a[i * n + j] += u[k * n + i] * u[k * n + j];
+    GuardedBuffer<double> x(n * n);
+    std::copy(a.begin(), a.end(), x.data());
+    cholesky(n, x.data(), n);
+    for (std::int64_t i = 0; i < n; ++i)
+      for (std::int64_t j = i; j < n; ++j) ASSERT_EQ(x[i * n + j], u[i * n + j]) << "n = " << n;
+    EXPECT_TRUE(x.untouched());
+  }
+}
+
+TEST(Cholesky, IsNaNFromWhereTheMatrixIsNotDefinite) {
+  Matrix a{1, 2, 0, 2, 1, 0, 0, 0, 1};
+  cholesky(3, a.data(), 3);
+  EXPECT_EQ(a[0], 1);
+  EXPECT_EQ(a[1], 2);
+  EXPECT_TRUE(std::isnan(a[4]) && std::isnan(a[5]) && std::isnan(a[8]));
+}
+
+TEST(TriangularSolve, GivesBackWhatWasMultiplied) {
+  for (const std::int64_t n : kSizes)
+    for (const bool lower : {false, true})
+      for (const bool transpose : {false, true})
+        for (const bool unit : {false, true}) {
+          const std::int64_t columns = 3;
+          Matrix a(n * n, 1e300), expected(n * columns);  // outside the triangle: not read
+          for (std::int64_t i = 0; i < n; ++i)
+            for (std::int64_t j = 0; j < n; ++j) {
+              if (lower ? j < i : j > i) a[i * n + j] = static_cast<double>((i + 2 * j) % 3) - 1;
+              if (i == j && !unit) a[i * n + j] = 2;
+            }
+          for (std::int64_t i = 0; i < n * columns; ++i) expected[i] = static_cast<double>(i % 7) - 3;
+          GuardedBuffer<double> x(n * columns);
+          for (std::int64_t i = 0; i < n; ++i)
+            for (std::int64_t c = 0; c < columns; ++c) {
+              double sum = (unit ? 1 : 2) * expected[i * columns + c];
+              for (std::int64_t j = 0; j < n; ++j)
+                if (lower != transpose ? j < i : j > i)
+                  sum += (transpose ? a[j * n + i] : a[i * n + j]) * expected[j * columns + c];
+              x[i * columns + c] = sum;
+            }
+          triangular_solve(n, columns, a.data(), transpose ? 1 : n, transpose ? n : 1, lower != transpose, unit,
+                           x.data(), columns);
+          for (std::int64_t i = 0; i < n * columns; ++i) ASSERT_EQ(x[i], expected[i]) << "n = " << n;
+          EXPECT_TRUE(x.untouched());
+        }
+}
+
+TEST(Lu, ComposesToTheRowsInOrder) {
+  for (const std::int64_t m : kSizes)
+    for (const std::int64_t n : kSizes)
+      for (const Matrix& square : square_matrices(std::max(m, n))) {
+        const std::int64_t k = std::min(m, n);
+        const Matrix a(square.begin(), square.begin() + m * n);
+        GuardedBuffer<double> x(m * n);
+        GuardedBuffer<std::int32_t> pivots(k), order(m);
+        std::copy(a.begin(), a.end(), x.data());
+        lu(m, n, x.data(), pivots.data(), order.data());
+        std::vector<std::int32_t> exchanged(m);
+        for (std::int64_t i = 0; i < m; ++i) exchanged[i] = static_cast<std::int32_t>(i);
+        for (std::int64_t i = 0; i < k; ++i) std::swap(exchanged[i], exchanged[pivots[i]]);
+        for (std::int64_t i = 0; i < m; ++i) {
+          ASSERT_EQ(order[i], exchanged[i]);
+          for (std::int64_t j = 0; j < n; ++j) {
+            double sum = 0;
+            for (std::int64_t p = 0; p <= std::min({i, j, k - 1}); ++p)
+              sum += (p == i ? 1.0 : x[i * n + p]) * x[p * n + j];
+            ASSERT_NEAR(sum, a[order[i] * n + j], 1e-14 * (m + n)) << m << " x " << n;
+            if (j < i && j < k) {
+              ASSERT_LE(std::abs(x[i * n + j]), 1);
+            }
+          }
+        }
+        EXPECT_TRUE(x.untouched() && pivots.untouched() && order.untouched());
+      }
+}
+
+TEST(Qr, ComposesToTheMatrix) {
+  for (const std::int64_t m : {1, 2, 7, 33, 70})
+    for (const std::int64_t n : {1, 3, 8, 33, 70})
+      for (const std::int64_t kept : {std::min(m, n), m}) {
+        for (const Matrix& square : square_matrices(std::max(m, n))) {
+          const Matrix a(square.begin(), square.begin() + m * n);
+          GuardedBuffer<double> r(m * n), q(m * kept), scratch(qr_scratch(m, n, kept));
+          std::copy(a.begin(), a.end(), r.data());
+          qr(m, n, kept, r.data(), q.data(), scratch.data());
+          Matrix columns(kept * m);
+          for (std::int64_t i = 0; i < m; ++i)
+            for (std::int64_t j = 0; j < kept; ++j) columns[j * m + i] = q[i * kept + j];
+          EXPECT_LE(distance_from_orthonormal(kept, m, columns.data()), 1e-14 * m);
+          for (std::int64_t i = 0; i < m; ++i)
+            for (std::int64_t j = 0; j < n; ++j) {
+              double sum = 0;
+              for (std::int64_t p = 0; p <= std::min(j, kept - 1); ++p) sum += q[i * kept + p] * r[p * n + j];
+              ASSERT_NEAR(sum, a[i * n + j], 1e-14 * (m + n)) << m << " x " << n;
+            }
+          EXPECT_TRUE(r.untouched() && q.untouched() && scratch.untouched());
+        }
+      }
+}
+
+TEST(LinearAlgebra, RefusesSystemsThatDoNotFit) {
+  const Tensor a = tensor({1, 0, 0, 1}, {2, 2});
+  for (const Tensor& b : {tensor({1, 2, 3}, {3, 1}), tensor({1, 2}, {1, 2, 1})})
+    EXPECT_NE(error_text([&] {
+                apply_all("triangular_solve", std::vector{a, b});
+              }).find("as many rows"),
+              std::string::npos);
+}
+
 TEST(LinearAlgebra, RefusesWhatIsNoMatrix) {
   const Tensor vector = tensor({1, 2, 3}, {3});
   EXPECT_NE(error_text([&] { apply_all("svd", std::vector{vector}); }).find("matrices of known size"),

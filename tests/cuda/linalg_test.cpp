@@ -108,5 +108,32 @@ TEST(LinearAlgebra, Eigenvalues) {
     }
 }
 
+Tensor definite(DType dtype, std::int64_t n) {
+  const Tensor x = numbers(dtype, {2, n, n}, 4);
+  return ops::operator+(ops::matmul(x, ops::transpose(x, {0, 2, 1})),
+                        ops::cast(Tensor::from<double>(identity(n), {1, n, n}), dtype));
+}
+
+TEST(LinearAlgebra, Factors) {
+  for (DType dtype : {DType::F32, DType::F64}) {
+    const Tolerance near{100 * bound(dtype), 100 * bound(dtype)};
+    for (const auto& [m, n] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {1, 4}, {4, 1}, {3, 5}, {5, 3}, {21, 21}}) {
+      expect_same("lu", {numbers(dtype, {2, m, n}, 5)}, {}, near);
+      for (bool complete : {false, true})
+        expect_same("qr", {numbers(dtype, {2, m, n}, 6)}, {{"complete", complete}}, near);
+    }
+    expect_same("lu", {ops::operator*(numbers(dtype, {2, 3, 3}, 5), Tensor::scalar(dtype, 0))}, {}, near);
+    for (std::int64_t n : {1, 2, 8, 21}) {
+      expect_same("cholesky", {definite(dtype, n)}, {}, near);
+      expect_same("cholesky", {ops::operator*(definite(dtype, n), Tensor::scalar(dtype, -1))}, {}, near);
+      for (bool lower : {false, true})
+        for (bool transpose : {false, true})
+          for (bool unit_diagonal : {false, true})
+            expect_same("triangular_solve", {definite(dtype, n), numbers(dtype, {2, n, 3}, 7)},
+                        {{"lower", lower}, {"transpose", transpose}, {"unit_diagonal", unit_diagonal}}, near);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace dlcore

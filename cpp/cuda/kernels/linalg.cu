@@ -396,6 +396,139 @@ __global__ void eig_kernel(std::int64_t n, const T* x, T* w_re, T* w_im, T* v_re
   });
 }
 
+// ---- cholesky
+
+/// Scratch of a matrix: a [n,n].
+template <class T>
+__global__ void cholesky_kernel(std::int64_t n, const T* x, T* lower, double* scratch) {
+  const std::int64_t matrix = blockIdx.x;
+  double* a = scratch + matrix * n * n;
+  x += matrix * n * n;
+  share(n * n, [&](std::int64_t i) { a[i] = x[i]; });
+  for (std::int64_t k = 0; k < n; ++k) {
+    const double head = a[k * n + k], root = head > 0 ? sqrt(head) : NAN;
+    __syncthreads();
+    share(n - k, [&](std::int64_t i) { a[(k + i) * n + k] /= root; });
+    const std::int64_t rest = n - k - 1;
+    share(rest * rest, [&](std::int64_t e) {
+      const std::int64_t i = k + 1 + e / rest, j = k + 1 + e % rest;
+      if (j <= i) a[i * n + j] -= a[i * n + k] * a[j * n + k];
+    });
+  }
+  share(n * n, [&](std::int64_t i) { lower[matrix * n * n + i] = static_cast<T>(i % n <= i / n ? a[i] : 0.0); });
+}
+
+// ---- lu
+
+/// Scratch of a matrix: a [m,n].
+template <class T>
+__global__ void lu_kernel(std::int64_t m, std::int64_t n, const T* x, T* lu, std::int32_t* pivots, std::int32_t* order,
+                          double* scratch) {
+  const std::int64_t matrix = blockIdx.x, steps = m < n ? m : n;
+  double* a = scratch + matrix * m * n;
+  x += matrix * m * n;
+  order += matrix * m;
+  share(m * n, [&](std::int64_t i) { a[i] = x[i]; });
+  share(m, [&](std::int64_t i) { order[i] = static_cast<std::int32_t>(i); });
+  for (std::int64_t k = 0; k < steps; ++k) {
+    const double most = shared_maximum(m - k, [&](std::int64_t i) { return fabs(a[(k + i) * n + k]); });
+    const double first = -shared_maximum(
+        m - k, [&](std::int64_t i) { return fabs(a[(k + i) * n + k]) == most ? -static_cast<double>(i) : -INFINITY; });
+    const std::int64_t pivot = first < INFINITY ? k + static_cast<std::int64_t>(first) : k;  // k: there is a NaN
+    if (threadIdx.x == 0) {
+      pivots[matrix * steps + k] = static_cast<std::int32_t>(pivot);
+      const std::int32_t old = order[k];
+      order[k] = order[pivot];
+      order[pivot] = old;
+    }
+    if (pivot != k)
+      share(n, [&](std::int64_t j) {
+        const double old = a[k * n + j];
+        a[k * n + j] = a[pivot * n + j];
+        a[pivot * n + j] = old;
+      });
+    const double head = a[k * n + k];
+    if (head == 0) continue;  // so is all below
+    share(m - k - 1, [&](std::int64_t i) { a[(k + 1 + i) * n + k] /= head; });
+    const std::int64_t rest = n - k - 1;
+    share((m - k - 1) * rest, [&](std::int64_t e) {
+      const std::int64_t i = k + 1 + e / rest, j = k + 1 + e % rest;
+      a[i * n + j] -= a[i * n + k] * a[k * n + j];
+    });
+  }
+  share(m * n, [&](std::int64_t i) { lu[matrix * m * n + i] = static_cast<T>(a[i]); });
+}
+
+// ---- triangular_solve
+
+/// Scratch of a matrix: x [n,columns].
+template <class T>
+__global__ void triangular_solve_kernel(std::int64_t n, std::int64_t columns, TriangularSolve how, const T* a,
+                                        const T* b, T* x_out, double* scratch) {
+  const std::int64_t matrix = blockIdx.x;
+  double* x = scratch + matrix * n * columns;
+  a += matrix * n * n;
+  const bool forward = how.lower != how.transpose;
+  const auto element = [&](std::int64_t i, std::int64_t j) {
+    return static_cast<double>(how.transpose ? a[j * n + i] : a[i * n + j]);
+  };
+  share(n * columns, [&](std::int64_t i) { x[i] = b[matrix * n * columns + i]; });
+  for (std::int64_t step = 0; step < n; ++step) {
+    const std::int64_t k = forward ? step : n - 1 - step, first = forward ? k + 1 : 0;
+    if (!how.unit_diagonal) share(columns, [&](std::int64_t j) { x[k * columns + j] /= element(k, k); });
+    share((n - 1 - step) * columns, [&](std::int64_t e) {
+      const std::int64_t i = first + e / columns, j = e % columns;
+      x[i * columns + j] -= element(i, k) * x[k * columns + j];
+    });
+  }
+  share(n * columns, [&](std::int64_t i) { x_out[matrix * n * columns + i] = static_cast<T>(x[i]); });
+}
+
+// ---- qr
+
+struct QrShape {
+  std::int64_t m, n, kept, steps;
+  __host__ __device__ std::int64_t doubles() const { return m * (n + kept + steps) + steps + n + kept; }
+};
+
+/// Columns from `first` on of x [m,columns] <- (1 - beta v v^T) of them; v is zero above row `first`.
+__device__ void reflect(std::int64_t m, std::int64_t columns, std::int64_t first, const double* v, double beta,
+                        double* x, double* along) {
+  const std::int64_t rest = columns - first;
+  share(rest, [&](std::int64_t j) {
+    double sum = 0;
+    for (std::int64_t i = first; i < m; ++i) sum += v[i] * x[i * columns + first + j];
+    along[j] = beta * sum;
+  });
+  share((m - first) * rest, [&](std::int64_t e) {
+    const std::int64_t i = first + e / rest, j = e % rest;
+    x[i * columns + first + j] -= v[i] * along[j];
+  });
+}
+
+/// Scratch of a matrix: a [m,n], q [m,kept], reflections [steps,m], their factors [steps], and what a reflection needs.
+template <class T>
+__global__ void qr_kernel(QrShape s, const T* x, T* q_out, T* r_out, double* scratch) {
+  const std::int64_t matrix = blockIdx.x, m = s.m, n = s.n, kept = s.kept;
+  double *a = scratch + matrix * s.doubles(), *q = a + m * n, *normals = q + m * kept, *factors = normals + s.steps * m,
+         *along = factors + s.steps;
+  share(m * n, [&](std::int64_t i) { a[i] = x[matrix * m * n + i]; });
+  share(m * kept, [&](std::int64_t i) { q[i] = i / kept == i % kept ? 1.0 : 0.0; });
+  for (std::int64_t k = 0; k < s.steps; ++k) {
+    double* v = normals + k * m;
+    const double squares = shared_sum(m - k, [&](std::int64_t i) { return a[(k + i) * n + k] * a[(k + i) * n + k]; });
+    const double head = a[k * n + k], length = copysign(sqrt(squares), head < 0 ? -1.0 : 1.0);
+    share(m - k, [&](std::int64_t i) { v[k + i] = a[(k + i) * n + k] + (i == 0 ? length : 0.0); });
+    const double squared = shared_sum(m - k, [&](std::int64_t i) { return v[k + i] * v[k + i]; });
+    const double beta = squared == 0 ? 0.0 : 2.0 / squared;
+    if (threadIdx.x == 0) factors[k] = beta;
+    reflect(m, n, k, v, beta, a, along);
+  }
+  for (std::int64_t k = s.steps - 1; k >= 0; --k) reflect(m, kept, k, normals + k * m, factors[k], q, along);
+  share(m * kept, [&](std::int64_t i) { q_out[matrix * m * kept + i] = static_cast<T>(q[i]); });
+  share(kept * n, [&](std::int64_t i) { r_out[matrix * kept * n + i] = static_cast<T>(i % n >= i / n ? a[i] : 0.0); });
+}
+
 /// body(T{}) for float and double.
 template <class Body>
 void with_real(DType dtype, const Body& body) {
@@ -446,6 +579,58 @@ void eig(cudaStream_t stream, DType dtype, std::int64_t count, std::int64_t n, c
     launch(eig_kernel<T>, static_cast<unsigned>(count), kThreads, 0, stream, n, static_cast<const T*>(x),
            static_cast<T*>(w_re), static_cast<T*>(w_im), static_cast<T*>(v_re), static_cast<T*>(v_im),
            static_cast<double*>(scratch));
+  });
+}
+
+std::size_t cholesky_scratch_bytes(std::int64_t count, std::int64_t n) {
+  return static_cast<std::size_t>(count * n * n) * sizeof(double);
+}
+void cholesky(cudaStream_t stream, DType dtype, std::int64_t count, std::int64_t n, const void* x, void* lower,
+              void* scratch) {
+  with_real(dtype, [&]<class T>(T) {
+    launch(cholesky_kernel<T>, static_cast<unsigned>(count), kThreads, 0, stream, n, static_cast<const T*>(x),
+           static_cast<T*>(lower), static_cast<double*>(scratch));
+  });
+}
+
+std::size_t lu_scratch_bytes(std::int64_t count, std::int64_t m, std::int64_t n) {
+  return static_cast<std::size_t>(count * m * n) * sizeof(double);
+}
+void lu(cudaStream_t stream, DType dtype, std::int64_t count, std::int64_t m, std::int64_t n, const void* x, void* lu,
+        std::int32_t* pivots, std::int32_t* order, void* scratch) {
+  with_real(dtype, [&]<class T>(T) {
+    launch(lu_kernel<T>, static_cast<unsigned>(count), kThreads, 0, stream, m, n, static_cast<const T*>(x),
+           static_cast<T*>(lu), pivots, order, static_cast<double*>(scratch));
+  });
+}
+
+std::size_t triangular_solve_scratch_bytes(std::int64_t count, std::int64_t n, std::int64_t columns) {
+  return static_cast<std::size_t>(count * n * columns) * sizeof(double);
+}
+void triangular_solve(cudaStream_t stream, DType dtype, std::int64_t count, std::int64_t n, std::int64_t columns,
+                      TriangularSolve how, const void* a, const void* b, void* x, void* scratch) {
+  with_real(dtype, [&]<class T>(T) {
+    launch(triangular_solve_kernel<T>, static_cast<unsigned>(count), kThreads, 0, stream, n, columns, how,
+           static_cast<const T*>(a), static_cast<const T*>(b), static_cast<T*>(x), static_cast<double*>(scratch));
+  });
+}
+
+namespace {
+
+QrShape qr_shape(std::int64_t m, std::int64_t n, std::int64_t kept) {
+  return {m, n, kept, std::max<std::int64_t>(0, std::min(m - 1, n))};
+}
+
+}  // namespace
+
+std::size_t qr_scratch_bytes(std::int64_t count, std::int64_t m, std::int64_t n, std::int64_t kept) {
+  return static_cast<std::size_t>(count * qr_shape(m, n, kept).doubles()) * sizeof(double);
+}
+void qr(cudaStream_t stream, DType dtype, std::int64_t count, std::int64_t m, std::int64_t n, std::int64_t kept,
+        const void* x, void* q, void* r, void* scratch) {
+  with_real(dtype, [&]<class T>(T) {
+    launch(qr_kernel<T>, static_cast<unsigned>(count), kThreads, 0, stream, qr_shape(m, n, kept),
+           static_cast<const T*>(x), static_cast<T*>(q), static_cast<T*>(r), static_cast<double*>(scratch));
   });
 }
 

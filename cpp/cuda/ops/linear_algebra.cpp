@@ -1,4 +1,4 @@
-// Decompositions of matrices: eigh, svd, eig.
+// Decompositions of matrices and triangular systems.
 #include "cuda/kernels/linalg.h"
 
 #include "cuda/ops/families.h"
@@ -47,12 +47,60 @@ Kernel plan_eig(SpecSpan in, SpecSpan, const Attrs&, const Context& context) {
           .label = "eig"};
 }
 
+Kernel plan_cholesky(SpecSpan in, SpecSpan, const Attrs&, const Context& context) {
+  const Matrices x(in[0].shape);
+  return {
+      .run = [=, dtype = in[0].dtype, &context](
+                 const Buffers& b) { cholesky(context.stream, dtype, x.count, x.rows, b.in[0], b.out[0], b.scratch); },
+      .scratch_bytes = cholesky_scratch_bytes(x.count, x.rows),
+      .label = "cholesky"};
+}
+
+Kernel plan_lu(SpecSpan in, SpecSpan, const Attrs&, const Context& context) {
+  const Matrices x(in[0].shape);
+  return {.run =
+              [=, dtype = in[0].dtype, &context](const Buffers& b) {
+                lu(context.stream, dtype, x.count, x.rows, x.cols, b.in[0], b.out[0],
+                   static_cast<std::int32_t*>(b.out[1]), static_cast<std::int32_t*>(b.out[2]), b.scratch);
+              },
+          .scratch_bytes = lu_scratch_bytes(x.count, x.rows, x.cols),
+          .label = "lu"};
+}
+
+Kernel plan_triangular_solve(SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) {
+  const Matrices x(in[1].shape);
+  const TriangularSolve how{attrs.boolean("lower", false), attrs.boolean("transpose", false),
+                            attrs.boolean("unit_diagonal", false)};
+  return {.run =
+              [=, dtype = in[0].dtype, &context](const Buffers& b) {
+                triangular_solve(context.stream, dtype, x.count, x.rows, x.cols, how, b.in[0], b.in[1], b.out[0],
+                                 b.scratch);
+              },
+          .scratch_bytes = triangular_solve_scratch_bytes(x.count, x.rows, x.cols),
+          .label = "triangular_solve"};
+}
+
+Kernel plan_qr(SpecSpan in, SpecSpan out, const Attrs&, const Context& context) {
+  const Matrices x(in[0].shape);
+  const std::int64_t kept = out[0].shape.back();
+  return {.run =
+              [=, dtype = in[0].dtype, &context](const Buffers& b) {
+                qr(context.stream, dtype, x.count, x.rows, x.cols, kept, b.in[0], b.out[0], b.out[1], b.scratch);
+              },
+          .scratch_bytes = qr_scratch_bytes(x.count, x.rows, x.cols, kept),
+          .label = "qr"};
+}
+
 }  // namespace
 
 void register_linear_algebra() {
   register_kernel("eigh", plan_eigh);
   register_kernel("svd", plan_svd);
   register_kernel("eig", plan_eig);
+  register_kernel("cholesky", plan_cholesky);
+  register_kernel("lu", plan_lu);
+  register_kernel("triangular_solve", plan_triangular_solve);
+  register_kernel("qr", plan_qr);
 }
 
 }  // namespace dlcore::cuda
