@@ -1,4 +1,4 @@
-"""Eigenvalues, singular values, pseudo-inverses; functions with a gradient of their own."""
+"""Factorizations, systems, eigenvalues, singular values, pseudo-inverses; functions with a gradient of their own."""
 
 import numpy as np
 import pytest
@@ -75,7 +75,48 @@ def svd_sum(x):
     return squares + ops.sum(u[..., 0, 0] * s[..., 1] * vh[..., 0, 1])
 
 
+DEFINITE = SQUARE[0] @ SQUARE[0].T + np.eye(4)
+SINGULAR = np.array([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [1.0, 0.0, 1.0]])
+
+
+def solved(x):
+    """A sum in which the matrix and the right-hand sides depend on x."""
+    return ops.sum(ops.square(ops.solve(x, x[:, :2] + WEIGHTS[:4, :2])))
+
+
+def qr_sum(mode):
+    def function(x):
+        q, r = ops.qr(x, mode=mode)
+        rest = q[:, x.shape[-1] :]  # any that make q complete: a sum that does not depend on which
+        return (
+            ops.sum(q[:, : x.shape[-1]] ** 3)
+            + ops.sum(ops.square(r) * WEIGHTS[: r.shape[0], : r.shape[1]])
+            + ops.sum(ops.matmul(rest, ops.transpose(rest)) * WEIGHTS[: q.shape[0], : q.shape[0]])
+        )
+
+    return function
+
+
 FUNCTIONS = {
+    "cholesky": (lambda x: ops.sum(ops.cholesky(x) ** 2 * WEIGHTS[:4, :4]), DEFINITE),
+    "cholesky upper": (lambda x: ops.sum(ops.cholesky(x, upper=True) * WEIGHTS[:4, :4]), DEFINITE),
+    "cholesky_inverse": (lambda x: ops.sum(ops.cholesky_inverse(x) * WEIGHTS[:4, :4]), np.linalg.cholesky(DEFINITE)),
+    "logdet": (lambda x: ops.logdet(x), DEFINITE),
+    "solve": (solved, SQUARE[0]),
+    "solve of one matrix": (lambda x: ops.sum(ops.solve(x, SQUARE[:, :, 0:2]) ** 2), SQUARE[0]),
+    "solve a vector": (lambda x: ops.sum(ops.solve(DEFINITE, x[0]) * x[1]), SQUARE[0]),
+    "solve_triangular": (lambda x: ops.sum(ops.solve_triangular(x, x[:, :2] ** 2) ** 2), DEFINITE),
+    "solve_triangular lower": (lambda x: ops.sum(ops.solve_triangular(x, x, lower=True) ** 2), DEFINITE),
+    "inv": (lambda x: ops.sum(ops.inv(x) * WEIGHTS[:4, :4]), SQUARE[0]),
+    "det": (lambda x: ops.det(x) ** 2, SQUARE[0]),
+    "slogdet": (lambda x: ops.prod(ops.slogdet(x)), SQUARE[0]),
+    "lu_factor": (lambda x: ops.sum(ops.lu_factor(x)[0] ** 2 * WEIGHTS[:4, :4]), SQUARE[0]),
+    "lu_factor tall": (lambda x: ops.sum(ops.lu_factor(x)[0] ** 2 * WEIGHTS[:5, :3]), TALL[0]),
+    "lu_factor wide": (lambda x: ops.sum(ops.lu_factor(x)[0] ** 2 * WEIGHTS[:3, :5]), TALL[0].T),
+    "qr": (qr_sum("reduced"), SQUARE[0]),
+    "qr tall": (qr_sum("reduced"), TALL[0]),
+    "qr wide": (qr_sum("reduced"), TALL[0].T),
+    "qr complete": (qr_sum("complete"), TALL[0]),
     "eigh values": (lambda x: ops.sum(ops.eigh(x)[0] * np.arange(4.0)), SQUARE[0]),
     "eigh vectors": (lambda x: ops.sum(ops.square(ops.eigh(x)[1]) * WEIGHTS[:4, :4]), SQUARE[0]),
     "svd values": (lambda x: ops.sum(ops.svd(x)[1] * np.arange(3.0)), TALL[0]),
@@ -152,6 +193,60 @@ def test_full_matrices_have_no_gradient_unless_square():
     assert tape.gradient(s, x).shape == x.shape
     with pytest.raises(ValueError, match="only with full_matrices=False"):
         tape.gradient(u, x)
+
+
+def test_det_of_singular_matrices_has_its_cofactors_as_gradient():
+    for x in (SINGULAR, np.diag([1.0, 2.0, 0.0]), np.array([[0.0, 1.0], [0.0, 0.0]]), np.zeros((12, 12))):
+        n = len(x)
+        minors = [[np.delete(np.delete(x, i, 0), j, 1) for j in range(n)] for i in range(n)]
+        expected = [[(-1) ** (i + j) * np.linalg.det(minors[i][j]) for j in range(n)] for i in range(n)]
+        close(gradient_of(ops.det, x)[0], expected)
+        close(gradient_of(ops.det, x.astype("float32"))[0], expected, 1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 8, 9, 40, 100])
+def test_factors_and_systems_of_any_size(n):
+    rng = np.random.default_rng(n)
+    x, b = rng.standard_normal((2, n, n)), rng.standard_normal((2, n, 3))
+    definite = x @ np.swapaxes(x, 1, 2) + np.eye(n)
+    close(ops.cholesky(definite), np.linalg.cholesky(definite), 1e-10)
+    close(ops.solve(x, b), np.linalg.solve(x, b), 1e-9)
+    close(ops.inv(x), np.linalg.inv(x), 1e-9)
+    for got, expected in zip(ops.slogdet(x), np.linalg.slogdet(x)):
+        close(got, expected, 1e-10)
+    np.testing.assert_allclose(ops.det(x), np.linalg.det(x), rtol=1e-10)
+    for lower, triangle in ((False, np.triu), (True, np.tril)):
+        a = triangle(x, 0) / n + np.eye(n)
+        close(ops.solve_triangular(a + 7 * (x - triangle(x)), b, lower=lower), np.linalg.solve(a, b), 1e-10)
+    for a in (x, x[:, : n // 2 + 1], x[:, :, : n // 2 + 1]):
+        for mode in ("reduced", "complete"):
+            q, r = (part.numpy() for part in ops.qr(a, mode=mode))
+            close(q @ r, a)
+            close(np.swapaxes(q, 1, 2) @ q, np.broadcast_to(np.eye(q.shape[-1]), (2, *q.shape[-1:] * 2)))
+            close(np.tril(r, -1), np.zeros(r.shape))
+
+
+def test_a_matrix_that_is_not_positive_definite_has_no_cholesky_factor():
+    lower = ops.cholesky([[[1.0, 2.0], [2.0, 1.0]], [[4.0, 2.0], [2.0, 2.0]]]).numpy()
+    np.testing.assert_array_equal(lower, [[[1, 0], [2, np.nan]], [[2, 0], [1, 1]]])
+
+
+def test_batches_of_systems_are_broadcast():
+    x, b = SQUARE, RNG.standard_normal((4, 2))
+    close(ops.solve(x[0], SQUARE), np.linalg.solve(x[:1], SQUARE))
+    close(ops.solve(x[:, None], SQUARE[None, :2]), np.linalg.solve(x[:, None], SQUARE[None, :2]))
+    close(ops.solve_triangular(np.triu(x[0]), np.stack([b] * 5)), np.linalg.solve(np.triu(x[0]), np.stack([b] * 5)))
+
+
+def test_matrices_of_an_unknown_number():
+    inputs = keras.Input((4, 4), dtype="float64")
+    outputs = [ops.solve(inputs, inputs[..., :2]), ops.det(inputs), ops.solve(DEFINITE, inputs), ops.qr(inputs)[1]]
+    assert [y.shape for y in outputs] == [(None, 4, 2), (None,), (None, 4, 4), (None, 4, 4)]
+    found = keras.Model(inputs, outputs)(SQUARE)
+    close(found[0], np.broadcast_to(np.eye(4, 2), (3, 4, 2)))
+    close(found[1], np.linalg.det(SQUARE))
+    close(found[2], np.linalg.solve(DEFINITE, SQUARE))
+    assert found[3].shape == (3, 4, 4)
 
 
 def gradient_of(function, *arrays):

@@ -1,8 +1,7 @@
-"""Linear algebra on the last two axes, of matrices small enough that a step per column is quick.
+"""Linear algebra on the last two axes.
 
-Factorizations of a fixed number of steps go column by column, each step over all matrices at once, so they trace and
-differentiate like other ops. What is iterated (eigenvalues, singular values) are primitives, with gradients given here.
-A complex tensor is a pair (real part, imaginary part).
+Factorizations and triangular systems are primitives, with gradients given here: formulas of the same functions, so that
+gradients have gradients too. A complex tensor is a pair (real part, imaginary part).
 """
 
 from math import inf
@@ -12,17 +11,17 @@ from dlcore.backend.arguments import int_from
 from dlcore.ops import reductions
 from dlcore.ops._common import as_float, axes_of, resolve_axis
 from dlcore.ops.arithmetic import absolute, add, divide, maximum, multiply, negative, power, sign, square, subtract
-from dlcore.ops.arrangement import flip
-from dlcore.ops.creation import eye, ones_like, zeros, zeros_like
+from dlcore.ops.creation import arange, eye, ones, zeros, zeros_like
 from dlcore.ops.elementary import log, sqrt
 from dlcore.ops.gradients import with_gradient
 from dlcore.ops.indexing import take_along_axis
-from dlcore.ops.logic import equal, greater, greater_equal, less, logical_and, not_equal, where
+from dlcore.ops.logic import equal, greater, not_equal, where
 from dlcore.ops.math import rsqrt
 from dlcore.ops.matrices import diagonal, tril, triu
 from dlcore.ops.operation import operation
-from dlcore.ops.reductions import argmax, prod
-from dlcore.ops.shapes import broadcast_to, concatenate, expand_dims, moveaxis, squeeze, stack, swapaxes
+from dlcore.ops.reductions import prod
+from dlcore.ops.shapes import concatenate, expand_dims, moveaxis, squeeze, swapaxes
+from dlcore.ops.sorting import argsort
 
 
 def _matrix(name, x, square=True):
@@ -43,28 +42,34 @@ def _product(a, b):
     return _core.apply("matmul", [a, b])
 
 
-def _columns(columns):
-    """Vectors (..., n) as the columns of a matrix."""
-    return stack(columns, axis=-1)
+def _identity_like(x):
+    return add(zeros_like(x), eye(x.shape[-1], dtype=x.dtype))
+
+
+def _wide(x):
+    """16-bit floats as float32, which the primitives know."""
+    return x if x.dtype in ("float32", "float64") else backend.convert_to_tensor(x, "float32")
 
 
 @operation
 def cholesky(x, upper=False):
-    """The lower (upper) triangular L with L L^T = x (L^T L = x) of a positive definite x; NaN where x is not.
-
-    Column j of L is (x_j - L[:, :j] L[j, :j]^T) / root of its diagonal element.
-    """
+    """The lower (upper) triangular L with L L^T = x (L^T L = x) of a positive definite x; NaN where x is not."""
     x = _matrix("cholesky", x)
-    x = multiply(0.5, add(x, _transposed(x)))  # so that the gradient is symmetric too
-    columns = []
-    for j in range(x.shape[-1]):
-        column = x[..., :, j]
-        if columns:
-            known = _columns(columns)  # [..., n, j]
-            column = column - squeeze(_product(known, known[..., j, :, None]), -1)
-        columns.append(divide(column, sqrt(column[..., j : j + 1])))
-    lower = tril(_columns(columns)) if columns else x
+    wide = _wide(x)
+    wide = multiply(0.5, add(wide, _transposed(wide)))  # so that the gradient is symmetric too
+    (lower,) = with_gradient([_core.apply("cholesky", [wide])], [wide], _cholesky_gradient)
+    lower = backend.convert_to_tensor(lower, x.dtype)
     return _transposed(lower) if upper else lower
+
+
+def _cholesky_gradient(inputs, outputs, gradients):
+    """L^-T P L^-1 with P the lower triangle of L^T dL, its diagonal halved (Murray 2016), made symmetric."""
+    (lower,), (d_lower,) = outputs, gradients
+    product = _product(_transposed(lower), d_lower)
+    inner = multiply(0.5, add(tril(product), tril(product, -1)))
+    inner = _triangular_solve(lower, inner, lower=True, transpose=True)
+    inner = _transposed(_triangular_solve(lower, _transposed(inner), lower=True, transpose=True))
+    return [multiply(0.5, add(inner, _transposed(inner)))]
 
 
 @operation
@@ -76,7 +81,7 @@ def cholesky_inverse(x, upper=False):
         upper: bool, default False: x is the upper factor.
     """
     x = _matrix("cholesky_inverse", x)
-    inverse = solve_triangular(x, broadcast_to(eye(x.shape[-1], dtype=x.dtype), x.shape), lower=not upper)
+    inverse = solve_triangular(x, _identity_like(x), lower=not upper)
     return _product(inverse, _transposed(inverse)) if upper else _product(_transposed(inverse), inverse)
 
 
@@ -90,6 +95,15 @@ def _as_matrix(name, a, b):
     return a, (expand_dims(b, -1) if vector else b), vector
 
 
+def _batched(a, b):
+    """a and b as the primitives want them: float32 or float64, with the same axes before the last two."""
+    a, b = _wide(a), _wide(b)
+    if a.shape[:-2] != b.shape[:-2]:
+        zero_a, zero_b = (reductions.sum(zeros_like(x), (-2, -1), keepdims=True) for x in (a, b))
+        a, b = add(a, zero_b), add(b, zero_a)
+    return a, b
+
+
 @operation
 def solve_triangular(a, b, lower=False):
     """The x with a x = b for a triangular a, (..., n, n); b is (..., n, m) or (..., n).
@@ -100,21 +114,22 @@ def solve_triangular(a, b, lower=False):
         lower: bool, default False: a is a lower triangle.
     """
     a, b, vector = _as_matrix("solve_triangular", _matrix("solve_triangular", a), b)
-    x = _solve_lower(a, b) if lower else flip(_solve_lower(flip(a, (-2, -1)), flip(b, -2)), -2)
+    x = backend.convert_to_tensor(_triangular_solve(*_batched(a, b), lower=bool(lower)), a.dtype)
     return squeeze(x, -1) if vector else x
 
 
-def _solve_lower(a, b):
-    """By halves: the first half of x, and the second with what the first makes of b taken away."""
-    n = a.shape[-1]
-    if n == 0:
-        return b
-    if n == 1:
-        return divide(b, a)
-    half = n // 2
-    first = _solve_lower(a[..., :half, :half], b[..., :half, :])
-    rest = b[..., half:, :] - _product(a[..., half:, :half], first)
-    return concatenate([first, _solve_lower(a[..., half:, half:], rest)], axis=-2)
+def _triangular_solve(a, b, lower, transpose=False, unit_diagonal=False):
+    """The x with a x = b, or a^T x = b, that reads a triangle of a: its diagonal too unless that is all ones."""
+
+    def gradient(inputs, outputs, gradients):
+        (a, _), (x,), (dx,) = inputs, outputs, gradients
+        db = _triangular_solve(a, dx, lower, not transpose, unit_diagonal)
+        da = negative(_product(*((x, _transposed(db)) if transpose else (db, _transposed(x)))))
+        da = tril(da, -unit_diagonal) if lower else triu(da, int(unit_diagonal))
+        return [da, db]
+
+    x = _core.apply("triangular_solve", [a, b], lower=lower, transpose=transpose, unit_diagonal=unit_diagonal)
+    return with_gradient([x], [a, b], gradient)[0]
 
 
 @operation
@@ -123,75 +138,130 @@ def lu_factor(x):
 
     It is pivoted by the greatest element of each column: pivots[i] is the row that row i was exchanged with at step i.
     """
-    return _lu(_matrix("lu_factor", x, square=False))[:2]
+    x = _matrix("lu_factor", x, square=False)
+    lu, pivots, _ = with_gradient(_core.apply("lu", [_wide(x)]), [x], _lu_gradient)
+    return backend.convert_to_tensor(lu, x.dtype), pivots
 
 
-def _lu(x):
-    """(LU, pivots, parity: the sign of the permutation)."""
-    n = min(x.shape[-2:])
-    rows, columns = (
-        _core.apply("iota_like", [reductions.sum(x, axis)], axis=x.ndim - 2, dtype="int32") for axis in (-1, -2)
-    )
-    pivots, parity = [], ones_like(reductions.sum(x, (-2, -1)))
-    for j in range(n):
-        candidates = where(greater_equal(rows, j), absolute(x[..., j]), -1.0)
-        pivot = argmax(candidates, axis=-1)
-        pivots.append(pivot)
-        parity = where(equal(pivot, j), parity, negative(parity))
-        chosen = expand_dims(pivot, -1)
-        order = where(equal(rows, j), chosen, where(equal(rows, chosen), j, rows))
-        x = take_along_axis(x, expand_dims(order, -1), axis=-2)
-        below = greater(rows, j)
-        head = x[..., j, j, None]
-        factors = where(below, divide(x[..., j], where(equal(head, 0.0), 1.0, head)), 0.0)
-        right = where(greater(columns, j), x[..., j, :], 0.0)
-        column = expand_dims(equal(columns, j), -2)
-        x = x - expand_dims(factors, -1) * expand_dims(right, -2)
-        x = where(logical_and(column, expand_dims(below, -1)), expand_dims(factors, -1), x)
-    return x, stack(pivots, axis=-1) if pivots else rows, parity
+def _lu_gradient(inputs, outputs, gradients):
+    """P^T L^-T (tril(L^T dL) + triu(dU U^T)) U^-T, the diagonal in the second part alone.
+
+    Of matrices that are not square, L and U are filled up with the identity.
+    """
+    (x,), (lu, _, order), (d_lu, _, _) = inputs, outputs, gradients
+    m, n = lu.shape[-2:]
+    one, filling = eye(m, dtype=lu.dtype), eye(n, m, dtype=lu.dtype)
+    lower = add(_product(tril(lu, -1), filling), one)
+    upper = add(_product(filling, triu(lu)), eye(n, dtype=lu.dtype) - _product(filling, _transposed(filling)))
+    inner = add(tril(_product(_transposed(lower), tril(d_lu, -1)), -1), triu(_product(triu(d_lu), _transposed(upper))))
+    inner = _triangular_solve(lower, inner, lower=True, transpose=True, unit_diagonal=True)
+    inner = _transposed(_triangular_solve(upper, _transposed(inner), lower=False))
+    return [backend.convert_to_tensor(_rows(inner, argsort(order, axis=-1)), x.dtype)]
+
+
+def _rows(x, order):
+    return take_along_axis(x, expand_dims(order, -1), axis=-2)
 
 
 @operation
 def solve(a, b):
     """The x with a x = b; b is (..., n, m) or (..., n)."""
     a, b, vector = _as_matrix("solve", _matrix("solve", a), b)
-    lu, pivots, _ = _lu(a)
-    for j in range(a.shape[-1]):
-        b = _exchanged(b, j, pivots[..., j])
-    n = a.shape[-1]
-    lower = add(tril(lu, -1), eye(n, dtype=lu.dtype))
-    x = solve_triangular(triu(lu), solve_triangular(lower, b, lower=True))
+    x = backend.convert_to_tensor(_solve(*_batched(a, b)), a.dtype)
     return squeeze(x, -1) if vector else x
 
 
-def _exchanged(b, row, other):
-    """b with row `row` and row `other`, which differs by matrix, exchanged."""
-    rows = _core.apply("iota_like", [b[..., 0]], axis=b.ndim - 2, dtype="int32")
-    other = expand_dims(other, -1)
-    order = where(equal(rows, row), other, where(equal(rows, other), row, rows))
-    return take_along_axis(b, expand_dims(order, -1), axis=-2)
+def _lu_solve(lu, order, b):
+    y = _core.apply("triangular_solve", [lu, _rows(b, order)], lower=True, unit_diagonal=True)
+    return _core.apply("triangular_solve", [lu, y])
+
+
+def _solve(a, b):
+    lu, _, order = _core.apply("lu", [a])
+    x = _lu_solve(lu, order, b)
+    return with_gradient([x], [a, b], _solve_gradient)[0]
+
+
+def _solve_gradient(inputs, outputs, gradients):
+    (a, _), (x,), (dx,) = inputs, outputs, gradients
+    db = _solve(_transposed(a), dx)
+    return [negative(_product(db, _transposed(x))), db]
 
 
 @operation
 def inv(x):
     """The inverse of square matrices."""
     x = _matrix("inv", x)
-    return solve(x, broadcast_to(eye(x.shape[-1], dtype=x.dtype), x.shape))
+    return solve(x, _identity_like(x))
 
 
 @operation
 def det(x):
     """The determinant of square matrices."""
-    lu, _, parity = _lu(_matrix("det", x))
-    return multiply(parity, prod(diagonal(lu, 0, -2, -1), axis=-1))
+    x = _matrix("det", x)
+    return backend.convert_to_tensor(_det(_wide(x)), x.dtype)
+
+
+def _det(x):
+    lu, pivots, _ = _core.apply("lu", [x])
+    result = multiply(_parity(pivots, x.dtype), prod(diagonal(lu, 0, -2, -1), axis=-1))
+    return with_gradient([result], [x], _det_gradient)[0]
+
+
+def _parity(pivots, dtype):
+    """The sign of the permutation that exchanges each row with its pivot."""
+    still = equal(pivots, arange(pivots.shape[-1], dtype="int32"))
+    return prod(where(still, ones((), dtype), negative(ones((), dtype))), axis=-1)
+
+
+# Stands for a pivot of 0, in double.
+_TINY = 1e-30
+
+
+def _det_gradient(inputs, outputs, gradients):
+    (x,), (d,) = inputs, gradients
+    cofactors = backend.convert_to_tensor(_cofactors(backend.convert_to_tensor(x, "float64")), x.dtype)
+    return [multiply(expand_dims(d, (-2, -1)), cofactors)]
+
+
+def _cofactors(x):
+    """det(x) x^-T; of a singular x that of a matrix next to it."""
+    lu, pivots, order = _core.apply("lu", [x])
+    diagonals = diagonal(lu, 0, -2, -1)
+    missing = where(equal(diagonals, 0.0), _TINY, zeros_like(diagonals))
+    determinant = multiply(_parity(pivots, x.dtype), prod(add(diagonals, missing), axis=-1))
+    determinant = expand_dims(determinant, (-2, -1))
+    inverse = _transposed(_lu_solve(add(lu, _diagonal_matrix(missing)), order, _identity_like(x)))
+    result = where(equal(determinant, 0.0), 0.0, multiply(determinant, inverse))
+    return with_gradient([result], [x], _cofactors_gradient)[0]
+
+
+def _cofactors_gradient(inputs, outputs, gradients):
+    """(<C, dC> C - C dC^T C) / det(x), of an x that is not singular."""
+    (x,), (c,), (d,) = inputs, outputs, gradients
+    along = multiply(reductions.sum(multiply(c, d), (-2, -1), keepdims=True), c)
+    across = _product(_product(c, _transposed(d)), c)
+    return [divide(along - across, expand_dims(_det(x), (-2, -1)))]
 
 
 @operation
 def slogdet(x):
     """The sign of the determinant and the logarithm of its size."""
-    lu, _, parity = _lu(_matrix("slogdet", x))
-    pivots = diagonal(lu, 0, -2, -1)
-    return multiply(parity, prod(sign(pivots), axis=-1)), reductions.sum(log(absolute(pivots)), axis=-1)
+    x = _matrix("slogdet", x)
+    wide = _wide(x)
+    lu, pivots, _ = _core.apply("lu", [wide])
+    diagonal_of_u = diagonal(lu, 0, -2, -1)
+    signs = multiply(_parity(pivots, wide.dtype), prod(sign(diagonal_of_u), axis=-1))
+    size = reductions.sum(log(absolute(diagonal_of_u)), axis=-1)
+    signs, size = with_gradient([signs, size], [wide], _slogdet_gradient)
+    return backend.convert_to_tensor(signs, x.dtype), backend.convert_to_tensor(size, x.dtype)
+
+
+def _slogdet_gradient(inputs, outputs, gradients):
+    (x,), (_, d) = inputs, gradients
+    if d is None:
+        return [None]
+    return [multiply(expand_dims(d, (-2, -1)), _transposed(_solve(x, _identity_like(x))))]
 
 
 @operation
@@ -211,26 +281,33 @@ def qr(x, mode="reduced"):
     """
     if mode not in ("reduced", "complete"):
         raise ValueError(f'qr: unknown mode {mode!r}. Expected "reduced" or "complete".')
-    r = _matrix("qr", x, square=False)
-    m, n = r.shape[-2:]
-    q = broadcast_to(eye(m, dtype=r.dtype), [*(-1 if s is None else s for s in r.shape[:-2]), m, m])
-    rows = _core.apply("iota_like", [reductions.sum(r, -1)], axis=r.ndim - 2, dtype="int32")
-    for j in range(min(m - 1, n)):
-        column = where(greater_equal(rows, j), r[..., j], 0.0)
-        head = column[..., j, None]
-        length = sqrt(reductions.sum(square(column), axis=-1, keepdims=True))
-        normal = column + where(equal(rows, j), where(less(head, 0.0), -length, length), 0.0)
-        squared = reductions.sum(square(normal), axis=-1, keepdims=True)
-        normal = expand_dims(divide(normal, sqrt(where(equal(squared, 0.0), 1.0, squared))), -1)
-        r = r - 2.0 * _product(normal, _product(_transposed(normal), r))
-        q = q - 2.0 * _product(_product(q, normal), _transposed(normal))
-    kept = m if mode == "complete" else min(m, n)
-    return q[..., :kept], triu(r[..., :kept, :])
+    x = _matrix("qr", x, square=False)
+    m, n = x.shape[-2:]
+    wide = _wide(x)
+    q, r = with_gradient(_core.apply("qr", [wide], complete=mode == "complete"), [wide], _qr_gradient)
+    return backend.convert_to_tensor(q, x.dtype), backend.convert_to_tensor(r, x.dtype)
 
 
-def _wide(x):
-    """16-bit floats as float32, which the primitives know."""
-    return x if x.dtype in ("float32", "float64") else backend.convert_to_tensor(x, "float32")
+def _qr_gradient(inputs, outputs, gradients):
+    """(dQ + Q C) R^-T, C: the lower triangle of R dR^T - dQ^T Q, mirrored (Walter & Lehmann 2010).
+
+    Of a wide x, Q and the first columns of R are those of its first columns, and the others of R are Q^T times its
+    others. The columns of Q beyond those of x are any that make it complete: what comes to them is passed on as far as
+    it does not depend on their choice.
+    """
+    (x,), (q, r), (dq, dr) = inputs, outputs, gradients
+    m, n = x.shape[-2:]
+    k = min(m, n)
+    dq = zeros_like(q) if dq is None else dq
+    dr = zeros_like(r) if dr is None else dr
+    q, rest, dq, d_rest = q[..., :k], q[..., k:], dq[..., :k], dq[..., k:]
+    dq = dq - _product(rest, _product(_transposed(d_rest), q))
+    dq = dq + _product(x[..., k:], _transposed(dr[..., :k, k:]))
+    r, others, dr = r[..., :k, :k], _product(q, dr[..., :k, k:]), dr[..., :k, :k]
+    inner = _product(r, _transposed(dr)) - _product(_transposed(dq), q)
+    dx = dq + _product(q, add(tril(inner), _transposed(tril(inner, -1))))
+    dx = _transposed(_triangular_solve(r, _transposed(dx), lower=False))
+    return [concatenate([dx, others], axis=-1)]
 
 
 def _inverse_gaps(values):
