@@ -103,12 +103,16 @@ FUNCTIONS = {
     "cholesky_inverse": (lambda x: ops.sum(ops.cholesky_inverse(x) * WEIGHTS[:4, :4]), np.linalg.cholesky(DEFINITE)),
     "logdet": (lambda x: ops.logdet(x), DEFINITE),
     "solve": (solved, SQUARE[0]),
-    "solve of one matrix": (lambda x: ops.sum(ops.solve(x, SQUARE[:, :, 0:2]) ** 2), SQUARE[0]),
+    "solve one by many matrices": (lambda x: ops.sum(ops.solve(SQUARE + x, x[None, :, :2]) ** 2), SQUARE[0]),
     "solve a vector": (lambda x: ops.sum(ops.solve(DEFINITE, x[0]) * x[1]), SQUARE[0]),
     "solve_triangular": (lambda x: ops.sum(ops.solve_triangular(x, x[:, :2] ** 2) ** 2), DEFINITE),
     "solve_triangular lower": (lambda x: ops.sum(ops.solve_triangular(x, x, lower=True) ** 2), DEFINITE),
     "inv": (lambda x: ops.sum(ops.inv(x) * WEIGHTS[:4, :4]), SQUARE[0]),
     "det": (lambda x: ops.det(x) ** 2, SQUARE[0]),
+    "det of a singular matrix": (ops.det, SINGULAR),
+    "det of zeros": (ops.det, np.zeros((3, 3))),
+    "det without pivots": (ops.det, np.eye(3, k=1)),
+    "solve many by one matrix": (lambda x: ops.sum(ops.solve(x, SQUARE) ** 2), SQUARE[0]),
     "slogdet": (lambda x: ops.prod(ops.slogdet(x)), SQUARE[0]),
     "lu_factor": (lambda x: ops.sum(ops.lu_factor(x)[0] ** 2 * WEIGHTS[:4, :4]), SQUARE[0]),
     "lu_factor tall": (lambda x: ops.sum(ops.lu_factor(x)[0] ** 2 * WEIGHTS[:5, :3]), TALL[0]),
@@ -196,7 +200,7 @@ def test_full_matrices_have_no_gradient_unless_square():
 
 
 def test_det_of_singular_matrices_has_its_cofactors_as_gradient():
-    for x in (SINGULAR, np.diag([1.0, 2.0, 0.0]), np.array([[0.0, 1.0], [0.0, 0.0]]), np.zeros((12, 12))):
+    for x in (SINGULAR, np.diag([1.0, 2.0, 0.0]), np.eye(3, k=1), np.zeros((12, 12))):
         n = len(x)
         minors = [[np.delete(np.delete(x, i, 0), j, 1) for j in range(n)] for i in range(n)]
         expected = [[(-1) ** (i + j) * np.linalg.det(minors[i][j]) for j in range(n)] for i in range(n)]

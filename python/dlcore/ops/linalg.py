@@ -4,6 +4,7 @@ Factorizations and triangular systems are primitives, with gradients given here:
 gradients have gradients too. A complex tensor is a pair (real part, imaginary part).
 """
 
+import math
 from math import inf
 
 from dlcore import _core, backend
@@ -15,12 +16,12 @@ from dlcore.ops.creation import arange, eye, ones, zeros, zeros_like
 from dlcore.ops.elementary import log, sqrt
 from dlcore.ops.gradients import with_gradient
 from dlcore.ops.indexing import take_along_axis
-from dlcore.ops.logic import equal, greater, not_equal, where
+from dlcore.ops.logic import equal, greater, less, not_equal, where
 from dlcore.ops.math import rsqrt
 from dlcore.ops.matrices import diagonal, tril, triu
 from dlcore.ops.operation import operation
 from dlcore.ops.reductions import prod
-from dlcore.ops.shapes import concatenate, expand_dims, moveaxis, squeeze, swapaxes
+from dlcore.ops.shapes import concatenate, expand_dims, moveaxis, reshape, squeeze, swapaxes
 from dlcore.ops.sorting import argsort
 
 
@@ -95,13 +96,19 @@ def _as_matrix(name, a, b):
     return a, (expand_dims(b, -1) if vector else b), vector
 
 
-def _batched(a, b):
-    """a and b as the primitives want them: float32 or float64, with the same axes before the last two."""
-    a, b = _wide(a), _wide(b)
-    if a.shape[:-2] != b.shape[:-2]:
-        zero_a, zero_b = (reductions.sum(zeros_like(x), (-2, -1), keepdims=True) for x in (a, b))
-        a, b = add(a, zero_b), add(b, zero_a)
-    return a, b
+def _systems(function, a, b):
+    """function(a, b) of float32 or float64 with the same axes before the last two; one a takes all b as columns."""
+    dtype, a, b = a.dtype, _wide(a), _wide(b)
+    if a.ndim == 2 < b.ndim and None not in b.shape:
+        columns = moveaxis(b, -2, 0)
+        x = function(a, reshape(columns, (b.shape[-2], math.prod(columns.shape[1:]))))
+        x = moveaxis(reshape(x, columns.shape), 0, -2)
+    else:
+        if a.shape[:-2] != b.shape[:-2]:
+            zero_a, zero_b = (reductions.sum(zeros_like(x), (-2, -1), keepdims=True) for x in (a, b))
+            a, b = add(a, zero_b), add(b, zero_a)
+        x = function(a, b)
+    return backend.convert_to_tensor(x, dtype)
 
 
 @operation
@@ -114,7 +121,7 @@ def solve_triangular(a, b, lower=False):
         lower: bool, default False: a is a lower triangle.
     """
     a, b, vector = _as_matrix("solve_triangular", _matrix("solve_triangular", a), b)
-    x = backend.convert_to_tensor(_triangular_solve(*_batched(a, b), lower=bool(lower)), a.dtype)
+    x = _systems(lambda a, b: _triangular_solve(a, b, bool(lower)), a, b)
     return squeeze(x, -1) if vector else x
 
 
@@ -167,7 +174,7 @@ def _rows(x, order):
 def solve(a, b):
     """The x with a x = b; b is (..., n, m) or (..., n)."""
     a, b, vector = _as_matrix("solve", _matrix("solve", a), b)
-    x = backend.convert_to_tensor(_solve(*_batched(a, b)), a.dtype)
+    x = _systems(_solve, a, b)
     return squeeze(x, -1) if vector else x
 
 
@@ -237,11 +244,20 @@ def _cofactors(x):
 
 
 def _cofactors_gradient(inputs, outputs, gradients):
-    """(<C, dC> C - C dC^T C) / det(x), of an x that is not singular."""
-    (x,), (c,), (d,) = inputs, outputs, gradients
+    """(<C, dC> C - C dC^T C) / det(x)."""
+    (x,), (d,) = inputs, gradients
+    x = add(x, _core.apply("stop_gradient", [_way_from_singular(x)]))
+    c = _cofactors(x)
     along = multiply(reductions.sum(multiply(c, d), (-2, -1), keepdims=True), c)
     across = _product(_product(c, _transposed(d)), c)
     return [divide(along - across, expand_dims(_det(x), (-2, -1)))]
+
+
+def _way_from_singular(x):
+    """What makes singular values of x that are nearly 0 so great that half of the digits are right."""
+    u, s, vh = _core.apply("svd", [x])
+    least = maximum(1e-8 * reductions.max(s, axis=-1, keepdims=True, initial=0), _TINY)
+    return _product(_scaled_columns(u, where(less(s, least), least, 0.0)), vh)
 
 
 @operation
@@ -282,7 +298,6 @@ def qr(x, mode="reduced"):
     if mode not in ("reduced", "complete"):
         raise ValueError(f'qr: unknown mode {mode!r}. Expected "reduced" or "complete".')
     x = _matrix("qr", x, square=False)
-    m, n = x.shape[-2:]
     wide = _wide(x)
     q, r = with_gradient(_core.apply("qr", [wide], complete=mode == "complete"), [wide], _qr_gradient)
     return backend.convert_to_tensor(q, x.dtype), backend.convert_to_tensor(r, x.dtype)
