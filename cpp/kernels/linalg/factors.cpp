@@ -45,8 +45,8 @@ void lu_columns(std::int64_t m, std::int64_t n, std::int64_t first, std::int64_t
   }
 }
 
-/// Householder's reflections of the columns of a [m,n], n <= m - 1 + (is the last row left), from row and column
-/// `first` on, `count` of them: 1 - V T V^T with V [m,count] (zeros above), T [count,count] upper.
+/// Reflects columns [first, first + count) of a [m,n] onto r, the columns of the panel alone. The reflections together
+/// are 1 - V T V^T with V [m,count], zero above row `first`, and T [count,count], upper.
 void reflect_panel(std::int64_t m, std::int64_t n, std::int64_t first, std::int64_t count, double* a, double* v,
                    double* t) {
   std::fill(v, v + m * count, 0.0);
