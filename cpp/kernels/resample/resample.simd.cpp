@@ -161,12 +161,12 @@ template <class X, class T, int kQuads>
 void narrow_rows(const ResampleShape& s, const ResampleTaps<T>& taps, const X* x, T* y, std::int64_t first,
                  std::int64_t last) {
   constexpr std::int64_t kWidth = 4 * kQuads;
-  const std::int64_t reach = (kWidth - 1) / s.inner;           // outputs that one writes into behind itself
-  const std::int64_t last_offset = s.size * s.inner - kWidth;  // of what can be read of the last row
+  const std::int64_t reach = (kWidth - 1) / s.inner;  // outputs that one writes into behind itself
   for (std::int64_t row = first; row < last;) {
     const std::int64_t a = row / s.out, j = row % s.out, count = min_of(s.out - j, last - row);
     std::int64_t free = max_of<std::int64_t>(0, min_of(count, last - row - reach));
-    for (std::int64_t k = 0; a == s.outer - 1 && k < free; ++k) {
+    const std::int64_t last_offset = (s.outer - a) * s.size * s.inner - kWidth;  // of what can be read whole
+    for (std::int64_t k = 0; last_offset < (s.size - 1) * s.inner && k < free; ++k) {
       const std::int64_t end = taps.start[j + k + 1];
       if (end > taps.start[j + k] && taps.offset[end - 1] > last_offset) free = k;
     }
