@@ -1,22 +1,17 @@
 """The preprocessing layers beside Keras's: `python -m bench.preprocessing [--peers PYTHON] [layer ...]`.
 
 Milliseconds of `adapt` on, or of a call with, NumPy data, until the result is a NumPy array. Texts have 200 words of a
-vocabulary of 20,000 with Zipf's frequencies, reviews 230; images are float32 (64, 160, 160, 3). In each round the
-contestants, a process each, measure in turn; the table shows medians.
+vocabulary of 20,000 with Zipf's frequencies, reviews 230; images are float32 (64, 160, 160, 3).
 """
 
 import functools
 import importlib
-import os
-import sys
 from collections.abc import Callable
 
 import numpy as np
 
-from . import report
-from .players import medians, seconds_per_call, serve, start_players
+from .keras_calls import Rows, main
 
-NAMES = ("dlcore", "keras-tf", "keras-jax", "keras-torch")
 _WORDS = 20_000
 _ROWS = 100_000
 
@@ -131,7 +126,7 @@ def reviews() -> list[str]:
     return texts(25_000, 230)
 
 
-ROWS: dict[str, Callable] = {
+ROWS: Rows = {
     "TextVectorization adapt, 2,000 texts": adapting(sequences, texts),
     "TextVectorization, 2,000 texts": calling(sequences, texts, texts),
     "TextVectorization, not ASCII": calling(sequences, unicode_texts, unicode_texts),
@@ -180,40 +175,5 @@ ROWS: dict[str, Callable] = {
 }
 
 
-class Contestant:
-    """Keras on one of its backends, or dlcore: the same code but for the import."""
-
-    def __init__(self, name: str):
-        backend = {"tf": "tensorflow"}.get(name.removeprefix("keras-"), name.removeprefix("keras-"))
-        if name != "dlcore":
-            os.environ["KERAS_BACKEND"] = backend
-        self.keras = importlib.import_module("dlcore" if name == "dlcore" else "keras")
-        self.version, self.running = self.keras.__version__, None
-        if name != "dlcore":
-            self.version += f" on {backend} {importlib.import_module(backend).__version__}"
-
-    def ms(self, row: str) -> float:
-        """Milliseconds of a row's call."""
-        if self.running is None or self.running[0] != row:
-            self.running = row, ROWS[row](self.keras)
-        return 1e3 * seconds_per_call(self.running[1])
-
-
-def main() -> None:
-    parser = report.command_line(__doc__.splitlines()[0], list(ROWS), NAMES)
-    arguments = parser.parse_args()
-    players = start_players(arguments.only, "bench.preprocessing", arguments.peers)
-    print(f"{report.machine(players)}; medians of {arguments.rounds} rounds\n")
-    table = report.Comparison("Preprocessing, ms", players, arguments.markdown)
-    for row in arguments.rows:
-        table.compare(row, medians(players, arguments.rounds, "ms", row))
-    table.end()
-    for player in players:
-        player.stop()
-
-
 if __name__ == "__main__":
-    if sys.argv[1:] and sys.argv[1] in NAMES:
-        serve(lambda: Contestant(sys.argv[1]))
-    else:
-        main()
+    main("bench.preprocessing", __doc__, "Preprocessing, ms", ROWS)

@@ -28,6 +28,7 @@ Specs infer_resample(SpecSpan in, const Attrs& attrs) {
     if (w.shape.rank() != 2 || !sizes_agree(w.shape[0], shape[along]))
       throw value_error("the weights are ", w, "; expected [", shape[along], ", outputs] for axis ", along, " of x, ",
                         x, ".");
+    if (w.shape[0] > INT32_MAX) throw value_error("axis ", along, " of ", x, " is too long: expected less than 2^31.");
     shape[along] = w.shape[1];
   }
   return {{in[1].dtype, shape}};

@@ -10,6 +10,7 @@ namespace dlcore {
 namespace {
 
 using SpecSpan = std::span<const TensorSpec>;
+constexpr std::int64_t kMostPixels = 1'000'000'000;  // along an axis
 
 FillMode read_fill_mode(const Attrs& attrs) {
   const std::string mode = attrs.text("fill_mode", "constant");
@@ -35,6 +36,9 @@ Specs infer_projective_transform(SpecSpan in, const Attrs& attrs) {
   read_fill_mode(attrs);
   read_bilinear(attrs);
   if (images.shape.rank() != 4) throw value_error("images are ", images, "; expected 4 axes [NHWC].");
+  for (int axis : {1, 2})
+    if (images.shape[axis] >= kMostPixels)
+      throw value_error("images are ", images, "; expected fewer than ", kMostPixels, " rows and columns.");
   const bool shape_fits = matrices.shape.rank() == 2 && (matrices.shape[1] == 6 || matrices.shape[1] == 8) &&
                           (matrices.shape[0] == 1 || sizes_agree(matrices.shape[0], images.shape[0]));
   const DType dtype = computed_dtype(images.dtype);

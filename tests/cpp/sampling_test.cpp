@@ -45,7 +45,7 @@ std::vector<T> reference(const ProjectiveTransform& t, const std::vector<T>& ima
       for (std::int64_t x = 0; x < t.w; ++x)
         for (std::int64_t c = 0; c < t.c; ++c) {
           double m[8]{};
-          for (int i = 0; i < t.numbers; ++i) m[i] = numbers[(t.matrices > 1 ? n * t.numbers : 0) + i];
+          for (int i = 0; i < t.coefficients; ++i) m[i] = numbers[(t.matrices > 1 ? n * t.coefficients : 0) + i];
           const double fx = static_cast<double>(x), fy = static_cast<double>(y), depth = m[6] * fx + m[7] * fy + 1;
           const double from_x = (m[0] * fx + m[1] * fy + m[2]) / depth, from_y = (m[3] * fx + m[4] * fy + m[5]) / depth;
           const auto value = [&](double column, double row) {
@@ -68,7 +68,7 @@ std::vector<T> reference(const ProjectiveTransform& t, const std::vector<T>& ima
 
 template <class T>
 void check(ProjectiveTransform t, std::vector<T> matrix) {
-  t.numbers = static_cast<int>(matrix.size());
+  t.coefficients = static_cast<int>(matrix.size());
   const std::vector<T> images = small_integers<T>(t.n * t.h * t.w * t.c, 1);
   std::vector<T> numbers;
   for (std::int64_t n = 0; n < t.matrices; ++n) {
@@ -148,6 +148,8 @@ TEST(ProjectiveTransform, SaysWhatDoesNotFit) {
   EXPECT_NE(error(images, Tensor::zeros(DType::F32, {2, 7}), {}).find("[2 or 1, 6 or 8]"), std::string::npos);
   EXPECT_NE(error(images, Tensor::zeros(DType::F64, {2, 8}), {}).find("float32 [2"), std::string::npos);
   EXPECT_NE(error(Tensor::zeros(DType::F32, {3, 3, 1}), good, {}).find("4 axes"), std::string::npos);
+  const TensorSpec wide{DType::F32, {1, 1, 1'000'000'000, 1}};
+  EXPECT_THROW(primitive("projective_transform").infer(std::vector{wide, good.spec()}, {}), Error);
   EXPECT_NE(error(images, good, {{"fill_mode", std::string("edge")}}).find("'edge'"), std::string::npos);
   EXPECT_NE(error(images, good, {{"interpolation", std::string("cubic")}}).find("'cubic'"), std::string::npos);
 }

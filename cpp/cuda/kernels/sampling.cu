@@ -39,16 +39,16 @@ __device__ M nearest(M place) {
 
 template <class T>
 __global__ void projective_transform_kernel(ProjectiveTransform t, std::int64_t count, const T* images,
-                                            const math_t<T>* numbers, T* result) {
+                                            const math_t<T>* matrices, T* result) {
   using M = math_t<T>;
   const std::int64_t i = thread_index();
   if (i >= count) return;
   const Element e(i, t.h, t.w, t.c);
-  const M* const m = numbers + (t.matrices > 1 ? e.n * t.numbers : 0);
+  const M* const m = matrices + (t.matrices > 1 ? e.n * t.coefficients : 0);
   const T* const image = images + e.n * t.h * t.w * t.c + e.c;
   const M x = static_cast<M>(e.w), y = static_cast<M>(e.h);
   M from_x = m[0] * x + m[1] * y + m[2], from_y = m[3] * x + m[4] * y + m[5];
-  if (t.numbers > 6) {
+  if (t.coefficients > 6) {
     const M depth = m[6] * x + m[7] * y + M(1);
     from_x /= depth;
     from_y /= depth;
@@ -75,11 +75,11 @@ __global__ void projective_transform_kernel(ProjectiveTransform t, std::int64_t 
 }  // namespace
 
 void projective_transform(cudaStream_t stream, DType dtype, const ProjectiveTransform& transform, const void* images,
-                          const void* numbers, void* result) {
+                          const void* matrices, void* result) {
   const std::int64_t count = transform.n * transform.h * transform.w * transform.c;
   with_float(dtype, [&]<class T>(T) {
     launch(projective_transform_kernel<T>, blocks_for(count, kThreads), kThreads, 0, stream, transform, count,
-           static_cast<const T*>(images), static_cast<const math_t<T>*>(numbers), static_cast<T*>(result));
+           static_cast<const T*>(images), static_cast<const math_t<T>*>(matrices), static_cast<T*>(result));
   });
 }
 

@@ -9,6 +9,6 @@
 namespace dlcore::cuda {
 
 void projective_transform(cudaStream_t stream, DType dtype, const ProjectiveTransform& transform, const void* images,
-                          const void* numbers, void* result);
+                          const void* matrices, void* result);
 
 }  // namespace dlcore::cuda

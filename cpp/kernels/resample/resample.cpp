@@ -18,14 +18,6 @@ constexpr std::int64_t kChunk = 16384;   // elements of y
 constexpr double kNsPerTap = 0.08;       // of one element
 constexpr double kNsPerElement = 0.3;    // of y
 
-template <class T>
-const ResampleTapsOf<T>& taps_of() {
-  if constexpr (std::is_same_v<T, float>)
-    return resample_kernels().taps_f32;
-  else
-    return resample_kernels().taps_f64;
-}
-
 template <class X, class T>
 const ResampleRows<X, T>& rows_of() {
   const ResampleKernels& kernels = resample_kernels();
@@ -51,7 +43,7 @@ ResampleTaps<T> find_taps(const ResampleShape& s, const T* w, Scratch& free) {
   taps.start = free.take<std::int64_t>(s.out + 1);
   taps.offset = free.take<std::int64_t>(s.size * s.out);
   taps.weight = free.take<T>(s.size * s.out);
-  taps_of<T>().find(s, w, taps, free.take<std::int32_t>(2 * s.out));
+  rows_of<T, T>().find_taps(s, w, taps, free.take<std::int32_t>(2 * s.out));
   return taps;
 }
 

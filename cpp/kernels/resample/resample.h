@@ -50,13 +50,10 @@ struct ResampleTaps {
 inline constexpr std::int64_t kNarrowResample = 16;
 
 /// What one instruction set provides.
-template <class T>
-struct ResampleTapsOf {
-  /// bands: room for 2 * out.
-  void (*find)(const ResampleShape&, const T* w, const ResampleTaps<T>& taps, std::int32_t* bands);
-};
 template <class X, class T>
 struct ResampleRows {
+  /// bands: room for 2 * out. size < 2^31.
+  void (*find_taps)(const ResampleShape&, const T* w, const ResampleTaps<T>& taps, std::int32_t* bands);
   /// Rows [first, last) of the result [outer * out, inner] to y; all of their elements.
   void (*narrow)(const ResampleShape&, const ResampleTaps<T>&, const X* x, T* y, std::int64_t first, std::int64_t last);
   /// The same of `cols` elements from `col` on, at least kNarrowResample.
@@ -64,8 +61,6 @@ struct ResampleRows {
                std::int64_t col, std::int64_t cols);
 };
 struct ResampleKernels {
-  ResampleTapsOf<float> taps_f32;
-  ResampleTapsOf<double> taps_f64;
   ResampleRows<float, float> f32;
   ResampleRows<double, double> f64;
   ResampleRows<std::uint8_t, float> u8_f32;

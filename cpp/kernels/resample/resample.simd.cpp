@@ -191,12 +191,10 @@ void narrow(const ResampleShape& s, const ResampleTaps<T>& taps, const X* x, T* 
 
 extern const ResampleKernels resample_kernels_table;
 constexpr ResampleKernels resample_kernels_table{
-    {find_taps<float>},
-    {find_taps<double>},
-    {narrow<float, float>, wide<float, float>},
-    {narrow<double, double>, wide<double, double>},
-    {narrow<std::uint8_t, float>, wide<std::uint8_t, float>},
-    {narrow<std::uint8_t, double>, wide<std::uint8_t, double>},
+    {find_taps<float>, narrow<float, float>, wide<float, float>},
+    {find_taps<double>, narrow<double, double>, wide<double, double>},
+    {find_taps<float>, narrow<std::uint8_t, float>, wide<std::uint8_t, float>},
+    {find_taps<double>, narrow<std::uint8_t, double>, wide<std::uint8_t, double>},
 };
 
 }  // namespace dlcore::DLCORE_ISA

@@ -2,7 +2,7 @@
 //
 //   ((a0 x + a1 y + a2) / d, (b0 x + b1 y + b2) / d),   d = c0 x + c1 y + 1
 //
-// of the numbers a0, a1, a2, b0, b1, b2, c0, c1, in this order; c0 and c1 may be left out as zeros. Places lie in
+// of the coefficients a0, a1, a2, b0, b1, b2, c0, c1, in this order; c0 and c1 may be left out as zeros. Places lie in
 // pixels, the centre of the first one at 0.
 #pragma once
 
@@ -19,11 +19,11 @@ enum class FillMode : std::uint8_t {
   Reflect    // ... 1 0 | 0 1 2 | 2 1 ...
 };
 
-/// images and result [n,h,w,c], numbers [n or 1, 6 or 8].
+/// images and result [n,h,w,c], h and w below 10^9; matrices [n or 1, 6 or 8], as their coefficients.
 struct ProjectiveTransform {
   std::int64_t n, h, w, c;
   std::int64_t matrices;  // n or 1
-  int numbers;            // of a matrix
+  int coefficients;       // of a matrix: 6 or 8
   bool bilinear;          // else the nearest pixel, of two the one farther from 0
   FillMode fill_mode;
   double fill_value;
@@ -32,13 +32,13 @@ struct ProjectiveTransform {
 /// Every element of the result is written, once; rows are shared out among threads. A place that is not finite is
 /// beyond the edges.
 template <class T>
-void projective_transform(const ProjectiveTransform& transform, const T* images, const T* numbers, T* result);
+void projective_transform(const ProjectiveTransform& transform, const T* images, const T* matrices, T* result);
 
 /// What one instruction set provides: the row `row` = image * h + y of the result.
 struct ProjectiveTransformKernels {
-  void (*f32)(const ProjectiveTransform& transform, const float* images, const float* numbers, float* result,
+  void (*f32)(const ProjectiveTransform& transform, const float* images, const float* matrices, float* result,
               std::int64_t row);
-  void (*f64)(const ProjectiveTransform& transform, const double* images, const double* numbers, double* result,
+  void (*f64)(const ProjectiveTransform& transform, const double* images, const double* matrices, double* result,
               std::int64_t row);
 };
 

@@ -124,39 +124,39 @@ void write_pixels(const ProjectiveTransform& t, const T* image, const Places<T>&
 }
 
 template <bool kBilinear, int kChannels, class T>
-void transform_row(const ProjectiveTransform& t, const T* images, const T* numbers, T* result, std::int64_t row) {
+void transform_row(const ProjectiveTransform& t, const T* images, const T* matrices, T* result, std::int64_t row) {
   const std::int64_t image = row / t.h, y = row % t.h;
-  const T* const matrix = numbers + (t.matrices > 1 ? image * t.numbers : 0);
+  const T* const matrix = matrices + (t.matrices > 1 ? image * t.coefficients : 0);
   const T* const from = images + image * t.h * t.w * t.c;
   T* const to = result + row * t.w * t.c;
   Places<T> places;
   for (std::int64_t x = 0; x < t.w; x += kBlock) {
     const int count = static_cast<int>(min_of<std::int64_t>(kBlock, t.w - x));
-    find_places<kBilinear>(matrix, t.numbers > 6, static_cast<T>(y), x, count, places);
+    find_places<kBilinear>(matrix, t.coefficients > 6, static_cast<T>(y), x, count, places);
     write_pixels<kBilinear, kChannels>(t, from, places, count, to + x * t.c);
   }
 }
 
 template <bool kBilinear, class T>
-void transform_row_of(const ProjectiveTransform& t, const T* images, const T* numbers, T* result, std::int64_t row) {
+void transform_row_of(const ProjectiveTransform& t, const T* images, const T* matrices, T* result, std::int64_t row) {
   switch (t.c) {
     case 1:
-      return transform_row<kBilinear, 1>(t, images, numbers, result, row);
+      return transform_row<kBilinear, 1>(t, images, matrices, result, row);
     case 3:
-      return transform_row<kBilinear, 3>(t, images, numbers, result, row);
+      return transform_row<kBilinear, 3>(t, images, matrices, result, row);
     case 4:
-      return transform_row<kBilinear, 4>(t, images, numbers, result, row);
+      return transform_row<kBilinear, 4>(t, images, matrices, result, row);
     default:
-      return transform_row<kBilinear, 0>(t, images, numbers, result, row);
+      return transform_row<kBilinear, 0>(t, images, matrices, result, row);
   }
 }
 
 template <class T>
-void transform_any_row(const ProjectiveTransform& t, const T* images, const T* numbers, T* result, std::int64_t row) {
+void transform_any_row(const ProjectiveTransform& t, const T* images, const T* matrices, T* result, std::int64_t row) {
   if (t.bilinear)
-    transform_row_of<true>(t, images, numbers, result, row);
+    transform_row_of<true>(t, images, matrices, result, row);
   else
-    transform_row_of<false>(t, images, numbers, result, row);
+    transform_row_of<false>(t, images, matrices, result, row);
 }
 
 }  // namespace

@@ -54,7 +54,20 @@ def _wide(x):
 
 @operation
 def cholesky(x, upper=False):
-    """The lower (upper) triangular L with L L^T = x (L^T L = x) of a positive definite x; NaN where x is not."""
+    """The lower (upper) triangular L with L L^T = x (L^T L = x) of positive definite matrices; NaN where x is not.
+
+    Args:
+        x: (..., N, N), symmetric; floats, or integers, which become float32.
+        upper: bool, default False: L^T instead, with zeros below the diagonal.
+
+    Returns:
+        As x.
+
+    Raises:
+        ValueError: x does not hold square matrices of known size.
+
+    Reference of the gradient: Murray 2016, "Differentiation of the Cholesky decomposition".
+    """
     x = _matrix("cholesky", x)
     wide = _wide(x)
     wide = multiply(0.5, add(wide, _transposed(wide)))  # so that the gradient is symmetric too
@@ -141,9 +154,17 @@ def _triangular_solve(a, b, lower, transpose=False, unit_diagonal=False):
 
 @operation
 def lu_factor(x):
-    """P x = L U of matrices (..., m, n): (L below, U on and above the diagonal; pivots).
+    """P x = L U, with ones on the diagonal of L, pivoted by the greatest element of each column.
 
-    It is pivoted by the greatest element of each column: pivots[i] is the row that row i was exchanged with at step i.
+    Args:
+        x: (..., M, N).
+
+    Returns:
+        (..., M, N) with L below the diagonal and U on and above it; and int32 pivots (..., min(M, N)): pivots[i] is the
+        row that row i was exchanged with at step i.
+
+    Raises:
+        ValueError: x does not hold matrices of known size.
     """
     x = _matrix("lu_factor", x, square=False)
     lu, pivots, _ = with_gradient(_core.apply("lu", [_wide(x)]), [x], _lu_gradient)
@@ -172,7 +193,18 @@ def _rows(x, order):
 
 @operation
 def solve(a, b):
-    """The x with a x = b; b is (..., n, m) or (..., n)."""
+    """The x with a x = b.
+
+    Args:
+        a: (..., N, N). Of a singular matrix the result is infinite or NaN.
+        b: (..., N, K), or (..., N) with one axis fewer than a.
+
+    Returns:
+        As b.
+
+    Raises:
+        ValueError: a does not hold square matrices of known size, or b has not as many rows.
+    """
     a, b, vector = _as_matrix("solve", _matrix("solve", a), b)
     x = _systems(_solve, a, b)
     return squeeze(x, -1) if vector else x
@@ -197,14 +229,31 @@ def _solve_gradient(inputs, outputs, gradients):
 
 @operation
 def inv(x):
-    """The inverse of square matrices."""
+    """The inverse of square matrices.
+
+    Args:
+        x: (..., N, N). Of a singular matrix the result is infinite or NaN.
+
+    Raises:
+        ValueError: x does not hold square matrices of known size.
+    """
     x = _matrix("inv", x)
     return solve(x, _identity_like(x))
 
 
 @operation
 def det(x):
-    """The determinant of square matrices."""
+    """The determinant of square matrices.
+
+    Args:
+        x: (..., N, N).
+
+    Returns:
+        (...). The gradient is right for singular matrices too.
+
+    Raises:
+        ValueError: x does not hold square matrices of known size.
+    """
     x = _matrix("det", x)
     return backend.convert_to_tensor(_det(_wide(x)), x.dtype)
 
@@ -262,7 +311,17 @@ def _way_from_singular(x):
 
 @operation
 def slogdet(x):
-    """The sign of the determinant and the logarithm of its size."""
+    """The sign of the determinant and the logarithm of its size, which does not overflow.
+
+    Args:
+        x: (..., N, N).
+
+    Returns:
+        Two tensors (...): -1, 0 or 1; and the logarithm, -inf of a singular matrix.
+
+    Raises:
+        ValueError: x does not hold square matrices of known size.
+    """
     x = _matrix("slogdet", x)
     wide = _wide(x)
     lu, pivots, _ = _core.apply("lu", [wide])
@@ -282,7 +341,17 @@ def _slogdet_gradient(inputs, outputs, gradients):
 
 @operation
 def logdet(x):
-    """The logarithm of the determinant of positive definite matrices."""
+    """The logarithm of the determinant of positive definite matrices.
+
+    Args:
+        x: (..., N, N).
+
+    Returns:
+        (...), NaN where x is not positive definite.
+
+    Raises:
+        ValueError: x does not hold square matrices of known size.
+    """
     lower = cholesky(x)
     return multiply(2.0, reductions.sum(log(diagonal(lower, 0, -2, -1)), axis=-1))
 

@@ -124,19 +124,49 @@ def _columns(transform, real, imaginary):
 
 @operation
 def fft(x):
-    """The Fourier transform along the last axis of a pair (real, imaginary)."""
+    """The Fourier transform along the last axis: sum over j of x_j exp(-2 pi i j k / n).
+
+    Args:
+        x: pair of float tensors (real, imaginary) of one shape, (..., n).
+
+    Returns:
+        A pair of the same shape.
+
+    Raises:
+        ValueError: x is no such pair.
+    """
     return _transform(*_pair("fft", x))
 
 
 @operation
 def fft2(x):
-    """The Fourier transform over the last two axes of a pair (real, imaginary)."""
+    """The Fourier transform over the last two axes.
+
+    Args:
+        x: pair of float tensors (real, imaginary) of one shape, (..., m, n).
+
+    Returns:
+        A pair of the same shape.
+
+    Raises:
+        ValueError: x is no such pair.
+    """
     return _columns(_transform, *_transform(*_pair("fft2", x, 2)))
 
 
 @operation
 def ifft2(x):
-    """The inverse Fourier transform over the last two axes of a pair (real, imaginary)."""
+    """The inverse Fourier transform over the last two axes.
+
+    Args:
+        x: pair of float tensors (real, imaginary) of one shape, (..., m, n).
+
+    Returns:
+        A pair of the same shape.
+
+    Raises:
+        ValueError: x is no such pair.
+    """
     return _columns(_inverse, *_inverse(*_pair("ifft2", x, 2)))
 
 

@@ -107,6 +107,9 @@ class Batches(PyDataset):
 
         Which these are is found in a pass of its own, before each pass: use `cache()` first where making them takes
         long. Their number must not change from pass to pass.
+
+        Raises:
+            ValueError: another number of batches was chosen than in the first pass.
         """
         chosen, count, holds = [], self._finite_count(), self.map(function)
 
@@ -161,6 +164,9 @@ class Batches(PyDataset):
                 as large as the largest of the batch.
             padding_values: what to fill up with, likewise, default 0, and "" for strings.
             drop_remainder: bool, default False: leave out the last items where they are too few for a batch.
+
+        Raises:
+            ValueError: an item is larger than its shape, or there are not as many shapes or values as parts of an item.
         """
         batch_size = int_from("padded_batch", "batch_size", batch_size, 1)
         shapes, values = (_per_leaf(self, given) for given in (padded_shapes, padding_values))
