@@ -291,6 +291,34 @@ DLCORE_INLINE bool all_within(f32v x, float low, float high) {
 #endif
 }
 
+/// Bit i: whether lane i is not zero; a NaN is not.
+DLCORE_INLINE unsigned nonzero_lanes(f32v x) {
+#if defined(__AVX512F__)
+  return _mm512_cmp_ps_mask(x, f32v{}, _CMP_NEQ_UQ);
+#elif defined(__AVX2__)
+  return static_cast<unsigned>(_mm256_movemask_ps(bitcast<__m256>(x != f32v{})));
+#elif defined(__x86_64__)
+  return static_cast<unsigned>(_mm_movemask_ps(bitcast<__m128>(x != f32v{})));
+#else
+  unsigned bits = 0;
+  for (int i = 0; i < kF32; ++i) bits |= static_cast<unsigned>(x[i] != 0) << i;
+  return bits;
+#endif
+}
+DLCORE_INLINE unsigned nonzero_lanes(f64v x) {
+#if defined(__AVX512F__)
+  return _mm512_cmp_pd_mask(x, f64v{}, _CMP_NEQ_UQ);
+#elif defined(__AVX2__)
+  return static_cast<unsigned>(_mm256_movemask_pd(bitcast<__m256d>(x != f64v{})));
+#elif defined(__x86_64__)
+  return static_cast<unsigned>(_mm_movemask_pd(bitcast<__m128d>(x != f64v{})));
+#else
+  unsigned bits = 0;
+  for (int i = 0; i < kLanes<double>; ++i) bits |= static_cast<unsigned>(x[i] != 0) << i;
+  return bits;
+#endif
+}
+
 /// Lanes folded as a tree: halves, quarters, ... The order is the same everywhere for a given vector width.
 template <class T>
 DLCORE_INLINE T reduce_add(vec<T> v) {

@@ -10,6 +10,7 @@
 
 #include "dlcore/error.h"
 #include "kernels/gemm/gemm_ref.h"
+#include "kernels/gemm/sparse.h"
 #include "testing.h"
 
 namespace dlcore {
@@ -288,6 +289,108 @@ TYPED_TEST(Gemm, NotANumberAndInfinityPropagate) {
             ASSERT_EQ(x, j == 20 ? INFINITY : widen(narrow<T>(static_cast<W>(k)))) << text(s);
         }
     }
+}
+
+// Products with enough zeros in A or in B that they are left out.
+template <class T>
+struct SparseCase : Case<T> {
+  bool zeros_in_b;
+
+  SparseCase(const GemmShape& s, bool zeros_in_b, double share, std::vector<T> (*numbers)(std::int64_t, unsigned))
+      : Case<T>(s, numbers), zeros_in_b(zeros_in_b) {
+    std::vector<T>& x = zeros_in_b ? this->b : this->a;
+    const std::vector<double> chance = random_reals<double>(static_cast<std::int64_t>(x.size()), 5);
+    for (std::size_t i = 0; i < x.size(); ++i)
+      if (chance[i] >= 2 * share - 1 && !std::isnan(x[i])) x[i] = i % 2 ? T{0} : -T{0};
+  }
+
+  void check(const GemmEpilogue<T>& epilogue, double bound) const {
+    const GemmPlan plan = plan_gemm<T>(this->shape);
+    ASSERT_LT(relative_share(zeros_in_b ? plan.skip_b : plan.skip_a, this->a.data(), this->b.data()), 1)
+        << text(this->shape);
+    Case<T>::check(epilogue, bound);
+  }
+};
+
+template <class T>
+class SparseGemm : public ::testing::Test {};
+using SparseTypes = ::testing::Types<float, double>;
+TYPED_TEST_SUITE(SparseGemm, SparseTypes);
+
+// Around tiles of 64 and 128 columns, words of 64 bits, tasks and cuts of k.
+const std::int64_t kSparseSizes[][3] = {{64, 65, 1000}, {200, 130, 257}, {129, 300, 700}, {16, 64, 9000},
+                                        {300, 33, 640}, {40, 1000, 130}, {513, 127, 129}};
+
+TYPED_TEST(SparseGemm, ExactInAllLayouts) {
+  using T = TypeParam;
+  for (const auto& [m, n, k] : kSparseSizes)
+    for (int which = 0; which < 4; ++which)
+      for (bool zeros_in_b : {false, true}) {
+        if (zeros_in_b && (m == 16 || n == 33)) continue;  // too narrow to pay
+        for (double share : {0.0, 0.1}) {
+          const SparseCase<T> it(with_transposes(m, n, k, which, 3), zeros_in_b, share, integers<T>);
+          it.check({it.bias.data(), Activation::Relu}, 0);
+        }
+        const SparseCase<T> it(with_transposes(m, n, k, which), zeros_in_b, 0.1, reals<T>);
+        it.check({}, product_bound<T>(k));
+      }
+}
+
+TYPED_TEST(SparseGemm, ExactWithSumsBeforeAndPackedB) {
+  using T = TypeParam;
+  for (const auto& [m, n, k] : kSparseSizes)
+    for (int which = 0; which < 4; ++which) {
+      GemmShape s = with_transposes(m, n, k, which);
+      s.accumulate = true;
+      SparseCase<T>(s, false, 0.1, integers<T>).check({}, 0);
+      s.accumulate = false;
+      s.packed_b = true;
+      SparseCase<T>(s, false, 0.1, integers<T>).check({}, 0);
+    }
+}
+
+// A zero times infinity is NaN, also where it is left out.
+TYPED_TEST(SparseGemm, NotANumberAndInfinityPropagate) {
+  using T = TypeParam;
+  for (const auto& [m, n, k] : kSparseSizes)
+    for (bool zeros_in_b : {false, true}) {
+      if (zeros_in_b && (m == 16 || n == 33)) continue;
+      SparseCase<T> it(dense_gemm(m, n, k), zeros_in_b, 0.1, integers<T>);
+      it.a[(m - 1) * k + k / 2] = std::numeric_limits<T>::infinity();
+      it.a[3] = std::numeric_limits<T>::quiet_NaN();
+      it.b[(k - 1) * n + n - 1] = -std::numeric_limits<T>::infinity();
+      it.b[2 * n + 7] = std::numeric_limits<T>::quiet_NaN();
+      const std::vector<T> got = it.run({});
+      const std::vector<double> expected = gemm_ref(it.shape, it.a.data(), it.b.data(), it.c.data(), {});
+      for (std::size_t i = 0; i < got.size(); ++i)
+        ASSERT_TRUE(got[i] == expected[i] || (std::isnan(got[i]) && std::isnan(expected[i])))
+            << text(it.shape) << " at " << i << ": " << got[i] << ", not " << expected[i];
+    }
+}
+
+TYPED_TEST(SparseGemm, SameBitsForAnyNumberOfThreads) {
+  using T = TypeParam;
+  for (const auto& [m, n, k] : kSparseSizes)
+    for (int which = 0; which < 4; ++which) {
+      const SparseCase<T> it(with_transposes(m, n, k, which), n > m, 0.2, reals<T>);
+      std::vector<T> first;
+      for (int threads : {1, 2, 3, 8}) {
+        const WithThreads with(threads);
+        const std::vector<T> got = it.run({it.bias.data(), Activation::Tanh});
+        if (threads == 1) first = got;
+        EXPECT_TRUE(same_bits(first, got)) << text(it.shape) << ", " << threads << " threads";
+      }
+    }
+}
+
+// As in the states of a recurrent layer, whose first ones are zero.
+TYPED_TEST(SparseGemm, TheSampleHasNoPeriod) {
+  using T = TypeParam;
+  for (std::int64_t period : {2, 10, 32, 50, 100}) {
+    std::vector<T> x(1600 * 64, T{1});
+    for (std::int64_t row = 0; row < 1600; row += period) std::fill_n(x.begin() + row * 64, 64, T{0});
+    EXPECT_NEAR(sparse_entries<T>().share_of_nonzeros(x.data(), 1600, 64, 64), 1 - 1.0 / period, 0.1) << period;
+  }
 }
 
 TEST(GemmBfloat, DenormalsCountAsZero) {

@@ -878,3 +878,25 @@ def test_logs_of_an_epoch_are_in_alphabetical_order():
     model = classifier(weighted_metrics=["accuracy"])
     names = list(model.fit(x, y, validation_data=(x, y), verbose=0).history)
     assert names == sorted(names) and names[-1] == "weighted_accuracy"
+
+
+@pytest.mark.parametrize("inputs, units", [(1, 1), (0.15, 1), (1, 0.3), (0.15, 0.3), (1, 0)])
+def test_products_that_leave_out_zeros(inputs, units):
+    """A step of a model of wide layers, with a share of nonzero inputs and of units that are not dead, beside NumPy's."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(160, 300)) * (rng.random((160, 300)) < inputs)
+    y = rng.normal(size=(160, 150))
+    w1, w2 = rng.normal(size=(300, 290)) / 17, rng.normal(size=(290, 150)) / 17
+    b1 = np.where(rng.random(290) < units, 0.0, -100.0)
+    model = keras.Sequential([layers.Dense(290, activation="relu"), layers.Dense(150, use_bias=False)])
+    model.compile(keras.optimizers.SGD(1.0), "mse")
+    model.build((None, 300))
+    model.set_weights([w1, b1, w2])
+    loss = model.train_on_batch(x, y)
+    h = np.maximum(x @ w1 + b1, 0)
+    error = h @ w2 - y
+    dy = 2 * error / error.size
+    dh = dy @ w2.T * (h > 0)
+    assert loss == pytest.approx(np.mean(error**2), rel=1e-5)
+    for got, expected in zip(model.get_weights(), (w1 - x.T @ dh, b1 - dh.sum(0), w2 - h.T @ dy)):
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)

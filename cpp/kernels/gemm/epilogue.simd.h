@@ -1,4 +1,5 @@
-/// What follows a sum while its tile is still in the nearest cache:  C[rows,cols] = act(C + bias[cols]).
+/// What follows sums: partial ones are added up, and while their tile is still in the nearest cache,
+/// C[rows,cols] = act(C + bias[cols]).
 #pragma once
 
 #include "kernels/activation.h"
@@ -28,6 +29,17 @@ DLCORE_INLINE vec<T> activate(vec<T> x, Activation activation) {
       break;
   }
   return x;
+}
+
+/// sums[n] = (sums +) `count` partial sums of n elements, `step` apart, in order. `sums` may be the first of them.
+template <class T>
+void add_partials(const T* first, std::int64_t count, std::int64_t step, std::int64_t n, bool accumulate, T* sums) {
+  for (std::int64_t j = 0; j < n; j += kLanes<T>) {
+    const int lanes = static_cast<int>(min_of<std::int64_t>(kLanes<T>, n - j));
+    vec<T> sum = accumulate ? load_partial(sums + j, lanes) : vec<T>{};
+    for (std::int64_t s = 0; s < count; ++s) sum += load_partial(first + s * step + j, lanes);
+    store_partial(sums + j, sum, lanes);
+  }
 }
 
 /// Dense rows, each shorter than a vector, in whole vectors. The lanes' biases come again after `cols` vectors.

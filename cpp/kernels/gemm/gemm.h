@@ -16,6 +16,10 @@
 /// large B stored [n,k] is computed as its transpose, which reads B where it is. All of this is decided by the shape,
 /// the instruction set and the cache sizes: results have the same bits for any number of threads.
 ///
+/// Zeros are left out where an operand has so many that this takes less time, as behind relu or dropout, in gradients
+/// that went through them, in one-hot rows (sparse.h). Each product looks at a sample of its operands first. NaN and
+/// infinity reach C all the same.
+///
 /// Plan once (plan_gemm), run many times (gemm):
 ///
 ///   const GemmPlan plan = plan_gemm<float>({.m = 32, .n = 10, .k = 128, .lda = 128, .ldb = 10, .ldc = 10});
@@ -54,6 +58,21 @@ struct GemmEpilogue {
 /// tasks.
 enum class Pack { No, PerTask, Once };
 
+/// How a product is computed where op(A) has many zeros (sparse.h); all sizes in elements.
+struct SparseGemmPlan {
+  GemmShape shape;       // of C; of C^T = op(B)^T op(A)^T, whose rows and columns the others mean, when swapped
+  bool swapped;          // the zeros of B are left out
+  std::int64_t ldc;      // of C
+  double most_nonzeros;  // the share of nonzero elements up to which it takes less time; negative: none does
+  int tile;              // columns that are summed at a time
+  std::int64_t k_block;  // k of a tile's panel of B, which stays in L1; a multiple of kMaskBits
+  std::int64_t block_m, block_n;  // one task's part of C
+  std::int64_t k_split;           // k of one partial product, a multiple of kMaskBits; k when the sum is not cut
+  int workers;
+  double cost;  // as GemmPlan's, of the product with no more nonzero elements than that
+  std::size_t rooms_offset, room_bytes, sums_offset, scratch_bytes;  // in scratch, bytes
+};
+
 /// How one product is cut; all sizes in units: elements, along k pairs of 16-bit ones.
 struct GemmPlan {
   GemmShape shape;                  // of what the loops compute: C, or its transpose op(B)^T op(A)^T, when swapped
@@ -74,6 +93,7 @@ struct GemmPlan {
   std::size_t a_offset, b_offset, panel_offset, sums_offset, split_bytes;  // places in scratch, bytes
   std::size_t transposed_offset;                                           // of C^T
   std::size_t scratch_bytes;
+  SparseGemmPlan skip_a, skip_b;  // of a product that leaves out zeros of A or of B; never of pairs
 };
 
 template <class T>

@@ -5,6 +5,7 @@
 #include "kernels/gemm/epilogue.simd.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/gemm/gemv.simd.h"
+#include "kernels/gemm/transposed.simd.h"
 #include "kernels/gemm/ukernel.simd.h"
 
 namespace dlcore::DLCORE_ISA::gemm_loops {
@@ -358,26 +359,15 @@ void compute_product(const Product<T>& x, std::int64_t splits) {
   }
 }
 
-// sums[i, :] = (sums[i, :] +) the sum of the partial products' rows i, in order. `sums` may be the first of them.
-template <class T>
-void add_partials(const GemmPlan& plan, const char* first, std::int64_t count, std::int64_t i, T* sums) {
-  const std::int64_t n = plan.shape.n;
-  for (std::int64_t j = 0; j < n; j += kLanes<T>) {
-    const int lanes = static_cast<int>(min_of<std::int64_t>(kLanes<T>, n - j));
-    vec<T> sum = plan.shape.accumulate ? load_partial(sums + j, lanes) : vec<T>{};
-    for (std::int64_t s = 0; s < count; ++s)
-      sum += load_partial(reinterpret_cast<const T*>(first + s * plan.split_bytes) + i * n + j, lanes);
-    store_partial(sums + j, sum, lanes);
-  }
-}
-
 // C out of the partial products.
 template <class T>
 void finish_split(const Product<T>& x, std::int64_t splits) {
   const std::int64_t m = x.plan.shape.m, n = x.plan.shape.n;
+  const auto* first = reinterpret_cast<const Sum<T>*>(x.scratch + x.plan.sums_offset);
+  const std::int64_t step = static_cast<std::int64_t>(x.plan.split_bytes / sizeof(Sum<T>));
   parallel_for(m, 0.1 * static_cast<double>(m * n * splits), [&](std::int64_t i) {
     Sum<T>* sums = x.sums + i * x.ld_sums;
-    add_partials(x.plan, x.scratch + x.plan.sums_offset, splits, i, sums);
+    add_partials(first + i * n, splits, step, n, x.plan.shape.accumulate, sums);
     finish(x, sums, 0, i, 0, 1, n);
   });
 }
@@ -399,28 +389,6 @@ void gemm_as_planned(const GemmPlan& plan, const Stored<T>* a, const Stored<T>* 
   if (splits > 1) finish_split(x, splits);
 }
 
-// c[i, j] = x[j, i] for i < rows and j < cols; x has `rows` columns.
-template <class T>
-void store_transposed(const T* x, std::int64_t rows, std::int64_t cols, T* c, std::int64_t ldc) {
-  constexpr int kWidth = kLanes<T>;
-  for (std::int64_t i = 0; i < rows; i += kWidth) {
-    const int height = static_cast<int>(min_of<std::int64_t>(kWidth, rows - i));
-    for (std::int64_t j = 0; j < cols; j += kWidth) {
-      const int width = static_cast<int>(min_of<std::int64_t>(kWidth, cols - j));
-      vec<T> square[kWidth];
-#pragma GCC unroll 16
-      for (int r = 0; r < kWidth; ++r) {
-        const T* from = x + (j + r) * rows + i;
-        square[r] = r >= width ? vec<T>{} : height == kWidth ? load(from) : load_partial(from, height);
-      }
-      transpose<T>(square);
-#pragma GCC unroll 16
-      for (int r = 0; r < kWidth; ++r)
-        if (r < height) store_partial(c + (i + r) * ldc + j, square[r], width);
-    }
-  }
-}
-
 // C^T in scratch, then block by block into C. A dense column is its own transpose.
 template <class T>
 void gemm_swapped(const GemmPlan& plan, const T* a, const T* b, T* c, const GemmEpilogue<T>& epilogue, char* bytes) {
@@ -431,7 +399,7 @@ void gemm_swapped(const GemmPlan& plan, const T* a, const T* b, T* c, const Gemm
   gemm_as_planned<T>(plan, b, a, transposed, {}, bytes);
   parallel_for(parts(cols, kBlock), 0.2 * static_cast<double>(rows * cols), [&](std::int64_t block) {
     const std::int64_t j = block * kBlock, width = min_of(kBlock, cols - j);
-    if (!in_place) store_transposed(transposed + j * rows, rows, width, c + j, plan.ldc);
+    if (!in_place) store_transposed(transposed + j * rows, rows, rows, width, c + j, plan.ldc);
     apply_epilogue<T>(c + j, plan.ldc, rows, width, epilogue.bias ? epilogue.bias + j : nullptr, epilogue.activation);
   });
 }

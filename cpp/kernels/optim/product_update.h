@@ -24,13 +24,16 @@ class ProductUpdate {
   void lay_out();
   template <class T>
   void run_as(const T* a, const T* b, const UpdateTile& weight, const double* coefficients, void* scratch) const;
+  template <class T, class Product>
+  void update(const Product& product, const UpdateTile& weight, const double* coefficients, std::byte* rooms) const;
 
   UpdateRule rule_;
   DType dtype_;
   RowBlocks blocks_;
   std::int64_t k_;
   GemmPlan plan_, last_plan_;  // of a block, and of the last one
-  std::size_t packed_bytes_, gemm_bytes_, scratch_bytes_;
+  SparseGemmPlan skip_b_;      // of the whole product, its zeros of B left out
+  std::size_t shared_bytes_, room_bytes_, scratch_bytes_;
 };
 
 }  // namespace dlcore
