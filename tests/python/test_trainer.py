@@ -882,7 +882,7 @@ def test_logs_of_an_epoch_are_in_alphabetical_order():
 
 @pytest.mark.parametrize("inputs, units", [(1, 1), (0.15, 1), (1, 0.3), (0.15, 0.3), (1, 0)])
 def test_products_that_leave_out_zeros(inputs, units):
-    """A step of a model of wide layers, with a share of nonzero inputs and of units that are not dead, beside NumPy's."""
+    """A step of a model of wide layers, with shares of nonzero inputs and of living units, beside NumPy's."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(160, 300)) * (rng.random((160, 300)) < inputs)
     y = rng.normal(size=(160, 150))
