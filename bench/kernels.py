@@ -18,13 +18,14 @@ from .players import THREADS, medians, seconds_per_call, serve, start_players
 
 
 class Gemm(NamedTuple):
-    """(m, k) times (k, n), one of them stored transposed or none."""
+    """(m, k) times (k, n), one of them stored transposed or none; zeros: the share of a's elements that are zero."""
 
     m: int
     n: int
     k: int
     transposed: str = ""  # "a", "b" or neither
     dtype: str = "float32"
+    zeros: float = 0
 
 
 class Conv(NamedTuple):
@@ -123,6 +124,11 @@ _PRODUCTS = {
 KERNELS = {
     **{f"gemm/square_{n}": Gemm(n, n, n) for n in (64, 128, 256, 512, 1024, 2048)},
     **{f"gemm/{name}": product for name, product in _PRODUCTS.items()},
+    **{
+        f"gemm/{name}_zeros_{percent}": _PRODUCTS.get(name, Gemm(512, 512, 512))._replace(zeros=percent / 100)
+        for name in ("square_512", "mlp512_fwd", "mlp512_dw", "mlp512_dx", "imdb_x")
+        for percent in (50, 80, 95)
+    },
     **{f"gemm_bf16/square_{n}": Gemm(n, n, n, dtype="bfloat16") for n in (64, 128, 256, 512, 1024, 2048)},
     **{f"gemm_bf16/{name}": product._replace(dtype="bfloat16") for name, product in _PRODUCTS.items()},
     **{f"conv/{n}_{of}": Conv(*s, of) for n, s in _CONVS.items() for of in ("forward", "input", "weights")},
@@ -195,6 +201,7 @@ def _numbers(*shape: int, seed: int = 0) -> np.ndarray:
 def _factors(g: Gemm) -> tuple[np.ndarray, np.ndarray]:
     """As they are stored."""
     a = _numbers(*((g.k, g.m) if g.transposed == "a" else (g.m, g.k)))
+    a[np.random.default_rng(2).random(a.shape) < g.zeros] = 0
     return a, _numbers(*((g.n, g.k) if g.transposed == "b" else (g.k, g.n)), seed=1)
 
 

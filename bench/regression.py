@@ -24,6 +24,7 @@ EXPECTED = {
     "gemm/mlp512_dw": 0.371,
     "gemm/conv1_fwd": 0.813,
     "gemm/imdb_dw": 0.958,
+    "gemm/square_512_zeros_95": 0.2,
     "conv/mnist_1_forward": 0.414,
     "conv/mnist_1_input": 0.843,
     "conv/mnist_1_weights": 0.334,
