@@ -349,6 +349,23 @@ TYPED_TEST(SparseGemm, ExactWithSumsBeforeAndPackedB) {
     }
 }
 
+// Tiles and cuts of other processors.
+TYPED_TEST(SparseGemm, ExactForAnyCaches) {
+  using T = TypeParam;
+  for (std::size_t l1d : {16 << 10, 32 << 10, 48 << 10, 128 << 10})
+    for (bool swapped : {false, true}) {
+      const SparseCase<T> it(dense_gemm(150, 333, 1700), swapped, 0.3, integers<T>);
+      const SparseGemmPlan plan = plan_sparse_gemm(it.shape, swapped, sizeof(T), isa(), {l1d, 256 << 10, 1 << 20}, 1e6);
+      ASSERT_GT(plan.most_nonzeros, 0);
+      GuardedBuffer<T> c(it.shape.m * it.shape.n);
+      GuardedBuffer<std::byte> scratch(static_cast<std::int64_t>(plan.scratch_bytes));
+      sparse_gemm(plan, it.a.data(), it.b.data(), c.data(), {it.bias.data()}, scratch.data());
+      EXPECT_TRUE(c.untouched() && scratch.untouched()) << l1d;
+      const std::vector<double> expected = gemm_ref<T>(it.shape, it.a.data(), it.b.data(), nullptr, {it.bias.data()});
+      EXPECT_TRUE(std::equal(expected.begin(), expected.end(), c.data())) << l1d << ", swapped " << swapped;
+    }
+}
+
 // A zero times infinity is NaN, also where it is left out.
 TYPED_TEST(SparseGemm, NotANumberAndInfinityPropagate) {
   using T = TypeParam;
