@@ -8,7 +8,7 @@ namespace dlcore {
 
 namespace {
 
-constexpr std::int64_t kLeastRows = 24;  // of a block: the product reads B for every few rows
+constexpr std::int64_t kLeastRows = 64;  // of a block: the product reads B for every few rows
 constexpr double kFlopsPerNs = 20, kBytesPerNs = 10;
 
 }  // namespace
