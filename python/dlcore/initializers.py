@@ -326,10 +326,10 @@ class Orthogonal(RandomInitializer):
             )
         rows, cols = math.prod(shape[:-1]), shape[-1]
         normal = random.normal((max(rows, cols), min(rows, cols)), dtype="float32", seed=self.seed)
-        q, r = np.linalg.qr(normal.numpy().astype("float64"))
-        q *= np.sign(np.diag(r))  # makes q uniformly distributed over the orthogonal matrices
-        q = q.T if rows < cols else q
-        return ops.convert_to_tensor((self.gain * q).reshape(shape), dtype=dtype or backend.floatx())
+        q, r = ops.qr(ops.cast(normal, "float64"))
+        q *= self.gain * ops.sign(ops.diagonal(r))  # makes q uniformly distributed over the orthogonal matrices
+        q = ops.transpose(q) if rows < cols else q
+        return ops.cast(ops.reshape(q, shape), dtype or backend.floatx())
 
     def get_config(self):
         return {"seed": self._seed_config(), "gain": self.gain}

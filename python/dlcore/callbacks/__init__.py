@@ -1,37 +1,36 @@
 """Callbacks: what happens between the batches and epochs of training."""
 
-from dlcore.backend.names import unknown_attributes as _unknown_attributes
-from dlcore.callbacks.backup_and_restore import BackupAndRestore
-from dlcore.callbacks.callback import Callback, CallbackList
-from dlcore.callbacks.csv_logger import CSVLogger
-from dlcore.callbacks.early_stopping import EarlyStopping
-from dlcore.callbacks.history import History
-from dlcore.callbacks.lambda_callback import LambdaCallback
-from dlcore.callbacks.learning_rate_scheduler import LearningRateScheduler
-from dlcore.callbacks.model_checkpoint import ModelCheckpoint
-from dlcore.callbacks.progbar_logger import ProgbarLogger
-from dlcore.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
-from dlcore.callbacks.remote_monitor import RemoteMonitor
-from dlcore.callbacks.swap_ema_weights import SwapEMAWeights
-from dlcore.callbacks.tensorboard import TensorBoard
-from dlcore.callbacks.terminate_on_nan import TerminateOnNaN
+import importlib
 
-__getattr__ = _unknown_attributes(__name__)
+from dlcore.backend.names import no_attribute
 
-__all__ = [
-    "BackupAndRestore",
-    "CSVLogger",
-    "Callback",
-    "CallbackList",
-    "EarlyStopping",
-    "History",
-    "LambdaCallback",
-    "LearningRateScheduler",
-    "ModelCheckpoint",
-    "ProgbarLogger",
-    "ReduceLROnPlateau",
-    "RemoteMonitor",
-    "SwapEMAWeights",
-    "TensorBoard",
-    "TerminateOnNaN",
-]
+# name -> module; loaded when used: most training needs few of them, and some import much of the standard library
+_MODULES = {
+    "BackupAndRestore": "backup_and_restore",
+    "CSVLogger": "csv_logger",
+    "Callback": "callback",
+    "CallbackList": "callback",
+    "EarlyStopping": "early_stopping",
+    "History": "history",
+    "LambdaCallback": "lambda_callback",
+    "LearningRateScheduler": "learning_rate_scheduler",
+    "ModelCheckpoint": "model_checkpoint",
+    "ProgbarLogger": "progbar_logger",
+    "ReduceLROnPlateau": "reduce_lr_on_plateau",
+    "RemoteMonitor": "remote_monitor",
+    "SwapEMAWeights": "swap_ema_weights",
+    "TensorBoard": "tensorboard",
+    "TerminateOnNaN": "terminate_on_nan",
+}
+
+__all__ = list(_MODULES)
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    raise no_attribute(__name__, name, __all__)
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

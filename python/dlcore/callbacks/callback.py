@@ -96,7 +96,6 @@ class CallbackList(Callback):
 
     def __init__(self, callbacks=None, add_history=False, add_progbar=False, model=None, **params):
         from dlcore.callbacks.history import History
-        from dlcore.callbacks.progbar_logger import ProgbarLogger
 
         super().__init__()
         if callbacks is None:
@@ -107,8 +106,11 @@ class CallbackList(Callback):
                 raise TypeError(
                     f"callbacks must be a list of Callback objects. Got {callback!r} of type {type(callback).__name__}."
                 )
-        if add_progbar and not self._first(ProgbarLogger):
-            self.callbacks.append(ProgbarLogger())
+        if add_progbar:
+            from dlcore.callbacks.progbar_logger import ProgbarLogger
+
+            if not self._first(ProgbarLogger):
+                self.callbacks.append(ProgbarLogger())
         if add_history and not self._first(History):
             self.callbacks.append(History())
         if model is not None:

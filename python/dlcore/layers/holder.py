@@ -1,10 +1,14 @@
 """Holder: what a layer holds, found among its attributes: variables, sublayers, seeds and metrics."""
 
 import math
+import types
 
 import numpy as np
 
 from dlcore.backend.variables import Variable
+
+# Most attributes: values that hold nothing.
+_PLAIN = frozenset((types.NoneType, types.FunctionType, bool, int, float, str))
 
 # Counts the changes after which traced programs are stale (a layer frozen, a layer added).
 _revision = [0]
@@ -40,17 +44,17 @@ class Holder:
         """Objects of these kinds among the attributes, each once, in the order of the attributes."""
         found, visited = {}, set()
 
-        def visit(value):
-            if isinstance(value, kinds):
-                found.setdefault(id(value), value)
-            elif isinstance(value, (list, tuple, dict)) and id(value) not in visited:
-                visited.add(id(value))
-                for item in value.values() if isinstance(value, dict) else value:
-                    visit(item)
+        def visit(values):
+            for value in values:
+                if type(value) in _PLAIN:
+                    continue
+                if isinstance(value, kinds):
+                    found.setdefault(id(value), value)
+                elif isinstance(value, (list, tuple, dict)) and id(value) not in visited:
+                    visited.add(id(value))
+                    visit(value.values() if isinstance(value, dict) else value)
 
-        for name, value in list(self.__dict__.items()):
-            if name not in self._untracked:
-                visit(value)
+        visit([value for name, value in list(self.__dict__.items()) if name not in self._untracked])
         return list(found.values())
 
     @property
@@ -80,8 +84,8 @@ class Holder:
 
     @property
     def _own_variables(self):
-        """The variables of this layer itself, in the order of files."""
-        return self._trainable_variables + self._non_trainable_variables
+        """The variables of this layer itself, in the order of files: those made as trainable first."""
+        return sorted(self._tracked(Variable), key=lambda v: not v.declared_trainable)
 
     @property
     def weights(self):

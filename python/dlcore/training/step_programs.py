@@ -17,7 +17,7 @@ from dlcore.training.data import arrays_of
 
 # Programs kept per step function; each holds the memory of its intermediate values.
 _KEPT = 64
-# Bytes of new programs between two garbage collections.
+# Bytes of new programs after which the next one begins with a garbage collection.
 _COLLECTED_EVERY = 64 << 20
 _allocated = 0
 
@@ -121,13 +121,15 @@ class StepPrograms:
             self._revision = structure_revision()
 
     def _make(self, structure, rows):
+        global _allocated
+        _collect_dropped()
         graph, results, variables = self._traced(structure, rows, [])
         tensors = [x for x in tree.flatten(results) if isinstance(x, Tensor)]
         numbers = iter(range(len(tensors)))
         places = tree.map_structure(lambda x: next(numbers) if isinstance(x, Tensor) else None, results)
         program = graph.compile(tensors)
         state = sum(math.prod(variable.shape) for variable in graph.assigned_variables())
-        _note_allocation(program.arena_bytes + 4 * state)
+        _allocated += program.arena_bytes + 4 * state + (1 << 20)
         return StepProgram(program, places, variables)
 
     def _traced(self, structure, rows, lookups):
@@ -162,10 +164,10 @@ def _signature(structure, rows):
     return structure.shape if rows is None else (rows, *structure.shape[1:]), structure.dtype
 
 
-def _note_allocation(size):
-    """Collects garbage now and then: a dropped model is a cycle, whose memory Python's collector does not see."""
+def _collect_dropped():
+    """Collects garbage when programs have taken much memory since the last time: a dropped model is a cycle, whose
+    memory Python's collector does not see."""
     global _allocated
-    _allocated += size + (1 << 20)
     if _allocated > _COLLECTED_EVERY:
         _allocated = 0
         gc.collect()
