@@ -1,12 +1,14 @@
 """Automatic names of layers and variables, and the scopes that make their paths."""
 
 import difflib
+import functools
 import re
 import sys
 
 from dlcore.backend.global_state import get_global_attribute
 
 
+@functools.lru_cache(maxsize=4096)
 def to_snake_case(name):
     """ "MaxPooling2D" -> "max_pooling2d"."""
     name = re.sub(r"\W+", "", name)

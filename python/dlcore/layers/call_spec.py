@@ -9,11 +9,17 @@ from dlcore.backend.strings import Strings, is_text
 from dlcore.backend.tensors import Tensor
 
 
+@functools.lru_cache(maxsize=4096)
+def python_signature_of(function):
+    """inspect's signature, looked at once per function."""
+    return inspect.signature(function)
+
+
 class Signature:
     """The parameters of a `call` method, looked at once per class."""
 
     def __init__(self, function):
-        parameters = list(inspect.signature(function).parameters.values())[1:]
+        parameters = list(python_signature_of(function).parameters.values())[1:]
         self.names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         self.has_kwargs = any(p.kind is p.VAR_KEYWORD for p in parameters)
@@ -65,11 +71,17 @@ def shapes_of(x):
     return tree.map_structure(lambda t: None if t is None else tuple(t.shape), x)
 
 
+def _parameters_of(method):
+    if inspect.ismethod(method):
+        return list(python_signature_of(method.__func__).parameters.values())[1:]
+    return list(inspect.signature(method).parameters.values())
+
+
 def call_with_shapes(layer, method, shapes):
     """layer.build, or another method of shapes, with those of the tensor arguments, {"x": shape, ...}: by name when it
     names several."""
     function = getattr(layer, method)
-    parameters = list(inspect.signature(function).parameters.values())
+    parameters = _parameters_of(function)
     named = {f"{name}_shape": shape for name, shape in shapes.items()}
     wanted = {p.name: named[p.name] for p in parameters if p.name in named}
     if any(p.kind is p.VAR_POSITIONAL for p in parameters) or len(parameters) <= 1 or (len(shapes) == 1 and not wanted):

@@ -1,14 +1,10 @@
 """Holder: what a layer holds, found among its attributes: variables, sublayers, seeds and metrics."""
 
 import math
-import types
 
 import numpy as np
 
 from dlcore.backend.variables import Variable
-
-# Most attributes: values that hold nothing.
-_PLAIN = frozenset((types.NoneType, types.FunctionType, bool, int, float, str))
 
 # Counts the changes after which traced programs are stale (a layer frozen, a layer added).
 _revision = [0]
@@ -21,6 +17,21 @@ def structure_revision():
 
 def note_structure_change():
     _revision[0] += 1
+
+
+class _Roles(dict):
+    """Type -> "container", "part" (what holders are asked for), or None, as of most attributes."""
+
+    def __missing__(self, kind):
+        from dlcore.metrics import Metric
+        from dlcore.random import SeedGenerator
+
+        is_part = issubclass(kind, (Holder, Variable, Metric, SeedGenerator))
+        role = "part" if is_part else "container" if issubclass(kind, (list, tuple, dict)) else None
+        return self.setdefault(kind, role)
+
+
+_roles = _Roles()
 
 
 class Holder:
@@ -42,70 +53,67 @@ class Holder:
 
     def _tracked(self, kinds):
         """Objects of these kinds among the attributes, each once, in the order of the attributes."""
+        attributes = list(self.__dict__.items())
         found, visited = {}, set()
-
-        def visit(values):
-            for value in values:
-                if type(value) in _PLAIN:
-                    continue
+        stack = [v for name, v in reversed(attributes) if _roles[type(v)] and name not in self._untracked]
+        while stack:
+            value = stack.pop()
+            if _roles[type(value)] == "part":
                 if isinstance(value, kinds):
-                    found.setdefault(id(value), value)
-                elif isinstance(value, (list, tuple, dict)) and id(value) not in visited:
-                    visited.add(id(value))
-                    visit(value.values() if isinstance(value, dict) else value)
-
-        visit([value for name, value in list(self.__dict__.items()) if name not in self._untracked])
+                    found[id(value)] = value
+            elif id(value) not in visited:
+                visited.add(id(value))
+                items = list(value.values() if isinstance(value, dict) else value)
+                stack += [item for item in reversed(items) if _roles[type(item)]]
         return list(found.values())
+
+    def _walk(self, *kinds):
+        """(layer, objects of these kinds that it holds itself) for this layer and those inside, depth first."""
+        walked, stack, seen = [], [self], set()
+        while stack:
+            layer = stack.pop()
+            if id(layer) in seen:
+                continue
+            seen.add(id(layer))
+            held = layer._tracked((Holder, *kinds))
+            walked.append((layer, [x for x in held if isinstance(x, kinds)]))
+            stack += [x for x in reversed(held) if isinstance(x, Holder)]
+        return walked
 
     @property
     def _layers(self):
         return [layer for layer in self._tracked(Holder) if layer is not self]
 
     def _flatten_layers(self, include_self=True, recursive=True):
-        layers, queue = ([self] if include_self else []), list(self._layers)
-        seen = {id(self)}
-        while queue:
-            layer = queue.pop(0)
-            if id(layer) in seen:
-                continue
-            seen.add(id(layer))
-            layers.append(layer)
-            if recursive:
-                queue[:0] = layer._layers
-        return layers
+        layers = [layer for layer, _ in self._walk()] if recursive else [self, *self._layers]
+        return layers if include_self else layers[1:]
 
     @property
     def _trainable_variables(self):
         return [v for v in self._tracked(Variable) if v.declared_trainable]
 
-    @property
-    def _non_trainable_variables(self):
-        return [v for v in self._tracked(Variable) if not v.declared_trainable]
+    def _in_file_order(self, variables):
+        """This layer's own variables in the order of files: those made as trainable first."""
+        return sorted(variables, key=lambda v: not v.declared_trainable)
 
     @property
     def _own_variables(self):
-        """The variables of this layer itself, in the order of files: those made as trainable first."""
-        return sorted(self._tracked(Variable), key=lambda v: not v.declared_trainable)
+        """The variables of this layer itself, in the order of files."""
+        return self._in_file_order(self._tracked(Variable))
 
     @property
     def weights(self):
         """All variables but the state of random seeds and metrics: this layer's own first, then its sublayers'."""
-        weights = {}
-        for layer in self._flatten_layers():
-            for variable in layer._own_variables:
-                weights.setdefault(id(variable), variable)
-        return list(weights.values())
+        own = [layer._in_file_order(variables) for layer, variables in self._walk(Variable)]
+        return list({id(v): v for variables in own for v in variables}.values())
 
     @property
     def variables(self):
         """As weights, with the state of random seeds."""
         from dlcore.random import SeedGenerator
 
-        variables = {id(v): v for v in self.weights}
-        for layer in self._flatten_layers():
-            for generator in layer._tracked(SeedGenerator):
-                variables.setdefault(id(generator.state), generator.state)
-        return list(variables.values())
+        states = [generator.state for _, generators in self._walk(SeedGenerator) for generator in generators]
+        return list({id(v): v for v in [*self.weights, *states]}.values())
 
     @property
     def trainable_weights(self):
@@ -146,11 +154,7 @@ class Holder:
         """The metrics of this layer and its sublayers."""
         from dlcore.metrics import Metric
 
-        found = {}
-        for layer in self._flatten_layers():
-            for metric in layer._tracked(Metric):
-                found.setdefault(id(metric), metric)
-        return list(found.values())
+        return list({id(metric): metric for _, metrics in self._walk(Metric) for metric in metrics}.values())
 
     @property
     def metrics_variables(self):

@@ -22,6 +22,7 @@ from dlcore.layers.call_spec import (
     SignatureOfInit,
     call_with_shapes,
     is_tensor_structure,
+    python_signature_of,
     shapes_of,
     signature_of,
 )
@@ -82,7 +83,7 @@ def _that_builds(build):
             raise
         finally:
             self._is_building, reading.dtype = False, outer_dtype
-        shapes = inspect.signature(build).bind(self, *args, **kwargs).arguments
+        shapes = python_signature_of(build).bind(self, *args, **kwargs).arguments
         shapes.pop(next(iter(shapes)))
         self._build_shapes = {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else shapes
         self.built = True
@@ -382,8 +383,7 @@ class Layer(Holder, Operation):
             assert_input_compatibility(self.input_spec, first, self.name)
         if not self.built:
             self._build_once(signature.bind(args, kwargs))
-        outermost = call_context.depth == 0
-        if outermost and _layers_with_losses:
+        if call_context.depth == 0:
             self._clear_losses()
         previous_training = call_context.training
         training = self._resolve_training(signature, args, kwargs)
@@ -570,9 +570,8 @@ class Layer(Holder, Operation):
         return losses
 
     def _clear_losses(self):
-        for layer in self._flatten_layers():
-            if layer._losses:
-                layer._losses.clear()
+        for layer in self._flatten_layers() if _layers_with_losses else ():
+            layer._losses.clear()
             _layers_with_losses.discard(layer)
 
     # ---- shapes

@@ -130,10 +130,9 @@ class QuantizedWeight:
 
         self.quantization_config = quantizers.get(config)
 
-    @property
-    def _own_variables(self):
+    def _in_file_order(self, variables):
         """In the order of Keras's files, then what a subclass adds."""
-        variables = super()._own_variables
+        variables = super()._in_file_order(variables)
         if not self.built or self.quantization_mode is None:
             return variables
         named = [self.__dict__.get(name) for name in self.variable_serialization_spec[self.quantization_mode]]

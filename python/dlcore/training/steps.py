@@ -166,8 +166,7 @@ class Steps(StateAsValues):
         """The metrics that are attributes of this model and its layers; those of models inside are their own."""
         from dlcore.metrics import Metric
 
-        layers = [layer for layer in self._flatten_layers(include_self=False) if not isinstance(layer, Steps)]
-        return [metric for layer in [self, *layers] for metric in layer._tracked(Metric)]
+        return [m for layer, metrics in self._walk(Metric) if layer is self or not isinstance(layer, Steps) for m in metrics]
 
     @property
     def metrics_names(self):
