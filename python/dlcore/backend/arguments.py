@@ -48,6 +48,8 @@ def check_arguments(cls, args, kwargs):
     if not cls.__module__.startswith("dlcore.") or cls.__name__.startswith("_"):
         return
     positional, kinds, needed, takes_any = _arguments_of(cls)
+    if not (args or kwargs or needed):
+        return
     missing = [name for name in needed if name not in kwargs and name not in positional[: len(args)]]
     unknown = [name for name in kwargs if name not in kinds]
     if missing:

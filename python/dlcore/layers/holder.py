@@ -34,6 +34,11 @@ class _Roles(dict):
 _roles = _Roles()
 
 
+def weights_in(walked):
+    """All variables of layers, each once: what a walk through the layers found, as `(layer, its variables)`."""
+    return list({id(v): v for layer, variables in walked for v in layer._in_file_order(variables)}.values())
+
+
 class Holder:
     """The part of Layer that finds its variables, and those of the layers in it."""
 
@@ -104,8 +109,7 @@ class Holder:
     @property
     def weights(self):
         """All variables but the state of random seeds and metrics: this layer's own first, then its sublayers'."""
-        own = [layer._in_file_order(variables) for layer, variables in self._walk(Variable)]
-        return list({id(v): v for variables in own for v in variables}.values())
+        return weights_in(self._walk(Variable))
 
     @property
     def variables(self):

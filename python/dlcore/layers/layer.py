@@ -26,7 +26,7 @@ from dlcore.layers.call_spec import (
     shapes_of,
     signature_of,
 )
-from dlcore.layers.holder import Holder, note_structure_change
+from dlcore.layers.holder import Holder, note_structure_change, weights_in
 from dlcore.layers.input_spec import InputSpec, assert_input_compatibility
 from dlcore.layers.remat import current_scope
 from dlcore.ops.operation import Node, Operation, UnknownSizeError, any_keras_tensor, infer_outputs
@@ -563,9 +563,10 @@ class Layer(Holder, Operation):
     @property
     def losses(self):
         """Losses added in the last call, and those of the weights' regularizers."""
-        losses = [loss for layer in self._flatten_layers() for loss in layer._losses]
-        for variable in self.trainable_weights:
-            if variable.regularizer is not None:
+        walked = self._walk(Variable)
+        losses = [loss for layer, _ in walked for loss in layer._losses]
+        for variable in weights_in(walked) if self.trainable else ():
+            if variable.trainable and variable.regularizer is not None:
                 losses.append(convert_to_tensor(variable.regularizer(variable)))
         return losses
 

@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from collections import Counter
 
 from dlcore import backend, tree
 from dlcore.backend.keras_tensor import KerasTensor
@@ -60,12 +61,10 @@ class Functional(DirectCall, Model):
         return bool(looking) and all(operation.looks_at_values for operation in takers)
 
     def _check_unique_names(self):
-        layers = [op.name for op in self._operations]
-        twice = sorted({name for name in layers if layers.count(name) > 1})
+        counts = Counter(op.name for op in self._operations)
+        twice = sorted(name for name, count in counts.items() if count > 1)
         if twice:
-            raise ValueError(
-                f"The name '{twice[0]}' is used {layers.count(twice[0])} times in the model; names must differ."
-            )
+            raise ValueError(f"The name '{twice[0]}' is used {counts[twice[0]]} times in the model; names must differ.")
 
     # ---- contents
 

@@ -43,8 +43,13 @@ class Sequential(DirectCall, Model):
 
     def add(self, layer, rebuild=True):
         """Adds a layer at the end."""
+        made = self._functional
         self._append(layer)
-        self._rebuild() if rebuild else self._unbuild()
+        if rebuild and made is not None:
+            self._unbuild()
+            self._connect(made.input, made.output, [layer])
+        else:
+            self._rebuild() if rebuild else self._unbuild()
 
     def _append(self, layer):
         if isinstance(layer, KerasTensor) and isinstance(layer.history[0], InputLayer):
@@ -106,9 +111,13 @@ class Sequential(DirectCall, Model):
                 return  # several inputs: layers are built as they are called
             dtype = _input_dtype(self._sequence[0])
             self._sequence.insert(0, InputLayer(batch_shape=tuple(input_shape), dtype=dtype))
-        x = inputs = self._sequence[0]._inbound_nodes[0].outputs[0]
+        inputs = self._sequence[0]._inbound_nodes[0].outputs[0]
+        self._connect(inputs, inputs, self._sequence[1:])
+
+    def _connect(self, inputs, x, layers):
+        """Makes the graph from the inputs on: through what makes x of them, then the layers."""
         with self._scope():
-            for layer in self._sequence[1:]:
+            for layer in layers:
                 x = layer(x)
         self._functional = Functional(inputs, x, name=self.name)
         self.built = True

@@ -335,7 +335,7 @@ class Steps(StateAsValues):
         before = self.weights
         with noting_new() as new:
             results = step(data)
-        if new:
+        if any(variable.trainable for variable in new):
             kept = {id(variable) for variable in self.weights}
             lost = [v.path for v in (*new, *before) if v.trainable and id(v) not in kept]
             if lost:
