@@ -97,7 +97,7 @@ void init_graph(py::module_& module) {
       .def("assigned_variables",
            [](const Graph& g) {
              std::vector<VariablePtr> variables;
-             for (const Assignment& assignment : g.assignments) variables.push_back(assignment.variable);
+             for (const Assignment& assignment : g.assignments) variables.push_back(g.variables[assignment.variable]);
              return variables;
            })
       .def("dump", &Graph::dump)

@@ -96,11 +96,7 @@ void Executor::add_pointer(int value) {
 
 void Executor::find_written() {
   bound_.resize(graph_.variables.size());
-  for (const Assignment& assignment : graph_.assignments) {
-    const auto at = std::find(graph_.variables.begin(), graph_.variables.end(), assignment.variable);
-    assigned_.push_back(static_cast<int>(at - graph_.variables.begin()));
-    bound_[assigned_.back()].written = true;
-  }
+  for (const Assignment& assignment : graph_.assignments) bound_[assignment.variable].written = true;
 }
 
 void Executor::find_settled() {
@@ -199,7 +195,7 @@ void Executor::run_profiled() {
 
 // A value read from one variable may be assigned to another: all are read before any is written.
 void Executor::copy_assignments(std::span<std::byte* const> in, std::span<std::byte* const> out) {
-  const auto target = [&](const Copy& copy) { return bound_[assigned_[copy.index]].bytes; };
+  const auto target = [&](const Copy& copy) { return bound_[graph_.assignments[copy.index].variable].bytes; };
   const auto bytes = [&](const Copy& copy) { return graph_.values[copy.value].spec.bytes(); };
   const auto& copies = plan_.assignment_copies;
   if (copies.size() == 1) device_.assign(target(copies[0]), bytes_of(copies[0].value, in, out), bytes(copies[0]));

@@ -82,7 +82,6 @@ class Executor {
     std::byte* bytes = nullptr;  // in the table
   };
   std::vector<Bound> bound_;                               // per variable
-  std::vector<int> assigned_;                              // per assignment: the variable
   bool moved_ = false;                                     // whether any lies elsewhere than bind_variables() has told
   std::vector<std::pair<int, std::uint64_t>> settled_on_;  // variables that settled steps read, their versions then
   std::size_t first_step_ = 0;                             // of each run: those before it are settled

@@ -52,19 +52,21 @@ int Graph::value_of(const Tensor& tensor) {
   return tensor.value();
 }
 
-Tensor Graph::initial(const VariablePtr& variable) {
-  for (std::size_t i = 0; i < variables.size(); ++i)
-    if (variables[i] == variable) return handle(variable_values[i]);
-  const int value = add_value({variable->spec(), Source::Variable, static_cast<int>(variables.size())});
-  variables.push_back(variable);
-  variable_values.push_back(value);
-  return handle(value);
+Graph::Known& Graph::known(const VariablePtr& variable) {
+  const int next = static_cast<int>(variables.size());
+  const auto [at, is_new] = known_.try_emplace(variable.get(), Known{next});
+  if (is_new) {
+    variables.push_back(variable);
+    variable_values.push_back(add_value({variable->spec(), Source::Variable, next}));
+  }
+  return at->second;
 }
 
+Tensor Graph::initial(const VariablePtr& variable) { return handle(variable_values[known(variable).variable]); }
+
 Tensor Graph::read(const VariablePtr& variable) {
-  for (const Assignment& assignment : assignments)
-    if (assignment.variable == variable) return handle(assignment.value);
-  return initial(variable);
+  const Known& at = known(variable);
+  return handle(at.assignment < 0 ? variable_values[at.variable] : assignments[at.assignment].value);
 }
 
 void Graph::assign(const VariablePtr& variable, const Tensor& value) {
@@ -72,13 +74,13 @@ void Graph::assign(const VariablePtr& variable, const Tensor& value) {
     throw value_error("Variable '", variable->name(), "' is ", variable->spec(), "; a value of ", value.spec(),
                       " can't be assigned to it.");
   const int assigned = value_of(value);
-  initial(variable);  // the program binds all it writes, read or not
-  for (Assignment& assignment : assignments) {
-    if (assignment.variable != variable) continue;
-    assignment.value = assigned;
-    return;
+  Known& at = known(variable);
+  if (at.assignment < 0) {
+    at.assignment = static_cast<int>(assignments.size());
+    assignments.push_back({at.variable, assigned});
+  } else {
+    assignments[at.assignment].value = assigned;
   }
-  assignments.push_back({variable, assigned});
 }
 
 void Graph::set_outputs(std::span<const Tensor> tensors, std::vector<std::string> names) {
@@ -174,7 +176,7 @@ std::string Graph::describe_results() const {
   for (std::size_t i = 0; i < outputs.size(); ++i)
     text += str("output ", i < output_names.size() ? output_names[i] : str(i), " = ", describe(outputs[i]), '\n');
   for (const Assignment& assignment : assignments)
-    text += assignment.variable->name() + " <- " + describe(assignment.value) + '\n';
+    text += variables[assignment.variable]->name() + " <- " + describe(assignment.value) + '\n';
   return text;
 }
 

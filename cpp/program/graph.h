@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "dlcore/tensor.h"
@@ -45,7 +46,7 @@ struct Value {
 
 /// The value that a variable takes when the program has run.
 struct Assignment {
-  VariablePtr variable;
+  int variable;  // its place among the graph's
   int value;
 };
 
@@ -79,7 +80,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
   int settled = 0;          // so many of the first nodes run again only when a variable has changed
   std::vector<int> inputs;
   std::vector<std::string> input_names;
-  std::vector<VariablePtr> variables;  // those that are read
+  std::vector<VariablePtr> variables;  // those that are read or assigned
   std::vector<int> variable_values;    // the value that reads variables[i]
   std::vector<Assignment> assignments;
   std::vector<int> outputs;
@@ -94,10 +95,19 @@ class Graph : public std::enable_shared_from_this<Graph> {
   std::string dump() const;
 
  private:
+  /// Where a variable is in the tables above.
+  struct Known {
+    int variable;
+    int assignment = -1;  // none yet
+  };
+
+  Known& known(const VariablePtr& variable);
   int add_value(Value value);
   /// The tensor's value in this graph: a concrete tensor becomes a constant, one of another graph is a Value error.
   int value_of(const Tensor& tensor);
   std::string describe(int value) const;
+
+  std::unordered_map<const Variable*, Known> known_;
 };
 
 /// The graph with inputs of these specs, all shapes inferred anew. Sizes that the graph's inputs fix must agree.

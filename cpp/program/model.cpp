@@ -69,7 +69,7 @@ class GraphWriter {
     json["assignments"] = Json::array();
     for (const Assignment& assignment : graph_.assignments)
       json["assignments"].push_back(
-          {{"variable", variable_index(assignment.variable)}, {"value", numbers_.at(assignment.value)}});
+          {{"variable", variable_index(graph_.variables[assignment.variable])}, {"value", numbers_.at(assignment.value)}});
     return json;
   }
 
@@ -204,9 +204,6 @@ void Model::add(const std::string& function, std::shared_ptr<Graph> graph) {
   for (const auto& variable : graph->variables)
     if (std::find(impl_->variables.begin(), impl_->variables.end(), variable) == impl_->variables.end())
       impl_->variables.push_back(variable);
-  for (const Assignment& assignment : graph->assignments)
-    if (std::find(impl_->variables.begin(), impl_->variables.end(), assignment.variable) == impl_->variables.end())
-      impl_->variables.push_back(assignment.variable);
   impl_->graphs[function] = std::move(graph);
 }
 

@@ -14,6 +14,7 @@ std::size_t place_intervals(std::vector<Interval>& intervals, std::size_t alignm
   std::size_t arena = 0;
   for (std::size_t index : by_size) {
     Interval& interval = intervals[index];
+    if (interval.bytes == 0) break;  // nor have those that follow any
     interval.bytes = (interval.bytes + alignment - 1) / alignment * alignment;
     std::size_t offset = 0;
     for (const Interval* other : placed) {
@@ -131,15 +132,13 @@ class Planner {
     const int safe = last_to_fail(kernels_) + 1;
     for (std::size_t a = 0; a < graph_.assignments.size(); ++a) {
       const Assignment& assignment = graph_.assignments[a];
-      const auto at = std::find(graph_.variables.begin(), graph_.variables.end(), assignment.variable);
-      const int index = static_cast<int>(at - graph_.variables.begin());
-      const int old_value = graph_.variable_values[index];
+      const int old_value = graph_.variable_values[assignment.variable];
       const int step = free_producer(assignment.value);
       const bool direct = step >= safe && kernels_[step].has_guard &&
                           (last_[find(old_value)] < step ||
                            (last_[find(old_value)] == step && may_overwrite(step, assignment.value, old_value)));
       if (direct)
-        pinned_[assignment.value] = {Place::Variable, 0, index};
+        pinned_[assignment.value] = {Place::Variable, 0, assignment.variable};
       else
         plan.assignment_copies.push_back({assignment.value, static_cast<int>(a)});
     }

@@ -14,15 +14,9 @@ namespace dlcore {
 
 std::vector<bool> settled_values(const Graph& graph) {
   std::vector<bool> settled(graph.values.size(), false);
-  for (std::size_t v = 0; v < settled.size(); ++v) {
-    const Value& value = graph.values[v];
-    if (value.source == Source::Variable)
-      settled[v] = std::none_of(graph.assignments.begin(), graph.assignments.end(), [&](const Assignment& assignment) {
-        return assignment.variable == graph.variables[value.index];
-      });
-    else
-      settled[v] = value.source == Source::Constant;
-  }
+  for (std::size_t v = 0; v < settled.size(); ++v)
+    settled[v] = graph.values[v].source == Source::Constant || graph.values[v].source == Source::Variable;
+  for (const Assignment& assignment : graph.assignments) settled[graph.variable_values[assignment.variable]] = false;
   for (const Node& node : graph.nodes) {
     bool all = !node.op->meets_processes;
     for (std::size_t i = 0; i < node.in.size(); ++i) all = all && (settled[node.in[i]] || !reads_bytes(*node.op, i));
