@@ -68,8 +68,8 @@ class GraphWriter {
     }
     json["assignments"] = Json::array();
     for (const Assignment& assignment : graph_.assignments)
-      json["assignments"].push_back(
-          {{"variable", variable_index(graph_.variables[assignment.variable])}, {"value", numbers_.at(assignment.value)}});
+      json["assignments"].push_back({{"variable", variable_index(graph_.variables[assignment.variable])},
+                                     {"value", numbers_.at(assignment.value)}});
     return json;
   }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace dlcore {
 
@@ -117,26 +118,37 @@ class Planner {
     return graph_.values[value].index < graph_.settled ? -1 : graph_.values[value].index;
   }
 
-  bool may_overwrite(int step, int out_value, int in_value) const {
-    const Node& node = graph_.nodes[step];
-    for (const auto& [out, in] : kernels_[step].in_place)
-      if (node.out[out] == out_value && node.in[in] == in_value &&
-          std::count(node.in.begin(), node.in.end(), in_value) == 1)
-        return true;
-    return false;
+  // (value, input that it may be made in the bytes of, for its node reads it but once), sorted. A step that updates all
+  // variables has thousands.
+  std::vector<std::pair<int, int>> overwrites() const {
+    std::vector<std::pair<int, int>> found;
+    std::vector<int> reads(graph_.values.size(), 0);
+    for (std::size_t step = 0; step < graph_.nodes.size(); ++step) {
+      const Node& node = graph_.nodes[step];
+      if (kernels_[step].in_place.empty()) continue;
+      for (int value : node.in) ++reads[value];
+      for (const auto& [out, in] : kernels_[step].in_place)
+        if (reads[node.in[in]] == 1) found.emplace_back(node.out[out], node.in[in]);
+      for (int value : node.in) --reads[value];
+    }
+    std::sort(found.begin(), found.end());
+    return found;
   }
 
   // A new value of a variable is made in the variable's own bytes when nothing reads the old value from then on, no
   // step fails any more, and its kernel leaves it alone behind the failure of an earlier run.
   void pin_assignments(MemoryPlan& plan) {
     const int safe = last_to_fail(kernels_) + 1;
+    const std::vector<std::pair<int, int>> overwritten = overwrites();
     for (std::size_t a = 0; a < graph_.assignments.size(); ++a) {
       const Assignment& assignment = graph_.assignments[a];
       const int old_value = graph_.variable_values[assignment.variable];
       const int step = free_producer(assignment.value);
-      const bool direct = step >= safe && kernels_[step].has_guard &&
-                          (last_[find(old_value)] < step ||
-                           (last_[find(old_value)] == step && may_overwrite(step, assignment.value, old_value)));
+      const bool direct =
+          step >= safe && kernels_[step].has_guard &&
+          (last_[find(old_value)] < step ||
+           (last_[find(old_value)] == step &&
+            std::binary_search(overwritten.begin(), overwritten.end(), std::pair(assignment.value, old_value))));
       if (direct)
         pinned_[assignment.value] = {Place::Variable, 0, assignment.variable};
       else

@@ -166,7 +166,8 @@ class Steps(StateAsValues):
         """The metrics that are attributes of this model and its layers; those of models inside are their own."""
         from dlcore.metrics import Metric
 
-        return [m for layer, metrics in self._walk(Metric) if layer is self or not isinstance(layer, Steps) for m in metrics]
+        walked = self._walk(Metric)
+        return [m for layer, metrics in walked if layer is self or not isinstance(layer, Steps) for m in metrics]
 
     @property
     def metrics_names(self):
