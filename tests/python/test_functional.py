@@ -242,6 +242,17 @@ def test_sequential_builds_when_it_knows_the_shape():
     assert [v.path for v in late.weights][0] == "sequential_1/dense_2/kernel"
 
 
+def test_sequential_goes_on_from_its_graph():
+    x = np.ones((5, 4), "float32")
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
+    model.compile("sgd", "mse")
+    model.fit(x, np.ones((5, 3)), verbose=0)
+    model.add(layers.Dense(2))
+    assert len(model.layers[0]._inbound_nodes) == 1  # it is not called again
+    (kernel, bias), (kernel_2, bias_2) = (layer.get_weights() for layer in model.layers)
+    np.testing.assert_allclose(model.predict(x, verbose=0), (x @ kernel + bias) @ kernel_2 + bias_2, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     "nested",
     [

@@ -23,6 +23,15 @@ def test_import_pulls_in_only_numpy_and_the_core():
     assert loaded == ["dlcore._core"]
 
 
+def test_training_loads_no_more_than_it_needs():
+    code = (
+        "import sys, dlcore, numpy as np; model = dlcore.Sequential([dlcore.Input((2,)), dlcore.layers.Dense(1)]);"
+        "model.compile(loss='mse'); model.fit(np.zeros((4, 2)), np.zeros((4, 1)), verbose=0);"
+        "print(*(m for m in ('urllib.request', 'ssl', 'tarfile', 'dlcore.callbacks.tensorboard') if m in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == []
+
+
 def test_namespaces_need_no_import_of_their_own():
     names = "utils.batches.Batches, utils.bounding_boxes.pad, datasets.digits.load_data, plotting.plot_history"
     code = f"import dlcore; {'; '.join('dlcore.' + name for name in names.split(', '))}"

@@ -36,5 +36,10 @@ TEST(PlaceIntervals, BuffersThatNeverMeetShareBytes) {
   EXPECT_EQ(place_intervals(chain), 2 * 1024u);
 }
 
+TEST(PlaceIntervals, NoBytesTakeNoPlace) {
+  std::vector<Interval> intervals{{0, 0, 9}, {64, 0, 9}, {0, 2, 3}};
+  EXPECT_EQ(place_intervals(intervals), 64u);
+}
+
 }  // namespace
 }  // namespace dlcore
