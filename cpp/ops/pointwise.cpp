@@ -28,6 +28,8 @@ void expect_operands(std::span<const TensorSpec> in, int count) {
 void expect_domain(DType dtype, OpcodeInfo::Domain domain) {
   if (domain == OpcodeInfo::Float && !is_float(dtype))
     throw type_error("expected a floating-point dtype; got ", dtype, ". Cast first, e.g. to float32.");
+  if (domain == OpcodeInfo::Integer && (is_float(dtype) || dtype == DType::Bool))
+    throw type_error("expected an integer dtype; got ", dtype, ". Cast first, e.g. to int32.");
   if (domain == OpcodeInfo::Number && dtype == DType::Bool)
     throw type_error("expected numbers; got bool. Cast first, e.g. to int32.");
   if (domain == OpcodeInfo::Boolean && dtype != DType::Bool)
@@ -308,8 +310,8 @@ void register_binary() {
     const Tensor slope = c.in[1 - i] / (unary("square", c.in[0]) + unary("square", c.in[1]));
     return i == 0 ? c.dout[0] * slope : -(c.dout[0] * slope);
   });
-  for (Opcode op :
-       {FloorDivide, Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual, LogicalAnd, LogicalOr, LogicalXor})
+  for (Opcode op : {FloorDivide, Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual, LogicalAnd, LogicalOr,
+                    LogicalXor, BitwiseAnd, BitwiseOr, BitwiseXor, ShiftLeft, ShiftRight, Gcd})
     add_elementwise(op);
 }
 

@@ -389,6 +389,37 @@ template <class T>
 __device__ inline T op_tanh_grad(T dy, T y) {
   return dy * (T(1) - y * y);
 }
+template <class T>
+__device__ inline T op_bitwise_and(T a, T b) {
+  return static_cast<T>(a & b);
+}
+template <class T>
+__device__ inline T op_bitwise_or(T a, T b) {
+  return static_cast<T>(a | b);
+}
+template <class T>
+__device__ inline T op_bitwise_xor(T a, T b) {
+  return static_cast<T>(a ^ b);
+}
+/// A shift by less than 0 or by the width of T or more moves every bit out.
+template <class T>
+__device__ inline T op_shift_left(T a, T b) {
+  return wrapping<T>(b) < 8 * sizeof(T) ? static_cast<T>(wrapping<T>(a) << b) : T(0);
+}
+template <class T>
+__device__ inline T op_shift_right(T a, T b) {
+  return wrapping<T>(b) < 8 * sizeof(T) ? static_cast<T>(a >> b) : a < T(0) ? static_cast<T>(-1) : T(0);
+}
+template <class T>
+__device__ inline T op_gcd(T a, T b) {
+  auto x = wrapping<T>(op_abs(a)), y = wrapping<T>(op_abs(b));
+  while (y != 0) {
+    const auto rest = static_cast<wrapping<T>>(x % y);
+    x = y;
+    y = rest;
+  }
+  return static_cast<T>(x);
+}
 
 // ---- three operands
 

@@ -26,6 +26,10 @@ enum class Opcode : std::uint8_t {
   // y = f(a, b, c)
   Where,        // a: condition (bool)
   Clip,         // a: x, b: low, c: high
+  // y = f(a, b); saved programs name opcodes by number: later ones are added here
+  BitwiseAnd, BitwiseOr, BitwiseXor,
+  ShiftLeft, ShiftRight,  // b outside of 0 ... bits - 1 moves every bit out; to the right the sign moves in
+  Gcd,                    // not negative, but for the lowest integer, which has no absolute value
   Count
 };
 // clang-format on

@@ -137,6 +137,32 @@ DLCORE_INLINE T integer_power(T a, T b) {
   return static_cast<T>(result);
 }
 
+/// Whether a shift by b leaves bits of a.
+template <class T>
+DLCORE_INLINE bool shifts_within(T b) {
+  return wrapped(b) < 8 * sizeof(T);
+}
+template <class T>
+DLCORE_INLINE T shift_left(T a, T b) {
+  return static_cast<T>(shifts_within(b) ? wrapped(a) << b : 0);
+}
+template <class T>
+DLCORE_INLINE T shift_right(T a, T b) {
+  return static_cast<T>(shifts_within(b) ? a >> b : a < 0 ? -1 : 0);
+}
+/// Euclid's algorithm on absolute values.
+template <class T>
+DLCORE_INLINE T greatest_divisor(T a, T b) {
+  auto x = static_cast<wrapping<T>>(a < 0 ? 0 - wrapped(a) : wrapped(a));
+  auto y = static_cast<wrapping<T>>(b < 0 ? 0 - wrapped(b) : wrapped(b));
+  while (y != 0) {
+    const auto rest = static_cast<wrapping<T>>(x % y);
+    x = y;
+    y = rest;
+  }
+  return static_cast<T>(x);
+}
+
 // ---- conversions
 
 template <class To, class From>
@@ -376,6 +402,16 @@ constexpr void fill_binary(Table& table) {
   table.vector_binary(Maximum, [](auto a, auto b) { return ((a > b) | (a != a)) ? a : b; });
 }
 
+constexpr void fill_bits(Table& table) {
+  using enum Opcode;
+  table.binary(BitwiseAnd, Integers{}, [](auto a, auto b) { return a & b; });
+  table.binary(BitwiseOr, Integers{}, [](auto a, auto b) { return a | b; });
+  table.binary(BitwiseXor, Integers{}, [](auto a, auto b) { return a ^ b; });
+  table.binary(ShiftLeft, Integers{}, [](auto a, auto b) { return shift_left(a, b); });
+  table.binary(ShiftRight, Integers{}, [](auto a, auto b) { return shift_right(a, b); });
+  table.binary(Gcd, Integers{}, [](auto a, auto b) { return greatest_divisor(a, b); });
+}
+
 constexpr void fill_comparisons(Table& table) {
   using enum Opcode;
   table.compare(Equal, Everything{}, [](auto a, auto b) { return a == b; });
@@ -400,6 +436,7 @@ constexpr Table make_table() {
   fill_unary(table);
   fill_activations(table);
   fill_binary(table);
+  fill_bits(table);
   fill_comparisons(table);
   table.convert_all(Everything{});
   table.convert[static_cast<int>(DType::F16)][static_cast<int>(DType::F32)] = float_from_half;

@@ -34,7 +34,7 @@ inline constexpr int kMaxInstructions = 64;
 struct OpcodeInfo {
   std::string_view primitive;
   int operands;
-  enum Domain { Float, Number, Boolean, Any } domain;  // element types of the operands
+  enum Domain { Float, Integer, Number, Boolean, Any } domain;  // element types of the operands
   bool makes_bool;
   double cost;  // ns per element when everything is in the L1 cache, about
 };

@@ -57,8 +57,8 @@ def numbers(x):
     return backend.convert_to_tensor(x, "int32") if x.dtype == "bool" else x
 
 
-# What sums and products are where both operands are bools, as in NumPy.
-_OF_BOOLS = {"add": "logical_or", "mul": "logical_and"}
+# What sums, products and bitwise logic are where both operands are bools, as in NumPy.
+_OF_BOOLS = {"add": "logical_or", "mul": "logical_and"} | {f"bitwise_{x}": f"logical_{x}" for x in ("and", "or", "xor")}
 
 
 def binary(name, a, b):
