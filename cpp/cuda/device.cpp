@@ -72,7 +72,7 @@ class PinnedUploader : public Uploader {
     for (Slot& slot : slots_) {
       if (slot.used) device_.note(cudaEventSynchronize(slot.copied));
       if (slot.host) device_.note(cudaFreeHost(slot.host));
-      if (slot.staging) device_.free(slot.staging);
+      if (slot.staging) device_.free(slot.staging, bytes_);
       if (slot.copied) device_.note(cudaEventDestroy(slot.copied));
       if (slot.consumed) device_.note(cudaEventDestroy(slot.consumed));
       slot = {};
@@ -185,7 +185,7 @@ std::byte* CudaDevice::allocate(std::size_t bytes) {
   return static_cast<std::byte*>(data);
 }
 
-void CudaDevice::free(std::byte* data) noexcept { note(cudaFreeAsync(data, context_.stream)); }
+void CudaDevice::free(std::byte* data, std::size_t) noexcept { note(cudaFreeAsync(data, context_.stream)); }
 
 std::size_t CudaDevice::free_bytes() {
   use();

@@ -17,7 +17,7 @@ class CudaDevice final : public Device {
   std::string description() const override;
 
   std::byte* allocate(std::size_t bytes) override;
-  void free(std::byte* data) noexcept override;
+  void free(std::byte* data, std::size_t bytes) noexcept override;
   std::size_t free_bytes() override;
   void upload(std::byte* to, const std::byte* from, std::size_t bytes) override;
   void download(std::byte* to, const std::byte* from, std::size_t bytes) override;

@@ -13,6 +13,7 @@
 
 #include "dlcore/version.h"
 #include "program/feed.h"
+#include "program/freed_buffers.h"
 
 namespace dlcore {
 
@@ -46,15 +47,17 @@ class Processor final : public Device {
   bool is_host() const override { return true; }
 
   std::byte* allocate(std::size_t bytes) override {
-    const std::size_t alignment = bytes < kHugeFrom ? 64 : kHugePage;
-    // Room for whole vectors at the end, and never a null pointer.
-    const std::size_t rounded = (bytes + 64 + alignment - 1) / alignment * alignment;
-    void* data = rounded < bytes ? nullptr : std::aligned_alloc(alignment, rounded);
-    if (!data) throw Error(ErrorKind::OutOfMemory, str("Out of memory: ", bytes, " bytes were asked for."));
-    if (alignment == kHugePage) prefer_huge_pages(data, bytes);
-    return static_cast<std::byte*>(data);
+    if (bytes < kHugeFrom) return allocated(bytes, 64, rounded(bytes, 64));
+    const std::size_t whole = rounded(bytes, kHugePage);
+    if (std::byte* const freed = freed_.take(whole)) return freed;
+    std::byte* const data = allocated(bytes, kHugePage, whole);
+    prefer_huge_pages(data, bytes);
+    return data;
   }
-  void free(std::byte* data) noexcept override { std::free(data); }
+  void free(std::byte* data, std::size_t bytes) noexcept override {
+    if (bytes < kHugeFrom) return std::free(data);
+    freed_.keep(data, rounded(bytes, kHugePage));
+  }
   std::size_t free_bytes() override { return SIZE_MAX; }
   std::size_t alignment() const override { return 64; }
   void upload(std::byte* to, const std::byte* from, std::size_t bytes) override { copy(to, from, bytes); }
@@ -79,6 +82,23 @@ class Processor final : public Device {
     gather_rows(source, order, first, count, dtype, to);
   }
   std::unique_ptr<Recording> record(const std::function<void()>&) override { return nullptr; }
+
+ private:
+  /// Room for whole vectors at the end, and never a null pointer.
+  static std::size_t rounded(std::size_t bytes, std::size_t alignment) {
+    return (bytes + 64 + alignment - 1) / alignment * alignment;
+  }
+  std::byte* allocated(std::size_t bytes, std::size_t alignment, std::size_t whole) {
+    void* data = whole < bytes ? nullptr : std::aligned_alloc(alignment, whole);
+    if (!data && whole > bytes) {
+      freed_.clear();
+      data = std::aligned_alloc(alignment, whole);
+    }
+    if (!data) throw Error(ErrorKind::OutOfMemory, str("Out of memory: ", bytes, " bytes were asked for."));
+    return static_cast<std::byte*>(data);
+  }
+
+  FreedBuffers freed_;
 };
 
 // --------------------------------------------------------------------------------------------------------- the plug-in

@@ -56,7 +56,8 @@ class Device {
   // ---- memory
   /// Throws OutOfMemory with the bytes asked for and those that are free.
   virtual std::byte* allocate(std::size_t bytes) = 0;
-  virtual void free(std::byte* data) noexcept = 0;
+  /// Of as many bytes as were allocated.
+  virtual void free(std::byte* data, std::size_t bytes) noexcept = 0;
   virtual std::size_t free_bytes() = 0;
   /// Of all buffers that kernels get, a power of two.
   virtual std::size_t alignment() const { return 256; }

@@ -73,14 +73,14 @@ Storage::~Storage() {
 
 void Storage::drop_host() {
   if (!host_) return;
-  if (!borrowed_) cpu().free(host_);
+  if (!borrowed_) cpu().free(host_, bytes_);
   borrowed_ = false;
   owner_.reset();
   host_ = nullptr;
 }
 
 void Storage::drop_device() {
-  if (Device* const device = device_) device->free(on_device_);
+  if (Device* const device = device_) device->free(on_device_, bytes_);
   device_ = nullptr;
   on_device_ = nullptr;
 }
@@ -100,7 +100,7 @@ std::byte* Storage::to_host() {
   try {
     device_.load()->download(host, on_device_, bytes_);
   } catch (...) {
-    cpu().free(host);
+    cpu().free(host, bytes_);
     throw;
   }
   host_.store(host, std::memory_order_release);
@@ -117,7 +117,7 @@ std::byte* Storage::on(Device& device) {
   try {
     device.upload(copy, host, bytes_);
   } catch (...) {
-    device.free(copy);
+    device.free(copy, bytes_);
     throw;
   }
   drop_device();

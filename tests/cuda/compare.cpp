@@ -26,7 +26,7 @@ class DeviceBuffer {
   }
   DeviceBuffer(DeviceBuffer&& other) noexcept
       : whole_(std::exchange(other.whole_, nullptr)), before_(other.before_), bytes_(other.bytes_) {}
-  ~DeviceBuffer() { device_free(whole_); }
+  ~DeviceBuffer() { device_free(whole_, before_ + bytes_ + kGuard); }
   void* data() const { return whole_ + before_; }
   Tensor read(const TensorSpec& spec) const {
     Tensor x = Tensor::empty(spec.dtype, spec.shape);

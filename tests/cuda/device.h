@@ -15,7 +15,7 @@ const cuda::PlanKernel* device_kernel(std::string_view primitive);
 
 /// Device memory, 256-byte aligned.
 void* device_allocate(std::size_t bytes);
-void device_free(void* pointer);
+void device_free(void* pointer, std::size_t bytes);
 void upload(void* device, const void* host, std::size_t bytes);
 /// Waits for what is enqueued.
 void download(void* host, const void* device, std::size_t bytes);

@@ -57,7 +57,7 @@ TEST(Faults, CopiesToVariablesAreGuarded) {
       copy(shift, bytes);
       EXPECT_EQ(to, expected) << bytes << " bytes from " << shift;
     }
-  device_free(there);
+  device_free(there, 2 * from.size());
 }
 
 }  // namespace

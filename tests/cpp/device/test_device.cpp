@@ -104,7 +104,7 @@ std::byte* TestDevice::allocate(std::size_t bytes) {
 }
 
 // In order with the work: what is queued may still use the memory, what comes later may not.
-void TestDevice::free(std::byte* data) noexcept {
+void TestDevice::free(std::byte* data, std::size_t) noexcept {
   const auto at = allocations_.find(reinterpret_cast<std::uintptr_t>(data));
   used_bytes_ -= at->second.bytes;
   std::byte* memory = at->second.memory;

@@ -37,7 +37,7 @@ class TestDevice : public Device {
 
   std::string description() const override { return "a test device: the processor's kernels, memory of its own"; }
   std::byte* allocate(std::size_t bytes) override;
-  void free(std::byte* data) noexcept override;
+  void free(std::byte* data, std::size_t bytes) noexcept override;
   std::size_t free_bytes() override { return memory_bytes - used_bytes_; }
   void upload(std::byte* to, const std::byte* from, std::size_t bytes) override;
   void download(std::byte* to, const std::byte* from, std::size_t bytes) override;

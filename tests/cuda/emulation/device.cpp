@@ -43,7 +43,7 @@ const cuda::PlanKernel* device_kernel(std::string_view primitive) {
 }
 
 void* device_allocate(std::size_t bytes) { return std::aligned_alloc(256, (bytes + 511) / 256 * 256); }
-void device_free(void* pointer) { std::free(pointer); }
+void device_free(void* pointer, std::size_t) { std::free(pointer); }
 void upload(void* device, const void* host, std::size_t bytes) { std::memcpy(device, host, bytes); }
 void download(void* host, const void* device, std::size_t bytes) { std::memcpy(host, device, bytes); }
 

@@ -1,0 +1,52 @@
+#include "program/freed_buffers.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace dlcore {
+
+template <class Condition>
+void FreedBuffers::drop_while(const Condition& more) {
+  while (!buffers_.empty() && more()) {
+    std::free(buffers_.front().data);
+    total_ -= buffers_.front().bytes;
+    buffers_.pop_front();
+  }
+}
+
+std::byte* FreedBuffers::take(std::size_t bytes) {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock) return nullptr;
+  // The newest: its pages may still be in the cache.
+  const auto found =
+      std::find_if(buffers_.rbegin(), buffers_.rend(), [=](const Buffer& buffer) { return buffer.bytes == bytes; });
+  if (found == buffers_.rend()) {
+    const std::size_t before = total_;
+    drop_while([&] { return total_ > kSpare && before - total_ < bytes; });
+    return nullptr;
+  }
+  std::byte* const data = found->data;
+  total_ -= bytes;
+  buffers_.erase(std::next(found).base());
+  return data;
+}
+
+void FreedBuffers::keep(std::byte* data, std::size_t bytes) {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock || bytes > kMost) return std::free(data);
+#ifdef MADV_FREE
+  madvise(data, bytes, MADV_FREE);
+#endif
+  buffers_.push_back({data, bytes});
+  total_ += bytes;
+  drop_while([&] { return total_ > kMost; });
+}
+
+void FreedBuffers::clear() {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (lock) drop_while([] { return true; });
+}
+
+}  // namespace dlcore
