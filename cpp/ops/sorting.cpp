@@ -36,7 +36,7 @@ Kernel sort_kernel(const char* label, DType dtype, const SortPlan& sort) {
                  sort.indices < 0 ? nullptr : buffers.output<std::int32_t>(sort.indices), buffers.scratch);
     });
   };
-  return {.run = run, .scratch_bytes = sort_scratch_bytes(sort.lines), .label = label};
+  return {.run = run, .scratch_bytes = sort_scratch_bytes(sort.lines, size_of(dtype)), .label = label};
 }
 
 Specs infer_sort(std::span<const TensorSpec> in, const Attrs& attrs) {

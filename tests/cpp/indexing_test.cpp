@@ -253,6 +253,93 @@ TEST(Sort, LongLinesAgainstTheStandardLibrary) {
     }
 }
 
+/// Elements in stable order, as `argsort` of every length around what sorts them and of lines side by side.
+template <class T>
+void expect_order(std::vector<T> kinds) {
+  const auto before = [](T a, T b) { return b != b ? a == a : a < b; };
+  std::mt19937 random(7);
+  for (std::int64_t size : {1, 2, 11, 12, 13, 47, 48, 49, 95, 96, 97, 255, 1000, 70000})
+    for (std::int64_t inner : {1, 3}) {
+      Tensor x = Tensor::empty(dtype_of<T>(), {size, inner});
+      for (std::int64_t i = 0; i < size * inner; ++i) x.data<T>()[i] = kinds[random() % kinds.size()];
+      for (bool descending : {false, true}) {
+        const Attrs attrs{{"axis", std::int64_t{0}}, {"descending", descending}};
+        const Tensor y = apply("sort", {x}, attrs), order = apply("argsort", {x}, attrs);
+        for (std::int64_t c = 0; c < inner; ++c) {
+          std::vector<std::int32_t> line(static_cast<std::size_t>(size));
+          std::iota(line.begin(), line.end(), 0);
+          std::stable_sort(line.begin(), line.end(), [&](std::int32_t i, std::int32_t j) {
+            const T a = x.data<T>()[i * inner + c], b = x.data<T>()[j * inner + c];
+            return descending ? before(b, a) : before(a, b);
+          });
+          for (std::int64_t j = 0; j < size; ++j) {
+            ASSERT_EQ(order.data<std::int32_t>()[j * inner + c], line[j]) << x.spec() << descending;
+            ASSERT_EQ(std::memcmp(&y.data<T>()[j * inner + c], &x.data<T>()[line[j] * inner + c], sizeof(T)), 0);
+          }
+        }
+      }
+    }
+}
+
+template <class T>
+std::vector<T> integers_of_all_kinds() {
+  std::vector<T> kinds{0, 1, static_cast<T>(-1), std::numeric_limits<T>::min(), std::numeric_limits<T>::max()};
+  std::mt19937_64 random(3);
+  for (int i = 0; i < 300; ++i) kinds.push_back(static_cast<T>(static_cast<T>(random()) >> random() % (8 * sizeof(T))));
+  return kinds;
+}
+template <class T>
+std::vector<T> floats_of_all_kinds() {
+  using Limits = std::numeric_limits<T>;
+  std::vector<T> kinds{0,
+                       T{-0.0},
+                       1,
+                       -1,
+                       Limits::infinity(),
+                       -Limits::infinity(),
+                       Limits::quiet_NaN(),
+                       -Limits::quiet_NaN(),
+                       Limits::max(),
+                       Limits::lowest(),
+                       Limits::min(),
+                       -Limits::min()};
+  std::mt19937 random(3);
+  for (int i = 0; i < 300; ++i) kinds.push_back(std::normal_distribution<T>()(random));
+  return kinds;
+}
+
+TEST(Sort, IsStableForEveryTypeAndLength) {
+  expect_order<std::uint8_t>(integers_of_all_kinds<std::uint8_t>());
+  expect_order<std::int8_t>(integers_of_all_kinds<std::int8_t>());
+  expect_order<std::int32_t>(integers_of_all_kinds<std::int32_t>());
+  expect_order<std::int64_t>(integers_of_all_kinds<std::int64_t>());
+  expect_order<std::int64_t>({5, 6, 7});  // all digits but one are the same
+  expect_order<float>(floats_of_all_kinds<float>());
+  expect_order<double>(floats_of_all_kinds<double>());
+}
+
+TEST(Sort, OrderOfSixteenBitFloatsAndBools) {
+  const Tensor x = random_tensor({500}, 8);
+  for (const char* dtype : {"float16", "bfloat16", "bool"}) {
+    const Tensor narrow = apply("cast", {std::string(dtype) == "bool" ? apply("relu", {x}) : x}, {{"dtype", dtype}});
+    EXPECT_EQ(numbers<std::int32_t>(apply("argsort", {narrow})),
+              numbers<std::int32_t>(apply("argsort", {apply("cast", {narrow}, {{"dtype", "float64"}})})))
+        << dtype;
+  }
+}
+
+TEST(Sort, TheFirstOfTheOrder) {
+  for (std::int64_t size : {4, 31, 32, 160, 1000})
+    for (std::int64_t k : {1, 8, 9, 62, 63, 1000}) {
+      if (k > size) continue;
+      const Tensor x = random_ids({size}, 40, 9);
+      const auto top = apply_all("top_k", std::vector<Tensor>{x}, {{"k", k}});
+      std::vector<std::int32_t> order = numbers<std::int32_t>(apply("argsort", {x}, {{"descending", true}}));
+      order.resize(static_cast<std::size_t>(k));
+      EXPECT_EQ(numbers<std::int32_t>(top[1]), order) << "the first " << k << " of " << size;
+    }
+}
+
 TEST(Sort, Gradient) {
   check_gradient("sort", {random_tensor({3, 5}, 1)}, {{"descending", true}});
   check_gradient("sort", {random_tensor({3, 5, 2}, 1)}, {{"axis", std::int64_t{1}}});

@@ -1,10 +1,12 @@
 // Elementwise primitives: values against plain references, broadcasting, conversions, gradients, fused chains.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <random>
 
 #include "base/half.h"
@@ -221,6 +223,61 @@ TEST(Pointwise, IntegersHaveNoUndefinedCorners) {
   EXPECT_EQ(at(apply("sub", {a, vector_of<std::int32_t>({1, 0, 0, 0})}), 0), std::numeric_limits<std::int32_t>::max());
 }
 
+/// Bits of every kind, the extremes among them.
+template <class T>
+Tensor random_bits(std::int64_t n, unsigned seed) {
+  std::mt19937_64 random(seed);
+  std::vector<T> numbers{0, 1, static_cast<T>(-1), std::numeric_limits<T>::min(), std::numeric_limits<T>::max()};
+  while (numbers.size() < static_cast<std::size_t>(n))
+    numbers.push_back(static_cast<T>(static_cast<T>(random()) >> random() % (8 * sizeof(T))));
+  numbers.resize(static_cast<std::size_t>(n));
+  std::shuffle(numbers.begin(), numbers.end(), random);
+  return vector_of(numbers);
+}
+
+/// 2^63 for the lowest integer.
+template <class T>
+std::uint64_t magnitude(T x) {
+  return x < 0 ? 0 - static_cast<std::uint64_t>(x) : static_cast<std::uint64_t>(x);
+}
+
+template <class T>
+void expect_bits() {
+  constexpr int kBits = 8 * sizeof(T);
+  const auto compare = [](const char* op, const Tensor& a, const Tensor& b, auto reference) {
+    const std::vector<T> y = numbers_of<T>(apply(op, {a, b}));
+    for (std::size_t i = 0; i < y.size(); ++i)
+      ASSERT_EQ(y[i], static_cast<T>(reference(a.data<T>()[i], b.data<T>()[i])))
+          << op << ' ' << a.spec() << ' ' << +a.data<T>()[i] << ' ' << +b.data<T>()[i];
+  };
+  for (std::int64_t n : {0, 1, 15, 63, 64, 67, 1001, 40001}) {
+    const Tensor a = random_bits<T>(n, 1), b = random_bits<T>(n, 2);
+    compare("bitwise_and", a, b, [](T x, T y) { return x & y; });
+    compare("bitwise_or", a, b, [](T x, T y) { return x | y; });
+    compare("bitwise_xor", a, b, [](T x, T y) { return x ^ y; });
+    compare("gcd", a, b, [](T x, T y) { return std::gcd(magnitude(x), magnitude(y)); });
+    Tensor count = vector_of(std::vector<T>(static_cast<std::size_t>(n)));
+    for (std::int64_t i = 0; i < n; ++i) count.data<T>()[i] = static_cast<T>(i % (kBits + 4) - 2);
+    // One place after another; more than all bits move out.
+    const auto places = [](T y) { return y < 0 || y > kBits ? kBits : static_cast<int>(y); };
+    compare("shift_left", a, count, [=](T x, T y) {
+      for (int k = 0; k < places(y); ++k) x = static_cast<T>(std::uint64_t(x) * 2);
+      return x;
+    });
+    compare("shift_right", a, count, [=](T x, T y) {
+      for (int k = 0; k < places(y); ++k) x = static_cast<T>((x - (x & 1)) / 2);
+      return x;
+    });
+  }
+}
+
+TEST(Pointwise, BitsOfEveryIntegerType) {
+  expect_bits<std::uint8_t>();
+  expect_bits<std::int8_t>();
+  expect_bits<std::int32_t>();
+  expect_bits<std::int64_t>();
+}
+
 TEST(Pointwise, NaNGoesThroughExtremaAndClip) {
   const Tensor a = vector_of<float>({NAN, 1, NAN}), b = vector_of<float>({1, NAN, NAN});
   for (const char* op : {"minimum", "maximum"})
@@ -373,6 +430,12 @@ TEST(Pointwise, ErrorsSayWhatDoesNotFit) {
             std::string::npos);
   EXPECT_NE(error_text([&] { apply("exp", {Tensor::zeros(DType::I32, {3})}); }).find("floating-point dtype; got int32"),
             std::string::npos);
+  for (DType dtype : {DType::F32, DType::Bool})
+    EXPECT_NE(error_text([&] {
+                const Tensor x = Tensor::zeros(dtype, {3});
+                apply("bitwise_and", {x, x});
+              }).find("integer dtype; got"),
+              std::string::npos);
   EXPECT_NE(error_text([&] { ops::where(a, a, a); }).find("expected bool; got float32"), std::string::npos);
   EXPECT_NE(error_text([&] { apply("add", {a}); }).find("expected 2 inputs; got 1"), std::string::npos);
 }
@@ -487,6 +550,29 @@ TEST(Fused, SixteenBitFloatsAreRoundedOnlyWhereTheyLeave) {
   for (int i = 0; i < 1000; ++i) {
     ASSERT_EQ(at(got[1], i), at(square, i));
     ASSERT_EQ(at(got[2], i), at(rounded, i));
+  }
+}
+
+TEST(Fused, BitsAmongOtherOperations) {
+  using enum Opcode;
+  const DType i = DType::I32;
+  // h = x ^ (x >> s); y = 0.5 * float((h & mask) << row)
+  const PointwiseProgram program{5,
+                                 {{ShiftRight, i, {0, 1}},
+                                  {BitwiseXor, i, {0, 5}},
+                                  {BitwiseAnd, i, {6, 2}},
+                                  {ShiftLeft, i, {7, 3}},
+                                  {Cast, i, {8}, 0, DType::F32},
+                                  {Mul, DType::F32, {9, 4}}},
+                                 {6, 10}};
+  const Tensor x = random_bits<std::int32_t>(70 * 131, 3), row = vector_of<std::int32_t>(std::vector<int>(131, 3));
+  const Tensor inputs[] = {Tensor::alias(x, {i, {70, 131}}), Tensor::scalar(i, 16), Tensor::scalar(i, 255), row,
+                           Tensor::scalar(DType::F32, 0.5)};
+  const std::vector<Tensor> got = apply_all("fused", inputs, fused_attrs(program));
+  for (std::int64_t k = 0; k < 70 * 131; ++k) {
+    const std::int32_t number = x.data<std::int32_t>()[k], h = number ^ (number >> 16);
+    ASSERT_EQ(got[0].data<std::int32_t>()[k], h);
+    ASSERT_EQ(got[1].data<float>()[k], 0.5f * static_cast<float>((h & 255) << 3));
   }
 }
 

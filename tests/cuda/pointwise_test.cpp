@@ -67,6 +67,12 @@ TEST(Pointwise, TwoOperands) {
       const double low = dtype == DType::U8 ? 0 : -5;
       cases.add(name, {numbers(dtype, {259}, 7, low, 6), numbers(dtype, {259}, 8, low, 6)}, {}, bound(name, dtype));
     }
+  for (const char* name : {"bitwise_and", "bitwise_or", "bitwise_xor", "shift_left", "shift_right", "gcd"})
+    for (DType dtype : {DType::I32, DType::I64, DType::U8, DType::I8}) {
+      const double low = dtype == DType::U8 ? 0 : -128;
+      cases.add(name, {numbers(dtype, {259}, 7, low, 127), numbers(dtype, {259}, 8, low / 16, 40)});
+      cases.add(name, {numbers(dtype, {16, 1}, 7, low, 127), numbers(dtype, {33}, 8, low, 127)});
+    }
   for (const char* name : {"div", "atan2", "relu_grad", "sigmoid_grad", "tanh_grad"})
     for (DType dtype : kFloats)
       cases.add(name, {numbers(dtype, {259}, 9), numbers(dtype, {259}, 10)}, {}, bound(name, dtype));

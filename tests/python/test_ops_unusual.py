@@ -407,6 +407,42 @@ def test_exponents_beyond_the_dtype():
     np.testing.assert_array_equal(ops.ldexp(np.array([0.0, 3e-300]), 1100), np.ldexp([0.0, 3e-300], 1100))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int32", "int64"])
+def test_bits_as_numpy(dtype):
+    generator, ends = np.random.default_rng(0), np.iinfo(dtype)
+    x = generator.integers(ends.min, ends.max, (7, 143), dtype, endpoint=True)
+    y = generator.integers(ends.min, ends.max, (143,), dtype, endpoint=True)
+    for name in ("bitwise_and", "bitwise_or", "bitwise_xor", "gcd", "lcm"):
+        np.testing.assert_array_equal(getattr(ops, name)(x, y), getattr(np, name)(x, y), err_msg=name)
+        assert getattr(ops, name)(x, y).dtype == dtype
+    np.testing.assert_array_equal(ops.bitwise_not(x), ~x)
+    count = np.arange(7, dtype=dtype)[:, None] * 11
+    np.testing.assert_array_equal(ops.left_shift(x, count), x << count)
+    np.testing.assert_array_equal(ops.right_shift(x, count), x >> count)
+    np.testing.assert_array_equal(ops.bitwise_and(x, 5), x & np.array(5, dtype))
+
+
+def test_bits_of_bools_and_of_compiled_functions():
+    x, y = np.array([False, False, True, True]), np.array([False, True, False, True])
+    for name in ("bitwise_and", "bitwise_or", "bitwise_xor"):
+        assert getattr(ops, name)(x, y).numpy().tolist() == getattr(np, name)(x, y).tolist()
+    assert ops.bitwise_not(x).numpy().tolist() == [True, True, False, False]
+    assert ops.left_shift(x, y).dtype == "int32" and ops.left_shift(x, y).numpy().tolist() == [0, 0, 1, 2]
+    with pytest.raises(TypeError, match="bitwise_or: expected integers or bools. Received dtype float32"):
+        ops.bitwise_or(np.zeros(2, "float32"), 1)
+    with pytest.raises(TypeError, match="gcd: expected integers. Received dtype bool"):
+        ops.gcd(x, y)
+
+    class Hash(dlcore.layers.Layer):
+        def call(self, x):
+            return ops.cast(ops.bitwise_and(ops.bitwise_xor(x, ops.right_shift(x, 4)), 255), "float32") / 2
+
+    inputs = dlcore.Input((3,), dtype="int32")
+    numbers = np.arange(600, dtype="int32").reshape(200, 3) * 7919
+    found = dlcore.Model(inputs, Hash(dtype="int32")(inputs)).predict(numbers, verbose=0)
+    np.testing.assert_array_equal(found, ((numbers ^ (numbers >> 4)) & 255) / np.float32(2))
+
+
 def test_shifts_move_all_bits_out():
     x = np.array([3, -3, 3], "int32")
     assert ops.left_shift(x, np.array([1, -1, 40], "int32")).numpy().tolist() == [6, 0, 0]

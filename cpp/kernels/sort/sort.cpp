@@ -1,7 +1,9 @@
 #include "kernels/sort/sort.h"
 
 #include <algorithm>
+#include <bit>
 #include <type_traits>
+#include <utility>
 
 #include "base/parallel.h"
 
@@ -10,15 +12,9 @@ namespace dlcore {
 namespace {
 
 constexpr std::int64_t kSortChunks = 16;  // each has scratch for one line
+constexpr std::int64_t kFewItems = 12;    // per digit, that are sorted by comparing them
+constexpr std::int64_t kFewFirst = 8;     // that are picked from lines of four times as many
 constexpr std::int64_t kBlock = 32;       // neighbouring lines that a running sum takes together
-
-/// An element and where it was. Wide enough for any key.
-template <class Key>
-struct Item {
-  Key key;
-  std::int32_t index;
-};
-constexpr std::size_t kItemBytes = 16;
 
 template <class T>
 bool less(T a, T b) {
@@ -28,17 +24,79 @@ bool less(T a, T b) {
   return a < b;
 }
 
-template <class Key>
-void order(Item<Key>* items, std::int64_t size, std::int64_t k, bool descending) {
-  auto before = [descending](const Item<Key>& a, const Item<Key>& b) {
-    if (less(a.key, b.key)) return !descending;
-    if (less(b.key, a.key)) return descending;
-    return a.index < b.index;
-  };
-  if (k < size)
-    std::partial_sort(items, items + k, items + size, before);
+/// Unsigned numbers in the order of the elements: of floats those below zero are turned around, both zeros are one, and
+/// so is every NaN.
+inline std::uint32_t ordered(bool x) { return x; }
+inline std::uint32_t ordered(std::uint8_t x) { return x; }
+inline std::uint32_t ordered(std::int8_t x) { return static_cast<std::uint8_t>(x ^ -128); }
+inline std::uint32_t ordered(std::int32_t x) { return static_cast<std::uint32_t>(x) ^ 1u << 31; }
+inline std::uint64_t ordered(std::int64_t x) { return static_cast<std::uint64_t>(x) ^ std::uint64_t{1} << 63; }
+template <class Float, class Bits>
+Bits ordered_float(Float x) {
+  constexpr Bits sign = Bits{1} << (8 * sizeof(Bits) - 1);
+  if (x != x) return ~Bits{0};
+  const Bits bits = std::bit_cast<Bits>(x == 0 ? Float{0} : x);
+  return bits & sign ? ~bits : bits | sign;
+}
+inline std::uint32_t ordered(float x) { return ordered_float<float, std::uint32_t>(x); }
+inline std::uint64_t ordered(double x) { return ordered_float<double, std::uint64_t>(x); }
+
+/// A key and where it was, in this order.
+class NarrowItem {
+ public:
+  NarrowItem() = default;
+  NarrowItem(std::uint32_t key, std::int64_t index)
+      : number_(std::uint64_t{key} << 32 | static_cast<std::uint64_t>(index)) {}
+  std::int32_t index() const { return static_cast<std::int32_t>(number_); }
+  unsigned digit(int d) const { return number_ >> (32 + 8 * d) & 255u; }
+  friend bool operator<(const NarrowItem& a, const NarrowItem& b) { return a.number_ < b.number_; }
+
+ private:
+  std::uint64_t number_;
+};
+class WideItem {
+ public:
+  WideItem() = default;
+  WideItem(std::uint64_t key, std::int64_t index) : key_(key), index_(static_cast<std::int32_t>(index)) {}
+  std::int32_t index() const { return index_; }
+  unsigned digit(int d) const { return key_ >> 8 * d & 255u; }
+  friend bool operator<(const WideItem& a, const WideItem& b) {
+    return a.key_ != b.key_ ? a.key_ < b.key_ : a.index_ < b.index_;
+  }
+
+ private:
+  std::uint64_t key_;
+  std::int32_t index_;
+};
+template <class T>
+using ItemOf = std::conditional_t<sizeof(T) == 8, WideItem, NarrowItem>;
+
+/// Sorts by one digit after another, the lowest first; returns `items` or `other`, where the result is.
+template <int kDigits, class Item>
+Item* sort_digits(Item* items, Item* other, std::int64_t size) {
+  std::int32_t places[kDigits][256] = {};
+  for (std::int64_t j = 0; j < size; ++j)
+    for (int d = 0; d < kDigits; ++d) ++places[d][items[j].digit(d)];
+  for (int d = 0; d < kDigits; ++d) {
+    if (places[d][items[0].digit(d)] == size) continue;  // all have the same
+    std::int32_t before = 0;
+    for (std::int32_t& place : places[d]) before += std::exchange(place, before);
+    for (std::int64_t j = 0; j < size; ++j) other[places[d][items[j].digit(d)]++] = items[j];
+    std::swap(items, other);
+  }
+  return items;
+}
+
+/// The first k in order, in `items` or `other`.
+template <int kDigits, class Item>
+const Item* order(Item* items, Item* other, std::int64_t size, std::int64_t k) {
+  if (k <= std::max(size / 16, std::min(size / 4, kFewFirst)))
+    std::partial_sort(items, items + k, items + size);
+  else if (size < kFewItems * kDigits)
+    std::sort(items, items + size);
   else
-    std::sort(items, items + size, before);
+    return sort_digits<kDigits>(items, other, size);
+  return items;
 }
 
 /// Where line `line` of [outer, size, inner] starts.
@@ -88,26 +146,29 @@ using Carry = typename CarryOf<T>::type;
 
 }  // namespace
 
-std::size_t sort_scratch_bytes(const Lines& lines) {
-  return kItemBytes * lines.size * std::min(lines.outer * lines.inner, kSortChunks);
+std::size_t sort_scratch_bytes(const Lines& lines, std::size_t element_bytes) {
+  const std::size_t item_bytes = element_bytes == 8 ? sizeof(WideItem) : sizeof(NarrowItem);
+  return 2 * item_bytes * lines.size * std::min(lines.outer * lines.inner, kSortChunks);
 }
 
 template <class T>
 void sort_lines(const Lines& lines, std::int64_t k, bool descending, const T* x, T* values, std::int32_t* indices,
                 void* scratch) {
-  using Key = decltype(widen(T{}));
-  static_assert(sizeof(Item<Key>) <= kItemBytes);
+  using Item = ItemOf<T>;
   const std::int64_t size = lines.size, inner = lines.inner;
-  const double cost = 40.0 * lines.outer * size * inner;
+  const double cost = 12.0 * lines.outer * size * inner;
   for_line_ranges(lines.outer * inner, cost, [&](std::int64_t chunk, std::int64_t first, std::int64_t last) {
-    auto* items = reinterpret_cast<Item<Key>*>(static_cast<std::byte*>(scratch) + chunk * size * kItemBytes);
+    Item* const items = static_cast<Item*>(scratch) + 2 * chunk * size;
     for (std::int64_t line = first; line < last; ++line) {
       const T* from = x + line_start(lines, line, size);
-      for (std::int64_t j = 0; j < size; ++j) items[j] = {widen(from[j * inner]), static_cast<std::int32_t>(j)};
-      order(items, size, k, descending);
+      for (std::int64_t j = 0; j < size; ++j) {
+        const auto key = ordered(widen(from[j * inner]));
+        items[j] = {descending ? ~key : key, j};
+      }
+      const Item* sorted = order<sizeof(widen(T{}))>(items, items + size, size, k);
       const std::int64_t to = line_start(lines, line, k);
-      for (std::int64_t j = 0; values && j < k; ++j) values[to + j * inner] = from[items[j].index * inner];
-      for (std::int64_t j = 0; indices && j < k; ++j) indices[to + j * inner] = items[j].index;
+      for (std::int64_t j = 0; values && j < k; ++j) values[to + j * inner] = from[sorted[j].index() * inner];
+      for (std::int64_t j = 0; indices && j < k; ++j) indices[to + j * inner] = sorted[j].index();
     }
   });
 }

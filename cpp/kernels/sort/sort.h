@@ -2,7 +2,8 @@
 //
 // NaN counts as greater than every number. Equal elements keep the order of their indices, descending too.
 // T: bool, the integers, float, double, Half or Bfloat.
-// Threads split the lines. scratch: sort_scratch_bytes, 16-byte aligned.
+// Threads split the lines. scratch: sort_scratch_bytes, 16-byte aligned. Longer lines are sorted digit by digit (Knuth
+// 1998, 5.2.5).
 #pragma once
 
 #include <cstddef>
@@ -16,7 +17,7 @@ struct Lines {
   std::int64_t outer, size, inner;
 };
 
-std::size_t sort_scratch_bytes(const Lines& lines);
+std::size_t sort_scratch_bytes(const Lines& lines, std::size_t element_bytes);
 
 /// The first k (<= size) of every line in order: values [outer, k, inner] and indices likewise; each may be null.
 template <class T>
