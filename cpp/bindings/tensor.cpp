@@ -4,6 +4,7 @@
 
 #include "bindings/bindings.h"
 #include "program/feed.h"
+#include "program/freed_buffers.h"
 #include "program/graph.h"
 
 namespace dlcore::python {
@@ -64,8 +65,23 @@ py::dtype numpy_dtype(DType dtype) {
   return py::dtype::from_args(py::module_::import("ml_dtypes").attr("bfloat16"));
 }
 
-// Past py::array's constructor, which makes copies of the shape and of strides that NumPy can find by itself.
+namespace {
+
+// Of the tensor's elements, which it keeps alive.
+py::array view_of(const Tensor& tensor, const py::object& owner) {
+  const std::vector<py::ssize_t> shape(tensor.shape().begin(), tensor.shape().end());
+  return py::array(numpy_dtype(tensor.dtype()), shape, tensor.bytes(), owner);
+}
+
+}  // namespace
+
+// Large ones are of a tensor's memory, which is used again once they are gone; NumPy's comes fresh from the system.
+// Others go past py::array's constructor, which makes copies of the shape and of strides that NumPy can find by itself.
 py::array empty_array(const TensorSpec& spec) {
+  if (spec.bytes() >= kLargeBuffer) {
+    const Tensor memory = Tensor::empty(spec.dtype, spec.shape);
+    return view_of(memory, py::cast(memory));
+  }
   const auto& numpy = py::detail::npy_api::get();
   const py::object array = py::reinterpret_steal<py::object>(
       numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, numpy_dtype(spec.dtype).release().ptr(), spec.shape.rank(),
@@ -98,9 +114,8 @@ py::array array_of(const Tensor& tensor) {
 // Only to be read. Its variable, if any, copies before it writes, so the values stay.
 py::array shared_array_of(const py::object& object) {
   const Tensor& tensor = object.cast<const Tensor&>();
-  const std::byte* elements = elements_of(tensor);
-  const std::vector<py::ssize_t> shape(tensor.shape().begin(), tensor.shape().end());
-  py::array array(numpy_dtype(tensor.dtype()), shape, elements, object);
+  elements_of(tensor);
+  py::array array = view_of(tensor, object);
   py::detail::array_proxy(array.ptr())->flags &= ~py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
   return array;
 }

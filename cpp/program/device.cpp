@@ -31,7 +31,7 @@ class HostUploader : public Uploader {
   std::vector<std::byte> buffer_;
 };
 
-constexpr std::size_t kHugePage = 2 << 20, kHugeFrom = 2 * kHugePage;
+constexpr std::size_t kHugePage = 2 << 20;
 
 /// Large buffers are fetched from the system, and found by the processor, in fewer pieces.
 void prefer_huge_pages([[maybe_unused]] void* data, [[maybe_unused]] std::size_t bytes) {
@@ -47,7 +47,7 @@ class Processor final : public Device {
   bool is_host() const override { return true; }
 
   std::byte* allocate(std::size_t bytes) override {
-    if (bytes < kHugeFrom) return allocated(bytes, 64, rounded(bytes, 64));
+    if (bytes < kLargeBuffer) return allocated(bytes, 64, rounded(bytes, 64));
     const std::size_t whole = rounded(bytes, kHugePage);
     if (std::byte* const freed = freed_.take(whole)) return freed;
     std::byte* const data = allocated(bytes, kHugePage, whole);
@@ -55,7 +55,7 @@ class Processor final : public Device {
     return data;
   }
   void free(std::byte* data, std::size_t bytes) noexcept override {
-    if (bytes < kHugeFrom) return std::free(data);
+    if (bytes < kLargeBuffer) return std::free(data);
     freed_.keep(data, rounded(bytes, kHugePage));
   }
   std::size_t free_bytes() override { return SIZE_MAX; }

@@ -8,6 +8,9 @@
 
 namespace dlcore {
 
+/// From this size on buffers are kept.
+inline constexpr std::size_t kLargeBuffer = std::size_t{4} << 20;
+
 /// A program never has more than kSpare bytes more than it used at once: beyond those, buffers of other sizes go before
 /// new ones are made. While they wait, the system may take their pages when it is short of memory.
 class FreedBuffers {

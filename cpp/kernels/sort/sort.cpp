@@ -24,13 +24,19 @@ bool less(T a, T b) {
   return a < b;
 }
 
-/// Unsigned numbers in the order of the elements: of floats those below zero are turned around, both zeros are one, and
-/// so is every NaN.
-inline std::uint32_t ordered(bool x) { return x; }
-inline std::uint32_t ordered(std::uint8_t x) { return x; }
-inline std::uint32_t ordered(std::int8_t x) { return static_cast<std::uint8_t>(x ^ -128); }
-inline std::uint32_t ordered(std::int32_t x) { return static_cast<std::uint32_t>(x) ^ 1u << 31; }
-inline std::uint64_t ordered(std::int64_t x) { return static_cast<std::uint64_t>(x) ^ std::uint64_t{1} << 63; }
+template <class T>
+using KeyOf = std::conditional_t<sizeof(T) == 8, std::uint64_t, std::uint32_t>;
+template <class T>
+constexpr KeyOf<T> kHalf = std::is_signed_v<T> ? KeyOf<T>{1} << (8 * sizeof(T) - 1) : 0;
+
+/// Keys, unsigned numbers in the order of the elements: of floats those below zero are turned around, both zeros are
+/// one, and so is every NaN.
+template <class T>
+requires std::is_integral_v<T> KeyOf<T> ordered(T x) { return static_cast<KeyOf<T>>(x) + kHalf<T>; }
+template <class T>
+T integer_of(KeyOf<T> key) {
+  return static_cast<T>(key - kHalf<T>);
+}
 template <class Float, class Bits>
 Bits ordered_float(Float x) {
   constexpr Bits sign = Bits{1} << (8 * sizeof(Bits) - 1);
@@ -44,9 +50,11 @@ inline std::uint64_t ordered(double x) { return ordered_float<double, std::uint6
 /// A key and where it was, in this order.
 class NarrowItem {
  public:
+  using Key = std::uint32_t;
   NarrowItem() = default;
   NarrowItem(std::uint32_t key, std::int64_t index)
       : number_(std::uint64_t{key} << 32 | static_cast<std::uint64_t>(index)) {}
+  Key key() const { return static_cast<Key>(number_ >> 32); }
   std::int32_t index() const { return static_cast<std::int32_t>(number_); }
   unsigned digit(int d) const { return number_ >> (32 + 8 * d) & 255u; }
   friend bool operator<(const NarrowItem& a, const NarrowItem& b) { return a.number_ < b.number_; }
@@ -56,8 +64,10 @@ class NarrowItem {
 };
 class WideItem {
  public:
+  using Key = std::uint64_t;
   WideItem() = default;
   WideItem(std::uint64_t key, std::int64_t index) : key_(key), index_(static_cast<std::int32_t>(index)) {}
+  Key key() const { return key_; }
   std::int32_t index() const { return index_; }
   unsigned digit(int d) const { return key_ >> 8 * d & 255u; }
   friend bool operator<(const WideItem& a, const WideItem& b) {
@@ -68,9 +78,6 @@ class WideItem {
   std::uint64_t key_;
   std::int32_t index_;
 };
-template <class T>
-using ItemOf = std::conditional_t<sizeof(T) == 8, WideItem, NarrowItem>;
-
 /// Sorts by one digit after another, the lowest first; returns `items` or `other`, where the result is.
 template <int kDigits, class Item>
 Item* sort_digits(Item* items, Item* other, std::int64_t size) {
@@ -97,6 +104,57 @@ const Item* order(Item* items, Item* other, std::int64_t size, std::int64_t k) {
   else
     return sort_digits<kDigits>(items, other, size);
   return items;
+}
+
+/// The elements of a line and where the first k in order go, `stride` apart.
+template <class T>
+struct Line {
+  const T* x;
+  T* values;
+  std::int32_t* indices;
+  std::int64_t size, k, stride;
+};
+
+/// Those of the keys of a line.
+template <class Key>
+struct Range {
+  Key lowest = ~Key{0}, highest = 0;
+};
+
+/// Keys are counted from the end of the range that comes first.
+template <int kDigits, class Item, class T, class Key>
+void sort_line(const Line<T>& line, bool descending, const Range<Key>& range, Item* items) {
+  for (std::int64_t j = 0; j < line.size; ++j) {
+    const Key key = ordered(widen(line.x[j * line.stride]));
+    items[j] = {static_cast<typename Item::Key>(descending ? range.highest - key : key - range.lowest), j};
+  }
+  const Item* sorted = order<kDigits>(items, items + line.size, line.size, line.k);
+  const auto element = [&](const Item& item) {
+    if constexpr (std::is_integral_v<T>)
+      return integer_of<T>(descending ? range.highest - item.key() : range.lowest + item.key());
+    else
+      return line.x[item.index() * line.stride];
+  };
+  for (std::int64_t j = 0; line.values && j < line.k; ++j) line.values[j * line.stride] = element(sorted[j]);
+  for (std::int64_t j = 0; line.indices && j < line.k; ++j) line.indices[j * line.stride] = sorted[j].index();
+}
+
+template <class T>
+void sort_line(const Line<T>& line, bool descending, void* scratch) {
+  constexpr int kDigits = sizeof(widen(T{}));
+  if constexpr (kDigits < 8) {
+    sort_line<kDigits>(line, descending, Range<std::uint32_t>{0, ~std::uint32_t{0}}, static_cast<NarrowItem*>(scratch));
+  } else {
+    Range<std::uint64_t> range;
+    for (std::int64_t j = 0; j < line.size; ++j) {
+      const std::uint64_t key = ordered(line.x[j * line.stride]);
+      range = {std::min(range.lowest, key), std::max(range.highest, key)};
+    }
+    if (range.highest - range.lowest <= ~std::uint32_t{0})
+      sort_line<4>(line, descending, range, static_cast<NarrowItem*>(scratch));
+    else
+      sort_line<8>(line, descending, range, static_cast<WideItem*>(scratch));
+  }
 }
 
 /// Where line `line` of [outer, size, inner] starts.
@@ -154,21 +212,14 @@ std::size_t sort_scratch_bytes(const Lines& lines, std::size_t element_bytes) {
 template <class T>
 void sort_lines(const Lines& lines, std::int64_t k, bool descending, const T* x, T* values, std::int32_t* indices,
                 void* scratch) {
-  using Item = ItemOf<T>;
   const std::int64_t size = lines.size, inner = lines.inner;
   const double cost = 12.0 * lines.outer * size * inner;
+  const std::size_t line_bytes = sort_scratch_bytes({1, size, 1}, sizeof(T));
   for_line_ranges(lines.outer * inner, cost, [&](std::int64_t chunk, std::int64_t first, std::int64_t last) {
-    Item* const items = static_cast<Item*>(scratch) + 2 * chunk * size;
     for (std::int64_t line = first; line < last; ++line) {
-      const T* from = x + line_start(lines, line, size);
-      for (std::int64_t j = 0; j < size; ++j) {
-        const auto key = ordered(widen(from[j * inner]));
-        items[j] = {descending ? ~key : key, j};
-      }
-      const Item* sorted = order<sizeof(widen(T{}))>(items, items + size, size, k);
-      const std::int64_t to = line_start(lines, line, k);
-      for (std::int64_t j = 0; values && j < k; ++j) values[to + j * inner] = from[sorted[j].index() * inner];
-      for (std::int64_t j = 0; indices && j < k; ++j) indices[to + j * inner] = sorted[j].index();
+      const std::int64_t from = line_start(lines, line, size), to = line_start(lines, line, k);
+      sort_line(Line<T>{x + from, values ? values + to : nullptr, indices ? indices + to : nullptr, size, k, inner},
+                descending, static_cast<std::byte*>(scratch) + chunk * line_bytes);
     }
   });
 }

@@ -1,16 +1,18 @@
 """Order and sets."""
 
+import math
+
 import numpy as np
 
 from dlcore import _core, backend
 from dlcore.errors import NotTraceable
 from dlcore.ops._common import own_names, tensor, unary
 from dlcore.ops.arithmetic import minimum
-from dlcore.ops.creation import full_like
+from dlcore.ops.creation import arange, full_like
 from dlcore.ops.indexing import take
 from dlcore.ops.logic import equal, logical_not
 from dlcore.ops.operation import operation
-from dlcore.ops.shapes import ravel
+from dlcore.ops.shapes import moveaxis, ravel, reshape, transpose
 
 
 @operation
@@ -108,22 +110,46 @@ def unique(
     """
     if isinstance(x, _core.Tensor) and x.is_symbolic:
         raise NotTraceable("unique: how many different elements there are is not known while the function is traced.")
-    values, index, inverse, counts = np.unique(
-        backend.convert_to_numpy(tensor(x)), True, True, True, axis=axis, equal_nan=False
-    )
-    if size is not None:
-        places = np.arange(size)
-        places = np.where(places < len(counts), places, 0)
-        filled = np.arange(size) >= len(counts)
-        values = np.take(values, places, axis=0 if axis is None else axis)
-        if fill_value is not None:
-            values = np.moveaxis(values, axis or 0, 0).copy()
-            values[filled] = fill_value
-            values = np.moveaxis(values, 0, axis or 0)
-        index, counts = index[places], np.where(filled, 0, counts[places])
-    wanted = [values, *(v for v, w in ((index, return_index), (inverse, return_inverse), (counts, return_counts)) if w)]
-    tensors = [backend.convert_to_tensor(wanted[0])] + [backend.convert_to_tensor(v, "int32") for v in wanted[1:]]
-    return tensors[0] if len(tensors) == 1 else tuple(tensors)
+    x = tensor(x)
+    slices = ravel(x) if axis is None else moveaxis(x, axis, 0)
+    order = _order(slices) if return_index or return_inverse or slices.ndim > 1 else None
+    ordered = backend.convert_to_numpy(sort(slices) if order is None else take(slices, order, axis=0))
+    first = np.flatnonzero(_differ_from_those_before(ordered))
+    counts = np.diff(np.append(first, len(ordered)))
+    # Which of them stand in the result; what it is filled up with counts 0.
+    places = np.arange(len(first) if size is None else size)
+    filled = places >= len(first)
+    places[filled] = 0
+    values = ordered[first[places]]
+    if fill_value is not None:
+        values[filled] = fill_value
+    found = [backend.convert_to_tensor(values if axis is None else np.moveaxis(values, 0, axis))]
+    if return_index:
+        found.append(take(order, first[places]))
+    if return_inverse:
+        inverse = np.empty(len(ordered), "int32")
+        inverse[backend.convert_to_numpy(order)] = np.repeat(np.arange(len(first), dtype="int32"), counts)
+        found.append(backend.convert_to_tensor(inverse.reshape(x.shape) if axis is None else inverse))
+    if return_counts:
+        found.append(backend.convert_to_tensor(np.where(filled, 0, counts[places]), "int32"))
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def _order(slices):
+    """The indices that sort slices by their first elements, then their second ones, and so on; equal ones stay so."""
+    if slices.ndim == 1:
+        return argsort(slices)
+    count, width = slices.shape[0], math.prod(slices.shape[1:])
+    columns, order = transpose(reshape(slices, [count, width])), arange(count)
+    for i in reversed(range(width)):
+        order = take(order, argsort(take(columns[i], order)))
+    return order
+
+
+def _differ_from_those_before(slices):
+    differ = np.ones(len(slices), bool)
+    np.any(slices[1:] != slices[:-1], axis=tuple(range(1, slices.ndim)), out=differ[1:])
+    return differ
 
 
 __all__ = own_names(globals())
