@@ -379,6 +379,29 @@ TEST(Cumsum, GradientsWithZerosToo) {
     }
 }
 
+TEST(SearchSorted, EveryLengthWithNaNBehindTheNumbers) {
+  std::mt19937 random(1);
+  for (std::int64_t size : {0, 1, 2, 3, 7, 8, 64, 1000})
+    for (std::int64_t nans : {0, 1, 3}) {
+      std::vector<float> sorted, values{-1, 0, 1e9f, std::numeric_limits<float>::quiet_NaN()};
+      for (std::int64_t i = 0; i < size; ++i) sorted.push_back(static_cast<float>(random() % (2 * size)));
+      std::sort(sorted.begin(), sorted.end());
+      sorted.resize(static_cast<std::size_t>(size + nans), std::numeric_limits<float>::quiet_NaN());
+      for (int i = 0; i < 5000; ++i) values.push_back(static_cast<float>(random() % (2 * size + 1)));
+      const auto length = static_cast<std::int64_t>(values.size());
+      for (bool right : {false, true}) {
+        const auto before = [=](float a, float b) { return b != b ? a == a || right : right ? a <= b : a < b; };
+        const Tensor index =
+            apply("searchsorted", {tensor<float>({size + nans}, sorted), tensor<float>({length}, values)},
+                  {{"right", right}});
+        for (std::int64_t i = 0; i < length; ++i)
+          ASSERT_EQ(index.data<std::int32_t>()[i],
+                    std::count_if(sorted.begin(), sorted.end(), [&](float x) { return before(x, values[i]); }))
+              << values[i] << " among " << size << " numbers";
+      }
+    }
+}
+
 TEST(SearchSorted, LeftAndRight) {
   const Tensor sorted = tensor<float>({4}, {1, 2, 2, 5}), values = tensor<float>({2, 2}, {0, 2, 5, 6});
   EXPECT_EQ(numbers<std::int32_t>(apply("searchsorted", {sorted, values})), (std::vector<std::int32_t>{0, 1, 3, 4}));

@@ -17,14 +17,6 @@ constexpr std::int64_t kFewFirst = 8;     // that are picked from lines of four 
 constexpr std::int64_t kBlock = 32;       // neighbouring lines that a running sum takes together
 
 template <class T>
-bool less(T a, T b) {
-  if constexpr (std::is_floating_point_v<T>) {
-    if (b != b) return a == a;
-  }
-  return a < b;
-}
-
-template <class T>
 using KeyOf = std::conditional_t<sizeof(T) == 8, std::uint64_t, std::uint32_t>;
 template <class T>
 constexpr KeyOf<T> kHalf = std::is_signed_v<T> ? KeyOf<T>{1} << (8 * sizeof(T) - 1) : 0;
@@ -255,18 +247,48 @@ void cumprod_grad_lines(const Lines& lines, bool exclusive, bool reverse, const 
   });
 }
 
+namespace {
+
+constexpr std::int64_t kTogether = 16;  // values whose steps overlap
+
+/// Halves what is left of `sorted`, whose first elements are `numbers` and whose others are NaN, for several values in
+/// step: no step waits for the one before it or depends on a branch.
+template <bool kRight, class T>
+void search(const T* sorted, std::int64_t numbers, std::int64_t size, const T* value, std::int64_t width,
+            std::int32_t* index) {
+  decltype(widen(T{})) keys[kTogether];
+  std::int64_t found[kTogether] = {};
+  for (std::int64_t v = 0; v < width; ++v) keys[v] = widen(value[v]);
+  for (std::int64_t rest = numbers; rest > 0;) {
+    const std::int64_t half = (rest + 1) / 2;
+    for (std::int64_t v = 0; v < width; ++v) {
+      const auto element = widen(sorted[found[v] + half - 1]);
+      const bool is_before = kRight ? element <= keys[v] : element < keys[v];
+      found[v] += half & -static_cast<std::int64_t>(is_before);
+    }
+    rest -= half;
+  }
+  const std::int64_t place_of_nan = kRight ? size : numbers;
+  for (std::int64_t v = 0; v < width; ++v)
+    index[v] = static_cast<std::int32_t>(keys[v] == keys[v] ? found[v] : place_of_nan);
+}
+
+}  // namespace
+
 template <class T>
 void search_sorted(const T* sorted, std::int64_t size, const T* value, std::int64_t count, bool right,
                    std::int32_t* index) {
   constexpr std::int64_t kValues = 4096;
-  parallel_for((count + kValues - 1) / kValues, 50.0 * count, [&](std::int64_t chunk) {
+  const auto is_number = [](T x) { return widen(x) == widen(x); };
+  const std::int64_t numbers = std::partition_point(sorted, sorted + size, is_number) - sorted;
+  parallel_for((count + kValues - 1) / kValues, 20.0 * count, [&](std::int64_t chunk) {
     const std::int64_t last = std::min((chunk + 1) * kValues, count);
-    for (std::int64_t i = chunk * kValues; i < last; ++i) {
-      const auto key = widen(value[i]);
-      const T* at = std::partition_point(sorted, sorted + size, [&](T element) {
-        return right ? !less(key, widen(element)) : less(widen(element), key);
-      });
-      index[i] = static_cast<std::int32_t>(at - sorted);
+    for (std::int64_t i = chunk * kValues; i < last; i += kTogether) {
+      const std::int64_t width = std::min(kTogether, last - i);
+      if (right)
+        search<true>(sorted, numbers, size, value + i, width, index + i);
+      else
+        search<false>(sorted, numbers, size, value + i, width, index + i);
     }
   });
 }
