@@ -31,9 +31,7 @@ class HostUploader : public Uploader {
   std::vector<std::byte> buffer_;
 };
 
-constexpr std::size_t kHugePage = 2 << 20;
-
-/// Large buffers are fetched from the system, and found by the processor, in fewer pieces.
+/// Huge buffers are fetched from the system, and found by the processor, in fewer pieces.
 void prefer_huge_pages([[maybe_unused]] void* data, [[maybe_unused]] std::size_t bytes) {
 #ifdef MADV_HUGEPAGE
   madvise(data, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);  // a wish: where it can't be, nothing is lost
@@ -47,16 +45,17 @@ class Processor final : public Device {
   bool is_host() const override { return true; }
 
   std::byte* allocate(std::size_t bytes) override {
-    if (bytes < kLargeBuffer) return allocated(bytes, 64, rounded(bytes, 64));
-    const std::size_t whole = rounded(bytes, kHugePage);
+    const std::size_t whole = whole_bytes(bytes);
+    if (bytes < kLargeBuffer) return allocated(bytes, whole, 64);
     if (std::byte* const freed = freed_.take(whole)) return freed;
-    std::byte* const data = allocated(bytes, kHugePage, whole);
+    if (bytes < kHugeBuffer) return allocated(bytes, whole, 64);
+    std::byte* const data = allocated(bytes, whole, kHugePage);
     prefer_huge_pages(data, bytes);
     return data;
   }
   void free(std::byte* data, std::size_t bytes) noexcept override {
     if (bytes < kLargeBuffer) return std::free(data);
-    freed_.keep(data, rounded(bytes, kHugePage));
+    freed_.keep(data, whole_bytes(bytes));
   }
   std::size_t free_bytes() override { return SIZE_MAX; }
   std::size_t alignment() const override { return 64; }
@@ -84,11 +83,12 @@ class Processor final : public Device {
   std::unique_ptr<Recording> record(const std::function<void()>&) override { return nullptr; }
 
  private:
-  /// Room for whole vectors at the end, and never a null pointer.
-  static std::size_t rounded(std::size_t bytes, std::size_t alignment) {
-    return (bytes + 64 + alignment - 1) / alignment * alignment;
+  /// Room for whole vectors at the end, and never a null pointer. The sizes of kept buffers are fewer.
+  static std::size_t whole_bytes(std::size_t bytes) {
+    const std::size_t unit = bytes < kLargeBuffer ? 64 : bytes < kHugeBuffer ? 4096 : kHugePage;
+    return (bytes + 64 + unit - 1) / unit * unit;
   }
-  std::byte* allocated(std::size_t bytes, std::size_t alignment, std::size_t whole) {
+  std::byte* allocated(std::size_t bytes, std::size_t whole, std::size_t alignment) {
     void* data = whole < bytes ? nullptr : std::aligned_alloc(alignment, whole);
     if (!data && whole > bytes) {
       freed_.clear();

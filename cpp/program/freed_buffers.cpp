@@ -37,7 +37,7 @@ void FreedBuffers::keep(std::byte* data, std::size_t bytes) {
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock || bytes > kMost) return std::free(data);
 #ifdef MADV_FREE
-  madvise(data, bytes, MADV_FREE);
+  if (bytes >= kHugeBuffer) madvise(data, bytes, MADV_FREE);
 #endif
   buffers_.push_back({data, bytes});
   total_ += bytes;

@@ -8,11 +8,13 @@
 
 namespace dlcore {
 
-/// From this size on buffers are kept.
-inline constexpr std::size_t kLargeBuffer = std::size_t{4} << 20;
+/// From this size on malloc may give memory back to the system: such buffers are kept.
+inline constexpr std::size_t kLargeBuffer = 128 << 10;
+/// From this size on buffers are of huge pages.
+inline constexpr std::size_t kHugePage = 2 << 20, kHugeBuffer = 2 * kHugePage;
 
 /// A program never has more than kSpare bytes more than it used at once: beyond those, buffers of other sizes go before
-/// new ones are made. While they wait, the system may take their pages when it is short of memory.
+/// new ones are made. While they wait, the system may take huge ones' pages when it is short of memory.
 class FreedBuffers {
  public:
   static constexpr std::size_t kSpare = std::size_t{64} << 20, kMost = std::size_t{512} << 20;

@@ -39,7 +39,7 @@ Bits ordered_float(Float x) {
 inline std::uint32_t ordered(float x) { return ordered_float<float, std::uint32_t>(x); }
 inline std::uint64_t ordered(double x) { return ordered_float<double, std::uint64_t>(x); }
 
-/// A key and where it was, in this order.
+/// A key and where it was; they are in the order of the keys, and equal ones in that of the places.
 class NarrowItem {
  public:
   using Key = std::uint32_t;
@@ -70,6 +70,7 @@ class WideItem {
   std::uint64_t key_;
   std::int32_t index_;
 };
+
 /// Sorts by one digit after another, the lowest first; returns `items` or `other`, where the result is.
 template <int kDigits, class Item>
 Item* sort_digits(Item* items, Item* other, std::int64_t size) {
@@ -107,7 +108,7 @@ struct Line {
   std::int64_t size, k, stride;
 };
 
-/// Those of the keys of a line.
+/// The least and the greatest key of a line.
 template <class Key>
 struct Range {
   Key lowest = ~Key{0}, highest = 0;
