@@ -443,6 +443,17 @@ def test_bits_of_bools_and_of_compiled_functions():
     np.testing.assert_array_equal(found, ((numbers ^ (numbers >> 4)) & 255) / np.float32(2))
 
 
+def test_arrays_of_large_results_are_their_own():
+    x = np.arange(3_000_000, dtype="float32").reshape(3, 1_000_000)
+    tensor = ops.add(x, 1)
+    first, second = tensor.numpy(), tensor.numpy()
+    first[:] = 0
+    del tensor
+    ops.add(x, 2)  # in the memory that the tensor had
+    np.testing.assert_array_equal(second, x + 1)
+    assert first.flags.writeable and not first.any() and ops.convert_to_numpy(ops.add(x, 1)).flags.c_contiguous
+
+
 def test_shifts_move_all_bits_out():
     x = np.array([3, -3, 3], "int32")
     assert ops.left_shift(x, np.array([1, -1, 40], "int32")).numpy().tolist() == [6, 0, 0]

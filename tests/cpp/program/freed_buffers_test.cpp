@@ -1,8 +1,10 @@
 // Large host buffers that wait for the next request of their size.
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <cstdlib>
 
+#include "dlcore/tensor.h"
 #include "program/freed_buffers.h"
 
 namespace dlcore {
@@ -56,6 +58,15 @@ TEST_F(FreedBuffersTest, AreBounded) {
   EXPECT_EQ(freed_.bytes(), FreedBuffers::kMost);
   freed_.clear();
   EXPECT_EQ(freed_.bytes(), 0);
+}
+
+TEST(FreedBuffers, AreThoseOfTensors) {
+  for (std::int64_t bytes : {128 << 10, 1 << 20, 4 << 20, 9 << 20}) {
+    const auto place = [=] { return Tensor::empty(DType::U8, {bytes}).bytes(); };
+    const std::byte* first = place();
+    EXPECT_EQ(place(), first) << bytes;
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(first) % 64, 0);
+  }
 }
 
 }  // namespace
