@@ -34,6 +34,8 @@ class Values {
   }
 
   std::size_t size() const { return size_; }
+  bool are_integers() const { return kind_ == 'i'; }
+  std::int64_t integer(std::size_t i) const { return static_cast<const std::int64_t*>(array_.data())[i]; }
   std::size_t code_points() const { return code_points_; }
 
   Value operator[](std::size_t i) const {
@@ -90,6 +92,19 @@ class Documents {
   std::size_t count_, size_ = 0;
   std::vector<std::size_t> starts_;
 };
+
+/// Calls use(token) for each token of the document that values [first, last) make. `words` is room to work in.
+template <class Use>
+void for_each_token(const Values& values, std::size_t first, std::size_t last, const Splitter& splitter, Words& words,
+                    const Use& use) {
+  if (values.are_integers()) {
+    for (std::size_t i = first; i < last; ++i) use(IntegerToken(values.integer(i)).bytes());
+    return;
+  }
+  words.clear();
+  for (std::size_t i = first; i < last; ++i) words.add(values[i], splitter);
+  words.for_each_token(splitter, use);
+}
 
 std::int64_t integer_of(std::string_view token) {
   std::uint64_t ordered;
@@ -194,18 +209,18 @@ class Vocabulary {
       Part& part = parts[p];
       Words words;
       for (std::size_t row = first; row < last; ++row) {
-        words.clear();
-        for (std::size_t i = documents.begin(row); i < documents.end(row); ++i) words.add(values[i], splitter);
+        const auto each = [&](const auto& use) {
+          for_each_token(values, documents.begin(row), documents.end(row), splitter, words, use);
+        };
         if (length) {
           std::int64_t *to = out + row * width, *end = to + width;
-          words.for_each_token(splitter, [&](std::string_view token) {
+          each([&](std::string_view token) {
             if (to != end) *to++ = index_of(token, part.refused);
           });
           std::fill(to, end, padding);
         } else {
           const std::size_t before = part.found.size();
-          words.for_each_token(splitter,
-                               [&](std::string_view token) { part.found.push_back(index_of(token, part.refused)); });
+          each([&](std::string_view token) { part.found.push_back(index_of(token, part.refused)); });
           lengths[row] = part.found.size() - before;
         }
       }
@@ -256,10 +271,9 @@ class TokenCounts {
     const Documents documents(sizes, values);
     are_integers_ = array.dtype().kind() == 'i';
     for (std::size_t document = 0; document < documents.size(); ++document) {
-      words_.clear();
-      for (std::size_t i = documents.begin(document); i < documents.end(document); ++i) words_.add(values[i], splitter);
       ++documents_;
-      words_.for_each_token(splitter, [&](std::string_view token) {
+      const std::size_t first = documents.begin(document), last = documents.end(document);
+      for_each_token(values, first, last, splitter, words_, [&](std::string_view token) {
         const std::size_t number = tokens_.add(token);
         if (number == counts_.size()) counts_.push_back({});
         Count& count = counts_[number];

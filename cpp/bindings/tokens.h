@@ -55,6 +55,18 @@ class Splitter {
   std::int16_t become_[128];
 };
 
+/// An integer as 8 bytes that have the order of the integers.
+class IntegerToken {
+ public:
+  explicit IntegerToken(std::int64_t value)
+      : bytes_{__builtin_bswap64(static_cast<std::uint64_t>(value) ^ std::uint64_t{1} << 63)} {}
+  /// There are 8 bytes behind them that may be read.
+  std::string_view bytes() const { return {reinterpret_cast<const char*>(bytes_), 8}; }
+
+ private:
+  std::uint64_t bytes_[2];
+};
+
 /// The words of a document in UTF-8 with a space between any two, so that n-grams are parts of it.
 class Words {
  public:
@@ -129,11 +141,8 @@ class Words {
     end_ = static_cast<std::size_t>(out - bytes_.data());
   }
 
-  /// Bytes that have the order of the integers.
   void add_integer(std::int64_t value) {
-    char* out = room_for(8);
-    const std::uint64_t ordered = __builtin_bswap64(static_cast<std::uint64_t>(value) ^ std::uint64_t{1} << 63);
-    std::memcpy(out, &ordered, 8);
+    std::memcpy(room_for(8), IntegerToken(value).bytes().data(), 8);
     spans_.push_back({end_, end_ + 8});
     end_ += 8;
   }

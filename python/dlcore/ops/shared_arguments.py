@@ -56,7 +56,8 @@ _RESULTS = {
     ),
     "x's dtype, but int32 for bools and 8-bit integers.": "nanprod nansum prod sum trace",
     "The dtype in which the operands meet, but int32 for bools.": (
-        "cumprod cumsum floor_divide fmod mod nancumprod nancumsum power relu square"
+        "bitwise_left_shift bitwise_right_shift cumprod cumsum floor_divide fmod mod nancumprod nancumsum power relu "
+        "square"
     ),
 }
 _RESULT_OF = {name: result for result, names in _RESULTS.items() for name in names.split()}
