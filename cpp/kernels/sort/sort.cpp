@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <concepts>
 #include <type_traits>
 #include <utility>
 
@@ -23,8 +24,10 @@ constexpr KeyOf<T> kHalf = std::is_signed_v<T> ? KeyOf<T>{1} << (8 * sizeof(T) -
 
 /// Keys, unsigned numbers in the order of the elements: of floats those below zero are turned around, both zeros are
 /// one, and so is every NaN.
-template <class T>
-requires std::is_integral_v<T> KeyOf<T> ordered(T x) { return static_cast<KeyOf<T>>(x) + kHalf<T>; }
+template <std::integral T>
+KeyOf<T> ordered(T x) {
+  return static_cast<KeyOf<T>>(x) + kHalf<T>;
+}
 template <class T>
 T integer_of(KeyOf<T> key) {
   return static_cast<T>(key - kHalf<T>);
