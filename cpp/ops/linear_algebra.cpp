@@ -2,6 +2,7 @@
 // (python/dlcore/ops/linalg.py).
 #include <algorithm>
 #include <complex>
+#include <functional>
 
 #include "base/parallel.h"
 #include "kernels/linalg/linalg.h"
@@ -48,6 +49,8 @@ Shape with_last(const Shape& x, std::initializer_list<std::int64_t> last) {
 
 // Matrices are shared out to so many chunks, each with its own scratch.
 constexpr std::int64_t kChunks = 16;
+// One matrix's rows are shared out by so many.
+constexpr std::int64_t kRows = 64;
 
 /// Calls body(matrix, scratch of that chunk) for every matrix.
 template <class Body>
@@ -71,11 +74,14 @@ void with_float(DType dtype, const Body& body) {
   dtype == DType::F32 ? body(float{}) : body(double{});
 }
 
-/// to[j, i] = from[i, j]
+/// to[j, i] = from[i, j], in parts that stay in the first cache
 template <class From, class To>
 void transpose_into(std::int64_t rows, std::int64_t columns, const From* from, To* to) {
-  for (std::int64_t i = 0; i < rows; ++i)
-    for (std::int64_t j = 0; j < columns; ++j) to[j * rows + i] = static_cast<To>(from[i * columns + j]);
+  constexpr std::int64_t kPart = 16;
+  for (std::int64_t first = 0; first < rows; first += kPart)
+    for (std::int64_t j = 0; j < columns; ++j)
+      for (std::int64_t i = first; i < std::min(first + kPart, rows); ++i)
+        to[j * rows + i] = static_cast<To>(from[i * columns + j]);
 }
 
 template <class From, class To>
@@ -97,14 +103,15 @@ Kernel plan_eigh(std::span<const TensorSpec> in, std::span<const TensorSpec>, co
   const std::int64_t n = x.rows;
   auto one = [=, dtype = in[0].dtype](const Buffers& buffers, std::int64_t i, double* scratch) {
     with_float(dtype, [&]<class T>(T) {
-      double *a = scratch, *v = a + n * n, *w = v + n * n;
+      double *a = scratch, *v = a + n * n, *w = v + strip_doubles(n), *work = w + 2 * n;
+      auto* order = reinterpret_cast<std::int64_t*>(w + n);
       copy_into(n * n, buffers.input<T>(0) + i * n * n, a);
-      eigh(n, a, w, v, w + n);
-      copy_into(n, w, buffers.output<T>(0) + i * n);
-      transpose_into(n, n, v, buffers.output<T>(1) + i * n * n);
+      eigh(n, a, w, v, order, work);
+      for (std::int64_t j = 0; j < n; ++j) buffers.output<T>(0)[i * n + j] = static_cast<T>(w[order[j]]);
+      columns_from_strips(n, v, order, buffers.output<T>(1) + i * n * n);
     });
   };
-  return kernel_of("eigh", x.count, 2 * n * n + 3 * n, 9.0 * n * n * n, one);
+  return kernel_of("eigh", x.count, n * n + strip_doubles(n) + 2 * n + eigh_scratch(n), 9.0 * n * n * n, one);
 }
 
 // ------------------------------------------------------------------------------------------------------------------
@@ -114,37 +121,63 @@ Specs infer_svd(std::span<const TensorSpec> in, const Attrs& attrs) {
   check_matrices(in, false);
   const TensorSpec& x = in[0];
   const std::int64_t rows = x.shape[x.shape.rank() - 2], columns = x.shape.back(), k = std::min(rows, columns);
+  const TensorSpec s{x.dtype, with_last(x.shape, {k})};
+  if (!attrs.boolean("vectors", true)) return {s};
   const bool full = attrs.boolean("full_matrices", true);
   return {{x.dtype, with_last(x.shape, {rows, full ? rows : k})},
-          {x.dtype, with_last(x.shape, {k})},
+          s,
           {x.dtype, with_last(x.shape, {full ? columns : k, columns})}};
 }
 
+/// Of matrices that are not square, the triangular factor r of the tall one = q r is decomposed.
 Kernel plan_svd(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
   const Matrices x = matrices_of(in[0].shape);
-  const bool full = attrs.boolean("full_matrices", true);
-  const bool wide = x.rows <= x.columns;
-  const std::int64_t few = std::min(x.rows, x.columns), many = std::max(x.rows, x.columns);
-  const std::int64_t kept = full ? many : few;  // vectors of the longer side
+  const bool vectors = attrs.boolean("vectors", true), wide = x.rows < x.columns;
+  const std::int64_t few = std::min(x.rows, x.columns), many = std::max(x.rows, x.columns), square = few * few;
+  const std::int64_t kept = attrs.boolean("full_matrices", true) ? many : few;  // vectors of the longer side
+  const std::int64_t factors = many == few ? 0 : many * (few + 2 * kept) + qr_scratch(many, few, kept);
   auto one = [=, dtype = in[0].dtype](const Buffers& buffers, std::int64_t i, double* scratch) {
     with_float(dtype, [&]<class T>(T) {
-      double *longer = scratch, *shorter = longer + kept * many, *s = shorter + few * few;
-      const T* a = buffers.input<T>(0) + i * few * many;
-      wide ? copy_into(few * many, a, longer) : transpose_into(x.rows, x.columns, a, longer);
-      svd(few, many, longer, s, shorter, s + few);
-      complete_rows(few, kept, many, longer);
-      T *u = buffers.output<T>(0), *v = buffers.output<T>(2);
-      copy_into(few, s, buffers.output<T>(1) + i * few);
-      if (wide) {
-        transpose_into(few, few, shorter, u + i * few * few);
-        copy_into(kept * many, longer, v + i * kept * many);
+      double *a = scratch, *left = a + square, *right = left + strip_doubles(few), *s = right + strip_doubles(few);
+      double* work = s + 2 * few;
+      double *tall = work + svd_scratch(few), *q = tall + many * few, *turned = q + many * kept;
+      auto* order = reinterpret_cast<std::int64_t*>(s + few);
+      const T* from = buffers.input<T>(0) + i * few * many;
+      if (many == few) {
+        copy_into(square, from, a);
       } else {
-        transpose_into(kept, many, longer, u + i * kept * many);
-        copy_into(few * few, shorter, v + i * few * few);
+        wide ? transpose_into(few, many, from, tall) : copy_into(few * many, from, tall);
+        qr(many, few, kept, tall, q, turned + many * kept);
+        for (std::int64_t j = 0; j < square; ++j) a[j] = j % few < j / few ? 0.0 : tall[j];
       }
+      svd(few, a, s, vectors ? left : nullptr, right, order, work);
+      T* values = buffers.output<T>(vectors ? 1 : 0) + i * few;
+      for (std::int64_t j = 0; j < few; ++j) values[j] = static_cast<T>(s[order[j]]);
+      if (!vectors) return;
+      T *u = buffers.output<T>(0) + i * x.rows * (wide ? few : kept);
+      T *vh = buffers.output<T>(2) + i * x.columns * (wide ? kept : few);
+      if (many == few) {
+        columns_from_strips(few, left, order, u);
+        return rows_from_strips(few, right, order, vh);
+      }
+      // The first columns of q are turned by the vectors of r.
+      columns_from_strips(few, left, order, a);
+      std::transform(a, a + square, a, std::negate<>());
+      for (std::int64_t j = 0; j < many; ++j) {
+        std::fill(turned + j * kept, turned + j * kept + few, 0.0);
+        std::copy(q + j * kept + few, q + (j + 1) * kept, turned + j * kept + few);
+      }
+      parallel_for((many + kRows - 1) / kRows, 0.1 * static_cast<double>(many * square), [&](std::int64_t block) {
+        const std::int64_t first = block * kRows;
+        linalg_kernels().subtract_product(std::min(kRows, many - first), few, few, q + first * kept, kept, 1, a, few,
+                                          turned + first * kept, kept);
+      });
+      wide ? transpose_into(many, kept, turned, vh) : copy_into(many * kept, turned, u);
+      wide ? columns_from_strips(few, right, order, u) : rows_from_strips(few, right, order, vh);
     });
   };
-  return kernel_of("svd", x.count, kept * many + few * few + 2 * few, 40.0 * few * few * many, one);
+  return kernel_of("svd", x.count, square + 2 * strip_doubles(few) + 2 * few + svd_scratch(few) + factors,
+                   (vectors ? 20.0 : 4.0) * few * few * few + 4.0 * few * few * (many - few), one);
 }
 
 // ------------------------------------------------------------------------------------------------------------------
@@ -295,6 +328,44 @@ Kernel plan_qr(std::span<const TensorSpec> in, std::span<const TensorSpec>, cons
   return kernel_of("qr", x.count, m * (n + kept) + qr_scratch(m, n, kept), 4.0 * m * kept * std::min(m, n), one);
 }
 
+// ------------------------------------------------------------------------------------------------------------------
+// lstsq
+
+Specs infer_lstsq(std::span<const TensorSpec> in, const Attrs&) {
+  expect_inputs(in, 2);
+  const TensorSpec &a = in[0], &b = in[1];
+  check_matrices(a, false, "a");
+  check_matrices(b, false, "b");
+  TensorSpec x = b;
+  bool fits = a.dtype == b.dtype && a.shape.rank() == b.shape.rank();
+  for (int axis = 0; fits && axis < a.shape.rank() - 1; ++axis) {
+    if (x.shape[axis] == Shape::kUnknown) x.shape[axis] = a.shape[axis];
+    fits = a.shape[axis] == x.shape[axis] || a.shape[axis] == Shape::kUnknown;
+  }
+  if (!fits)
+    throw value_error("a and b should have one dtype, the same axes before the last two and as many rows; got ", a,
+                      " and ", b, ".");
+  x.shape[x.shape.rank() - 2] = a.shape.back();
+  return {x};
+}
+
+Kernel plan_lstsq(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
+  const Matrices x = matrices_of(in[0].shape);
+  const std::int64_t m = x.rows, n = x.columns, columns = in[1].shape.back();
+  const double rcond = attrs.number("rcond", 0.0);
+  auto one = [=, dtype = in[0].dtype](const Buffers& buffers, std::int64_t i, double* scratch) {
+    with_float(dtype, [&]<class T>(T) {
+      double *a = scratch, *b = a + m * n, *found = b + m * columns;
+      copy_into(m * n, buffers.input<T>(0) + i * m * n, a);
+      copy_into(m * columns, buffers.input<T>(1) + i * m * columns, b);
+      lstsq(m, n, columns, rcond, a, b, found, found + n * columns);
+      copy_into(n * columns, found, buffers.output<T>(0) + i * n * columns);
+    });
+  };
+  return kernel_of("lstsq", x.count, m * n + (m + n) * columns + lstsq_scratch(m, n, columns),
+                   2.0 * m * n * std::min(m, n), one);
+}
+
 }  // namespace
 
 void register_linear_algebra() {
@@ -302,6 +373,7 @@ void register_linear_algebra() {
   register_primitive({.name = "lu", .infer = infer_lu, .plan = plan_lu});
   register_primitive({.name = "triangular_solve", .infer = infer_triangular_solve, .plan = plan_triangular_solve});
   register_primitive({.name = "qr", .infer = infer_qr, .plan = plan_qr});
+  register_primitive({.name = "lstsq", .infer = infer_lstsq, .plan = plan_lstsq});
   register_primitive({.name = "eigh", .infer = infer_eigh, .plan = plan_eigh});
   register_primitive({.name = "svd", .infer = infer_svd, .plan = plan_svd});
   register_primitive({.name = "eig", .infer = infer_eig, .plan = plan_eig});

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "kernels/linalg/linalg.h"
+#include "kernels/linalg/reflections.h"
 
 namespace dlcore {
 
@@ -11,8 +12,7 @@ DLCORE_SELECT_KERNELS(LinalgKernels, linalg_kernels)
 
 namespace {
 
-constexpr std::int64_t kSmall = 8;   // rows or columns that are not halved
-constexpr std::int64_t kPanel = 32;  // columns of qr whose reflections are applied together
+constexpr std::int64_t kSmall = 8;  // rows or columns that are not halved
 
 /// Columns [first, last) of a [m,n]; rows are exchanged whole.
 void lu_columns(std::int64_t m, std::int64_t n, std::int64_t first, std::int64_t last, double* a, std::int32_t* pivots,
@@ -45,56 +45,37 @@ void lu_columns(std::int64_t m, std::int64_t n, std::int64_t first, std::int64_t
   }
 }
 
-/// Reflects columns [first, first + count) of a [m,n] onto r, the columns of the panel alone. The reflections together
-/// are 1 - V T V^T with V [m,count], zero above row `first`, and T [count,count], upper.
-void reflect_panel(std::int64_t m, std::int64_t n, std::int64_t first, std::int64_t count, double* a, double* v,
-                   double* t) {
-  std::fill(v, v + m * count, 0.0);
-  std::fill(t, t + count * count, 0.0);
-  double along[kPanel];
-  for (std::int64_t j = 0; j < count; ++j) {
-    const std::int64_t column = first + j;
-    double squares = 0;
-    for (std::int64_t i = column; i < m; ++i) {
-      const double x = v[i * count + j] = a[i * n + column];
-      squares += x * x;
+/// a [m,n] <- r on and above the diagonal. v, beta: the reflections of h, overwritten.
+/// work: kPanel * (kPanel + 2 n) doubles.
+void reflect_columns(std::int64_t m, std::int64_t n, const Reflections& h, double* a, double* v, double* beta,
+                     double* work) {
+  const LinalgKernels& kernels = linalg_kernels();
+  for (std::int64_t first = 0; first < h.count; first += kPanel) {
+    const std::int64_t count = std::min(kPanel, h.count - first), end = first + count;
+    // The panel's columns as rows.
+    for (std::int64_t j = first; j < end; ++j) std::fill(v + j * m, v + j * m + first, 0.0);
+    for (std::int64_t i = first; i < m; ++i)
+      for (std::int64_t j = first; j < end; ++j) v[j * m + i] = a[i * n + j];
+    for (std::int64_t j = first; j < end; ++j) {
+      double *x = v + j * m + j, *others = x + m, along[kPanel];
+      const Reflection reflection = reflect_onto_axis(m - j, x);
+      a[j * n + j] = reflection.value;
+      beta[j] = reflection.beta;
+      kernels.multiply_rows(end - j - 1, m - j, others, m, x, along);
+      for (std::int64_t c = 0; c < end - j - 1; ++c) along[c] *= reflection.beta;
+      kernels.subtract_product(end - j - 1, m - j, 1, along, 1, 1, x, m, others, m);
+      for (std::int64_t c = 0; c < end - j - 1; ++c) {
+        a[j * n + j + 1 + c] = others[c * m];
+        others[c * m] = 0.0;
+      }
     }
-    double& head = v[column * count + j];
-    head += std::copysign(std::sqrt(squares), head < 0 ? -1.0 : 1.0);
-    double length = head * head;
-    for (std::int64_t i = column + 1; i < m; ++i) length += v[i * count + j] * v[i * count + j];
-    const double beta = length == 0.0 ? 0.0 : 2.0 / length;
-    // The other columns of the panel, and V^T v.
-    std::fill(along, along + count, 0.0);
-    for (std::int64_t i = column; i < m; ++i) {
-      const double x = v[i * count + j];
-      for (std::int64_t c = 0; c < j; ++c) along[c] += x * v[i * count + c];
-      for (std::int64_t c = j; c < count; ++c) along[c] += x * a[i * n + first + c];
-    }
-    for (std::int64_t i = column; i < m; ++i) {
-      const double x = beta * v[i * count + j];
-      for (std::int64_t c = j; c < count; ++c) a[i * n + first + c] -= x * along[c];
-    }
-    for (std::int64_t i = 0; i < j; ++i) {
-      double sum = 0;
-      for (std::int64_t c = i; c < j; ++c) sum += t[i * count + c] * along[c];
-      t[i * count + j] = -beta * sum;
-    }
-    t[j * count + j] = beta;
+    const Reflections panel{count, m - first, v + first * (m + 1), beta + first, m};
+    join_reflections(panel, work);
+    apply_joined(panel, work, true, n - end, a + first * n + end, n, work + kPanel * kPanel);
   }
 }
 
-/// x [m,columns], of row length x_row, <- (1 - V T V^T) x, or its transpose; work: 2 count columns.
-void apply_reflections(std::int64_t m, std::int64_t columns, std::int64_t count, const double* v, const double* t,
-                       bool transpose, double* x, std::int64_t x_row, double* work) {
-  double *along = work, *turned = work + count * columns;
-  std::fill(work, turned + count * columns, 0.0);
-  const auto subtract_product = linalg_kernels().subtract_product;
-  subtract_product(count, columns, m, v, 1, count, x, x_row, along, columns);
-  subtract_product(count, columns, count, t, transpose ? 1 : count, transpose ? count : 1, along, columns, turned,
-                   columns);
-  subtract_product(m, columns, count, v, count, 1, turned, columns, x, x_row);
-}
+std::int64_t reflection_count(std::int64_t m, std::int64_t n) { return std::max<std::int64_t>(0, std::min(m - 1, n)); }
 
 }  // namespace
 
@@ -157,26 +138,86 @@ void lu(std::int64_t m, std::int64_t n, double* a, std::int32_t* pivots, std::in
 }
 
 std::int64_t qr_scratch(std::int64_t m, std::int64_t n, std::int64_t kept) {
-  return (m + kPanel) * std::min(m, n) + 2 * kPanel * std::max(n, kept);
+  return (m + 1) * reflection_count(m, n) + kPanel * (kPanel + 2 * std::max(n, kept));
 }
 
 void qr(std::int64_t m, std::int64_t n, std::int64_t kept, double* a, double* q, double* scratch) {
-  const std::int64_t k = std::max<std::int64_t>(0, std::min(m - 1, n));
-  double *v = scratch, *t = v + m * k, *work = t + kPanel * k;
-  for (std::int64_t first = 0; first < k; first += kPanel) {
-    const std::int64_t count = std::min(kPanel, k - first), next = first + count;
-    double *panel = v + m * first, *turns = t + kPanel * first;
-    reflect_panel(m, n, first, count, a, panel, turns);
-    apply_reflections(m - first, n - next, count, panel + first * count, turns, true, a + first * n + next, n, work);
+  const std::int64_t k = reflection_count(m, n);
+  double *v = scratch, *beta = v + m * k, *work = beta + k;
+  const Reflections h{k, m, v, beta, m};
+  reflect_columns(m, n, h, a, v, beta, work);
+  form_columns(h, kept, q, kept, work);
+}
+
+std::int64_t lstsq_scratch(std::int64_t m, std::int64_t n, std::int64_t columns) {
+  const std::int64_t few = std::min(m, n), many = std::max(m, n);
+  const std::int64_t room = std::max(few * many, 2 * strip_doubles(few) + 2 * few + std::max(svd_scratch(few), few * (few + columns)));
+  return (many + 1) * few + kPanel * (kPanel + 2 * std::max(few, columns)) + few * few + room;
+}
+
+namespace {
+
+double sum_of_squares(std::int64_t n, const double* x) {
+  double sum;
+  linalg_kernels().multiply_rows(1, n, x, n, x, &sum);
+  return sum;
+}
+
+/// Whether r's singular values are all greater than rcond times the greatest, for certain: none is less than
+/// 1 / |r^-1|, none greater than |r|, in Frobenius' norm. r [n,n] is upper; inverse [n,n] is overwritten.
+bool has_full_rank(std::int64_t n, const double* r, double rcond, double* inverse) {
+  std::fill(inverse, inverse + n * n, 0.0);
+  for (std::int64_t i = 0; i < n; ++i) inverse[i * (n + 1)] = 1.0;
+  triangular_solve(n, n, r, n, 1, false, false, inverse, n);
+  return std::sqrt(sum_of_squares(n * n, r)) * std::sqrt(sum_of_squares(n * n, inverse)) * rcond < 1.0;
+}
+
+/// y [n,columns] <- the pseudo-inverse of r [n,n], or of its transpose, times y.
+void solve_by_singular_values(std::int64_t n, std::int64_t columns, double rcond, bool transpose, double* r, double* y,
+                              double* room) {
+  double *strips = room, *v_strips = strips + strip_doubles(n), *s = v_strips + strip_doubles(n);
+  auto* order = reinterpret_cast<std::int64_t*>(s + n);
+  double *along = s + 2 * n, *rows = along + n * columns;
+  svd(n, r, s, strips, v_strips, order, along);
+  if (transpose) std::swap(strips, v_strips);
+  const auto subtract_product = linalg_kernels().subtract_product;
+  std::fill(along, along + n * columns, 0.0);
+  rows_from_strips(n, strips, order, rows);
+  subtract_product(n, columns, n, rows, n, 1, y, columns, along, columns);
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t c = 0; c < columns; ++c)
+      along[i * columns + c] = s[order[i]] <= rcond * s[order[0]] ? 0.0 : along[i * columns + c] / s[order[i]];
+  std::fill(y, y + n * columns, 0.0);
+  rows_from_strips(n, v_strips, order, rows);
+  subtract_product(n, columns, n, rows, 1, n, along, columns, y, columns);
+}
+
+}  // namespace
+
+void lstsq(std::int64_t m, std::int64_t n, std::int64_t columns, double rcond, double* a, double* b, double* x,
+           double* scratch) {
+  const bool tall = m >= n;
+  const std::int64_t few = std::min(m, n), many = std::max(m, n), k = reflection_count(many, few);
+  double *v = scratch, *beta = v + many * k, *work = beta + k;
+  double *r = work + kPanel * (kPanel + 2 * std::max(few, columns)), *room = r + few * few;
+  if (!tall) {
+    double* turned = room;
+    for (std::int64_t i = 0; i < m; ++i)
+      for (std::int64_t j = 0; j < n; ++j) turned[j * m + i] = a[i * n + j];
+    a = turned;
   }
-  std::fill(q, q + m * kept, 0.0);
-  for (std::int64_t i = 0; i < std::min(m, kept); ++i) q[i * kept + i] = 1.0;
-  if (k == 0) return;
-  for (std::int64_t first = (k - 1) / kPanel * kPanel; first >= 0; first -= kPanel) {
-    const std::int64_t count = std::min(kPanel, k - first);
-    apply_reflections(m - first, kept - first, count, v + m * first + first * count, t + kPanel * first, false,
-                      q + first * (kept + 1), kept, work);
-  }
+  const Reflections h{k, many, v, beta, many};
+  reflect_columns(many, few, h, a, v, beta, work);
+  for (std::int64_t i = 0; i < few; ++i)
+    for (std::int64_t j = 0; j < few; ++j) r[i * few + j] = j < i ? 0.0 : a[i * few + j];
+  if (tall) apply_reflections(h, true, columns, b, columns, work);
+  if (has_full_rank(few, r, rcond, room))
+    triangular_solve(few, columns, r, tall ? few : 1, tall ? 1 : few, !tall, false, b, columns);
+  else if (few > 0)
+    solve_by_singular_values(few, columns, rcond, !tall, r, b, room);
+  std::copy(b, b + few * columns, x);
+  std::fill(x + few * columns, x + n * columns, 0.0);
+  if (!tall) apply_reflections(h, false, columns, x, columns, work);
 }
 
 }  // namespace dlcore

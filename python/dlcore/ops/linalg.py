@@ -448,9 +448,20 @@ def svd(x, full_matrices=True, compute_uv=True):
     The gradients of u and vh need singular values that differ, and square matrices or full_matrices=False.
     """
     x = _matrix("svd", x, square=False)
+    if not compute_uv:
+        return _singular_values(x)
     results = with_gradient(_core.apply("svd", [_wide(x)], full_matrices=full_matrices), [x], _svd_gradient)
-    u, s, vh = (backend.convert_to_tensor(y, x.dtype) for y in results)
-    return (u, s, vh) if compute_uv else s
+    return tuple(backend.convert_to_tensor(y, x.dtype) for y in results)
+
+
+def _singular_values(x):
+    def gradient(inputs, outputs, gradients):
+        u, _, vh = svd(_wide(inputs[0]), full_matrices=False)
+        dx = _product(_scaled_columns(u, gradients[0]), vh)
+        return [backend.convert_to_tensor(dx, x.dtype)]
+
+    s = with_gradient([_core.apply("svd", [_wide(x)], vectors=False)], [x], gradient)[0]
+    return backend.convert_to_tensor(s, x.dtype)
 
 
 def _svd_gradient(inputs, outputs, gradients):
@@ -547,7 +558,17 @@ def lstsq(a, b, rcond=None):
     """
     a, b, vector = _as_matrix("lstsq", _matrix("lstsq", a, square=False), b)
     rcond = max(a.shape[-2:]) * _smallest_step(a.dtype) if rcond is None else rcond
-    x = _product(pinv(a, rcond), b)
+
+    def gradient(inputs, outputs, gradients):
+        (a, b), (dx,) = inputs, gradients
+        inverse = pinv(a, rcond)
+        (da,) = _pinv_gradient([a], [inverse], [_product(dx, _transposed(b))])
+        return [da, _product(_transposed(inverse), dx)]
+
+    def found(a, b):
+        return with_gradient([_core.apply("lstsq", [a, b], rcond=float(rcond))], [a, b], gradient)[0]
+
+    x = _systems(found, a, b)
     return squeeze(x, -1) if vector else x
 
 
@@ -560,7 +581,7 @@ def matrix_rank(x, tol=None):
         tol: float or tensor: the limit; default: the greatest one times max(m, n) times the dtype's precision.
     """
     x = _matrix("matrix_rank", x, square=False)
-    s = _core.apply("svd", [_wide(x)], full_matrices=False)[1]
+    s = _core.apply("svd", [_wide(x)], vectors=False)
     if tol is None:
         tol = multiply(s[..., :1], max(x.shape[-2:]) * _smallest_step(x.dtype))
     else:
