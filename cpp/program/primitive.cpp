@@ -115,6 +115,7 @@ void register_all() {
     register_norm();
     register_softmax();
     register_linear_algebra();
+    register_fourier();
     register_custom_gradient();
     register_communication();
     register_optimizers();

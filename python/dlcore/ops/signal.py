@@ -1,12 +1,9 @@
 """Fourier transforms. A complex tensor is a pair (real part, imaginary part).
 
-The transform of n numbers is a product with an n x n matrix of sines and cosines; where n has factors, it is the
-transforms of its parts and a multiplication by twiddle factors between them (Cooley & Tukey 1965), all as GEMMs. Where
-both factors are at most 64 it is two of them, the twiddle factors being part of the second's matrices.
+Sizes with small factors are primitives. Great ones are transforms of their parts with a multiplication by twiddle
+factors between them (Cooley & Tukey 1965); ones with great prime factors are convolutions (Bluestein 1970).
 """
 
-import functools
-import math
 
 import numpy as np
 
@@ -17,8 +14,8 @@ from dlcore.ops._common import as_float, tensor
 from dlcore.ops.operation import operation
 from dlcore.ops.patches import extract_sequences
 
-# Up to this size one product is as quick as its parts.
-_DIRECT = 64
+# Sizes of the primitives: greater ones are cut while their lines would not fit the caches; prime factors up to this.
+_LARGEST, _LARGEST_PRIME = 1 << 15, 64
 
 
 def _check_rank(name, x, least):
@@ -36,90 +33,83 @@ def _pair(name, x, least=1):
     return _check_rank(name, real, least), imaginary
 
 
-@functools.lru_cache(maxsize=64)
-def _turns(rows, columns, n):
-    """cos and sin of 2 pi j k / n for j < rows, k < columns."""
-    angles = 2.0 * np.pi * (np.outer(np.arange(rows), np.arange(columns)) % max(n, 1)) / max(n, 1)
-    return np.cos(angles), np.sin(angles)
+def _wide(x):
+    """16-bit floats as float32, which the primitives know."""
+    return x if x.dtype in ("float32", "float64") else backend.convert_to_tensor(x, "float32")
 
 
-def _times(real, imaginary, cos, sin, product):
-    """(real + i imaginary) (cos - i sin)."""
-    cos, sin = (backend.convert_to_tensor(v, real.dtype) for v in (cos, sin))
-    return (
-        knp.add(product(real, cos), product(imaginary, sin)),
-        knp.subtract(product(imaginary, cos), product(real, sin)),
-    )
+def _times(real, imaginary, factors):
+    """The pair times complex numbers, a NumPy array."""
+    re, im = (backend.convert_to_tensor(part, real.dtype) for part in (factors.real, factors.imag))
+    return real * re - imaginary * im, real * im + imaginary * re
 
 
-def _factor(n):
-    """The factor of n nearest below its root; 1 for primes."""
-    return next(f for f in range(math.isqrt(n), 0, -1) if n % f == 0)
+def _factors(n):
+    """The prime factors of n, ascending."""
+    found, factor = [], 2
+    while factor * factor <= n:
+        while n % factor == 0:
+            found.append(factor)
+            n //= factor
+        factor += 1
+    return found + [n] * (n > 1)
 
 
-def _complex_product(angles):
-    """[..., 2 j, 2 k] for angles [..., j, k]: the product of the parts of x_j with this has the parts of the sums of
-    x_j exp(-i angle)."""
-    cos, sin = np.cos(angles), np.sin(angles)
-    return np.concatenate([np.concatenate([cos, -sin], -1), np.concatenate([sin, cos], -1)], -2)
+def _is_primitive(n):
+    return 0 < n <= _LARGEST and _factors(n)[-1:] <= [_LARGEST_PRIME]
 
 
-@functools.lru_cache(maxsize=16)
-def _two_products(first, second, kept):
-    """The matrices of a transform of first * second numbers j = j1 * second + j2 to k = k1 + first * k2, k2 < kept.
-
-    Returns:
-        [(k1, part), (part, j1)] over j1, and for each k1 [(part, j2), (part, k2)] over j2.
-    """
-    k1 = np.arange(first)
-    over_first = _complex_product(2 * np.pi / first * (np.outer(k1, k1) % first))  # [(part, j1), (part, k1)]
-    over_first = over_first.reshape(2 * first, 2, first).transpose(2, 1, 0).reshape(2 * first, 2 * first)
-    n, k = first * second, k1[:, None] + first * np.arange(kept)
-    return over_first, _complex_product(2 * np.pi / n * (np.arange(second)[:, None] * k[:, None] % n))
-
-
-def _in_two_products(x, first, second, kept):
-    """The first `kept * first` numbers of the transforms of x, [..., parts, first * second]: (real, imaginary)."""
-    lead = [-1 if size is None else size for size in x.shape[:-2]]
-    parts = x.shape[-2]
-    over_first, over_second = _two_products(first, second, kept)
-    over_first, over_second = (
-        backend.convert_to_tensor(m, x.dtype) for m in (over_first[:, : parts * first], over_second)
-    )
-    y = knp.matmul(over_first, knp.reshape(x, [-1, parts * first, second]))
-    y = knp.transpose(knp.reshape(y, [-1, first, 2 * second]), [1, 0, 2])
-    y = knp.reshape(knp.matmul(y, over_second), [first, -1, 2, kept])
-    y = knp.reshape(knp.transpose(y, [2, 1, 3, 0]), [2, *lead, first * kept])
-    return y[0], y[1]
+def _along(axis, real, imaginary):
+    """sum_j x_j exp(-2 pi i j k / n) along an axis, of floats that the primitives know."""
+    n = real.shape[axis]
+    if n == 0:
+        return real, imaginary
+    factors = _factors(n)
+    if _is_primitive(n):
+        return tuple(_core.apply("fft", [real, imaginary], axis=axis))
+    real, imaginary = (knp.moveaxis(part, axis, -1) for part in (real, imaginary))
+    parts = _convolved(real, imaginary) if len(factors) == 1 else _in_parts(real, imaginary, factors)
+    return tuple(knp.moveaxis(part, -1, axis) for part in parts)
 
 
-def _transform(real, imaginary):
-    """sum_j x_j exp(-2 pi i j k / n) along the last axis."""
-    n = real.shape[-1]
-    if n <= _DIRECT or (first := _factor(n)) == 1:
-        return _times(real, imaginary, *_turns(n, n, n), knp.matmul)
+def _in_parts(real, imaginary, factors):
+    """Over j1, the twiddle factors, over j2 with j = j1 * second + j2; then k = k1 + first * k2."""
+    n, first = real.shape[-1], 1
+    while first * first * factors[-1] <= n or first == 1:
+        first *= factors.pop()
     second = n // first
-    if second <= _DIRECT:
-        return _in_two_products(knp.stack([real, imaginary], axis=-2), first, second, second)
     lead = [-1 if size is None else size for size in real.shape[:-1]]
-    # j = j1 * second + j2: over j1, the twiddle factors, over j2; then k = k1 + first * k2.
-    parts = [knp.swapaxes(knp.reshape(part, [*lead, first, second]), -1, -2) for part in (real, imaginary)]
-    parts = _times(*_transform(*parts), *_turns(second, first, n), knp.multiply)
-    parts = _transform(*(knp.swapaxes(part, -1, -2) for part in parts))
-    return tuple(knp.reshape(knp.swapaxes(part, -1, -2), [*lead, n]) for part in parts)
+    parts = _along(-2, *(knp.reshape(part, [*lead, first, second]) for part in (real, imaginary)))
+    turns = np.outer(np.arange(first), np.arange(second)) % n
+    parts = _times(*parts, np.exp(-2j * np.pi / n * turns))
+    parts = _along(-2, *(knp.swapaxes(part, -1, -2) for part in parts))
+    return tuple(knp.reshape(part, [*lead, n]) for part in parts)
 
 
-def _inverse(real, imaginary):
-    """The inverse transform: that with the parts exchanged, twice, over n."""
+def _convolved(real, imaginary):
+    """With j k = (j^2 + k^2 - (k - j)^2) / 2, the transform is a convolution with exp(i pi j^2 / n)."""
     n = real.shape[-1]
-    imaginary, real = _transform(imaginary, real)
-    return knp.multiply(real, 1.0 / n), knp.multiply(imaginary, 1.0 / n)
+    size = 1 << (2 * n - 2).bit_length()
+    chirp = np.exp(1j * np.pi / n * (np.arange(n) ** 2 % (2 * n)))
+    mirrored = np.concatenate([chirp, np.zeros(size - 2 * n + 1), chirp[:0:-1]])
+    parts = _times(real, imaginary, chirp.conj())
+    parts = _along(-1, *(_resized(part, size) for part in parts))
+    parts = _inverse(-1, *_times(*parts, np.fft.fft(mirrored)))
+    return _times(*(part[..., :n] for part in parts), chirp.conj())
 
 
-def _columns(transform, real, imaginary):
-    """The transform along the last axis but one."""
-    parts = transform(*(knp.swapaxes(part, -1, -2) for part in (real, imaginary)))
-    return tuple(knp.swapaxes(part, -1, -2) for part in parts)
+def _inverse(axis, real, imaginary):
+    """The inverse transform: that with the parts exchanged, twice, over n."""
+    imaginary, real = _along(axis, imaginary, real)
+    return real * (1.0 / real.shape[axis]), imaginary * (1.0 / real.shape[axis])
+
+
+def _over(axes, transform, real, imaginary):
+    """A transform along several axes, in the dtype of the pair."""
+    dtype, parts = real.dtype, (_wide(real), _wide(imaginary))
+    for axis in axes:
+        parts = transform(axis, *parts)
+    return tuple(backend.convert_to_tensor(part, dtype) for part in parts)
 
 
 @operation
@@ -135,7 +125,7 @@ def fft(x):
     Raises:
         ValueError: x is no such pair.
     """
-    return _transform(*_pair("fft", x))
+    return _over([-1], _along, *_pair("fft", x))
 
 
 @operation
@@ -151,7 +141,7 @@ def fft2(x):
     Raises:
         ValueError: x is no such pair.
     """
-    return _columns(_transform, *_transform(*_pair("fft2", x, 2)))
+    return _over([-1, -2], _along, *_pair("fft2", x, 2))
 
 
 @operation
@@ -167,7 +157,7 @@ def ifft2(x):
     Raises:
         ValueError: x is no such pair.
     """
-    return _columns(_inverse, *_inverse(*_pair("ifft2", x, 2)))
+    return _over([-1, -2], _inverse, *_pair("ifft2", x, 2))
 
 
 @operation
@@ -180,17 +170,12 @@ def rfft(x, fft_length=None):
     """
     x = _check_rank("rfft", as_float(x), 1)
     x = x if fft_length is None else _resized(x, int(fft_length))
-    n = x.shape[-1]
-    half = n // 2 + 1
-    first = _factor(n) if n > 0 else 1
-    if n <= _DIRECT:
-        cos, sin = (backend.convert_to_tensor(v, x.dtype) for v in _turns(n, half, n))
-        return knp.matmul(x, cos), knp.negative(knp.matmul(x, sin))
-    if n // first <= _DIRECT:
-        real, imaginary = _in_two_products(knp.expand_dims(x, -2), first, n // first, (half - 1) // first + 1)
+    n, dtype = x.shape[-1], x.dtype
+    if _is_primitive(n):
+        parts = _core.apply("rfft", [_wide(x)])
     else:
-        real, imaginary = _transform(x, knp.zeros_like(x))
-    return real[..., :half], imaginary[..., :half]
+        parts = _along(-1, _wide(x), knp.zeros_like(_wide(x)))
+    return tuple(backend.convert_to_tensor(part[..., : n // 2 + 1], dtype) for part in parts)
 
 
 def _resized(x, length):
@@ -213,11 +198,14 @@ def irfft(x, fft_length=None):
     length = 2 * (real.shape[-1] - 1) if fft_length is None else int(fft_length)
     half = length // 2 + 1
     real, imaginary = _resized(real, half), _resized(imaginary, half)
+    if _is_primitive(length):
+        found = _core.apply("irfft", [_wide(real), _wide(imaginary)], length=length)
+        return backend.convert_to_tensor(found, real.dtype)
     # The other half mirrors the first: conjugates in the opposite order.
     mirrored = slice(1, length - half + 1)
     real = knp.concatenate([real, knp.flip(real[..., mirrored], -1)], -1)
     imaginary = knp.concatenate([imaginary, knp.negative(knp.flip(imaginary[..., mirrored], -1))], -1)
-    return _inverse(real, imaginary)[0]
+    return _over([-1], _inverse, real, imaginary)[0]
 
 
 # Windows that are sums of cosines of 0, 1, 2, ... turns, with alternating signs (Harris 1978; flattop: D'Antona &

@@ -1,0 +1,138 @@
+// Fourier transforms. A complex tensor is a pair (real part, imaginary part).
+#include "dlcore/ops.h"
+#include "kernels/fft/fft.h"
+#include "ops/axis.h"
+#include "ops/checks.h"
+#include "ops/families.h"
+#include "program/primitive.h"
+
+namespace dlcore {
+
+namespace {
+
+using ops::operator*;
+using ops::operator/;
+using SpecSpan = std::span<const TensorSpec>;
+
+void check_signal(const TensorSpec& x, std::int64_t n) {
+  if (x.dtype != DType::F32 && x.dtype != DType::F64)
+    throw type_error("x should be float32 or float64; got ", x, ". Cast it first.");
+  if (n < 1 || !has_fft(n))
+    throw value_error("the transform should be of a known size without prime factors above ", kMostRadix, "; got ", n,
+                      " numbers, x is ", x, ".");
+}
+
+const TensorSpec& check_pair(SpecSpan in) {
+  expect_inputs(in, 2);
+  expect_like("the imaginary part", in[1], "the real part", in[0]);
+  if (in[0].shape.rank() == 0) throw value_error("x needs at least one axis; got a scalar.");
+  return in[0];
+}
+
+TensorSpec with_last(TensorSpec x, std::int64_t size) {
+  x.shape[x.shape.rank() - 1] = size;
+  return x;
+}
+
+template <class T>
+Kernel kernel_of(const char* label, const FftShape& shape) {
+  const bool real = shape.kind == FftKind::Real, to_real = shape.kind == FftKind::RealInverse;
+  const auto plan = std::make_shared<const FftPlan<T>>(plan_fft<T>(shape));
+  auto run = [=](const Buffers& b) {
+    fft(*plan, b.input<T>(0), real ? nullptr : b.input<T>(1), b.output<T>(0), to_real ? nullptr : b.output<T>(1),
+        b.scratch);
+  };
+  return {.run = run, .scratch_bytes = plan->scratch_bytes, .label = label};
+}
+
+Kernel plan(const char* label, DType dtype, const FftShape& shape) {
+  return dtype == DType::F32 ? kernel_of<float>(label, shape) : kernel_of<double>(label, shape);
+}
+
+/// The gradients of both parts; what does not flow is 0.
+std::pair<Tensor, Tensor> both(const VjpContext& c) {
+  const Tensor &re = c.dout[0], &im = c.dout[1];
+  return {re ? re : ops::zeros_like(im), im ? im : ops::zeros_like(re)};
+}
+
+// ------------------------------------------------------------------------------------------------------------- fft
+
+Specs infer_fft(SpecSpan in, const Attrs& attrs) {
+  const TensorSpec& x = check_pair(in);
+  check_signal(x, x.shape[resolve_axis(attrs.integer("axis", -1), x.shape.rank())]);
+  return {x, x};
+}
+
+Kernel plan_fft_node(SpecSpan in, SpecSpan, const Attrs& attrs) {
+  const Shape& shape = in[0].shape;
+  const AxisView x = view_along(shape, resolve_axis(attrs.integer("axis", -1), shape.rank()));
+  return plan("fft", in[0].dtype, {FftKind::Complex, x.outer, x.size, x.inner});
+}
+
+/// By the conjugate matrix, which is the same with the parts exchanged on both sides.
+std::vector<Tensor> vjp_fft(const VjpContext& c) {
+  const auto [re, im] = both(c);
+  const std::vector<Tensor> d = apply_all("fft", std::vector{im, re}, c.attrs);
+  return {d[1], d[0]};
+}
+
+// ----------------------------------------------------------------------------------------------------- rfft, irfft
+
+/// Of the numbers in a half of n: how many in the whole are equal or conjugate to each.
+Tensor weights(std::int64_t n, DType dtype) {
+  std::vector<double> count(n / 2 + 1, 2.0);
+  count[0] = 1.0;
+  if (n % 2 == 0) count.back() = 1.0;
+  return ops::cast(Tensor::from<double>(count, {n / 2 + 1}), dtype);
+}
+
+Specs infer_rfft(SpecSpan in, const Attrs&) {
+  expect_inputs(in, 1);
+  const TensorSpec& x = in[0];
+  check_signal(x, x.shape.rank() == 0 ? 0 : x.shape.back());
+  const TensorSpec half = with_last(x, x.shape.back() / 2 + 1);
+  return {half, half};
+}
+
+Kernel plan_rfft(SpecSpan in, SpecSpan, const Attrs&) {
+  const Shape& x = in[0].shape;
+  return plan("rfft", in[0].dtype, {FftKind::Real, x.product(0, x.rank() - 1), x.back()});
+}
+
+std::vector<Tensor> vjp_rfft(const VjpContext& c) {
+  const std::int64_t n = c.in[0].shape().back();
+  const Tensor shares = static_cast<double>(n) / weights(n, c.in[0].dtype());
+  const auto [re, im] = both(c);
+  return {apply("irfft", {re * shares, im * shares}, {{"length", n}})};
+}
+
+Specs infer_irfft(SpecSpan in, const Attrs& attrs) {
+  const TensorSpec& x = check_pair(in);
+  const std::int64_t length = attrs.integer("length", 0);
+  check_signal(x, length);
+  if (x.shape.back() != length / 2 + 1)
+    throw value_error("a transform of ", length, " real numbers begins with ", length / 2 + 1, "; got ", x, ".");
+  return {with_last(x, length)};
+}
+
+Kernel plan_irfft(SpecSpan in, SpecSpan out, const Attrs&) {
+  const Shape& y = out[0].shape;
+  return plan("irfft", in[0].dtype, {FftKind::RealInverse, y.product(0, y.rank() - 1), y.back()});
+}
+
+std::vector<Tensor> vjp_irfft(const VjpContext& c) {
+  const std::int64_t n = c.attrs.integer("length", 0);
+  const Tensor shares = weights(n, c.dout[0].dtype()) / static_cast<double>(n);
+  const std::vector<Tensor> d = apply_all("rfft", std::vector{c.dout[0]});
+  return {d[0] * shares, d[1] * shares};
+}
+
+}  // namespace
+
+void register_fourier() {
+  register_primitive({.name = "fft", .infer = infer_fft, .plan = plan_fft_node, .vjp = vjp_fft});
+  register_primitive({.name = "rfft", .infer = infer_rfft, .plan = plan_rfft, .vjp = vjp_rfft});
+  register_primitive({.name = "irfft", .infer = infer_irfft, .plan = plan_irfft, .vjp = vjp_irfft});
+}
+
+}  // namespace dlcore
