@@ -196,16 +196,13 @@ Kernel plan_eig(std::span<const TensorSpec> in, std::span<const TensorSpec>, con
   const std::int64_t n = x.rows;
   auto one = [=, dtype = in[0].dtype](const Buffers& buffers, std::int64_t i, double* scratch) {
     with_float(dtype, [&]<class T>(T) {
-      Complex *a = reinterpret_cast<Complex*>(scratch), *v = a + n * n, *w = v + n * n;
+      Complex *v = reinterpret_cast<Complex*>(scratch), *t = v + n * n, *w = t + n * n;
+      double* a = reinterpret_cast<double*>(w + n);
       copy_into(n * n, buffers.input<T>(0) + i * n * n, a);
-      eig(n, a, w, v, w + n);
-      double size = 0;
-      for (std::int64_t j = 0; j < n; ++j) size = std::max(size, std::abs(w[j]));
+      eig(n, a, w, v, t, a + n * n);
       for (std::int64_t j = 0; j < n; ++j) {
-        // What rounding leaves of a real eigenvalue's imaginary part.
-        const bool real = std::abs(w[j].imag()) <= 1e-14 * n * size;
         buffers.output<T>(0)[i * n + j] = static_cast<T>(w[j].real());
-        buffers.output<T>(1)[i * n + j] = static_cast<T>(real ? 0.0 : w[j].imag());
+        buffers.output<T>(1)[i * n + j] = static_cast<T>(w[j].imag());
       }
       for (std::int64_t j = 0; j < n * n; ++j) {
         buffers.output<T>(2)[i * n * n + j] = static_cast<T>(v[j].real());
@@ -213,7 +210,7 @@ Kernel plan_eig(std::span<const TensorSpec> in, std::span<const TensorSpec>, con
       }
     });
   };
-  return kernel_of("eig", x.count, 4 * n * n + 6 * n, 100.0 * n * n * n, one);
+  return kernel_of("eig", x.count, 5 * n * n + 2 * n + eig_scratch(n), 25.0 * n * n * n, one);
 }
 
 // ------------------------------------------------------------------------------------------------------------------

@@ -103,11 +103,13 @@ std::int64_t lstsq_scratch(std::int64_t m, std::int64_t n, std::int64_t columns)
 void lstsq(std::int64_t m, std::int64_t n, std::int64_t columns, double rcond, double* a, double* b, double* x,
            double* scratch);
 
-/// Eigenvalues w [n] and eigenvectors, the columns of v [n,n], of any square matrix a [n,n], which is overwritten.
-/// Each eigenvector has norm 1, and its largest element is real and positive.
-/// scratch: 2 n complex numbers.  Reduction to Hessenberg form by Householder's reflections, then QR with Wilkinson's
-/// shifts on complex numbers (Francis 1961; Wilkinson 1965).
-void eig(std::int64_t n, std::complex<double>* a, std::complex<double>* w, std::complex<double>* v,
-         std::complex<double>* scratch);
+/// Eigenvalues w [n] and eigenvectors, the columns of v [n,n], of any square matrix a [n,n], which is overwritten, as t
+/// [n,n] is. Each eigenvector has norm 1, and its largest element is real and positive. Complex eigenvalues come in
+/// pairs. All is NaN where a has elements that are not finite.  scratch: eig_scratch(n) doubles.
+/// Reduction to Hessenberg form by Householder's reflections, QR with pairs of shifts (Francis 1961), then on complex
+/// numbers what is left.
+std::int64_t eig_scratch(std::int64_t n);
+void eig(std::int64_t n, double* a, std::complex<double>* w, std::complex<double>* v, std::complex<double>* t,
+         double* scratch);
 
 }  // namespace dlcore

@@ -1,5 +1,7 @@
 """Sequences and images cut into overlapping windows, and put together again."""
 
+import math
+
 import numpy as np
 
 from dlcore import _core, backend
@@ -30,8 +32,13 @@ def extract_sequences(x, sequence_length, sequence_stride):
             f"extract_sequences: sequence_length must not exceed the last axis. Received: x.shape={x.shape}, "
             f"sequence_length={sequence_length}"
         )
-    places = np.arange(count)[:, None] * sequence_stride + np.arange(sequence_length)
-    return take(x, places, axis=-1)
+    # Windows are made of parts, each moved as a whole.
+    part = math.gcd(sequence_length, sequence_stride)
+    places = np.arange(count)[:, None] * (sequence_stride // part) + np.arange(sequence_length // part)
+    lead = [-1 if size is None else size for size in x.shape[:-1]]
+    used = (count - 1) * sequence_stride + sequence_length
+    parts = reshape(x[..., :used], [*lead, used // part, part])
+    return reshape(take(parts, places, axis=-2), [*lead, count, sequence_length])
 
 
 def _pairs(value):
