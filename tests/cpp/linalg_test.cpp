@@ -52,63 +52,138 @@ double distance_from_orthonormal(std::int64_t rows, std::int64_t n, const double
 
 constexpr std::int64_t kSizes[] = {1, 2, 3, 7, 8, 9, 33};
 
+Matrix rows_of(std::int64_t n, const double* strips, const std::int64_t* order) {
+  Matrix rows(n * n), columns(n * n);
+  rows_from_strips(n, strips, order, rows.data());
+  columns_from_strips(n, strips, order, columns.data());
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t j = 0; j < n; ++j) EXPECT_EQ(columns[j * n + i], rows[i * n + j]);
+  return rows;
+}
+
+// Each bound is a multiple of n times the precision times the norm of what is decomposed, as Householder's reflections
+// and the rotations after them have it (Higham 2002, chapter 19).
+constexpr double kPrecision = 0x1p-52;
+double norm_of(const Matrix& a) {
+  double sum = 0;
+  for (const double x : a) sum += x * x;
+  return std::sqrt(sum);
+}
+
 TEST(Eigh, ComposesToTheMatrix) {
   for (const std::int64_t n : kSizes)
-    for (Matrix a : square_matrices(n)) {
-      for (std::int64_t i = 0; i < n; ++i)
-        for (std::int64_t j = 0; j < i; ++j) a[i * n + j] = a[j * n + i];
-      GuardedBuffer<double> copy(n * n), w(n), v(n * n), scratch(2 * n);
-      std::copy(a.begin(), a.end(), copy.data());
-      eigh(n, copy.data(), w.data(), v.data(), scratch.data());
-      for (std::int64_t i = 0; i < n; ++i) {
-        EXPECT_LE(i > 0 ? w[i - 1] : w[i], w[i]);
-        for (std::int64_t j = 0; j < n; ++j) {
-          double sum = 0;
-          for (std::int64_t k = 0; k < n; ++k) sum += v[k * n + i] * w[k] * v[k * n + j];
-          EXPECT_NEAR(sum, a[i * n + j], 1e-14 * n) << "n = " << n;
+    for (Matrix a : square_matrices(n))
+      for (const double scale : {1.0, 1e-160, 1e160}) {
+        for (std::int64_t i = 0; i < n; ++i)
+          for (std::int64_t j = 0; j < n; ++j) a[i * n + j] = j < i ? a[j * n + i] : a[i * n + j] * scale;
+        const double bound = 20 * n * kPrecision * norm_of(a);
+        GuardedBuffer<double> copy(n * n), w(n), v(strip_doubles(n)), scratch(eigh_scratch(n));
+        GuardedBuffer<std::int64_t> order(n);
+        std::copy(a.begin(), a.end(), copy.data());
+        eigh(n, copy.data(), w.data(), v.data(), order.data(), scratch.data());
+        const Matrix rows = rows_of(n, v.data(), order.data());
+        for (std::int64_t i = 0; i < n; ++i) {
+          EXPECT_LE(w[order[i > 0 ? i - 1 : i]], w[order[i]]);
+          for (std::int64_t j = 0; j < n; ++j) {
+            double sum = 0;
+            for (std::int64_t k = 0; k < n; ++k) sum += rows[k * n + i] * w[order[k]] * rows[k * n + j];
+            EXPECT_LE(std::abs(sum - a[i * n + j]), bound) << "n = " << n;
+          }
         }
+        EXPECT_LE(distance_from_orthonormal(n, n, rows.data()), 20 * n * kPrecision);
+        EXPECT_TRUE(copy.untouched() && w.untouched() && v.untouched() && order.untouched() && scratch.untouched());
+        for (double& x : a) x /= scale;
       }
-      EXPECT_LE(distance_from_orthonormal(n, n, v.data()), 1e-14 * n);
-      EXPECT_TRUE(copy.untouched() && w.untouched() && v.untouched() && scratch.untouched());
-    }
 }
 
 TEST(Svd, ComposesToTheMatrix) {
-  for (const std::int64_t rows : kSizes)
-    for (const std::int64_t more : {0, 1, 5})
-      for (const Matrix& square : square_matrices(rows + more)) {
-        const std::int64_t n = rows + more;
-        const Matrix a(square.begin(), square.begin() + rows * n);
-        GuardedBuffer<double> u(rows * n), s(rows), v(rows * rows), scratch(rows);
-        std::copy(a.begin(), a.end(), u.data());
-        svd(rows, n, u.data(), s.data(), v.data(), scratch.data());
-        for (std::int64_t i = 0; i < rows; ++i) {
+  for (const std::int64_t n : kSizes)
+    for (Matrix a : square_matrices(n))
+      for (const double scale : {1.0, 1e-160, 1e160}) {
+        for (double& x : a) x *= scale;
+        const double bound = 20 * n * kPrecision * norm_of(a);
+        GuardedBuffer<double> copy(n * n), s(n), u(strip_doubles(n)), v(strip_doubles(n)), scratch(svd_scratch(n));
+        GuardedBuffer<std::int64_t> order(n);
+        std::copy(a.begin(), a.end(), copy.data());
+        svd(n, copy.data(), s.data(), nullptr, nullptr, order.data(), scratch.data());
+        const Matrix alone(s.data(), s.data() + n);
+        std::copy(a.begin(), a.end(), copy.data());
+        svd(n, copy.data(), s.data(), u.data(), v.data(), order.data(), scratch.data());
+        const Matrix left = rows_of(n, u.data(), order.data()), right = rows_of(n, v.data(), order.data());
+        for (std::int64_t i = 0; i < n; ++i) {
+          EXPECT_EQ(alone[i], s[i]);
           EXPECT_GE(s[i], 0);
-          EXPECT_GE(i > 0 ? s[i - 1] : s[i], s[i]);
+          EXPECT_GE(s[order[i > 0 ? i - 1 : i]], s[order[i]]);
           for (std::int64_t j = 0; j < n; ++j) {
             double sum = 0;
-            for (std::int64_t k = 0; k < rows; ++k) sum += v[k * rows + i] * s[k] * u[k * n + j];
-            EXPECT_NEAR(sum, a[i * n + j], 1e-14 * n) << rows << " x " << n;
+            for (std::int64_t k = 0; k < n; ++k) sum += left[k * n + i] * s[order[k]] * right[k * n + j];
+            EXPECT_LE(std::abs(sum - a[i * n + j]), bound) << "n = " << n;
           }
         }
-        EXPECT_LE(distance_from_orthonormal(rows, n, u.data()), 1e-14 * n);
-        EXPECT_LE(distance_from_orthonormal(rows, rows, v.data()), 1e-14 * n);
-        EXPECT_TRUE(u.untouched() && s.untouched() && v.untouched() && scratch.untouched());
+        EXPECT_LE(distance_from_orthonormal(n, n, left.data()), 20 * n * kPrecision);
+        EXPECT_LE(distance_from_orthonormal(n, n, right.data()), 20 * n * kPrecision);
+        EXPECT_TRUE(copy.untouched() && s.untouched() && u.untouched() && v.untouched() && scratch.untouched());
+        for (double& x : a) x /= scale;
       }
 }
 
-TEST(CompleteRows, FillsAnOrthonormalBasis) {
-  Matrix q(5 * 5);
-  q[0] = q[1] = std::sqrt(0.5);
-  complete_rows(1, 5, 5, q.data());
-  EXPECT_LE(distance_from_orthonormal(5, 5, q.data()), 1e-15);
+TEST(Decompositions, ArrangedValuesAreFoundToTheLast) {
+  // Bidiagonal and tridiagonal matrices whose values cluster, vanish and spread, which QR steps must split.
+  for (const std::int64_t n : {2, 8, 33})
+    for (int kind = 0; kind < 4; ++kind) {
+      Matrix a(n * n), b(n * n);
+      for (std::int64_t i = 0; i < n; ++i) {
+        const double value = kind == 0 ? 1.0 : kind == 1 ? static_cast<double>(i % 3) : std::pow(10.0, -12.0 * i / n);
+        a[i * n + i] = b[i * n + i] = kind == 3 ? 0.0 : value;
+        if (i > 0) a[(i - 1) * n + i] = b[(i - 1) * n + i] = b[i * n + i - 1] = 1.0;
+      }
+      Matrix w(n), s(n), u(strip_doubles(n)), v(strip_doubles(n)), work(eigh_scratch(n) + svd_scratch(n));
+      std::vector<std::int64_t> order(n);
+      const double norm = norm_of(b), trace = [&] {
+        double sum = 0;
+        for (std::int64_t i = 0; i < n; ++i) sum += b[i * (n + 1)];
+        return sum;
+      }();
+      eigh(n, b.data(), w.data(), v.data(), order.data(), work.data());
+      double sum = 0, squares = 0;
+      for (const double x : w) sum += x, squares += x * x;
+      EXPECT_NEAR(sum, trace, 20 * n * n * kPrecision * norm);
+      EXPECT_NEAR(std::sqrt(squares), norm, 20 * n * kPrecision * norm);
+      const double size = norm_of(a);
+      svd(n, a.data(), s.data(), u.data(), v.data(), order.data(), work.data());
+      EXPECT_NEAR(norm_of(s), size, 20 * n * kPrecision * size);
+      if (kind == 3) {
+        EXPECT_LE(s[order[n - 1]], 20 * n * kPrecision);
+        EXPECT_NEAR(s[order[0]], 1, 20 * n * kPrecision);
+      }
+    }
+}
+
+TEST(Decompositions, AreNaNOfWhatIsNotFinite) {
+  for (const double bad : {std::nan(""), HUGE_VAL}) {
+    const std::int64_t n = 5;
+    Matrix a = random_reals<double>(n * n, 1), b = a, c = a, s(n), u(strip_doubles(n)), v(strip_doubles(n)),
+           work(eigh_scratch(n) + svd_scratch(n) + eig_scratch(n));
+    a[7] = b[7] = c[7] = bad;
+    std::vector<std::int64_t> order(n);
+    std::vector<Complex> w(n), vectors(n * n), t(n * n);
+    eigh(n, a.data(), s.data(), v.data(), order.data(), work.data());
+    EXPECT_TRUE(std::isnan(s[0]) && std::isnan(v[n]));
+    svd(n, b.data(), s.data(), u.data(), v.data(), order.data(), work.data());
+    EXPECT_TRUE(std::isnan(s[n - 1]) && std::isnan(u[0]) && std::isnan(v[n]));
+    eig(n, c.data(), w.data(), vectors.data(), t.data(), work.data());
+    EXPECT_TRUE(std::isnan(w[0].real()) && std::isnan(vectors[n].imag()));
+  }
 }
 
 TEST(Eig, VectorsKeepTheirDirection) {
   for (const std::int64_t n : kSizes)
     for (const Matrix& a : square_matrices(n)) {
-      std::vector<Complex> copy(a.begin(), a.end()), w(n), v(n * n), scratch(2 * n);
-      eig(n, copy.data(), w.data(), v.data(), scratch.data());
+      GuardedBuffer<double> copy(n * n), scratch(eig_scratch(n));
+      std::copy(a.begin(), a.end(), copy.data());
+      std::vector<Complex> w(n), v(n * n), t(n * n);
+      eig(n, copy.data(), w.data(), v.data(), t.data(), scratch.data());
+      EXPECT_TRUE(copy.untouched() && scratch.untouched());
       Complex trace = 0, sum = 0;
       for (std::int64_t i = 0; i < n; ++i) trace += a[i * n + i], sum += w[i];
       EXPECT_NEAR(std::abs(trace - sum), 0, 1e-13 * n);
@@ -124,6 +199,130 @@ TEST(Eig, VectorsKeepTheirDirection) {
         EXPECT_LE(worst, 1e-13 * n) << "n = " << n;
       }
     }
+}
+
+TEST(Lstsq, IsThePseudoInverseTimesB) {
+  for (const std::int64_t m : {1, 2, 7, 33, 40})
+    for (const std::int64_t n : {1, 3, 8, 33, 70})
+      for (const std::int64_t rank : {std::min(m, n), (std::min(m, n) + 1) / 2, std::int64_t{0}}) {
+        // a = p q of that rank; x is the least solution if a^T (a x - b) = 0 and x lies in the rows of a: x = q^T z.
+        const std::int64_t columns = 3;
+        const Matrix p = random_reals<double>(m * rank, 1), q = random_reals<double>(rank * n, 2);
+        const Matrix b = random_reals<double>(m * columns, 3);
+        Matrix a(m * n);
+        for (std::int64_t i = 0; i < m; ++i)
+          for (std::int64_t j = 0; j < n; ++j)
+            for (std::int64_t k = 0; k < rank; ++k) a[i * n + j] += p[i * rank + k] * q[k * n + j];
+        GuardedBuffer<double> left(m * n), right(m * columns), x(n * columns), again(n * columns),
+            scratch(lstsq_scratch(m, n, columns));
+        const auto solve = [&](double rcond, const Matrix& of, double* to) {
+          std::copy(a.begin(), a.end(), left.data());
+          std::copy(of.begin(), of.end(), right.data());
+          lstsq(m, n, columns, rcond, left.data(), right.data(), to, scratch.data());
+        };
+        solve(1e-10, b, x.data());
+        Matrix ax(m * columns);
+        double size = 1;
+        for (std::int64_t i = 0; i < n * columns; ++i) size = std::max(size, std::abs(x[i]));
+        for (std::int64_t i = 0; i < m; ++i)
+          for (std::int64_t c = 0; c < columns; ++c)
+            for (std::int64_t j = 0; j < n; ++j) ax[i * columns + c] += a[i * n + j] * x[j * columns + c];
+        for (std::int64_t j = 0; j < n; ++j)
+          for (std::int64_t c = 0; c < columns; ++c) {
+            double sum = 0;
+            for (std::int64_t i = 0; i < m; ++i) sum += a[i * n + j] * (ax[i * columns + c] - b[i * columns + c]);
+            ASSERT_LE(std::abs(sum), 1e-11 * size * m) << m << " x " << n << ", rank " << rank;
+          }
+        solve(1e-10, ax, again.data());  // of several solutions the same
+        for (std::int64_t i = 0; i < n * columns; ++i) ASSERT_NEAR(again[i], x[i], 1e-9 * size);
+        EXPECT_TRUE(left.untouched() && right.untouched() && x.untouched() && scratch.untouched());
+      }
+}
+
+/// Small integers that repeat.
+Matrix integers(std::int64_t count, std::int64_t step) {
+  Matrix x(count);
+  for (std::int64_t i = 0; i < count; ++i) x[i] = static_cast<double>(i * step % 11) - 5;
+  return x;
+}
+
+TEST(MultiplyRows, IsExactOnIntegersInEveryTile) {
+  for (const std::int64_t m : {0, 1, 3, 4, 5, 9})
+    for (const std::int64_t n : {0, 1, 7, 8, 16, 17, 35}) {
+      const std::int64_t row = n + 3;
+      const Matrix a = integers(m * row, 7), x = integers(n, 5);
+      GuardedBuffer<double> y(m);
+      linalg_kernels().multiply_rows(m, n, a.data(), row, x.data(), y.data());
+      for (std::int64_t i = 0; i < m; ++i) {
+        double sum = 0;
+        for (std::int64_t j = 0; j < n; ++j) sum += a[i * row + j] * x[j];
+        ASSERT_EQ(y[i], sum) << m << ", " << n;
+      }
+      EXPECT_TRUE(y.untouched());
+    }
+}
+
+TEST(UpdateRows, IsExactOnIntegersInEveryTile) {
+  for (const std::int64_t m : {0, 1, 3, 4, 5, 9})
+    for (const std::int64_t n : {0, 1, 7, 8, 17}) {
+      const std::int64_t row = n + 3;
+      const Matrix before = integers(m * row, 7), u = integers(m, 3), x = integers(m, 5), w = integers(m, 2);
+      const Matrix y = integers(n, 3), v = integers(n, 9);
+      GuardedBuffer<double> a(m * row), sums(n);
+      std::copy(before.begin(), before.end(), a.data());
+      std::fill(sums.data(), sums.data() + n, 1.0);
+      linalg_kernels().update_rows(m, n, a.data(), row, {u.data(), y.data(), x.data(), v.data()}, w.data(),
+                                   sums.data());
+      for (std::int64_t j = 0; j < n; ++j) {
+        double sum = 1;
+        for (std::int64_t i = 0; i < m; ++i) {
+          ASSERT_EQ(a[i * row + j], before[i * row + j] - u[i] * y[j] - x[i] * v[j]) << m << ", " << n;
+          sum += w[i] * a[i * row + j];
+        }
+        ASSERT_EQ(sums[j], sum) << m << ", " << n;
+      }
+      for (std::int64_t i = 0; i < m; ++i)
+        for (std::int64_t j = n; j < row; ++j) ASSERT_EQ(a[i * row + j], before[i * row + j]);
+      EXPECT_TRUE(a.untouched() && sums.untouched());
+    }
+}
+
+TEST(TurnRows, TurnsNeighboursInOrder) {
+  const std::int64_t rows = 6, count = rows * kStripColumns;
+  const Matrix before = integers(count, 7), turns{0, 1, 2, 3, -1, 1, 1, -2, 0, -1};
+  const Sweep sweeps[] = {{0, 5, turns.data()}, {2, 1, turns.data() + 2}, {3, 0, nullptr}, {1, 4, turns.data()}};
+  GuardedBuffer<double> x(count);
+  std::copy(before.begin(), before.end(), x.data());
+  linalg_kernels().turn_rows(4, sweeps, x.data());
+  Matrix expected = before;
+  for (const Sweep& sweep : sweeps)
+    for (std::int64_t i = 0; i < sweep.count; ++i)
+      for (std::int64_t j = 0; j < kStripColumns; ++j) {
+        double &upper = expected[(sweep.first + i) * kStripColumns + j], &lower = (&upper)[kStripColumns];
+        const double c = sweep.turns[2 * i], s = sweep.turns[2 * i + 1], old = upper;
+        upper = c * old + s * lower;
+        lower = c * lower - s * old;
+      }
+  for (std::int64_t i = 0; i < count; ++i) ASSERT_EQ(x[i], expected[i]);
+  EXPECT_TRUE(x.untouched());
+}
+
+TEST(LinearAlgebra, HasTheSameBitsForAnyNumberOfThreads) {
+  const Tensor x = tensor(random_reals<double>(150 * 150, 1), {150, 150});
+  const Tensor b = tensor(random_reals<double>(150 * 5, 2), {150, 5});
+  for (const char* name : {"eigh", "svd", "eig", "qr", "lstsq"}) {
+    std::vector<Tensor> in{x};
+    if (name == std::string("lstsq")) in.push_back(b);
+    std::vector<std::vector<Tensor>> found;
+    for (const int count : {1, 2, 5}) {
+      const testing::WithThreads with(count);
+      found.push_back(apply_all(name, in));
+    }
+    for (const auto& other : found)
+      for (std::size_t i = 0; i < other.size(); ++i)
+        for (std::int64_t k = 0; k < other[i].shape().elements(); ++k)
+          ASSERT_EQ(other[i].data<double>()[k], found[0][i].data<double>()[k]) << name;
+  }
 }
 
 TEST(SubtractProduct, IsExactOnIntegersInEveryTile) {

@@ -12,7 +12,8 @@ namespace dlcore {
 namespace {
 
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-constexpr int kMostSteps = 60;  // per eigenvalue
+constexpr double kTiny = 1e-140;  // nothing beside 1, the greatest element; its square is a number
+constexpr int kMostSteps = 60;    // per eigenvalue
 
 /// a <- q^T a q, tridiagonal: diagonal d, beside it e[0 .. n-2]. Row k of a keeps the reflection of column k, zero up to
 /// element k; beta [n-1] their factors. p: 2 n doubles.
@@ -66,7 +67,7 @@ void qr_step(std::int64_t first, std::int64_t last, double* d, double* e, Pendin
 }
 
 bool splits(const double* d, const double* e, std::int64_t i) {
-  return std::abs(e[i]) <= kEpsilon * (std::abs(d[i]) + std::abs(d[i + 1])) || std::abs(e[i]) < 1e-290;
+  return std::abs(e[i]) <= kEpsilon * (std::abs(d[i]) + std::abs(d[i + 1])) || std::abs(e[i]) < kTiny;
 }
 
 }  // namespace

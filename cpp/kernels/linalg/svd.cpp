@@ -13,7 +13,7 @@ namespace dlcore {
 namespace {
 
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-constexpr double kTiny = 1e-290;  // beside 1, the greatest element
+constexpr double kTiny = 1e-140;  // nothing beside 1, the greatest element; its square is a number
 constexpr int kMostSteps = 60;    // per singular value
 
 /// Reflections of a reduction: rows [n,n], and their factors [n].
