@@ -73,7 +73,7 @@ double norm_of(const Matrix& a) {
 TEST(Eigh, ComposesToTheMatrix) {
   for (const std::int64_t n : kSizes)
     for (Matrix a : square_matrices(n))
-      for (const double scale : {1.0, 1e-160, 1e160}) {
+      for (const double scale : {1.0, 1e-160, 1e150}) {
         for (std::int64_t i = 0; i < n; ++i)
           for (std::int64_t j = 0; j < n; ++j) a[i * n + j] = j < i ? a[j * n + i] : a[i * n + j] * scale;
         const double bound = 20 * n * kPrecision * norm_of(a);
@@ -99,7 +99,7 @@ TEST(Eigh, ComposesToTheMatrix) {
 TEST(Svd, ComposesToTheMatrix) {
   for (const std::int64_t n : kSizes)
     for (Matrix a : square_matrices(n))
-      for (const double scale : {1.0, 1e-160, 1e160}) {
+      for (const double scale : {1.0, 1e-160, 1e150}) {
         for (double& x : a) x *= scale;
         const double bound = 20 * n * kPrecision * norm_of(a);
         GuardedBuffer<double> copy(n * n), s(n), u(strip_doubles(n)), v(strip_doubles(n)), scratch(svd_scratch(n));
@@ -157,6 +157,29 @@ TEST(Decompositions, ArrangedValuesAreFoundToTheLast) {
         EXPECT_NEAR(s[order[0]], 1, 20 * n * kPrecision);
       }
     }
+}
+
+TEST(Decompositions, TinyAndHugeMatricesAreThoseOfOnesScaled) {
+  // The norms' squares are no numbers.
+  const std::int64_t n = 6;
+  const Matrix a = random_reals<double>(n * n, 5);
+  for (const int exponent : {-900, 900}) {
+    Matrix one = a, scaled(n * n), w(n), other(n), work(svd_scratch(n) + qr_scratch(n, n, n)), q(n * n), p(n * n);
+    for (std::int64_t i = 0; i < n * n; ++i) scaled[i] = std::ldexp(a[i], exponent);
+    Matrix r = a, r_scaled = scaled;
+    std::vector<std::int64_t> order(n);
+    svd(n, one.data(), w.data(), nullptr, nullptr, order.data(), work.data());
+    svd(n, scaled.data(), other.data(), nullptr, nullptr, order.data(), work.data());
+    qr(n, n, n, r.data(), q.data(), work.data());
+    qr(n, n, n, r_scaled.data(), p.data(), work.data());
+    for (std::int64_t i = 0; i < n; ++i) EXPECT_EQ(std::ldexp(w[i], exponent), other[i]);
+    for (std::int64_t i = 0; i < n * n; ++i) {
+      EXPECT_NEAR(q[i], p[i], 50 * kPrecision);
+      if (i % n >= i / n) {
+        EXPECT_NEAR(std::ldexp(r_scaled[i], -exponent), r[i], 50 * kPrecision);
+      }
+    }
+  }
 }
 
 TEST(Decompositions, AreNaNOfWhatIsNotFinite) {

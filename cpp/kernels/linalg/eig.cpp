@@ -13,7 +13,6 @@ namespace {
 using Complex = std::complex<double>;
 
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-constexpr double kTiny = 1e-140;  // nothing beside 1, the greatest element; its square is a number
 constexpr int kMostSteps = 60;  // per eigenvalue
 
 /// Without the operator's provisions for infinite parts.

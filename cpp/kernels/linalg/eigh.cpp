@@ -12,8 +12,7 @@ namespace dlcore {
 namespace {
 
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-constexpr double kTiny = 1e-140;  // nothing beside 1, the greatest element; its square is a number
-constexpr int kMostSteps = 60;    // per eigenvalue
+constexpr int kMostSteps = 60;  // per eigenvalue
 
 /// a <- q^T a q, tridiagonal: diagonal d, beside it e[0 .. n-2]. Row k of a keeps the reflection of column k, zero up to
 /// element k; beta [n-1] their factors. p: 2 n doubles.
@@ -51,11 +50,11 @@ void qr_step(std::int64_t first, std::int64_t last, double* d, double* e, Pendin
   double sine = 1.0, cosine = 1.0, carried = 0.0;
   sweeps.begin(first);
   for (std::int64_t i = first; i < last; ++i) {
-    const double f = sine * e[i], beside = cosine * e[i];
-    const double length = std::sqrt(f * f + bulge * bulge), inverse = 1.0 / length;
-    if (i > first) e[i - 1] = length;
-    sine = length == 0 ? 0.0 : f * inverse;
-    cosine = length == 0 ? 1.0 : bulge * inverse;
+    const Rotation turn(bulge, sine * e[i]);
+    const double beside = cosine * e[i];
+    if (i > first) e[i - 1] = turn.length;
+    sine = turn.s;
+    cosine = turn.c;
     const double shifted = d[i] - carried, mixed = (d[i + 1] - shifted) * sine + 2.0 * cosine * beside;
     carried = sine * mixed;
     d[i] = shifted + carried;
@@ -71,15 +70,6 @@ bool splits(const double* d, const double* e, std::int64_t i) {
 }
 
 }  // namespace
-
-double scale_of(std::int64_t count, const double* x) {
-  double greatest = 0, sum = 0;
-  for (std::int64_t i = 0; i < count; ++i) {
-    greatest = std::max(greatest, std::abs(x[i]));
-    sum += 0.0 * x[i];
-  }
-  return greatest == 0 || sum != 0 ? 1.0 + sum : std::ldexp(1.0, -std::ilogb(greatest));
-}
 
 std::int64_t eigh_scratch(std::int64_t n) {
   return 2 * n + std::max({2 * n, kPanel * (kPanel + 2 * n) + n * n, PendingSweeps::scratch(n)});

@@ -14,11 +14,31 @@ constexpr std::int64_t kStrip = 64;  // columns that one thread takes
 
 }  // namespace
 
+double scale_of(std::int64_t count, const double* x) {
+  double greatest = 0, sum = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    greatest = std::max(greatest, std::abs(x[i]));
+    sum += 0.0 * x[i];
+  }
+  if (greatest == 0 || sum != 0) return 1.0 + sum;
+  return std::ldexp(1.0, std::min(1000, -std::ilogb(greatest)));
+}
+
 Reflection reflect_onto_axis(std::int64_t n, double* x) {
   double rest = 0;
   if (n > 1) linalg_kernels().multiply_rows(1, n - 1, x + 1, n, x + 1, &rest);
+  const double squares = x[0] * x[0] + rest;
+  if (!(squares > 1e-280 && squares < 1e280)) {  // these would not be exact, nor their inverse a number
+    const double scale = scale_of(n, x);
+    if (std::isnan(scale)) return {scale, scale};
+    if (scale != 1) {
+      for (std::int64_t i = 0; i < n; ++i) x[i] *= scale;
+      const Reflection scaled = reflect_onto_axis(n, x);
+      return {scaled.beta, scaled.value / scale};
+    }
+  }
   if (rest == 0) return {0, x[0]};
-  const double length = std::sqrt(x[0] * x[0] + rest), value = x[0] > 0 ? -length : length;
+  const double length = std::sqrt(squares), value = x[0] > 0 ? -length : length;
   x[0] -= value;
   return {2 / (x[0] * x[0] + rest), value};
 }

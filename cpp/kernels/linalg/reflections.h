@@ -8,6 +8,10 @@ namespace dlcore {
 /// So many reflections are joined at most.
 constexpr std::int64_t kPanel = 32;
 
+/// A power of two that makes the greatest |x[i]| a number from 1 to 2, or what is possible of that; 1 if all are 0, NaN if
+/// one is not finite.
+double scale_of(std::int64_t count, const double* x);
+
 /// x [n] <- the v of the reflection of x onto its first axis. value: what is there then; beta 0: x lies there already.
 struct Reflection {
   double beta, value;

@@ -1,12 +1,29 @@
 // Rotations of neighbouring rows, collected and then applied many sweeps at a time.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 #include "base/parallel.h"
 #include "kernels/linalg/linalg.h"
 
 namespace dlcore {
+
+/// Nothing beside 1, the greatest element of what is decomposed; its square is a number.
+constexpr double kTiny = 1e-140;
+
+/// (c f + s g, c g - s f) = (length, 0), as far as g is not nothing.
+struct Rotation {
+  double c, s, length;
+  Rotation(double f, double g) : c(1), s(0), length(f) {
+    const double squares = f * f + g * g;
+    if (squares < kTiny * kTiny) return;
+    length = std::sqrt(squares);
+    const double inverse = 1 / length;
+    c = f * inverse;
+    s = g * inverse;
+  }
+};
 
 /// The sweeps over the rows of a square x [n,n] in strips (of nothing if null).
 class PendingSweeps {
@@ -46,8 +63,5 @@ class PendingSweeps {
   double *x_, *turns_;
   Sweep sweeps_[kSweeps];
 };
-
-/// What makes the greatest |x[i]| a number from 1 to 2, a power of two: 1 if all are 0, NaN if one is not finite.
-double scale_of(std::int64_t count, const double* x);
 
 }  // namespace dlcore

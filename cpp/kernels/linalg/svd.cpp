@@ -13,8 +13,7 @@ namespace dlcore {
 namespace {
 
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-constexpr double kTiny = 1e-140;  // nothing beside 1, the greatest element; its square is a number
-constexpr int kMostSteps = 60;    // per singular value
+constexpr int kMostSteps = 60;  // per singular value
 
 /// Reflections of a reduction: rows [n,n], and their factors [n].
 struct Side {
@@ -57,15 +56,6 @@ void to_bidiagonal(std::int64_t n, double* a, double* d, double* e, const Side& 
     v_before = v;
   }
 }
-
-struct Rotation {
-  double c, s, length;
-  Rotation(double f, double g) : length(std::sqrt(f * f + g * g)) {
-    const double inverse = 1.0 / length;
-    c = length == 0 ? 1.0 : f * inverse;
-    s = length == 0 ? 0.0 : g * inverse;
-  }
-};
 
 /// The lesser singular value of [[f, g], [0, h]].
 double lesser_singular_value(double f, double g, double h) {
