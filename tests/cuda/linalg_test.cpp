@@ -80,6 +80,34 @@ TEST(LinearAlgebra, SingularValues) {
         }
 }
 
+TEST(LinearAlgebra, SingularValuesAlone) {
+  for (const auto& [rows, cols] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {3, 5}, {9, 4}})
+    expect_same("svd", {numbers(DType::F64, {2, rows, cols}, 2)}, {{"vectors", false}}, {1e-12, 1e-12});
+}
+
+TEST(LinearAlgebra, LeastSquares) {
+  for (DType dtype : {DType::F32, DType::F64})
+    for (const auto& [m, n] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {3, 5}, {5, 3}, {8, 8}, {20, 9}})
+      for (bool deficient : {false, true}) {
+        Tensor a = numbers(dtype, {2, m, n}, 2);
+        if (deficient) a = ops::matmul(numbers(dtype, {2, m, 1}, 3), numbers(dtype, {2, 1, n}, 4));
+        expect_same("lstsq", {a, numbers(dtype, {2, m, 3}, 5)}, {{"rcond", 1e-5}},
+                    {1e3 * bound(dtype), 1e3 * bound(dtype)});
+      }
+}
+
+TEST(Fourier, Transforms) {
+  for (DType dtype : {DType::F32, DType::F64})
+    for (std::int64_t n : {1, 2, 3, 8, 12, 30, 61, 128}) {
+      const Tolerance near{0, bound(dtype) * n};
+      const Tensor x = numbers(dtype, {3, n, 2}, 1), y = numbers(dtype, {3, n, 2}, 2);
+      expect_same("fft", {x, y}, {{"axis", std::int64_t{1}}}, near);
+      expect_same("rfft", {numbers(dtype, {3, n}, 3)}, {}, near);
+      expect_same("irfft", {numbers(dtype, {3, n / 2 + 1}, 4), numbers(dtype, {3, n / 2 + 1}, 5)}, {{"length", n}},
+                  near);
+    }
+}
+
 TEST(LinearAlgebra, Eigenvalues) {
   using Complex = std::complex<double>;
   for (DType dtype : {DType::F32, DType::F64})

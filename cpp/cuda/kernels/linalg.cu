@@ -151,9 +151,9 @@ struct SvdShape {
   __host__ __device__ std::int64_t doubles() const { return few * many + kept * many + 2 * few * few + 2 * few; }
 };
 
-/// A warp turns a pair of rows; the pairs of a round are disjoint.
-template <class T>
-__global__ void svd_kernel(SvdShape s, const T* x, T* u_out, T* s_out, T* vh_out, double* scratch) {
+/// A warp turns a pair of rows; the pairs of a round are disjoint. u_out and vh_out may be null together.
+template <class T, class Out>
+__global__ void svd_kernel(SvdShape s, const T* x, Out* u_out, Out* s_out, Out* vh_out, double* scratch) {
   const std::int64_t matrix = blockIdx.x, few = s.few, many = s.many;
   double *a = scratch + matrix * s.doubles(), *rows = a + few * many, *v = rows + s.kept * many,
          *v_rows = v + few * few, *value = v_rows + few * few, *rank = value + few;
@@ -206,16 +206,42 @@ __global__ void svd_kernel(SvdShape s, const T* x, T* u_out, T* s_out, T* vh_out
   });
   share(few * few, [&](std::int64_t i) { v_rows[static_cast<std::int64_t>(rank[i / few]) * few + i % few] = v[i]; });
   share(few,
-        [&](std::int64_t i) { s_out[matrix * few + static_cast<std::int64_t>(rank[i])] = static_cast<T>(value[i]); });
+        [&](std::int64_t i) { s_out[matrix * few + static_cast<std::int64_t>(rank[i])] = static_cast<Out>(value[i]); });
+  if (!u_out) return;
   const auto have =
       static_cast<std::int64_t>(shared_sum(few, [&](std::int64_t i) { return value[i] > 0 ? 1.0 : 0.0; }));
   complete_rows(have, s.kept, many, rows);
   // The longer side is vh where x is wide, else u.
-  T* longer = (s.wide ? vh_out : u_out) + matrix * s.kept * many;
-  T* shorter = (s.wide ? u_out : vh_out) + matrix * few * few;
+  Out* longer = (s.wide ? vh_out : u_out) + matrix * s.kept * many;
+  Out* shorter = (s.wide ? u_out : vh_out) + matrix * few * few;
   share(s.kept * many,
-        [&](std::int64_t i) { longer[s.wide ? i : i % many * s.kept + i / many] = static_cast<T>(rows[i]); });
-  share(few * few, [&](std::int64_t i) { shorter[s.wide ? i % few * few + i / few : i] = static_cast<T>(v_rows[i]); });
+        [&](std::int64_t i) { longer[s.wide ? i : i % many * s.kept + i / many] = static_cast<Out>(rows[i]); });
+  share(few * few, [&](std::int64_t i) { shorter[s.wide ? i % few * few + i / few : i] = static_cast<Out>(v_rows[i]); });
+}
+
+// ---- lstsq
+
+/// x = v s^-1 u^T b, without the singular values that count as 0.  y: k columns doubles of a matrix.
+template <class T>
+__global__ void lstsq_kernel(std::int64_t m, std::int64_t n, std::int64_t columns, double rcond, const double* u,
+                             const double* s, const double* vh, const T* b, double* y, T* x) {
+  const std::int64_t matrix = blockIdx.x, k = m < n ? m : n;
+  u += matrix * m * k;
+  s += matrix * k;
+  vh += matrix * k * n;
+  b += matrix * m * columns;
+  y += matrix * k * columns;
+  share(k * columns, [&](std::int64_t e) {
+    const std::int64_t i = e / columns, c = e % columns;
+    double sum = 0;
+    for (std::int64_t r = 0; r < m; ++r) sum += u[r * k + i] * static_cast<double>(b[r * columns + c]);
+    y[e] = s[i] <= rcond * s[0] ? 0.0 : sum / s[i];
+  });
+  share(n * columns, [&](std::int64_t e) {
+    double sum = 0;
+    for (std::int64_t i = 0; i < k; ++i) sum += vh[i * n + e / columns] * y[i * columns + e % columns];
+    x[matrix * n * columns + e] = static_cast<T>(sum);
+  });
 }
 
 // ---- eig
@@ -563,9 +589,27 @@ std::size_t svd_scratch_bytes(std::int64_t count, std::int64_t rows, std::int64_
 void svd(cudaStream_t stream, DType dtype, std::int64_t count, std::int64_t rows, std::int64_t cols, bool full,
          const void* x, void* u, void* s, void* vh, void* scratch) {
   with_real(dtype, [&]<class T>(T) {
-    launch(svd_kernel<T>, static_cast<unsigned>(count), kThreads, 0, stream, svd_shape(rows, cols, full),
+    launch(svd_kernel<T, T>, static_cast<unsigned>(count), kThreads, 0, stream, svd_shape(rows, cols, full),
            static_cast<const T*>(x), static_cast<T*>(u), static_cast<T*>(s), static_cast<T*>(vh),
            static_cast<double*>(scratch));
+  });
+}
+
+std::size_t lstsq_scratch_bytes(std::int64_t count, std::int64_t m, std::int64_t n, std::int64_t columns) {
+  const std::int64_t k = std::min(m, n);
+  return svd_scratch_bytes(count, m, n, false) +
+         static_cast<std::size_t>(count * k * (m + 1 + n + columns)) * sizeof(double);
+}
+void lstsq(cudaStream_t stream, DType dtype, std::int64_t count, std::int64_t m, std::int64_t n, std::int64_t columns,
+           double rcond, const void* a, const void* b, void* x, void* scratch) {
+  const std::int64_t k = std::min(m, n);
+  auto* u = reinterpret_cast<double*>(static_cast<std::byte*>(scratch) + svd_scratch_bytes(count, m, n, false));
+  double *s = u + count * m * k, *vh = s + count * k, *y = vh + count * k * n;
+  with_real(dtype, [&]<class T>(T) {
+    launch(svd_kernel<T, double>, static_cast<unsigned>(count), kThreads, 0, stream, svd_shape(m, n, false),
+           static_cast<const T*>(a), u, s, vh, static_cast<double*>(scratch));
+    launch(lstsq_kernel<T>, static_cast<unsigned>(count), kThreads, 0, stream, m, n, columns, rcond, u, s, vh,
+           static_cast<const T*>(b), y, static_cast<T*>(x));
   });
 }
 

@@ -22,10 +22,15 @@ void eigh(cudaStream_t stream, DType dtype, std::int64_t count, std::int64_t n, 
           void* scratch);
 
 /// x [count,rows,cols]; with K = min(rows, cols): u [count,rows,rows or K], s [count,K] descending, vh [count,cols or
-/// K,cols].
+/// K,cols]. u and vh may be null together.
 std::size_t svd_scratch_bytes(std::int64_t count, std::int64_t rows, std::int64_t cols, bool full);
 void svd(cudaStream_t stream, DType dtype, std::int64_t count, std::int64_t rows, std::int64_t cols, bool full,
          const void* x, void* u, void* s, void* vh, void* scratch);
+
+/// a [count,m,n], b [count,m,columns], x [count,n,columns]; by the singular values of a.
+std::size_t lstsq_scratch_bytes(std::int64_t count, std::int64_t m, std::int64_t n, std::int64_t columns);
+void lstsq(cudaStream_t stream, DType dtype, std::int64_t count, std::int64_t m, std::int64_t n, std::int64_t columns,
+           double rcond, const void* a, const void* b, void* x, void* scratch);
 
 /// Real and imaginary parts of eigenvalues [count,n] and eigenvectors [count,n,n], columns.
 std::size_t eig_scratch_bytes(std::int64_t count, std::int64_t n);

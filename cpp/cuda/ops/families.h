@@ -20,6 +20,7 @@ void register_recurrent();
 void register_norm();
 void register_softmax();
 void register_linear_algebra();
+void register_fourier();
 void register_optimizers();
 
 }  // namespace dlcore::cuda

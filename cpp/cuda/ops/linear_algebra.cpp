@@ -27,14 +27,27 @@ Kernel plan_eigh(SpecSpan in, SpecSpan, const Attrs&, const Context& context) {
 
 Kernel plan_svd(SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) {
   const Matrices x(in[0].shape);
-  const bool full = attrs.boolean("full_matrices", true);
+  const bool vectors = attrs.boolean("vectors", true), full = vectors && attrs.boolean("full_matrices", true);
   return {.run =
               [=, dtype = in[0].dtype, &context](const Buffers& b) {
-                svd(context.stream, dtype, x.count, x.rows, x.cols, full, b.in[0], b.out[0], b.out[1], b.out[2],
-                    b.scratch);
+                svd(context.stream, dtype, x.count, x.rows, x.cols, full, b.in[0], vectors ? b.out[0] : nullptr,
+                    b.out[vectors ? 1 : 0], vectors ? b.out[2] : nullptr, b.scratch);
               },
           .scratch_bytes = svd_scratch_bytes(x.count, x.rows, x.cols, full),
           .label = "svd"};
+}
+
+Kernel plan_lstsq(SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) {
+  const Matrices a(in[0].shape);
+  const std::int64_t columns = in[1].shape.back();
+  const double rcond = attrs.number("rcond", 0.0);
+  return {.run =
+              [=, dtype = in[0].dtype, &context](const Buffers& b) {
+                lstsq(context.stream, dtype, a.count, a.rows, a.cols, columns, rcond, b.in[0], b.in[1], b.out[0],
+                      b.scratch);
+              },
+          .scratch_bytes = lstsq_scratch_bytes(a.count, a.rows, a.cols, columns),
+          .label = "lstsq"};
 }
 
 Kernel plan_eig(SpecSpan in, SpecSpan, const Attrs&, const Context& context) {
@@ -96,6 +109,7 @@ Kernel plan_qr(SpecSpan in, SpecSpan out, const Attrs&, const Context& context) 
 void register_linear_algebra() {
   register_kernel("eigh", plan_eigh);
   register_kernel("svd", plan_svd);
+  register_kernel("lstsq", plan_lstsq);
   register_kernel("eig", plan_eig);
   register_kernel("cholesky", plan_cholesky);
   register_kernel("lu", plan_lu);

@@ -18,6 +18,7 @@ void register_all() {
   register_norm();
   register_softmax();
   register_linear_algebra();
+  register_fourier();
   register_optimizers();
 }
 
