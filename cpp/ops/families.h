@@ -21,7 +21,7 @@ void register_recurrent();           // recurrent.cpp: lstm, gru, simple_rnn
 void register_norm();                // norm.cpp: batch_norm, layer_norm
 void register_softmax();             // softmax.cpp: softmax, log_softmax, cross-entropies
 void register_linear_algebra();      // linear_algebra.cpp: cholesky, lu, qr, eigh, svd, eig, ... and systems
-void register_fourier();             // fourier.cpp: fft, rfft, irfft
+void register_fourier();             // fourier.cpp: fft, rfft, irfft, stft
 void register_custom_gradient();     // custom_gradient.cpp: outputs whose gradient a function gives
 void register_communication();       // communication.cpp: sums over processes that train together
 void register_optimizers();          // optimizers.cpp: sgd, rmsprop, adam, adamw, adagrad as multi-tensor updates

@@ -34,19 +34,20 @@ TensorSpec with_last(TensorSpec x, std::int64_t size) {
   return x;
 }
 
+/// Inputs and outputs are the parts, of Real perhaps x and a window.
 template <class T>
-Kernel kernel_of(const char* label, const FftShape& shape) {
+Kernel kernel_of(const char* label, const FftShape& shape, bool windowed) {
   const bool real = shape.kind == FftKind::Real, to_real = shape.kind == FftKind::RealInverse;
   const auto plan = std::make_shared<const FftPlan<T>>(plan_fft<T>(shape));
   auto run = [=](const Buffers& b) {
-    fft(*plan, b.input<T>(0), real ? nullptr : b.input<T>(1), b.output<T>(0), to_real ? nullptr : b.output<T>(1),
-        b.scratch);
+    fft(*plan, b.input<T>(0), real ? nullptr : b.input<T>(1), windowed ? b.input<T>(1) : nullptr, b.output<T>(0),
+        to_real ? nullptr : b.output<T>(1), b.scratch);
   };
   return {.run = run, .scratch_bytes = plan->scratch_bytes, .label = label};
 }
 
-Kernel plan(const char* label, DType dtype, const FftShape& shape) {
-  return dtype == DType::F32 ? kernel_of<float>(label, shape) : kernel_of<double>(label, shape);
+Kernel plan(const char* label, DType dtype, const FftShape& shape, bool windowed = false) {
+  return dtype == DType::F32 ? kernel_of<float>(label, shape, windowed) : kernel_of<double>(label, shape, windowed);
 }
 
 /// The gradients of both parts; what does not flow is 0.
@@ -127,11 +128,40 @@ std::vector<Tensor> vjp_irfft(const VjpContext& c) {
   return {d[0] * shares, d[1] * shares};
 }
 
+// ------------------------------------------------------------------------------------------------------------ stft
+
+Specs infer_stft(SpecSpan in, const Attrs& attrs) {
+  expect_inputs(in, 2);
+  const TensorSpec &x = in[0], &window = in[1];
+  const std::int64_t step = attrs.integer("step", 1), n = window.shape.rank() == 1 ? window.shape[0] : 0;
+  check_signal(x, n);
+  if (window.dtype != x.dtype || step < 1 || x.shape.rank() == 0 || x.shape.back() < n)
+    throw value_error("the window should be one axis of numbers like x, no longer than x, and step at least 1; got x ",
+                      x, ", window ", window, ", step = ", step, ".");
+  TensorSpec half = with_last(x, (x.shape.back() - n) / step + 1);
+  half.shape.push_back(n / 2 + 1);
+  return {half, half};
+}
+
+Kernel plan_stft(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  const Shape& y = out[0].shape;
+  return plan("stft", in[0].dtype,
+              {.kind = FftKind::Real,
+               .outer = y.product(0, y.rank() - 1),
+               .n = in[1].shape[0],
+               .frames = y[y.rank() - 2],
+               .step = attrs.integer("step", 1),
+               .length = in[0].shape.back()},
+              true);
+}
+
 }  // namespace
 
 void register_fourier() {
   register_primitive({.name = "fft", .infer = infer_fft, .plan = plan_fft_node, .vjp = vjp_fft});
   register_primitive({.name = "rfft", .infer = infer_rfft, .plan = plan_rfft, .vjp = vjp_rfft});
+  // The gradient of this one is written in Python (python/dlcore/ops/signal.py).
+  register_primitive({.name = "stft", .infer = infer_stft, .plan = plan_stft});
   register_primitive({.name = "irfft", .infer = infer_irfft, .plan = plan_irfft, .vjp = vjp_irfft});
 }
 

@@ -24,7 +24,7 @@ template <class T>
 void run(const FftShape& shape, const T* x_re, const T* x_im, T* y_re, T* y_im) {
   const FftPlan<T> plan = plan_fft<T>(shape);
   GuardedBuffer<std::byte> scratch(static_cast<std::int64_t>(plan.scratch_bytes));
-  fft(plan, x_re, x_im, y_re, y_im, scratch.data());
+  fft<T>(plan, x_re, x_im, nullptr, y_re, y_im, scratch.data());
   EXPECT_TRUE(scratch.untouched());
 }
 
@@ -80,6 +80,26 @@ TEST(Fft, OfRealNumbersIsTheFirstHalfAndBack) {
     }
 }
 
+TEST(Fft, OfFramesIsThatOfWindowedParts) {
+  const std::int64_t signals = 3, length = 50, step = 7;
+  for (const std::int64_t n : {1, 9, 16, 50}) {
+    const std::int64_t frames = (length - n) / step + 1, half = n / 2 + 1;
+    const std::vector<double> x = random_reals<double>(signals * length, 1), window = random_reals<double>(n, 2);
+    const std::vector<Tensor> y =
+        apply_all("stft", std::vector{Tensor::from<double>(x, {signals, length}), Tensor::from<double>(window, {n})},
+                  {{"step", step}});
+    ASSERT_EQ(y[1].shape(), Shape({signals, frames, half}));
+    for (std::int64_t i = 0; i < signals * frames; ++i) {
+      std::vector<Complex> part(n);
+      for (std::int64_t j = 0; j < n; ++j) part[j] = window[j] * x[i / frames * length + i % frames * step + j];
+      const std::vector<Complex> expected = fft_ref(part);
+      for (std::int64_t k = 0; k < half; ++k)
+        ASSERT_LE(std::abs(expected[k] - Complex(y[0].data<double>()[i * half + k], y[1].data<double>()[i * half + k])),
+                  bound<double>(n));
+    }
+  }
+}
+
 TEST(Fft, IsExactOnIntegersOfSizesWithExactTurns) {
   for (const std::int64_t n : {1, 2, 4}) {
     const std::vector<float> re = testing::small_integers<float>(9 * n, 1), im = testing::small_integers<float>(9 * n, 2);
@@ -123,6 +143,9 @@ TEST(Fft, RefusesWhatItCannotDo) {
   const Tensor x = Tensor::from<double>(std::vector<double>(67), {67}), y = Tensor::from<double>(std::vector<double>(2), {2});
   using testing::error_text;
   EXPECT_NE(error_text([&] { apply_all("rfft", std::vector{x}); }).find("prime factors above 64; got 67"),
+            std::string::npos);
+  EXPECT_NE(error_text([&] { apply_all("stft", std::vector{y, x}, {}); }).find("got 67"), std::string::npos);
+  EXPECT_NE(error_text([&] { apply_all("stft", std::vector{y, y}, {{"step", std::int64_t{0}}}); }).find("step = 0"),
             std::string::npos);
   EXPECT_NE(error_text([&] { apply_all("fft", std::vector{x, y}); }).find("like the real part"), std::string::npos);
   EXPECT_NE(error_text([&] { apply_all("irfft", std::vector{y, y}, {{"length", std::int64_t{4}}}); }).find("begins with 3"),

@@ -105,6 +105,8 @@ TEST(Fourier, Transforms) {
       expect_same("rfft", {numbers(dtype, {3, n}, 3)}, {}, near);
       expect_same("irfft", {numbers(dtype, {3, n / 2 + 1}, 4), numbers(dtype, {3, n / 2 + 1}, 5)}, {{"length", n}},
                   near);
+      expect_same("stft", {numbers(dtype, {2, 2 * n + 7}, 6), numbers(dtype, {n}, 7)}, {{"step", std::int64_t{3}}},
+                  {0, 3 * near.absolute});
     }
 }
 

@@ -16,14 +16,14 @@ template <class T>
 struct Line {
   FftKind kind;
   std::int64_t n, step;
-  const T *re, *im;
+  const T *re, *im, *window;
 
   __device__ Complex<T> operator[](std::int64_t j) const {
     switch (kind) {
       case FftKind::Complex:
         return {re[j * step], im[j * step]};
       case FftKind::Real:
-        return {re[j], T(0)};
+        return {window ? window[j] * re[j] : re[j], T(0)};
       default: {  // parts exchanged, so that the transform is the inverse one; the second half mirrors the first
         const bool mirrored = 2 * j > n, real = j == 0 || 2 * j == n;
         const std::int64_t at = mirrored ? n - j : j;
@@ -36,12 +36,15 @@ struct Line {
 
 /// Scratch of a line: two rows of complex numbers, and the turns exp(-2 pi i j / n).
 template <class T>
-__global__ void fft_kernel(FftShape s, const T* x_re, const T* x_im, T* y_re, T* y_im, Complex<T>* scratch) {
+__global__ void fft_kernel(FftShape s, const T* x_re, const T* x_im, const T* window, T* y_re, T* y_im,
+                           Complex<T>* scratch) {
   const std::int64_t n = s.n, half = n / 2 + 1, number = blockIdx.x;
   Complex<T> *x = scratch + number * 3 * n, *y = x + n, *turns = y + n;
   const std::int64_t first = number / s.inners * n * s.inners + number % s.inners;
-  const std::int64_t in = s.kind == FftKind::RealInverse ? number * half : first;
-  const Line<T> line{s.kind, n, s.inners, x_re + in, x_im ? x_im + in : nullptr};
+  const std::int64_t in = s.kind == FftKind::Complex ? first
+                          : s.kind == FftKind::Real  ? number / s.frames * s.length + number % s.frames * s.step
+                                                     : number * half;
+  const Line<T> line{s.kind, n, s.inners, x_re + in, x_im ? x_im + in : nullptr, window};
   for (std::int64_t j = threadIdx.x; j < n; j += blockDim.x) {
     x[j] = line[j];
     const double angle = -6.283185307179586476925 * static_cast<double>(j) / static_cast<double>(n);
@@ -89,13 +92,13 @@ std::size_t fft_scratch_bytes(DType dtype, const FftShape& s) {
   return static_cast<std::size_t>(s.outer * s.inners * 6 * s.n) * (dtype == DType::F64 ? sizeof(double) : sizeof(float));
 }
 
-void fft(cudaStream_t stream, DType dtype, const FftShape& s, const void* x_re, const void* x_im, void* y_re,
-         void* y_im, void* scratch) {
+void fft(cudaStream_t stream, DType dtype, const FftShape& s, const void* x_re, const void* x_im,
+         const void* window, void* y_re, void* y_im, void* scratch) {
   if (s.outer * s.inners == 0) return;
   const auto run = [&]<class T>(T) {
     launch(fft_kernel<T>, static_cast<unsigned>(s.outer * s.inners), kThreads, 0, stream, s,
-           static_cast<const T*>(x_re), static_cast<const T*>(x_im), static_cast<T*>(y_re), static_cast<T*>(y_im),
-           static_cast<Complex<T>*>(scratch));
+           static_cast<const T*>(x_re), static_cast<const T*>(x_im), static_cast<const T*>(window),
+           static_cast<T*>(y_re), static_cast<T*>(y_im), static_cast<Complex<T>*>(scratch));
   };
   if (dtype == DType::F64)
     run(double{});

@@ -12,8 +12,8 @@
 namespace dlcore::cuda {
 
 std::size_t fft_scratch_bytes(DType dtype, const FftShape& shape);
-/// x_im, y_im: null where that side is real.
-void fft(cudaStream_t stream, DType dtype, const FftShape& shape, const void* x_re, const void* x_im, void* y_re,
-         void* y_im, void* scratch);
+/// x_im, y_im: null where that side is real. window: null, or that of frames.
+void fft(cudaStream_t stream, DType dtype, const FftShape& shape, const void* x_re, const void* x_im,
+         const void* window, void* y_re, void* y_im, void* scratch);
 
 }  // namespace dlcore::cuda

@@ -71,7 +71,7 @@ FftPlan<T> plan_fft(const FftShape& shape) {
 }
 
 template <class T>
-void fft(const FftPlan<T>& plan, const T* x_re, const T* x_im, T* y_re, T* y_im, void* scratch) {
+void fft(const FftPlan<T>& plan, const T* x_re, const T* x_im, const T* window, T* y_re, T* y_im, void* scratch) {
   const FftEntry<T>& with = entry<T>();
   const FftTables<T> tables{plan.shape,
                             plan.points,
@@ -82,13 +82,13 @@ void fft(const FftPlan<T>& plan, const T* x_re, const T* x_im, T* y_re, T* y_im,
   parallel_for_workers(groups_of(plan.shape, with.lanes), plan.cost, plan.workers,
                        [&](std::int64_t group, int worker) {
                          T* work = static_cast<T*>(scratch) + worker * 4 * with.lanes * (plan.points + 1);
-                         with.group(tables, group, x_re, x_im, y_re, y_im, work);
+                         with.group(tables, group, x_re, x_im, window, y_re, y_im, work);
                        });
 }
 
 template FftPlan<float> plan_fft(const FftShape&);
 template FftPlan<double> plan_fft(const FftShape&);
-template void fft(const FftPlan<float>&, const float*, const float*, float*, float*, void*);
-template void fft(const FftPlan<double>&, const double*, const double*, double*, double*, void*);
+template void fft(const FftPlan<float>&, const float*, const float*, const float*, float*, float*, void*);
+template void fft(const FftPlan<double>&, const double*, const double*, const double*, double*, double*, void*);
 
 }  // namespace dlcore

@@ -3,6 +3,8 @@
 /// Complex      x, y: n complex numbers each, real and imaginary parts apart; element j of line (outer, inner) is at
 ///              [(outer * n + j) * inners + inner].
 /// Real         x: n real numbers, y: the first n / 2 + 1 complex ones; lines one behind the other (inners = 1).
+///              With frames: x: signals of `length` numbers, of each of which so many lines, `step` apart, are
+///              transformed, times a window [n].
 /// RealInverse  x: those n / 2 + 1, y: the n real numbers whose transform they begin. Imaginary parts of what is real in
 ///              such a transform are not read.
 ///
@@ -27,6 +29,8 @@ enum class FftKind { Complex, Real, RealInverse };
 struct FftShape {
   FftKind kind;
   std::int64_t outer, n, inners = 1;
+  /// Of Real: line i begins at i / frames * length + i % frames * step.
+  std::int64_t frames = 1, step = 0, length = n;
 };
 
 constexpr int kMostRadix = 64;
@@ -50,9 +54,9 @@ bool has_fft(std::int64_t n);
 template <class T>
 FftPlan<T> plan_fft(const FftShape& shape);
 
-/// x_im, y_im: null where that side is real.
+/// x_im, y_im: null where that side is real. window: null, or that of frames.
 template <class T>
-void fft(const FftPlan<T>& plan, const T* x_re, const T* x_im, T* y_re, T* y_im, void* scratch);
+void fft(const FftPlan<T>& plan, const T* x_re, const T* x_im, const T* window, T* y_re, T* y_im, void* scratch);
 
 /// What the entry points compiled per instruction set read of a plan.
 template <class T>
@@ -66,8 +70,8 @@ template <class T>
 struct FftEntry {
   int lanes;
   /// Transforms the lines of one group. work: 4 lanes (points + 1) elements.
-  void (*group)(const FftTables<T>& tables, std::int64_t group, const T* x_re, const T* x_im, T* y_re, T* y_im,
-                T* work);
+  void (*group)(const FftTables<T>& tables, std::int64_t group, const T* x_re, const T* x_im, const T* window,
+                T* y_re, T* y_im, T* work);
 };
 struct FftKernels {
   FftEntry<float> f32;

@@ -171,9 +171,13 @@ T* transform(const FftTables<T>& tables, T* x, T* y) {
   return x;
 }
 
-/// `count` lines of a group as they lie in memory: element j of line i at [j * step + i * line].
+/// `count` lines of a group as they lie in memory: element j of line i at [j * step + i * line], or, if starts is given,
+/// at [starts[i] + j].
 struct Lines {
   std::int64_t size, count, step, line;
+  const std::int64_t* starts = nullptr;
+
+  DLCORE_INLINE std::int64_t start(int i) const { return starts ? starts[i] : i * line; }
 };
 
 /// to[j * stride] <- element j of each line, a lane each; lanes without a line are 0.
@@ -189,9 +193,9 @@ void read_lines(const Lines& lines, const T* from, T* to, std::int64_t stride) {
     const int columns = static_cast<int>(min_of<std::int64_t>(kWidth, lines.size - j));
     vec<T> rows[kWidth]{};
     if (columns == kWidth)
-      for (int i = 0; i < count; ++i) rows[i] = load(from + i * lines.line + j);
+      for (int i = 0; i < count; ++i) rows[i] = load(from + lines.start(i) + j);
     else
-      for (int i = 0; i < count; ++i) rows[i] = load_partial(from + i * lines.line + j, columns);
+      for (int i = 0; i < count; ++i) rows[i] = load_partial(from + lines.start(i) + j, columns);
     transpose<T>(rows);
     for (int i = 0; i < columns; ++i) store(to + (j + i) * stride, rows[i]);
   }
@@ -263,7 +267,8 @@ void complex_from_odd(const FftTables<T>& tables, const T* y, T* z) {
 }
 
 template <class T>
-void group(const FftTables<T>& tables, std::int64_t number, const T* x_re, const T* x_im, T* y_re, T* y_im, T* work) {
+void group(const FftTables<T>& tables, std::int64_t number, const T* x_re, const T* x_im, const T* window, T* y_re,
+           T* y_im, T* work) {
   constexpr std::int64_t kWidth = kLanes<T>, kSize = 2 * kWidth;
   const FftShape& s = tables.shape;
   T *x = work, *y = work + (tables.points + 1) * kSize;
@@ -286,11 +291,17 @@ void group(const FftTables<T>& tables, std::int64_t number, const T* x_re, const
   }
   const bool even = s.n % 2 == 0;
   const std::int64_t first = number * kWidth, count = min_of(kWidth, s.outer - first), half = s.n / 2 + 1;
-  const Lines real{s.n, count, 1, s.n}, complex{half, count, 1, half};
+  const Lines complex{half, count, 1, half};
   if (s.kind == FftKind::Real) {
     if (!even)
       for (std::int64_t j = 0; j < s.n; ++j) store(x + j * kSize + kWidth, vec<T>{});
-    read_lines(real, x_re + first * s.n, x, even ? kWidth : kSize);
+    std::int64_t starts[kWidth];
+    for (std::int64_t i = 0; i < count; ++i)
+      starts[i] = (first + i) / s.frames * s.length + (first + i) % s.frames * s.step;
+    const std::int64_t stride = even ? kWidth : kSize;
+    read_lines(Lines{s.n, count, 1, 0, starts}, x_re, x, stride);
+    if (window)
+      for (std::int64_t j = 0; j < s.n; ++j) store(x + j * stride, broadcast(window[j]) * load(x + j * stride));
     T* found = transform(tables, x, y);
     if (even) {
       T* const other = found == x ? y : x;
@@ -304,7 +315,7 @@ void group(const FftTables<T>& tables, std::int64_t number, const T* x_re, const
   read_lines(complex, x_im + first * half, x + kWidth, kSize);
   even ? complex_from_real(tables, x, y) : complex_from_odd(tables, x, y);
   const T* found = transform(tables, y, x);
-  write_lines(real, even ? found : found + kWidth, even ? kWidth : kSize, even, y_re + first * s.n);
+  write_lines(Lines{s.n, count, 1, s.n}, even ? found : found + kWidth, even ? kWidth : kSize, even, y_re + first * s.n);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@ from dlcore import _core, backend
 from dlcore.backend.arguments import int_from
 from dlcore.ops import numpy as knp
 from dlcore.ops._common import as_float, tensor
+from dlcore.ops.gradients import with_gradient
 from dlcore.ops.operation import operation
 from dlcore.ops.patches import extract_sequences
 
@@ -293,8 +294,32 @@ def stft(x, sequence_length, sequence_stride, fft_length, window="hann", center=
     weights = _framing_window("stft", window, sequence_length, fft_length)
     if center:
         x = knp.pad(x, [(0, 0)] * (x.ndim - 1) + [(fft_length // 2, fft_length // 2)], mode="reflect")
-    frames = extract_sequences(x, fft_length, sequence_stride)
-    return rfft(knp.multiply(frames, backend.convert_to_tensor(weights, x.dtype)))
+    weights = backend.convert_to_tensor(weights, _wide(x).dtype)
+    if not _is_primitive(fft_length) or x.shape[-1] < fft_length:
+        frames = extract_sequences(x, fft_length, sequence_stride)
+        return rfft(knp.multiply(frames, backend.convert_to_tensor(weights, x.dtype)))
+
+    def gradient(inputs, outputs, gradients):
+        """Of the frames, as of rfft, and of what they overlap."""
+        parts = [knp.zeros_like(y) if d is None else d for y, d in zip(outputs, gradients)]
+        share = np.full(fft_length // 2 + 1, fft_length / 2)
+        share[[0, -1] if fft_length % 2 == 0 else 0] = fft_length
+        frames = irfft([part * backend.convert_to_tensor(share, part.dtype) for part in parts], fft_length)
+        return [_resized(_overlapped(frames * weights, sequence_stride), inputs[0].shape[-1])]
+
+    wide = _wide(x)
+    parts = _core.apply("stft", [wide, weights], step=sequence_stride)
+    return tuple(backend.convert_to_tensor(part, x.dtype) for part in with_gradient(parts, [wide], gradient))
+
+
+def _overlapped(frames, stride):
+    """The sums (..., stride * (frames - 1) + size) of frames (..., frames, size) so far apart."""
+    count, size = frames.shape[-2:]
+    places = (np.arange(count)[:, None] * stride + np.arange(size)).ravel()
+    rows = knp.transpose(knp.reshape(frames, [-1, count * size]))
+    zeros = knp.zeros([stride * (count - 1) + size, rows.shape[1]], rows.dtype)
+    sums = _core.apply("scatter_add", [zeros, tensor(places.astype("int32")), rows], axis=0)
+    return knp.reshape(knp.transpose(sums), [*(-1 if n is None else n for n in frames.shape[:-2]), zeros.shape[0]])
 
 
 @operation
@@ -317,12 +342,8 @@ def istft(x, sequence_length, sequence_stride, fft_length, length=None, window="
     share = np.zeros(total)
     np.add.at(share, places, np.tile(weights**2, count))
     frames = knp.multiply(frames, backend.convert_to_tensor(weights, frames.dtype))
-    flat = knp.reshape(frames, [-1, count * fft_length])
-    rows = knp.transpose(flat)
-    zeros = knp.zeros([total, rows.shape[1]], rows.dtype)
-    sums = _core.apply("scatter_add", [zeros, tensor(places.astype("int32")), rows], axis=0)
-    signal = knp.transpose(sums) / backend.convert_to_tensor(np.where(share > 1e-10, share, 1.0), frames.dtype)
-    signal = knp.reshape(signal, [*(-1 if n is None else n for n in frames.shape[:-2]), total])
+    signal = _overlapped(frames, sequence_stride)
+    signal = signal / backend.convert_to_tensor(np.where(share > 1e-10, share, 1.0), frames.dtype)
     start = fft_length // 2 if center else 0
     stop = start + length if length is not None else total - start
     return signal[..., start:stop]
