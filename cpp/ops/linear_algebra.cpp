@@ -154,8 +154,8 @@ Kernel plan_svd(std::span<const TensorSpec> in, std::span<const TensorSpec>, con
       T* values = buffers.output<T>(vectors ? 1 : 0) + i * few;
       for (std::int64_t j = 0; j < few; ++j) values[j] = static_cast<T>(s[order[j]]);
       if (!vectors) return;
-      T *u = buffers.output<T>(0) + i * x.rows * (wide ? few : kept);
-      T *vh = buffers.output<T>(2) + i * x.columns * (wide ? kept : few);
+      T* u = buffers.output<T>(0) + i * x.rows * (wide ? few : kept);
+      T* vh = buffers.output<T>(2) + i * x.columns * (wide ? kept : few);
       if (many == few) {
         columns_from_strips(few, left, order, u);
         return rows_from_strips(few, right, order, vh);

@@ -48,7 +48,8 @@ void check_complex(std::int64_t outer, std::int64_t n, std::int64_t inners) {
 
 TEST(Fft, IsItsFormula) {
   for (const std::int64_t n : kSizes)
-    for (const auto& [outer, inners] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {17, 1}, {2, 3}, {2, 17}, {1, 33}}) {
+    for (const auto& [outer, inners] :
+         {std::pair<std::int64_t, std::int64_t>{1, 1}, {17, 1}, {2, 3}, {2, 17}, {1, 33}}) {
       check_complex<float>(outer, n, inners);
       check_complex<double>(outer, n, inners);
     }
@@ -102,7 +103,8 @@ TEST(Fft, OfFramesIsThatOfWindowedParts) {
 
 TEST(Fft, IsExactOnIntegersOfSizesWithExactTurns) {
   for (const std::int64_t n : {1, 2, 4}) {
-    const std::vector<float> re = testing::small_integers<float>(9 * n, 1), im = testing::small_integers<float>(9 * n, 2);
+    const std::vector<float> re = testing::small_integers<float>(9 * n, 1),
+                             im = testing::small_integers<float>(9 * n, 2);
     GuardedBuffer<float> y_re(9 * n), y_im(9 * n);
     run<float>({FftKind::Complex, 9, n}, re.data(), im.data(), y_re.data(), y_im.data());
     for (std::int64_t i = 0; i < 9 * n; ++i) {
@@ -132,7 +134,8 @@ TEST(Fft, Gradients) {
   const auto reals = [](const Shape& shape, unsigned seed) {
     return Tensor::from<double>(random_reals<double>(shape.elements(), seed), shape);
   };
-  for (const std::int64_t axis : {-1, 0}) testing::check_gradient("fft", {reals({6, 5}, 1), reals({6, 5}, 2)}, {{"axis", axis}});
+  for (const std::int64_t axis : {-1, 0})
+    testing::check_gradient("fft", {reals({6, 5}, 1), reals({6, 5}, 2)}, {{"axis", axis}});
   for (const std::int64_t n : {1, 2, 5, 6}) {
     testing::check_gradient("rfft", {reals({3, n}, 1)});
     testing::check_gradient("irfft", {reals({3, n / 2 + 1}, 1), reals({3, n / 2 + 1}, 2)}, {{"length", n}});
@@ -140,15 +143,20 @@ TEST(Fft, Gradients) {
 }
 
 TEST(Fft, RefusesWhatItCannotDo) {
-  const Tensor x = Tensor::from<double>(std::vector<double>(67), {67}), y = Tensor::from<double>(std::vector<double>(2), {2});
+  const Tensor x = Tensor::from<double>(std::vector<double>(67), {67}),
+               y = Tensor::from<double>(std::vector<double>(2), {2});
   using testing::error_text;
   EXPECT_NE(error_text([&] { apply_all("rfft", std::vector{x}); }).find("prime factors above 64; got 67"),
             std::string::npos);
   EXPECT_NE(error_text([&] { apply_all("stft", std::vector{y, x}, {}); }).find("got 67"), std::string::npos);
-  EXPECT_NE(error_text([&] { apply_all("stft", std::vector{y, y}, {{"step", std::int64_t{0}}}); }).find("step = 0"),
+  EXPECT_NE(error_text([&] {
+              apply_all("stft", std::vector{y, y}, {{"step", std::int64_t{0}}});
+            }).find("step = 0"),
             std::string::npos);
   EXPECT_NE(error_text([&] { apply_all("fft", std::vector{x, y}); }).find("like the real part"), std::string::npos);
-  EXPECT_NE(error_text([&] { apply_all("irfft", std::vector{y, y}, {{"length", std::int64_t{4}}}); }).find("begins with 3"),
+  EXPECT_NE(error_text([&] {
+              apply_all("irfft", std::vector{y, y}, {{"length", std::int64_t{4}}});
+            }).find("begins with 3"),
             std::string::npos);
 }
 

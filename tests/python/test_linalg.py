@@ -55,6 +55,59 @@ def test_rank_deficient():
     close(ops.lstsq(x, b), np.linalg.lstsq(x, b, rcond=1e-10)[0], 1e-10)
 
 
+def spectra(n):
+    """Singular values that repeat, cluster, vanish and spread."""
+    return [np.ones(n), np.arange(n) % 3.0, 1 + 1e-9 * np.arange(n), 10.0 ** (-18 * np.arange(n) / n), np.zeros(n)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("m, n", [(60, 60), (90, 40), (40, 90), (130, 17)])
+def test_ill_conditioned_matrices(m, n, dtype):
+    """Residuals and angles within n times the precision (Higham 2002, chapter 19), whatever the spectrum."""
+    rng, k = np.random.default_rng(m), min(m, n)
+    limit = 10 * max(m, n) * np.finfo(dtype).eps
+    left, right = (np.linalg.qr(rng.standard_normal((size, k)))[0] for size in (m, n))
+    for values in spectra(k):
+        x = ((left * values) @ right.T).astype(dtype)
+        exact = x.astype("float64")
+        u, s, vh = (ops.convert_to_numpy(y).astype("float64") for y in ops.svd(x, full_matrices=False))
+        size = max(s[0], 1e-300)
+        assert np.abs((u * s) @ vh - exact).max() <= limit * size
+        assert np.abs(s - np.linalg.svd(exact, compute_uv=False)).max() <= limit * size
+        assert max(np.abs(u.T @ u - np.eye(k)).max(), np.abs(vh @ vh.T - np.eye(k)).max()) <= limit
+        symmetric = x @ x.T
+        symmetric = (symmetric + symmetric.T) / 2
+        w, v = (ops.convert_to_numpy(y).astype("float64") for y in ops.eigh(symmetric))
+        size = max(np.abs(w).max(), 1e-300)
+        assert np.abs((v * w) @ v.T - symmetric).max() <= limit * size
+        assert np.abs(w - np.linalg.eigvalsh(symmetric.astype("float64"))).max() <= limit * size
+        assert np.abs(v.T @ v - np.eye(m)).max() <= limit
+
+
+@pytest.mark.parametrize("shape", [(7, 4), (4, 7), (6, 6)])
+def test_lstsq_of_full_and_lower_rank(shape):
+    rng = np.random.default_rng(8)
+    full = rng.standard_normal(shape)
+    low = rng.standard_normal((shape[0], 2)) @ rng.standard_normal((2, shape[1]))
+    near = low + 1e-7 * full
+    b = rng.standard_normal((shape[0], 3))
+    for a, rcond in ((full, None), (low, None), (near, None), (near, 1e-5), (np.zeros(shape), None)):
+        cut = rcond or max(shape) * np.finfo("float64").eps
+        expected = np.linalg.lstsq(a, b, rcond=cut)[0]
+        close(ops.lstsq(a, b, rcond=rcond), expected, 1e-7 if a is near and rcond is None else 1e-10)
+        close(ops.lstsq(a, b[:, 0], rcond=rcond), expected[:, 0], 1e-7 if a is near and rcond is None else 1e-10)
+    stacked = np.stack([full, low])
+    close(ops.lstsq(stacked, np.stack([b, b]))[1], np.linalg.lstsq(low, b, rcond=1e-12)[0], 1e-10)
+
+
+def test_numbers_that_are_not_finite_give_nan():
+    for bad in (np.nan, np.inf):
+        x = np.eye(4)
+        x[1, 1] = bad
+        for y in (*ops.eigh(x), *ops.svd(x), *ops.eig(x)[0], *ops.eig(x)[1], ops.lstsq(x, np.ones(4)), ops.pinv(x)):
+            assert np.isnan(ops.convert_to_numpy(y)).all()
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 def test_dtypes(dtype):
     x = ops.cast(TALL, dtype)
@@ -131,6 +184,9 @@ FUNCTIONS = {
     "pinv wide": (lambda x: ops.sum(ops.pinv(x) * WEIGHTS[:, :3]), TALL[0].T),
     "pinv of equal singular values": (lambda x: ops.sum(ops.pinv(x) * WEIGHTS[:3, :3]), np.eye(3)),
     "lstsq": (lambda x: ops.sum(ops.square(ops.lstsq(x, WEIGHTS[:, 0]))), TALL[0]),
+    "lstsq wide": (lambda x: ops.sum(ops.lstsq(x, ops.square(x[:, :2]))), TALL[0].T),
+    "singular values alone": (lambda x: ops.sum(ops.svd(x, compute_uv=False) ** 3 * np.arange(3.0)), TALL[0]),
+    "nuclear norm": (lambda x: ops.norm(x, "nuc"), TALL[0].T),
 }
 
 
@@ -357,6 +413,10 @@ def test_matrices_without_elements():
     for solve in (ops.solve, ops.solve_triangular):
         assert solve(x, np.ones((3, 0, 2))).shape == (3, 0, 2)
     assert ops.norm(x[0, :0], np.inf) == 0
+    assert [y.shape for y in ops.eigh(x)] == [(3, 0), (3, 0, 0)]
+    assert [y.shape for pair in ops.eig(x) for y in pair] == [(3, 0), (3, 0), (3, 0, 0), (3, 0, 0)]
+    assert [y.shape for y in ops.svd(np.ones((2, 3, 0)))] == [(2, 3, 3), (2, 0), (2, 0, 0)]
+    np.testing.assert_array_equal(ops.lstsq(np.ones((0, 2)), np.ones((0, 1))), np.zeros((2, 1)))
 
 
 def test_a_real_tensor_as_a_complex_one():

@@ -39,7 +39,7 @@ template <class T>
 __global__ void fft_kernel(FftShape s, const T* x_re, const T* x_im, const T* window, T* y_re, T* y_im,
                            Complex<T>* scratch) {
   const std::int64_t n = s.n, half = n / 2 + 1, number = blockIdx.x;
-  Complex<T> *x = scratch + number * 3 * n, *y = x + n, *turns = y + n;
+  Complex<T>*x = scratch + number * 3 * n, *y = x + n, *turns = y + n;
   const std::int64_t first = number / s.inners * n * s.inners + number % s.inners;
   const std::int64_t in = s.kind == FftKind::Complex ? first
                           : s.kind == FftKind::Real  ? number / s.frames * s.length + number % s.frames * s.step
@@ -89,11 +89,12 @@ __global__ void fft_kernel(FftShape s, const T* x_re, const T* x_im, const T* wi
 }  // namespace
 
 std::size_t fft_scratch_bytes(DType dtype, const FftShape& s) {
-  return static_cast<std::size_t>(s.outer * s.inners * 6 * s.n) * (dtype == DType::F64 ? sizeof(double) : sizeof(float));
+  return static_cast<std::size_t>(s.outer * s.inners * 6 * s.n) *
+         (dtype == DType::F64 ? sizeof(double) : sizeof(float));
 }
 
-void fft(cudaStream_t stream, DType dtype, const FftShape& s, const void* x_re, const void* x_im,
-         const void* window, void* y_re, void* y_im, void* scratch) {
+void fft(cudaStream_t stream, DType dtype, const FftShape& s, const void* x_re, const void* x_im, const void* window,
+         void* y_re, void* y_im, void* scratch) {
   if (s.outer * s.inners == 0) return;
   const auto run = [&]<class T>(T) {
     launch(fft_kernel<T>, static_cast<unsigned>(s.outer * s.inners), kThreads, 0, stream, s,

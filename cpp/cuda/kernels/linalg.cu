@@ -216,7 +216,8 @@ __global__ void svd_kernel(SvdShape s, const T* x, Out* u_out, Out* s_out, Out* 
   Out* shorter = (s.wide ? u_out : vh_out) + matrix * few * few;
   share(s.kept * many,
         [&](std::int64_t i) { longer[s.wide ? i : i % many * s.kept + i / many] = static_cast<Out>(rows[i]); });
-  share(few * few, [&](std::int64_t i) { shorter[s.wide ? i % few * few + i / few : i] = static_cast<Out>(v_rows[i]); });
+  share(few * few,
+        [&](std::int64_t i) { shorter[s.wide ? i % few * few + i / few : i] = static_cast<Out>(v_rows[i]); });
 }
 
 // ---- lstsq

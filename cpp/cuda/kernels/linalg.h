@@ -4,6 +4,7 @@
 //   eigh  Jacobi's method, the pairs of a round disjoint (Brent & Luk 1985)
 //   svd   rows turned in pairs until all are orthogonal (Hestenes 1958), in the same rounds
 //   eig   Householder's reduction to Hessenberg form, QR with Wilkinson's shifts on complex numbers (Francis 1961)
+//   lstsq  by the singular values
 //   cholesky, lu, triangular_solve, qr  a column at a time
 #pragma once
 

@@ -9,8 +9,7 @@ namespace {
 
 using SpecSpan = std::span<const TensorSpec>;
 
-Kernel kernel_of(const char* label, DType dtype, const FftShape& s, const Context& context,
-                 bool windowed = false) {
+Kernel kernel_of(const char* label, DType dtype, const FftShape& s, const Context& context, bool windowed = false) {
   const bool real = s.kind == FftKind::Real, to_real = s.kind == FftKind::RealInverse;
   return {.run =
               [=, &context](const Buffers& b) {

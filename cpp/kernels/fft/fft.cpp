@@ -73,17 +73,12 @@ FftPlan<T> plan_fft(const FftShape& shape) {
 template <class T>
 void fft(const FftPlan<T>& plan, const T* x_re, const T* x_im, const T* window, T* y_re, T* y_im, void* scratch) {
   const FftEntry<T>& with = entry<T>();
-  const FftTables<T> tables{plan.shape,
-                            plan.points,
-                            static_cast<std::int64_t>(plan.radices.size()),
-                            plan.radices.data(),
-                            plan.turns.data(),
-                            plan.real_turns.data()};
-  parallel_for_workers(groups_of(plan.shape, with.lanes), plan.cost, plan.workers,
-                       [&](std::int64_t group, int worker) {
-                         T* work = static_cast<T*>(scratch) + worker * 4 * with.lanes * (plan.points + 1);
-                         with.group(tables, group, x_re, x_im, window, y_re, y_im, work);
-                       });
+  const FftTables<T> tables{plan.shape,          plan.points,       static_cast<std::int64_t>(plan.radices.size()),
+                            plan.radices.data(), plan.turns.data(), plan.real_turns.data()};
+  parallel_for_workers(groups_of(plan.shape, with.lanes), plan.cost, plan.workers, [&](std::int64_t group, int worker) {
+    T* work = static_cast<T*>(scratch) + worker * 4 * with.lanes * (plan.points + 1);
+    with.group(tables, group, x_re, x_im, window, y_re, y_im, work);
+  });
 }
 
 template FftPlan<float> plan_fft(const FftShape&);

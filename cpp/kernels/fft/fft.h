@@ -5,15 +5,16 @@
 /// Real         x: n real numbers, y: the first n / 2 + 1 complex ones; lines one behind the other (inners = 1).
 ///              With frames: x: signals of `length` numbers, of each of which so many lines, `step` apart, are
 ///              transformed, times a window [n].
-/// RealInverse  x: those n / 2 + 1, y: the n real numbers whose transform they begin. Imaginary parts of what is real in
+/// RealInverse  x: those n / 2 + 1, y: the n real numbers whose transform they begin. Imaginary parts of what is real
+/// in
 ///              such a transform are not read.
 ///
 /// x is read, y overwritten; they don't overlap. scratch: plan.scratch_bytes, 64-byte aligned.
 /// n has no prime factor above kMostRadix.
 ///
 /// Each lane of a vector transforms a line of its own, so no radix needs shuffles: lines are transposed on the way in
-/// and out, or lie beside each other. Mixed radices in an order that needs no bit reversal (Stockham; see Cochran et al.
-/// 1967); n real numbers, if n is even, as n / 2 complex ones. Threads share groups of lines.
+/// and out, or lie beside each other. Mixed radices in an order that needs no bit reversal (Stockham; see Cochran et
+/// al. 1967); n real numbers, if n is even, as n / 2 complex ones. Threads share groups of lines.
 #pragma once
 
 #include <cstddef>
@@ -70,8 +71,8 @@ template <class T>
 struct FftEntry {
   int lanes;
   /// Transforms the lines of one group. work: 4 lanes (points + 1) elements.
-  void (*group)(const FftTables<T>& tables, std::int64_t group, const T* x_re, const T* x_im, const T* window,
-                T* y_re, T* y_im, T* work);
+  void (*group)(const FftTables<T>& tables, std::int64_t group, const T* x_re, const T* x_im, const T* window, T* y_re,
+                T* y_im, T* work);
 };
 struct FftKernels {
   FftEntry<float> f32;

@@ -171,8 +171,8 @@ T* transform(const FftTables<T>& tables, T* x, T* y) {
   return x;
 }
 
-/// `count` lines of a group as they lie in memory: element j of line i at [j * step + i * line], or, if starts is given,
-/// at [starts[i] + j].
+/// `count` lines of a group as they lie in memory: element j of line i at [j * step + i * line], or, if starts is
+/// given, at [starts[i] + j].
 struct Lines {
   std::int64_t size, count, step, line;
   const std::int64_t* starts = nullptr;
@@ -315,7 +315,8 @@ void group(const FftTables<T>& tables, std::int64_t number, const T* x_re, const
   read_lines(complex, x_im + first * half, x + kWidth, kSize);
   even ? complex_from_real(tables, x, y) : complex_from_odd(tables, x, y);
   const T* found = transform(tables, y, x);
-  write_lines(Lines{s.n, count, 1, s.n}, even ? found : found + kWidth, even ? kWidth : kSize, even, y_re + first * s.n);
+  write_lines(Lines{s.n, count, 1, s.n}, even ? found : found + kWidth, even ? kWidth : kSize, even,
+              y_re + first * s.n);
 }
 
 }  // namespace

@@ -20,8 +20,8 @@ Complex times(Complex a, Complex b) {
   return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
 }
 
-/// a [n,n] <- q^T a q, zero below the first subdiagonal. Row k of x [n,n] keeps the reflection of column k, beta [n] the
-/// factors.  work: 4 n doubles.
+/// a [n,n] <- q^T a q, zero below the first subdiagonal. Row k of x [n,n] keeps the reflection of column k, beta [n]
+/// the factors.  work: 4 n doubles.
 void to_hessenberg(std::int64_t n, double* a, double* x, double* beta, double* work) {
   // What a reflection does to the rest, a - u y^T - t v^T, is done when the rest is read for the next one.
   double *u = work, *y = u + n, *t = y + n, *v = t + n;
@@ -73,8 +73,8 @@ void reflect_columns(const SmallReflection& h, std::int64_t rows, double* x, std
   }
 }
 
-/// Two QR steps with shifts of the given sum and product on the unreduced block [first, last] of a Hessenberg matrix, in
-/// real numbers (Francis 1961). All rows and columns of a are turned, and rows of z.
+/// Two QR steps with shifts of the given sum and product on the unreduced block [first, last] of a Hessenberg matrix,
+/// in real numbers (Francis 1961). All rows and columns of a are turned, and rows of z.
 void double_step(std::int64_t n, std::int64_t first, std::int64_t last, double sum, double product, double* a,
                  double* z) {
   const double *row = a + first * (n + 1), *next = row + n;

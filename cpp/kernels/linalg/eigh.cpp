@@ -14,8 +14,8 @@ namespace {
 constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
 constexpr int kMostSteps = 60;  // per eigenvalue
 
-/// a <- q^T a q, tridiagonal: diagonal d, beside it e[0 .. n-2]. Row k of a keeps the reflection of column k, zero up to
-/// element k; beta [n-1] their factors. p: 2 n doubles.
+/// a <- q^T a q, tridiagonal: diagonal d, beside it e[0 .. n-2]. Row k of a keeps the reflection of column k, zero up
+/// to element k; beta [n-1] their factors. p: 2 n doubles.
 void to_tridiagonal(std::int64_t n, double* a, double* d, double* e, double* beta, double* p) {
   // What a reflection does to the rest, a - x p^T - p x^T, is done when the rest is read for the next one.
   double* next = p + n;

@@ -151,7 +151,8 @@ void qr(std::int64_t m, std::int64_t n, std::int64_t kept, double* a, double* q,
 
 std::int64_t lstsq_scratch(std::int64_t m, std::int64_t n, std::int64_t columns) {
   const std::int64_t few = std::min(m, n), many = std::max(m, n);
-  const std::int64_t room = std::max(few * many, 2 * strip_doubles(few) + 2 * few + std::max(svd_scratch(few), few * (few + columns)));
+  const std::int64_t room =
+      std::max(few * many, 2 * strip_doubles(few) + 2 * few + std::max(svd_scratch(few), few * (few + columns)));
   return (many + 1) * few + kPanel * (kPanel + 2 * std::max(few, columns)) + few * few + room;
 }
 

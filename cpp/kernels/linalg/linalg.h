@@ -34,8 +34,8 @@ struct LinalgKernels {
                         double* y);
   /// a[i, j] -= u[i] y[j] + x[i] v[j], and of what a is then sums[j] += sum_i w[i] a[i, j]; a [m,n] has rows a_row
   /// apart. A reduction of a matrix reads and writes it once for each of its reflections.
-  void (*update_rows)(std::int64_t m, std::int64_t n, double* a, std::int64_t a_row, const RankTwo& by,
-                      const double* w, double* sums);
+  void (*update_rows)(std::int64_t m, std::int64_t n, double* a, std::int64_t a_row, const RankTwo& by, const double* w,
+                      double* sums);
   /// Applies sweeps in order to a strip.
   void (*turn_rows)(std::int64_t sweeps, const Sweep* sweep, double* strip);
 };
@@ -69,8 +69,7 @@ template <class T>
 void rows_from_strips(std::int64_t n, const double* x, const std::int64_t* order, T* to) {
   for (std::int64_t i = 0; i < n; ++i)
     for (std::int64_t j = 0; j < n; ++j)
-      to[i * n + j] =
-          static_cast<T>(x[(j / kStripColumns * n + order[i]) * kStripColumns + j % kStripColumns]);
+      to[i * n + j] = static_cast<T>(x[(j / kStripColumns * n + order[i]) * kStripColumns + j % kStripColumns]);
 }
 template <class T>
 void columns_from_strips(std::int64_t n, const double* x, const std::int64_t* order, T* to) {

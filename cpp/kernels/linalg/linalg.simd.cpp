@@ -51,7 +51,6 @@ void subtract_product(std::int64_t m, std::int64_t n, std::int64_t k, const doub
   if (p < k) subtract_steps<1>(m, n, a + p * a_column, a_row, a_column, b + p * b_row, b_row, c, c_row);
 }
 
-
 /// Rows i < Rows of `multiply_rows`.
 template <int Rows>
 void multiply_tile(std::int64_t n, const double* a, std::int64_t a_row, const double* x, double* y) {
@@ -100,10 +99,12 @@ void update_tile(std::int64_t n, double* a, std::int64_t a_row, const RankTwo& b
   };
   std::int64_t j = 0;
   for (; j + kLanes64 <= n; j += kLanes64)
-    block(j, [](const double* p) { return load(p); }, [](double* p, f64v y) { store(p, y); });
+    block(
+        j, [](const double* p) { return load(p); }, [](double* p, f64v y) { store(p, y); });
   if (const int rest = static_cast<int>(n - j); rest > 0)
-    block(j, [=](const double* p) { return load_partial(p, rest); },
-          [=](double* p, f64v y) { store_partial(p, y, rest); });
+    block(
+        j, [=](const double* p) { return load_partial(p, rest); },
+        [=](double* p, f64v y) { store_partial(p, y, rest); });
 }
 
 void update_rows(std::int64_t m, std::int64_t n, double* a, std::int64_t a_row, const RankTwo& by, const double* w,

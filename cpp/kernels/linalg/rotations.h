@@ -51,10 +51,9 @@ class PendingSweeps {
     std::int64_t turns = 0;
     for (std::int64_t i = 0; i < count_; ++i) turns += sweeps_[i].count;
     if (x_ && turns > 0)
-      parallel_for(strip_doubles(n_) / (n_ * kStripColumns), 0.15 * static_cast<double>(turns * n_),
-                   [&](std::int64_t strip) {
-                     linalg_kernels().turn_rows(count_, sweeps_, x_ + strip * n_ * kStripColumns);
-                   });
+      parallel_for(
+          strip_doubles(n_) / (n_ * kStripColumns), 0.15 * static_cast<double>(turns * n_),
+          [&](std::int64_t strip) { linalg_kernels().turn_rows(count_, sweeps_, x_ + strip * n_ * kStripColumns); });
     count_ = 0;
   }
 

@@ -39,8 +39,8 @@ void to_bidiagonal(std::int64_t n, double* a, double* d, double* e, const Side& 
     if (k + 1 == n) break;
     const std::int64_t first = k + 1, rest = n - first;
     std::fill(next_y + first, next_y + n, 0.0);
-    linalg_kernels().update_rows(n - k, rest, a + k * n + first, n,
-                                 {u_before + k, y + first, x + k, v_before + first}, u + k, next_y + first);
+    linalg_kernels().update_rows(n - k, rest, a + k * n + first, n, {u_before + k, y + first, x + k, v_before + first},
+                                 u + k, next_y + first);
     for (std::int64_t j = first; j < n; ++j) next_y[j] *= column.beta;
     for (std::int64_t j = first; j < n; ++j) v[j] = a[k * n + j] - u[k] * next_y[j];
     const Reflection row = reflect_onto_axis(rest, v + first);
@@ -67,11 +67,9 @@ double lesser_singular_value(double f, double g, double h) {
 /// One QR step on the unreduced block [first, last], shifted by the lesser singular value at its end; without shift
 /// where a zero on the diagonal makes that the block's own.
 void qr_step(std::int64_t first, std::int64_t last, double* d, double* e, PendingSweeps& left, PendingSweeps& right) {
-  const bool singular =
-      std::any_of(d + first, d + last + 1, [](double value) { return std::abs(value) < kTiny; });
+  const bool singular = std::any_of(d + first, d + last + 1, [](double value) { return std::abs(value) < kTiny; });
   const double shift = singular ? 0.0 : lesser_singular_value(d[last - 1], e[last - 1], d[last]);
-  double f = singular ? d[first]
-                      : (std::abs(d[first]) - shift) * (std::copysign(1.0, d[first]) + shift / d[first]);
+  double f = singular ? d[first] : (std::abs(d[first]) - shift) * (std::copysign(1.0, d[first]) + shift / d[first]);
   double g = e[first];
   left.begin(first);
   right.begin(first);

@@ -4,7 +4,6 @@ Sizes with small factors are primitives. Great ones are transforms of their part
 factors between them (Cooley & Tukey 1965); ones with great prime factors are convolutions (Bluestein 1970).
 """
 
-
 import numpy as np
 
 from dlcore import _core, backend
