@@ -334,8 +334,7 @@ TEST(LinearAlgebra, HasTheSameBitsForAnyNumberOfThreads) {
   const Tensor x = tensor(random_reals<double>(150 * 150, 1), {150, 150});
   const Tensor b = tensor(random_reals<double>(150 * 5, 2), {150, 5});
   for (const char* name : {"eigh", "svd", "eig", "qr", "lstsq"}) {
-    std::vector<Tensor> in{x};
-    if (name == std::string("lstsq")) in.push_back(b);
+    const auto in = name == std::string("lstsq") ? std::vector{x, b} : std::vector{x};
     std::vector<std::vector<Tensor>> found;
     for (const int count : {1, 2, 5}) {
       const testing::WithThreads with(count);
