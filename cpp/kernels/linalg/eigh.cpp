@@ -46,7 +46,8 @@ void to_tridiagonal(std::int64_t n, double* a, double* d, double* e, double* bet
 /// One QR step with Wilkinson's shift on the unreduced block [first, last].
 void qr_step(std::int64_t first, std::int64_t last, double* d, double* e, PendingSweeps& sweeps) {
   const double half_gap = (d[last - 1] - d[last]) / (2.0 * e[last - 1]);
-  double bulge = d[first] - d[last] + e[last - 1] / (half_gap + std::copysign(std::hypot(half_gap, 1.0), half_gap));
+  double bulge =
+      d[first] - d[last] + e[last - 1] / (half_gap + std::copysign(std::sqrt(half_gap * half_gap + 1.0), half_gap));
   double sine = 1.0, cosine = 1.0, carried = 0.0;
   sweeps.begin(first);
   for (std::int64_t i = first; i < last; ++i) {
@@ -101,7 +102,7 @@ void eigh(std::int64_t n, double* a, double* w, double* v, std::int64_t* order, 
   }
   sweeps.apply();
   for (std::int64_t i = 0; i < n; ++i) w[i] /= scale;
-  std::stable_sort(order, order + n, [&](std::int64_t i, std::int64_t j) { return w[i] < w[j]; });
+  std::sort(order, order + n, [&](std::int64_t i, std::int64_t j) { return w[i] < w[j] || (w[i] == w[j] && i < j); });
 }
 
 }  // namespace dlcore

@@ -141,7 +141,7 @@ void svd(std::int64_t n, double* a, double* s, double* u, double* v, std::int64_
         std::transform(v + j, v + j + kStripColumns, v + j, std::negate<>());
     s[i] = std::abs(s[i]) / scale;
   }
-  std::stable_sort(order, order + n, [&](std::int64_t i, std::int64_t j) { return s[i] > s[j]; });
+  std::sort(order, order + n, [&](std::int64_t i, std::int64_t j) { return s[i] > s[j] || (s[i] == s[j] && i < j); });
 }
 
 }  // namespace dlcore
