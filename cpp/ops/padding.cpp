@@ -13,8 +13,6 @@ namespace {
 
 using SpecSpan = std::span<const TensorSpec>;
 
-enum class PadMode { Constant, Reflect, Symmetric };
-
 struct PadAttrs {
   Integers low, high;
   PadMode mode;
@@ -56,46 +54,21 @@ Specs infer_pad(SpecSpan in, const Attrs& attrs) {
   return {{in[0].dtype, shape}};
 }
 
-/// Where position i of a padded axis comes from; -1 for nowhere.
-std::int64_t pad_source(std::int64_t i, std::int64_t size, PadMode mode) {
-  if (i >= 0 && i < size) return i;
-  const std::int64_t edge = mode == PadMode::Reflect ? 0 : 1;
-  if (mode == PadMode::Constant) return -1;
-  return i < 0 ? -i - edge : 2 * size - 2 - i + edge;
-}
-
-/// Positions of a padded axis whose elements are blocks of `inner` consecutive elements, `block` bytes in all.
-std::vector<std::int64_t> pad_sources(std::int64_t size, std::int64_t low, std::int64_t high, PadMode mode,
-                                      std::int64_t inner, std::int64_t block) {
-  std::vector<std::int64_t> source;
-  for (std::int64_t i = -low; i < size + high; ++i) {
-    const std::int64_t from = pad_source(i, size, mode);
-    for (std::int64_t k = 0; k < inner; ++k) source.push_back(from < 0 ? -1 : from * block + k * (block / inner));
-  }
-  return source;
-}
-
-/// Inner axes without padding are one run: a table's row of its own when long, else part of the padded axis before it.
-TableCopy pad_copy(const TensorSpec& x, const PadAttrs& pad) {
-  constexpr std::int64_t kLongRun = 64;
-  TableCopy copy;
+/// Inner axes without padding are one run, part of the padded axis before it; or rows of their own, for the threads,
+/// when there are few others.
+PadCopy pad_copy(const TensorSpec& x, const PadAttrs& pad) {
+  constexpr std::int64_t kFewRows = 64, kLongRun = 64;
+  PadCopy copy;
+  copy.mode = pad.mode;
   copy.element = static_cast<int>(size_of(x.dtype));
-  int axis = x.shape.rank() - 1;
-  std::int64_t inner = 1;
-  for (; axis >= 0 && pad.low[axis] == 0 && pad.high[axis] == 0; --axis) inner *= x.shape[axis];
-  std::int64_t block = inner * copy.element;
-  if (axis < 0 || inner >= kLongRun) {
-    copy.add_axis({0}, inner);
-    copy.run_last = inner;
-    inner = 1;
+  int last = x.shape.rank() - 1;
+  for (; last >= 0 && pad.low[last] == 0 && pad.high[last] == 0; --last) copy.inner *= x.shape[last];
+  std::int64_t rows = 1;
+  for (int axis = 0; axis <= last; ++axis) {
+    if (axis < last) rows *= pad.low[axis] + x.shape[axis] + pad.high[axis];
+    copy.add_axis(x.shape[axis], pad.low[axis], pad.high[axis]);
   }
-  for (; axis >= 0; --axis) {
-    const std::int64_t size = x.shape[axis], low = pad.low[axis], high = pad.high[axis];
-    if (copy.size.empty()) copy.run_first = low * inner, copy.run_last = (low + size) * inner;
-    copy.add_axis(pad_sources(size, low, high, pad.mode, inner, block), (low + size + high) * inner);
-    block *= size;
-    inner = 1;
-  }
+  if (last < 0 || (rows < kFewRows && copy.inner >= kLongRun)) copy.add_axis(1, 0, 0);
   return copy;
 }
 
@@ -103,7 +76,7 @@ Kernel plan_pad(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   if (out[0].shape.elements() == 0) return {.run = [](const Buffers&) {}, .label = "pad"};
   const Tensor value = Tensor::scalar(in[0].dtype, attrs.number("value", 0.0));
   return {.run = [copy = pad_copy(in[0], pad_attrs(in[0], attrs)),
-                  value](const Buffers& b) { run_table_copy(copy, value.bytes(), b.in[0], b.out[0]); },
+                  value](const Buffers& b) { movement_kernels().pad(copy, value.bytes(), b.in[0], b.out[0]); },
           .label = "pad"};
 }
 

@@ -371,6 +371,22 @@ TEST(Pad, FillsWithTheValue) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(none.data<float>()[i], 3.0f);
 }
 
+TEST(Pad, AxesThatAreNotPaddedAreRowsOrParts) {
+  for (const Shape& shape : {Shape{}, Shape{3}, Shape{2, 3, 2, 2, 3}, Shape{2, 2, 65}}) {
+    const Tensor x = numbered(DType::F32, shape);
+    const Integers none(static_cast<std::size_t>(shape.rank()), 0);
+    const Tensor same = run("pad", {x}, {{"low", none}, {"high", none}});
+    EXPECT_EQ(std::memcmp(same.bytes(), x.bytes(), x.spec().bytes()), 0);
+  }
+  const Tensor x = numbered(DType::F32, {2, 3, 2, 4, 3});
+  const Tensor y =
+      run("pad", {x},
+          {{"low", Integers{0, 1, 0, 2, 0}}, {"high", Integers{0, 0, 0, 1, 0}}, {"mode", std::string("reflect")}});
+  expect_moved(y, x, [](const Integers& i) {
+    return Integers{i[0], mirrored(i[1] - 1, 3, true), i[2], mirrored(i[3] - 2, 4, true), i[4]};
+  });
+}
+
 TEST(Pad, ErrorsNameTheAxis) {
   const Tensor x = numbered(DType::F32, {2, 3});
   expect_message(

@@ -85,13 +85,6 @@ StridedCopy simplify(const StridedCopy& copy) {
   return simple;
 }
 
-void run_table_copy(const TableCopy& copy, const void* fill, const void* in, void* out) {
-  std::vector<const std::int64_t*> source;
-  for (const auto& axis : copy.source) source.push_back(axis.data());
-  movement_kernels().table_copy(copy.element, static_cast<int>(source.size()), source.data(), copy.size.data(),
-                                copy.run_first, copy.run_last, fill, in, out);
-}
-
 void copy_bytes(const void* in, void* out, std::int64_t bytes) {
   constexpr std::int64_t kPiece = 1 << 17;
   parallel_for((bytes + kPiece - 1) / kPiece, static_cast<double>(bytes) * 0.1, [&](std::int64_t piece) {

@@ -38,37 +38,38 @@ struct StridedCopy {
 /// The same copy with as few axes as possible (at least two), as wide an element as possible, and its kind.
 StridedCopy simplify(const StridedCopy& copy);
 
-/// Copy through a table per axis:  out[i_0, ..., i_r] = in[sum_k source_k[i_k]]  or the fill element if a source is -1.
-/// The output is contiguous; the sources are byte offsets. In the innermost axis, positions [run_first, run_last) read
-/// consecutive elements: of their sources only the first is read. Threads: cut by shape over the rows.
-struct TableCopy {
-  int element = 4;  // bytes
-  std::vector<std::vector<std::int64_t>> source;
-  std::vector<std::int64_t> size;
-  std::int64_t run_first = 0, run_last = 0;
+enum class PadMode : std::uint8_t { Constant, Reflect, Symmetric };
 
-  /// In front of those there are: the first to be added is the innermost.
-  void add_axis(std::vector<std::int64_t> from, std::int64_t n) {
-    source.insert(source.begin(), std::move(from));
-    size.insert(size.begin(), n);
+/// Padding:  out[i_0, ..., i_r, k] = in[s_0, ..., s_r, k],  k < inner, s_a = i_a - low_a where that is in [0, size_a).
+/// Elsewhere it is that position mirrored at the end of the axis, which is repeated (Symmetric) or not (Reflect), or
+/// out is the fill element (Constant). At least one axis; no mirrored padding is longer than what it mirrors. Both
+/// arrays are contiguous. Threads: cut by shape over all axes but the last.
+struct PadCopy {
+  static constexpr int kMaxRank = StridedCopy::kMaxRank;
+  PadMode mode = PadMode::Constant;
+  int element = 4;  // bytes
+  int rank = 0;
+  std::int64_t size[kMaxRank]{}, low[kMaxRank]{}, high[kMaxRank]{};
+  std::int64_t inner = 1;
+
+  void add_axis(std::int64_t n, std::int64_t before, std::int64_t after) {
+    size[rank] = n;
+    low[rank] = before;
+    high[rank++] = after;
   }
 };
 
 struct MovementKernels {
   /// copy: simplified. in and out do not overlap.
   void (*strided_copy)(const StridedCopy& copy, const void* in, void* out);
-  /// The parts of a TableCopy of at least one axis. fill: the bytes of one element.
-  void (*table_copy)(int element, int rank, const std::int64_t* const* source, const std::int64_t* size,
-                     std::int64_t run_first, std::int64_t run_last, const void* fill, const void* in, void* out);
+  /// fill: the bytes of one element.
+  void (*pad)(const PadCopy& copy, const void* fill, const void* in, void* out);
   /// out[i] = *value for i < n elements of `element` bytes.
   void (*fill)(int element, std::int64_t n, const void* value, void* out);
 };
 
 /// The kernels of this processor's instruction set.
 const MovementKernels& movement_kernels();
-
-/// table_copy on a TableCopy.
-void run_table_copy(const TableCopy& copy, const void* fill, const void* in, void* out);
 
 /// out = in, `bytes` of them, on several threads.
 void copy_bytes(const void* in, void* out, std::int64_t bytes);

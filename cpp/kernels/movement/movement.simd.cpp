@@ -304,67 +304,84 @@ void fill(int element, int64_t n, const void* value, void* out) {
   }
 }
 
-/// One output row through the innermost table; `in` is where the outer axes point, null when they point outside.
+/// Where position i of an axis comes from that is read beyond its ends; -1 for nowhere.
+DLCORE_INLINE int64_t source_of(int64_t i, int64_t size, PadMode mode) {
+  if (i >= 0 && i < size) return i;
+  if (mode == PadMode::Constant) return -1;
+  const int64_t end = mode == PadMode::Reflect ? 0 : 1;
+  return i < 0 ? -i - end : 2 * size - 2 - i + end;
+}
+
+/// The last axis of an output row; `in` is where the outer axes point, null when they point nowhere.
 template <class T>
-void table_row(const int64_t* source, int64_t n, int64_t run_first, int64_t run_last, T fill_value, const char* in,
-               char* out) {
-  constexpr int64_t kSize = sizeof(T);
-  if (!in) return fill_run(out, fill_value, n);
-  auto by_table = [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i)
-      store_element(out + i * kSize, source[i] < 0 ? fill_value : load_element<T>(in + source[i]));
+void pad_row(const PadCopy& copy, T fill_value, const char* in, char* out) {
+  const int last = copy.rank - 1;
+  const int64_t size = copy.size[last], low = copy.low[last], high = copy.high[last];
+  const int64_t inner = copy.inner, bytes = inner * static_cast<int64_t>(sizeof(T));
+  if (!in) return fill_run(out, fill_value, (low + size + high) * inner);
+  auto margin = [&](int64_t first, int64_t stop) {
+    char* to = out + (first + low) * bytes;
+    if (copy.mode == PadMode::Constant) return fill_run(to, fill_value, (stop - first) * inner);
+    const char* from = in + source_of(first, size, copy.mode) * bytes;  // and backwards
+    for (int64_t i = first; i < stop; ++i, to += bytes, from -= bytes) {
+      if (inner == 1)
+        store_element(to, load_element<T>(from));
+      else
+        __builtin_memcpy(to, from, static_cast<std::size_t>(bytes));
+    }
   };
-  by_table(0, run_first);
-  if (run_first < run_last)
-    __builtin_memcpy(out + run_first * kSize, in + source[run_first],
-                     static_cast<std::size_t>((run_last - run_first) * kSize));
-  by_table(run_last, n);
+  margin(-low, 0);
+  __builtin_memcpy(out + low * bytes, in, static_cast<std::size_t>(size * bytes));
+  margin(size, size + high);
 }
 
 template <class T>
-void table_copy_of(int rank, const int64_t* const* source, const int64_t* size, int64_t run_first, int64_t run_last,
-                   const void* fill_bytes, const char* in, char* out) {
-  constexpr int64_t kSize = sizeof(T);
+void pad_of(const PadCopy& copy, const void* fill_bytes, const char* in, char* out) {
   const T fill_value = load_element<T>(static_cast<const char*>(fill_bytes));
-  const int inner = rank - 1;
-  const int64_t n = size[inner];
+  const int last = copy.rank - 1;
+  int64_t padded[PadCopy::kMaxRank], step[PadCopy::kMaxRank];  // outer axes: sizes of the output, bytes in the input
   int64_t rows = 1;
-  for (int axis = 0; axis < inner; ++axis) rows *= size[axis];
-  if (rows == 0 || n == 0) return;
-  const int64_t grain = max_of<int64_t>(1, kChunkBytes / (n * kSize));
+  for (int axis = last - 1, inside = last; axis >= 0; --axis, --inside) {
+    padded[axis] = copy.low[axis] + copy.size[axis] + copy.high[axis];
+    step[axis] = copy.size[inside] * (inside == last ? copy.inner * static_cast<int64_t>(sizeof(T)) : step[inside]);
+    rows *= padded[axis];
+  }
+  const int64_t row_bytes =
+      (copy.low[last] + copy.size[last] + copy.high[last]) * copy.inner * static_cast<int64_t>(sizeof(T));
+  if (rows == 0 || row_bytes == 0) return;
+  const int64_t grain = max_of<int64_t>(1, kChunkBytes / row_bytes);
   const double cost =
-      static_cast<double>(rows) * (static_cast<double>(n * kSize) * kNanosecondsPerByte + 4 * kNanosecondsPerRow);
+      static_cast<double>(rows) * (static_cast<double>(row_bytes) * kNanosecondsPerByte + 4 * kNanosecondsPerRow);
   parallel_for((rows + grain - 1) / grain, cost, [&](int64_t chunk) {
     for (int64_t row = chunk * grain; row < min_of(rows, (chunk + 1) * grain); ++row) {
       const char* from = in;
-      for (int64_t axis = inner - 1, rest = row; axis >= 0; rest /= size[axis--]) {
-        const int64_t offset = source[axis][rest % size[axis]];
-        from = offset < 0 || !from ? nullptr : from + offset;
+      for (int64_t axis = last - 1, rest = row; axis >= 0; rest /= padded[axis--]) {
+        const int64_t source = source_of(rest % padded[axis] - copy.low[axis], copy.size[axis], copy.mode);
+        from = source < 0 || !from ? nullptr : from + source * step[axis];
       }
-      table_row(source[inner], n, run_first, run_last, fill_value, from, out + row * n * kSize);
+      pad_row(copy, fill_value, from, out + row * row_bytes);
     }
   });
 }
 
-void table_copy(int element, int rank, const int64_t* const* source, const int64_t* size, int64_t run_first,
-                int64_t run_last, const void* fill_bytes, const void* in_base, void* out_base) {
+void pad(const PadCopy& copy, const void* fill_bytes, const void* in_base, void* out_base) {
   const char* in = static_cast<const char*>(in_base);
   char* out = static_cast<char*>(out_base);
-  switch (element) {
+  switch (copy.element) {
     case 1:
-      return table_copy_of<std::uint8_t>(rank, source, size, run_first, run_last, fill_bytes, in, out);
+      return pad_of<std::uint8_t>(copy, fill_bytes, in, out);
     case 2:
-      return table_copy_of<std::uint16_t>(rank, source, size, run_first, run_last, fill_bytes, in, out);
+      return pad_of<std::uint16_t>(copy, fill_bytes, in, out);
     case 4:
-      return table_copy_of<std::uint32_t>(rank, source, size, run_first, run_last, fill_bytes, in, out);
+      return pad_of<std::uint32_t>(copy, fill_bytes, in, out);
     default:
-      return table_copy_of<std::uint64_t>(rank, source, size, run_first, run_last, fill_bytes, in, out);
+      return pad_of<std::uint64_t>(copy, fill_bytes, in, out);
   }
 }
 
 }  // namespace
 
 extern const MovementKernels movement_kernels_table;
-const MovementKernels movement_kernels_table = {strided_copy, table_copy, fill};
+const MovementKernels movement_kernels_table = {strided_copy, pad, fill};
 
 }  // namespace dlcore::DLCORE_ISA
