@@ -212,6 +212,19 @@ TEST(PoolGradient, AgreesWithDifferences) {
   }
 }
 
+TEST(PoolTake, PositionsOutsideOfTheImageAreZeros) {
+  const Attrs attrs{{"window", Integers{2, 9}}, {"padding", std::string("same")}};  // positions of 1 byte; then of 4
+  const Tensor x = distinct({1, 2, 2, 3});
+  const Tensor wild = Tensor::from<std::uint8_t>(std::vector<std::uint8_t>{255, 254, 200}, {1, 1, 1, 3});
+  const Tensor zeros = apply("max_pool2d_take", {x, wild}, attrs);
+  for (int c = 0; c < 3; ++c) EXPECT_EQ(zeros.data<double>()[c], 0) << c;
+
+  const Attrs wide{{"window", Integers{20, 20}}, {"padding", std::string("same")}};
+  const Tensor wilder = Tensor::from<std::int32_t>(std::vector<std::int32_t>{1 << 30, -(1 << 30), -1}, {1, 1, 1, 3});
+  const Tensor none = apply("max_pool2d_take", {x, wilder}, wide);
+  for (int c = 0; c < 3; ++c) EXPECT_EQ(none.data<double>()[c], 0) << c;
+}
+
 TEST(PoolPrimitive, ShapesAndArgmaxTypes) {
   const auto infer = [](const Shape& x, const Attrs& attrs) {
     const std::vector<TensorSpec> in{{DType::F32, x}};

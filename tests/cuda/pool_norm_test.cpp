@@ -30,6 +30,8 @@ TEST(Pooling, MaxAndAverage) {
       expect_same("avg_pool2d", {numbers(dtype, c.x, 3)}, attrs, sums);
       expect_same("avg_pool2d_grad", {dy, x}, attrs, sums);
     }
+  const Tensor wild = Tensor::from<std::uint8_t>(std::vector<std::uint8_t>{255, 3, 200}, {1, 1, 1, 3});
+  expect_same("max_pool2d_take", {numbers(DType::F32, {1, 2, 2, 3}, 5), wild}, {{"window", Integers{2, 2}}});
   Tensor x = numbers(DType::F32, {1, 4, 4, 1}, 4);
   x.data<float>()[5] = std::numeric_limits<float>::quiet_NaN();
   expect_same("max_pool2d", {x}, {{"window", Integers{2, 2}}});

@@ -83,7 +83,8 @@ __global__ void max_pool_take_kernel(PoolShape s, std::int64_t count, const T* x
   const auto position = static_cast<std::int64_t>(argmax[i]);
   const std::int64_t h = e.h * s.stride_h - s.pad_top + position / s.pool_w;
   const std::int64_t w = e.w * s.stride_w - s.pad_left + position % s.pool_w;
-  y[i] = x[((e.n * s.h + h) * s.w + w) * s.c + e.c];
+  const bool inside = h >= 0 && h < s.h && w >= 0 && w < s.w;
+  y[i] = inside ? x[((e.n * s.h + h) * s.w + w) * s.c + e.c] : from_math<T>(0);
 }
 
 // ---- windows side by side: each pixel lies in one, or beyond the last

@@ -28,7 +28,7 @@ void max_pool_forward(const PoolShape& shape, const T* x, T* y, Argmax* argmax);
 template <class T, class Argmax>
 void max_pool_backward(const PoolShape& shape, const T* dy, const Argmax* argmax, T* dx);
 
-/// y = x at the pixels that argmax names: the transpose of max_pool_backward.
+/// y = x at the pixels that argmax names, 0 where it names none of the image: the transpose of max_pool_backward.
 template <class T, class Argmax>
 void max_pool_take(const PoolShape& shape, const T* x, const Argmax* argmax, T* y);
 

@@ -111,7 +111,8 @@ void max_take(const PoolShape& s, const T* x, const Argmax* argmax, T* y, std::i
     for (std::int64_t c = 0; c < s.c; ++c) {
       const std::int64_t h = oh * s.stride_h - s.pad_top + argmax[out + c] / s.pool_w;
       const std::int64_t w = ow * s.stride_w - s.pad_left + argmax[out + c] % s.pool_w;
-      y[out + c] = x[((n * s.h + h) * s.w + w) * s.c + c];
+      const bool inside = h >= 0 && h < s.h && w >= 0 && w < s.w;
+      y[out + c] = inside ? x[((n * s.h + h) * s.w + w) * s.c + c] : T{};
     }
   }
 }
