@@ -200,22 +200,27 @@ Model::Model(Model&&) noexcept = default;
 Model& Model::operator=(Model&&) noexcept = default;
 Model::~Model() = default;
 
+Model::Impl& Model::impl() const {
+  if (!impl_) throw value_error("The Model was moved from. Use the one that it was moved to, or assign another.");
+  return *impl_;
+}
+
 void Model::add(const std::string& function, std::shared_ptr<Graph> graph) {
   for (const auto& variable : graph->variables)
-    if (std::find(impl_->variables.begin(), impl_->variables.end(), variable) == impl_->variables.end())
-      impl_->variables.push_back(variable);
-  impl_->graphs[function] = std::move(graph);
+    if (std::find(impl().variables.begin(), impl().variables.end(), variable) == impl().variables.end())
+      impl().variables.push_back(variable);
+  impl().graphs[function] = std::move(graph);
 }
 
 void Model::save(const std::string& path) const {
   TensorFile file;
   Json functions = Json::object(), names = Json::array();
-  for (std::size_t i = 0; i < impl_->variables.size(); ++i) {
-    names.push_back(impl_->variables[i]->name());
-    file.tensors.emplace_back(str("variable/", i, "/", impl_->variables[i]->name()), impl_->variables[i]->value());
+  for (std::size_t i = 0; i < impl().variables.size(); ++i) {
+    names.push_back(impl().variables[i]->name());
+    file.tensors.emplace_back(str("variable/", i, "/", impl().variables[i]->name()), impl().variables[i]->value());
   }
-  for (const auto& [name, graph] : impl_->graphs)
-    functions[name] = GraphWriter(*graph, impl_->variables, file, name).write();
+  for (const auto& [name, graph] : impl().graphs)
+    functions[name] = GraphWriter(*graph, impl().variables, file, name).write();
   file.metadata["format"] = kFormat;
   file.metadata["model"] = Json{{"variables", names}, {"functions", functions}}.dump();
   write_safetensors(path, file);
@@ -254,7 +259,7 @@ Model Model::load(const std::string& path) {
 
 std::vector<std::string> Model::functions() const {
   std::vector<std::string> names;
-  for (const auto& [name, graph] : impl_->graphs) names.push_back(name);
+  for (const auto& [name, graph] : impl().graphs) names.push_back(name);
   return names;
 }
 
@@ -269,22 +274,22 @@ Specs specs_of(const Graph& graph, const std::vector<int>& values) {
 }  // namespace
 
 std::vector<TensorSpec> Model::inputs(const std::string& function) const {
-  return specs_of(impl_->graph(function), impl_->graph(function).inputs);
+  return specs_of(impl().graph(function), impl().graph(function).inputs);
 }
 std::vector<TensorSpec> Model::outputs(const std::string& function) const {
-  return specs_of(impl_->graph(function), impl_->graph(function).outputs);
+  return specs_of(impl().graph(function), impl().graph(function).outputs);
 }
 const std::vector<std::string>& Model::output_names(const std::string& function) const {
-  return impl_->graph(function).output_names;
+  return impl().graph(function).output_names;
 }
-const std::vector<VariablePtr>& Model::variables() const { return impl_->variables; }
+const std::vector<VariablePtr>& Model::variables() const { return impl().variables; }
 
 std::shared_ptr<Program> Model::program(const std::string& function, std::span<const TensorSpec> inputs) {
-  for (const Impl::Plan& plan : impl_->plans)
+  for (const Impl::Plan& plan : impl().plans)
     if (plan.function == function && std::equal(inputs.begin(), inputs.end(), plan.inputs.begin(), plan.inputs.end()))
       return plan.program;
-  auto program = Program::compile(specialise(impl_->graph(function), inputs));
-  impl_->plans.push_back({function, {inputs.begin(), inputs.end()}, program});
+  auto program = Program::compile(specialise(impl().graph(function), inputs));
+  impl().plans.push_back({function, {inputs.begin(), inputs.end()}, program});
   return program;
 }
 

@@ -207,6 +207,13 @@ Tensor Tensor::clone(Device& device) const {
   return copy;
 }
 
+Error Tensor::has_no_data_of(std::size_t size) const {
+  if (!impl_) return type_error("Tensor::data: the Tensor is empty. Make it with Tensor::from.");
+  if (is_symbolic()) return type_error("Tensor::data: ", spec(), " stands for a value of a graph; it has no elements.");
+  return type_error("Tensor::data: the elements of ", spec(), " were asked for as another type, of ", size,
+                    " bytes. Call data<T>() with the type of ", dtype(), ".");
+}
+
 double Tensor::item() const {
   if (shape().elements() != 1) throw value_error("item: expected a tensor of one element; got ", spec(), ".");
   switch (dtype()) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <ostream>
 #include <string_view>
+#include <type_traits>
 
 namespace dlcore {
 
@@ -70,6 +71,15 @@ constexpr DType dtype_of<float>() {
 template <>
 constexpr DType dtype_of<double>() {
   return DType::F64;
+}
+
+/// Whether an element of this dtype is a T in memory; a 16-bit float is any type of 16 bits.
+template <class T>
+constexpr bool is_stored_as(DType dtype) {
+  if constexpr (sizeof(T) == 2)
+    return size_of(dtype) == 2;
+  else
+    return dtype == dtype_of<std::remove_const_t<T>>();
 }
 
 }  // namespace dlcore

@@ -105,8 +105,10 @@ class Tensor {
 
   /// On the host.
   std::byte* bytes() const { return impl_->storage->data(); }
+  /// Throws a Type error unless it has elements and they are of this type: of 16-bit floats the bits, std::uint16_t.
   template <class T>
   T* data() const {
+    if (!impl_ || is_symbolic() || !is_stored_as<T>(dtype())) throw has_no_data_of(sizeof(T));
     return reinterpret_cast<T*>(bytes());
   }
   const std::shared_ptr<Storage>& storage() const { return impl_->storage; }
@@ -129,6 +131,7 @@ class Tensor {
     std::shared_ptr<Graph> graph;
     int value = -1;
   };
+  Error has_no_data_of(std::size_t size) const;
   explicit Tensor(Impl impl) : impl_(std::make_shared<Impl>(std::move(impl))) {}
   std::shared_ptr<Impl> impl_;
 };
@@ -138,7 +141,8 @@ Tensor Tensor::from(std::span<const T> numbers, const Shape& shape) {
   if (shape.elements() != static_cast<std::int64_t>(numbers.size()))
     throw value_error("Tensor::from: ", numbers.size(), " numbers do not fill the shape ", shape, ".");
   Tensor result = empty(dtype_of<T>(), shape);
-  for (std::size_t i = 0; i < numbers.size(); ++i) result.data<T>()[i] = numbers[i];
+  T* elements = result.data<T>();
+  for (std::size_t i = 0; i < numbers.size(); ++i) elements[i] = numbers[i];
   return result;
 }
 

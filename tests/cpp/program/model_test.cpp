@@ -132,6 +132,36 @@ TEST_F(SavedModel, EveryFlippedBitIsReadOrRefused) {
   }
 }
 
+TEST(MovedModel, IsRefused) {
+  Model model;
+  Model other = std::move(model);
+  EXPECT_TRUE(other.functions().empty());
+  for (const auto& use : std::vector<std::function<void()>>{
+           [&] { model.functions(); }, [&] { model.variables(); }, [&] { model.inputs("predict"); },
+           [&] { model.save("nowhere"); }, [&] { model.add("f", std::make_shared<Graph>()); },
+           [&] { model.run("predict", {}); }, [&] { model.predict(Tensor::scalar(DType::F32, 1)); }})
+    EXPECT_EQ(error_text(use), "The Model was moved from. Use the one that it was moved to, or assign another.");
+  model = std::move(other);
+  EXPECT_TRUE(model.functions().empty());
+}
+
+TEST(TensorData, IsOfItsType) {
+  const Tensor x = Tensor::zeros(DType::I32, {3});
+  EXPECT_EQ(x.data<std::int32_t>()[2], 0);
+  EXPECT_EQ(x.data<const std::int32_t>()[2], 0);
+  EXPECT_EQ(Tensor::zeros(DType::BF16, {2}).data<std::uint16_t>()[1], 0);
+  EXPECT_EQ(
+      error_text([&] { x.data<float>(); }),
+      "Tensor::data: the elements of int32(3,) were asked for as another type, of 4 bytes. Call data<T>() with the "
+      "type of int32.");
+  for (const auto& use : std::vector<std::function<void()>>{
+           [&] { x.data<std::uint16_t>(); }, [] { Tensor::zeros(DType::F16, {2}).data<float>(); },
+           [] { Tensor::zeros(DType::Bool, {2}).data<std::uint8_t>(); }})
+    EXPECT_NE(error_text(use).find("another type"), std::string::npos);
+  EXPECT_EQ(error_text([] { Tensor().data<float>(); }),
+            "Tensor::data: the Tensor is empty. Make it with Tensor::from.");
+}
+
 TEST_F(SavedModel, PredictsOnlyWhereTheFunctionReturnsATensor) {
   auto graph = std::make_shared<Graph>();
   graph->input({DType::F32, {2}}, "x");
