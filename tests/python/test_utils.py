@@ -6,8 +6,10 @@ import hashlib
 import io
 import os
 import re
+import socketserver
 import sys
 import tarfile
+import threading
 import types
 import zipfile
 from pathlib import Path
@@ -267,6 +269,72 @@ def test_get_file(tmp_path, capsys):
         get_file("x", source.as_uri(), cache_dir=cache, file_hash="abc")
 
 
+@pytest.mark.parametrize(
+    "answer, message",
+    [
+        (b"HTTP/1.1 404 Not Found\r\n\r\n", "/data.bin cannot be downloaded: HTTP Error 404: Not Found"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1 2", "/data.bin ended after 3 of 9 bytes"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n1 2", "cannot be downloaded: IncompleteRead"),
+        (b"no such protocol\r\n\r\n", "/data.bin cannot be downloaded: no such protocol"),
+    ],
+)
+def test_get_file_of_a_broken_connection_keeps_what_was_there(tmp_path, answer, message, capsys):
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            while self.rfile.readline().strip():
+                pass
+            self.wfile.write(answer)
+
+    kept = tmp_path / "datasets" / "data.bin"
+    kept.parent.mkdir()
+    kept.write_bytes(b"old")
+    with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/data.bin"
+        with pytest.raises((OSError, ValueError), match=message):
+            get_file(origin=url, cache_dir=tmp_path, force_download=True)
+        server.shutdown()
+    assert os.listdir(kept.parent) == ["data.bin"] and kept.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize(
+    "options, file, folder",
+    [
+        ({}, "files.zip_archive", "files.zip"),
+        ({"fname": "a"}, "a_archive", "a"),
+        ({"fname": "a.b.zip"}, "a.b.zip", "a_extracted"),
+        ({"archive_format": ["tar", "zip"]}, "files.zip_archive", "files.zip"),
+    ],
+)
+def test_get_file_places_what_it_unpacks_as_keras_does(tmp_path, options, file, folder):
+    """Expected: Keras 3.15."""
+    as_archive(tmp_path / "files.zip", {"a.txt": b"A"})
+    got = get_file(origin=(tmp_path / "files.zip").as_uri(), extract=True, cache_dir=tmp_path / "cache", **options)
+    assert got == str(tmp_path / "cache/datasets" / folder) and os.listdir(got) == ["a.txt"]
+    assert sorted(os.listdir(tmp_path / "cache/datasets")) == sorted([file, folder])
+
+
+def test_get_file_unpacks_links_as_copies_of_what_is_in_the_archive(tmp_path):
+    source = tmp_path / "links.tar"
+    with tarfile.open(source, "w") as archive:
+        for name, kind, to in [
+            ("top/soft", tarfile.SYMTYPE, "a.txt"),
+            ("top/hard", tarfile.LNKTYPE, "top/a.txt"),
+            ("top/out", tarfile.SYMTYPE, "/etc/passwd"),
+            ("top/up", tarfile.SYMTYPE, "../../.."),
+            ("top/pipe", tarfile.FIFOTYPE, ""),
+        ]:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, to
+            archive.addfile(info)
+        info = tarfile.TarInfo("top/a.txt")
+        info.size = 1
+        archive.addfile(info, io.BytesIO(b"A"))
+    folder = Path(get_file("links", source.as_uri(), extract=True, cache_dir=tmp_path / "cache"), "top")
+    assert sorted(os.listdir(folder)) == ["a.txt", "hard", "soft"]
+    assert all(path.read_bytes() == b"A" and not path.is_symlink() for path in folder.iterdir())
+
+
 @pytest.mark.parametrize("name", ["files.zip", "files.tar.gz"])
 def test_get_file_unpacks_inside_its_folder(tmp_path, name):
     source = tmp_path / name
@@ -281,6 +349,8 @@ def test_get_file_unpacks_inside_its_folder(tmp_path, name):
     with pytest.raises(ValueError, match="not an archive of the format 'zip'"):
         source.write_bytes(b"plain")
         get_file("plain", source.as_uri(), extract=True, archive_format="zip", cache_dir=tmp_path / "cache")
+    with pytest.raises(ValueError, match='must be "auto", "tar", "zip" or a list of these. Got \'rar\''):
+        get_file("plain", source.as_uri(), extract=True, archive_format="rar", cache_dir=tmp_path / "cache")
 
 
 def test_plotting(tmp_path):

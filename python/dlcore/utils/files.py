@@ -31,7 +31,8 @@ def get_file(
     """Downloads a file unless it is in the cache already.
 
     Args:
-        fname: name of the file in the cache; None takes the name in the URL. With `extract`, the name of the folder.
+        fname: name of the file in the cache; None takes the name in the URL. With `extract`, a name without a dot is
+            that of the folder; the folder of `a.zip` is `a_extracted`.
         origin: URL.
         untar: old name of `extract`.
         md5_hash: old name of `file_hash`.
@@ -39,7 +40,8 @@ def get_file(
         cache_subdir: folder in the cache, or an absolute one.
         hash_algorithm: "auto" (by the length of the hash), "sha256" or "md5".
         extract: whether the file is an archive to unpack; files that would land outside the folder are refused.
-        archive_format: "auto", "tar", "zip", or None for no unpacking.
+            Links become copies of the files in the archive that they name.
+        archive_format: "tar", "zip", a list of these, or "auto" (default) for both.
         cache_dir: the cache; None is `~/.dlcore`.
         force_download: whether to download even if the file is there.
 
@@ -47,28 +49,33 @@ def get_file(
         path of the file, or with `extract` of the folder, as a string.
 
     Raises:
-        ValueError: if the downloaded file does not have the given hash.
+        ValueError: the downloaded file does not have the given hash, or is not an archive of that format.
+        OSError: the file cannot be downloaded.
     """
     if not origin:
         raise ValueError("get_file needs origin, the URL to download from.")
-    fname = os.fspath(fname) if fname else _name_in_url(origin)
+    is_named = bool(fname)
+    fname = os.fspath(fname) if is_named else _name_in_url(origin)
     if Path(fname).name != fname:
         raise ValueError(
             f"get_file: fname must be a name without folders. Got {fname!r}; use cache_subdir or cache_dir."
         )
+    if md5_hash and not file_hash:
+        file_hash, hash_algorithm = md5_hash, "md5"
     extract = extract or untar
     folder = Path(cache_dir or "~/.dlcore").expanduser() / cache_subdir
-    target = folder / (f"{fname}_archive" if extract and "." not in fname else fname)
-    expected = (md5_hash or file_hash or "").lower()
+    stem, dot, _ = fname.partition(".") if is_named else (fname, "", "")
+    target = folder / (f"{fname}_archive" if extract and not dot else fname)
+    expected = (file_hash or "").lower()
     is_good = target.exists() and (not expected or file_hash_of(target, expected, hash_algorithm) == expected)
     is_new = force_download or not is_good
     if is_new:
         download(origin, target, expected, hash_algorithm)
     if not extract:
         return str(target)
-    unpacked = folder / (fname if "." not in fname else f"{fname.partition('.')[0]}_extracted")
+    unpacked = folder / (f"{stem}_extracted" if dot else stem)
     if is_new or not unpacked.exists():
-        _unpack(target, unpacked, archive_format)
+        _unpack(target, unpacked, "tar" if untar else archive_format)
     return str(unpacked)
 
 
@@ -77,17 +84,29 @@ def download(url, target, expected_hash=None, hash_algorithm="auto"):
 
     The bytes go to a temporary file beside it, which takes the name only when complete and of the expected hash.
     """
-    import urllib.request
-
     hasher = _hasher(expected_hash, hash_algorithm) if expected_hash else None
     Path(target).parent.mkdir(parents=True, exist_ok=True)
-    with replacing(target) as file, urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
+    with replacing(target) as file, _reading(url) as response:
         print_message(f"Downloading {url} to {target}")
         _copy(response, file, hasher, url)
         if hasher and hasher.hexdigest() != expected_hash.lower():
             raise ValueError(
                 f"{url} has {hasher.name} {hasher.hexdigest()}, expected {expected_hash}. It was not kept."
             )
+
+
+@contextlib.contextmanager
+def _reading(url):
+    """The answer to a request for `url`; what the network raises becomes an OSError that names it."""
+    import http.client
+    import urllib.error
+    import urllib.request
+
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
+            yield response
+    except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
+        raise OSError(f"{url} cannot be downloaded: {error}") from error
 
 
 @contextlib.contextmanager
@@ -159,7 +178,10 @@ def _name_in_url(url):
 
 def _unpack(archive_path, folder, archive_format):
     """Unpacks into a temporary folder, which takes the name only when complete."""
-    formats = ("tar", "zip") if archive_format == "auto" else (archive_format or ())
+    formats = ("tar", "zip") if archive_format == "auto" else archive_format or ()
+    formats = (formats,) if isinstance(formats, str) else tuple(formats)
+    if not set(formats) <= {"tar", "zip"}:
+        raise ValueError(f'archive_format must be "auto", "tar", "zip" or a list of these. Got {archive_format!r}.')
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         if "tar" in formats and tarfile.is_tarfile(archive_path):
@@ -177,11 +199,13 @@ def _unpack(archive_path, folder, archive_format):
 
 
 def _unpack_tar(archive_path, folder):
-    """Plain files and folders only: links and devices are left out."""
+    """Plain files, and copies of those that links name; devices, and links that lead elsewhere, are left out."""
     with tarfile.open(archive_path) as archive:
         for member in archive:
-            if member.isfile():
-                _write_member(archive_path, folder, member.name, archive.extractfile(member))
+            with contextlib.suppress(KeyError):  # a link to what is not in the archive
+                stream = archive.extractfile(member)
+                if stream is not None:
+                    _write_member(archive_path, folder, member.name, stream)
 
 
 def _unpack_zip(archive_path, folder):
