@@ -317,6 +317,9 @@ def test_get_file_places_what_it_unpacks_as_keras_does(tmp_path, options, file, 
 def test_get_file_unpacks_links_as_copies_of_what_is_in_the_archive(tmp_path):
     source = tmp_path / "links.tar"
     with tarfile.open(source, "w") as archive:
+        info = tarfile.TarInfo("top/a.txt")
+        info.size = 1
+        archive.addfile(info, io.BytesIO(b"A"))
         for name, kind, to in [
             ("top/soft", tarfile.SYMTYPE, "a.txt"),
             ("top/hard", tarfile.LNKTYPE, "top/a.txt"),
@@ -327,9 +330,6 @@ def test_get_file_unpacks_links_as_copies_of_what_is_in_the_archive(tmp_path):
             info = tarfile.TarInfo(name)
             info.type, info.linkname = kind, to
             archive.addfile(info)
-        info = tarfile.TarInfo("top/a.txt")
-        info.size = 1
-        archive.addfile(info, io.BytesIO(b"A"))
     folder = Path(get_file("links", source.as_uri(), extract=True, cache_dir=tmp_path / "cache"), "top")
     assert sorted(os.listdir(folder)) == ["a.txt", "hard", "soft"]
     assert all(path.read_bytes() == b"A" and not path.is_symlink() for path in folder.iterdir())
