@@ -83,10 +83,19 @@ class TracedWithDLPack(Traced):
 
 @pytest.mark.parametrize("kind", [Traced, TracedWithDLPack])
 def test_tensors_that_other_frameworks_trace(kind):
-    message = f"Can't read {kind.__name__} <traced>: another framework .* Take gradients with dlcore.GradientTape"
+    reason = "(Cannot convert a symbolic tensor|Abstract tracer value)."
+    message = f"Can't read {kind.__name__} <traced>: {reason} What .* take gradients with dlcore.GradientTape"
     with pytest.raises(TypeError, match=message) as caught:
         ops.square(kind())
     assert caught.value.__cause__ is not None
+
+
+def test_tensors_of_torch_that_are_differentiated():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(TypeError, match=r"Can't read Tensor tensor\(.*: .* use tensor.detach\(\)\. What "):
+        ops.square(torch.ones(2, 3, requires_grad=True))
+    with pytest.raises(TypeError, match="tensors with layout other than torch.strided. What"):
+        ops.square(torch.eye(2).to_sparse())
 
 
 def test_dlpack_copies_what_does_not_lie_as_tensors_do():

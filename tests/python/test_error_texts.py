@@ -185,7 +185,13 @@ NAMES = [
     (
         lambda: layers.Conv2D(8, 3, padding="sam"),
         ValueError,
-        "Conv2D: unknown padding: 'sam'. Nearest names: \"same\".",
+        'Conv2D: unknown padding: \'sam\'. Known names: "same", "valid".',
+    ),
+    (
+        lambda: layers.Resizing(2, 2, interpolation="area"),
+        ValueError,
+        'Resizing: unknown interpolation: \'area\'. Known names: "nearest", "bicubic", "bilinear", "lanczos3", '
+        '"lanczos5".',
     ),
     (
         lambda: layers.Dense(3, unit=3),

@@ -386,6 +386,28 @@ def test_padding_with_elements(mode):
     assert ops.pad(dlcore.KerasTensor((None, 3)), ((0, 0), (2, 2)), mode).shape == (None, 7)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+@pytest.mark.parametrize("mode", ["maximum", "minimum", "mean", "median", "linear_ramp"])
+def test_padding_with_what_is_computed(mode, dtype):
+    x = (np.array([[1, 5, -3, 2], [7, 2, 0, -6], [4, 4, -8, 1]]) * 3).astype(dtype)
+    for width in (1, ((0, 2), (1, 0)), ((5, 0), (0, 3)), 0):
+        padded = np.pad(x, width, mode)
+        got = ops.pad(x, width, mode)
+        assert got.dtype == dtype
+        # The mean of padded means of integers is rounded once more than NumPy's.
+        np.testing.assert_allclose(got, padded, rtol=1e-6, atol=mode == "mean" and dtype == "int32")
+        assert ops.pad(dlcore.KerasTensor((3, 4)), width, mode).shape == padded.shape
+    assert ops.pad(dlcore.KerasTensor((None, 3)), ((0, 0), (2, 2)), mode).shape == (None, 7)
+
+
+def test_padding_by_other_names():
+    x = np.arange(1, 4, dtype="float32")
+    assert ops.pad(x, 2, "circular").numpy().tolist() == [2, 3, 1, 2, 3, 1, 2]
+    assert ops.pad(x, 2, "empty").shape == (7,)
+    with pytest.raises(ValueError, match='pad: unknown mode \'replicate\'. Known names: .*"edge".*"wrap"'):
+        ops.pad(x, 1, "replicate")
+
+
 def test_clip_to_one_side():
     x = np.array([-3, 0, 3], "int32")
     assert ops.clip(x, None, 1).numpy().tolist() == [-3, 0, 1]

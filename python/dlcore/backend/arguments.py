@@ -302,10 +302,10 @@ def int_tuple(kind, name, value, rank, smallest=1):
 
 
 def one_of(kind, name, value, choices):
-    """The value in lower case if it is one of the strings, else a ValueError with the nearest."""
+    """The value in lower case if it is one of the strings, else a ValueError that lists them."""
     lowered = value.lower() if isinstance(value, str) else value
     if isinstance(value, np.ndarray) or lowered not in choices:
-        hint = nearest_hint(str(value), list(choices))
+        hint = nearest_hint(str(value), list(choices), others=True)
         raise ValueError(f"{kind}: unknown {name}: {value!r}. {hint}")
     return lowered
 

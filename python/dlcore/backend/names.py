@@ -88,10 +88,16 @@ def unknown_attributes(module):
     return __getattr__
 
 
-def nearest_hint(name, names):
-    """The names most like `name`, or all where they are not too many, as a sentence for an error message."""
+def nearest_hint(name, names, others=False):
+    """The names most like `name`, or all where they are not too many, as a sentence for an error message.
+
+    `others`: all follow the nearest, as is right for the few values that an argument takes.
+    """
     lowered = {known.lower(): known for known in names}
     near = difflib.get_close_matches(str(name).lower(), lowered, n=3, cutoff=0.5)
+    if near and others:
+        rest = sorted(known for known in lowered if known not in near)
+        return "Known names: " + ", ".join(f'"{lowered[n]}"' for n in near + rest) + "."
     if near:
         return "Nearest names: " + ", ".join(f'"{lowered[n]}"' for n in near) + "."
     if len(lowered) > _LISTED:

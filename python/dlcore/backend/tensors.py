@@ -92,7 +92,7 @@ def _from_array(x, dtype):
 
 
 def _short(x):
-    text = repr(x)
+    text = " ".join(repr(x).split())
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -143,10 +143,11 @@ def _read(read, x):
     except Exception as error:
         if isinstance(error, ValueError) or type(x).__module__ == "builtins":
             raise
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
         raise TypeError(
-            f"Can't read {type(x).__name__} {_short(x)}: another framework traces or differentiates it, of which what "
-            "dlcore computes is no part. Take gradients with dlcore.GradientTape; steps are compiled without jax.jit "
-            "and tf.function."
+            f"Can't read {type(x).__name__} {_short(x)}: {reason}. What dlcore computes is no part of what another "
+            "framework traces or differentiates: take gradients with dlcore.GradientTape; steps are compiled without "
+            "jax.jit and tf.function."
         ) from error
 
 

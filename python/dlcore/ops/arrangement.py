@@ -4,8 +4,11 @@ import numpy as np
 
 from dlcore import _core, backend
 from dlcore.ops._common import axes_of, own_names, resolve_axis, sizes_of, tensor
+from dlcore.ops.arithmetic import floor, multiply
+from dlcore.ops.arithmetic import round as round_to_even
 from dlcore.ops.indexing import take
 from dlcore.ops.operation import UnknownSizeError, operation
+from dlcore.ops.reductions import amax, amin, mean
 from dlcore.ops.shapes import concatenate, expand_dims, ravel, reshape, split, swapaxes
 
 
@@ -113,24 +116,73 @@ def pad(x, pad_width, mode="constant", constant_values=None):
     Args:
         x: the tensor.
         pad_width: ((before, after), ...) for each axis; one pair, or one int, for all.
-        mode: `"constant"` (default), `"reflect"`, `"symmetric"`, `"edge"` (the elements at the ends) or `"wrap"` (those
-            at the other end).
+        mode: `"constant"` (default) or `"empty"`; `"reflect"` and `"symmetric"`: mirrored at the ends, without and with
+            the element there; `"edge"`: the elements at the ends; `"wrap"` or `"circular"`: those at the other end;
+            `"maximum"`, `"minimum"`, `"mean"` or `"median"` of the axis; `"linear_ramp"`: from those at the ends to 0.
         constant_values: number, default 0: of the mode `"constant"`.
     """
     x = tensor(x)
     widths = np.broadcast_to(np.asarray(pad_width, dtype="int64"), (x.ndim, 2)).tolist()
-    low, high = [w[0] for w in widths], [w[1] for w in widths]
     if constant_values is not None and mode != "constant":
         raise ValueError(f'pad: constant_values are of the mode "constant". Received: mode={mode!r}')
-    too_wide = {"reflect": 1, "symmetric": 0}
+    if mode not in _MODES:
+        raise ValueError(f"pad: unknown mode {mode!r}. {backend.nearest_hint(str(mode), _MODES, others=True)}")
+    kept = {"empty": "constant", "circular": "wrap"}.get(mode, mode)
     for axis, (width, size) in enumerate(zip(widths, x.shape)):
-        if mode in ("edge", "wrap") or (mode in too_wide and size and max(width) > size - too_wide[mode]):
-            x = _pad_with_elements(x, axis, width, mode)
-            low[axis] = high[axis] = 0
-    if mode in ("edge", "wrap"):
+        if kept in _COMPUTED:
+            x = _pad_with(_COMPUTED[kept], x, axis, width)
+        elif kept in _REPEATED or (kept in _MIRRORED and size and max(width) > size - _MIRRORED[kept]):
+            x = _pad_with_elements(x, axis, width, kept)
+        else:
+            continue
+        widths[axis] = [0, 0]
+    if kept in _COMPUTED or kept in _REPEATED:
         return x
+    low, high = [w[0] for w in widths], [w[1] for w in widths]
     value = 0.0 if constant_values is None else float(backend.convert_to_numpy(constant_values))
-    return _core.apply("pad", [x], low=low, high=high, mode=mode, value=value)
+    return _core.apply("pad", [x], low=low, high=high, mode=kept, value=value)
+
+
+def _pad_with(computed, x, axis, width):
+    """x between computed(x, axis, n): what comes before it, and, of what is reversed, after it."""
+    if not any(width):
+        return x
+    before, after = computed(x, axis, width[0]), flip(computed(flip(x, axis), axis, width[1]), axis)
+    return concatenate([backend.convert_to_tensor(before, x.dtype), x, backend.convert_to_tensor(after, x.dtype)], axis)
+
+
+def _statistic(function):
+    def repeated(x, axis, n):
+        value = function(x, axis=axis, keepdims=True)
+        return repeat(value if backend.is_float_dtype(x.dtype) else round_to_even(value), n, axis)
+
+    return repeated
+
+
+def _median(x, axis, keepdims):
+    from dlcore.ops.statistics import median  # which flips
+
+    return median(x, axis=axis, keepdims=keepdims)
+
+
+def _ramp(x, axis, n):
+    """From 0 to the first element, which is not part of it."""
+    shares = np.reshape(np.arange(n) / max(n, 1), [n if a == axis else 1 for a in range(x.ndim)])
+    ramp = multiply(take(x, [0], axis), backend.convert_to_tensor(shares, "float32"))
+    return ramp if backend.is_float_dtype(x.dtype) else floor(ramp)
+
+
+# How many elements at an end are not repeated.
+_MIRRORED = {"reflect": 1, "symmetric": 0}
+_REPEATED = ("edge", "wrap")
+_COMPUTED = {
+    "maximum": _statistic(amax),
+    "minimum": _statistic(amin),
+    "mean": _statistic(mean),
+    "median": _statistic(_median),
+    "linear_ramp": _ramp,
+}
+_MODES = ("constant", "empty", *_MIRRORED, *_REPEATED, "circular", *_COMPUTED)
 
 
 def _pad_with_elements(x, axis, width, mode):

@@ -44,7 +44,8 @@ _KERNELS |= dict.fromkeys(("cubic", "bicubic", "tricubic"), _cubic)
 
 def _one_of(function, argument, value, choices):
     if value not in choices:
-        raise ValueError(f"{function}: unknown {argument} {value!r}. {backend.nearest_hint(str(value), list(choices))}")
+        hint = backend.nearest_hint(str(value), list(choices), others=True)
+        raise ValueError(f"{function}: unknown {argument} {value!r}. {hint}")
 
 
 def _weights(size, out, scale, translation, kernel, antialias):
