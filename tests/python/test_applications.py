@@ -174,6 +174,7 @@ def test_channels_first():
 @pytest.mark.parametrize(
     "name, arguments, message",
     [
+        ("VGG16", {"weights": None, "pooling": "mean"}, "VGG16: pooling must be None, .* Got pooling='mean'"),
         ("VGG16", {"weights": "nowhere.h5"}, "VGG16: weights must be None .*There is no 'nowhere.h5'"),
         ("ResNet50", {"classes": 10}, "are for 1000 classes. Got classes=10"),
         ("ResNet50", {"classifier_activation": "relu"}, "must be \"softmax\" or None. Got 'relu'"),
@@ -244,6 +245,17 @@ def test_preprocess_input_in_a_model():
     np.testing.assert_allclose(model.predict(pixels, verbose=0), expected, rtol=1e-6)
     with pytest.raises(ValueError, match='mode must be "caffe", "tf" or "torch". Got mode=\'pytorch\''):
         imagenet_utils.preprocess_input(pixels, mode="pytorch")
+
+
+@pytest.mark.parametrize("mode", ["torch", "caffe"])
+def test_preprocess_input_of_images_without_colours(mode):
+    for shape, data_format in (
+        ((4, 5, 1), "channels_last"),
+        ((4, 5), "channels_first"),
+        ((2, 4, 5, 3), "channels_first"),
+    ):
+        with pytest.raises(ValueError, match=r"expected images of 3 channels on axis -[13] .* Got shape \("):
+            imagenet_utils.preprocess_input(np.ones(shape, "float32"), data_format, mode)
 
 
 def test_preprocess_input_of_each_family():

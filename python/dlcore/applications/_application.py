@@ -81,6 +81,7 @@ def application(label, about, size, min_size=32, more="", checked=" and checked"
             given = types.SimpleNamespace(**bound.arguments)
             if needs_channels_last:
                 check_channels_last(label)
+            check_pooling(label, given.pooling)
             check_weights(label, given.weights, given.include_top, given.classes, given.classifier_activation)
             return _assemble(label, design(**bound.arguments), given, size, min_size)
 
@@ -136,6 +137,12 @@ def _assemble(label, design, given, size, min_size):
 
 
 # ---- arguments
+
+
+def check_pooling(label, pooling):
+    """A ValueError unless it is known."""
+    if pooling not in (None, "avg", "max"):
+        raise ValueError(f'{label}: pooling must be None, "avg" or "max". Got pooling={pooling!r}.')
 
 
 def check_weights(label, weights, include_top, classes, classifier_activation):

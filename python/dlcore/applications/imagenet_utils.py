@@ -27,7 +27,7 @@ def preprocess_input(x, data_format=None, mode="caffe"):
         an array for an array, else a tensor, of x's dtype if that is a float, else of the default float.
 
     Raises:
-        ValueError: unknown mode or data format.
+        ValueError: unknown mode or data format, or images that do not have 3 channels.
     """
     if mode not in ("caffe", "tf", "torch"):
         raise ValueError(f'preprocess_input: mode must be "caffe", "tf" or "torch". Got mode={mode!r}.')
@@ -43,9 +43,15 @@ def preprocess_input(x, data_format=None, mode="caffe"):
 
     if mode == "tf":
         return x / 127.5 - 1.0
+    axis = -1 if channels_last else -3
+    if len(x.shape) < -axis or x.shape[axis] not in (3, None):
+        raise ValueError(
+            f"preprocess_input: expected images of 3 channels on axis {axis} (data_format="
+            f'"channels_{"last" if channels_last else "first"}"). Got shape {tuple(x.shape)}.'
+        )
     if mode == "torch":
         return (x / 255.0 - per_channel(RGB_MEAN)) / per_channel(RGB_STDDEV)
-    return flip(x, -1 if channels_last else -3) - per_channel(BGR_MEAN)
+    return flip(x, axis) - per_channel(BGR_MEAN)
 
 
 def _tensor(x):
