@@ -237,6 +237,11 @@ class CompiledLoss:
         self._has_target = None
         self.metrics = []
 
+    @property
+    def has_any(self):
+        """Whether an output has a loss; known after the first call."""
+        return bool(self._entries)
+
     def build(self, y_true, y_pred):
         self._names = _output_names(self._model, y_pred)
         self._entries = self._of_outputs(self._loss, self._loss_weights, y_true, y_pred)

@@ -209,13 +209,13 @@ class Steps(StateAsValues):
             value = self._compiled_loss(y, y_pred, sample_weight)
             if value is not None:
                 losses.append(value)
+            elif self._compiled_loss.has_any:
+                raise ValueError(f"{self._label()} has a loss but got no targets: pass `y` (the data yields only x).")
         losses += self.losses
         if not losses:
-            if self._compiled_loss is None:
-                raise ValueError(
-                    f"{self._label()} has no loss to compute. Pass `loss` to compile(), or use add_loss() in a layer."
-                )
-            raise ValueError(f"{self._label()} has a loss but got no targets: pass `y` (the data yields only x).")
+            raise ValueError(
+                f"{self._label()} has no loss to compute. Pass `loss` to compile(), or use add_loss() in a layer."
+            )
         return total_loss(losses)
 
     def _loss_of_step(self, x, y, y_pred, sample_weight, training):
