@@ -452,11 +452,6 @@ DATA = [
         'Sequential "net" has a loss but got no targets: pass `y` (the data yields only x).',
     ),
     (
-        lambda: compiled(layers.ActivityRegularization(l2=0.1)).fit(zeros(4, 4), verbose=0),
-        ValueError,
-        'Sequential "net" has a loss but got no targets: pass `y` (the data yields only x).',
-    ),
-    (
         lambda: fit(zeros(4, 5), zeros(4, 3)),
         ValueError,
         "Layer \"net\": input 0 with name 'numbers' is incompatible with the layer: expected shape=(None, 4), "

@@ -363,3 +363,13 @@ def test_a_variable_is_not_read_by_numpy_while_traced():
         model.predict(ROWS, verbose=0)
     model.compile("sgd", "mse", run_eagerly=True)
     assert model.predict(ROWS, verbose=0).shape == (len(ROWS), 2)
+
+
+def test_a_loss_needs_targets_also_where_layers_add_losses():
+    """As in Keras; without a loss what the layers add is enough."""
+    net = keras.Sequential([keras.Input((3,)), layers.Dense(2, use_bias=False, kernel_regularizer="l2")])
+    net.compile(keras.optimizers.SGD(), "mse")
+    with pytest.raises(ValueError, match="has a loss but got no targets: pass `y`"):
+        net.fit(np.ones((4, 3), "float32"), verbose=0)
+    net.compile(keras.optimizers.SGD())
+    assert net.fit(np.ones((4, 3), "float32"), verbose=0).history["loss"][0] > 0
