@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import math
 import pickle
 
 import numpy as np
@@ -275,6 +276,43 @@ def test_masks_pass_through():
         assert not hasattr(scale(y), "_keras_mask")
     assert [warning.filename for warning in warned] == [__file__]
     scale(y)  # which it says once
+
+
+def test_the_mask_argument_is_that_of_the_only_tensor():
+    """As in Keras: among several tensors each mask goes to the argument of its own, `x_mask` of `x`."""
+    seen = []
+
+    class Pair(Layer):
+        def __init__(self):
+            super().__init__()
+            self.supports_masking = True
+
+        def call(self, x, other=None, x_mask=None, mask=None):
+            seen.append((x_mask is not None, mask is not None))
+            return x + 0
+
+    x = layers.Embedding(5, 4, mask_zero=True)(np.array([[1, 2, 0], [3, 0, 0]]))
+    pair = Pair()
+    for arguments in ((x,), (x, x), (x, ops.ones_like(x)), (ops.ones_like(x), x)):
+        pair(*arguments)
+    assert seen == [(False, True), (True, False), (True, False), (False, False)]
+
+
+def test_recurrent_layers_that_are_given_states_see_no_mask_unless_it_is_given():
+    """Expected: Keras 3.15."""
+    embedding, lstm = layers.Embedding(5, 4, mask_zero=True), layers.LSTM(3)
+    ids = np.array([[1, 2, 0], [3, 0, 0]])
+    embedding(ids)
+    embedding.set_weights([np.arange(20, dtype="float32").reshape(5, 4) / 10])
+    x = embedding(ids)
+    lstm.build((None, 3, 4))
+    for weights in lstm.trainable_weights:
+        weights.assign(np.linspace(-1, 1, math.prod(weights.shape)).reshape(weights.shape))
+    ones = [ops.ones((2, 3))] * 2
+    without = [[0.1941, 0.3481, 0.5269], [0.2046, 0.3594, 0.5333]]
+    np.testing.assert_allclose(lstm(x, initial_state=ones), without, atol=1e-4)
+    masked = [[0.1722, 0.3332, 0.5243], [0.2275, 0.3753, 0.5381]]
+    np.testing.assert_allclose(lstm(x, initial_state=ones, mask=x._keras_mask), masked, atol=1e-4)
 
 
 def test_a_layer_with_a_compute_mask_supports_masking():

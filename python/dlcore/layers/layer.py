@@ -495,14 +495,15 @@ class Layer(Holder, Operation):
         return training
 
     def _pass_masks(self, signature, args, kwargs, first):
-        """Gives masks that the inputs carry to the mask arguments. Returns the first input's mask, if any."""
-        if signature.has_mask and kwargs.get("mask") is None and "mask" not in signature.names[: len(args)]:
-            mask = _mask_of(first)
-            if mask is not None:
-                kwargs["mask"] = mask
-        elif signature.own_masks:
-            for name, value in list(signature.bind(args, kwargs).items()):
-                mask_name = signature.own_masks.get(name)
+        """Gives masks that the inputs carry to the mask arguments. Returns the first input's mask, if any.
+
+        As in Keras, `mask` is that of the only tensor argument; where there are several, `x_mask` is that of `x`.
+        """
+        if signature.has_mask or signature.own_masks:
+            given = {k: x for k, x in signature.bind(args, kwargs).items() if is_tensor_structure(x)}
+            only = len(given) == 1
+            for name, value in given.items():
+                mask_name = ("mask" if signature.has_mask else None) if only else signature.own_masks.get(name)
                 if mask_name and kwargs.get(mask_name) is None and mask_name not in signature.names[: len(args)]:
                     mask = _mask_of(value)
                     if mask is not None:
