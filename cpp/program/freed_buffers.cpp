@@ -5,11 +5,19 @@
 #include <algorithm>
 #include <cstdlib>
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(data, bytes)
+#define ASAN_UNPOISON_MEMORY_REGION(data, bytes)
+#endif
+
 namespace dlcore {
 
 template <class Condition>
 void FreedBuffers::drop_while(const Condition& more) {
   while (!buffers_.empty() && more()) {
+    ASAN_UNPOISON_MEMORY_REGION(buffers_.front().data, buffers_.front().bytes);
     std::free(buffers_.front().data);
     total_ -= buffers_.front().bytes;
     buffers_.pop_front();
@@ -28,6 +36,7 @@ std::byte* FreedBuffers::take(std::size_t bytes) {
     return nullptr;
   }
   std::byte* const data = found->data;
+  ASAN_UNPOISON_MEMORY_REGION(data, bytes);
   total_ -= bytes;
   buffers_.erase(std::next(found).base());
   return data;
@@ -39,6 +48,7 @@ void FreedBuffers::keep(std::byte* data, std::size_t bytes) {
 #ifdef MADV_FREE
   if (bytes >= kHugeBuffer) madvise(data, bytes, MADV_FREE);
 #endif
+  ASAN_POISON_MEMORY_REGION(data, bytes);
   buffers_.push_back({data, bytes});
   total_ += bytes;
   drop_while([&] { return total_ > kMost; });
