@@ -5,9 +5,8 @@
 /// Real         x: n real numbers, y: the first n / 2 + 1 complex ones; lines one behind the other (inners = 1).
 ///              With frames: x: signals of `length` numbers, of each of which so many lines, `step` apart, are
 ///              transformed, times a window [n].
-/// RealInverse  x: those n / 2 + 1, y: the n real numbers whose transform they begin. Imaginary parts of what is real
-/// in
-///              such a transform are not read.
+/// RealInverse  x: those n / 2 + 1, y: the n real numbers whose transform they begin. Imaginary parts that must be 0
+///              in such a transform are not read.
 ///
 /// x is read, y overwritten; they don't overlap. scratch: plan.scratch_bytes, 64-byte aligned.
 /// n has no prime factor above kMostRadix.
