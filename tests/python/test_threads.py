@@ -86,6 +86,14 @@ class Nested(keras.Model):
         return self.second(self.first(x))
 
 
+def test_name_scopes_are_of_their_own_thread():
+    paths = []
+    with keras.name_scope("outer"):
+        in_threads(lambda: paths.append(keras.Variable(1.0, name="inner").path))
+        assert keras.Variable(1.0, name="inner").path == "outer/inner"
+    assert paths == ["inner"]
+
+
 def test_tapes_record_their_own_thread():
     variable, reads = keras.Variable(1.0), []
     with keras.GradientTape() as tape:

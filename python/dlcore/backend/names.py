@@ -4,6 +4,7 @@ import difflib
 import functools
 import re
 import sys
+import threading
 
 from dlcore.backend.global_state import get_global_attribute
 
@@ -41,8 +42,21 @@ def get_uid(prefix=""):
     return counts[prefix]
 
 
+class _Scopes(threading.local):
+    def __init__(self):
+        self.open = []
+
+
+_scopes = _Scopes()
+
+
+def open_scopes():
+    """The names of this thread's open scopes, the outermost first."""
+    return _scopes.open
+
+
 class name_scope:
-    """`with name_scope("dense"):` prefixes the paths of the variables made inside."""
+    """`with name_scope("dense"):` prefixes the paths of the variables made inside, in this thread."""
 
     def __init__(self, name):
         if not isinstance(name, str) or "/" in name:
@@ -50,18 +64,16 @@ class name_scope:
         self.name = name
 
     def __enter__(self):
-        get_global_attribute("name_scopes", list).append(self.name)
+        open_scopes().append(self.name)
         return self
 
     def __exit__(self, *exception):
-        scopes = get_global_attribute("name_scopes", list)
-        if scopes:
-            scopes.pop()
+        open_scopes().pop()
 
 
 def current_path():
     """The names of the open scopes, joined by "/"."""
-    return "/".join(get_global_attribute("name_scopes", list))
+    return "/".join(open_scopes())
 
 
 # As many names are listed where none is near.

@@ -698,7 +698,7 @@ class _LayerScope(names.name_scope):
 
     def __enter__(self):
         path = self._layer._path
-        scopes = backend.get_global_attribute("name_scopes", list)
+        scopes = names.open_scopes()
         self._saved = list(scopes)
         if path is None:
             scopes.append(self.name)
@@ -708,7 +708,7 @@ class _LayerScope(names.name_scope):
         return self
 
     def __exit__(self, *exception):
-        backend.get_global_attribute("name_scopes", list)[:] = self._saved
+        names.open_scopes()[:] = self._saved
 
 
 def _deep_keras_tensor(args):
