@@ -257,7 +257,10 @@ def data(w: Workload, rows: int) -> tuple[np.ndarray, np.ndarray]:
     noise by heart lets most of its relus die, and zeros take less time.
     """
     if w.is_mnist:
-        with np.load(os.path.join(os.environ["DLCORE_DATASETS"], "mnist.npz")) as file:
+        folder = os.environ.get("DLCORE_DATASETS")
+        if folder is None:
+            raise ValueError(f"{w.name} trains on mnist.npz: name its folder in the variable DLCORE_DATASETS.")
+        with np.load(os.path.join(folder, "mnist.npz")) as file:
             x, y = file["x_train"][:rows], file["y_train"][:rows]
         return (x / np.float32(255)).reshape(len(x), *w.input_shape), y.astype("int32")
     rng = np.random.default_rng(0)

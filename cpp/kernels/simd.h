@@ -291,30 +291,28 @@ DLCORE_INLINE bool all_within(f32v x, float low, float high) {
 #endif
 }
 
-/// Bit i: whether lane i is not zero; a NaN is not.
-DLCORE_INLINE unsigned nonzero_lanes(f32v x) {
+/// Bit i: whether lane i of a vector of floats or doubles is not zero; a NaN is not.
+template <class T>
+DLCORE_INLINE unsigned nonzero_lanes(vec<T> x) {
+  [[maybe_unused]] constexpr bool kSingle = sizeof(T) == 4;
 #if defined(__AVX512F__)
-  return _mm512_cmp_ps_mask(x, f32v{}, _CMP_NEQ_UQ);
+  if constexpr (kSingle)
+    return _mm512_cmp_ps_mask(x, vec<T>{}, _CMP_NEQ_UQ);
+  else
+    return _mm512_cmp_pd_mask(x, vec<T>{}, _CMP_NEQ_UQ);
 #elif defined(__AVX2__)
-  return static_cast<unsigned>(_mm256_movemask_ps(bitcast<__m256>(x != f32v{})));
+  if constexpr (kSingle)
+    return static_cast<unsigned>(_mm256_movemask_ps(bitcast<__m256>(x != vec<T>{})));
+  else
+    return static_cast<unsigned>(_mm256_movemask_pd(bitcast<__m256d>(x != vec<T>{})));
 #elif defined(__x86_64__)
-  return static_cast<unsigned>(_mm_movemask_ps(bitcast<__m128>(x != f32v{})));
+  if constexpr (kSingle)
+    return static_cast<unsigned>(_mm_movemask_ps(bitcast<__m128>(x != vec<T>{})));
+  else
+    return static_cast<unsigned>(_mm_movemask_pd(bitcast<__m128d>(x != vec<T>{})));
 #else
   unsigned bits = 0;
-  for (int i = 0; i < kF32; ++i) bits |= static_cast<unsigned>(x[i] != 0) << i;
-  return bits;
-#endif
-}
-DLCORE_INLINE unsigned nonzero_lanes(f64v x) {
-#if defined(__AVX512F__)
-  return _mm512_cmp_pd_mask(x, f64v{}, _CMP_NEQ_UQ);
-#elif defined(__AVX2__)
-  return static_cast<unsigned>(_mm256_movemask_pd(bitcast<__m256d>(x != f64v{})));
-#elif defined(__x86_64__)
-  return static_cast<unsigned>(_mm_movemask_pd(bitcast<__m128d>(x != f64v{})));
-#else
-  unsigned bits = 0;
-  for (int i = 0; i < kLanes<double>; ++i) bits |= static_cast<unsigned>(x[i] != 0) << i;
+  for (int i = 0; i < kLanes<T>; ++i) bits |= static_cast<unsigned>(x[i] != 0) << i;
   return bits;
 #endif
 }

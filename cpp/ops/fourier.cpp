@@ -1,10 +1,9 @@
 // Fourier transforms. A complex tensor is a pair (real part, imaginary part).
+#include "ops/fourier.h"
+
 #include "dlcore/ops.h"
-#include "kernels/fft/fft.h"
-#include "ops/axis.h"
 #include "ops/checks.h"
 #include "ops/families.h"
-#include "program/primitive.h"
 
 namespace dlcore {
 
@@ -36,18 +35,20 @@ TensorSpec with_last(TensorSpec x, std::int64_t size) {
 
 /// Inputs and outputs are the parts, of Real perhaps x and a window.
 template <class T>
-Kernel kernel_of(const char* label, const FftShape& shape, bool windowed) {
+Kernel kernel_of(const FftShape& shape, bool windowed) {
   const bool real = shape.kind == FftKind::Real, to_real = shape.kind == FftKind::RealInverse;
   const auto plan = std::make_shared<const FftPlan<T>>(plan_fft<T>(shape));
   auto run = [=](const Buffers& b) {
     fft(*plan, b.input<T>(0), real ? nullptr : b.input<T>(1), windowed ? b.input<T>(1) : nullptr, b.output<T>(0),
         to_real ? nullptr : b.output<T>(1), b.scratch);
   };
-  return {.run = run, .scratch_bytes = plan->scratch_bytes, .label = label};
+  return {.run = run, .scratch_bytes = plan->scratch_bytes, .label = fft_label(shape.kind, windowed)};
 }
 
-Kernel plan(const char* label, DType dtype, const FftShape& shape, bool windowed = false) {
-  return dtype == DType::F32 ? kernel_of<float>(label, shape, windowed) : kernel_of<double>(label, shape, windowed);
+template <FftLines lines, bool windowed = false>
+Kernel plan(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  const FftShape shape = lines(in, out, attrs);
+  return in[0].dtype == DType::F32 ? kernel_of<float>(shape, windowed) : kernel_of<double>(shape, windowed);
 }
 
 /// The gradients of both parts; what does not flow is 0.
@@ -62,12 +63,6 @@ Specs infer_fft(SpecSpan in, const Attrs& attrs) {
   const TensorSpec& x = check_pair(in);
   check_signal(x, x.shape[resolve_axis(attrs.integer("axis", -1), x.shape.rank())]);
   return {x, x};
-}
-
-Kernel plan_fft_node(SpecSpan in, SpecSpan, const Attrs& attrs) {
-  const Shape& shape = in[0].shape;
-  const AxisView x = view_along(shape, resolve_axis(attrs.integer("axis", -1), shape.rank()));
-  return plan("fft", in[0].dtype, {FftKind::Complex, x.outer, x.size, x.inner});
 }
 
 /// By the conjugate matrix, which is the same with the parts exchanged on both sides.
@@ -95,11 +90,6 @@ Specs infer_rfft(SpecSpan in, const Attrs&) {
   return {half, half};
 }
 
-Kernel plan_rfft(SpecSpan in, SpecSpan, const Attrs&) {
-  const Shape& x = in[0].shape;
-  return plan("rfft", in[0].dtype, {FftKind::Real, x.product(0, x.rank() - 1), x.back()});
-}
-
 std::vector<Tensor> vjp_rfft(const VjpContext& c) {
   const std::int64_t n = c.in[0].shape().back();
   const Tensor shares = static_cast<double>(n) / weights(n, c.in[0].dtype());
@@ -114,11 +104,6 @@ Specs infer_irfft(SpecSpan in, const Attrs& attrs) {
   if (x.shape.back() != length / 2 + 1)
     throw value_error("a transform of ", length, " real numbers begins with ", length / 2 + 1, "; got ", x, ".");
   return {with_last(x, length)};
-}
-
-Kernel plan_irfft(SpecSpan in, SpecSpan out, const Attrs&) {
-  const Shape& y = out[0].shape;
-  return plan("irfft", in[0].dtype, {FftKind::RealInverse, y.product(0, y.rank() - 1), y.back()});
 }
 
 std::vector<Tensor> vjp_irfft(const VjpContext& c) {
@@ -143,26 +128,14 @@ Specs infer_stft(SpecSpan in, const Attrs& attrs) {
   return {half, half};
 }
 
-Kernel plan_stft(SpecSpan in, SpecSpan out, const Attrs& attrs) {
-  const Shape& y = out[0].shape;
-  return plan("stft", in[0].dtype,
-              {.kind = FftKind::Real,
-               .outer = y.product(0, y.rank() - 1),
-               .n = in[1].shape[0],
-               .frames = y[y.rank() - 2],
-               .step = attrs.integer("step", 1),
-               .length = in[0].shape.back()},
-              true);
-}
-
 }  // namespace
 
 void register_fourier() {
-  register_primitive({.name = "fft", .infer = infer_fft, .plan = plan_fft_node, .vjp = vjp_fft});
-  register_primitive({.name = "rfft", .infer = infer_rfft, .plan = plan_rfft, .vjp = vjp_rfft});
+  register_primitive({.name = "fft", .infer = infer_fft, .plan = plan<fft_lines>, .vjp = vjp_fft});
+  register_primitive({.name = "rfft", .infer = infer_rfft, .plan = plan<rfft_lines>, .vjp = vjp_rfft});
   // The gradient of this one is written in Python (python/dlcore/ops/signal.py).
-  register_primitive({.name = "stft", .infer = infer_stft, .plan = plan_stft});
-  register_primitive({.name = "irfft", .infer = infer_irfft, .plan = plan_irfft, .vjp = vjp_irfft});
+  register_primitive({.name = "stft", .infer = infer_stft, .plan = plan<stft_lines, true>});
+  register_primitive({.name = "irfft", .infer = infer_irfft, .plan = plan<irfft_lines>, .vjp = vjp_irfft});
 }
 
 }  // namespace dlcore

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from checking import check_second_derivative
 
 import dlcore as keras
 from dlcore import ops
@@ -82,24 +83,8 @@ FUNCTIONS = {
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_gradients_of_gradients(name):
-    """First and second derivatives along a direction against central differences."""
     function, shape = FUNCTIONS[name]
-    start, direction = np.random.default_rng(1).standard_normal((2, *shape)) * 0.5
-
-    def derivatives(distance):
-        x = ops.convert_to_tensor(start + distance * direction)
-        with keras.GradientTape() as outer:
-            outer.watch(x)
-            with keras.GradientTape() as inner:
-                inner.watch(x)
-                y = function(x)
-            slope = ops.sum(inner.gradient(y, x) * direction)
-        return float(y), float(slope), float(ops.sum(outer.gradient(slope, x) * direction))
-
-    (low, low_slope, _), (high, high_slope, _) = derivatives(-1e-5), derivatives(1e-5)
-    _, slope, curvature = derivatives(0.0)
-    assert slope == pytest.approx((high - low) / 2e-5, rel=1e-6, abs=1e-6)
-    assert curvature == pytest.approx((high_slope - low_slope) / 2e-5, rel=1e-6, abs=1e-6)
+    check_second_derivative(function, *np.random.default_rng(1).standard_normal((2, *shape)) * 0.5, 1e-6)
 
 
 def test_signals_of_an_unknown_number():

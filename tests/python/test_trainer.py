@@ -1,6 +1,5 @@
 """compile, fit, evaluate, predict: every kind of data and option, and what bad data gives."""
 
-import collections
 import gc
 import os
 import warnings
@@ -54,6 +53,28 @@ def test_one_step_by_hand():
     third = model.evaluate(x, y, verbose=0)
     assert model.test_on_batch(x, y, return_dict=True)["loss"] == pytest.approx(third, rel=1e-5)
     assert model.test_on_batch(x[:1], y[:1]) != pytest.approx(third, rel=1e-3)
+
+
+@pytest.mark.parametrize("inputs, units", [(1, 1), (0.15, 1), (1, 0.3), (0.15, 0.3), (1, 0)])
+def test_products_that_leave_out_zeros(inputs, units):
+    """A step of a model of wide layers, with shares of nonzero inputs and of living units, beside NumPy's."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(160, 300)) * (rng.random((160, 300)) < inputs)
+    y = rng.normal(size=(160, 150))
+    w1, w2 = rng.normal(size=(300, 290)) / 17, rng.normal(size=(290, 150)) / 17
+    b1 = np.where(rng.random(290) < units, 0.0, -100.0)
+    model = keras.Sequential([layers.Dense(290, activation="relu"), layers.Dense(150, use_bias=False)])
+    model.compile(keras.optimizers.SGD(1.0), "mse")
+    model.build((None, 300))
+    model.set_weights([w1, b1, w2])
+    loss = model.train_on_batch(x, y)
+    h = np.maximum(x @ w1 + b1, 0)
+    error = h @ w2 - y
+    dy = 2 * error / error.size
+    dh = dy @ w2.T * (h > 0)
+    assert loss == pytest.approx(np.mean(error**2), rel=1e-5)
+    for got, expected in zip(model.get_weights(), (w1 - x.T @ dh, b1 - dh.sum(0), w2 - h.T @ dy)):
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_names_and_order_of_results():
@@ -159,37 +180,6 @@ def test_sample_and_class_weights():
         np.testing.assert_array_equal(a, b)
     one_hot = classifier(loss="categorical_crossentropy")
     one_hot.fit(xs, np.eye(3)[ys], class_weight=class_weight, verbose=0)
-
-
-def two_heads():
-    a, b = keras.Input((2,), name="a"), keras.Input((3,), name="b")
-    joined = layers.Concatenate()([a, b])
-    return keras.Model([a, b], [layers.Dense(1, name="price")(joined), layers.Dense(4, name="kind")(joined)])
-
-
-def test_several_inputs_and_outputs():
-    rng = np.random.default_rng(0)
-    a, b = rng.normal(size=(40, 2)), rng.normal(size=(40, 3))
-    price, kind = rng.normal(size=(40, 1)), rng.integers(0, 4, 40)
-    from_logits = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model = two_heads()
-    model.compile(
-        "adam",
-        loss={"price": "mse", "kind": from_logits},
-        loss_weights={"price": 1.0, "kind": 0.5},
-        metrics={"kind": ["accuracy"], "price": ["mae"]},
-    )
-    history = model.fit({"b": b, "a": a}, {"kind": kind, "price": price}, epochs=2, verbose=0).history
-    assert set(history) == {"loss", "price_loss", "kind_loss", "kind_accuracy", "price_mae"}
-    logs = model.evaluate([a, b], [price, kind], verbose=0, return_dict=True)
-    assert logs["loss"] == pytest.approx(logs["price_loss"] + 0.5 * logs["kind_loss"], rel=1e-5)
-    outputs = model.predict([a, b], verbose=0)
-    assert [o.shape for o in outputs] == [(40, 1), (40, 4)]
-    assert logs["price_mae"] == pytest.approx(np.abs(outputs[0] - price).mean(), rel=1e-5)
-    with pytest.raises(ValueError, match="prise"):
-        bad = two_heads()
-        bad.compile("adam", loss={"prise": "mse"})
-        bad.fit([a, b], [price, kind], verbose=0)
 
 
 class Batches(keras.utils.PyDataset):
@@ -587,17 +577,6 @@ def test_own_compute_loss_is_what_is_minimised_and_evaluated():
     assert history["val_loss"][0] == pytest.approx(history["loss"][1]) and history["val_loss"][1] < expected
 
 
-def test_outputs_without_a_loss_need_no_target():
-    inputs = keras.Input((2,))
-    hidden = layers.Dense(3, name="hidden")(inputs)
-    outputs = layers.Dense(1, kernel_initializer="zeros", name="head")(hidden)
-    model = keras.Model(inputs, [outputs, hidden])
-    model.compile("sgd", loss=["mse", None])
-    assert model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0).history["loss"] == [1.0]
-    with pytest.raises(ValueError, match="`y` has 3 entries, but the model has 2 outputs"):
-        model.fit(np.ones((4, 2)), [np.ones((4, 1))] * 3, verbose=0)
-
-
 def test_compile_leaves_a_loss_of_the_models_own():
     model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
     model.loss = keras.losses.MeanAbsoluteError()
@@ -701,57 +680,6 @@ def test_a_metric_with_and_without_weights():
     assert history["mae"] == [3.0] and history["weighted_mae"] == [2.0]
 
 
-def test_an_empty_list_of_metrics_is_none_for_several_outputs():
-    x = keras.Input((4,))
-    model = keras.Model(x, [layers.Dense(3)(x), layers.Dense(2)(x)])
-    model.compile("sgd", "mse", metrics=[], weighted_metrics=[])
-    logs = model.evaluate(np.zeros((8, 4)), [np.zeros((8, 3)), np.zeros((8, 2))], return_dict=True, verbose=0)
-    assert len(logs) == 3 and logs["loss"] == 0
-
-
-@pytest.mark.parametrize("run_eagerly", [False, True])
-def test_targets_by_names_that_lack_one_with_a_loss(run_eagerly):
-    x = keras.Input((4,))
-    model = keras.Model(x, [layers.Dense(3, name="a")(x), layers.Dense(2, name="b")(x)])
-    model.compile("sgd", {"a": "mse", "b": "mse"}, run_eagerly=run_eagerly)
-    for targets in ({"b": np.zeros((8, 2))}, {"b": np.zeros((8, 2)), "A": np.zeros((8, 3))}):
-        with pytest.raises(ValueError, match="`y` lacks the output 'a', which has a loss; received the keys"):
-            model.fit(np.zeros((8, 4)), targets, verbose=0)
-    model.compile("sgd", {"a": None, "b": "mse"}, run_eagerly=run_eagerly)
-    with pytest.warns(UserWarning, match="does not depend on"):
-        model.fit(np.zeros((8, 4)), {"b": np.zeros((8, 2))}, verbose=0)
-
-
-def test_one_loss_of_several_outputs_is_the_loss():
-    inputs = keras.Input((1,))
-    model = keras.Model(inputs, [layers.Dense(1, name="a")(inputs), layers.Activation("relu", name="b")(inputs)])
-    model.compile("sgd", ["mse", None])
-    assert list(model.fit(np.ones((2, 1)), [np.ones((2, 1))] * 2, verbose=0).history) == ["loss"]
-
-
-def test_outputs_by_names_in_any_order():
-    inputs = keras.Input((3,))
-    outputs = {"z": layers.Dense(1)(inputs), "b": layers.Dense(2)(inputs), "m": layers.Dense(1)(inputs)}
-    model = keras.Model(inputs, outputs)
-    x = np.random.default_rng(0).normal(size=(70, 3)).astype("float32")
-    expected = model(x)
-    for predicted in (model.predict(x, verbose=0), model.predict_on_batch(x), model.predict(iter([x]), verbose=0)):
-        assert list(predicted) == ["z", "b", "m"]
-        for name, values in predicted.items():
-            np.testing.assert_allclose(values, expected[name].numpy(), rtol=1e-6)
-
-
-def test_results_by_names_are_sorted():
-    inputs = keras.Input((1,))
-    model = keras.Model(inputs, [layers.Dense(1, name="b")(inputs), layers.Dense(1, name="a")(inputs)])
-    model.compile("sgd", ["mse", "mae"], metrics=[["mae"], ["mse"]])
-    arrays = np.ones((2, 1)), [np.ones((2, 1))] * 2
-    expected = ["a_loss", "a_mse", "b_loss", "b_mae", "loss"]
-    assert list(model.evaluate(*arrays, verbose=0, return_dict=True)) == expected
-    assert list(model.train_on_batch(*arrays, return_dict=True)) == expected
-    assert list(model.test_on_batch(*arrays, return_dict=True)) == expected
-
-
 @pytest.mark.parametrize("from_arrays", [True, False])
 def test_steps_per_execution(from_arrays):
     called = []
@@ -780,68 +708,6 @@ def test_steps_per_execution(from_arrays):
         line(steps_per_execution=0)
 
 
-def test_losses_in_structures():
-    x, ones = np.ones((4, 3)), np.ones((4, 1))
-    inputs = keras.Input((3,))
-    a, b = (
-        layers.Dense(1, kernel_initializer=start, name=name)(inputs) for start, name in (("zeros", "a"), ("ones", "b"))
-    )
-
-    def first_is_far(y_true, y_pred):
-        return keras.losses.mean_absolute_error(y_true[0], y_pred[0] + 10.0)
-
-    def losses_of(outputs, y, loss, weights=None):
-        model = keras.Model(inputs, outputs)
-        model.compile("sgd", loss, loss_weights=weights)
-        return model.evaluate(x, y, verbose=0, return_dict=True)
-
-    several = losses_of([a, b], [ones, ones], ["mae", ["mae", "mse"]], weights=[2.0, 0.5])
-    assert several == {"loss": 2.0 * 1 + 0.5 * (2 + 4), "a_loss": 1.0, "b_loss": 4.0}
-    nested = losses_of({"p": (a, b), "q": a}, {"p": (ones, ones), "q": ones}, {"p": (None, "mse"), "q": "mae"})
-    assert nested == {"loss": 5.0, "p/b_loss": 4.0, "q_loss": 1.0}
-    together = losses_of((a, b), (ones, ones), [first_is_far, ("mae", "mae")], weights=[0.1, (1, 3)])
-    assert together == pytest.approx({"loss": 0.9 + 1 + 6, "a_b_loss": 9.0, "a_loss": 1.0, "b_loss": 2.0})
-    assert losses_of(b, ones, ["mae", "mse"])["loss"] == 6.0
-    everywhere = losses_of({"p": (a, b), "q": a}, {"p": (ones, ones), "q": ones}, "mse")
-    assert everywhere == {"loss": 6.0, "p/a_loss": 1.0, "p/b_loss": 4.0, "q_loss": 1.0}
-    with pytest.raises(ValueError, match="has an entry at .'z',., but the outputs and `y` have none"):
-        losses_of({"p": {"a": a, "b": b}, "q": a}, {"p": {"a": ones, "b": ones}, "q": ones}, {"p": {"z": "mse"}})
-
-
-def test_named_tuples():
-    pair = collections.namedtuple("pair", ["a", "b"])
-    inputs = keras.Input((3,))
-    model = keras.Model(inputs, pair(layers.Dense(1, name="a")(inputs), layers.Dense(1, name="b")(inputs)))
-
-    def sizes_of_both(y_true, y_pred):
-        assert isinstance(y_true, pair) and isinstance(y_pred, pair)
-        return keras.ops.sum(y_true.a + y_true.b)
-
-    model.compile("sgd", ["mse", "mae"])
-    x, y = np.ones((4, 3)), pair(np.ones((4, 1)), np.ones((4, 1)))
-    assert set(model.evaluate(x, y, verbose=0, return_dict=True)) == {"loss", "a_loss", "b_loss"}
-    assert isinstance(model.predict(x, verbose=0), pair)
-    model.compile("sgd", [sizes_of_both, pair("mse", None)])
-    assert "a_b_loss" in model.evaluate(x, y, verbose=0, return_dict=True)
-
-
-def test_optional_inputs_may_be_none():
-    class Sum(layers.Layer):
-        def call(self, x, y=None):
-            return x if y is None else x + y
-
-        def compute_output_shape(self, x_shape, y_shape=None):
-            return x_shape
-
-    x, y = keras.Input((2,), name="x"), keras.Input((2,), name="y", optional=True)
-    model = keras.Model({"x": x, "y": y}, Sum()(x, y))
-    model.compile("sgd", "mse")
-    for other, expected in ((None, 1.0), (np.ones((3, 2)), 2.0)):
-        data = {"x": np.ones((3, 2)), "y": other}
-        assert model.evaluate(data, np.zeros((3, 2)), verbose=0) == expected**2
-        np.testing.assert_array_equal(model.predict(data, verbose=0), expected)
-
-
 def test_metrics_come_with_no_state():
     x, metric = np.ones((4, 2), "float32"), keras.metrics.MeanAbsoluteError(name="mae")
     for target in (5.0, 7.0):
@@ -864,39 +730,8 @@ def test_a_call_that_leaves_for_numpy_is_warned_of():
         model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
 
 
-def test_metrics_of_an_output_of_several_tensors():
-    inputs = keras.Input((4,))
-    model = keras.Model(inputs, {"u": layers.Dense(2)(inputs), "v": [layers.Dense(1)(inputs)]})
-    model.compile("sgd", {"u": "mse", "v": ["mse"]}, metrics={"v": ["mae"]})
-    y = {"u": np.ones((3, 2), "float32"), "v": [np.ones((3, 1), "float32")]}
-    with pytest.raises(ValueError, match=r"`metrics` holds 'mae' for an output of several tensors, \[\(3, 1\)\]"):
-        model.evaluate(np.ones((3, 4), "float32"), y, verbose=0)
-
-
 def test_logs_of_an_epoch_are_in_alphabetical_order():
     x, y = blobs(20)
     model = classifier(weighted_metrics=["accuracy"])
     names = list(model.fit(x, y, validation_data=(x, y), verbose=0).history)
     assert names == sorted(names) and names[-1] == "weighted_accuracy"
-
-
-@pytest.mark.parametrize("inputs, units", [(1, 1), (0.15, 1), (1, 0.3), (0.15, 0.3), (1, 0)])
-def test_products_that_leave_out_zeros(inputs, units):
-    """A step of a model of wide layers, with shares of nonzero inputs and of living units, beside NumPy's."""
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(160, 300)) * (rng.random((160, 300)) < inputs)
-    y = rng.normal(size=(160, 150))
-    w1, w2 = rng.normal(size=(300, 290)) / 17, rng.normal(size=(290, 150)) / 17
-    b1 = np.where(rng.random(290) < units, 0.0, -100.0)
-    model = keras.Sequential([layers.Dense(290, activation="relu"), layers.Dense(150, use_bias=False)])
-    model.compile(keras.optimizers.SGD(1.0), "mse")
-    model.build((None, 300))
-    model.set_weights([w1, b1, w2])
-    loss = model.train_on_batch(x, y)
-    h = np.maximum(x @ w1 + b1, 0)
-    error = h @ w2 - y
-    dy = 2 * error / error.size
-    dh = dy @ w2.T * (h > 0)
-    assert loss == pytest.approx(np.mean(error**2), rel=1e-5)
-    for got, expected in zip(model.get_weights(), (w1 - x.T @ dh, b1 - dh.sum(0), w2 - h.T @ dy)):
-        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)

@@ -69,7 +69,7 @@ struct SparseGemmPlan {
   std::int64_t block_m, block_n;  // one task's part of C
   std::int64_t k_split;           // k of one partial product, a multiple of kMaskBits; k when the sum is not cut
   int workers;
-  double cost;  // as GemmPlan's, of the product with no more nonzero elements than that
+  double cost;                                                       // as the dense product's
   std::size_t rooms_offset, room_bytes, sums_offset, scratch_bytes;  // in scratch, bytes
 };
 

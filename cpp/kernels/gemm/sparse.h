@@ -28,7 +28,7 @@ struct SparseRows {
   std::int64_t words;
 };
 
-/// op(B) [k, n]: stored [k, n] or (transposed) [n, k], rows ld apart, or packed by gemm_pack_b.
+/// op(B) [k, n]: stored [k, n] or (transposed) [n, k], rows ld apart, or packed by gemm_pack_b; k: all of it.
 template <class T>
 struct DenseOperand {
   const T* data;
@@ -65,9 +65,10 @@ template <class T>
 struct SparseEntries {
   /// The share of elements that are not zero, in a sample of x [rows, cols] with rows ld apart.
   double (*share_of_nonzeros)(const T* x, std::int64_t rows, std::int64_t cols, std::int64_t ld);
-  /// Writes the masks of a range of the rows and of k, which begins at a multiple of kMaskBits, and the elements when x
-  /// is transposed: stored [k, m] with rows ld apart. Otherwise they stay where they are, rows.data.
-  void (*find_nonzeros)(const T* x, std::int64_t ld, bool transposed, Range range, Range k, const SparseRows<T>& rows);
+  /// Writes the masks of rows i and elements k, which begin at a multiple of kMaskBits, and the elements when x is
+  /// transposed: stored [k, m] with rows ld apart. Otherwise they stay where they are, rows.data.
+  void (*find_nonzeros)(const T* x, std::int64_t ld, bool transposed, Range i, Range k, const SparseRows<T>& rows);
+  /// Computes a block and act(C + bias) of it; the bias is that of all of C. room: sparse_room_bytes.
   void (*multiply)(const SparseRows<T>& a, const DenseOperand<T>& b, const SparseBlock& block, T* c,
                    const GemmEpilogue<T>& epilogue, void* room);
   /// A row of C: act((c +) `count` partial sums of n elements, step apart + bias).

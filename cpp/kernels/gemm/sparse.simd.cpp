@@ -42,21 +42,21 @@ double share_of_nonzeros(const T* x, std::int64_t rows, std::int64_t cols, std::
 }
 
 template <class T>
-void find_nonzeros(const T* x, std::int64_t ld, bool transposed, Range range, Range k, const SparseRows<T>& rows) {
+void find_nonzeros(const T* x, std::int64_t ld, bool transposed, Range i, Range k, const SparseRows<T>& rows) {
   if (transposed)
-    store_transposed(x + k.begin * ld + range.begin, ld, range.end - range.begin, k.end - k.begin,
-                     rows.data + range.begin * rows.ld + k.begin, rows.ld);
-  for (std::int64_t i = range.begin; i < range.end; ++i) {
-    const T* row = rows.data + i * rows.ld;
+    store_transposed(x + k.begin * ld + i.begin, ld, i.end - i.begin, k.end - k.begin,
+                     rows.data + i.begin * rows.ld + k.begin, rows.ld);
+  for (std::int64_t at = i.begin; at < i.end; ++at) {
+    const T* row = rows.data + at * rows.ld;
     for (std::int64_t first = k.begin; first < k.end; first += kMaskBits) {
       std::uint64_t bits = 0;
       const std::int64_t count = min_of(k.end - first, kMaskBits);
       for (std::int64_t p = 0; p < count; p += kLanes<T>) {
         const bool whole = count - p >= kLanes<T>;
         const vec<T> lanes = whole ? load(row + first + p) : load_partial(row + first + p, static_cast<int>(count - p));
-        bits |= static_cast<std::uint64_t>(nonzero_lanes(lanes)) << p;
+        bits |= static_cast<std::uint64_t>(nonzero_lanes<T>(lanes)) << p;
       }
-      rows.masks[i * rows.words + first / kMaskBits] = bits;
+      rows.masks[at * rows.words + first / kMaskBits] = bits;
     }
   }
 }
@@ -119,7 +119,7 @@ bool is_finite(const TileOfB<T>& b) {
     for (int v = 0; v < kVectors; ++v)
       sum[v] = fma(load(b.data + v / 2 * b.panel_step + p * kNr<T> + v % 2 * kLanes<T>), vec<T>{}, sum[v]);
   for (int v = 1; v < kVectors; ++v) sum[0] += sum[v];
-  return nonzero_lanes(sum[0]) == 0;
+  return nonzero_lanes<T>(sum[0]) == 0;
 }
 
 template <class T>

@@ -1,18 +1,15 @@
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 #include "kernels/linalg/linalg.h"
+#include "kernels/linalg/qr_iteration.h"
 #include "kernels/linalg/reflections.h"
 #include "kernels/linalg/rotations.h"
 
 namespace dlcore {
 
 namespace {
-
-constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-constexpr int kMostSteps = 60;  // per eigenvalue
 
 /// a <- q^T a q, tridiagonal: diagonal d, beside it e[0 .. n-2]. Row k of a keeps the reflection of column k, zero up
 /// to element k; beta [n-1] their factors. p: 2 n doubles.
@@ -66,10 +63,6 @@ void qr_step(std::int64_t first, std::int64_t last, double* d, double* e, Pendin
   e[last - 1] = bulge;
 }
 
-bool splits(const double* d, const double* e, std::int64_t i) {
-  return std::abs(e[i]) <= kEpsilon * (std::abs(d[i]) + std::abs(d[i + 1])) || std::abs(e[i]) < kTiny;
-}
-
 }  // namespace
 
 std::int64_t eigh_scratch(std::int64_t n) {
@@ -89,17 +82,7 @@ void eigh(std::int64_t n, double* a, double* w, double* v, std::int64_t* order, 
   to_tridiagonal(n, a, w, e, beta, work);
   form_rows({n - 1, n - 1, a + 1, beta, n}, 1, v, work);
   PendingSweeps sweeps(n, v, work);
-  std::int64_t last = n - 1;
-  for (int step = 0; last > 0; ++step) {
-    std::int64_t first = last;
-    while (first > 0 && !splits(w, e, first - 1)) --first;
-    if (first == last || step == kMostSteps) {
-      --last;
-      step = -1;
-      continue;
-    }
-    qr_step(first, last, w, e, sweeps);
-  }
+  iterate_qr(n, w, e, [&](std::int64_t first, std::int64_t last) { qr_step(first, last, w, e, sweeps); });
   sweeps.apply();
   for (std::int64_t i = 0; i < n; ++i) w[i] /= scale;
   std::sort(order, order + n, [&](std::int64_t i, std::int64_t j) { return w[i] < w[j] || (w[i] == w[j] && i < j); });

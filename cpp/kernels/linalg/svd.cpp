@@ -1,19 +1,16 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <limits>
 #include <numeric>
 
 #include "kernels/linalg/linalg.h"
+#include "kernels/linalg/qr_iteration.h"
 #include "kernels/linalg/reflections.h"
 #include "kernels/linalg/rotations.h"
 
 namespace dlcore {
 
 namespace {
-
-constexpr double kEpsilon = std::numeric_limits<double>::epsilon();
-constexpr int kMostSteps = 60;  // per singular value
 
 /// Reflections of a reduction: rows [n,n], and their factors [n].
 struct Side {
@@ -94,10 +91,6 @@ void qr_step(std::int64_t first, std::int64_t last, double* d, double* e, Pendin
   e[last - 1] = f;
 }
 
-bool splits(const double* d, const double* e, std::int64_t i) {
-  return std::abs(e[i]) <= kEpsilon * (std::abs(d[i]) + std::abs(d[i + 1])) || std::abs(e[i]) < kTiny;
-}
-
 }  // namespace
 
 std::int64_t svd_scratch(std::int64_t n) {
@@ -122,17 +115,8 @@ void svd(std::int64_t n, double* a, double* s, double* u, double* v, std::int64_
     form_rows({n - 1, n - 1, right.rows + 1, right.beta, n}, 1, v, work);
   }
   PendingSweeps turned_left(n, u, work), turned_right(n, v, work + PendingSweeps::scratch(n));
-  std::int64_t last = n - 1;
-  for (int step = 0; last > 0; ++step) {
-    std::int64_t first = last;
-    while (first > 0 && !splits(s, e, first - 1)) --first;
-    if (first == last || step == kMostSteps) {
-      --last;
-      step = -1;
-      continue;
-    }
-    qr_step(first, last, s, e, turned_left, turned_right);
-  }
+  iterate_qr(n, s, e,
+             [&](std::int64_t first, std::int64_t last) { qr_step(first, last, s, e, turned_left, turned_right); });
   turned_left.apply();
   turned_right.apply();
   for (std::int64_t i = 0; i < n; ++i) {
