@@ -64,7 +64,7 @@ void run_gemm(benchmark::State& state, const NamedShape& s) {
   const double flops = 2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
   bench::against_peak(state, flops, [&] { gemm<T>(plan, a.data<T>(), b.data<T>(), c.data<T>(), {}, scratch.data()); });
   if (!is_right<T>(c, s.k)) state.SkipWithError("wrong result");
-  state.SetLabel(gemm_label<T>());
+  state.SetLabel(gemm_label<T>(plan));
 }
 
 const bool kRegistered = [] {

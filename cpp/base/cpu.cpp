@@ -1,6 +1,10 @@
 #include "base/cpu.h"
 
 #include <unistd.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#endif
 
 #include <cstdlib>
 #include <fstream>
@@ -42,17 +46,39 @@ std::string_view name_of(Isa isa) {
 }
 
 Isa choose_isa(Isa best, std::string_view cap) {
-  if (cap.empty()) return best;
+  if (cap.empty() || cap == "amx") return best;
   for (Isa isa : {Isa::Baseline, Isa::Avx2, Isa::Avx512})
     if (cap == name_of(isa)) return isa < best ? isa : best;
-  throw value_error("DLCORE_MAX_ISA is '", cap, "'; expected one of baseline, avx2, avx512.");
+  throw value_error("DLCORE_MAX_ISA is '", cap, "'; expected one of baseline, avx2, avx512, amx.");
 }
 
+namespace {
+
+std::string_view isa_cap() {
+  const char* cap = std::getenv("DLCORE_MAX_ISA");
+  return cap ? cap : "";
+}
+
+#if defined(__x86_64__) && defined(__linux__)
+// Linux gives the room that saving the tiles takes to those who ask (Documentation/arch/x86/xstate.rst).
+bool may_use_tiles() {
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+bool find_amx() {
+  constexpr unsigned kBfloat = 1u << 22, kTiles = 1u << 24;
+  unsigned eax, ebx, ecx, edx;
+  if (!has_avx512_bf16() || !(isa_cap().empty() || isa_cap() == "amx")) return false;
+  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (edx & kBfloat) && (edx & kTiles) && may_use_tiles();
+}
+#else
+bool find_amx() { return false; }
+#endif
+
+}  // namespace
+
 Isa isa() {
-  static const Isa chosen = [] {
-    const char* cap = std::getenv("DLCORE_MAX_ISA");
-    return choose_isa(best_isa(), cap ? cap : "");
-  }();
+  static const Isa chosen = choose_isa(best_isa(), isa_cap());
   return chosen;
 }
 
@@ -63,6 +89,11 @@ bool has_avx512_bf16() {
 #else
   return false;
 #endif
+}
+
+bool has_amx() {
+  static const bool has = find_amx();
+  return has;
 }
 
 const CacheSizes& cache_sizes() {

@@ -151,12 +151,27 @@ auto for_product_type(DType dtype, const Body& body) {
 
 }  // namespace
 
-bool keeps_panels(std::span<const TensorSpec> in, const TensorSpec& out, const Attrs& attrs) {
-  const bool ta = attrs.boolean("transpose_a", false), tb = attrs.boolean("transpose_b", false);
-  if (!is_multiplied(in[1].dtype) || !folds(in, ta)) return false;
-  GemmShape shape = product_with(in[1], tb);
+namespace {
+
+/// The product with a b of its own, packed.
+GemmShape packed_product(const TensorSpec& b, const TensorSpec& out, const Attrs& attrs) {
+  GemmShape shape = product_with(b, attrs.boolean("transpose_b", false));
   shape.m = shape.n == 0 ? 0 : out.shape.elements() / shape.n;
+  shape.packed_b = true;
+  return shape;
+}
+
+}  // namespace
+
+bool keeps_panels(std::span<const TensorSpec> in, const TensorSpec& out, const Attrs& attrs) {
+  if (!is_multiplied(in[1].dtype) || !folds(in, attrs.boolean("transpose_a", false))) return false;
+  const GemmShape shape = packed_product(in[1], out, attrs);
   return for_product_type(in[1].dtype, [&](auto type) { return gemm_gains_from_packed_b<decltype(type)>(shape); });
+}
+
+bool keeps_tiles(std::span<const TensorSpec> in, const TensorSpec& out, const Attrs& attrs) {
+  const GemmShape shape = packed_product(in[1], out, attrs);
+  return for_product_type(in[1].dtype, [&](auto type) { return gemm_packs_tiles<decltype(type)>(shape); });
 }
 
 namespace {
@@ -204,6 +219,7 @@ Kernel plan_float(Batch batch, const Attrs& attrs, bool has_bias) {
   const bool has_panels = attrs.boolean(kHasPanels, false);
   const int b = !has_panels ? 1 : has_bias ? 3 : 2;
   batch.shape.packed_b = has_panels;
+  batch.shape.packed_tiles = has_panels && attrs.boolean(kHasTiles, false);
   const BatchPlan plan = plan_batch<T>(batch);
   const Activation activation = activation_of(attrs);
   return {.run =
@@ -213,7 +229,7 @@ Kernel plan_float(Batch batch, const Attrs& attrs, bool has_bias) {
                           static_cast<std::byte*>(buffers.scratch));
               },
           .scratch_bytes = plan.scratch_bytes,
-          .label = gemm_label<T>()};
+          .label = gemm_label<T>(plan.product)};
 }
 
 // Integers wrap around, as NumPy's do; T is unsigned. Plain loops: rows of C gather multiples of rows of B.
@@ -265,18 +281,25 @@ Kernel plan_any_matmul(std::span<const TensorSpec> in, std::span<const TensorSpe
   return direct ? plan_matmul(in, out, attrs) : plan_converted(in, out, attrs);
 }
 
+/// What of a product the packing of b depends on.
+GemmShape packing_of(const TensorSpec& b, const Attrs& attrs) {
+  GemmShape shape = product_with(b, attrs.boolean("transpose_b", false));
+  shape.packed_tiles = attrs.boolean(kHasTiles, false);
+  return shape;
+}
+
 Specs infer_panels(std::span<const TensorSpec> in, const Attrs& attrs) {
   expect_inputs(in, 1);
   if (!is_multiplied(in[0].dtype) || in[0].shape.rank() < 2 || batch_of(in[0].shape).elements() != 1)
     throw value_error("b is ", in[0], "; expected one matrix of a floating-point type that is multiplied as it is.");
-  const GemmShape shape = product_with(in[0], attrs.boolean("transpose_b", false));
+  const GemmShape shape = packing_of(in[0], attrs);
   const std::size_t bytes =
       for_product_type(in[0].dtype, [&](auto type) { return gemm_packed_b_bytes<decltype(type)>(shape); });
   return {{in[0].dtype, {static_cast<std::int64_t>(bytes / size_of(in[0].dtype))}}};
 }
 
 Kernel plan_panels(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
-  const GemmShape shape = product_with(in[0], attrs.boolean("transpose_b", false));
+  const GemmShape shape = packing_of(in[0], attrs);
   return for_product_type(in[0].dtype, [&](auto type) {
     using T = decltype(type);
     return Kernel{.run = [=](const Buffers& b) { gemm_pack_b(shape, b.input<T>(0), b.output<T>(0)); },

@@ -17,7 +17,7 @@ def info() -> None:
     print(f"dlcore       {dlcore.__version__}")
     print(f"Python       {sys.version.split()[0]}, NumPy {numpy.__version__}")
     print(f"processor    {_core.cpu_name()}")
-    print(f"kernels      {_core.isa()} (DLCORE_MAX_ISA caps them: baseline, avx2, avx512)")
+    print(f"kernels      {_core.isa()} (DLCORE_MAX_ISA caps them: baseline, avx2, avx512, amx)")
     print(f"threads      {_core.num_threads()}")
     print(f"primitives   {len(_core.primitive_names())}")
     gpus = _core.devices()[1:]

@@ -3,12 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <string>
 #include <type_traits>
 #include <vector>
 
 #include "dlcore/error.h"
+#include "kernels/gemm/amx.h"
 #include "kernels/gemm/gemm_ref.h"
 #include "kernels/gemm/sparse.h"
 #include "testing.h"
@@ -75,10 +77,13 @@ struct Case {
     spoil_gaps(b, s.ldb, s.transpose_b ? s.k : s.n);
   }
 
+  virtual ~Case() = default;
+  virtual GemmPlan plan() const { return plan_gemm<T>(shape); }
+
   // Runs in guarded buffers of exactly the promised sizes, so that reads or writes beside them are seen (reads by
   // AddressSanitizer).
   std::vector<T> run(const GemmEpilogue<T>& epilogue) const {
-    const GemmPlan plan = plan_gemm<T>(shape);
+    const GemmPlan plan = this->plan();
     GuardedBuffer<T> out(shape.m * shape.ldc);
     for (std::size_t i = 0; i < c.size(); ++i)
       if (shape.accumulate || static_cast<std::int64_t>(i) % shape.ldc >= shape.n) out.data()[i] = c[i];
@@ -289,6 +294,166 @@ TYPED_TEST(Gemm, NotANumberAndInfinityPropagate) {
             ASSERT_EQ(x, j == 20 ? INFINITY : widen(narrow<T>(static_cast<W>(k)))) << text(s);
         }
     }
+}
+
+// Products on the matrix unit, which the plan leaves to AVX-512 where they are as small.
+template <class T>
+struct AmxCase : Case<T> {
+  std::size_t l2 = cache_sizes().l2;
+
+  using Case<T>::Case;
+  GemmPlan plan() const override {
+    GemmPlan plan = plan_gemm<T>(this->shape);
+    plan.amx = plan_amx_gemm(this->shape, sizeof(T), {48 << 10, l2, 32 << 20});
+    plan.scratch_bytes = plan.amx.scratch_bytes;
+    plan.skip_a.most_nonzeros = plan.skip_b.most_nonzeros = -1;
+    return plan;
+  }
+};
+
+template <class T>
+class AmxGemm : public ::testing::Test {
+ protected:
+  static constexpr bool kAccumulates = !std::is_same_v<T, Bfloat>;
+  void SetUp() override {
+    if (!amx_kernels()) GTEST_SKIP() << "needs a processor with AMX, and DLCORE_MAX_ISA to allow it";
+  }
+};
+using AmxTypes = ::testing::Types<float, Bfloat>;
+TYPED_TEST_SUITE(AmxGemm, AmxTypes);
+
+TYPED_TEST(AmxGemm, ExactAroundTheTiles) {
+  using T = TypeParam;
+  for (std::int64_t m : {1, 15, 16, 17, 32, 33, 50})
+    for (std::int64_t n : {1, 15, 16, 17, 31, 32, 49})
+      for (std::int64_t k : {0, 1, 15, 16, 17, 32, 33, 70})
+        for (int which = 0; which < 4; ++which) {
+          GemmShape s = with_transposes(m, n, k, which, k % 3);
+          AmxCase<T>(s, integers<T>).check({}, 0);
+          s.accumulate = TestFixture::kAccumulates;
+          const AmxCase<T> with_bias(s, integers<T>);
+          with_bias.check({with_bias.bias.data(), Activation::Relu}, 0);
+        }
+}
+
+// Several passes over k, blocks of rows and columns, partial sums.
+TYPED_TEST(AmxGemm, ExactAcrossCacheBlocks) {
+  using T = TypeParam;
+  const std::int64_t sizes[][3] = {{150, 70, 1100}, {300, 260, 700}, {33, 2100, 300}, {2100, 33, 300},
+                                   {10, 12, 12000}, {64, 40, 4099},  {700, 90, 1300}};
+  for (const auto& [m, n, k] : sizes)
+    for (int which = 0; which < 4; ++which)
+      for (bool accumulate : {false, true}) {
+        GemmShape s = with_transposes(m, n, k, which, accumulate ? 3 : 0);
+        s.accumulate = accumulate && TestFixture::kAccumulates;
+        AmxCase<T> it(s, integers<T>);
+        it.l2 = accumulate ? 64 << 10 : 2 << 20;
+        it.check({accumulate ? nullptr : it.bias.data(), Activation::None}, 0);
+      }
+}
+
+TYPED_TEST(AmxGemm, PackedB) {
+  using T = TypeParam;
+  for (std::int64_t m : {1, 40, 300})
+    for (std::int64_t n : {10, 64, 200})
+      for (std::int64_t k : {0, 50, 1100})
+        for (int which = 0; which < 4; ++which) {
+          GemmShape s = with_transposes(m, n, k, which, 1);
+          s.packed_b = s.packed_tiles = true;
+          AmxCase<T>(s, integers<T>).check({}, 0);
+        }
+}
+
+// Integers whose sums float32 can hold are exact, also where they are the sum of two or three parts.
+TEST(AmxGemmOfFloats, LargeIntegersAreExact) {
+  if (!amx_kernels()) GTEST_SKIP() << "needs a processor with AMX, and DLCORE_MAX_ISA to allow it";
+  const auto large = [](std::int64_t count, unsigned seed) {
+    std::vector<float> x = small_integers<float>(count, seed);
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] *= seed == 1 ? (i % 2 ? 65537.0f : 257.0f) : 1;
+    return x;
+  };
+  for (int which = 0; which < 4; ++which) AmxCase<float>(with_transposes(40, 50, 3, which), large).check({}, 0);
+}
+
+TYPED_TEST(AmxGemm, RoundingStaysInItsBound) {
+  using T = TypeParam;
+  for (std::int64_t k : {3, 100, 2500, 5001})
+    for (int which = 0; which < 4; ++which) {
+      const AmxCase<T> it(with_transposes(37, 45, k, which), reals<T>);
+      it.check({it.bias.data(), Activation::Tanh}, product_bound<Wide<T>>(k + 1) + 1e-6);
+    }
+}
+
+// Root of the mean squared error beside that of fused multiply-adds in float32, one after another.
+TEST(AmxGemmOfFloats, ErrsNoMoreThanFloat) {
+  if (!amx_kernels()) GTEST_SKIP() << "needs a processor with AMX, and DLCORE_MAX_ISA to allow it";
+  for (std::int64_t k : {64, 256, 2048}) {
+    const AmxCase<float> it(dense_gemm(64, 64, k), reals<float>);
+    const std::vector<float> got = it.run({});
+    double error = 0, of_float = 0;
+    for (std::int64_t i = 0; i < 64; ++i)
+      for (std::int64_t j = 0; j < 64; ++j) {
+        float in_float = 0;
+        double exact = 0;
+        for (std::int64_t p = 0; p < k; ++p) {
+          in_float = std::fma(it.a[i * k + p], it.b[p * 64 + j], in_float);
+          exact += static_cast<double>(it.a[i * k + p]) * it.b[p * 64 + j];
+        }
+        error += std::pow(got[i * 64 + j] - exact, 2);
+        of_float += std::pow(in_float - exact, 2);
+      }
+    EXPECT_LT(std::sqrt(error), std::sqrt(of_float)) << k;
+  }
+}
+
+TYPED_TEST(AmxGemm, SameBitsForAnyNumberOfThreads) {
+  using T = TypeParam;
+  const std::int64_t sizes[][3] = {{300, 300, 300}, {128, 10, 6000}, {1000, 40, 128}, {90, 99, 4801}};
+  for (const auto& [m, n, k] : sizes)
+    for (int which = 0; which < 4; ++which) {
+      const AmxCase<T> it(with_transposes(m, n, k, which), reals<T>);
+      std::vector<T> first;
+      for (int threads : {1, 2, 3, 8}) {
+        const WithThreads with(threads);
+        const std::vector<T> got = it.run({it.bias.data(), Activation::Relu});
+        if (threads == 1) first = got;
+        EXPECT_TRUE(same_bits(first, got)) << text(it.shape) << ", " << threads << " threads";
+      }
+    }
+}
+
+// As Gemm.NotANumberAndInfinityPropagate, with a NaN whose first part alone would be an infinity.
+TYPED_TEST(AmxGemm, NotANumberAndInfinityPropagate) {
+  using T = TypeParam;
+  using W = Wide<T>;
+  for (std::int64_t k : {5, 64, 1025})
+    for (int which = 0; which < 4; ++which) {
+      AmxCase<T> it(with_transposes(47, 35, k, which), [](std::int64_t count, unsigned) {
+        return std::vector<T>(static_cast<std::size_t>(count), narrow<T>(W{1}));
+      });
+      const GemmShape& s = it.shape;
+      const float nan = sizeof(T) == 4 ? std::bit_cast<float>(0x7f800001) : std::numeric_limits<float>::quiet_NaN();
+      it.a[s.transpose_a ? (k - 1) * s.lda + 3 : 3 * s.lda + k - 1] = narrow<T>(static_cast<W>(nan));
+      it.b[s.transpose_b ? 20 * s.ldb + k - 2 : (k - 2) * s.ldb + 20] = narrow<T>(std::numeric_limits<W>::infinity());
+      const std::vector<T> got = it.run({});
+      for (std::int64_t i = 0; i < s.m; ++i)
+        for (std::int64_t j = 0; j < s.n; ++j) {
+          const double x = widen(got[i * s.ldc + j]);
+          if (i == 3)
+            ASSERT_TRUE(std::isnan(x)) << text(s) << " at " << j;
+          else
+            ASSERT_EQ(x, j == 20 ? INFINITY : widen(narrow<T>(static_cast<W>(k)))) << text(s);
+        }
+    }
+}
+
+TEST(AmxGemmPlan, TakesTheUnitWhereItPays) {
+  if (!amx_kernels()) GTEST_SKIP() << "needs a processor with AMX, and DLCORE_MAX_ISA to allow it";
+  EXPECT_TRUE(plan_gemm<float>(dense_gemm(1024, 1024, 1024)).amx.runs);
+  EXPECT_TRUE(plan_gemm<Bfloat>(dense_gemm(128, 512, 784)).amx.runs);
+  EXPECT_FALSE(plan_gemm<float>(dense_gemm(32, 512, 512)).amx.runs);
+  EXPECT_FALSE(plan_gemm<Bfloat>(dense_gemm(1, 512, 784)).amx.runs);
+  EXPECT_FALSE(plan_gemm<double>(dense_gemm(1024, 1024, 1024)).amx.runs);
 }
 
 // Products with enough zeros in A or in B that they are left out.

@@ -64,7 +64,7 @@ def test_two_runs_give_the_same_bits():
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("isa", ["baseline", "avx2", "avx512"])
+@pytest.mark.parametrize("isa", ["baseline", "avx2", "avx512", "amx"])
 def test_every_instruction_set_trains_alike(isa, tmp_path):
     path = str(tmp_path / "weights.npz")
     script = SCRIPT.format(folder=os.path.dirname(__file__), path=path)
@@ -79,4 +79,4 @@ def test_an_unknown_instruction_set_is_an_error_that_names_the_known():
     environment = dict(os.environ, DLCORE_MAX_ISA="sse9", DLCORE_DEVICE="cpu")
     command = [sys.executable, "-c", "import dlcore as k; k.ops.add(k.ops.ones((3,)), 1)"]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert result.returncode != 0 and "baseline, avx2, avx512" in result.stderr
+    assert result.returncode != 0 and "baseline, avx2, avx512, amx" in result.stderr

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <numeric>
+#include <type_traits>
 
 #include "base/isa.h"
+#include "kernels/gemm/amx.h"
 #include "kernels/gemm/sparse.h"
 
 namespace dlcore {
@@ -268,6 +270,17 @@ GemmPlan plan_tiles(const GemmShape& shape, std::size_t element_bytes, const Til
   return plan;
 }
 
+// Whether the matrix unit takes less time. Where there is one, pairs of Bfloat take twice as long without it as units
+// of float.
+template <class T>
+bool takes_amx(const GemmShape& s) {
+  constexpr double kGain = sizeof(T) == 2 ? 2 : 0.85;
+  if (sizeof(T) > sizeof(float) || !amx_kernels()) return false;
+  const std::int64_t steps = static_cast<std::int64_t>(unit_bytes(sizeof(T)) / sizeof(T));
+  const double dense = cost_of(s, parts(s.k, steps), unit_bytes(sizeof(T)), tile_of(isa(), sizeof(T)).flops_per_ns);
+  return amx_gemm_cost(s, sizeof(T), cache_sizes()) < kGain * dense;
+}
+
 template <class T>
 const GemmEntries<T>& entries();
 template <>
@@ -281,6 +294,13 @@ const GemmEntries<double>& entries() {
 template <>
 const GemmEntries<Bfloat>& entries() {
   return *gemm_bfloat_kernels();
+}
+
+template <class T>
+const GemmEntries<T>* amx_entries() {
+  if constexpr (std::is_same_v<T, float>) return amx_kernels() ? &amx_kernels()->f32 : nullptr;
+  if constexpr (std::is_same_v<T, Bfloat>) return amx_kernels() ? &amx_kernels()->bf16 : nullptr;
+  return nullptr;
 }
 
 }  // namespace
@@ -340,7 +360,17 @@ GemmPlan plan_gemm(const GemmShape& shape, std::size_t element_bytes, Isa isa, c
 
 template <class T>
 GemmPlan plan_gemm(const GemmShape& shape) {
-  return plan_gemm(shape, sizeof(T), isa(), cache_sizes());
+  GemmPlan plan = plan_gemm(shape, sizeof(T), isa(), cache_sizes());
+  if (shape.packed_b ? !shape.packed_tiles : !takes_amx<T>(shape)) return plan;
+  plan.amx = plan_amx_gemm(shape, sizeof(T), cache_sizes());
+  plan.scratch_bytes = plan.amx.scratch_bytes;
+  for (SparseGemmPlan* skip : {&plan.skip_a, &plan.skip_b}) {
+    // Of packed tiles no zeros are left out, and otherwise they must be more than beside the dense product.
+    skip->most_nonzeros = shape.packed_b ? -1 : skip->most_nonzeros * plan.amx.cost / plan.cost;
+    if (skip->most_nonzeros > 0) plan.scratch_bytes = std::max(plan.scratch_bytes, skip->scratch_bytes);
+  }
+  plan.cost = plan.amx.cost;
+  return plan;
 }
 
 template <class T>
@@ -348,11 +378,17 @@ void gemm(const GemmPlan& plan, const T* a, const T* b, T* c, const GemmEpilogue
   if constexpr (sizeof(T) >= sizeof(float)) {
     if (const SparseGemmPlan* sparse = sparse_plan(plan, a, b)) return sparse_gemm(*sparse, a, b, c, epilogue, scratch);
   }
-  entries<T>().gemm(plan, a, b, c, epilogue, scratch);
+  (plan.amx.runs ? *amx_entries<T>() : entries<T>()).gemm(plan, a, b, c, epilogue, scratch);
+}
+
+template <class T>
+bool gemm_packs_tiles(const GemmShape& shape) {
+  return takes_amx<T>(shape);
 }
 
 template <class T>
 std::size_t gemm_packed_b_bytes(const GemmShape& shape) {
+  if (shape.packed_tiles) return amx_packed_b_bytes(shape, sizeof(T));
   const std::int64_t columns = round_up(shape.n, tile_of(isa(), sizeof(T)).nr);
   const std::size_t unit = unit_bytes(sizeof(T));
   const std::int64_t k = parts(shape.k, static_cast<std::int64_t>(unit / sizeof(T)));
@@ -361,7 +397,7 @@ std::size_t gemm_packed_b_bytes(const GemmShape& shape) {
 
 template <class T>
 void gemm_pack_b(const GemmShape& shape, const T* b, T* packed) {
-  entries<T>().pack_b(shape, b, packed);
+  (shape.packed_tiles ? *amx_entries<T>() : entries<T>()).pack_b(shape, b, packed);
 }
 
 // Not where the columns fill less than half of the panels, and not where memory sets the pace. A single row reads B as
@@ -374,19 +410,21 @@ bool gemm_gains_from_packed_b(const GemmShape& s) {
 }
 
 template <class T>
-std::string gemm_label() {
+std::string gemm_label(const GemmPlan& plan) {
   const Tile tile = tile_of(isa(), sizeof(T));
-  return (sizeof(T) == 2 ? "gemm_bf" : "gemm_f") + std::to_string(8 * sizeof(T)) + "_" + std::to_string(tile.mr) + "x" +
-         std::to_string(tile.nr) + "_" + std::string(name_of(isa()));
+  const std::string name = (sizeof(T) == 2 ? "gemm_bf" : "gemm_f") + std::to_string(8 * sizeof(T)) + "_";
+  if (plan.amx.runs) return name + "amx";
+  return name + std::to_string(tile.mr) + "x" + std::to_string(tile.nr) + "_" + std::string(name_of(isa()));
 }
 
 #define DLCORE_GEMM(T)                                                                           \
   template GemmPlan plan_gemm<T>(const GemmShape&);                                              \
   template void gemm<T>(const GemmPlan&, const T*, const T*, T*, const GemmEpilogue<T>&, void*); \
+  template bool gemm_packs_tiles<T>(const GemmShape&);                                           \
   template std::size_t gemm_packed_b_bytes<T>(const GemmShape&);                                 \
   template void gemm_pack_b<T>(const GemmShape&, const T*, T*);                                  \
   template bool gemm_gains_from_packed_b<T>(const GemmShape&);                                   \
-  template std::string gemm_label<T>();
+  template std::string gemm_label<T>(const GemmPlan&);
 DLCORE_GEMM(float)
 DLCORE_GEMM(double)
 DLCORE_GEMM(Bfloat)

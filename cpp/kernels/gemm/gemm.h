@@ -41,7 +41,8 @@ struct GemmShape {
   std::int64_t lda, ldb, ldc;
   bool transpose_a = false, transpose_b = false;
   bool accumulate = false;
-  bool packed_b = false;  // B comes from gemm_pack_b; ldb is not used
+  bool packed_b = false;      // B comes from gemm_pack_b; ldb is not used
+  bool packed_tiles = false;  // and that in tiles of the matrix unit (gemm_packs_tiles)
 };
 
 /// The shape of densely stored operands.
@@ -73,6 +74,20 @@ struct SparseGemmPlan {
   std::size_t rooms_offset, room_bytes, sums_offset, scratch_bytes;  // in scratch, bytes
 };
 
+/// How a product is computed on the matrix unit (amx.h); all sizes in elements.
+struct AmxGemmPlan {
+  GemmShape shape;
+  bool runs;                        // instead of the other
+  double cost;                      // estimated nanoseconds on one thread
+  std::int64_t block_m, block_n;    // one task's part of C
+  std::int64_t splits;              // partial sums of each element of C
+  std::int64_t n_packed, k_packed;  // columns of B and, for each partial sum, k that are packed at a time
+  Pack pack_b;
+  int workers;
+  std::size_t b_bytes;  // of the columns of one partial sum that are packed for all tasks
+  std::size_t rooms_offset, room_bytes, b_in_room, sums_offset, sums_bytes, scratch_bytes;  // places and sizes, bytes
+};
+
 /// How one product is cut; all sizes in units: elements, along k pairs of 16-bit ones.
 struct GemmPlan {
   GemmShape shape;                  // of what the loops compute: C, or its transpose op(B)^T op(A)^T, when swapped
@@ -94,6 +109,7 @@ struct GemmPlan {
   std::size_t transposed_offset;                                           // of C^T
   std::size_t scratch_bytes;
   SparseGemmPlan skip_a, skip_b;  // of a product that leaves out zeros of A or of B; never of pairs
+  AmxGemmPlan amx;                // of the product on the matrix unit
 };
 
 template <class T>
@@ -104,7 +120,11 @@ GemmPlan plan_gemm(const GemmShape& shape, std::size_t element_bytes, Isa isa, c
 template <class T>
 void gemm(const GemmPlan& plan, const T* a, const T* b, T* c, const GemmEpilogue<T>& epilogue, void* scratch);
 
-/// Packing op(B) once for many products whose plans have shape.packed_b. `shape` gives k, n, ldb, transpose_b.
+/// Packing op(B) once for many products whose plans have shape.packed_b. `shape` gives k, n, ldb, transpose_b and
+/// packed_tiles.
+/// Such products of some size take less time in tiles, where there is a matrix unit: for shape.packed_tiles.
+template <class T>
+bool gemm_packs_tiles(const GemmShape& shape);
 template <class T>
 std::size_t gemm_packed_b_bytes(const GemmShape& shape);
 template <class T>
@@ -113,9 +133,9 @@ void gemm_pack_b(const GemmShape& shape, const T* b, T* packed);
 template <class T>
 bool gemm_gains_from_packed_b(const GemmShape& shape);
 
-/// "gemm_f32_14x32_avx512"
+/// "gemm_f32_14x32_avx512", "gemm_f32_amx"
 template <class T>
-std::string gemm_label();
+std::string gemm_label(const GemmPlan& plan);
 
 /// The entry points compiled per instruction set; used through the functions above.
 template <class T>

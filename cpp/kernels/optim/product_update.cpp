@@ -29,6 +29,7 @@ void ProductUpdate::lay_out() {
                   .ldc = cols,
                   .transpose_a = true,
                   .packed_b = true};
+  shape.packed_tiles = gemm_packs_tiles<T>(shape);
   plan_ = plan_gemm<T>(shape);
   if (rows % blocks_.block != 0) shape.m = rows % blocks_.block;
   last_plan_ = plan_gemm<T>(shape);

@@ -45,12 +45,16 @@ bool keeps_panels(const Rewriter& rewriter, const Node& product) {
   const std::array in{rewriter.spec(product.in[0]), rewriter.spec(product.in[1])};
   return keeps_panels(in, rewriter.spec(product.out[0]), product.attrs);
 }
+bool keeps_tiles(const Rewriter& rewriter, const Node& product) {
+  const std::array in{rewriter.spec(product.in[0]), rewriter.spec(product.in[1])};
+  return keeps_tiles(in, rewriter.spec(product.out[0]), product.attrs);
+}
 
 }  // namespace
 
 void prepare_settled_weights(Graph& graph) {
   const std::vector<bool> settled = settled_values(graph);
-  std::map<std::pair<int, bool>, int> panels, filters;  // of weights, transposed or not
+  std::map<std::pair<int, bool>, int> panels, tiles, filters;  // of weights, transposed or not
   Rewriter rewriter(graph);
   rewriter.run([&](Node& node) {
     const auto take = [&](auto& made, const char* op, Attrs attrs, bool transpose, const char* has) {
@@ -63,7 +67,10 @@ void prepare_settled_weights(Graph& graph) {
       take(filters, "conv2d_winograd_filters", {}, false, kHasFilters);
     } else if (node.op->name == "matmul" && settled[node.in[1]] && keeps_panels(rewriter, node)) {
       const bool transpose = node.attrs.boolean("transpose_b", false);
-      take(panels, "matmul_panels", {{"transpose_b", transpose}}, transpose, kHasPanels);
+      const bool in_tiles = keeps_tiles(rewriter, node);
+      node.attrs.set(kHasTiles, in_tiles);
+      take(in_tiles ? tiles : panels, "matmul_panels", {{"transpose_b", transpose}, {kHasTiles, in_tiles}}, transpose,
+           kHasPanels);
     }
     return true;
   });

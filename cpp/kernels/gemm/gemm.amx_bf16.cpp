@@ -1,0 +1,514 @@
+#include <immintrin.h>
+
+#include "base/parallel.h"
+#include "kernels/gemm/amx.h"
+#include "kernels/gemm/bfloat16.simd.h"
+
+namespace dlcore::DLCORE_ISA {
+
+namespace {
+
+constexpr int kBlock = 2;  // tiles of C along each side of a register block
+constexpr std::int64_t kBlockRows = kBlock * kTileRows;
+constexpr std::int64_t kRowBytes = kTileBytes / kTileRows;
+
+template <class T>
+inline constexpr int kParts = parts_of_element(sizeof(T));
+
+constexpr std::int64_t parts(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }
+
+// ------------------------------------------------------------------------------------------------------------ packing
+
+/// An element of a packed operand is the sum of its parts, each in the upper half of a lane.
+template <int kCount>
+struct Split {
+  i32v part[kCount];
+};
+
+constexpr int kUpper = static_cast<int>(0xffff0000);
+DLCORE_INLINE f32v upper_half(f32v x) { return bitcast<f32v>(bitcast<i32v>(x) & kUpper); }
+
+/// What is not finite is its first part alone; `finite` becomes false.
+template <int kCount>
+DLCORE_INLINE Split<kCount> split(f32v x, bool& finite) {
+  Split<kCount> result;
+  f32v rest = x;
+  for (int i = 0; i < kCount; ++i) {
+    const f32v part = upper_half(rest);
+    result.part[i] = bitcast<i32v>(part);
+    rest = rest - part;
+  }
+  if constexpr (kCount > 1) {
+    const __mmask16 odd = _mm512_cmp_ps_mask(rest, rest, _CMP_UNORD_Q);  // infinity - infinity
+    if (__builtin_expect(odd != 0, 0)) {
+      finite = false;
+      const __mmask16 nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+      const __m512i quiet = _mm512_set1_epi32(0x7fc00000);
+      result.part[0] = bitcast<i32v>(_mm512_mask_mov_epi32(bitcast<__m512i>(result.part[0]), nan, quiet));
+      for (int i = 1; i < kCount; ++i)
+        result.part[i] =
+            bitcast<i32v>(_mm512_mask_mov_epi32(bitcast<__m512i>(result.part[i]), odd, _mm512_setzero_si512()));
+    }
+  }
+  return result;
+}
+
+DLCORE_INLINE f32v load_floats(const float* x, int lanes) { return load_partial(x, lanes); }
+DLCORE_INLINE f32v load_floats(const Bfloat* x, int lanes) { return load_as_float(x, lanes); }
+/// `low` elements of x and behind them `high` of y.
+DLCORE_INLINE void store_both(float* to, f32v x, f32v y, int low, int high) {
+  store_partial(to, x, low);
+  if (high) store_partial(to + kF32, y, high);
+}
+DLCORE_INLINE void store_both(Bfloat* to, f32v x, f32v y, int low, int high) { store_rounded(to, x, y, low + high); }
+
+/// Rows of op(A), or columns of op(B). Their steps of k are one after another and they are ld apart, or the other way
+/// round.
+template <class T>
+struct Source {
+  const T* data;
+  std::int64_t ld;
+  bool along_k;
+
+  Source at(std::int64_t row, std::int64_t step) const {
+    return {data + (along_k ? row * ld + step : row + step * ld), ld, along_k};
+  }
+};
+
+/// 16 rows and steps: v[i] is row i (by_row), or step i of all rows. Zero beyond `rows` and `steps`.
+template <class T>
+DLCORE_INLINE void load_square(f32v (&v)[kTileRows], const Source<T>& x, int rows, int steps, bool by_row) {
+  const int count = x.along_k ? rows : steps, lanes = x.along_k ? steps : rows;
+#pragma GCC unroll 16
+  for (int i = 0; i < kTileRows; ++i) v[i] = i < count ? load_floats(x.data + i * x.ld, lanes) : f32v{};
+  if (x.along_k != by_row) transpose<float>(v);
+}
+
+/// One tile of each part. A row of the tile holds pairs of steps p and p + 16: of a row of op(A) (by_row) the pairs of
+/// all p, of op(B) those of one p in all columns.
+template <class T>
+DLCORE_INLINE void pack_tiles(const Source<T>& x, int rows, int steps, bool by_row, std::byte* tiles, bool& finite) {
+  f32v first[kTileRows], second[kTileRows];
+  constexpr int kHalf = static_cast<int>(kTileSteps) / 2;
+  load_square(first, x, rows, min_of(steps, kHalf), by_row);
+  load_square(second, x.at(0, kHalf), rows, max_of(steps - kHalf, 0), by_row);
+  for (int i = 0; i < kTileRows; ++i) {
+    const auto low = split<kParts<T>>(first[i], finite), high = split<kParts<T>>(second[i], finite);
+    for (int part = 0; part < kParts<T>; ++part) {
+      const i32v pair = bitcast<i32v>(bitcast<u32v>(low.part[part]) >> 16) | high.part[part];
+      store(reinterpret_cast<std::int32_t*>(tiles + part * kTileBytes + i * kRowBytes), pair);
+    }
+  }
+}
+
+/// Panels of an operand, `bytes` apart, and whether each is finite.
+struct Panels {
+  std::byte* data;
+  std::int64_t bytes;
+  bool* finite;
+
+  Panels from(std::int64_t panel) const { return {data + panel * bytes, bytes, finite + panel}; }
+};
+
+/// `count` rows of op(A), or columns of op(B), in panels of 16, k of `steps`. What is stored one after another is read
+/// so.
+template <class T>
+void pack_panels(const Source<T>& x, std::int64_t count, std::int64_t steps, bool by_row, const Panels& panels) {
+  const std::int64_t height = parts(count, kTileRows), tiles = parts(steps, kTileSteps);
+  for (std::int64_t i = 0; i < height; ++i) panels.finite[i] = true;
+  for (std::int64_t task = 0; task < height * tiles; ++task) {
+    const std::int64_t i = x.along_k ? task / tiles : task % height, p = x.along_k ? task % tiles : task / height;
+    const std::int64_t row = i * kTileRows, step = p * kTileSteps;
+    pack_tiles(x.at(row, step), static_cast<int>(min_of(kTileRows, count - row)),
+               static_cast<int>(min_of(kTileSteps, steps - step)), by_row,
+               panels.data + i * panels.bytes + p * kParts<T> * kTileBytes, panels.finite[i]);
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------- register blocks
+
+struct alignas(64) TileConfig {
+  std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  std::uint16_t row_bytes[16] = {};
+  std::uint8_t rows[16] = {};
+};
+/// The unit's tiles belong to this thread while it lives: 16 rows of 64 bytes each.
+class Tiles {
+ public:
+  Tiles() {
+    TileConfig config;
+    for (int i = 0; i < 8; ++i) config.row_bytes[i] = kRowBytes, config.rows[i] = kTileRows;
+    _tile_loadconfig(&config);
+  }
+  ~Tiles() { _tile_release(); }
+  Tiles(const Tiles&) = delete;
+};
+
+// Tiles 0 ... 3 are C, 4 and 5 rows of A, 6 and 7 columns of B.
+template <int kRows, int kCols>
+DLCORE_INLINE void multiply_loaded() {
+  _tile_dpbf16ps(0, 4, 6);
+  if constexpr (kCols > 1) _tile_dpbf16ps(1, 4, 7);
+  if constexpr (kRows > 1) _tile_dpbf16ps(2, 5, 6);
+  if constexpr (kRows > 1 && kCols > 1) _tile_dpbf16ps(3, 5, 7);
+}
+template <int kRows>
+DLCORE_INLINE void load_a(const std::byte* a, std::int64_t panel) {
+  _tile_loadd(4, a, kRowBytes);
+  if constexpr (kRows > 1) _tile_loadd(5, a + panel, kRowBytes);
+}
+template <int kCols>
+DLCORE_INLINE void load_b(const std::byte* b, std::int64_t panel) {
+  _tile_loadd(6, b, kRowBytes);
+  if constexpr (kCols > 1) _tile_loadd(7, b + panel, kRowBytes);
+}
+
+/// A register block of sums: rows of 32.
+using Sums = float[kBlockRows * kBlockRows];
+
+/// Sums of kRows x kCols tiles of A and B, their panels some bytes apart, `count` tiles along k.
+template <int kCount, int kRows, int kCols>
+void multiply_tiles(std::int64_t count, const std::byte* a, std::int64_t a_panel, const std::byte* b,
+                    std::int64_t b_panel, float* sums) {
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  for (std::int64_t p = 0; p < count; ++p) {
+    load_a<kRows>(a, a_panel);
+    load_b<kCols>(b, b_panel);
+    multiply_loaded<kRows, kCols>();  // high high
+    if constexpr (kCount == 3) {
+      load_b<kCols>(b + 2 * kTileBytes, b_panel);
+      multiply_loaded<kRows, kCols>();  // high low
+      load_b<kCols>(b + kTileBytes, b_panel);
+      multiply_loaded<kRows, kCols>();  // high middle
+      load_a<kRows>(a + kTileBytes, a_panel);
+      multiply_loaded<kRows, kCols>();  // middle middle
+      load_b<kCols>(b, b_panel);
+      multiply_loaded<kRows, kCols>();  // middle high
+      load_a<kRows>(a + 2 * kTileBytes, a_panel);
+      multiply_loaded<kRows, kCols>();  // low high
+    }
+    a += kCount * kTileBytes;
+    b += kCount * kTileBytes;
+  }
+  constexpr std::int64_t kBytes = kBlockRows * sizeof(float);
+  float* const below = sums + kTileRows * kBlockRows;
+  _tile_stored(0, sums, kBytes);
+  if constexpr (kCols > 1) _tile_stored(1, sums + kTileRows, kBytes);
+  if constexpr (kRows > 1) _tile_stored(2, below, kBytes);
+  if constexpr (kRows > 1 && kCols > 1) _tile_stored(3, below + kTileRows, kBytes);
+}
+
+/// The elements of a lane of three tiles, which belong to two steps of k.
+DLCORE_INLINE void join(const std::byte* tiles, f32v& first, f32v& second) {
+  first = second = f32v{};
+  for (int part = 2; part >= 0; --part) {
+    const i32v pair = load(reinterpret_cast<const std::int32_t*>(tiles + part * kTileBytes));
+    first += bitcast<f32v>(pair << 16);
+    second += upper_half(bitcast<f32v>(pair));
+  }
+}
+
+/// The same with AVX-512 in float32, for what is not finite.
+void multiply_as_float(int rows, int cols, std::int64_t count, const std::byte* a, std::int64_t a_panel,
+                       const std::byte* b, std::int64_t b_panel, float* sums) {
+  constexpr std::int64_t kStep = 3 * kTileBytes;
+  for (int i = 0; i < rows * kTileRows; ++i)
+    for (int j = 0; j < cols; ++j) {
+      const std::byte* a_row = a + i / kTileRows * a_panel + i % kTileRows * kRowBytes;
+      const std::byte* b_tiles = b + j * b_panel;
+      f32v sum{};
+      for (std::int64_t p = 0; p < count; ++p, a_row += kStep, b_tiles += kStep) {
+        f32v a_first, a_second;
+        join(a_row, a_first, a_second);
+        for (int q = 0; q < kTileRows; ++q) {
+          f32v b_first, b_second;
+          join(b_tiles + q * kRowBytes, b_first, b_second);
+          sum = fma(broadcast(a_first[q]), b_first, sum);
+          sum = fma(broadcast(a_second[q]), b_second, sum);
+        }
+      }
+      store(sums + i * kBlockRows + j * kTileRows, sum);
+    }
+}
+
+bool all_finite(const Panels& panels, int count) { return panels.finite[0] && panels.finite[count - 1]; }
+
+/// rows x cols tiles of panels that begin at a and b.
+template <class T>
+void multiply_panels(int rows, int cols, std::int64_t count, const Panels& a, const Panels& b, float* sums) {
+  if constexpr (kParts < T >> 1)
+    if (!all_finite(a, rows) || !all_finite(b, cols))
+      return multiply_as_float(rows, cols, count, a.data, a.bytes, b.data, b.bytes, sums);
+  const auto kernel = rows > 1 ? (cols > 1 ? multiply_tiles<kParts<T>, 2, 2> : multiply_tiles<kParts<T>, 2, 1>)
+                               : (cols > 1 ? multiply_tiles<kParts<T>, 1, 2> : multiply_tiles<kParts<T>, 1, 1>);
+  kernel(count, a.data, a.bytes, b.data, b.bytes, sums);
+}
+
+// -------------------------------------------------------------------------------------------------------------- loops
+
+/// Half open.
+struct Range {
+  std::int64_t begin, end;
+  std::int64_t size() const { return end - begin; }
+};
+Range range_of(std::int64_t begin, std::int64_t size, std::int64_t end) {
+  return {min_of(begin, end), min_of(begin + size, end)};
+}
+
+template <class T>
+struct Product {
+  const AmxGemmPlan& plan;
+  Source<T> a, b;  // rows of op(A), columns of op(B); b.data is null where these are packed
+  Panels packed_b;
+  T* c;
+  GemmEpilogue<T> epilogue;
+  float* sums;  // those of passes before and of each partial sum, ld_sums apart; C itself where it can be
+  std::int64_t ld_sums;
+  bool accumulate;  // onto what the sums are
+  std::byte* scratch;
+};
+
+/// What is packed at a time: rows and columns, and of k a piece for each partial sum, one after another.
+struct Pass {
+  Range rows, cols;
+  std::int64_t index;
+  bool last;
+};
+
+template <class T>
+Range steps_of(const Product<T>& x, const Pass& pass, std::int64_t split) {
+  const AmxGemmPlan& plan = x.plan;
+  return range_of((pass.index * plan.splits + split) * plan.k_packed, plan.k_packed, plan.shape.k);
+}
+
+/// The panels in a room of `rows`, whose flags are behind them.
+template <class T>
+Panels panels_in(const AmxGemmPlan& plan, std::byte* room, std::int64_t rows) {
+  const std::int64_t bytes = plan.k_packed / kTileSteps * kParts<T> * kTileBytes;
+  return {room, bytes, reinterpret_cast<bool*>(room + parts(rows, kTileRows) * bytes)};
+}
+template <class T>
+Panels shared_b(const Product<T>& x, std::int64_t split) {
+  return panels_in<T>(x.plan, x.scratch + static_cast<std::size_t>(split) * x.plan.b_bytes, x.plan.n_packed);
+}
+
+/// Which rows or columns a worker has packed for itself, and which steps of k.
+struct Packed {
+  std::int64_t row, step;
+  bool operator==(const Packed&) const = default;
+};
+/// A worker's own panels. Other cores' would have to be fetched from their caches, which takes longer than packing.
+template <class T>
+struct Room {
+  Packed *packed_a, *packed_b;
+  Panels a, b;
+
+  Room(const Product<T>& x, int worker) {
+    const AmxGemmPlan& plan = x.plan;
+    std::byte* const room = x.scratch + plan.rooms_offset + static_cast<std::size_t>(worker) * plan.room_bytes;
+    packed_a = reinterpret_cast<Packed*>(room), packed_b = packed_a + 1;
+    a = panels_in<T>(plan, room + kAmxRoomHeader, plan.block_m);
+    b = panels_in<T>(plan, room + plan.b_in_room, plan.block_n);
+  }
+};
+
+template <class T>
+void pack_rows(const Source<T>& x, Range rows, Range steps, bool by_row, const Panels& panels) {
+  pack_panels(x.at(rows.begin, steps.begin), rows.size(), steps.size(), by_row, panels);
+}
+
+/// Packs B for all blocks of a pass.
+template <class T>
+void pack_shared(const Product<T>& x, const Pass& pass) {
+  constexpr std::int64_t kCols = 8 * kTileRows;  // whole cache lines, and more of them, of an operand stored by steps
+  const AmxGemmPlan& plan = x.plan;
+  const std::int64_t tasks = parts(pass.cols.size(), kCols);
+  const double cost = 0.3 * static_cast<double>(pass.cols.size() * min_of(plan.k_packed, plan.shape.k) * plan.splits);
+  parallel_for(plan.splits * tasks, cost, [&](std::int64_t task) {
+    const std::int64_t split = task / tasks, first = task % tasks * kCols;
+    pack_rows(x.b, range_of(pass.cols.begin + first, kCols, pass.cols.end), steps_of(x, pass, split), false,
+              shared_b(x, split).from(first / kTileRows));
+  });
+}
+
+/// The panels of these rows, packed unless they are there already.
+template <class T>
+Panels own_panels(const Source<T>& x, Range rows, Range steps, bool by_row, const Panels& panels, Packed& there) {
+  const Packed wanted{rows.begin, steps.begin};
+  if (!(there == wanted)) pack_rows(x, rows, steps, by_row, panels);
+  there = wanted;
+  return panels;
+}
+
+/// x[0, lanes) of a row of sums, plus those of the passes before.
+DLCORE_INLINE f32v add_kept(const float* sums, const float* kept, int lanes) {
+  return kept ? load(sums) + load_partial(kept, lanes) : load(sums);
+}
+
+/// The epilogue of rows x cols sums, added to `kept` where that is not null, whose rows are ld apart.
+template <class T>
+void finish(const float* sums, const float* kept, std::int64_t ld, std::int64_t rows, std::int64_t cols, const T* bias,
+            Activation activation, T* c, std::int64_t ldc) {
+  for (std::int64_t j = 0; j < cols; j += 2 * kF32) {
+    const int low = static_cast<int>(min_of<std::int64_t>(kF32, cols - j));
+    const int high = static_cast<int>(min_of<std::int64_t>(kF32, max_of<std::int64_t>(0, cols - j - kF32)));
+    const f32v bias_low = bias ? load_floats(bias + j, low) : f32v{};
+    const f32v bias_high = bias && high ? load_floats(bias + j + kF32, high) : f32v{};
+    for (std::int64_t i = 0; i < rows; ++i) {
+      const float* const from = sums + i * kBlockRows + j;
+      const float* const before = kept ? kept + i * ld + j : nullptr;
+      T* const to = c + i * ldc + j;
+      const f32v x = activate<float>(add_kept(from, before, low) + bias_low, activation);
+      const f32v y =
+          high ? activate<float>(add_kept(from + kF32, before ? before + kF32 : nullptr, high) + bias_high, activation)
+               : f32v{};
+      store_both(to, x, y, low, high);
+    }
+  }
+}
+
+/// A register block of sums, at (i, j) of C.
+template <class T>
+void keep_sums(const Product<T>& x, const Pass& pass, const Sums& sums, std::int64_t split, Range rows, Range cols) {
+  const AmxGemmPlan& plan = x.plan;
+  float* const kept = x.sums ? x.sums + (split * plan.shape.m + rows.begin) * x.ld_sums + cols.begin : nullptr;
+  const float* const before = x.accumulate || pass.index > 0 ? kept : nullptr;
+  if (plan.splits == 1 && pass.last) {
+    const T* bias = x.epilogue.bias ? x.epilogue.bias + cols.begin : nullptr;
+    finish(sums, before, x.ld_sums, rows.size(), cols.size(), bias, x.epilogue.activation,
+           x.c + rows.begin * plan.shape.ldc + cols.begin, plan.shape.ldc);
+  } else {
+    finish<float>(sums, before, x.ld_sums, rows.size(), cols.size(), nullptr, Activation::None, kept, x.ld_sums);
+  }
+}
+
+template <class T>
+void compute_block(const Product<T>& x, const Pass& pass, std::int64_t split, Range rows, Range cols,
+                   const Room<T>& room) {
+  const AmxGemmPlan& plan = x.plan;
+  const Range steps = steps_of(x, pass, split);
+  const Panels a = own_panels(x.a, rows, steps, true, room.a, *room.packed_a);
+  Panels b;
+  if (plan.pack_b == Pack::PerTask) {
+    b = own_panels(x.b, cols, steps, false, room.b, *room.packed_b);
+  } else if (plan.pack_b == Pack::Once) {
+    b = shared_b(x, split).from((cols.begin - pass.cols.begin) / kTileRows);
+  } else {
+    b = x.packed_b.from(cols.begin / kTileRows);
+    b.data += steps.begin / kTileSteps * kParts<T> * kTileBytes;
+  }
+  const Tiles tiles;
+  alignas(64) Sums sums;
+  for (std::int64_t j = cols.begin; j < cols.end; j += kBlockRows)
+    for (std::int64_t i = rows.begin; i < rows.end; i += kBlockRows) {
+      const Range height = range_of(i, kBlockRows, rows.end), width = range_of(j, kBlockRows, cols.end);
+      multiply_panels<T>(static_cast<int>(parts(height.size(), kTileRows)),
+                         static_cast<int>(parts(width.size(), kTileRows)), parts(steps.size(), kTileSteps),
+                         a.from((i - rows.begin) / kTileRows), b.from((j - cols.begin) / kTileRows), sums);
+      keep_sums(x, pass, sums, split, height, width);
+    }
+}
+
+template <class T>
+void compute(const Product<T>& x, const Pass& pass) {
+  const AmxGemmPlan& plan = x.plan;
+  const GemmShape& s = plan.shape;
+  const std::int64_t across = parts(pass.cols.size(), plan.block_n);
+  const std::int64_t blocks = parts(pass.rows.size(), plan.block_m) * across;
+  const double steps = static_cast<double>(min_of(plan.k_packed * plan.splits, s.k) + 1);
+  const double share = static_cast<double>(pass.rows.size() * pass.cols.size()) / static_cast<double>(s.m * s.n) *
+                       steps / static_cast<double>(s.k + 1);
+  parallel_for_workers(plan.splits * blocks, plan.cost * share, plan.workers, [&](std::int64_t task, int worker) {
+    const std::int64_t block = task % blocks;
+    const Range rows = range_of(pass.rows.begin + block / across * plan.block_m, plan.block_m, pass.rows.end);
+    const Range cols = range_of(pass.cols.begin + block % across * plan.block_n, plan.block_n, pass.cols.end);
+    compute_block(x, pass, task / blocks, rows, cols, Room<T>(x, worker));
+  });
+}
+
+/// C out of the partial sums.
+template <class T>
+void finish_splits(const Product<T>& x) {
+  const AmxGemmPlan& plan = x.plan;
+  const GemmShape& s = plan.shape;
+  parallel_for(s.m, 0.1 * static_cast<double>(s.m * s.n * plan.splits), [&](std::int64_t i) {
+    float* const first = x.sums + i * s.n;
+    T* const c = x.c + i * s.ldc;
+    if constexpr (kParts<T> == 1) {
+      add_partials(first, plan.splits, s.m * s.n, s.n, false, first);
+      Operand<BfloatPair>::finish(first, 0, 1, s.n, x.epilogue.bias, x.epilogue.activation, c, 0);
+    } else {
+      add_partials(first, plan.splits, s.m * s.n, s.n, s.accumulate, c);
+      apply_epilogue(c, 0, 1, s.n, x.epilogue.bias, x.epilogue.activation);
+    }
+  });
+}
+
+/// op(B) as it is packed once.
+template <class T>
+Panels packed_panels(const GemmShape& s, T* packed) {
+  auto* const data = reinterpret_cast<std::byte*>(packed);
+  const std::int64_t bytes = parts(s.k, kTileSteps) * kParts<T> * kTileBytes;
+  return {data, bytes, reinterpret_cast<bool*>(data + parts(s.n, kTileRows) * bytes)};
+}
+
+template <class T>
+Source<T> rows_of_a(const GemmShape& s, const T* a) {
+  return {a, s.lda, !s.transpose_a};
+}
+template <class T>
+Source<T> columns_of_b(const GemmShape& s, const T* b) {
+  return {b, s.ldb, s.transpose_b};
+}
+
+template <class T>
+void gemm(const GemmPlan& dense, const T* a, const T* b, T* c, const GemmEpilogue<T>& epilogue, void* scratch) {
+  const AmxGemmPlan& plan = dense.amx;
+  const GemmShape& s = plan.shape;
+  Product<T> x{plan,
+               rows_of_a(s, a),
+               columns_of_b(s, b),
+               {},
+               c,
+               epilogue,
+               nullptr,
+               s.n,
+               false,
+               static_cast<std::byte*>(scratch)};
+  if (s.packed_b) x.packed_b = packed_panels(s, const_cast<T*>(b));
+  if (plan.sums_bytes > 0) x.sums = reinterpret_cast<float*>(x.scratch + plan.sums_offset);
+  if constexpr (kParts < T >> 1)
+    if (plan.splits == 1) x.sums = c, x.ld_sums = s.ldc, x.accumulate = s.accumulate;
+  for (int worker = 0; worker < plan.workers; ++worker) {
+    const Room<T> room(x, worker);
+    *room.packed_a = *room.packed_b = {-1, -1};
+  }
+  const std::int64_t passes = max_of<std::int64_t>(1, parts(s.k, plan.splits * plan.k_packed));
+  for (std::int64_t j = 0; j < s.n; j += plan.n_packed)
+    for (std::int64_t index = 0; index < passes; ++index) {
+      const Pass pass{{0, s.m}, range_of(j, plan.n_packed, s.n), index, index + 1 == passes};
+      if (plan.pack_b == Pack::Once) pack_shared(x, pass);
+      compute(x, pass);
+    }
+  if (plan.splits > 1) finish_splits(x);
+}
+
+template <class T>
+void pack_b(const GemmShape& s, const T* b, T* packed) {
+  constexpr std::int64_t kRows = 8 * kTileRows;
+  const Panels panels = packed_panels(s, packed);
+  parallel_for(parts(s.n, kRows), 0.3 * static_cast<double>(s.n * s.k), [&](std::int64_t task) {
+    const Range cols = range_of(task * kRows, kRows, s.n);
+    pack_rows(columns_of_b(s, b), cols, {0, s.k}, false, panels.from(cols.begin / kTileRows));
+  });
+}
+
+}  // namespace
+
+extern const AmxKernels amx_kernels_table;
+const AmxKernels amx_kernels_table = {{gemm<float>, pack_b<float>}, {gemm<Bfloat>, pack_b<Bfloat>}};
+
+}  // namespace dlcore::DLCORE_ISA
