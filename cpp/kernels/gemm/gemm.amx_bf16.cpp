@@ -11,6 +11,7 @@ namespace {
 constexpr int kBlock = 2;  // tiles of C along each side of a register block
 constexpr std::int64_t kBlockRows = kBlock * kTileRows;
 constexpr std::int64_t kRowBytes = kTileBytes / kTileRows;
+constexpr std::int64_t kSweep = 256;  // columns of C that are written row block by row block, their panels of B in L2
 
 template <class T>
 inline constexpr int kParts = parts_of_element(sizeof(T));
@@ -370,6 +371,15 @@ void finish(const float* sums, const float* kept, std::int64_t ld, std::int64_t 
   }
 }
 
+/// Fetches the part of C that a register block will be written to, while its sums are computed: rows may be far apart
+/// and far away.
+template <class T>
+DLCORE_INLINE void fetch_block(const Product<T>& x, Range rows, Range cols) {
+  constexpr std::int64_t kLine = 64 / sizeof(T);
+  for (std::int64_t i = rows.begin; i < rows.end; ++i)
+    for (std::int64_t j = cols.begin; j < cols.end; j += kLine) __builtin_prefetch(x.c + i * x.plan.shape.ldc + j, 1);
+}
+
 /// A register block of sums, at (i, j) of C.
 template <class T>
 void keep_sums(const Product<T>& x, const Pass& pass, const Sums& sums, std::int64_t split, Range rows, Range cols) {
@@ -402,14 +412,16 @@ void compute_block(const Product<T>& x, const Pass& pass, std::int64_t split, Ra
   }
   const Tiles tiles;
   alignas(64) Sums sums;
-  for (std::int64_t j = cols.begin; j < cols.end; j += kBlockRows)
-    for (std::int64_t i = rows.begin; i < rows.end; i += kBlockRows) {
-      const Range height = range_of(i, kBlockRows, rows.end), width = range_of(j, kBlockRows, cols.end);
-      multiply_panels<T>(static_cast<int>(parts(height.size(), kTileRows)),
-                         static_cast<int>(parts(width.size(), kTileRows)), parts(steps.size(), kTileSteps),
-                         a.from((i - rows.begin) / kTileRows), b.from((j - cols.begin) / kTileRows), sums);
-      keep_sums(x, pass, sums, split, height, width);
-    }
+  for (std::int64_t j0 = cols.begin; j0 < cols.end; j0 += kSweep)
+    for (std::int64_t i = rows.begin; i < rows.end; i += kBlockRows)
+      for (std::int64_t j = j0; j < min_of(j0 + kSweep, cols.end); j += kBlockRows) {
+        const Range height = range_of(i, kBlockRows, rows.end), width = range_of(j, kBlockRows, cols.end);
+        fetch_block(x, height, width);
+        multiply_panels<T>(static_cast<int>(parts(height.size(), kTileRows)),
+                           static_cast<int>(parts(width.size(), kTileRows)), parts(steps.size(), kTileSteps),
+                           a.from((i - rows.begin) / kTileRows), b.from((j - cols.begin) / kTileRows), sums);
+        keep_sums(x, pass, sums, split, height, width);
+      }
 }
 
 template <class T>

@@ -274,7 +274,7 @@ GemmPlan plan_tiles(const GemmShape& shape, std::size_t element_bytes, const Til
 // of float.
 template <class T>
 bool takes_amx(const GemmShape& s) {
-  constexpr double kGain = sizeof(T) == 2 ? 2 : 0.85;
+  constexpr double kGain = sizeof(T) == 2 ? 2 : 0.8;
   if (sizeof(T) > sizeof(float) || !amx_kernels()) return false;
   const std::int64_t steps = static_cast<std::int64_t>(unit_bytes(sizeof(T)) / sizeof(T));
   const double dense = cost_of(s, parts(s.k, steps), unit_bytes(sizeof(T)), tile_of(isa(), sizeof(T)).flops_per_ns);
