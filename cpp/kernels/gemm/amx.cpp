@@ -21,7 +21,7 @@ namespace {
 constexpr std::int64_t kBlockRows = 2 * kTileRows;  // of a register block
 constexpr double kFlopsPerNs = 2000;  // of the unit: 2,800, half of it while other threads of its core are busy
 constexpr double kPacking = 0.3, kFarPacking = 0.5;  // ns for an element, and where operands come from beyond L2
-constexpr double kTaskCost = 20000, kTwoTasks = 6500, kTasks = 32;  // ns, and tasks at most
+constexpr double kTaskCost = 20000, kTwoTasks = 6500, kTasks = 16;  // ns, and tasks at most
 constexpr std::int64_t kFewRows = 256;                              // that are one block
 constexpr std::int64_t kSmall = 1 << 16;                            // elements of C
 constexpr std::int64_t kFewSplits = 2;                              // that leave threads without work
@@ -45,7 +45,7 @@ double amx_gemm_cost(const GemmShape& s, std::size_t element_bytes, const CacheS
   const double flops = 2 * m * n * k * (count == 1 ? 1 : 6);
   const double packed = m * k + (s.packed_b ? 0 : k * n);
   const bool far = (m * k + k * n) * static_cast<double>(element_bytes) > static_cast<double>(caches.l2) / 2;
-  return 1000 + flops / kFlopsPerNs + packed * (far ? kFarPacking : kPacking) + m * n / 8;
+  return 1000 + flops / kFlopsPerNs + packed * (count == 1 ? 0.4 : 1) * (far ? kFarPacking : kPacking) + m * n / 8;
 }
 
 namespace {

@@ -32,6 +32,7 @@ DLCORE_INLINE f32v upper_half(f32v x) { return bitcast<f32v>(bitcast<i32v>(x) & 
 /// What is not finite is its first part alone; `finite` becomes false.
 template <int kCount>
 DLCORE_INLINE Split<kCount> split(f32v x, bool& finite) {
+  if constexpr (kCount == 1) return {{bitcast<i32v>(x)}};
   Split<kCount> result;
   f32v rest = x;
   for (int i = 0; i < kCount; ++i) {

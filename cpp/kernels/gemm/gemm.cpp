@@ -270,14 +270,15 @@ GemmPlan plan_tiles(const GemmShape& shape, std::size_t element_bytes, const Til
   return plan;
 }
 
-// Whether the matrix unit takes less time. Where there is one, pairs of Bfloat take twice as long without it as units
-// of float.
+// Whether the matrix unit takes less time, in a good part: it is slow where another thread of its core is busy. Where
+// there is one, pairs of Bfloat take twice as long without it as units of float.
 template <class T>
 bool takes_amx(const GemmShape& s) {
-  constexpr double kGain = sizeof(T) == 2 ? 2 : 0.8;
+  constexpr bool kPairs = sizeof(T) == 2;
+  constexpr double kGain = kPairs ? 1 : 0.8;
   if (sizeof(T) > sizeof(float) || !amx_kernels()) return false;
-  const std::int64_t steps = static_cast<std::int64_t>(unit_bytes(sizeof(T)) / sizeof(T));
-  const double dense = cost_of(s, parts(s.k, steps), unit_bytes(sizeof(T)), tile_of(isa(), sizeof(T)).flops_per_ns);
+  const double flops_per_ns = tile_of(isa(), sizeof(T)).flops_per_ns / (kPairs ? 2 : 1);
+  const double dense = cost_of(s, parts(s.k, kPairs ? 2 : 1), unit_bytes(sizeof(T)), flops_per_ns);
   return amx_gemm_cost(s, sizeof(T), cache_sizes()) < kGain * dense;
 }
 
