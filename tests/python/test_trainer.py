@@ -1,6 +1,7 @@
 """compile, fit, evaluate, predict: every kind of data and option, and what bad data gives."""
 
 import gc
+import math
 import os
 import warnings
 
@@ -653,6 +654,73 @@ def test_a_step_of_the_users_own_updates_the_metrics_of_compile(eagerly):
     assert set(histories[0]) == {"loss", "mae"} and histories[0]["mae"][0] == pytest.approx(3.5)
     for name in histories[0]:
         np.testing.assert_allclose(histories[0][name], histories[1][name], rtol=1e-6)
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_layers_train_in_fit_also_in_a_model_whose_call_has_no_training(eagerly):
+    class Normalized(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.normalization = layers.BatchNormalization(momentum=0.5)
+
+        def call(self, x):
+            return self.normalization(x)
+
+    model = Normalized()
+    model.compile("sgd", "mse", run_eagerly=eagerly)
+    model.fit(np.array([[1.0], [3.0]]), np.zeros((2, 1)), verbose=0)
+    np.testing.assert_allclose(model.normalization.moving_mean, [1.0])
+    model.evaluate(np.array([[1.0], [3.0]]), np.zeros((2, 1)), verbose=0)
+    np.testing.assert_allclose(model.normalization.moving_mean, [1.0])
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+@pytest.mark.parametrize("metric", ["accuracy", "sparse_categorical_accuracy"])
+def test_a_step_gives_the_metrics_what_is_neither_data_nor_outputs(metric, eagerly):
+    """Pairs to tell apart by their embeddings: the data has no targets, and the model is not called on it as it is."""
+
+    class Pairs(keras.Model):
+        def train_step(self, data):
+            with keras.GradientTape() as tape:
+                likeness = ops.matmul(self(data[0]), ops.transpose(self(data[1])))
+                same = ops.arange(len(likeness))
+                loss = self.compute_loss(y=same, y_pred=likeness)
+            self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+            for metric in self.metrics:
+                metric.update_state(loss) if metric.name == "loss" else metric.update_state(same, likeness)
+            return {metric.name: metric.result() for metric in self.metrics}
+
+    inputs = keras.Input((2,))
+    model = Pairs(inputs, layers.Dense(2, kernel_initializer="identity")(inputs))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.0), loss, metrics=[metric], run_eagerly=eagerly)
+    batch = np.array([[[1.0, 0.0], [0.0, 1.0]], [[2.0, 0.0], [0.0, 2.0]]])
+    history = model.fit(iter([batch, batch[:, ::-1], np.stack([batch[0], batch[1, ::-1]])]), verbose=0).history
+    assert set(history) == {"loss", metric} and history[metric] == [pytest.approx(2 / 3)]
+    np.testing.assert_allclose(history["loss"], [(2 * math.log1p(math.exp(-2)) + math.log1p(math.exp(2))) / 3], 1e-6)
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_a_step_sees_the_metrics_of_several_outputs_as_one(eagerly):
+    class Own(keras.Model):
+        def train_step(self, data):
+            x, y = data
+            with keras.GradientTape() as tape:
+                y_pred = self(x, training=True)
+                loss = self.compute_loss(x, y, y_pred)
+            self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+            compiled = next(metric for metric in self.metrics if metric.name == "compile_metrics")
+            compiled.update_state(y, y_pred)
+            return {"own": loss, **compiled.result()}
+
+    inputs = keras.Input((1,))
+    outputs = {name: layers.Dense(1, kernel_initializer="zeros", name=name)(inputs) for name in "ab"}
+    model = Own(inputs, outputs)
+    model.compile("sgd", "mse", metrics={"a": ["mae"], "b": ["mse"]}, run_eagerly=eagerly)
+    y = {"a": np.ones((4, 1)), "b": np.full((4, 1), 2.0)}
+    history = model.fit(np.ones((4, 1)), y, batch_size=4, verbose=0).history
+    assert history["a_mae"] == [1.0] and history["b_mse"] == [4.0] and history["own"] == [5.0]
+    assert [metric.name for metric in model.metrics][:3] == ["loss", "a_mae", "b_mse"]
 
 
 def test_a_step_without_the_model_needs_no_metrics():

@@ -88,8 +88,22 @@ def get_metric(identifier, y_true, y_pred):
     return metrics.MeanMetricWrapper(found, name=identifier if isinstance(identifier, str) else to_snake_case(name))
 
 
+def results_of(metrics):
+    """dict of name -> value of all metrics, some of which may have several."""
+    results = {}
+    for metric in metrics:
+        result = metric.result()
+        results.update(result if isinstance(result, dict) else {metric.name: result})
+    return results
+
+
 class CompiledMetrics:
-    """The metrics given to compile(); made when the first outputs are seen, for then their shapes are known."""
+    """The metrics given to compile(); made when the first outputs are seen, for then their shapes are known.
+
+    A step may use them as one metric of all outputs.
+    """
+
+    name = "compile_metrics"
 
     def __init__(self, metrics, weighted_metrics, model):
         for what, value in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
@@ -117,14 +131,21 @@ class CompiledMetrics:
     def metrics(self):
         return [metric for metric, _, _ in self._entries or []]
 
-    def reset_unbuilt(self):
-        """Resets the metrics that may come with a state from another model, before the first outputs are seen."""
+    @property
+    def variables(self):
+        return [variable for metric in self.metrics for variable in metric.variables]
+
+    def result(self):
+        """dict of name -> value; empty before the first outputs are seen."""
+        return results_of(self.metrics)
+
+    def reset_state(self):
+        """Resets all; before the first outputs are seen, those that may come with a state from another model."""
         from dlcore.metrics import Metric
 
-        for given in () if self.is_built else self._given.values():
-            for metric in tree.flatten(given):
-                if isinstance(metric, Metric):
-                    metric.reset_state()
+        given = [m for m in tree.flatten(list(self._given.values())) if isinstance(m, Metric)]
+        for metric in self.metrics if self.is_built else given:
+            metric.reset_state()
 
     @property
     def of_several_outputs(self):

@@ -1,17 +1,16 @@
 """Steps: what compile() sets up, and what one batch does."""
 
+import functools
 import warnings
 
 import numpy as np
 
 from dlcore import backend, ops, tree
 from dlcore.backend.arguments import int_from
-from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.tensors import Tensor, convert_to_tensor
 from dlcore.backend.variables import noting_new
 from dlcore.layers.call_spec import signature_of
-from dlcore.ops.operation import infer_outputs
-from dlcore.training.compile_utils import CompiledLoss, CompiledMetrics, total_loss
+from dlcore.training.compile_utils import CompiledLoss, CompiledMetrics, results_of, total_loss
 from dlcore.training.data import arrays_of, to_arrays, unpack_x_y_sample_weight
 from dlcore.training.gradient_tape import GradientTape
 from dlcore.training.state import StateAsValues
@@ -41,6 +40,7 @@ class Steps(StateAsValues):
         self._results_program = None
         # Looked up once: when a step is traced, all metrics are made.
         self._metrics_of_steps = None
+        self._is_in_step = False
 
     # ---- compile
 
@@ -153,10 +153,13 @@ class Steps(StateAsValues):
 
     @property
     def metrics(self):
-        """The loss, the compiled metrics, the losses of single outputs, and the metrics of the layers."""
+        """The loss, the compiled metrics, the losses of single outputs, and the metrics of the layers.
+
+        In a step the compiled metrics are one, "compile_metrics", which takes all outputs, as in Keras.
+        """
         metrics = [] if self._loss_tracker is None else [self._loss_tracker]
         if self._compiled_metrics is not None:
-            metrics += self._compiled_metrics.metrics
+            metrics += [self._compiled_metrics] if self._is_in_step else self._compiled_metrics.metrics
         if self._compiled_loss is not None:
             metrics += self._compiled_loss.metrics
         known = {id(metric) for metric in metrics}
@@ -178,16 +181,12 @@ class Steps(StateAsValues):
         """Sets the state of all metrics to zero."""
         for metric in self._metrics_of_steps or self.metrics:
             metric.reset_state()
-        if self._compiled_metrics is not None:
-            self._compiled_metrics.reset_unbuilt()
+        if self._compiled_metrics is not None and not self._compiled_metrics.is_built:
+            self._compiled_metrics.reset_state()
 
     def get_metrics_result(self):
         """dict of name -> value now, of all metrics."""
-        results = {}
-        for metric in self.metrics:
-            result = metric.result()
-            results.update(result if isinstance(result, dict) else {metric.name: result})
-        return results
+        return results_of(self.metrics)
 
     def _listed(self, logs):
         """The values of logs as a list, or the only one: the loss, the compiled metrics of a single output, the losses
@@ -322,14 +321,21 @@ class Steps(StateAsValues):
     def _logs_of(self, step, data):
         """Traces a step: its dict of results."""
         _check_takes_data(step)
-        self._make_metrics(step, data)
         try:
-            logs = self._keeping_weights(step, data)
-            if not isinstance(logs, dict):
-                raise ValueError(f"{step.__name__}() should return a dict of results. Returned: {logs!r}")
-            return logs
+            return self._keeping_weights(functools.partial(self._call_step, step), data)
         finally:
             self._clear_losses()
+
+    def _call_step(self, step, data):
+        """The results of a step as a flat dict."""
+        self._is_in_step = True
+        try:
+            logs = step(data)
+        finally:
+            self._is_in_step = False
+        if not isinstance(logs, dict):
+            raise ValueError(f"{step.__name__}() should return a dict of results. Returned: {logs!r}")
+        return _flat(logs)
 
     def _keeping_weights(self, step, data):
         """Calls the step; the weights that are made in it must be the model's, in the place of no others."""
@@ -346,22 +352,6 @@ class Steps(StateAsValues):
                     "them as attributes."
                 )
         return results
-
-    def _make_metrics(self, step, data):
-        """Makes the metrics of compile() before a step of the user's own, which may ask for `metrics`.
-
-        They depend on the shapes of the outputs. A step need not call the model; then there are none.
-        """
-        metrics, own_step = self._compiled_metrics, getattr(Steps, step.__name__)
-        if metrics is None or metrics.is_built or step.__func__ is own_step:
-            return
-        x, y, _ = unpack_x_y_sample_weight(data)
-        like = tree.map_structure(lambda t: KerasTensor(t.shape, t.dtype) if isinstance(t, Tensor) else t, x)
-        try:
-            y_pred = infer_outputs(self._call_layer, (like,), {"training": False})
-        except Exception:
-            return
-        metrics.build(y, y_pred)
 
     def _trace_predict(self, data):
         try:
@@ -390,9 +380,7 @@ class Steps(StateAsValues):
         return step
 
     def _eager_batch(self, step, data):
-        tensors = self._as_tensors(data)
-        self._make_metrics(step, tensors)
-        logs = step(tensors)
+        logs = self._call_step(step, self._as_tensors(data))
         return {name: _number(value) for name, value in logs.items()}
 
     def _as_tensors(self, data):
@@ -413,6 +401,14 @@ def _check_takes_data(step):
             f"{step.__name__}() takes the batch alone. Got the arguments {names}, as in Keras on JAX. Define "
             f"{step.__name__}(self, data){gradients} assigns to variables."
         )
+
+
+def _flat(logs):
+    """The results of a step, with those of a metric that has several in its place."""
+    flat = {}
+    for name, value in logs.items():
+        flat.update(_flat(value) if isinstance(value, dict) else {name: value})
+    return flat
 
 
 def _rows(x):
