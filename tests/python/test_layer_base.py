@@ -162,6 +162,37 @@ def test_sublayers_are_tracked():
     assert len(layer.trainable_weights) == 2 and not layer.first.count.trainable
 
 
+def test_weights_are_in_the_order_in_which_they_were_made():
+    """Those made as trainable first, however they are held. Expected: Keras 3.15."""
+
+    class Mixed(Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = layers.Dense(2)
+            self.count = self.add_weight(name="count", trainable=False)
+            self.first = self.add_weight(shape=(2,), name="first")
+            self.mean = keras.Variable(np.zeros(3), name="mean", trainable=False)
+            self.second = keras.Variable(np.zeros(4), name="second")
+
+        def build(self, input_shape):
+            self.inner.build(input_shape)
+            self.late = self.add_weight(shape=(5,), name="late")
+
+        def call(self, x):
+            return self.inner(x)
+
+    layer = Mixed()
+    layer(np.ones((1, 2)))
+    expected = ["first", "second", "late", "count", "mean", "kernel", "bias"]
+    assert [v.name for v in layer.weights] == expected
+    layer.trainable = False
+    for frozen in (layer, copy.deepcopy(layer), pickle.loads(pickle.dumps(layer.inner))):
+        assert [v.name for v in frozen.weights] == expected[-len(frozen.weights) :]
+    stored = {}
+    layer.save_own_variables(stored)
+    assert [v.shape for v in stored.values()] == [(2,), (4,), (5,), (), (3,)]
+
+
 def test_training_flag_goes_to_inner_layers():
     seen = []
 

@@ -58,7 +58,7 @@ def test_inputs_are_quantized_by_the_configured_quantizer():
 
 def test_variables_are_in_the_order_of_files():
     model = cases.quantized(keras, "int8")
-    assert [v.name for v in model.layers[-1].weights] == ["kernel", "bias", "kernel_scale"]
+    assert [v.name for v in model.layers[-1].weights] == ["bias", "kernel", "kernel_scale"]
     assert [v.name for v in model.layers[-1].trainable_weights] == ["bias"]
 
 
@@ -215,8 +215,8 @@ def test_layer_made_quantized():
 @pytest.mark.parametrize(
     "mode, layer, shapes",
     [
-        ("int8", lambda: layers.Dense(5), [(200, 5), (5,), (5,)]),
-        ("int4", lambda: layers.Dense(5), [(200, 3), (5,), (2, 5), (2, 5), (200,)]),
+        ("int8", lambda: layers.Dense(5), [(5,), (200, 5), (5,)]),
+        ("int4", lambda: layers.Dense(5), [(5,), (200, 3), (2, 5), (2, 5), (200,)]),
         ("int4", lambda: layers.Embedding(200, 300), [(200, 150), (200, 3), (200, 3), (300,)]),
         ("int4", lambda: layers.EinsumDense("ab,bcd->acd", (2, 3)), [(200, 3), (2, 6), (2, 6), (200,)]),
     ],

@@ -1,6 +1,7 @@
 """Variable: a named tensor that programs read and update in place."""
 
 import contextlib
+import itertools
 import threading
 
 import numpy as np
@@ -39,6 +40,7 @@ class _New(threading.local):
 
 
 _new = _New()
+_numbers = itertools.count()
 
 
 @contextlib.contextmanager
@@ -95,6 +97,7 @@ class Variable:
         self.autocast = bool(autocast)
         # What it was made as; `layer.trainable = False` leaves it.
         self.declared_trainable = self.trainable
+        self.number = next(_numbers)  # of the order in which variables are made
         self.aggregation = aggregation
         self.synchronization = synchronization
         self.regularizer = None
@@ -195,7 +198,7 @@ class Variable:
         copy = Variable(
             self.numpy(), dtype=self._dtype, trainable=self.trainable, autocast=self.autocast, name=self.name
         )
-        copy.path = self.path
+        copy.path, copy.number, copy.declared_trainable = self.path, self.number, self.declared_trainable
         copy.regularizer, copy.constraint = self.regularizer, self.constraint
         copy.overwrite_with_gradient = self.overwrite_with_gradient
         memo[id(self)] = copy

@@ -35,8 +35,16 @@ _roles = _Roles()
 
 
 def weights_in(walked):
-    """All variables of layers, each once: what a walk through the layers found, as `(layer, its variables)`."""
-    return list({id(v): v for layer, variables in walked for v in layer._in_file_order(variables)}.values())
+    """All variables of layers, each once: what a walk through the layers found, as `(layer, its variables)`.
+
+    Of each layer those made as trainable come first.
+    """
+    ordered = (sorted(layer._in_file_order(variables), key=_made_frozen) for layer, variables in walked)
+    return list({id(v): v for variables in ordered for v in variables}.values())
+
+
+def _made_frozen(variable):
+    return not variable.declared_trainable
 
 
 class Holder:
@@ -98,8 +106,8 @@ class Holder:
         return [v for v in self._tracked(Variable) if v.declared_trainable]
 
     def _in_file_order(self, variables):
-        """This layer's own variables in the order of files: those made as trainable first."""
-        return sorted(variables, key=lambda v: not v.declared_trainable)
+        """This layer's own variables in the order of files: those made as trainable first, each kind as it was made."""
+        return sorted(variables, key=lambda v: (_made_frozen(v), v.number))
 
     @property
     def _own_variables(self):
