@@ -324,11 +324,72 @@ CASES |= {
     "affine_uint8": (lambda O, x: O.image.affine_transform(x, SHIFT * 0.987), (IMAGES * 255).astype("uint8")),
 }
 
+CASES |= {
+    "elementary": (
+        lambda O, x, y: (
+            O.exp2(x),
+            O.rsqrt(y),
+            O.arccosh(y + 1.0),
+            O.squareplus(x),
+            O.squareplus(x, 0.5),
+            O.log_sigmoid(x),
+        ),
+        MATRIX,
+        np.abs(floats(4, 5)) + 0.25,
+    ),
+    "bends": (
+        lambda O, x: (
+            *(O.hard_shrink(x), O.hard_shrink(x, 1.25), O.soft_shrink(x), O.soft_shrink(x, 0.25), O.tanh_shrink(x)),
+            *(O.sparse_plus(x), O.sparse_sigmoid(x), O.threshold(x, 0.3, -4.0), O.glu(x), O.glu(x, 0), O.softsign(x)),
+        ),
+        floats(4, 6) * 1.01 + 0.003,
+    ),
+    "finite": (lambda O, x: (O.isfinite(x), O.isinf(x), O.isnan(x), O.nan_to_num(x, 0.5, 9.0, -9.0)), SPECIAL),
+    "logical": (
+        lambda O, x, y: (
+            *(O.logical_and(x, y), O.logical_or(x, y), O.logical_xor(x, y), O.logical_not(x)),
+            *(O.isclose(x / 7, y / 7, atol=0.5), O.searchsorted(O.sort(x[0]), y), O.get_item(x, (..., 1))),
+        ),
+        integers(0, 3, 3, 4),
+        integers(0, 3, 3, 4),
+    ),
+    "divide_no_nan": (lambda O, x, y: O.divide_no_nan(x, y), MATRIX, floats(4, 5) * (np.arange(5) % 2)),
+    "filled": (
+        lambda O, x: (O.full_like(x, 2.5), O.full_like(x, 7, "int32"), O.tri(3, 5, 1), O.trace(x, 1), O.eye(3, 4, k=1)),
+        MATRIX,
+    ),
+    "moments": (
+        lambda O, x: (*O.moments(x, (0, 2)), *O.moments(x, -1, keepdims=True), O.std(x, axis=1)),
+        CUBE,
+    ),
+    "batch_normalization": (
+        lambda O, x, m, v, b, g: (O.batch_normalization(x, m, v, -1), O.batch_normalization(x, m, v, 2, b, g, 0.01)),
+        CUBE,
+        floats(4),
+        np.abs(floats(4)) + 0.5,
+        floats(4),
+        floats(4),
+    ),
+    "separable_conv": (
+        lambda O, x, d, p: (
+            O.separable_conv(x, d, p, padding="same"),
+            O.separable_conv(x, d, p, strides=2),
+            O.separable_conv(x, d, p, padding="same", dilation_rate=2),
+        ),
+        IMAGES,
+        floats(3, 3, 3, 2),
+        floats(1, 1, 6, 4),
+    ),
+    "psnr": (lambda O, x, y: O.psnr(x, y, 1.0), IMAGES, IMAGES[::-1].copy()),
+    "cut_off": (lambda O, x: O.stop_gradient(x) * x + O.copy(x), MATRIX),
+    "vectorized_map": (lambda O, x: O.vectorized_map(lambda row: O.softmax(row) * row[0], x), MATRIX),
+}
+
 # Whose gradients are not compared: they are none, or differ by choice where the function has a corner.
 NO_GRADIENT = {
     "signs", "segments", "allclose", "heaviside", "fmax", "isin", "ctc_decode", "ctc_decode_repeats", "ctc_beam",
     "histogram", "jvp", "nan_variances", "nan_reductions", "nan_cumulated", "nan_quantiles", "lu_factor", "qr",
     "qr_complete", "fabs", "ptp", "matrix_rank", "nextafter", "no_elements", "initial", "over_no_axes", "nan_in_order",
     "nan_and_infinite", "infinite", "infinite_equal", "floor_divide_infinite", "saturate_cast", "view", "bools",
-    "linspace", "ldexp_small", "trapezoid_places", "clip", "scatter_update",
+    "linspace", "ldexp_small", "trapezoid_places", "clip", "scatter_update", "finite", "divide_no_nan", "filled",
 }  # fmt: skip
