@@ -166,7 +166,14 @@ def map_structure_up_to(shallow_structure, func, *structures):
         shallow_structure: nested lists, tuples and dicts.
         func: function of as many arguments as there are structures.
         structures: such that reach at least as deep.
+
+    Raises:
+        ValueError: a structure differs from the shallow one in what both have.
     """
+    if is_nested(shallow_structure):
+        for structure in structures:
+            _check_alike(shallow_structure, structure)
+            _check_same_type(shallow_structure, structure)
     if isinstance(shallow_structure, dict):
         return {
             key: map_structure_up_to(shallow_structure[key], func, *(s[key] for s in structures))
@@ -189,10 +196,15 @@ def assert_same_structure(a, b, check_types=None):
     """
     _check_alike(a, b)
     if is_nested(a):
-        if not isinstance(a, dict) and type(a) is not type(b):
-            raise ValueError(f"The structures differ: expected a {type(a).__name__} like {a!r}. Got {b!r}.")
+        _check_same_type(a, b)
         for part, other in ((a[k], b[k]) for k in a) if isinstance(a, dict) else zip(a, b):
             assert_same_structure(part, other)
+
+
+def _check_same_type(a, b):
+    """A ValueError when two containers are of different types; all dicts are alike."""
+    if not isinstance(a, dict) and type(a) is not type(b):
+        raise ValueError(f"The structures differ: expected a {type(a).__name__} like {a!r}. Got {b!r}.")
 
 
 def _check_alike(a, b):

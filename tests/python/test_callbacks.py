@@ -257,6 +257,33 @@ def test_progress(capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_a_list_of_callbacks_in_a_loop_of_ones_own(capsys):
+    called = []
+
+    class Noting(callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            called.append((epoch, self.params["epochs"]))
+
+        def on_train_batch_end(self, batch, logs=None):
+            called.append((batch, logs["loss"]))
+
+    model = make_model()
+    chosen = callbacks.CallbackList(
+        [Noting(), callbacks.ProgbarLogger()], add_history=True, model=model, epochs=2, steps=1, verbose=2
+    )
+    chosen.on_train_begin()
+    chosen.on_epoch_begin(0)
+    chosen.on_train_batch_begin(0)
+    chosen.on_train_batch_end(0, {"loss": 2.0})
+    chosen.on_epoch_end(0, {"loss": 1.5})
+    chosen.on_train_end()
+    assert called == [(0, 2), (0, 2.0)]
+    assert model.history.history == {"loss": [1.5]} and model.history.epoch == [0]
+    assert model.history.params == {"epochs": 2, "steps": 1, "verbose": 2}
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Epoch 1/2" and lines[1].startswith("1/1 - ") and lines[1].endswith("loss: 1.5000")
+
+
 def test_a_subclass_that_compares_for_itself():
     class Patient(keras.callbacks.EarlyStopping):
         def on_epoch_end(self, epoch, logs=None):

@@ -175,6 +175,35 @@ def test_tree():
     assert tree.flatten_with_path([point]) == [((0,), point)]
 
 
+def test_map_structure_up_to():
+    joined = tree.map_structure_up_to([0, {"a": 0}], lambda x, y: [x, y], [1, {"a": [2, 3]}], [4, {"a": 5}])
+    assert joined == [[1, 4], {"a": [[2, 3], 5]}]
+    for shallow, deep in (([0, 0], [1]), ({"a": 0}, {"a": 1, "b": 2}), ([0, [0]], [1, 2]), ([0, 0], (1, 2))):
+        with pytest.raises(ValueError, match="structures"):
+            tree.map_structure_up_to(shallow, lambda x: x, deep)
+
+
+def test_dtypes_by_their_kind():
+    """Expected: Keras 3.15."""
+    backend = keras.backend
+    kinds = {"float32": (True, False), "bfloat16": (True, False), "uint8": (False, True), "bool": (False, False)}
+    assert {name: (backend.is_float_dtype(name), backend.is_int_dtype(name)) for name in kinds} == kinds
+    given = [None, float, bool, "int8", np.float64, np.dtype("int32")]
+    names = ["float32", "float32", "bool", "int8", "float64", "int32"]
+    assert [backend.standardize_dtype(dtype) for dtype in given] == names
+    assert [keras.utils.standardize_dtype(dtype) for dtype in given] == names
+
+
+def test_names_and_numbers_of_the_backend():
+    assert [keras.backend.get_uid(name) for name in ("moon", "moon", "sun")] == [1, 2, 1]
+    before = keras.backend.epsilon()
+    keras.backend.set_epsilon(1e-3)
+    assert keras.config.epsilon() == 1e-3
+    keras.config.set_epsilon(before)
+    assert keras.backend.epsilon() == before == 1e-7
+    assert keras.backend.image_data_format() == keras.config.image_data_format() == "channels_last"
+
+
 def test_kinds_of_containers():
     last = collections.deque([2, 3], maxlen=2)
     counts = collections.defaultdict(int, a=1)

@@ -484,6 +484,16 @@ def test_source_inputs():
     assert utils.get_source_inputs(a) == [a] and utils.is_keras_tensor(a) and not utils.is_keras_tensor(ops.ones(2))
 
 
+def test_packed_batches():
+    pack, unpack = utils.pack_x_y_sample_weight, utils.unpack_x_y_sample_weight
+    x = np.ones(2)
+    assert pack(x) is x and pack([1, 2]) == ([1, 2],) and pack(1, 2) == (1, 2) and pack(1, 2, 3) == (1, 2, 3)
+    assert unpack(1) == unpack((1,)) == (1, None, None) and unpack((1, 2)) == (1, 2, None)
+    assert unpack([1, 2]) == (1, 2, None) and unpack((1, 2, 3)) == (1, 2, 3)
+    with pytest.raises(ValueError, match="Received 4 parts"):
+        unpack((1, 2, 3, 4))
+
+
 def test_interactive_logging(caplog, capsys):
     model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
     model.compile("sgd", "mse")

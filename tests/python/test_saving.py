@@ -843,6 +843,24 @@ def test_function_without_its_package():
     assert keras.saving.deserialize_keras_object(config) is squared
 
 
+def test_registered_names():
+    @keras.saving.register_keras_serializable("mine", "Plain")
+    class Layer(layers.Layer):
+        pass
+
+    assert keras.saving.get_registered_name(Layer) == "mine>Plain"
+    assert keras.saving.get_registered_name(layers.Dense) == "Dense"
+    assert keras.saving.get_registered_object("mine>Plain") is Layer
+    assert keras.saving.get_registered_object("Other") is None
+    assert keras.saving.get_registered_object("Other", custom_objects={"Other": Layer}) is Layer
+    known = keras.saving.get_custom_objects()
+    known["Other"] = Layer
+    assert keras.saving.get_registered_object("Other") is Layer
+    del known["Other"]
+    with keras.saving.custom_object_scope({"Scoped": Layer}):
+        assert type(layers.deserialize({"class_name": "Scoped", "config": {}})) is Layer
+
+
 def test_model_in_a_folder(tmp_path):
     path = tmp_path / "model"
     words = layers.TextVectorization()
