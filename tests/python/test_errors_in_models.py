@@ -281,6 +281,12 @@ def test_a_choice_by_a_symbolic_tensor():
         bool(keras.Input((4,)))
 
 
+@pytest.mark.parametrize("number", [float, int])
+def test_a_number_of_a_symbolic_tensor(number):
+    with pytest.raises(ValueError, match="has no value: .* Convert dtypes with ops.cast"):
+        number(keras.Input(()))
+
+
 def test_the_softmax_of_one_unit_is_always_1():
     with pytest.warns(UserWarning, match=r"shape \(None, 1\) is always 1. For one unit use sigmoid"):
         keras.Sequential([keras.Input((4,)), layers.Dense(1, activation="softmax")])

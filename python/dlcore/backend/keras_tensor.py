@@ -65,6 +65,14 @@ class KerasTensor:
             "outside the model."
         )
 
+    def __float__(self):
+        raise ValueError(
+            "A KerasTensor has no value: its elements are not known while the model is being built. "
+            "Convert dtypes with ops.cast instead of float() and int()."
+        )
+
+    __int__ = __float__
+
     def __bool__(self):
         raise TypeError(
             "A KerasTensor has no truth value: its elements are not known while the model is being built. "
