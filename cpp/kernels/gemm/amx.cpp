@@ -4,8 +4,14 @@
 #include <limits>
 
 #include "base/parallel.h"
+#include "kernels/gemm/blocking.h"
 
 namespace dlcore {
+
+using blocking::align;
+using blocking::even_part;
+using blocking::parts;
+using blocking::round_up;
 
 #if defined(DLCORE_AMX_BF16)
 namespace amx_bf16 {
@@ -27,14 +33,6 @@ constexpr std::int64_t kSmall = 1 << 16;                            // elements 
 constexpr std::int64_t kFewSplits = 2;                              // that leave threads without work
 constexpr std::int64_t kRows = 128, kColumns = 1024;                // of a task of a larger product
 constexpr std::int64_t kLeastSteps = 256;                           // k of a partial sum
-
-std::int64_t parts(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }
-std::int64_t round_up(std::int64_t n, std::int64_t step) { return parts(n, step) * step; }
-std::int64_t even_part(std::int64_t n, std::int64_t most, std::int64_t step) {
-  const std::int64_t count = std::max<std::int64_t>(1, parts(n, std::max(most, step)));
-  return std::max(step, round_up(parts(n, count), step));
-}
-std::size_t align(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 }  // namespace
 

@@ -146,7 +146,51 @@ class Tiles {
   Tiles(const Tiles&) = delete;
 };
 
-// Tiles 0 ... 3 are C, 4 and 5 rows of A, 6 and 7 columns of B.
+// Tiles 0 ... 3 are C, 4 and 5 rows of A, 6 and 7 columns of B. Each tile is loaded as soon as its last product has
+// begun: where another thread of the core is busy, few instructions that write tiles are under way at a time.
+
+/// Tiles of one operand, the second a panel further.
+struct TilePair {
+  const std::byte* first;
+  std::int64_t panel;
+
+  TilePair part(std::int64_t index) const { return {first + index * kTileBytes, panel}; }
+};
+
+/// The products of the tiles that are loaded, each column of B giving place to the next.
+template <int kRows, int kCols>
+DLCORE_INLINE void multiply_then_load_b(TilePair next) {
+  _tile_dpbf16ps(0, 4, 6);
+  if constexpr (kRows > 1) _tile_dpbf16ps(2, 5, 6);
+  _tile_loadd(6, next.first, kRowBytes);
+  if constexpr (kCols > 1) {
+    _tile_dpbf16ps(1, 4, 7);
+    if constexpr (kRows > 1) _tile_dpbf16ps(3, 5, 7);
+    _tile_loadd(7, next.first + next.panel, kRowBytes);
+  }
+}
+template <int kRows, int kCols>
+DLCORE_INLINE void multiply_then_load_a(TilePair next) {
+  _tile_dpbf16ps(0, 4, 6);
+  if constexpr (kCols > 1) _tile_dpbf16ps(1, 4, 7);
+  _tile_loadd(4, next.first, kRowBytes);
+  if constexpr (kRows > 1) {
+    _tile_dpbf16ps(2, 5, 6);
+    if constexpr (kCols > 1) _tile_dpbf16ps(3, 5, 7);
+    _tile_loadd(5, next.first + next.panel, kRowBytes);
+  }
+}
+template <int kRows, int kCols>
+DLCORE_INLINE void multiply_then_load_both(TilePair a, TilePair b) {
+  _tile_dpbf16ps(0, 4, 6);
+  if constexpr (kRows > 1) _tile_dpbf16ps(2, 5, 6);
+  _tile_loadd(6, b.first, kRowBytes);
+  if constexpr (kCols > 1) _tile_dpbf16ps(1, 4, 7);
+  _tile_loadd(4, a.first, kRowBytes);
+  if constexpr (kRows > 1 && kCols > 1) _tile_dpbf16ps(3, 5, 7);
+  if constexpr (kCols > 1) _tile_loadd(7, b.first + b.panel, kRowBytes);
+  if constexpr (kRows > 1) _tile_loadd(5, a.first + a.panel, kRowBytes);
+}
 template <int kRows, int kCols>
 DLCORE_INLINE void multiply_loaded() {
   _tile_dpbf16ps(0, 4, 6);
@@ -154,46 +198,39 @@ DLCORE_INLINE void multiply_loaded() {
   if constexpr (kRows > 1) _tile_dpbf16ps(2, 5, 6);
   if constexpr (kRows > 1 && kCols > 1) _tile_dpbf16ps(3, 5, 7);
 }
-template <int kRows>
-DLCORE_INLINE void load_a(const std::byte* a, std::int64_t panel) {
-  _tile_loadd(4, a, kRowBytes);
-  if constexpr (kRows > 1) _tile_loadd(5, a + panel, kRowBytes);
-}
-template <int kCols>
-DLCORE_INLINE void load_b(const std::byte* b, std::int64_t panel) {
-  _tile_loadd(6, b, kRowBytes);
-  if constexpr (kCols > 1) _tile_loadd(7, b + panel, kRowBytes);
-}
 
 /// A register block of sums: rows of 32.
 using Sums = float[kBlockRows * kBlockRows];
 
 /// Sums of kRows x kCols tiles of A and B, their panels some bytes apart, `count` tiles along k.
 template <int kCount, int kRows, int kCols>
-void multiply_tiles(std::int64_t count, const std::byte* a, std::int64_t a_panel, const std::byte* b,
+void multiply_tiles(std::int64_t count, const std::byte* a_data, std::int64_t a_panel, const std::byte* b_data,
                     std::int64_t b_panel, float* sums) {
+  constexpr int kHigh = 0, kMiddle = 1, kLow = 2;
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
-  for (std::int64_t p = 0; p < count; ++p) {
-    load_a<kRows>(a, a_panel);
-    load_b<kCols>(b, b_panel);
-    multiply_loaded<kRows, kCols>();  // high high
+  TilePair a{a_data, a_panel}, b{b_data, b_panel};
+  if (count > 0) {
+    _tile_loadd(4, a.first, kRowBytes);
+    if constexpr (kRows > 1) _tile_loadd(5, a.first + a.panel, kRowBytes);
+    _tile_loadd(6, b.first, kRowBytes);
+    if constexpr (kCols > 1) _tile_loadd(7, b.first + b.panel, kRowBytes);
+  }
+  for (std::int64_t p = 1; p <= count; ++p) {
     if constexpr (kCount == 3) {
-      load_b<kCols>(b + 2 * kTileBytes, b_panel);
-      multiply_loaded<kRows, kCols>();  // high low
-      load_b<kCols>(b + kTileBytes, b_panel);
-      multiply_loaded<kRows, kCols>();  // high middle
-      load_a<kRows>(a + kTileBytes, a_panel);
-      multiply_loaded<kRows, kCols>();  // middle middle
-      load_b<kCols>(b, b_panel);
-      multiply_loaded<kRows, kCols>();  // middle high
-      load_a<kRows>(a + 2 * kTileBytes, a_panel);
-      multiply_loaded<kRows, kCols>();  // low high
+      multiply_then_load_b<kRows, kCols>(b.part(kLow));     // high high
+      multiply_then_load_b<kRows, kCols>(b.part(kMiddle));  // high low
+      multiply_then_load_a<kRows, kCols>(a.part(kMiddle));  // high middle
+      multiply_then_load_b<kRows, kCols>(b.part(kHigh));    // middle middle
+      multiply_then_load_a<kRows, kCols>(a.part(kLow));     // middle high
     }
-    a += kCount * kTileBytes;
-    b += kCount * kTileBytes;
+    a = a.part(kCount), b = b.part(kCount);
+    if (p < count)
+      multiply_then_load_both<kRows, kCols>(a, b);  // low high, or of Bfloat all
+    else
+      multiply_loaded<kRows, kCols>();
   }
   constexpr std::int64_t kBytes = kBlockRows * sizeof(float);
   float* const below = sums + kTileRows * kBlockRows;

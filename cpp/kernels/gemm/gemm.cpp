@@ -6,9 +6,15 @@
 
 #include "base/isa.h"
 #include "kernels/gemm/amx.h"
+#include "kernels/gemm/blocking.h"
 #include "kernels/gemm/sparse.h"
 
 namespace dlcore {
+
+using blocking::align;
+using blocking::even_part;
+using blocking::parts;
+using blocking::round_up;
 
 DLCORE_SELECT_KERNELS(GemmKernels, gemm_kernels)
 
@@ -64,20 +70,11 @@ Tile tile_of(Isa isa, std::size_t element_bytes) {
 #endif
 }
 
-std::int64_t parts(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }
-std::int64_t round_up(std::int64_t n, std::int64_t step) { return parts(n, step) * step; }
-// Cuts n in parts of at most `most`, of nearly equal size, multiples of `step`.
-std::int64_t even_part(std::int64_t n, std::int64_t most, std::int64_t step) {
-  const std::int64_t count = std::max<std::int64_t>(1, parts(n, std::max(most, step)));
-  return std::max(step, round_up(parts(n, count), step));
-}
 // The same with about half of `part`, or less where that leaves no small rest: a thread would wait for the others.
 std::int64_t half_part(std::int64_t n, std::int64_t part, std::int64_t step) {
   const std::int64_t half = even_part(n, (part + 1) / 2, step), rest = n % half;
   return rest > 0 && 2 * rest < half && half >= 2 * step ? half - step : half;
 }
-
-std::size_t align(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 // Nanoseconds on one thread: arithmetic, or reading and writing what is too large for the near caches.
 double cost_of(const GemmShape& s, std::int64_t units, std::size_t size, double flops_per_ns) {

@@ -5,8 +5,13 @@
 
 #include "base/isa.h"
 #include "base/parallel.h"
+#include "kernels/gemm/blocking.h"
 
 namespace dlcore {
+
+using blocking::align;
+using blocking::parts;
+using blocking::round_up;
 
 DLCORE_SELECT_KERNELS(SparseKernels, sparse_kernels)
 
@@ -29,10 +34,6 @@ constexpr std::int64_t kTasks = 16;                   // more of them are not wo
 constexpr std::int64_t kRows = 128;                   // of a task: its sums stay in L2
 constexpr std::int64_t kLeastRows = 16;               // that use what is packed of B
 constexpr std::int64_t kSplitLength = 1024;           // k of a partial product at least
-
-std::int64_t parts(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }
-std::int64_t round_up(std::int64_t n, std::int64_t step) { return parts(n, step) * step; }
-std::size_t align(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 // Where the copy of a row begins: rows an odd number of cache lines apart do not share sets of a cache.
 std::int64_t copied_row_bytes(std::int64_t k, std::size_t element_bytes) {
