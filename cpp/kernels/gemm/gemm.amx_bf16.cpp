@@ -278,7 +278,7 @@ bool all_finite(const Panels& panels, int count) { return panels.finite[0] && pa
 /// rows x cols tiles of panels that begin at a and b.
 template <class T>
 void multiply_panels(int rows, int cols, std::int64_t count, const Panels& a, const Panels& b, float* sums) {
-  if constexpr (kParts < T >> 1)
+  if constexpr (kParts<T> != 1)
     if (!all_finite(a, rows) || !all_finite(b, cols))
       return multiply_as_float(rows, cols, count, a.data, a.bytes, b.data, b.bytes, sums);
   const auto kernel = rows > 1 ? (cols > 1 ? multiply_tiles<kParts<T>, 2, 2> : multiply_tiles<kParts<T>, 2, 1>)
@@ -310,9 +310,9 @@ struct Product {
   std::byte* scratch;
 };
 
-/// What is packed at a time: rows and columns, and of k a piece for each partial sum, one after another.
+/// What is packed at a time: columns of B, and of k a piece for each partial sum, one after another.
 struct Pass {
-  Range rows, cols;
+  Range cols;
   std::int64_t index;
   bool last;
 };
@@ -467,13 +467,13 @@ void compute(const Product<T>& x, const Pass& pass) {
   const AmxGemmPlan& plan = x.plan;
   const GemmShape& s = plan.shape;
   const std::int64_t across = parts(pass.cols.size(), plan.block_n);
-  const std::int64_t blocks = parts(pass.rows.size(), plan.block_m) * across;
+  const std::int64_t blocks = parts(s.m, plan.block_m) * across;
   const double steps = static_cast<double>(min_of(plan.k_packed * plan.splits, s.k) + 1);
-  const double share = static_cast<double>(pass.rows.size() * pass.cols.size()) / static_cast<double>(s.m * s.n) *
-                       steps / static_cast<double>(s.k + 1);
+  const double share =
+      static_cast<double>(pass.cols.size()) / static_cast<double>(s.n) * steps / static_cast<double>(s.k + 1);
   parallel_for_workers(plan.splits * blocks, plan.cost * share, plan.workers, [&](std::int64_t task, int worker) {
     const std::int64_t block = task % blocks;
-    const Range rows = range_of(pass.rows.begin + block / across * plan.block_m, plan.block_m, pass.rows.end);
+    const Range rows = range_of(block / across * plan.block_m, plan.block_m, s.m);
     const Range cols = range_of(pass.cols.begin + block % across * plan.block_n, plan.block_n, pass.cols.end);
     compute_block(x, pass, task / blocks, rows, cols, Room<T>(x, worker));
   });
@@ -530,7 +530,7 @@ void gemm(const GemmPlan& dense, const T* a, const T* b, T* c, const GemmEpilogu
                static_cast<std::byte*>(scratch)};
   if (s.packed_b) x.packed_b = packed_panels(s, const_cast<T*>(b));
   if (plan.sums_bytes > 0) x.sums = reinterpret_cast<float*>(x.scratch + plan.sums_offset);
-  if constexpr (kParts < T >> 1)
+  if constexpr (kParts<T> != 1)
     if (plan.splits == 1) x.sums = c, x.ld_sums = s.ldc, x.accumulate = s.accumulate;
   for (int worker = 0; worker < plan.workers; ++worker) {
     const Room<T> room(x, worker);
@@ -539,7 +539,7 @@ void gemm(const GemmPlan& dense, const T* a, const T* b, T* c, const GemmEpilogu
   const std::int64_t passes = max_of<std::int64_t>(1, parts(s.k, plan.splits * plan.k_packed));
   for (std::int64_t j = 0; j < s.n; j += plan.n_packed)
     for (std::int64_t index = 0; index < passes; ++index) {
-      const Pass pass{{0, s.m}, range_of(j, plan.n_packed, s.n), index, index + 1 == passes};
+      const Pass pass{range_of(j, plan.n_packed, s.n), index, index + 1 == passes};
       if (plan.pack_b == Pack::Once) pack_shared(x, pass);
       compute(x, pass);
     }
