@@ -16,8 +16,6 @@ constexpr std::int64_t kSweep = 256;  // columns of C that are written row block
 template <class T>
 inline constexpr int kParts = parts_of_element(sizeof(T));
 
-constexpr std::int64_t parts(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }
-
 // ------------------------------------------------------------------------------------------------------------ packing
 
 /// An element of a packed operand is the sum of its parts, each in the upper half of a lane.
@@ -157,46 +155,21 @@ struct TilePair {
   TilePair part(std::int64_t index) const { return {first + index * kTileBytes, panel}; }
 };
 
-/// The products of the tiles that are loaded, each column of B giving place to the next.
-template <int kRows, int kCols>
-DLCORE_INLINE void multiply_then_load_b(TilePair next) {
+/// What of the next tiles takes the place of those that have been multiplied.
+enum class Load { None, A, B, Both };
+
+/// The products of the tiles that are loaded. a and b: the next ones, where they are loaded.
+template <Load kLoad, int kRows, int kCols>
+DLCORE_INLINE void multiply_then_load(TilePair a, TilePair b) {
+  constexpr bool kLoadA = kLoad == Load::A || kLoad == Load::Both, kLoadB = kLoad == Load::B || kLoad == Load::Both;
   _tile_dpbf16ps(0, 4, 6);
   if constexpr (kRows > 1) _tile_dpbf16ps(2, 5, 6);
-  _tile_loadd(6, next.first, kRowBytes);
-  if constexpr (kCols > 1) {
-    _tile_dpbf16ps(1, 4, 7);
-    if constexpr (kRows > 1) _tile_dpbf16ps(3, 5, 7);
-    _tile_loadd(7, next.first + next.panel, kRowBytes);
-  }
-}
-template <int kRows, int kCols>
-DLCORE_INLINE void multiply_then_load_a(TilePair next) {
-  _tile_dpbf16ps(0, 4, 6);
+  if constexpr (kLoadB) _tile_loadd(6, b.first, kRowBytes);
   if constexpr (kCols > 1) _tile_dpbf16ps(1, 4, 7);
-  _tile_loadd(4, next.first, kRowBytes);
-  if constexpr (kRows > 1) {
-    _tile_dpbf16ps(2, 5, 6);
-    if constexpr (kCols > 1) _tile_dpbf16ps(3, 5, 7);
-    _tile_loadd(5, next.first + next.panel, kRowBytes);
-  }
-}
-template <int kRows, int kCols>
-DLCORE_INLINE void multiply_then_load_both(TilePair a, TilePair b) {
-  _tile_dpbf16ps(0, 4, 6);
-  if constexpr (kRows > 1) _tile_dpbf16ps(2, 5, 6);
-  _tile_loadd(6, b.first, kRowBytes);
-  if constexpr (kCols > 1) _tile_dpbf16ps(1, 4, 7);
-  _tile_loadd(4, a.first, kRowBytes);
+  if constexpr (kLoadA) _tile_loadd(4, a.first, kRowBytes);
   if constexpr (kRows > 1 && kCols > 1) _tile_dpbf16ps(3, 5, 7);
-  if constexpr (kCols > 1) _tile_loadd(7, b.first + b.panel, kRowBytes);
-  if constexpr (kRows > 1) _tile_loadd(5, a.first + a.panel, kRowBytes);
-}
-template <int kRows, int kCols>
-DLCORE_INLINE void multiply_loaded() {
-  _tile_dpbf16ps(0, 4, 6);
-  if constexpr (kCols > 1) _tile_dpbf16ps(1, 4, 7);
-  if constexpr (kRows > 1) _tile_dpbf16ps(2, 5, 6);
-  if constexpr (kRows > 1 && kCols > 1) _tile_dpbf16ps(3, 5, 7);
+  if constexpr (kLoadB && kCols > 1) _tile_loadd(7, b.first + b.panel, kRowBytes);
+  if constexpr (kLoadA && kRows > 1) _tile_loadd(5, a.first + a.panel, kRowBytes);
 }
 
 /// A register block of sums: rows of 32.
@@ -220,17 +193,17 @@ void multiply_tiles(std::int64_t count, const std::byte* a_data, std::int64_t a_
   }
   for (std::int64_t p = 1; p <= count; ++p) {
     if constexpr (kCount == 3) {
-      multiply_then_load_b<kRows, kCols>(b.part(kLow));     // high high
-      multiply_then_load_b<kRows, kCols>(b.part(kMiddle));  // high low
-      multiply_then_load_a<kRows, kCols>(a.part(kMiddle));  // high middle
-      multiply_then_load_b<kRows, kCols>(b.part(kHigh));    // middle middle
-      multiply_then_load_a<kRows, kCols>(a.part(kLow));     // middle high
+      multiply_then_load<Load::B, kRows, kCols>(a, b.part(kLow));     // high high
+      multiply_then_load<Load::B, kRows, kCols>(a, b.part(kMiddle));  // high low
+      multiply_then_load<Load::A, kRows, kCols>(a.part(kMiddle), b);  // high middle
+      multiply_then_load<Load::B, kRows, kCols>(a, b.part(kHigh));    // middle middle
+      multiply_then_load<Load::A, kRows, kCols>(a.part(kLow), b);     // middle high
     }
     a = a.part(kCount), b = b.part(kCount);
     if (p < count)
-      multiply_then_load_both<kRows, kCols>(a, b);  // low high, or of Bfloat all
+      multiply_then_load<Load::Both, kRows, kCols>(a, b);  // low high, or of Bfloat all
     else
-      multiply_loaded<kRows, kCols>();
+      multiply_then_load<Load::None, kRows, kCols>(a, b);
   }
   constexpr std::int64_t kBytes = kBlockRows * sizeof(float);
   float* const below = sums + kTileRows * kBlockRows;

@@ -16,6 +16,9 @@
 /// large B stored [n,k] is computed as its transpose, which reads B where it is. All of this is decided by the shape,
 /// the instruction set and the cache sizes: results have the same bits for any number of threads.
 ///
+/// Where the processor has a matrix unit, products of some size go through it (amx.h), and what follows of plans holds
+/// for the others.
+///
 /// Zeros are left out where an operand has so many that this takes less time, as behind relu or dropout, in gradients
 /// that went through them, in one-hot rows (sparse.h). Each product looks at a sample of its operands first. NaN and
 /// infinity reach C all the same.

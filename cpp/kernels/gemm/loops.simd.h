@@ -71,8 +71,6 @@ struct Part {
   T* packed_a;
 };
 
-DLCORE_INLINE std::int64_t parts(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }
-
 // The part from row i, column j and unit q of k on.
 template <class T>
 Part<T> part_of(const Product<T>& x, std::int64_t i, std::int64_t j, std::int64_t q) {

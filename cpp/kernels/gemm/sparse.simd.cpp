@@ -12,7 +12,6 @@ constexpr int kMostVectors = 8;
 // Rows of sums that stay in L1 beside a tile's panel of B.
 constexpr std::int64_t kFinishedRows = 32;
 
-DLCORE_INLINE std::int64_t parts(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }
 DLCORE_INLINE std::uint64_t lowest_bits(std::int64_t count) {
   return count >= kMaskBits ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
 }

@@ -20,6 +20,9 @@
 
 namespace dlcore::DLCORE_ISA {
 
+/// How many parts of this size there are in n.
+DLCORE_INLINE std::int64_t parts(std::int64_t n, std::int64_t size) { return (n + size - 1) / size; }
+
 /// What the tiles and packings need to know about T.
 template <class T>
 struct Operand {

@@ -67,10 +67,13 @@ void prepare_settled_weights(Graph& graph) {
       take(filters, "conv2d_winograd_filters", {}, false, kHasFilters);
     } else if (node.op->name == "matmul" && settled[node.in[1]] && keeps_panels(rewriter, node)) {
       const bool transpose = node.attrs.boolean("transpose_b", false);
+      Attrs attrs{{"transpose_b", transpose}};
       const bool in_tiles = keeps_tiles(rewriter, node);
-      node.attrs.set(kHasTiles, in_tiles);
-      take(in_tiles ? tiles : panels, "matmul_panels", {{"transpose_b", transpose}, {kHasTiles, in_tiles}}, transpose,
-           kHasPanels);
+      if (in_tiles) {
+        attrs.set(kHasTiles, true);
+        node.attrs.set(kHasTiles, true);
+      }
+      take(in_tiles ? tiles : panels, "matmul_panels", std::move(attrs), transpose, kHasPanels);
     }
     return true;
   });
