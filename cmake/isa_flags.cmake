@@ -30,8 +30,8 @@ function(dlcore_add_kernels_of name target)
   target_compile_definitions(${objects} PRIVATE DLCORE_ISA=${name})
   target_compile_options(${objects} PRIVATE ${DLCORE_ISA_FLAGS_${name}} -fno-math-errno -fno-trapping-math
                                             -Wno-psabi)
-  if(DLCORE_SANITIZE)
-    target_compile_options(${objects} PRIVATE -O1)  # without it each vector goes through memory at each step
+  if(DLCORE_SANITIZE)  # without -O1 each vector goes through memory at each step
+    target_compile_options(${objects} PRIVATE -O1 ${DLCORE_SANITIZERS})
   endif()
   target_link_libraries(${objects} PRIVATE dlcore_options)
   set_target_properties(${objects} PROPERTIES POSITION_INDEPENDENT_CODE ON)
