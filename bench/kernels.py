@@ -4,9 +4,10 @@ Microseconds of one call: products, convolutions and their gradients on the shap
 memory, normalisations, recurrent layers and attention forward and backward, an optimizer's step. Peers are PyTorch
 (oneDNN and MKL below it), NumPy (OpenBLAS) and JAX (XLA), where they have the kernel. Each contestant is a process; in
 each round they measure in turn, and the table shows medians. Kernels are chosen by the beginning of their names:
-`conv/ gemm/square`.
+`conv/ gemm/square`. Those of whole grids are run when they are named: `lstm_grid/ gru_grid/ attention_grid/`.
 """
 
+import itertools
 import sys
 from collections.abc import Callable
 from typing import NamedTuple
@@ -189,6 +190,20 @@ KERNELS = {
     },
 }
 
+# Recurrent layers of (steps, batch, inputs, units) below 4e9 multiply-adds forward, and attention of 4 heads.
+GRIDS = {
+    **{
+        f"{kind}_grid/{steps}x{batch}x{inputs}x{units}": Recurrent(kind, steps, batch, inputs, units)
+        for kind in ("lstm", "gru")
+        for steps, batch, inputs, units in itertools.product((10, 64, 512), (1, 16, 128), (1, 64, 512), (32, 128, 512))
+        if steps * batch * (inputs + units) * 4 * units < 4e9
+    },
+    **{
+        f"attention_grid/{steps}x{width}": Attention(max(1, 1024 // steps), 4, steps, width)
+        for steps, width in itertools.product((64, 256, 512, 1024, 2048), (32, 64, 128))
+    },
+}
+
 
 # Results of 64 MB cost more in fresh pages than in arithmetic: glibc keeps what is freed, for everybody.
 _KEEPS_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40)}
@@ -232,7 +247,7 @@ class Contestant:
     def us(self, name: str) -> float | None:
         if getattr(self, "_last", (None,))[0] != name:
             self._last = (None,)
-            self._last = name, self.call(KERNELS[name])
+            self._last = name, self.call((KERNELS | GRIDS)[name])
         return None if self._last[1] is None else 1e6 * seconds_per_call(self._last[1], 0.1)
 
 
@@ -495,6 +510,8 @@ class Jax(Contestant):
                 return self._compiled(jax.nn.softmax, [_numbers(rows, cols)])
             case Rows(_, rows, cols):
                 return self._compiled(jax.nn.standardize, [_numbers(rows, cols)])
+            case Recurrent():
+                return self._recurrent(kernel)
             case Attention(batch, heads, steps, width):
                 qkv = [_numbers(batch, steps, heads, width, seed=i) for i in range(3)]
                 loss = lambda *x: jnp.sum(jax.nn.dot_product_attention(*x))  # noqa: E731
@@ -504,6 +521,35 @@ class Jax(Contestant):
     def _compiled(self, function: Callable, arrays) -> Callable[[], object]:
         compiled, arrays = self.jax.jit(function), [self.jax.numpy.asarray(a) for a in arrays]
         return lambda: self.jax.block_until_ready(compiled(*arrays))
+
+    def _recurrent(self, r: Recurrent):
+        jax, jnp = self.jax, self.jax.numpy
+
+        def lstm(state, projected, weights, bias):
+            h, c = state
+            i, f, g, o = jnp.split(projected + h @ weights + bias, 4, axis=-1)
+            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+            h = jax.nn.sigmoid(o) * jnp.tanh(c)
+            return (h, c), h
+
+        def gru(state, projected, weights, bias):
+            (h,) = state
+            zx, rx, nx = jnp.split(projected, 3, axis=-1)
+            zh, rh, nh = jnp.split(h @ weights + bias, 3, axis=-1)
+            z = jax.nn.sigmoid(zx + zh)
+            h = z * h + (1 - z) * jnp.tanh(nx + jax.nn.sigmoid(rx + rh) * nh)
+            return (h,), h
+
+        step, gates, states = (lstm, 4, 2) if r.kind == "lstm" else (gru, 3, 1)
+
+        def loss(x, kernel, weights, bias):  # inputs of all steps are projected at once
+            projected = jnp.swapaxes(x @ kernel, 0, 1)
+            state = (jnp.zeros((r.batch, r.units)),) * states
+            return jnp.sum(jax.lax.scan(lambda s, p: step(s, p, weights, bias), state, projected)[1])
+
+        wide = gates * r.units
+        weights = [0.05 * _numbers(*shape) for shape in ((r.inputs, wide), (r.units, wide), (wide,))]
+        return self._compiled(jax.grad(loss, (0, 1, 2, 3)), [_numbers(r.batch, r.steps, r.inputs), *weights])
 
     def _conv(self, c: Conv):
         x = _numbers(c.batch, c.height, c.width, c.inputs)
@@ -530,9 +576,11 @@ CONTESTANTS = {"dlcore": Dlcore, "torch": Torch, "numpy": NumPy, "jax": Jax}
 
 
 def main() -> None:
-    parser = report.command_line(__doc__.splitlines()[0], KERNELS, CONTESTANTS)
+    parser = report.command_line(
+        __doc__.splitlines()[0], KERNELS, CONTESTANTS, dict.fromkeys(f"{name.split('/')[0]}/" for name in GRIDS)
+    )
     arguments = parser.parse_args()
-    names = [name for name in KERNELS if name.startswith(tuple(arguments.rows))]
+    names = [name for name in KERNELS | GRIDS if name.startswith(tuple(arguments.rows))]
     players = start_players(arguments.only, "bench.kernels", arguments.peers, _KEEPS_MEMORY)
     print(f"{report.machine(players)}; medians of {arguments.rounds} rounds\n")
     for group in dict.fromkeys(name.split("/")[0] for name in names):
