@@ -445,6 +445,11 @@ TEST_F(AmxGemmPlan, TakesTheUnitWhereItPays) {
   EXPECT_TRUE(plan_gemm<Bfloat>(dense_gemm(128, 512, 784)).amx.runs);
   EXPECT_FALSE(plan_gemm<float>(dense_gemm(32, 512, 512)).amx.runs);
   EXPECT_FALSE(plan_gemm<Bfloat>(dense_gemm(1, 512, 784)).amx.runs);
+  GemmShape weights = dense_gemm(1, 512, 784);
+  weights.packed_b = true;
+  EXPECT_FALSE(gemm_packs_tiles<float>(weights));
+  weights.m = 128;
+  EXPECT_TRUE(gemm_packs_tiles<float>(weights));
   EXPECT_FALSE(plan_gemm<double>(dense_gemm(1024, 1024, 1024)).amx.runs);
 }
 

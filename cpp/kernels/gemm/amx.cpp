@@ -37,7 +37,9 @@ constexpr std::int64_t kLeastSteps = 256;                           // k of a pa
 }  // namespace
 
 double amx_gemm_cost(const GemmShape& s, std::size_t element_bytes, const CacheSizes& caches) {
-  if (element_bytes > sizeof(float) || s.m == 0 || s.n == 0) return std::numeric_limits<double>::infinity();
+  // Few rows of float take what reading B takes: as tiles it is longer by half.
+  const bool unfit = element_bytes > sizeof(float) || (element_bytes == sizeof(float) && s.m < kTileRows);
+  if (unfit || s.m == 0 || s.n == 0) return std::numeric_limits<double>::infinity();
   const double m = static_cast<double>(round_up(s.m, kTileRows)), n = static_cast<double>(round_up(s.n, kTileRows));
   const double k = static_cast<double>(round_up(s.k, kTileSteps)), count = parts_of_element(element_bytes);
   const double flops = 2 * m * n * k * (count == 1 ? 1 : 6);
