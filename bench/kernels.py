@@ -9,7 +9,7 @@ each round they measure in turn, and the table shows medians. Kernels are chosen
 
 import itertools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -190,7 +190,8 @@ KERNELS = {
     },
 }
 
-# Recurrent layers of (steps, batch, inputs, units) below 4e9 multiply-adds forward, and attention of 4 heads.
+# Recurrent layers of (steps, batch, inputs, units) whose LSTM takes less than 4e9 multiply-adds forward, and attention
+# of 4 heads.
 GRIDS = {
     **{
         f"{kind}_grid/{steps}x{batch}x{inputs}x{units}": Recurrent(kind, steps, batch, inputs, units)
@@ -203,6 +204,7 @@ GRIDS = {
         for steps, width in itertools.product((64, 256, 512, 1024, 2048), (32, 64, 128))
     },
 }
+_ALL = KERNELS | GRIDS
 
 
 # Results of 64 MB cost more in fresh pages than in arithmetic: glibc keeps what is freed, for everybody.
@@ -247,7 +249,7 @@ class Contestant:
     def us(self, name: str) -> float | None:
         if getattr(self, "_last", (None,))[0] != name:
             self._last = (None,)
-            self._last = name, self.call((KERNELS | GRIDS)[name])
+            self._last = name, self.call(_ALL[name])
         return None if self._last[1] is None else 1e6 * seconds_per_call(self._last[1], 0.1)
 
 
@@ -523,6 +525,7 @@ class Jax(Contestant):
         return lambda: self.jax.block_until_ready(compiled(*arrays))
 
     def _recurrent(self, r: Recurrent):
+        """Outputs of all steps by a scan, and the gradients of their sum; gates as Keras has them."""
         jax, jnp = self.jax, self.jax.numpy
 
         def lstm(state, projected, weights, bias):
@@ -575,15 +578,18 @@ class Jax(Contestant):
 CONTESTANTS = {"dlcore": Dlcore, "torch": Torch, "numpy": NumPy, "jax": Jax}
 
 
+def _groups(names: Iterable[str]) -> list[str]:
+    """What stands before the slash, each once."""
+    return list(dict.fromkeys(name.split("/")[0] for name in names))
+
+
 def main() -> None:
-    parser = report.command_line(
-        __doc__.splitlines()[0], KERNELS, CONTESTANTS, dict.fromkeys(f"{name.split('/')[0]}/" for name in GRIDS)
-    )
-    arguments = parser.parse_args()
-    names = [name for name in KERNELS | GRIDS if name.startswith(tuple(arguments.rows))]
+    grids = [f"{group}/" for group in _groups(GRIDS)]
+    arguments = report.command_line(__doc__.splitlines()[0], KERNELS, CONTESTANTS, grids).parse_args()
+    names = [name for name in _ALL if name.startswith(tuple(arguments.rows))]
     players = start_players(arguments.only, "bench.kernels", arguments.peers, _KEEPS_MEMORY)
     print(f"{report.machine(players)}; medians of {arguments.rounds} rounds\n")
-    for group in dict.fromkeys(name.split("/")[0] for name in names):
+    for group in _groups(names):
         table = report.Comparison(f"{group}, us", players, arguments.markdown)
         for name in names:
             if name.split("/")[0] == group:

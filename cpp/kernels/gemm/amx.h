@@ -30,7 +30,7 @@ inline constexpr std::size_t kAmxRoomHeader = 64;  // bytes in front of a worker
 /// Bfloat16 numbers that an element of so many bytes becomes.
 constexpr int parts_of_element(std::size_t element_bytes) { return element_bytes == 2 ? 1 : 3; }
 
-/// Nanoseconds on one thread; infinite where it can't run.
+/// Nanoseconds on one thread; infinite where the unit can't run it, or never pays.
 double amx_gemm_cost(const GemmShape& shape, std::size_t element_bytes, const CacheSizes& caches);
 /// The plan of a product on AMX, for any machine.
 AmxGemmPlan plan_amx_gemm(const GemmShape& shape, std::size_t element_bytes, const CacheSizes& caches);
