@@ -6,6 +6,7 @@
 
 #include "base/cpu.h"
 #include "dlcore/ops.h"
+#include "kernels/conv/amx.h"
 #include "kernels/conv/winograd.h"
 #include "ops/activation.h"
 #include "ops/checks.h"
@@ -154,20 +155,24 @@ bool keeps_filters(DType dtype, const ConvShape& conv) {
   return takes_winograd(dtype, conv, true) && bytes <= cache_sizes().l2;
 }
 
+bool takes_matrix_unit(DType dtype, const ConvShape& conv) { return dtype == DType::BF16 && amx_conv_fits(conv); }
+
 std::string winograd_label(const char* op) { return str(op, "_winograd_f32_", name_of(isa())); }
 
 namespace {
 
-template <class T>
-Kernel forward_kernel(const ConvShape& shape, bool has_bias, Activation activation) {
-  auto conv = std::make_shared<const ConvForward<T>>(shape);
+std::string amx_label(const char* op) { return str(op, "_bf16_amx"); }
+
+template <class T, class Conv>
+Kernel forward_kernel(const ConvShape& shape, std::string label, bool has_bias, Activation activation) {
+  auto conv = std::make_shared<const Conv>(shape);
   return {.run =
               [conv, has_bias, activation](const Buffers& b) {
                 const T* bias = has_bias ? b.input<T>(2) : nullptr;
                 conv->run(b.input<T>(0), b.input<T>(1), bias, activation, b.output<T>(0), b.scratch);
               },
           .scratch_bytes = conv->scratch_bytes(),
-          .label = conv_label<T>("conv2d", shape),
+          .label = std::move(label),
           .flops = shape.flops()};
 }
 
@@ -208,14 +213,43 @@ Kernel winograd_input_kernel(const char* label, const ConvShape& shape) {
           .flops = shape.flops()};
 }
 
+/// Of a primitive's inputs and outputs the convolution behind it.
+using ConvShapeOf = ConvShape (*)(SpecSpan in, SpecSpan out, const Attrs& attrs);
+
+ConvShape shape_of_forward(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  return conv_shape(in[0].shape, in[1].shape, out[0].shape, attrs);
+}
+ConvShape shape_of_backward_input(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  return conv_shape(out[0].shape, in[1].shape, in[0].shape, attrs);
+}
+ConvShape shape_of_backward_weights(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  return conv_shape(in[0].shape, out[0].shape, in[1].shape, attrs);
+}
+ConvShape shape_of_transpose(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  return shape_of_backward_input(in, out, convolution_behind(attrs, in[1].shape));
+}
+
+/// The plan for bfloat16 where the matrix unit takes it; for other 16-bit floats, that for float32.
+Plan on_unit_or_float32(Plan plan, ConvShapeOf shape_of, bool (*fits)(const ConvShape&), unsigned shape_only_inputs) {
+  Plan converted = on_float32(plan, shape_only_inputs);
+  return [=](SpecSpan in, SpecSpan out, const Attrs& attrs) {
+    const bool on_unit = in[0].dtype == DType::BF16 && fits(shape_of(in, out, attrs));
+    return (on_unit ? plan : converted)(in, out, attrs);
+  };
+}
+
 Kernel plan_conv2d(SpecSpan in, SpecSpan out, const Attrs& attrs) {
-  const ConvShape shape = conv_shape(in[0].shape, in[1].shape, out[0].shape, attrs);
+  const ConvShape shape = shape_of_forward(in, out, attrs);
   const bool has_filters = attrs.boolean(kHasFilters, false), has_bias = without_filters(in, attrs).size() == 3;
   const Activation activation = activation_of(attrs);
   if (has_filters || takes_winograd(in[0].dtype, shape, false))
     return winograd_forward_kernel(shape, has_bias, has_filters, activation);
-  return for_float_type(in[0].dtype,
-                        [&](auto type) { return forward_kernel<decltype(type)>(shape, has_bias, activation); });
+  if (takes_matrix_unit(in[0].dtype, shape))
+    return forward_kernel<Bfloat, AmxConvForward>(shape, amx_label("conv2d"), has_bias, activation);
+  return for_float_type(in[0].dtype, [&](auto type) {
+    using T = decltype(type);
+    return forward_kernel<T, ConvForward<T>>(shape, conv_label<T>("conv2d", shape), has_bias, activation);
+  });
 }
 
 Kernel plan_winograd_filters(SpecSpan in, SpecSpan, const Attrs&) {
@@ -228,6 +262,9 @@ Kernel plan_winograd_filters(SpecSpan in, SpecSpan, const Attrs&) {
 Kernel plan_dx(DType dtype, const char* label, const ConvShape& shape) {
   if (dtype == DType::F32 && is_unit_3x3(shape) && winograd_saves_work(winograd_input_shape(shape)))
     return winograd_input_kernel(label, shape);
+  if (dtype == DType::BF16 && amx_conv_input_fits(shape))
+    return gradient_kernel<Bfloat>(std::make_shared<const AmxConvBackwardInput>(shape), amx_label(label),
+                                   shape.flops());
   return for_float_type(dtype, [&](auto type) {
     using T = decltype(type);
     return gradient_kernel<T>(std::make_shared<const ConvBackwardInput<T>>(shape), conv_label<T>(label, shape),
@@ -236,16 +273,19 @@ Kernel plan_dx(DType dtype, const char* label, const ConvShape& shape) {
 }
 
 Kernel plan_backward_input(SpecSpan in, SpecSpan out, const Attrs& attrs) {
-  return plan_dx(in[0].dtype, "conv2d_backward_input", conv_shape(out[0].shape, in[1].shape, in[0].shape, attrs));
+  return plan_dx(in[0].dtype, "conv2d_backward_input", shape_of_backward_input(in, out, attrs));
 }
 
 Kernel plan_backward_weights(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   constexpr const char* kLabel = "conv2d_backward_weights";
-  const ConvShape shape = conv_shape(in[0].shape, out[0].shape, in[1].shape, attrs);
+  const ConvShape shape = shape_of_backward_weights(in, out, attrs);
   if (const WinogradShape winograd = winograd_shape(shape);
       in[0].dtype == DType::F32 && is_unit_3x3(shape) && winograd_weights_saves_work(winograd))
     return gradient_kernel<float>(std::make_shared<const WinogradBackwardWeights>(winograd), winograd_label(kLabel),
                                   shape.flops());
+  if (takes_matrix_unit(in[0].dtype, shape))
+    return gradient_kernel<Bfloat>(std::make_shared<const AmxConvBackwardWeights>(shape), amx_label(kLabel),
+                                   shape.flops());
   return for_float_type(in[0].dtype, [&](auto type) {
     using T = decltype(type);
     return gradient_kernel<T>(std::make_shared<const ConvBackwardWeights<T>>(shape), conv_label<T>(kLabel, shape),
@@ -352,8 +392,7 @@ Specs infer_conv2d_transpose(SpecSpan in, const Attrs& attrs) {
 }
 
 Kernel plan_conv2d_transpose(SpecSpan in, SpecSpan out, const Attrs& attrs) {
-  const Attrs conv = convolution_behind(attrs, in[1].shape);
-  return plan_dx(in[0].dtype, "conv2d_transpose", conv_shape(out[0].shape, in[1].shape, in[0].shape, conv));
+  return plan_dx(in[0].dtype, "conv2d_transpose", shape_of_transpose(in, out, attrs));
 }
 
 std::vector<Tensor> vjp_conv2d_transpose(const VjpContext& c) {
@@ -366,24 +405,29 @@ std::vector<Tensor> vjp_conv2d_transpose(const VjpContext& c) {
 }  // namespace
 
 void register_convolution() {
-  register_primitive({.name = "conv2d", .infer = infer_conv2d, .plan = on_float32(plan_conv2d), .vjp = vjp_conv2d});
+  register_primitive({.name = "conv2d",
+                      .infer = infer_conv2d,
+                      .plan = on_unit_or_float32(plan_conv2d, shape_of_forward, amx_conv_fits, 0),
+                      .vjp = vjp_conv2d});
   register_primitive({.name = "conv2d_winograd_filters",
                       .infer = infer_winograd_filters,
                       .plan = plan_winograd_filters,
                       .processor_only = true});
-  register_primitive({.name = "conv2d_backward_input",
-                      .infer = infer_backward_input,
-                      .plan = on_float32(plan_backward_input, kThirdInput),
-                      .vjp = vjp_backward_input,
-                      .shape_only_inputs = kThirdInput});
-  register_primitive({.name = "conv2d_backward_weights",
-                      .infer = infer_backward_weights,
-                      .plan = on_float32(plan_backward_weights, kThirdInput),
-                      .vjp = vjp_backward_weights,
-                      .shape_only_inputs = kThirdInput});
+  register_primitive(
+      {.name = "conv2d_backward_input",
+       .infer = infer_backward_input,
+       .plan = on_unit_or_float32(plan_backward_input, shape_of_backward_input, amx_conv_input_fits, kThirdInput),
+       .vjp = vjp_backward_input,
+       .shape_only_inputs = kThirdInput});
+  register_primitive(
+      {.name = "conv2d_backward_weights",
+       .infer = infer_backward_weights,
+       .plan = on_unit_or_float32(plan_backward_weights, shape_of_backward_weights, amx_conv_fits, kThirdInput),
+       .vjp = vjp_backward_weights,
+       .shape_only_inputs = kThirdInput});
   register_primitive({.name = "conv2d_transpose",
                       .infer = infer_conv2d_transpose,
-                      .plan = on_float32(plan_conv2d_transpose),
+                      .plan = on_unit_or_float32(plan_conv2d_transpose, shape_of_transpose, amx_conv_input_fits, 0),
                       .vjp = vjp_conv2d_transpose});
 }
 

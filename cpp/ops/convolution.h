@@ -24,6 +24,9 @@ std::span<const TensorSpec> without_filters(std::span<const TensorSpec> in, cons
 /// Whether it pays to keep the transformed filters from run to run.
 bool keeps_filters(DType dtype, const ConvShape& conv);
 
+/// Whether the matrix unit computes such a convolution, and its gradient to the weights.
+bool takes_matrix_unit(DType dtype, const ConvShape& conv);
+
 /// Whether Winograd's algorithm computes such a convolution.
 bool takes_winograd(DType dtype, const ConvShape& conv, bool has_filters);
 /// "conv2d_winograd_f32_avx2"

@@ -1,0 +1,79 @@
+#include "kernels/conv/amx.h"
+
+#include "kernels/conv/turned.h"
+#include "kernels/scratch.h"
+
+namespace dlcore {
+
+#if defined(DLCORE_AMX_BF16)
+namespace amx_bf16 {
+extern const AmxConvKernels amx_conv_kernels_table;
+}
+#endif
+
+namespace {
+
+const AmxConvKernels* amx_conv_kernels() {
+#if defined(DLCORE_AMX_BF16)
+  if (amx_kernels()) return &amx_bf16::amx_conv_kernels_table;
+#endif
+  return nullptr;
+}
+
+constexpr std::int64_t kLeastPixels = kTileRows;  // of a tile of C; with fewer the float32 kernels are as fast
+
+std::int64_t pixels_of(const ConvShape& s) { return s.n * s.oh * s.ow; }
+std::int64_t products_of(const ConvShape& s) { return s.kh * s.kw * s.cin; }
+
+AmxGemmPlan plan_of(const GemmShape& shape) { return plan_amx_gemm(shape, sizeof(Bfloat), cache_sizes()); }
+
+}  // namespace
+
+bool amx_conv_fits(const ConvShape& s) {
+  return amx_conv_kernels() && s.groups == 1 && s.cin % kTileRows == 0 && s.cout >= kTileRows &&
+         pixels_of(s) >= kLeastPixels;
+}
+
+bool amx_conv_input_fits(const ConvShape& s) {
+  return s.stride_h == 1 && s.stride_w == 1 && s.groups == 1 && amx_conv_fits(turned(s));
+}
+
+AmxConvForward::AmxConvForward(const ConvShape& shape)
+    : shape_(shape), plan_(plan_of(dense_gemm(pixels_of(shape), shape.cout, products_of(shape)))) {}
+
+void AmxConvForward::run(const Bfloat* x, const Bfloat* w, const Bfloat* bias, Activation activation, Bfloat* y,
+                         void* scratch) const {
+  amx_conv_kernels()->forward(plan_, shape_, x, w, {.bias = bias, .activation = activation}, y, scratch);
+}
+
+AmxConvBackwardInput::AmxConvBackwardInput(const ConvShape& s)
+    : weights_(products_of(s) * s.cout),
+      turn_(turn_weights(s.kh * s.kw, s.cin, s.cout, sizeof(Bfloat))),
+      conv_(turned(s)) {}
+
+std::size_t AmxConvBackwardInput::scratch_bytes() const { return bytes_of<Bfloat>(weights_) + conv_.scratch_bytes(); }
+
+void AmxConvBackwardInput::run(const Bfloat* dy, const Bfloat* w, Bfloat* dx, void* scratch) const {
+  Scratch free(scratch);
+  auto* const turned = free.take<Bfloat>(weights_);
+  movement_kernels().strided_copy(turn_, w, turned);
+  conv_.run(dy, turned, nullptr, Activation::None, dx, free.take<std::byte>(0));
+}
+
+AmxConvBackwardWeights::AmxConvBackwardWeights(const ConvShape& s)
+    : shape_(s),
+      plan_(plan_of(dense_gemm(s.cout, products_of(s), pixels_of(s), true))),
+      transpose_(turn_weights(1, s.cout, products_of(s), sizeof(Bfloat))) {}
+
+std::size_t AmxConvBackwardWeights::scratch_bytes() const {
+  return bytes_of<Bfloat>(products_of(shape_) * shape_.cout) + plan_.scratch_bytes;
+}
+
+void AmxConvBackwardWeights::run(const Bfloat* x, const Bfloat* dy, Bfloat* dw, void* scratch) const {
+  Scratch free(scratch);
+  auto* const transposed = free.take<Bfloat>(products_of(shape_) * shape_.cout);
+  amx_conv_kernels()->weights(plan_, shape_, x, dy, transposed, free.take<std::byte>(0));
+  movement_kernels().strided_copy(transpose_, transposed, dw);
+}
+
+}  // namespace dlcore

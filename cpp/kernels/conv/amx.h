@@ -1,0 +1,73 @@
+// Convolutions of bfloat16 on the matrix unit (gemm/amx.h), which adds up in float32: products of matrices one of which
+// is not stored, but packed from the images tile by tile.
+//
+//   patches [pixels of y, taps * input channels]: what of x each pixel of y is a sum over; zero beyond the image's
+//   edges
+//
+//   y    = patches * w
+//   dx   = the convolution of dy with the turned weights (turned.h)
+//   dw^T = dy^T * patches
+//
+// Channels are packed sixteen at a time: conv.h describes the convolution, amx_conv_fits() which ones.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/conv/conv.h"
+#include "kernels/float16.h"
+#include "kernels/gemm/amx.h"
+#include "kernels/movement/movement.h"
+
+namespace dlcore {
+
+/// Whether the processor has the unit, and the images' channels fill its tiles.
+bool amx_conv_fits(const ConvShape& shape);
+/// The same of the gradient to the input.
+bool amx_conv_input_fits(const ConvShape& shape);
+
+/// As ConvForward, ConvBackwardInput and ConvBackwardWeights of conv.h.
+class AmxConvForward {
+ public:
+  explicit AmxConvForward(const ConvShape& shape);
+  std::size_t scratch_bytes() const { return plan_.scratch_bytes; }
+  void run(const Bfloat* x, const Bfloat* w, const Bfloat* bias, Activation activation, Bfloat* y, void* scratch) const;
+
+ private:
+  ConvShape shape_;
+  AmxGemmPlan plan_;
+};
+
+class AmxConvBackwardInput {
+ public:
+  explicit AmxConvBackwardInput(const ConvShape& shape);
+  std::size_t scratch_bytes() const;
+  void run(const Bfloat* dy, const Bfloat* w, Bfloat* dx, void* scratch) const;
+
+ private:
+  std::int64_t weights_;
+  StridedCopy turn_;
+  AmxConvForward conv_;
+};
+
+class AmxConvBackwardWeights {
+ public:
+  explicit AmxConvBackwardWeights(const ConvShape& shape);
+  std::size_t scratch_bytes() const;
+  void run(const Bfloat* x, const Bfloat* dy, Bfloat* dw, void* scratch) const;
+
+ private:
+  ConvShape shape_;
+  AmxGemmPlan plan_;
+  StridedCopy transpose_;
+};
+
+// ---- what one instruction set provides
+
+struct AmxConvKernels {
+  void (*forward)(const AmxGemmPlan&, const ConvShape&, const Bfloat* x, const Bfloat* w, const GemmEpilogue<Bfloat>&,
+                  Bfloat* y, void* scratch);
+  /// dw^T [output channels, taps * input channels]
+  void (*weights)(const AmxGemmPlan&, const ConvShape&, const Bfloat* x, const Bfloat* dy, Bfloat* dw, void* scratch);
+};
+
+}  // namespace dlcore

@@ -1,0 +1,504 @@
+// The loops of a product on the matrix unit (amx.h), whatever its operands are read from.
+#pragma once
+
+#include <immintrin.h>
+
+#include "base/parallel.h"
+#include "kernels/gemm/amx.h"
+#include "kernels/gemm/bfloat16.simd.h"
+
+namespace dlcore::DLCORE_ISA {
+
+namespace {
+
+constexpr int kBlock = 2;  // tiles of C along each side of a register block
+constexpr std::int64_t kBlockRows = kBlock * kTileRows;
+constexpr std::int64_t kRowBytes = kTileBytes / kTileRows;
+constexpr std::int64_t kSweep = 256;  // columns of C that are written row block by row block, their panels of B in L2
+
+template <class T>
+inline constexpr int kParts = parts_of_element(sizeof(T));
+
+// ------------------------------------------------------------------------------------------------------------ packing
+
+/// An element of a packed operand is the sum of its parts, each in the upper half of a lane.
+template <int kCount>
+struct Split {
+  i32v part[kCount];
+};
+
+constexpr int kUpper = static_cast<int>(0xffff0000);
+DLCORE_INLINE f32v upper_half(f32v x) { return bitcast<f32v>(bitcast<i32v>(x) & kUpper); }
+
+/// What is not finite is its first part alone; `finite` becomes false.
+template <int kCount>
+DLCORE_INLINE Split<kCount> split(f32v x, bool& finite) {
+  if constexpr (kCount == 1) return {{bitcast<i32v>(x)}};
+  Split<kCount> result;
+  f32v rest = x;
+  for (int i = 0; i < kCount; ++i) {
+    const f32v part = upper_half(rest);
+    result.part[i] = bitcast<i32v>(part);
+    rest = rest - part;
+  }
+  if constexpr (kCount > 1) {
+    const __mmask16 odd = _mm512_cmp_ps_mask(rest, rest, _CMP_UNORD_Q);  // infinity - infinity
+    if (__builtin_expect(odd != 0, 0)) {
+      finite = false;
+      const __mmask16 nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+      const __m512i quiet = _mm512_set1_epi32(0x7fc00000);
+      result.part[0] = bitcast<i32v>(_mm512_mask_mov_epi32(bitcast<__m512i>(result.part[0]), nan, quiet));
+      for (int i = 1; i < kCount; ++i)
+        result.part[i] =
+            bitcast<i32v>(_mm512_mask_mov_epi32(bitcast<__m512i>(result.part[i]), odd, _mm512_setzero_si512()));
+    }
+  }
+  return result;
+}
+
+DLCORE_INLINE f32v load_floats(const float* x, int lanes) { return load_partial(x, lanes); }
+DLCORE_INLINE f32v load_floats(const Bfloat* x, int lanes) { return load_as_float(x, lanes); }
+/// `low` elements of x and behind them `high` of y.
+DLCORE_INLINE void store_both(float* to, f32v x, f32v y, int low, int high) {
+  store_partial(to, x, low);
+  if (high) store_partial(to + kF32, y, high);
+}
+DLCORE_INLINE void store_both(Bfloat* to, f32v x, f32v y, int low, int high) { store_rounded(to, x, y, low + high); }
+
+/// Rows of op(A), or columns of op(B). Their steps of k are one after another and they are ld apart, or the other way
+/// round.
+template <class T>
+struct Source {
+  using Element = T;
+  const T* data;
+  std::int64_t ld;
+  bool along_k;
+
+  Source at(std::int64_t row, std::int64_t step) const {
+    return {data + (along_k ? row * ld + step : row + step * ld), ld, along_k};
+  }
+};
+
+/// 16 rows and steps: v[i] is row i (by_row), or step i of all rows. Zero beyond `rows` and `steps`.
+template <class T>
+DLCORE_INLINE void load_square(f32v (&v)[kTileRows], const Source<T>& x, int rows, int steps, bool by_row) {
+  const int count = x.along_k ? rows : steps, lanes = x.along_k ? steps : rows;
+#pragma GCC unroll 16
+  for (int i = 0; i < kTileRows; ++i) v[i] = i < count ? load_floats(x.data + i * x.ld, lanes) : f32v{};
+  if (x.along_k != by_row) transpose<float>(v);
+}
+
+/// One tile of each part. A row of the tile holds pairs of steps p and p + 16: of a row of op(A) (by_row) the pairs of
+/// all p, of op(B) those of one p in all columns.
+template <class From>
+DLCORE_INLINE void pack_tiles(const From& x, int rows, int steps, bool by_row, std::byte* tiles, bool& finite) {
+  using T = typename From::Element;
+  f32v first[kTileRows], second[kTileRows];
+  constexpr int kHalf = static_cast<int>(kTileSteps) / 2;
+  load_square(first, x, rows, min_of(steps, kHalf), by_row);
+  load_square(second, x.at(0, kHalf), rows, max_of(steps - kHalf, 0), by_row);
+  for (int i = 0; i < kTileRows; ++i) {
+    const auto low = split<kParts<T>>(first[i], finite), high = split<kParts<T>>(second[i], finite);
+    for (int part = 0; part < kParts<T>; ++part) {
+      const i32v pair = bitcast<i32v>(bitcast<u32v>(low.part[part]) >> 16) | high.part[part];
+      store(reinterpret_cast<std::int32_t*>(tiles + part * kTileBytes + i * kRowBytes), pair);
+    }
+  }
+}
+
+/// Panels of an operand, `bytes` apart, and whether each is finite.
+struct Panels {
+  std::byte* data;
+  std::int64_t bytes;
+  bool* finite;
+
+  Panels from(std::int64_t panel) const { return {data + panel * bytes, bytes, finite + panel}; }
+};
+
+/// `count` rows of op(A), or columns of op(B), in panels of 16, k of `steps`. What is stored one after another is read
+/// so.
+template <class From>
+void pack_panels(const From& x, std::int64_t count, std::int64_t steps, bool by_row, const Panels& panels) {
+  const std::int64_t height = parts(count, kTileRows), tiles = parts(steps, kTileSteps);
+  for (std::int64_t i = 0; i < height; ++i) panels.finite[i] = true;
+  for (std::int64_t task = 0; task < height * tiles; ++task) {
+    const std::int64_t i = x.along_k ? task / tiles : task % height, p = x.along_k ? task % tiles : task / height;
+    const std::int64_t row = i * kTileRows, step = p * kTileSteps;
+    pack_tiles(x.at(row, step), static_cast<int>(min_of(kTileRows, count - row)),
+               static_cast<int>(min_of(kTileSteps, steps - step)), by_row,
+               panels.data + i * panels.bytes + p * kParts<typename From::Element> * kTileBytes, panels.finite[i]);
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------- register blocks
+
+struct alignas(64) TileConfig {
+  std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  std::uint16_t row_bytes[16] = {};
+  std::uint8_t rows[16] = {};
+};
+/// The unit's tiles belong to this thread while it lives: 16 rows of 64 bytes each.
+class Tiles {
+ public:
+  Tiles() {
+    TileConfig config;
+    for (int i = 0; i < 8; ++i) config.row_bytes[i] = kRowBytes, config.rows[i] = kTileRows;
+    _tile_loadconfig(&config);
+  }
+  ~Tiles() { _tile_release(); }
+  Tiles(const Tiles&) = delete;
+};
+
+// Tiles 0 ... 3 are C, 4 and 5 rows of A, 6 and 7 columns of B. Each tile is loaded as soon as its last product has
+// begun: where another thread of the core is busy, few instructions that write tiles are under way at a time.
+
+/// Tiles of one operand, the second a panel further.
+struct TilePair {
+  const std::byte* first;
+  std::int64_t panel;
+
+  TilePair part(std::int64_t index) const { return {first + index * kTileBytes, panel}; }
+};
+
+/// What of the next tiles takes the place of those that have been multiplied.
+enum class Load { None, A, B, Both };
+
+/// The products of the tiles that are loaded. a and b: the next ones, where they are loaded.
+template <Load kLoad, int kRows, int kCols>
+DLCORE_INLINE void multiply_then_load(TilePair a, TilePair b) {
+  constexpr bool kLoadA = kLoad == Load::A || kLoad == Load::Both, kLoadB = kLoad == Load::B || kLoad == Load::Both;
+  _tile_dpbf16ps(0, 4, 6);
+  if constexpr (kRows > 1) _tile_dpbf16ps(2, 5, 6);
+  if constexpr (kLoadB) _tile_loadd(6, b.first, kRowBytes);
+  if constexpr (kCols > 1) _tile_dpbf16ps(1, 4, 7);
+  if constexpr (kLoadA) _tile_loadd(4, a.first, kRowBytes);
+  if constexpr (kRows > 1 && kCols > 1) _tile_dpbf16ps(3, 5, 7);
+  if constexpr (kLoadB && kCols > 1) _tile_loadd(7, b.first + b.panel, kRowBytes);
+  if constexpr (kLoadA && kRows > 1) _tile_loadd(5, a.first + a.panel, kRowBytes);
+}
+
+/// A register block of sums: rows of 32.
+using Sums = float[kBlockRows * kBlockRows];
+
+/// Sums of kRows x kCols tiles of A and B, their panels some bytes apart, `count` tiles along k.
+template <int kCount, int kRows, int kCols>
+void multiply_tiles(std::int64_t count, const std::byte* a_data, std::int64_t a_panel, const std::byte* b_data,
+                    std::int64_t b_panel, float* sums) {
+  constexpr int kHigh = 0, kMiddle = 1, kLow = 2;
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  TilePair a{a_data, a_panel}, b{b_data, b_panel};
+  if (count > 0) {
+    _tile_loadd(4, a.first, kRowBytes);
+    if constexpr (kRows > 1) _tile_loadd(5, a.first + a.panel, kRowBytes);
+    _tile_loadd(6, b.first, kRowBytes);
+    if constexpr (kCols > 1) _tile_loadd(7, b.first + b.panel, kRowBytes);
+  }
+  for (std::int64_t p = 1; p <= count; ++p) {
+    if constexpr (kCount == 3) {
+      multiply_then_load<Load::B, kRows, kCols>(a, b.part(kLow));     // high high
+      multiply_then_load<Load::B, kRows, kCols>(a, b.part(kMiddle));  // high low
+      multiply_then_load<Load::A, kRows, kCols>(a.part(kMiddle), b);  // high middle
+      multiply_then_load<Load::B, kRows, kCols>(a, b.part(kHigh));    // middle middle
+      multiply_then_load<Load::A, kRows, kCols>(a.part(kLow), b);     // middle high
+    }
+    a = a.part(kCount), b = b.part(kCount);
+    if (p < count)
+      multiply_then_load<Load::Both, kRows, kCols>(a, b);  // low high, or of Bfloat all
+    else
+      multiply_then_load<Load::None, kRows, kCols>(a, b);
+  }
+  constexpr std::int64_t kBytes = kBlockRows * sizeof(float);
+  float* const below = sums + kTileRows * kBlockRows;
+  _tile_stored(0, sums, kBytes);
+  if constexpr (kCols > 1) _tile_stored(1, sums + kTileRows, kBytes);
+  if constexpr (kRows > 1) _tile_stored(2, below, kBytes);
+  if constexpr (kRows > 1 && kCols > 1) _tile_stored(3, below + kTileRows, kBytes);
+}
+
+/// The elements of a lane of three tiles, which belong to two steps of k.
+DLCORE_INLINE void join(const std::byte* tiles, f32v& first, f32v& second) {
+  first = second = f32v{};
+  for (int part = 2; part >= 0; --part) {
+    const i32v pair = load(reinterpret_cast<const std::int32_t*>(tiles + part * kTileBytes));
+    first += bitcast<f32v>(pair << 16);
+    second += upper_half(bitcast<f32v>(pair));
+  }
+}
+
+/// The same with AVX-512 in float32, for what is not finite.
+inline void multiply_as_float(int rows, int cols, std::int64_t count, const std::byte* a, std::int64_t a_panel,
+                              const std::byte* b, std::int64_t b_panel, float* sums) {
+  constexpr std::int64_t kStep = 3 * kTileBytes;
+  for (int i = 0; i < rows * kTileRows; ++i)
+    for (int j = 0; j < cols; ++j) {
+      const std::byte* a_row = a + i / kTileRows * a_panel + i % kTileRows * kRowBytes;
+      const std::byte* b_tiles = b + j * b_panel;
+      f32v sum{};
+      for (std::int64_t p = 0; p < count; ++p, a_row += kStep, b_tiles += kStep) {
+        f32v a_first, a_second;
+        join(a_row, a_first, a_second);
+        for (int q = 0; q < kTileRows; ++q) {
+          f32v b_first, b_second;
+          join(b_tiles + q * kRowBytes, b_first, b_second);
+          sum = fma(broadcast(a_first[q]), b_first, sum);
+          sum = fma(broadcast(a_second[q]), b_second, sum);
+        }
+      }
+      store(sums + i * kBlockRows + j * kTileRows, sum);
+    }
+}
+
+inline bool all_finite(const Panels& panels, int count) { return panels.finite[0] && panels.finite[count - 1]; }
+
+/// rows x cols tiles of panels that begin at a and b.
+template <class T>
+void multiply_panels(int rows, int cols, std::int64_t count, const Panels& a, const Panels& b, float* sums) {
+  if constexpr (kParts<T> != 1)
+    if (!all_finite(a, rows) || !all_finite(b, cols))
+      return multiply_as_float(rows, cols, count, a.data, a.bytes, b.data, b.bytes, sums);
+  const auto kernel = rows > 1 ? (cols > 1 ? multiply_tiles<kParts<T>, 2, 2> : multiply_tiles<kParts<T>, 2, 1>)
+                               : (cols > 1 ? multiply_tiles<kParts<T>, 1, 2> : multiply_tiles<kParts<T>, 1, 1>);
+  kernel(count, a.data, a.bytes, b.data, b.bytes, sums);
+}
+
+// -------------------------------------------------------------------------------------------------------------- loops
+
+/// Half open.
+struct Range {
+  std::int64_t begin, end;
+  std::int64_t size() const { return end - begin; }
+};
+inline Range range_of(std::int64_t begin, std::int64_t size, std::int64_t end) {
+  return {min_of(begin, end), min_of(begin + size, end)};
+}
+
+/// A and B: Source<T>, or what can be read as one.
+template <class T, class A = Source<T>, class B = Source<T>>
+struct Product {
+  const AmxGemmPlan& plan;
+  A a;  // rows of op(A)
+  B b;  // columns of op(B), where these are not packed
+  T* c;
+  GemmEpilogue<T> epilogue;
+  std::byte* scratch;
+  Panels packed_b{};
+  float* sums = nullptr;  // those of passes before and of each partial sum, ld_sums apart; C itself where it can be
+  std::int64_t ld_sums = 0;
+  bool accumulate = false;  // onto what the sums are
+};
+
+/// What is packed at a time: columns of B, and of k a piece for each partial sum, one after another.
+struct Pass {
+  Range cols;
+  std::int64_t index;
+  bool last;
+};
+
+template <class T, class A, class B>
+Range steps_of(const Product<T, A, B>& x, const Pass& pass, std::int64_t split) {
+  const AmxGemmPlan& plan = x.plan;
+  return range_of((pass.index * plan.splits + split) * plan.k_packed, plan.k_packed, plan.shape.k);
+}
+
+/// The panels in a room of `rows`, whose flags are behind them.
+template <class T>
+Panels panels_in(const AmxGemmPlan& plan, std::byte* room, std::int64_t rows) {
+  const std::int64_t bytes = plan.k_packed / kTileSteps * kParts<T> * kTileBytes;
+  return {room, bytes, reinterpret_cast<bool*>(room + parts(rows, kTileRows) * bytes)};
+}
+template <class T, class A, class B>
+Panels shared_b(const Product<T, A, B>& x, std::int64_t split) {
+  return panels_in<T>(x.plan, x.scratch + static_cast<std::size_t>(split) * x.plan.b_bytes, x.plan.n_packed);
+}
+
+/// Which rows or columns a worker has packed for itself, and which steps of k.
+struct Packed {
+  std::int64_t row, step;
+  bool operator==(const Packed&) const = default;
+};
+/// A worker's own panels. Other cores' would have to be fetched from their caches, which takes longer than packing.
+template <class T>
+struct Room {
+  Packed *packed_a, *packed_b;
+  Panels a, b;
+
+  Room(const AmxGemmPlan& plan, std::byte* scratch, int worker) {
+    std::byte* const room = scratch + plan.rooms_offset + static_cast<std::size_t>(worker) * plan.room_bytes;
+    packed_a = reinterpret_cast<Packed*>(room), packed_b = packed_a + 1;
+    a = panels_in<T>(plan, room + kAmxRoomHeader, plan.block_m);
+    b = panels_in<T>(plan, room + plan.b_in_room, plan.block_n);
+  }
+};
+
+template <class From>
+void pack_rows(const From& x, Range rows, Range steps, bool by_row, const Panels& panels) {
+  pack_panels(x.at(rows.begin, steps.begin), rows.size(), steps.size(), by_row, panels);
+}
+
+/// Packs B for all blocks of a pass.
+template <class T, class A, class B>
+void pack_shared(const Product<T, A, B>& x, const Pass& pass) {
+  constexpr std::int64_t kCols = 8 * kTileRows;  // whole cache lines, and more of them, of an operand stored by steps
+  const AmxGemmPlan& plan = x.plan;
+  const std::int64_t tasks = parts(pass.cols.size(), kCols);
+  const double cost = 0.3 * static_cast<double>(pass.cols.size() * min_of(plan.k_packed, plan.shape.k) * plan.splits);
+  parallel_for(plan.splits * tasks, cost, [&](std::int64_t task) {
+    const std::int64_t split = task / tasks, first = task % tasks * kCols;
+    pack_rows(x.b, range_of(pass.cols.begin + first, kCols, pass.cols.end), steps_of(x, pass, split), false,
+              shared_b(x, split).from(first / kTileRows));
+  });
+}
+
+/// The panels of these rows, packed unless they are there already.
+template <class From>
+Panels own_panels(const From& x, Range rows, Range steps, bool by_row, const Panels& panels, Packed& there) {
+  const Packed wanted{rows.begin, steps.begin};
+  if (!(there == wanted)) pack_rows(x, rows, steps, by_row, panels);
+  there = wanted;
+  return panels;
+}
+
+/// x[0, lanes) of a row of sums, plus those of the passes before.
+DLCORE_INLINE f32v add_kept(const float* sums, const float* kept, int lanes) {
+  return kept ? load(sums) + load_partial(kept, lanes) : load(sums);
+}
+
+/// The epilogue of rows x cols sums, added to `kept` where that is not null, whose rows are ld apart.
+template <class T>
+void finish(const float* sums, const float* kept, std::int64_t ld, std::int64_t rows, std::int64_t cols, const T* bias,
+            Activation activation, T* c, std::int64_t ldc) {
+  for (std::int64_t j = 0; j < cols; j += 2 * kF32) {
+    const int low = static_cast<int>(min_of<std::int64_t>(kF32, cols - j));
+    const int high = static_cast<int>(min_of<std::int64_t>(kF32, max_of<std::int64_t>(0, cols - j - kF32)));
+    const f32v bias_low = bias ? load_floats(bias + j, low) : f32v{};
+    const f32v bias_high = bias && high ? load_floats(bias + j + kF32, high) : f32v{};
+    for (std::int64_t i = 0; i < rows; ++i) {
+      const float* const from = sums + i * kBlockRows + j;
+      const float* const before = kept ? kept + i * ld + j : nullptr;
+      T* const to = c + i * ldc + j;
+      const f32v x = activate<float>(add_kept(from, before, low) + bias_low, activation);
+      const f32v y =
+          high ? activate<float>(add_kept(from + kF32, before ? before + kF32 : nullptr, high) + bias_high, activation)
+               : f32v{};
+      store_both(to, x, y, low, high);
+    }
+  }
+}
+
+/// Fetches the part of C that a register block will be written to, while its sums are computed: rows may be far apart
+/// and far away.
+template <class T, class A, class B>
+DLCORE_INLINE void fetch_block(const Product<T, A, B>& x, Range rows, Range cols) {
+  constexpr std::int64_t kLine = 64 / sizeof(T);
+  for (std::int64_t i = rows.begin; i < rows.end; ++i)
+    for (std::int64_t j = cols.begin; j < cols.end; j += kLine) __builtin_prefetch(x.c + i * x.plan.shape.ldc + j, 1);
+}
+
+/// A register block of sums, at (i, j) of C.
+template <class T, class A, class B>
+void keep_sums(const Product<T, A, B>& x, const Pass& pass, const Sums& sums, std::int64_t split, Range rows,
+               Range cols) {
+  const AmxGemmPlan& plan = x.plan;
+  float* const kept = x.sums ? x.sums + (split * plan.shape.m + rows.begin) * x.ld_sums + cols.begin : nullptr;
+  const float* const before = x.accumulate || pass.index > 0 ? kept : nullptr;
+  if (plan.splits == 1 && pass.last) {
+    const T* bias = x.epilogue.bias ? x.epilogue.bias + cols.begin : nullptr;
+    finish(sums, before, x.ld_sums, rows.size(), cols.size(), bias, x.epilogue.activation,
+           x.c + rows.begin * plan.shape.ldc + cols.begin, plan.shape.ldc);
+  } else {
+    finish<float>(sums, before, x.ld_sums, rows.size(), cols.size(), nullptr, Activation::None, kept, x.ld_sums);
+  }
+}
+
+template <class T, class A, class B>
+void compute_block(const Product<T, A, B>& x, const Pass& pass, std::int64_t split, Range rows, Range cols,
+                   const Room<T>& room) {
+  const AmxGemmPlan& plan = x.plan;
+  const Range steps = steps_of(x, pass, split);
+  const Panels a = own_panels(x.a, rows, steps, true, room.a, *room.packed_a);
+  Panels b;
+  if (plan.pack_b == Pack::PerTask) {
+    b = own_panels(x.b, cols, steps, false, room.b, *room.packed_b);
+  } else if (plan.pack_b == Pack::Once) {
+    b = shared_b(x, split).from((cols.begin - pass.cols.begin) / kTileRows);
+  } else {
+    b = x.packed_b.from(cols.begin / kTileRows);
+    b.data += steps.begin / kTileSteps * kParts<T> * kTileBytes;
+  }
+  const Tiles tiles;
+  alignas(64) Sums sums;
+  for (std::int64_t j0 = cols.begin; j0 < cols.end; j0 += kSweep)
+    for (std::int64_t i = rows.begin; i < rows.end; i += kBlockRows)
+      for (std::int64_t j = j0; j < min_of(j0 + kSweep, cols.end); j += kBlockRows) {
+        const Range height = range_of(i, kBlockRows, rows.end), width = range_of(j, kBlockRows, cols.end);
+        fetch_block(x, height, width);
+        multiply_panels<T>(static_cast<int>(parts(height.size(), kTileRows)),
+                           static_cast<int>(parts(width.size(), kTileRows)), parts(steps.size(), kTileSteps),
+                           a.from((i - rows.begin) / kTileRows), b.from((j - cols.begin) / kTileRows), sums);
+        keep_sums(x, pass, sums, split, height, width);
+      }
+}
+
+template <class T, class A, class B>
+void compute(const Product<T, A, B>& x, const Pass& pass) {
+  const AmxGemmPlan& plan = x.plan;
+  const GemmShape& s = plan.shape;
+  const std::int64_t across = parts(pass.cols.size(), plan.block_n);
+  const std::int64_t blocks = parts(s.m, plan.block_m) * across;
+  const double steps = static_cast<double>(min_of(plan.k_packed * plan.splits, s.k) + 1);
+  const double share =
+      static_cast<double>(pass.cols.size()) / static_cast<double>(s.n) * steps / static_cast<double>(s.k + 1);
+  parallel_for_workers(plan.splits * blocks, plan.cost * share, plan.workers, [&](std::int64_t task, int worker) {
+    const std::int64_t block = task % blocks;
+    const Range rows = range_of(block / across * plan.block_m, plan.block_m, s.m);
+    const Range cols = range_of(pass.cols.begin + block % across * plan.block_n, plan.block_n, pass.cols.end);
+    compute_block(x, pass, task / blocks, rows, cols, Room<T>(plan, x.scratch, worker));
+  });
+}
+
+/// C out of the partial sums.
+template <class T, class A, class B>
+void finish_splits(const Product<T, A, B>& x) {
+  const AmxGemmPlan& plan = x.plan;
+  const GemmShape& s = plan.shape;
+  parallel_for(s.m, 0.1 * static_cast<double>(s.m * s.n * plan.splits), [&](std::int64_t i) {
+    float* const first = x.sums + i * s.n;
+    T* const c = x.c + i * s.ldc;
+    if constexpr (kParts<T> == 1) {
+      add_partials(first, plan.splits, s.m * s.n, s.n, false, first);
+      Operand<BfloatPair>::finish(first, 0, 1, s.n, x.epilogue.bias, x.epilogue.activation, c, 0);
+    } else {
+      add_partials(first, plan.splits, s.m * s.n, s.n, s.accumulate, c);
+      apply_epilogue(c, 0, 1, s.n, x.epilogue.bias, x.epilogue.activation);
+    }
+  });
+}
+
+template <class T, class A, class B>
+void run_product(Product<T, A, B> x) {
+  const AmxGemmPlan& plan = x.plan;
+  const GemmShape& s = plan.shape;
+  x.ld_sums = s.n;
+  if (plan.sums_bytes > 0) x.sums = reinterpret_cast<float*>(x.scratch + plan.sums_offset);
+  if constexpr (kParts<T> != 1)
+    if (plan.splits == 1) x.sums = x.c, x.ld_sums = s.ldc, x.accumulate = s.accumulate;
+  for (int worker = 0; worker < plan.workers; ++worker) {
+    const Room<T> room(plan, x.scratch, worker);
+    *room.packed_a = *room.packed_b = {-1, -1};
+  }
+  const std::int64_t passes = max_of<std::int64_t>(1, parts(s.k, plan.splits * plan.k_packed));
+  for (std::int64_t j = 0; j < s.n; j += plan.n_packed)
+    for (std::int64_t index = 0; index < passes; ++index) {
+      const Pass pass{range_of(j, plan.n_packed, s.n), index, index + 1 == passes};
+      if (plan.pack_b == Pack::Once) pack_shared(x, pass);
+      compute(x, pass);
+    }
+  if (plan.splits > 1) finish_splits(x);
+}
+
+}  // namespace
+
+}  // namespace dlcore::DLCORE_ISA
