@@ -16,13 +16,11 @@ namespace {
 
 using SpecSpan = std::span<const TensorSpec>;
 
-template <class T>
-const NormKernels<T>& norm_kernels() {
-  if constexpr (sizeof(T) == 4)
-    return norm_kernels_f32();
-  else
-    return norm_kernels_f64();
-}
+const BatchNormKernels<float>& batch_norm_kernels(float) { return batch_norm_kernels_f32(); }
+const BatchNormKernels<double>& batch_norm_kernels(double) { return batch_norm_kernels_f64(); }
+const BatchNormKernels<Bfloat>& batch_norm_kernels(Bfloat) { return batch_norm_kernels_bf16(); }
+const LayerNormKernels<float>& layer_norm_kernels(float) { return layer_norm_kernels_f32(); }
+const LayerNormKernels<double>& layer_norm_kernels(double) { return layer_norm_kernels_f64(); }
 
 // ---- shape rules
 
@@ -108,38 +106,51 @@ LayerNormView layer_view(const TensorSpec& x, const Attrs& attrs) {
   return {axes.rows.elements(), axes.parameters.elements()};
 }
 
-Kernel plan_batch_norm(SpecSpan in, SpecSpan, const Attrs& attrs) {
-  return for_float_type(in[0].dtype, [&](auto zero) -> Kernel {
-    using T = decltype(zero);
-    const BatchNormView view = batch_view(in[0], attrs);
-    return {.run =
-                [view, epsilon = epsilon_of(attrs), relu = has_relu(attrs)](const Buffers& b) {
-                  norm_kernels<T>().batch_norm(view, epsilon, relu, b.input<T>(0), b.input<T>(1), b.input<T>(2),
-                                               b.output<T>(0), b.output<T>(1), b.output<T>(2), b.output<T>(3),
-                                               b.scratch);
-                },
-            .scratch_bytes = view.scratch_bytes(sizeof(T)),
-            .label = "batch_norm",
-            .flops = 7.0 * static_cast<double>(in[0].shape.elements()),
-            .in_place = {{0, 0}}};
-  });
+template <class E>
+Kernel batch_norm_kernel(SpecSpan in, const Attrs& attrs) {
+  using T = BatchNormType<E>;
+  const BatchNormView view = batch_view(in[0], attrs);
+  return {.run =
+              [view, epsilon = epsilon_of(attrs), relu = has_relu(attrs)](const Buffers& b) {
+                batch_norm_kernels(E{}).forward(view, epsilon, relu, b.input<E>(0), b.input<T>(1), b.input<T>(2),
+                                                b.output<E>(0), b.output<T>(1), b.output<T>(2), b.output<T>(3),
+                                                b.scratch);
+              },
+          .scratch_bytes = view.scratch_bytes(sizeof(T)),
+          .label = "batch_norm",
+          .flops = 7.0 * static_cast<double>(in[0].shape.elements()),
+          .in_place = {{0, 0}}};
 }
 
+template <class E>
+Kernel batch_norm_grad_kernel(SpecSpan in, const Attrs& attrs) {
+  using T = BatchNormType<E>;
+  const BatchNormView view = batch_view(in[0], attrs);
+  return {.run =
+              [view, relu = has_relu(attrs)](const Buffers& b) {
+                batch_norm_kernels(E{}).gradient(view, b.input<E>(0), b.input<T>(1), relu ? b.input<T>(5) : nullptr,
+                                                 b.input<T>(2), b.input<T>(3), b.input<E>(4), b.output<E>(0),
+                                                 b.output<T>(1), b.output<T>(2), b.scratch);
+              },
+          .scratch_bytes = view.scratch_bytes(sizeof(T)),
+          .label = "batch_norm_grad",
+          .flops = 9.0 * static_cast<double>(in[0].shape.elements()),
+          .in_place = {{0, 4}, {0, 0}}};
+}
+
+Kernel plan_batch_norm(SpecSpan in, SpecSpan, const Attrs& attrs) {
+  return for_float_type(in[0].dtype, [&](auto zero) { return batch_norm_kernel<decltype(zero)>(in, attrs); });
+}
 Kernel plan_batch_norm_grad(SpecSpan in, SpecSpan, const Attrs& attrs) {
-  return for_float_type(in[0].dtype, [&](auto zero) -> Kernel {
-    using T = decltype(zero);
-    const BatchNormView view = batch_view(in[0], attrs);
-    return {.run =
-                [view, relu = has_relu(attrs)](const Buffers& b) {
-                  norm_kernels<T>().batch_norm_grad(view, b.input<T>(0), b.input<T>(1), relu ? b.input<T>(5) : nullptr,
-                                                    b.input<T>(2), b.input<T>(3), b.input<T>(4), b.output<T>(0),
-                                                    b.output<T>(1), b.output<T>(2), b.scratch);
-                },
-            .scratch_bytes = view.scratch_bytes(sizeof(T)),
-            .label = "batch_norm_grad",
-            .flops = 9.0 * static_cast<double>(in[0].shape.elements()),
-            .in_place = {{0, 4}, {0, 0}}};
-  });
+  return for_float_type(in[0].dtype, [&](auto zero) { return batch_norm_grad_kernel<decltype(zero)>(in, attrs); });
+}
+
+/// bfloat16 as it is stored, where channels are the last axis.
+Plan batch_norm_plan(Plan plan, Kernel (*bfloat_kernel)(SpecSpan in, const Attrs& attrs)) {
+  return [=, converted = on_float32(plan)](SpecSpan in, SpecSpan out, const Attrs& attrs) {
+    const bool as_stored = in[0].dtype == DType::BF16 && batch_view(in[0], attrs).inner == 1;
+    return as_stored ? bfloat_kernel(in, attrs) : converted(in, out, attrs);
+  };
 }
 
 Kernel plan_layer_norm(SpecSpan in, SpecSpan, const Attrs& attrs) {
@@ -147,8 +158,8 @@ Kernel plan_layer_norm(SpecSpan in, SpecSpan, const Attrs& attrs) {
     using T = decltype(zero);
     return {.run =
                 [view = layer_view(in[0], attrs), epsilon = epsilon_of(attrs)](const Buffers& b) {
-                  norm_kernels<T>().layer_norm(view, epsilon, b.input<T>(0), b.input<T>(1), b.input<T>(2),
-                                               b.output<T>(0), b.output<T>(1), b.output<T>(2));
+                  layer_norm_kernels(T{}).forward(view, epsilon, b.input<T>(0), b.input<T>(1), b.input<T>(2),
+                                                  b.output<T>(0), b.output<T>(1), b.output<T>(2));
                 },
             .label = "layer_norm",
             .flops = 8.0 * static_cast<double>(in[0].shape.elements()),
@@ -162,9 +173,9 @@ Kernel plan_layer_norm_grad(SpecSpan in, SpecSpan, const Attrs& attrs) {
     const LayerNormView view = layer_view(in[0], attrs);
     return {.run =
                 [view](const Buffers& b) {
-                  norm_kernels<T>().layer_norm_grad(view, b.input<T>(0), b.input<T>(1), b.input<T>(2), b.input<T>(3),
-                                                    b.input<T>(4), b.output<T>(0), b.output<T>(1), b.output<T>(2),
-                                                    b.scratch);
+                  layer_norm_kernels(T{}).gradient(view, b.input<T>(0), b.input<T>(1), b.input<T>(2), b.input<T>(3),
+                                                   b.input<T>(4), b.output<T>(0), b.output<T>(1), b.output<T>(2),
+                                                   b.scratch);
                 },
             .scratch_bytes = view.grad_scratch_bytes(sizeof(T)),
             .label = "layer_norm_grad",
@@ -278,12 +289,14 @@ std::vector<Tensor> vjp_norm_grad(const VjpContext& c) {
 
 void register_norm() {
   const auto add_op = [](const char* name, auto infer, auto plan, auto vjp) {
-    register_primitive({.name = name, .infer = infer, .plan = on_float32(plan), .vjp = vjp});
+    register_primitive({.name = name, .infer = infer, .plan = plan, .vjp = vjp});
   };
-  add_op("batch_norm", infer_norm<batch_axes, true>, plan_batch_norm, vjp_norm<true>);
-  add_op("batch_norm_grad", infer_norm_grad<batch_axes>, plan_batch_norm_grad, vjp_norm_grad<true>);
-  add_op("layer_norm", infer_norm<layer_axes, false>, plan_layer_norm, vjp_norm<false>);
-  add_op("layer_norm_grad", infer_norm_grad<layer_axes>, plan_layer_norm_grad, vjp_norm_grad<false>);
+  add_op("batch_norm", infer_norm<batch_axes, true>, batch_norm_plan(plan_batch_norm, batch_norm_kernel<Bfloat>),
+         vjp_norm<true>);
+  add_op("batch_norm_grad", infer_norm_grad<batch_axes>,
+         batch_norm_plan(plan_batch_norm_grad, batch_norm_grad_kernel<Bfloat>), vjp_norm_grad<true>);
+  add_op("layer_norm", infer_norm<layer_axes, false>, on_float32(plan_layer_norm), vjp_norm<false>);
+  add_op("layer_norm_grad", infer_norm_grad<layer_axes>, on_float32(plan_layer_norm_grad), vjp_norm_grad<false>);
 }
 
 }  // namespace dlcore

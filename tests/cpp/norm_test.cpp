@@ -227,6 +227,38 @@ TEST(Norm, SixteenBitFloats) {
             std::string::npos);
 }
 
+TEST(BatchNorm, BfloatIsRoundedFloat) {
+  const std::vector<std::pair<Shape, std::int64_t>> cases{{{200, 5}, -1},  {{1000, 17}, -1}, {{3, 70, 64}, -1},
+                                                          {{90, 130}, -1}, {{4, 3, 500}, 1}, {{5, 1}, -1}};
+  const auto expect_same = [](const std::vector<Tensor>& half, const std::vector<Tensor>& wide) {
+    for (std::size_t i = 0; i < half.size(); ++i) {
+      const Tensor expected = ops::cast(wide[i], half[i].dtype());
+      EXPECT_EQ(std::memcmp(half[i].bytes(), expected.bytes(), expected.spec().bytes()), 0) << i;
+    }
+  };
+  for (const auto& [shape, axis] : cases)
+    for (const std::string activation : {"", "relu"}) {
+      const Shape channels{shape[axis < 0 ? shape.rank() - 1 : 1]};
+      const Tensor x = ops::cast(random<float>(shape, 1), DType::BF16),
+                   dy = ops::cast(random<float>(shape, 2), DType::BF16);
+      const Tensor wide_x = ops::cast(x, DType::F32), wide_dy = ops::cast(dy, DType::F32);
+      const Tensor gamma = random<float>(channels, 3), beta = random<float>(channels, 4, 0, 1);
+      const Attrs attrs{{"axis", axis}, {"activation", activation}};
+      const auto wide = apply_all("batch_norm", std::vector{wide_x, gamma, beta}, attrs);
+      expect_same(apply_all("batch_norm", std::vector{x, gamma, beta}, attrs), wide);
+      std::vector in{x, gamma, wide[1], wide[3], dy}, wide_in{wide_x, gamma, wide[1], wide[3], wide_dy};
+      if (!activation.empty()) in.push_back(beta), wide_in.push_back(beta);
+      expect_same(apply_all("batch_norm_grad", in, attrs), apply_all("batch_norm_grad", wide_in, attrs));
+    }
+  // Of a NaN comes a NaN, in whole vectors and behind them.
+  Tensor x = Tensor::zeros(DType::F32, {3, 21});
+  x.data<float>()[2] = x.data<float>()[20] = std::numeric_limits<float>::quiet_NaN();
+  const Tensor zeros = Tensor::zeros(DType::F32, {21});
+  const Tensor y =
+      ops::cast(apply_all("batch_norm", std::vector{ops::cast(x, DType::BF16), zeros, zeros}, {})[0], DType::F32);
+  for (int i = 0; i < 63; ++i) EXPECT_EQ(std::isnan(y.data<float>()[i]), i % 21 == 2 || i % 21 == 20) << i;
+}
+
 TEST(BatchNorm, RectifiesAsReluDoes) {
   const std::vector<std::pair<Shape, std::int64_t>> cases{{{200, 5}, -1}, {{3, 70, 64}, -1}, {{4, 3, 500}, 1}};
   const Attrs relu{{"activation", std::string("relu")}};

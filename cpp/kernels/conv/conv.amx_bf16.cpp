@@ -7,104 +7,91 @@ namespace {
 
 constexpr int kChannels = static_cast<int>(kTileRows);  // that are packed at a time
 constexpr int kHalf = static_cast<int>(kTileSteps) / 2;
-constexpr std::int64_t kOutside = std::int64_t{1} << 40;  // a row that no image has
-
-alignas(64) constexpr Bfloat kZeros[kChannels] = {};
-
-/// Where a pixel of y has its first tap in x.
-struct Pixel {
-  std::int64_t row, col;  // of x, perhaps beyond its edges
-  std::int64_t element;
-};
-
-/// Sixteen products of every pixel: a tap, and input channels from one on.
-class Products {
- public:
-  Products(const ConvShape& shape, std::int64_t first)
-      : shape_(shape), tap_(first / shape.cin), channel_(first % shape.cin) {
-    place();
-  }
-
-  /// The next sixteen.
-  void advance() {
-    channel_ += kChannels, element_ += kChannels;
-    if (channel_ < shape_.cin) return;
-    ++tap_, channel_ = 0;
-    place();
-  }
-
-  /// In x, or zeros beyond its edges and behind the last tap.
-  const Bfloat* of(const Pixel& pixel, const Bfloat* x) const {
-    const auto row = static_cast<std::uint64_t>(pixel.row + down_),
-               col = static_cast<std::uint64_t>(pixel.col + right_);
-    const bool inside = row < static_cast<std::uint64_t>(shape_.h) && col < static_cast<std::uint64_t>(shape_.w);
-    return inside ? x + pixel.element + element_ : kZeros;
-  }
-
- private:
-  void place() {
-    const std::int64_t down = tap_ / shape_.kw * shape_.dilation_h;
-    right_ = tap_ % shape_.kw * shape_.dilation_w;
-    element_ = (down * shape_.w + right_) * shape_.cin + channel_;
-    down_ = tap_ < shape_.kh * shape_.kw ? down : kOutside;
-  }
-
-  const ConvShape& shape_;
-  std::int64_t tap_, channel_;
-  std::int64_t down_, right_, element_;  // from a pixel's first tap on
-};
 
 /// The matrix of patches: of op(A) its rows, of op(B) transposed.
 struct Patches {
   const ConvShape& shape;
   const Bfloat* x;
-
-  /// Of a tile's worth of pixels those from `first` to before `end`; the others lie outside of every image.
-  template <int kCount>
-  void locate(std::int64_t first, std::int64_t end, Pixel (&pixels)[kCount]) const {
-    std::int64_t ow = first % shape.ow, oh = first / shape.ow % shape.oh, n = first / shape.ow / shape.oh;
-    for (int i = 0; i < kCount; ++i) {
-      const std::int64_t row = oh * shape.stride_h - shape.pad_top, col = ow * shape.stride_w - shape.pad_left;
-      pixels[i] = {first + i < end ? row : kOutside, col, ((n * shape.h + row) * shape.w + col) * shape.cin};
-      if (++ow == shape.ow) ow = 0, ++oh;
-      if (oh == shape.oh) oh = 0, ++n;
-    }
-  }
 };
 
-/// A row of a tile.
-DLCORE_INLINE void store_pairs(std::byte* to, const Bfloat* first, const Bfloat* second) {
-  const u32v low = __builtin_convertvector(load_half(first, kChannels), u32v);
-  const u32v high = __builtin_convertvector(load_half(second, kChannels), u32v);
-  store(reinterpret_cast<std::int32_t*>(to), bitcast<i32v>(low | high << 16));
+/// Sixteen columns of the matrix at a time, a tap's channels, of kCount pixels of y. Zero beyond the edges of x, behind
+/// the last tap, and of pixels from `end` on.
+template <int kCount>
+class Columns {
+ public:
+  Columns(const Patches& patches, std::int64_t pixel, std::int64_t end, std::int64_t column)
+      : shape_(patches.shape), x_(patches.x), count_(static_cast<int>(min_of<std::int64_t>(kCount, end - pixel))) {
+    const ConvShape& s = shape_;
+    std::int64_t ow = pixel % s.ow, oh = pixel / s.ow % s.oh, n = pixel / s.ow / s.oh;
+    for (int i = 0; i < count_; ++i) {
+      image_[i] = n, row_[i] = oh * s.stride_h - s.pad_top, col_[i] = ow * s.stride_w - s.pad_left;
+      if (++ow == s.ow) ow = 0, ++oh;
+      if (oh == s.oh) oh = 0, ++n;
+    }
+    tap_ = column / s.cin, channel_ = column % s.cin;
+    place();
+  }
+
+  void advance() {
+    channel_ += kChannels;
+    if (channel_ < shape_.cin) return;
+    ++tap_, channel_ = 0;
+    place();
+  }
+
+  /// Of a pixel; each in the lower half of a lane.
+  u32v operator[](int i) const {
+    const __m256i numbers = _mm256_maskz_loadu_epi16(inside_[i], at_[i] + channel_);
+    return __builtin_convertvector(bitcast<u16half>(numbers), u32v);
+  }
+
+ private:
+  void place() {
+    const ConvShape& s = shape_;
+    const std::int64_t down = tap_ / s.kw * s.dilation_h, right = tap_ % s.kw * s.dilation_w;
+    const bool exists = tap_ < s.kh * s.kw;
+    for (int i = 0; i < kCount; ++i) {
+      const std::int64_t row = row_[i] + down, col = col_[i] + right;
+      const bool inside = exists && i < count_ && row >= 0 && row < s.h && col >= 0 && col < s.w;
+      inside_[i] = static_cast<__mmask16>(inside ? 0xffff : 0);
+      at_[i] = inside ? x_ + ((image_[i] * s.h + row) * s.w + col) * s.cin : x_;
+    }
+  }
+
+  const ConvShape& shape_;
+  const Bfloat* x_;
+  int count_;
+  std::int64_t tap_, channel_;
+  std::int64_t image_[kCount]{}, row_[kCount]{}, col_[kCount]{};  // in x, of the first tap
+  const Bfloat* at_[kCount];                                      // of this tap, the first channel
+  __mmask16 inside_[kCount];
+};
+
+DLCORE_INLINE void store_pairs(std::byte* to, u32v first, u32v second) {
+  store(reinterpret_cast<std::int32_t*>(to), bitcast<i32v>(first | second << 16));
 }
 
-/// by_row: rows are pixels, steps products; else the other way round.
+/// by_row: rows are pixels, steps columns of the matrix; else the other way round.
 void pack_rows(const Patches& x, Range rows, Range steps, bool by_row, const Panels& panels) {
   const std::int64_t height = parts(rows.size(), kTileRows), tiles = parts(steps.size(), kTileSteps);
   if (by_row) {
     for (std::int64_t i = 0; i < height; ++i) {
-      Pixel pixels[kTileRows];
-      x.locate(rows.begin + i * kTileRows, rows.end, pixels);
-      Products products(x.shape, steps.begin);
+      Columns<kTileRows> columns(x, rows.begin + i * kTileRows, rows.end, steps.begin);
       std::byte* tile = panels.data + i * panels.bytes;
       for (std::int64_t p = 0; p < tiles; ++p, tile += kTileBytes) {
-        const Products first = products;
-        products.advance();
-        for (int r = 0; r < kTileRows; ++r)
-          store_pairs(tile + r * kRowBytes, first.of(pixels[r], x.x), products.of(pixels[r], x.x));
-        products.advance();
+        u32v first[kTileRows];
+        for (int r = 0; r < kTileRows; ++r) first[r] = columns[r];
+        columns.advance();
+        for (int r = 0; r < kTileRows; ++r) store_pairs(tile + r * kRowBytes, first[r], columns[r]);
+        columns.advance();
       }
     }
   } else {
     for (std::int64_t p = 0; p < tiles; ++p) {
-      Pixel pixels[kTileSteps];
-      x.locate(steps.begin + p * kTileSteps, steps.end, pixels);
-      Products products(x.shape, rows.begin);
-      for (std::int64_t i = 0; i < height; ++i, products.advance()) {
+      Columns<kTileSteps> columns(x, steps.begin + p * kTileSteps, steps.end, rows.begin);
+      for (std::int64_t i = 0; i < height; ++i, columns.advance()) {
         std::byte* const tile = panels.data + i * panels.bytes + p * kTileBytes;
-        for (int r = 0; r < kHalf; ++r)
-          store_pairs(tile + r * kRowBytes, products.of(pixels[r], x.x), products.of(pixels[r + kHalf], x.x));
+        for (int r = 0; r < kHalf; ++r) store_pairs(tile + r * kRowBytes, columns[r], columns[r + kHalf]);
       }
     }
   }

@@ -1,4 +1,4 @@
-// Batch and layer normalisation for float and double:  y = (x - mean) * rstd * gamma + beta,  rstd = 1 / sqrt(var +
+// Batch and layer normalisation:  y = (x - mean) * rstd * gamma + beta,  rstd = 1 / sqrt(var +
 // epsilon)
 //
 // Means and variances are taken in two passes over pieces that fit a cache; pieces are joined in double, in a fixed
@@ -8,6 +8,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
+
+#include "kernels/float16.h"
 
 namespace dlcore {
 
@@ -34,24 +37,36 @@ struct LayerNormView {
   std::size_t grad_scratch_bytes(std::size_t element) const;
 };
 
-template <class T>
-struct NormKernels {
+/// What a batch norm of elements E is computed in.
+template <class E>
+using BatchNormType = std::conditional_t<std::is_same_v<E, double>, double, float>;
+
+/// E: float or double, or Bfloat, for which view.inner is 1.
+template <class E, class T = BatchNormType<E>>
+struct BatchNormKernels {
   /// x, y [outer, channels, inner]; gamma, beta, mean, var (biased), rstd [channels]. relu: y is rectified. y may be x.
-  void (*batch_norm)(const BatchNormView& view, double epsilon, bool relu, const T* x, const T* gamma, const T* beta,
-                     T* y, T* mean, T* var, T* rstd, void* scratch);
+  void (*forward)(const BatchNormView& view, double epsilon, bool relu, const E* x, const T* gamma, const T* beta, E* y,
+                  T* mean, T* var, T* rstd, void* scratch);
   /// dx of the whole formula, mean and variance included; dgamma, dbeta [channels]. beta: of a y that was rectified,
   /// else null. dx may be dy or x.
-  void (*batch_norm_grad)(const BatchNormView& view, const T* x, const T* gamma, const T* beta, const T* mean,
-                          const T* rstd, const T* dy, T* dx, T* dgamma, T* dbeta, void* scratch);
-  /// x, y [rows, size]; gamma, beta [size]; mean, rstd [rows]. y may be x. No scratch.
-  void (*layer_norm)(const LayerNormView& view, double epsilon, const T* x, const T* gamma, const T* beta, T* y,
-                     T* mean, T* rstd);
-  /// dx may be dy or x; dgamma, dbeta [size].
-  void (*layer_norm_grad)(const LayerNormView& view, const T* x, const T* gamma, const T* mean, const T* rstd,
-                          const T* dy, T* dx, T* dgamma, T* dbeta, void* scratch);
+  void (*gradient)(const BatchNormView& view, const E* x, const T* gamma, const T* beta, const T* mean, const T* rstd,
+                   const E* dy, E* dx, T* dgamma, T* dbeta, void* scratch);
 };
 
-const NormKernels<float>& norm_kernels_f32();
-const NormKernels<double>& norm_kernels_f64();
+template <class T>
+struct LayerNormKernels {
+  /// x, y [rows, size]; gamma, beta [size]; mean, rstd [rows]. y may be x. No scratch.
+  void (*forward)(const LayerNormView& view, double epsilon, const T* x, const T* gamma, const T* beta, T* y, T* mean,
+                  T* rstd);
+  /// dx may be dy or x; dgamma, dbeta [size].
+  void (*gradient)(const LayerNormView& view, const T* x, const T* gamma, const T* mean, const T* rstd, const T* dy,
+                   T* dx, T* dgamma, T* dbeta, void* scratch);
+};
+
+const BatchNormKernels<float>& batch_norm_kernels_f32();
+const BatchNormKernels<double>& batch_norm_kernels_f64();
+const BatchNormKernels<Bfloat>& batch_norm_kernels_bf16();
+const LayerNormKernels<float>& layer_norm_kernels_f32();
+const LayerNormKernels<double>& layer_norm_kernels_f64();
 
 }  // namespace dlcore

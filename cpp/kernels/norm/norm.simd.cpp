@@ -99,6 +99,31 @@ DLCORE_INLINE void store_lanes(T* p, vec<T> v, int lanes) {
   store_partial(p, v, lanes);
 }
 
+typedef std::uint16_t u16half __attribute__((vector_size(DLCORE_SIMD_BYTES / 2)));
+
+DLCORE_INLINE f32v load_lanes(const Bfloat* p, int lanes) {
+  u16half bits{};
+  if (lanes == kF32)
+    __builtin_memcpy(&bits, p, sizeof(bits));
+  else
+    for (int i = 0; i < lanes; ++i) bits[i] = p[i].bits;
+  return bitcast<f32v>(__builtin_convertvector(bits, u32v) << 16);
+}
+/// Rounds to nearest even; NaN stays NaN.
+DLCORE_INLINE void store_lanes(Bfloat* p, f32v v, int lanes) {
+  const u32v bits = bitcast<u32v>(v), rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  const u32v is_nan = bitcast<u32v>((bits & 0x7fffffffu) > 0x7f800000u);
+  const u16half upper = __builtin_convertvector((is_nan & ((bits >> 16) | 0x40u)) | (~is_nan & rounded), u16half);
+  if (lanes == kF32)
+    __builtin_memcpy(p, &upper, sizeof(upper));
+  else
+    for (int i = 0; i < lanes; ++i) p[i].bits = upper[i];
+}
+
+/// Whether elements E are what is computed in, T. Others are normalised over rows alone (inner == 1).
+template <class E, class T>
+constexpr bool kSame = std::is_same_v<E, T>;
+
 /// Two terms that are summed side by side.
 template <class T>
 struct Terms {
@@ -180,12 +205,16 @@ DLCORE_INLINE T sum_row(const Row<T>& at, const F& f) {
 // all, unless these differ among themselves by as much, that no digits are lost.
 constexpr int64_t kSampleRows = 16, kSampleOfRun = 256;
 
-template <class T>
-void column_moments(const T* x, int64_t rows, int64_t row, T* shift, T* first, T* second) {
+template <class E, class T>
+void column_moments(const E* x, int64_t rows, int64_t row, T* shift, T* first, T* second) {
+  constexpr int L = kLanes<T>;
   const int64_t sample = min_of(rows, kSampleRows);
-  for (int64_t j = 0; j < row; ++j) shift[j] = 0;
-  for (int64_t r = 0; r < sample; ++r)
-    for (int64_t j = 0; j < row; ++j) shift[j] += x[r * row + j] / static_cast<T>(sample);
+  for (int64_t j = 0; j < row; j += L) {
+    const int lanes = static_cast<int>(min_of<int64_t>(L, row - j));
+    vec<T> mean{};
+    for (int64_t r = 0; r < sample; ++r) mean += load_lanes(x + r * row + j, lanes) / static_cast<T>(sample);
+    store_lanes(shift + j, mean, lanes);
+  }
   sum_columns(
       rows, row, first, second, [&](int64_t i, int64_t j, int lanes) __attribute__((always_inline)) {
         const vec<T> d = load_lanes(x + i, lanes) - load_lanes(shift + j, lanes);
@@ -235,20 +264,21 @@ DLCORE_INLINE vec<T> where_positive(vec<T> dy, vec<T> y) {
   return kRelu ? (y > 0 ? dy : vec<T>{}) : dy;
 }
 
-template <bool kRelu, class T>
-void scale_piece(const BatchNormView& v, const Piece& p, const BatchNormScratch<T>& s, const T* x, T* y) {
+template <bool kRelu, class E, class T>
+void scale_piece(const BatchNormView& v, const Piece& p, const BatchNormScratch<T>& s, const E* x, E* y) {
   constexpr int L = kLanes<T>;
-  if (v.inner > 1) {
-    const Row<T> at(p.row);
-    const vec<T> mean = broadcast(s.mean[p.channel]), scale = broadcast(s.scale[p.channel]),
-                 shift = broadcast(s.shift_of_y[p.channel]);
-    for (int64_t i = 0; i < at.steps(); ++i)
-      at.store(y + p.first, i, rectified<kRelu, T>(fma(at.load(x + p.first, i, 0) - mean, scale, shift)));
-    return;
-  }
+  if constexpr (kSame<E, T>)
+    if (v.inner > 1) {
+      const Row<T> at(p.row);
+      const vec<T> mean = broadcast(s.mean[p.channel]), scale = broadcast(s.scale[p.channel]),
+                   shift = broadcast(s.shift_of_y[p.channel]);
+      for (int64_t i = 0; i < at.steps(); ++i)
+        at.store(y + p.first, i, rectified<kRelu, T>(fma(at.load(x + p.first, i, 0) - mean, scale, shift)));
+      return;
+    }
   for (int64_t r = 0; r < p.rows; ++r) {
-    const T* from = x + p.first + r * p.row;
-    T* to = y + p.first + r * p.row;
+    const E* from = x + p.first + r * p.row;
+    E* to = y + p.first + r * p.row;
     for (int64_t j = 0; j < p.row; j += L) {
       const int lanes = static_cast<int>(min_of<int64_t>(L, p.row - j));
       const vec<T> d = load_lanes(from + j, lanes) - load_lanes(s.mean + j, lanes);
@@ -258,17 +288,16 @@ void scale_piece(const BatchNormView& v, const Piece& p, const BatchNormScratch<
   }
 }
 
-template <class T>
-void batch_norm(const BatchNormView& v, double epsilon, bool relu, const T* x, const T* gamma, const T* beta, T* y,
+template <class E, class T>
+void batch_norm(const BatchNormView& v, double epsilon, bool relu, const E* x, const T* gamma, const T* beta, E* y,
                 T* mean, T* var, T* rstd, void* scratch) {
   const BatchNormScratch<T> s(v, scratch);
   const double n = static_cast<double>(v.outer * v.inner);
   for_pieces<T>(v, 2, false, [&](const Piece& p) {
     const int64_t at = p.index * v.wide + p.channel;
-    if (v.inner == 1)
-      column_moments(x + p.first, p.rows, p.row, s.shift + at, s.first_sums + at, s.second_sums + at);
-    else
-      run_moments(x + p.first, p.row, s.shift + at, s.first_sums + at, s.second_sums + at);
+    if constexpr (kSame<E, T>)
+      if (v.inner > 1) return run_moments(x + p.first, p.row, s.shift + at, s.first_sums + at, s.second_sums + at);
+    column_moments(x + p.first, p.rows, p.row, s.shift + at, s.first_sums + at, s.second_sums + at);
   });
   join_pieces(v, s.first, [&](double count, int64_t at, int64_t) { return count * s.shift[at] + s.first_sums[at]; });
   for (int64_t j = 0; j < v.wide; ++j) s.first[j] /= n;
@@ -292,22 +321,23 @@ void batch_norm(const BatchNormView& v, double epsilon, bool relu, const T* x, c
 // The gradient of y = relu((x - mean) * scale + shift) flows where the forward's sum, computed again, is positive.
 
 /// Sums of dy and of dy * (x - mean) over a piece.
-template <bool kRelu, class T>
-void sum_gradients(const BatchNormView& v, const Piece& p, const BatchNormScratch<T>& s, const T* x, const T* dy) {
+template <bool kRelu, class E, class T>
+void sum_gradients(const BatchNormView& v, const Piece& p, const BatchNormScratch<T>& s, const E* x, const E* dy) {
   const int64_t at = p.index * v.wide + p.channel;
-  const T *from = x + p.first, *d = dy + p.first;
-  if (v.inner > 1) {
-    const Row<T> run(p.row);
-    const T mean = s.mean[p.channel];
-    const vec<T> scale = broadcast(s.scale[p.channel]), shift = broadcast(s.shift_of_y[p.channel]);
-    sum_row_terms(
-        run, s.first_sums + at, s.second_sums + at, [&](int64_t i) __attribute__((always_inline)) {
-          const vec<T> z = run.load(from, i, 0) - mean;
-          const vec<T> g = where_positive<kRelu, T>(run.load(d, i, 0), fma(z, scale, shift));
-          return Terms<T>{g, g * z};
-        });
-    return;
-  }
+  const E *from = x + p.first, *d = dy + p.first;
+  if constexpr (kSame<E, T>)
+    if (v.inner > 1) {
+      const Row<T> run(p.row);
+      const T mean = s.mean[p.channel];
+      const vec<T> scale = broadcast(s.scale[p.channel]), shift = broadcast(s.shift_of_y[p.channel]);
+      sum_row_terms(
+          run, s.first_sums + at, s.second_sums + at, [&](int64_t i) __attribute__((always_inline)) {
+            const vec<T> z = run.load(from, i, 0) - mean;
+            const vec<T> g = where_positive<kRelu, T>(run.load(d, i, 0), fma(z, scale, shift));
+            return Terms<T>{g, g * z};
+          });
+      return;
+    }
   sum_columns(
       p.rows, p.row, s.first_sums + at,
       s.second_sums + at, [&](int64_t i, int64_t j, int lanes) __attribute__((always_inline)) {
@@ -319,22 +349,23 @@ void sum_gradients(const BatchNormView& v, const Piece& p, const BatchNormScratc
       });
 }
 
-template <bool kRelu, class T>
-void gradient_piece(const BatchNormView& v, const Piece& p, const BatchNormScratch<T>& s, const T* x, const T* dy,
-                    T* dx) {
+template <bool kRelu, class E, class T>
+void gradient_piece(const BatchNormView& v, const Piece& p, const BatchNormScratch<T>& s, const E* x, const E* dy,
+                    E* dx) {
   constexpr int L = kLanes<T>;
-  if (v.inner > 1) {
-    const Row<T> at(p.row);
-    const vec<T> a = broadcast(s.a[p.channel]), b = broadcast(s.b[p.channel]), c = broadcast(s.c[p.channel]),
-                 mean = broadcast(s.mean[p.channel]), scale = broadcast(s.scale[p.channel]),
-                 shift = broadcast(s.shift_of_y[p.channel]);
-    for (int64_t i = 0; i < at.steps(); ++i) {
-      const vec<T> z = at.load(x + p.first, i, 0) - mean;
-      const vec<T> g = where_positive<kRelu, T>(at.load(dy + p.first, i, 0), fma(z, scale, shift));
-      at.store(dx + p.first, i, fma(a, g, fma(b, z, c)));
+  if constexpr (kSame<E, T>)
+    if (v.inner > 1) {
+      const Row<T> at(p.row);
+      const vec<T> a = broadcast(s.a[p.channel]), b = broadcast(s.b[p.channel]), c = broadcast(s.c[p.channel]),
+                   mean = broadcast(s.mean[p.channel]), scale = broadcast(s.scale[p.channel]),
+                   shift = broadcast(s.shift_of_y[p.channel]);
+      for (int64_t i = 0; i < at.steps(); ++i) {
+        const vec<T> z = at.load(x + p.first, i, 0) - mean;
+        const vec<T> g = where_positive<kRelu, T>(at.load(dy + p.first, i, 0), fma(z, scale, shift));
+        at.store(dx + p.first, i, fma(a, g, fma(b, z, c)));
+      }
+      return;
     }
-    return;
-  }
   for (int64_t r = 0; r < p.rows; ++r) {
     const int64_t first = p.first + r * p.row;
     for (int64_t j = 0; j < p.row; j += L) {
@@ -349,9 +380,9 @@ void gradient_piece(const BatchNormView& v, const Piece& p, const BatchNormScrat
   }
 }
 
-template <class T>
-void batch_norm_grad(const BatchNormView& v, const T* x, const T* gamma, const T* beta, const T* mean, const T* rstd,
-                     const T* dy, T* dx, T* dgamma, T* dbeta, void* scratch) {
+template <class E, class T>
+void batch_norm_grad(const BatchNormView& v, const E* x, const T* gamma, const T* beta, const T* mean, const T* rstd,
+                     const E* dy, E* dx, T* dgamma, T* dbeta, void* scratch) {
   const BatchNormScratch<T> s(v, scratch);
   const double n = static_cast<double>(v.outer * v.inner);
   for (int64_t j = 0; j < v.wide; ++j) {
@@ -489,9 +520,15 @@ void layer_norm_grad(const LayerNormView& v, const T* x, const T* gamma, const T
 
 }  // namespace
 
-extern const NormKernels<float> norm_kernels_f32_table;
-extern const NormKernels<double> norm_kernels_f64_table;
-const NormKernels<float> norm_kernels_f32_table = {batch_norm, batch_norm_grad, layer_norm, layer_norm_grad};
-const NormKernels<double> norm_kernels_f64_table = {batch_norm, batch_norm_grad, layer_norm, layer_norm_grad};
+extern const BatchNormKernels<float> batch_norm_kernels_f32_table;
+extern const BatchNormKernels<double> batch_norm_kernels_f64_table;
+extern const BatchNormKernels<Bfloat> batch_norm_kernels_bf16_table;
+extern const LayerNormKernels<float> layer_norm_kernels_f32_table;
+extern const LayerNormKernels<double> layer_norm_kernels_f64_table;
+const BatchNormKernels<float> batch_norm_kernels_f32_table = {batch_norm, batch_norm_grad};
+const BatchNormKernels<double> batch_norm_kernels_f64_table = {batch_norm, batch_norm_grad};
+const BatchNormKernels<Bfloat> batch_norm_kernels_bf16_table = {batch_norm, batch_norm_grad};
+const LayerNormKernels<float> layer_norm_kernels_f32_table = {layer_norm, layer_norm_grad};
+const LayerNormKernels<double> layer_norm_kernels_f64_table = {layer_norm, layer_norm_grad};
 
 }  // namespace dlcore::DLCORE_ISA
