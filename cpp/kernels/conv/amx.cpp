@@ -1,5 +1,8 @@
 #include "kernels/conv/amx.h"
 
+#include <algorithm>
+#include <cstdlib>
+
 #include "kernels/conv/turned.h"
 #include "kernels/scratch.h"
 
@@ -30,8 +33,10 @@ AmxGemmPlan plan_of(const GemmShape& shape) { return plan_amx_gemm(shape, sizeof
 }  // namespace
 
 bool amx_conv_fits(const ConvShape& s) {
-  return amx_conv_kernels() && s.groups == 1 && s.cin % kTileRows == 0 && s.cout >= kTileRows &&
-         pixels_of(s) >= kLeastPixels;
+  const std::int64_t side = std::max({s.h, s.w, s.kh * s.dilation_h, s.kw * s.dilation_w, s.oh * s.stride_h,
+                                      s.ow * s.stride_w, std::abs(s.pad_top), std::abs(s.pad_left)});
+  return amx_conv_kernels() && side < kLargestConvSide && s.groups == 1 && s.cin % kTileRows == 0 &&
+         s.cout >= kTileRows && pixels_of(s) >= kLeastPixels;
 }
 
 bool amx_conv_input_fits(const ConvShape& s) {

@@ -63,6 +63,9 @@ class AmxConvBackwardWeights {
 
 // ---- what one instruction set provides
 
+/// Images, their padding and what a filter reaches over are smaller.
+inline constexpr std::int32_t kLargestConvSide = 1 << 30;
+
 struct AmxConvKernels {
   void (*forward)(const AmxGemmPlan&, const ConvShape&, const Bfloat* x, const Bfloat* w, const GemmEpilogue<Bfloat>&,
                   Bfloat* y, void* scratch);

@@ -6,7 +6,9 @@ namespace dlcore::DLCORE_ISA {
 namespace {
 
 constexpr int kChannels = static_cast<int>(kTileRows);  // that are packed at a time
-constexpr int kHalf = static_cast<int>(kTileSteps) / 2;
+
+/// Each in the lower half of a lane. (Without the mask GCC 12 warns of a variable of its own.)
+DLCORE_INLINE __m512i widened(__m256i numbers) { return _mm512_maskz_cvtepu16_epi32(0xffff, numbers); }
 
 /// The matrix of patches: of op(A) its rows, of op(B) transposed.
 struct Patches {
@@ -14,17 +16,20 @@ struct Patches {
   const Bfloat* x;
 };
 
-/// Sixteen columns of the matrix at a time, a tap's channels, of kCount pixels of y. Zero beyond the edges of x, behind
-/// the last tap, and of pixels from `end` on.
-template <int kCount>
+/// Sixteen columns of the matrix at a time, a tap's channels, of kGroups * 16 pixels of y. Zero beyond the edges of x,
+/// behind the last tap, and of pixels from `end` on.
+template <int kGroups>
 class Columns {
  public:
   Columns(const Patches& patches, std::int64_t pixel, std::int64_t end, std::int64_t column)
-      : shape_(patches.shape), x_(patches.x), count_(static_cast<int>(min_of<std::int64_t>(kCount, end - pixel))) {
+      : shape_(patches.shape), x_(patches.x) {
     const ConvShape& s = shape_;
     std::int64_t ow = pixel % s.ow, oh = pixel / s.ow % s.oh, n = pixel / s.ow / s.oh;
-    for (int i = 0; i < count_; ++i) {
-      image_[i] = n, row_[i] = oh * s.stride_h - s.pad_top, col_[i] = ow * s.stride_w - s.pad_left;
+    for (int i = 0; i < kGroups * 16; ++i) {
+      const std::int64_t row = oh * s.stride_h - s.pad_top, col = ow * s.stride_w - s.pad_left;
+      row_[i] = pixel + i < end ? static_cast<std::int32_t>(row) : kOutside;
+      col_[i] = static_cast<std::int32_t>(col);
+      first_[i] = ((n * s.h + row) * s.w + col) * s.cin;
       if (++ow == s.ow) ow = 0, ++oh;
       if (oh == s.oh) oh = 0, ++n;
     }
@@ -39,59 +44,83 @@ class Columns {
     place();
   }
 
-  /// Of a pixel; each in the lower half of a lane.
-  u32v operator[](int i) const {
-    const __m256i numbers = _mm256_maskz_loadu_epi16(inside_[i], at_[i] + channel_);
-    return __builtin_convertvector(bitcast<u16half>(numbers), u32v);
+  /// Those of sixteen pixels; each number in the lower half of a lane.
+  DLCORE_INLINE void load(int group, __m512i (&numbers)[kTileRows]) const {
+    const std::int64_t* at = at_ + group * kTileRows;
+    const Bfloat* const x = x_ + channel_;
+    const unsigned inside = inside_[group];
+    if (inside == 0xffff) {
+#pragma GCC unroll 16
+      for (int i = 0; i < kTileRows; ++i)
+        numbers[i] = widened(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + at[i])));
+    } else {
+#pragma GCC unroll 16
+      for (int i = 0; i < kTileRows; ++i) {
+        const auto mask = static_cast<__mmask16>(0u - (inside >> i & 1u));
+        numbers[i] = widened(_mm256_maskz_loadu_epi16(mask, x + at[i]));
+      }
+    }
   }
 
  private:
+  static constexpr std::int32_t kOutside = kLargestConvSide;  // beyond any image's last row, whatever the tap
+
   void place() {
     const ConvShape& s = shape_;
     const std::int64_t down = tap_ / s.kw * s.dilation_h, right = tap_ % s.kw * s.dilation_w;
-    const bool exists = tap_ < s.kh * s.kw;
-    for (int i = 0; i < kCount; ++i) {
-      const std::int64_t row = row_[i] + down, col = col_[i] + right;
-      const bool inside = exists && i < count_ && row >= 0 && row < s.h && col >= 0 && col < s.w;
-      inside_[i] = static_cast<__mmask16>(inside ? 0xffff : 0);
-      at_[i] = inside ? x_ + ((image_[i] * s.h + row) * s.w + col) * s.cin : x_;
+    const __m512i rows = _mm512_set1_epi32(static_cast<int>(s.h)), cols = _mm512_set1_epi32(static_cast<int>(s.w));
+    const __m512i tap = _mm512_set1_epi64((down * s.w + right) * s.cin);
+    for (int g = 0; g < kGroups; ++g) {
+      const __m512i row =
+          _mm512_add_epi32(_mm512_loadu_si512(row_ + g * 16), _mm512_set1_epi32(static_cast<int>(down)));
+      const __m512i col =
+          _mm512_add_epi32(_mm512_loadu_si512(col_ + g * 16), _mm512_set1_epi32(static_cast<int>(right)));
+      unsigned inside = _mm512_cmplt_epu32_mask(row, rows) & _mm512_cmplt_epu32_mask(col, cols);
+      if (tap_ >= s.kh * s.kw) inside = 0;
+      inside_[g] = inside;
+      for (int i = 0; i < 2; ++i) {
+        const __m512i at = _mm512_add_epi64(_mm512_loadu_si512(first_ + g * 16 + i * 8), tap);
+        _mm512_storeu_si512(at_ + g * 16 + i * 8, _mm512_maskz_mov_epi64(static_cast<__mmask8>(inside >> (i * 8)), at));
+      }
     }
   }
 
   const ConvShape& shape_;
   const Bfloat* x_;
-  int count_;
   std::int64_t tap_, channel_;
-  std::int64_t image_[kCount]{}, row_[kCount]{}, col_[kCount]{};  // in x, of the first tap
-  const Bfloat* at_[kCount];                                      // of this tap, the first channel
-  __mmask16 inside_[kCount];
+  std::int32_t row_[kGroups * 16], col_[kGroups * 16];   // in x, of the first tap
+  std::int64_t first_[kGroups * 16], at_[kGroups * 16];  // elements of x: of the first tap, and of this one
+  unsigned inside_[kGroups];                             // a bit for each pixel
 };
 
-DLCORE_INLINE void store_pairs(std::byte* to, u32v first, u32v second) {
-  store(reinterpret_cast<std::int32_t*>(to), bitcast<i32v>(first | second << 16));
+/// A tile: in each row the pairs of two groups.
+DLCORE_INLINE void store_pairs(std::byte* tile, const __m512i (&first)[kTileRows], const __m512i (&second)[kTileRows]) {
+  for (int r = 0; r < kTileRows; ++r)
+    _mm512_storeu_si512(tile + r * kRowBytes,
+                        _mm512_or_si512(first[r], _mm512_maskz_slli_epi32(0xffff, second[r], 16)));
 }
 
 /// by_row: rows are pixels, steps columns of the matrix; else the other way round.
 void pack_rows(const Patches& x, Range rows, Range steps, bool by_row, const Panels& panels) {
   const std::int64_t height = parts(rows.size(), kTileRows), tiles = parts(steps.size(), kTileSteps);
+  __m512i first[kTileRows], second[kTileRows];
   if (by_row) {
     for (std::int64_t i = 0; i < height; ++i) {
-      Columns<kTileRows> columns(x, rows.begin + i * kTileRows, rows.end, steps.begin);
-      std::byte* tile = panels.data + i * panels.bytes;
-      for (std::int64_t p = 0; p < tiles; ++p, tile += kTileBytes) {
-        u32v first[kTileRows];
-        for (int r = 0; r < kTileRows; ++r) first[r] = columns[r];
+      Columns<1> columns(x, rows.begin + i * kTileRows, rows.end, steps.begin);
+      for (std::int64_t p = 0; p < tiles; ++p, columns.advance()) {
+        columns.load(0, first);
         columns.advance();
-        for (int r = 0; r < kTileRows; ++r) store_pairs(tile + r * kRowBytes, first[r], columns[r]);
-        columns.advance();
+        columns.load(0, second);
+        store_pairs(panels.data + i * panels.bytes + p * kTileBytes, first, second);
       }
     }
   } else {
     for (std::int64_t p = 0; p < tiles; ++p) {
-      Columns<kTileSteps> columns(x, steps.begin + p * kTileSteps, steps.end, rows.begin);
+      Columns<2> columns(x, steps.begin + p * kTileSteps, steps.end, rows.begin);
       for (std::int64_t i = 0; i < height; ++i, columns.advance()) {
-        std::byte* const tile = panels.data + i * panels.bytes + p * kTileBytes;
-        for (int r = 0; r < kHalf; ++r) store_pairs(tile + r * kRowBytes, columns[r], columns[r + kHalf]);
+        columns.load(0, first);
+        columns.load(1, second);
+        store_pairs(panels.data + i * panels.bytes + p * kTileBytes, first, second);
       }
     }
   }
