@@ -9,6 +9,7 @@
 
 #include "base/parallel.h"
 #include "dlcore/tensor.h"
+#include "kernels/gemm/amx.h"
 #include "kernels/gemm/gemm.h"
 #include "peaks.h"
 
@@ -24,9 +25,9 @@ constexpr NamedShape kNamedShapes[] = {
 #include "../../tests/shapes/gemm.txt"
 };
 
-void run_peak_flops(benchmark::State& state) {
+void run_peak_flops(benchmark::State& state, double (*measure)()) {
   std::vector<double> rates;
-  for (auto _ : state) rates.push_back(bench::measure_flops());
+  for (auto _ : state) rates.push_back(measure());
   std::sort(rates.begin(), rates.end());
   state.counters["median"] = rates[rates.size() / 2];
   state.counters["best"] = rates.back();
@@ -68,7 +69,14 @@ void run_gemm(benchmark::State& state, const NamedShape& s) {
 }
 
 const bool kRegistered = [] {
-  benchmark::RegisterBenchmark("peak/flops", run_peak_flops)->Iterations(1000)->UseRealTime();
+  const auto peak = [](const char* name, double (*measure)()) {
+    benchmark::RegisterBenchmark(name, run_peak_flops, measure)->Iterations(1000)->UseRealTime();
+  };
+  peak("peak/flops", bench::measure_flops);
+  if (amx_kernels()) {
+    peak("peak/tiles", [] { return bench::measure_tile_flops(false); });
+    peak("peak/tiles_loaded", [] { return bench::measure_tile_flops(true); });
+  }
   benchmark::RegisterBenchmark("peak/bandwidth", run_peak_bandwidth)->Iterations(1)->UseRealTime();
   for (const NamedShape& s : kNamedShapes)
     benchmark::RegisterBenchmark(str("gemm/", s.name).c_str(), run_gemm<float>, s)->UseManualTime();

@@ -5,6 +5,10 @@
 #include <cstdint>
 #include <vector>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include "base/cpu.h"
 #include "base/parallel.h"
 
@@ -43,6 +47,37 @@ __attribute__((target("avx2,fma"))) float run_avx2(float scale) { return run_cha
 #endif
 float run_baseline(float scale) { return run_chains<Lanes4>(scale); }
 
+#if defined(__x86_64__)
+struct alignas(64) TileConfig {
+  std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+constexpr std::int64_t kTileTurns = 20000;
+constexpr double kTileFlops = 4 * 2.0 * 16 * 16 * 32;  // of a turn
+
+// 2 x 2 tiles of sums, as a product has them.
+template <bool kLoads>
+__attribute__((target("amx-tile,amx-bf16"))) void run_tiles() {
+  alignas(64) static const std::uint16_t tiles[4][512] = {};
+  const TileConfig config;
+  _tile_loadconfig(&config);
+  for (std::int64_t turn = 0; turn < kTileTurns; ++turn) {
+    if (kLoads) {
+      _tile_loadd(4, tiles[0], 64);
+      _tile_loadd(5, tiles[1], 64);
+      _tile_loadd(6, tiles[2], 64);
+      _tile_loadd(7, tiles[3], 64);
+    }
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_release();
+}
+#endif
+
 struct Runner {
   float (*run)(float scale);
   int lanes;
@@ -80,6 +115,18 @@ double measure_flops() {
   volatile float sink = 0;
   const double time = seconds([&] { on_threads(threads, [&](std::int64_t) { sink = chains.run(0.5f); }); });
   return 2.0 * chains.lanes * kChains * kSteps * threads / time;
+}
+
+double measure_tile_flops(bool loads) {
+#if defined(__x86_64__)
+  const int threads = num_threads();
+  const double time =
+      seconds([&] { on_threads(threads, [&](std::int64_t) { loads ? run_tiles<true>() : run_tiles<false>(); }); });
+  return kTileFlops * kTileTurns * threads / time;
+#else
+  (void)loads;
+  return 0;
+#endif
 }
 
 double peak_bandwidth(int threads) {

@@ -11,6 +11,10 @@ namespace dlcore::bench {
 /// second, over less than a millisecond.
 double measure_flops();
 
+/// Products of the matrix unit on every thread, bfloat16 operations per second: of tiles that stay in it, or, as in a
+/// product of matrices, with one tile loaded from the first cache for each. For processors that have the unit.
+double measure_tile_flops(bool loads);
+
 /// Bytes per second of a[i] = b[i] + s * c[i] on arrays too large for the caches (three streams counted).
 double peak_bandwidth(int threads);
 

@@ -40,6 +40,8 @@ std::vector<T> numbers_of(const Tensor& t) {
 }
 /// Element i of any dtype, as double.
 double at(const Tensor& t, std::int64_t i) {
+  if (t.dtype() == DType::F32) return t.data<float>()[i];
+  if (t.dtype() == DType::I64) return static_cast<double>(t.data<std::int64_t>()[i]);
   const Tensor one = Tensor::empty(t.dtype(), {});
   std::memcpy(one.bytes(), t.bytes() + i * static_cast<std::int64_t>(size_of(t.dtype())), size_of(t.dtype()));
   return one.item();
@@ -395,10 +397,11 @@ TEST(Pointwise, BroadcastingGrid) {
   for (const auto& [sa, sb] : grid)
     for (DType dtype : {DType::F32, DType::I64, DType::F16, DType::U8}) {
       const Tensor a = random_tensor(dtype, sa, 1, 9, 1), b = random_tensor(dtype, sb, 1, 9, 2);
-      const Tensor y = apply("maximum", {a, b});
+      const Tensor y = ops::cast(apply("maximum", {a, b}), DType::F32);
+      const Tensor wide_a = ops::cast(a, DType::F32), wide_b = ops::cast(b, DType::F32);
       const Shape shape = y.shape();
       for (std::int64_t i = 0; i < shape.elements(); ++i)
-        ASSERT_EQ(at(y, i), std::max(broadcast_at(a, shape, i), broadcast_at(b, shape, i)))
+        ASSERT_EQ(at(y, i), std::max(broadcast_at(wide_a, shape, i), broadcast_at(wide_b, shape, i)))
             << sa << sb << dtype << ' ' << i;
     }
 }
