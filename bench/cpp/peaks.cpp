@@ -60,7 +60,7 @@ constexpr double kTileFlops = 4 * 2.0 * 16 * 16 * 32;  // of a turn
 template <bool kLoads>
 __attribute__((target("amx-tile,amx-bf16"))) void run_tiles() {
   alignas(64) static const std::uint16_t tiles[4][512] = {};
-  const TileConfig config;
+  static constexpr TileConfig config;
   _tile_loadconfig(&config);
   for (std::int64_t turn = 0; turn < kTileTurns; ++turn) {
     if (kLoads) {
