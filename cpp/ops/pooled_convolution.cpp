@@ -168,6 +168,10 @@ std::optional<Attrs> merge_attrs(const Attrs& conv, const Attrs& pool, const Ten
 
 }  // namespace
 
+bool convolves_on_matrix_unit(const Attrs& conv, const TensorSpec& x, const TensorSpec& w) {
+  return takes_matrix_unit(x.dtype, conv_shape(x.shape, w.shape, conv2d_output(x, w, conv), conv));
+}
+
 std::optional<Attrs> pooled_convolution(const Attrs& conv, const Attrs& pool, const TensorSpec& x,
                                         const TensorSpec& w) {
   const Activation activation = activation_of(conv);
@@ -175,7 +179,6 @@ std::optional<Attrs> pooled_convolution(const Attrs& conv, const Attrs& pool, co
   if (conv.boolean(kHasFilters, false))
     return merge_attrs(conv, pool, x, w, [](DType, const PooledShape& s) { return has_whole_windows(s.conv, s.pool); });
   return merge_attrs(conv, pool, x, w, [](DType dtype, const PooledShape& s) {
-    if (takes_matrix_unit(dtype, s.conv)) return false;  // which leaves the pooling little to save
     const DType computed = dtype == DType::F64 ? DType::F64 : DType::F32;
     const bool in_tiles = takes_winograd(computed, s.conv, false) && has_whole_windows(s.conv, s.pool);
     return in_tiles || windows_save_work(s.conv, s.pool);
@@ -183,9 +186,7 @@ std::optional<Attrs> pooled_convolution(const Attrs& conv, const Attrs& pool, co
 }
 
 std::optional<Attrs> pooled_gradient(const Attrs& conv, const Attrs& pool, const TensorSpec& x, const TensorSpec& w) {
-  return merge_attrs(conv, pool, x, w, [](DType dtype, const PooledShape& s) {
-    return !takes_matrix_unit(dtype, s.conv) && pooling_saves_work(s.conv, s.pool);
-  });
+  return merge_attrs(conv, pool, x, w, [](DType, const PooledShape& s) { return pooling_saves_work(s.conv, s.pool); });
 }
 
 void register_pooled_convolution() {

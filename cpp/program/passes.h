@@ -20,12 +20,12 @@ void merge_common_nodes(Graph& graph);
 /// The gradient of a cross-entropy behind a softmax becomes one node of the logits' gradient.
 void fuse_softmax_cross_entropy(Graph& graph);
 /// Behind the gradient of max pooling, which is mostly zeros, only what is not zero is computed.
-void skip_pooled_zeros(Graph& graph);
+void skip_pooled_zeros(Graph& graph, const Device& device);
 /// A bias and an activation behind a matmul or a convolution, and a relu behind a batch_norm, are computed while the
 /// numbers are in registers; so is the relu's gradient.
 void fuse_epilogues(Graph& graph);
 /// Max pooling behind a convolution is done while the convolution's output is in the nearest cache.
-void fuse_pooling(Graph& graph);
+void fuse_pooling(Graph& graph, const Device& device);
 /// The gradient of a large dense weight or embedding is made within its update, block by block, and never stored.
 void fuse_weight_gradients(Graph& graph);
 /// Chains of pointwise nodes become one node each, a single loop over tiles.

@@ -10,11 +10,11 @@ Graph optimise(const Graph& source, const Device& device) {
   simplify(graph);
   merge_common_nodes(graph);
   if (runs("sparse_softmax_xent_grad")) fuse_softmax_cross_entropy(graph);
-  if (runs("conv2d_pooled_backward_input") && runs("conv2d_pooled_backward_weights")) skip_pooled_zeros(graph);
+  if (runs("conv2d_pooled_backward_input") && runs("conv2d_pooled_backward_weights")) skip_pooled_zeros(graph, device);
   remove_dead_nodes(graph);
   fuse_epilogues(graph);
   if (runs("conv2d_winograd_filters")) prepare_settled_weights(graph);
-  if (runs("conv2d_max_pool2d")) fuse_pooling(graph);
+  if (runs("conv2d_max_pool2d")) fuse_pooling(graph, device);
   if (device.updates_from_products()) fuse_weight_gradients(graph);
   remove_dead_nodes(graph);
   if (runs("fused")) fuse_pointwise(graph);

@@ -11,7 +11,7 @@ namespace {
 // max_pool2d_grad scatters dp among zeros. What follows it either works on dp alone or skips the zeros.
 class PoolingMover {
  public:
-  explicit PoolingMover(Graph& graph) : rewriter_(graph) {}
+  PoolingMover(Graph& graph, bool on_host) : rewriter_(graph), on_host_(on_host) {}
 
   void run() {
     rewriter_.run([this](Node& node) {
@@ -68,8 +68,9 @@ class PoolingMover {
   void skip_zeros(Node& node, int dy, int x, int w) {
     const Node* gradient = pooling_gradient(node.in[dy]);
     if (!gradient || !pooling_of(*gradient, gradient->in[2])) return;
-    const std::optional<Attrs> attrs =
-        pooled_gradient(node.attrs, gradient->attrs, rewriter_.spec(node.in[x]), rewriter_.spec(node.in[w]));
+    const TensorSpec images = rewriter_.spec(node.in[x]), filters = rewriter_.spec(node.in[w]);
+    if (on_host_ && convolves_on_matrix_unit(node.attrs, images, filters)) return;
+    const std::optional<Attrs> attrs = pooled_gradient(node.attrs, gradient->attrs, images, filters);
     if (!attrs) return;
     const int dp = gradient->in[0], argmax = gradient->in[1];
     if (is(node, "conv2d_backward_input"))
@@ -79,12 +80,13 @@ class PoolingMover {
   }
 
   Rewriter rewriter_;
+  bool on_host_;
 };
 
 // max_pool2d(conv2d(x, w, bias)) where nothing else reads what the convolution gives.
 class PoolingFuser {
  public:
-  explicit PoolingFuser(Graph& graph) : uses_(count_uses(graph)), rewriter_(graph) {}
+  PoolingFuser(Graph& graph, bool on_host) : uses_(count_uses(graph)), rewriter_(graph), on_host_(on_host) {}
 
   void run() {
     rewriter_.run([this](Node& node) {
@@ -97,18 +99,20 @@ class PoolingFuser {
   void fuse(Node& node) {
     const Node* conv = rewriter_.maker(node.in[0]);
     if (!conv || conv->op->name != "conv2d" || uses_[node.in[0]] != 1) return;
-    const auto attrs =
-        pooled_convolution(conv->attrs, node.attrs, rewriter_.spec(conv->in[0]), rewriter_.spec(conv->in[1]));
+    const TensorSpec images = rewriter_.spec(conv->in[0]), filters = rewriter_.spec(conv->in[1]);
+    if (on_host_ && convolves_on_matrix_unit(conv->attrs, images, filters)) return;
+    const auto attrs = pooled_convolution(conv->attrs, node.attrs, images, filters);
     if (attrs) node = {&primitive("conv2d_max_pool2d"), conv->in, node.out, *attrs, 0, conv->caller};
   }
 
   std::vector<int> uses_;
   Rewriter rewriter_;
+  bool on_host_;
 };
 
 }  // namespace
 
-void skip_pooled_zeros(Graph& graph) { PoolingMover(graph).run(); }
-void fuse_pooling(Graph& graph) { PoolingFuser(graph).run(); }
+void skip_pooled_zeros(Graph& graph, const Device& device) { PoolingMover(graph, device.is_host()).run(); }
+void fuse_pooling(Graph& graph, const Device& device) { PoolingFuser(graph, device.is_host()).run(); }
 
 }  // namespace dlcore
