@@ -32,9 +32,8 @@ function(dlcore_add_kernels_of name target)
                                             -Wno-psabi)
   if(DLCORE_SANITIZE)  # without -O1 each vector goes through memory at each step
     # -fexpensive-optimizations clears the upper halves of vectors, without which the callers' code takes fifteen times
-    # as long. Scopes of local variables, of which there are as many as a tile has registers, are not checked.
-    target_compile_options(${objects} PRIVATE -O1 -fexpensive-optimizations ${DLCORE_SANITIZERS}
-                                              -fno-sanitize-address-use-after-scope)
+    # as long.
+    target_compile_options(${objects} PRIVATE -O1 -fexpensive-optimizations ${DLCORE_SANITIZERS})
   endif()
   target_link_libraries(${objects} PRIVATE dlcore_options)
   set_target_properties(${objects} PROPERTIES POSITION_INDEPENDENT_CODE ON)

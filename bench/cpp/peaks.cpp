@@ -11,6 +11,7 @@
 
 #include "base/cpu.h"
 #include "base/parallel.h"
+#include "kernels/gemm/amx.h"
 
 namespace dlcore::bench {
 
@@ -48,20 +49,14 @@ __attribute__((target("avx2,fma"))) float run_avx2(float scale) { return run_cha
 float run_baseline(float scale) { return run_chains<Lanes4>(scale); }
 
 #if defined(__x86_64__)
-struct alignas(64) TileConfig {
-  std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
 constexpr std::int64_t kTileTurns = 20000;
-constexpr double kTileFlops = 4 * 2.0 * 16 * 16 * 32;  // of a turn
+constexpr double kTileFlops = 4 * 2.0 * kTileRows * kTileRows * kTileSteps;  // of a turn
 
 // 2 x 2 tiles of sums, as a product has them.
 template <bool kLoads>
 __attribute__((target("amx-tile,amx-bf16"))) void run_tiles() {
   alignas(64) static const std::uint16_t tiles[4][512] = {};
-  static constexpr TileConfig config;
-  _tile_loadconfig(&config);
+  _tile_loadconfig(&kTileConfig);
   for (std::int64_t turn = 0; turn < kTileTurns; ++turn) {
     if (kLoads) {
       _tile_loadd(4, tiles[0], 64);

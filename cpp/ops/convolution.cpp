@@ -155,7 +155,9 @@ bool keeps_filters(DType dtype, const ConvShape& conv) {
   return takes_winograd(dtype, conv, true) && bytes <= cache_sizes().l2;
 }
 
-bool takes_matrix_unit(DType dtype, const ConvShape& conv) { return dtype == DType::BF16 && amx_conv_fits(conv); }
+bool takes_matrix_unit(const TensorSpec& x, const TensorSpec& w, const Attrs& attrs) {
+  return x.dtype == DType::BF16 && amx_conv_fits(conv_shape(x.shape, w.shape, conv2d_output(x, w, attrs), attrs));
+}
 
 std::string winograd_label(const char* op) { return str(op, "_winograd_f32_", name_of(isa())); }
 
@@ -229,23 +231,12 @@ ConvShape shape_of_transpose(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   return shape_of_backward_input(in, out, convolution_behind(attrs, in[1].shape));
 }
 
-/// The plan for bfloat16 where the matrix unit takes it; for other 16-bit floats, that for float32.
-Plan on_unit_or_float32(Plan plan, ConvShapeOf shape_of, bool (*fits)(const ConvShape&), unsigned shape_only_inputs) {
-  Plan converted = on_float32(plan, shape_only_inputs);
-  return [=](SpecSpan in, SpecSpan out, const Attrs& attrs) {
-    const bool on_unit = in[0].dtype == DType::BF16 && fits(shape_of(in, out, attrs));
-    return (on_unit ? plan : converted)(in, out, attrs);
-  };
-}
-
 Kernel plan_conv2d(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const ConvShape shape = shape_of_forward(in, out, attrs);
   const bool has_filters = attrs.boolean(kHasFilters, false), has_bias = without_filters(in, attrs).size() == 3;
   const Activation activation = activation_of(attrs);
   if (has_filters || takes_winograd(in[0].dtype, shape, false))
     return winograd_forward_kernel(shape, has_bias, has_filters, activation);
-  if (takes_matrix_unit(in[0].dtype, shape))
-    return forward_kernel<Bfloat, AmxConvForward>(shape, amx_label("conv2d"), has_bias, activation);
   return for_float_type(in[0].dtype, [&](auto type) {
     using T = decltype(type);
     return forward_kernel<T, ConvForward<T>>(shape, conv_label<T>("conv2d", shape), has_bias, activation);
@@ -262,9 +253,6 @@ Kernel plan_winograd_filters(SpecSpan in, SpecSpan, const Attrs&) {
 Kernel plan_dx(DType dtype, const char* label, const ConvShape& shape) {
   if (dtype == DType::F32 && is_unit_3x3(shape) && winograd_saves_work(winograd_input_shape(shape)))
     return winograd_input_kernel(label, shape);
-  if (dtype == DType::BF16 && amx_conv_input_fits(shape))
-    return gradient_kernel<Bfloat>(std::make_shared<const AmxConvBackwardInput>(shape), amx_label(label),
-                                   shape.flops());
   return for_float_type(dtype, [&](auto type) {
     using T = decltype(type);
     return gradient_kernel<T>(std::make_shared<const ConvBackwardInput<T>>(shape), conv_label<T>(label, shape),
@@ -283,14 +271,31 @@ Kernel plan_backward_weights(SpecSpan in, SpecSpan out, const Attrs& attrs) {
       in[0].dtype == DType::F32 && is_unit_3x3(shape) && winograd_weights_saves_work(winograd))
     return gradient_kernel<float>(std::make_shared<const WinogradBackwardWeights>(winograd), winograd_label(kLabel),
                                   shape.flops());
-  if (takes_matrix_unit(in[0].dtype, shape))
-    return gradient_kernel<Bfloat>(std::make_shared<const AmxConvBackwardWeights>(shape), amx_label(kLabel),
-                                   shape.flops());
   return for_float_type(in[0].dtype, [&](auto type) {
     using T = decltype(type);
     return gradient_kernel<T>(std::make_shared<const ConvBackwardWeights<T>>(shape), conv_label<T>(kLabel, shape),
                               shape.flops());
   });
+}
+
+/// Where `fits` says so, a kernel for bfloat16 on the matrix unit.
+Plan on_unit_or_float32(ConvShapeOf shape_of, bool (*fits)(const ConvShape&), Plan on_unit, Plan plan,
+                        unsigned shape_only_inputs = 0) {
+  const auto takes = [=](SpecSpan in, SpecSpan out, const Attrs& attrs) { return fits(shape_of(in, out, attrs)); };
+  return as_bfloat_or_on_float32(takes, on_unit, plan, shape_only_inputs);
+}
+
+Kernel plan_conv2d_on_unit(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  return forward_kernel<Bfloat, AmxConvForward>(shape_of_forward(in, out, attrs), amx_label("conv2d"), in.size() == 3,
+                                                activation_of(attrs));
+}
+
+template <class Conv>
+Plan gradient_on_unit(const char* label, ConvShapeOf shape_of) {
+  return [=](SpecSpan in, SpecSpan out, const Attrs& attrs) {
+    const ConvShape shape = shape_of(in, out, attrs);
+    return gradient_kernel<Bfloat>(std::make_shared<const Conv>(shape), amx_label(label), shape.flops());
+  };
 }
 
 // ----------------------------------------------------------------------------------------------------------- gradients
@@ -405,30 +410,36 @@ std::vector<Tensor> vjp_conv2d_transpose(const VjpContext& c) {
 }  // namespace
 
 void register_convolution() {
+  const auto add_gradient = [](const char* name, auto infer, Plan plan, auto vjp) {
+    register_primitive({.name = name, .infer = infer, .plan = plan, .vjp = vjp, .shape_only_inputs = kThirdInput});
+  };
   register_primitive({.name = "conv2d",
                       .infer = infer_conv2d,
-                      .plan = on_unit_or_float32(plan_conv2d, shape_of_forward, amx_conv_fits, 0),
+                      .plan = on_unit_or_float32(shape_of_forward, amx_conv_fits, plan_conv2d_on_unit, plan_conv2d),
                       .vjp = vjp_conv2d});
   register_primitive({.name = "conv2d_winograd_filters",
                       .infer = infer_winograd_filters,
                       .plan = plan_winograd_filters,
                       .processor_only = true});
+  add_gradient(
+      "conv2d_backward_input", infer_backward_input,
+      on_unit_or_float32(shape_of_backward_input, amx_conv_input_fits,
+                         gradient_on_unit<AmxConvBackwardInput>("conv2d_backward_input", shape_of_backward_input),
+                         plan_backward_input, kThirdInput),
+      vjp_backward_input);
+  add_gradient(
+      "conv2d_backward_weights", infer_backward_weights,
+      on_unit_or_float32(shape_of_backward_weights, amx_conv_fits,
+                         gradient_on_unit<AmxConvBackwardWeights>("conv2d_backward_weights", shape_of_backward_weights),
+                         plan_backward_weights, kThirdInput),
+      vjp_backward_weights);
   register_primitive(
-      {.name = "conv2d_backward_input",
-       .infer = infer_backward_input,
-       .plan = on_unit_or_float32(plan_backward_input, shape_of_backward_input, amx_conv_input_fits, kThirdInput),
-       .vjp = vjp_backward_input,
-       .shape_only_inputs = kThirdInput});
-  register_primitive(
-      {.name = "conv2d_backward_weights",
-       .infer = infer_backward_weights,
-       .plan = on_unit_or_float32(plan_backward_weights, shape_of_backward_weights, amx_conv_fits, kThirdInput),
-       .vjp = vjp_backward_weights,
-       .shape_only_inputs = kThirdInput});
-  register_primitive({.name = "conv2d_transpose",
-                      .infer = infer_conv2d_transpose,
-                      .plan = on_unit_or_float32(plan_conv2d_transpose, shape_of_transpose, amx_conv_input_fits, 0),
-                      .vjp = vjp_conv2d_transpose});
+      {.name = "conv2d_transpose",
+       .infer = infer_conv2d_transpose,
+       .plan = on_unit_or_float32(shape_of_transpose, amx_conv_input_fits,
+                                  gradient_on_unit<AmxConvBackwardInput>("conv2d_transpose", shape_of_transpose),
+                                  plan_conv2d_transpose),
+       .vjp = vjp_conv2d_transpose});
 }
 
 }  // namespace dlcore

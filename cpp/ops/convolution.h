@@ -24,8 +24,9 @@ std::span<const TensorSpec> without_filters(std::span<const TensorSpec> in, cons
 /// Whether it pays to keep the transformed filters from run to run.
 bool keeps_filters(DType dtype, const ConvShape& conv);
 
-/// Whether the matrix unit computes such a convolution, and its gradient to the weights.
-bool takes_matrix_unit(DType dtype, const ConvShape& conv);
+/// Whether the processor's matrix unit computes the convolution of images x with filters w, and its gradient to the
+/// filters: then pooling behind it has little to save.
+bool takes_matrix_unit(const TensorSpec& x, const TensorSpec& w, const Attrs& attrs);
 
 /// Whether Winograd's algorithm computes such a convolution.
 bool takes_winograd(DType dtype, const ConvShape& conv, bool has_filters);

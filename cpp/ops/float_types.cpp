@@ -88,4 +88,13 @@ Plan on_float32(Plan plan, unsigned shape_only_inputs) {
   };
 }
 
+Plan as_bfloat_or_on_float32(TakesBfloat takes, Plan bfloat, Plan plan, unsigned shape_only_inputs) {
+  return [takes = std::move(takes), bfloat = std::move(bfloat),
+          converted = on_float32(std::move(plan), shape_only_inputs)](
+             std::span<const TensorSpec> in, std::span<const TensorSpec> out, const Attrs& attrs) {
+    const bool as_stored = in[0].dtype == DType::BF16 && takes(in, out, attrs);
+    return (as_stored ? bfloat : converted)(in, out, attrs);
+  };
+}
+
 }  // namespace dlcore

@@ -28,4 +28,10 @@ using Plan = std::function<Kernel(std::span<const TensorSpec> in, std::span<cons
 /// shape_only_inputs: as the primitive has them; they are not read.
 Plan on_float32(Plan plan, unsigned shape_only_inputs = 0);
 
+/// Says of checked inputs, outputs and attributes whether a kernel for bfloat16 as it is stored is there.
+using TakesBfloat = std::function<bool(std::span<const TensorSpec> in, std::span<const TensorSpec> out, const Attrs&)>;
+
+/// `bfloat` plans what `takes` says of bfloat16; all else goes as with on_float32(plan, shape_only_inputs).
+Plan as_bfloat_or_on_float32(TakesBfloat takes, Plan bfloat, Plan plan, unsigned shape_only_inputs = 0);
+
 }  // namespace dlcore

@@ -145,12 +145,12 @@ Kernel plan_batch_norm_grad(SpecSpan in, SpecSpan, const Attrs& attrs) {
   return for_float_type(in[0].dtype, [&](auto zero) { return batch_norm_grad_kernel<decltype(zero)>(in, attrs); });
 }
 
-/// bfloat16 as it is stored, where channels are the last axis.
-Plan batch_norm_plan(Plan plan, Kernel (*bfloat_kernel)(SpecSpan in, const Attrs& attrs)) {
-  return [=, converted = on_float32(plan)](SpecSpan in, SpecSpan out, const Attrs& attrs) {
-    const bool as_stored = in[0].dtype == DType::BF16 && batch_view(in[0], attrs).inner == 1;
-    return as_stored ? bfloat_kernel(in, attrs) : converted(in, out, attrs);
-  };
+bool has_last_channels(SpecSpan in, SpecSpan, const Attrs& attrs) { return batch_view(in[0], attrs).inner == 1; }
+Kernel plan_bfloat_batch_norm(SpecSpan in, SpecSpan, const Attrs& attrs) {
+  return batch_norm_kernel<Bfloat>(in, attrs);
+}
+Kernel plan_bfloat_batch_norm_grad(SpecSpan in, SpecSpan, const Attrs& attrs) {
+  return batch_norm_grad_kernel<Bfloat>(in, attrs);
 }
 
 Kernel plan_layer_norm(SpecSpan in, SpecSpan, const Attrs& attrs) {
@@ -291,10 +291,11 @@ void register_norm() {
   const auto add_op = [](const char* name, auto infer, auto plan, auto vjp) {
     register_primitive({.name = name, .infer = infer, .plan = plan, .vjp = vjp});
   };
-  add_op("batch_norm", infer_norm<batch_axes, true>, batch_norm_plan(plan_batch_norm, batch_norm_kernel<Bfloat>),
-         vjp_norm<true>);
+  add_op("batch_norm", infer_norm<batch_axes, true>,
+         as_bfloat_or_on_float32(has_last_channels, plan_bfloat_batch_norm, plan_batch_norm), vjp_norm<true>);
   add_op("batch_norm_grad", infer_norm_grad<batch_axes>,
-         batch_norm_plan(plan_batch_norm_grad, batch_norm_grad_kernel<Bfloat>), vjp_norm_grad<true>);
+         as_bfloat_or_on_float32(has_last_channels, plan_bfloat_batch_norm_grad, plan_batch_norm_grad),
+         vjp_norm_grad<true>);
   add_op("layer_norm", infer_norm<layer_axes, false>, on_float32(plan_layer_norm), vjp_norm<false>);
   add_op("layer_norm_grad", infer_norm_grad<layer_axes>, on_float32(plan_layer_norm_grad), vjp_norm_grad<false>);
 }

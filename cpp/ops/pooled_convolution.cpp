@@ -168,10 +168,6 @@ std::optional<Attrs> merge_attrs(const Attrs& conv, const Attrs& pool, const Ten
 
 }  // namespace
 
-bool convolves_on_matrix_unit(const Attrs& conv, const TensorSpec& x, const TensorSpec& w) {
-  return takes_matrix_unit(x.dtype, conv_shape(x.shape, w.shape, conv2d_output(x, w, conv), conv));
-}
-
 std::optional<Attrs> pooled_convolution(const Attrs& conv, const Attrs& pool, const TensorSpec& x,
                                         const TensorSpec& w) {
   const Activation activation = activation_of(conv);

@@ -15,9 +15,6 @@ std::optional<Attrs> pooled_convolution(const Attrs& conv, const Attrs& pool, co
 /// and of conv2d_pooled_backward_input and _weights, none where they would not save work.
 std::optional<Attrs> pooled_gradient(const Attrs& conv, const Attrs& pool, const TensorSpec& x, const TensorSpec& w);
 
-/// Whether the processor's matrix unit computes the convolution, which leaves pooling little to save.
-bool convolves_on_matrix_unit(const Attrs& conv, const TensorSpec& x, const TensorSpec& w);
-
 /// What the kernels take, from the shapes of images, filters and the pooled output.
 struct PooledShape {
   ConvShape conv;

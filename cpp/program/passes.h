@@ -19,7 +19,8 @@ void simplify(Graph& graph);
 void merge_common_nodes(Graph& graph);
 /// The gradient of a cross-entropy behind a softmax becomes one node of the logits' gradient.
 void fuse_softmax_cross_entropy(Graph& graph);
-/// Behind the gradient of max pooling, which is mostly zeros, only what is not zero is computed.
+/// Behind the gradient of max pooling, which is mostly zeros, only what is not zero is computed. Neither this pass nor
+/// fuse_pooling touches what the host's matrix unit convolves, where the device is the host.
 void skip_pooled_zeros(Graph& graph, const Device& device);
 /// A bias and an activation behind a matmul or a convolution, and a relu behind a batch_norm, are computed while the
 /// numbers are in registers; so is the relu's gradient.

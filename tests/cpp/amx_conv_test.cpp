@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include "conv_shapes.h"
 #include "dlcore/ops.h"
 #include "kernels/conv/conv_ref.h"
 #include "program/primitive.h"
@@ -13,9 +14,11 @@ namespace dlcore {
 namespace {
 
 using testing::GuardedBuffer;
+using testing::out_size;
 using testing::random_reals;
 using testing::same_bits;
 using testing::small_integers;
+using testing::text_of;
 using testing::WithThreads;
 
 std::vector<Bfloat> rounded(const std::vector<float>& numbers) {
@@ -95,12 +98,6 @@ struct Case {
   }
 };
 
-std::string text_of(const ConvShape& s) {
-  return str("x ", s.n, 'x', s.h, 'x', s.w, 'x', s.cin, ", y ", s.oh, 'x', s.ow, 'x', s.cout, ", kernel ", s.kh, 'x',
-             s.kw, ", strides ", s.stride_h, ',', s.stride_w, ", dilation ", s.dilation_h, ',', s.dilation_w, ", pads ",
-             s.pad_top, ',', s.pad_left);
-}
-
 void expect_exact(const ConvShape& s) {
   SCOPED_TRACE(text_of(s));
   const Case it(s, small_integers<float>);
@@ -119,11 +116,6 @@ class AmxConv : public ::testing::Test {
   }
 };
 
-std::int64_t out_size(std::int64_t in, std::int64_t kernel, std::int64_t stride, std::int64_t dilation,
-                      std::int64_t pads) {
-  return (in + pads - (kernel - 1) * dilation - 1) / stride + 1;
-}
-
 TEST_F(AmxConv, GeometriesAreExact) {
   for (std::int64_t kernel : {1, 2, 3, 5})
     for (std::int64_t stride : {1, 2, 3})
@@ -132,8 +124,8 @@ TEST_F(AmxConv, GeometriesAreExact) {
           for (std::int64_t after : {0, 3}) {
             const std::int64_t height = 11, width = 10, kw = std::max<std::int64_t>(1, kernel - 1);
             if ((kernel - 1) * dilation + 2 > height + before + after) continue;
-            const std::int64_t oh = out_size(height, kernel, stride, dilation, before + after);
-            const std::int64_t ow = out_size(width, kw, 1, 1, after + before);
+            const std::int64_t oh = out_size(height, kernel, stride, dilation, {before, after});
+            const std::int64_t ow = out_size(width, kw, 1, 1, {after, before});
             expect_exact({4, height, width, 16, oh, ow, 32, kernel, kw, stride, 1, dilation, 1, before, after});
           }
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/parallel.h"
+#include "conv_shapes.h"
 #include "dlcore/ops.h"
 #include "gradient_check.h"
 #include "kernels/conv/conv_ref.h"
@@ -20,6 +21,10 @@
 namespace dlcore {
 namespace {
 
+using testing::out_size;
+using testing::Padding;
+using testing::text_of;
+
 struct NamedShape {
   const char* name;
   std::int64_t n, h, w, cin, cout, kernel, stride, dilation, groups;
@@ -28,14 +33,6 @@ struct NamedShape {
 constexpr NamedShape kNamedShapes[] = {
 #include "../shapes/conv.txt"
 };
-
-struct Padding {
-  std::int64_t low, high;
-};
-
-std::int64_t out_size(std::int64_t in, std::int64_t k, std::int64_t stride, std::int64_t dilation, Padding pad) {
-  return (in + pad.low + pad.high - (k - 1) * dilation - 1) / stride + 1;
-}
 
 Padding same_padding(std::int64_t in, std::int64_t k, std::int64_t stride, std::int64_t dilation) {
   const std::int64_t total =
@@ -62,12 +59,6 @@ ConvShape shape_of(const NamedShape& s) {
           h.low,
           w.low,
           s.groups};
-}
-
-std::string text_of(const ConvShape& s) {
-  return str("x ", s.n, 'x', s.h, 'x', s.w, 'x', s.cin, ", y ", s.oh, 'x', s.ow, 'x', s.cout, ", kernel ", s.kh, 'x',
-             s.kw, ", strides ", s.stride_h, ',', s.stride_w, ", dilation ", s.dilation_h, ',', s.dilation_w, ", pads ",
-             s.pad_top, ',', s.pad_left, ", groups ", s.groups);
 }
 
 /// Numbers between guards that must stay as they are.

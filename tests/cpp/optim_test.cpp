@@ -276,17 +276,18 @@ TEST(Optim, ProductsAsGradientsChangeNoBits) {
 
 TEST(Optim, LookupsAsGradientsChangeNoBits) {
   const std::int64_t cols = 70;
-  for (const auto& [dtype, indices] : {std::pair{DType::F32, DType::I32}, {DType::F64, DType::I64}})
-    for (const Setting& setting : settings()) {
-      const std::int64_t rows = dtype == DType::F32 ? 15001 : 7507;
-      std::vector<Tensor> in{ops::cast(whole_numbers(DType::F64, {7, 30}, 1, static_cast<double>(rows - 1)), indices),
-                             whole_numbers(dtype, {7, 30, cols}, 2, 99)};
-      for (int i = 0; i < 20; ++i)  // some rows several times
-        std::memcpy(in[0].bytes() + (50 + i) * size_of(indices), in[0].bytes() + i % 3 * size_of(indices),
-                    size_of(indices));
-      add_weights(in, setting, dtype, rows, cols);
-      expect_made_within("scatter_add", setting, in, embedding_update);
-    }
+  for (const DType dtype : {DType::F32, DType::F64})
+    for (const DType indices : {DType::I32, DType::I64})
+      for (const Setting& setting : settings()) {
+        const std::int64_t rows = dtype == DType::F32 ? 15001 : 7507;
+        std::vector<Tensor> in{ops::cast(whole_numbers(DType::F64, {7, 30}, 1, static_cast<double>(rows - 1)), indices),
+                               whole_numbers(dtype, {7, 30, cols}, 2, 99)};
+        for (int i = 0; i < 20; ++i)  // some rows several times
+          std::memcpy(in[0].bytes() + (50 + i) * size_of(indices), in[0].bytes() + i % 3 * size_of(indices),
+                      size_of(indices));
+        add_weights(in, setting, dtype, rows, cols);
+        expect_made_within("scatter_add", setting, in, embedding_update);
+      }
 }
 
 // Without the lookup nobody has checked the indices: the scatter_add stays, and raises.

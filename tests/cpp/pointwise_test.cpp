@@ -41,7 +41,6 @@ std::vector<T> numbers_of(const Tensor& t) {
 /// Element i of any dtype, as double.
 double at(const Tensor& t, std::int64_t i) {
   if (t.dtype() == DType::F32) return t.data<float>()[i];
-  if (t.dtype() == DType::I64) return static_cast<double>(t.data<std::int64_t>()[i]);
   const Tensor one = Tensor::empty(t.dtype(), {});
   std::memcpy(one.bytes(), t.bytes() + i * static_cast<std::int64_t>(size_of(t.dtype())), size_of(t.dtype()));
   return one.item();

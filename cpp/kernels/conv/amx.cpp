@@ -26,6 +26,7 @@ const AmxConvKernels* amx_conv_kernels() {
 constexpr std::int64_t kLeastPixels = kTileRows;  // of a tile of C; with fewer the float32 kernels are as fast
 
 std::int64_t pixels_of(const ConvShape& s) { return s.n * s.oh * s.ow; }
+/// Columns of the matrix of patches.
 std::int64_t products_of(const ConvShape& s) { return s.kh * s.kw * s.cin; }
 
 AmxGemmPlan plan_of(const GemmShape& shape) { return plan_amx_gemm(shape, sizeof(Bfloat), cache_sizes()); }
@@ -40,7 +41,7 @@ bool amx_conv_fits(const ConvShape& s) {
 }
 
 bool amx_conv_input_fits(const ConvShape& s) {
-  return s.stride_h == 1 && s.stride_w == 1 && s.groups == 1 && amx_conv_fits(turned(s));
+  return s.groups == 1 && s.stride_h == 1 && s.stride_w == 1 && amx_conv_fits(turned(s));
 }
 
 AmxConvForward::AmxConvForward(const ConvShape& shape)
@@ -68,7 +69,7 @@ void AmxConvBackwardInput::run(const Bfloat* dy, const Bfloat* w, Bfloat* dx, vo
 AmxConvBackwardWeights::AmxConvBackwardWeights(const ConvShape& s)
     : shape_(s),
       plan_(plan_of(dense_gemm(s.cout, products_of(s), pixels_of(s), true))),
-      transpose_(turn_weights(1, s.cout, products_of(s), sizeof(Bfloat))) {}
+      transpose_(turn_weights(1, s.cout, products_of(s), sizeof(Bfloat))) {}  // of one tap, a transposition
 
 std::size_t AmxConvBackwardWeights::scratch_bytes() const {
   return bytes_of<Bfloat>(products_of(shape_) * shape_.cout) + plan_.scratch_bytes;
@@ -77,7 +78,7 @@ std::size_t AmxConvBackwardWeights::scratch_bytes() const {
 void AmxConvBackwardWeights::run(const Bfloat* x, const Bfloat* dy, Bfloat* dw, void* scratch) const {
   Scratch free(scratch);
   auto* const transposed = free.take<Bfloat>(products_of(shape_) * shape_.cout);
-  amx_conv_kernels()->weights(plan_, shape_, x, dy, transposed, free.take<std::byte>(0));
+  amx_conv_kernels()->transposed_weight_gradients(plan_, shape_, x, dy, transposed, free.take<std::byte>(0));
   movement_kernels().strided_copy(transpose_, transposed, dw);
 }
 

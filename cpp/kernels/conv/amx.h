@@ -8,7 +8,8 @@
 //   dx   = the convolution of dy with the turned weights (turned.h)
 //   dw^T = dy^T * patches
 //
-// Channels are packed sixteen at a time: conv.h describes the convolution, amx_conv_fits() which ones.
+// Channels are packed sixteen at a time, so that their number is a multiple of it. Sums are rounded to bfloat16 once;
+// denormals count as zero. conv.h has the shapes.
 #pragma once
 
 #include <cstddef>
@@ -20,12 +21,14 @@
 
 namespace dlcore {
 
-/// Whether the processor has the unit, and the images' channels fill its tiles.
+/// Whether the processor has the unit, and the shape fits it: one group, a multiple of 16 input channels, at least 16
+/// output channels and pixels. What AmxConvForward and AmxConvBackwardWeights are for.
 bool amx_conv_fits(const ConvShape& shape);
-/// The same of the gradient to the input.
+/// The same of AmxConvBackwardInput: strides of 1, and the turned convolution fits.
 bool amx_conv_input_fits(const ConvShape& shape);
 
-/// As ConvForward, ConvBackwardInput and ConvBackwardWeights of conv.h.
+/// As ConvForward, ConvBackwardInput and ConvBackwardWeights of conv.h: run() allocates nothing and needs
+/// scratch_bytes() of 64-byte aligned scratch; the bits do not depend on the number of threads.
 class AmxConvForward {
  public:
   explicit AmxConvForward(const ConvShape& shape);
@@ -67,10 +70,14 @@ class AmxConvBackwardWeights {
 inline constexpr std::int32_t kLargestConvSide = 1 << 30;
 
 struct AmxConvKernels {
+  /// y [pixels, output channels], of the product [pixels, taps * input channels] x [taps * input channels, output
+  /// channels] that the plan is for.
   void (*forward)(const AmxGemmPlan&, const ConvShape&, const Bfloat* x, const Bfloat* w, const GemmEpilogue<Bfloat>&,
                   Bfloat* y, void* scratch);
-  /// dw^T [output channels, taps * input channels]
-  void (*weights)(const AmxGemmPlan&, const ConvShape&, const Bfloat* x, const Bfloat* dy, Bfloat* dw, void* scratch);
+  /// dw^T [output channels, taps * input channels], of the product [output channels, pixels] x [pixels, taps * input
+  /// channels].
+  void (*transposed_weight_gradients)(const AmxGemmPlan&, const ConvShape&, const Bfloat* x, const Bfloat* dy,
+                                      Bfloat* dw, void* scratch);
 };
 
 }  // namespace dlcore

@@ -16,8 +16,8 @@ struct Patches {
   const Bfloat* x;
 };
 
-/// Sixteen columns of the matrix at a time, a tap's channels, of kGroups * 16 pixels of y. Zero beyond the edges of x,
-/// behind the last tap, and of pixels from `end` on.
+/// Sixteen columns of the matrix at a time, a tap's channels, of kGroups times sixteen pixels of y. Zero beyond the
+/// edges of x, behind the last tap, and of pixels from `end` on.
 template <int kGroups>
 class Columns {
  public:
@@ -25,7 +25,7 @@ class Columns {
       : shape_(patches.shape), x_(patches.x) {
     const ConvShape& s = shape_;
     std::int64_t ow = pixel % s.ow, oh = pixel / s.ow % s.oh, n = pixel / s.ow / s.oh;
-    for (int i = 0; i < kGroups * 16; ++i) {
+    for (int i = 0; i < kGroups * kTileRows; ++i) {
       const std::int64_t row = oh * s.stride_h - s.pad_top, col = ow * s.stride_w - s.pad_left;
       row_[i] = pixel + i < end ? static_cast<std::int32_t>(row) : kOutside;
       col_[i] = static_cast<std::int32_t>(col);
@@ -72,15 +72,16 @@ class Columns {
     const __m512i tap = _mm512_set1_epi64((down * s.w + right) * s.cin);
     for (int g = 0; g < kGroups; ++g) {
       const __m512i row =
-          _mm512_add_epi32(_mm512_loadu_si512(row_ + g * 16), _mm512_set1_epi32(static_cast<int>(down)));
+          _mm512_add_epi32(_mm512_loadu_si512(row_ + g * kTileRows), _mm512_set1_epi32(static_cast<int>(down)));
       const __m512i col =
-          _mm512_add_epi32(_mm512_loadu_si512(col_ + g * 16), _mm512_set1_epi32(static_cast<int>(right)));
+          _mm512_add_epi32(_mm512_loadu_si512(col_ + g * kTileRows), _mm512_set1_epi32(static_cast<int>(right)));
       unsigned inside = _mm512_cmplt_epu32_mask(row, rows) & _mm512_cmplt_epu32_mask(col, cols);
       if (tap_ >= s.kh * s.kw) inside = 0;
       inside_[g] = inside;
       for (int i = 0; i < 2; ++i) {
-        const __m512i at = _mm512_add_epi64(_mm512_loadu_si512(first_ + g * 16 + i * 8), tap);
-        _mm512_storeu_si512(at_ + g * 16 + i * 8, _mm512_maskz_mov_epi64(static_cast<__mmask8>(inside >> (i * 8)), at));
+        const __m512i at = _mm512_add_epi64(_mm512_loadu_si512(first_ + g * kTileRows + i * 8), tap);
+        _mm512_storeu_si512(at_ + g * kTileRows + i * 8,
+                            _mm512_maskz_mov_epi64(static_cast<__mmask8>(inside >> (i * 8)), at));
       }
     }
   }
@@ -88,9 +89,10 @@ class Columns {
   const ConvShape& shape_;
   const Bfloat* x_;
   std::int64_t tap_, channel_;
-  std::int32_t row_[kGroups * 16], col_[kGroups * 16];   // in x, of the first tap
-  std::int64_t first_[kGroups * 16], at_[kGroups * 16];  // elements of x: of the first tap, and of this one
-  unsigned inside_[kGroups];                             // a bit for each pixel
+  std::int32_t row_[kGroups * kTileRows], col_[kGroups * kTileRows];  // in x, of the first tap
+  std::int64_t first_[kGroups * kTileRows],
+      at_[kGroups * kTileRows];  // elements of x: of the first tap, and of this one
+  unsigned inside_[kGroups];     // a bit for each pixel
 };
 
 /// A tile: in each row the pairs of two groups.
@@ -133,8 +135,8 @@ void forward(const AmxGemmPlan& plan, const ConvShape& shape, const Bfloat* x, c
   run_product(Product<Bfloat, Patches>{plan, patches, weights, y, epilogue, static_cast<std::byte*>(scratch)});
 }
 
-void weights(const AmxGemmPlan& plan, const ConvShape& shape, const Bfloat* x, const Bfloat* dy, Bfloat* dw,
-             void* scratch) {
+void transposed_weight_gradients(const AmxGemmPlan& plan, const ConvShape& shape, const Bfloat* x, const Bfloat* dy,
+                                 Bfloat* dw, void* scratch) {
   const Source<Bfloat> gradients{dy, shape.cout, false};
   const Patches patches{shape, x};
   run_product(
@@ -144,6 +146,6 @@ void weights(const AmxGemmPlan& plan, const ConvShape& shape, const Bfloat* x, c
 }  // namespace
 
 extern const AmxConvKernels amx_conv_kernels_table;
-const AmxConvKernels amx_conv_kernels_table = {forward, weights};
+const AmxConvKernels amx_conv_kernels_table = {forward, transposed_weight_gradients};
 
 }  // namespace dlcore::DLCORE_ISA

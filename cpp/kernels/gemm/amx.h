@@ -25,6 +25,20 @@ namespace dlcore {
 inline constexpr std::int64_t kTileRows = 16;   // rows of op(A), columns of op(B) of a tile
 inline constexpr std::int64_t kTileSteps = 32;  // of k
 inline constexpr std::int64_t kTileBytes = 1024;
+/// The unit's eight tiles: 16 rows of 64 bytes each.
+struct alignas(64) TileConfig {
+  std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  std::uint16_t row_bytes[16] = {};
+  std::uint8_t rows[16] = {};
+
+  constexpr TileConfig() {
+    for (int i = 0; i < 8; ++i) row_bytes[i] = kTileBytes / kTileRows, rows[i] = kTileRows;
+  }
+};
+// A constant: what reads it is an instruction of which compilers know no more than the first bytes. Not inline: each
+// source has its own, so that none is shared across instruction sets.
+constexpr TileConfig kTileConfig;
+
 inline constexpr std::size_t kAmxRoomHeader = 64;  // bytes in front of a worker's own panels
 
 /// Bfloat16 numbers that an element of so many bytes becomes.

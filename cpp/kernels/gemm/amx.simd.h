@@ -132,19 +132,6 @@ void pack_panels(const From& x, std::int64_t count, std::int64_t steps, bool by_
 
 // ---------------------------------------------------------------------------------------------------- register blocks
 
-/// 16 rows of 64 bytes in each of the eight tiles.
-struct alignas(64) TileConfig {
-  std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  std::uint16_t row_bytes[16] = {};
-  std::uint8_t rows[16] = {};
-
-  constexpr TileConfig() {
-    for (int i = 0; i < 8; ++i) row_bytes[i] = kRowBytes, rows[i] = kTileRows;
-  }
-};
-// A constant: what reads it is an instruction of which compilers know no more than the first bytes.
-constexpr TileConfig kTileConfig;
-
 /// The unit's tiles belong to this thread while it lives.
 class Tiles {
  public:
@@ -280,7 +267,7 @@ inline Range range_of(std::int64_t begin, std::int64_t size, std::int64_t end) {
   return {min_of(begin, end), min_of(begin + size, end)};
 }
 
-/// A and B: Source<T>, or what can be read as one.
+/// A and B: Source<T>, or another type that pack_rows packs.
 template <class T, class A = Source<T>, class B = Source<T>>
 struct Product {
   const AmxGemmPlan& plan;
@@ -482,6 +469,7 @@ void finish_splits(const Product<T, A, B>& x) {
   });
 }
 
+/// C = op(A) op(B) and the epilogue, as the plan says; x.sums, x.ld_sums and x.accumulate are set here.
 template <class T, class A, class B>
 void run_product(Product<T, A, B> x) {
   const AmxGemmPlan& plan = x.plan;

@@ -1,6 +1,7 @@
 #include "kernels/norm/norm.h"
 
 #include "base/parallel.h"
+#include "kernels/float16.simd.h"
 #include "kernels/row.simd.h"
 #include "kernels/simd.h"
 
@@ -109,11 +110,8 @@ DLCORE_INLINE f32v load_lanes(const Bfloat* p, int lanes) {
     for (int i = 0; i < lanes; ++i) bits[i] = p[i].bits;
   return bitcast<f32v>(__builtin_convertvector(bits, u32v) << 16);
 }
-/// Rounds to nearest even; NaN stays NaN.
 DLCORE_INLINE void store_lanes(Bfloat* p, f32v v, int lanes) {
-  const u32v bits = bitcast<u32v>(v), rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-  const u32v is_nan = bitcast<u32v>((bits & 0x7fffffffu) > 0x7f800000u);
-  const u16half upper = __builtin_convertvector((is_nan & ((bits >> 16) | 0x40u)) | (~is_nan & rounded), u16half);
+  const u16half upper = __builtin_convertvector(bfloat_bits(bitcast<u32v>(v)), u16half);
   if (lanes == kF32)
     __builtin_memcpy(p, &upper, sizeof(upper));
   else

@@ -2,6 +2,7 @@
 
 #include <type_traits>
 
+#include "kernels/float16.simd.h"
 #include "kernels/pointwise/math.simd.h"
 
 namespace dlcore::DLCORE_ISA {
@@ -190,11 +191,8 @@ void convert_tile(void* y, const void* a, const void*, const void*, std::int64_t
 void bfloat_from_float(void* y, const void* a, const void*, const void*, std::int64_t n, double) {
   std::uint16_t* out = static_cast<std::uint16_t*>(y);
   const float* x = static_cast<const float*>(a);
-  for (std::int64_t i = 0; i < n; ++i) {
-    const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, x[i]);
-    const std::uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-    out[i] = static_cast<std::uint16_t>((bits & 0x7fffffffu) > 0x7f800000u ? (bits >> 16) | 0x40u : rounded);
-  }
+  for (std::int64_t i = 0; i < n; ++i)
+    out[i] = static_cast<std::uint16_t>(bfloat_bits(__builtin_bit_cast(std::uint32_t, x[i])));
 }
 void float_from_bfloat(void* y, const void* a, const void*, const void*, std::int64_t n, double) {
   float* out = static_cast<float*>(y);

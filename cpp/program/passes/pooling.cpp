@@ -1,5 +1,6 @@
 #include <optional>
 
+#include "ops/convolution.h"
 #include "ops/pooled_convolution.h"
 #include "program/passes.h"
 #include "program/passes/rewriter.h"
@@ -69,7 +70,7 @@ class PoolingMover {
     const Node* gradient = pooling_gradient(node.in[dy]);
     if (!gradient || !pooling_of(*gradient, gradient->in[2])) return;
     const TensorSpec images = rewriter_.spec(node.in[x]), filters = rewriter_.spec(node.in[w]);
-    if (on_host_ && convolves_on_matrix_unit(node.attrs, images, filters)) return;
+    if (on_host_ && takes_matrix_unit(images, filters, node.attrs)) return;
     const std::optional<Attrs> attrs = pooled_gradient(node.attrs, gradient->attrs, images, filters);
     if (!attrs) return;
     const int dp = gradient->in[0], argmax = gradient->in[1];
@@ -100,7 +101,7 @@ class PoolingFuser {
     const Node* conv = rewriter_.maker(node.in[0]);
     if (!conv || conv->op->name != "conv2d" || uses_[node.in[0]] != 1) return;
     const TensorSpec images = rewriter_.spec(conv->in[0]), filters = rewriter_.spec(conv->in[1]);
-    if (on_host_ && convolves_on_matrix_unit(conv->attrs, images, filters)) return;
+    if (on_host_ && takes_matrix_unit(images, filters, conv->attrs)) return;
     const auto attrs = pooled_convolution(conv->attrs, node.attrs, images, filters);
     if (attrs) node = {&primitive("conv2d_max_pool2d"), conv->in, node.out, *attrs, 0, conv->caller};
   }
