@@ -150,7 +150,7 @@ KERNELS = {
     "conv_all/7x7_stride_2": AnyConv(2, 8, 112, 3, 64, kernel=7, stride=2),
     "conv_all/3x3_stride_2": AnyConv(2, 8, 56, 64, 128, stride=2),
     "conv_all/3x3_dilated": AnyConv(2, 8, 28, 64, 64, dilation=2),
-    "conv_all/3x3_32_groups": AnyConv(2, 8, 28, 128, 128, groups=32),
+    **{f"conv_all/3x3_{groups}_groups": AnyConv(2, 8, 28, 128, 128, groups=groups) for groups in (4, 8, 16, 32, 64)},
     "conv_all/transposed_stride_2": AnyConv(2, 8, 16, 128, 64, kernel=4, stride=2, transposed=True),
     **{f"{kind}/in_cache": Stream(kind, 64, 1024) for kind in ("add", "gelu_chain", "sum_rows", "sum_columns")},
     **{f"{kind}/64_MB": Stream(kind, 16384, 1024) for kind in ("add", "gelu_chain", "sum_rows", "sum_columns")},

@@ -317,6 +317,21 @@ DLCORE_INLINE unsigned nonzero_lanes(vec<T> x) {
 #endif
 }
 
+#if defined(__AVX2__) || defined(__aarch64__)
+#define DLCORE_PERMUTE
+/// Lane i of the result is lane index[i] of v.
+DLCORE_INLINE f32v permute(f32v v, i32v index) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_permutexvar_ps(0xffff, bitcast<__m512i>(index), v);  // the unmasked form warns in GCC 12
+#elif defined(__AVX2__)
+  return _mm256_permutevar8x32_ps(v, bitcast<__m256i>(index));
+#else
+  const u32v bytes = bitcast<u32v>(index) * 0x04040404u + 0x03020100u;
+  return bitcast<f32v>(vqtbl1q_u8(bitcast<uint8x16_t>(v), bitcast<uint8x16_t>(bytes)));
+#endif
+}
+#endif
+
 /// Lanes folded as a tree: halves, quarters, ... The order is the same everywhere for a given vector width.
 template <class T>
 DLCORE_INLINE T reduce_add(vec<T> v) {

@@ -314,6 +314,20 @@ TEST(Conv, DepthwiseIsExact) {
       }
 }
 
+// Groups of a part of a vector's channels, in whole vectors and not.
+TEST(Conv, NarrowGroupsAreExact) {
+  for (std::int64_t group : {2, 3, 4, 8, 16})
+    for (std::int64_t channels : {48, 64, 80})
+      for (std::int64_t taps : {1, 2, 3, 5})
+        for (std::int64_t stride : {1, 2}) {
+          if (channels % group != 0) continue;
+          const std::int64_t oh = out_size(7, taps, stride, 1, {1, 2}), ow = out_size(11, taps, stride, 2, {2, 2});
+          check_exact<float>(
+              {2, 7, 11, channels, oh, ow, channels, taps, taps, stride, stride, 1, 2, 1, 2, channels / group});
+        }
+  check_exact<double>({2, 7, 9, 32, 7, 9, 32, 3, 3, 1, 1, 1, 1, 1, 1, 8});
+}
+
 TEST(Conv, DepthwiseTapsAndBordersAreExact) {
   for (std::int64_t taps : {1, 2, 3, 5})
     for (std::int64_t stride : {1, 2, 3})
@@ -371,7 +385,8 @@ TEST(Conv, BitsDoNotDependOnTheNumberOfThreads) {
   const int before = num_threads();
   for (const ConvShape& s :
        {ConvShape{16, 13, 13, 32, 11, 11, 64, 3, 3}, ConvShape{16, 20, 20, 1, 20, 20, 32, 3, 3, 1, 1, 1, 1, 1, 1},
-        ConvShape{4, 28, 28, 64, 28, 28, 64, 3, 3, 1, 1, 1, 1, 1, 1, 64}}) {
+        ConvShape{4, 28, 28, 64, 28, 28, 64, 3, 3, 1, 1, 1, 1, 1, 1, 64},
+        ConvShape{4, 28, 28, 64, 28, 28, 64, 3, 3, 1, 1, 1, 1, 1, 1, 16}}) {
     SCOPED_TRACE(text_of(s));
     const Data<float> data = reals<float>(s);
     set_num_threads(1);

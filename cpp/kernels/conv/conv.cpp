@@ -27,13 +27,36 @@ constexpr double kBytesPerNs = 4;          // of a copy on one thread
 ConvAxis rows_of(const ConvShape& s) { return {s.h, s.oh, s.kh, s.stride_h, s.dilation_h, s.pad_top}; }
 ConvAxis cols_of(const ConvShape& s) { return {s.w, s.ow, s.kw, s.stride_w, s.dilation_w, s.pad_left}; }
 
-bool is_depthwise(const ConvShape& s) { return choose_conv_algorithm(s) == ConvAlgorithm::Depthwise; }
-bool is_product(const ConvShape& s) { return choose_conv_algorithm(s) == ConvAlgorithm::Gemm; }
+enum class ConvAlgorithm {
+  Gemm,          // a filter of one tap that reads every pixel: a matrix product (pixels x channels)
+  ImplicitGemm,  // register tiles over (pixels x output channels) that read x where it lies: every shape
+  Depthwise,     // narrow groups, of one input channel most of all: vectors over channels
+};
+
+template <class T>
+ConvAlgorithm algorithm_for(const ConvShape& s) {
+  if (s.groups > 1) {
+    const std::int64_t inputs = s.cin_per_group();
+    const bool depthwise = inputs == 1 || (inputs == s.cout_per_group() && fits_depthwise<T>(inputs, s.cout));
+    return depthwise ? ConvAlgorithm::Depthwise : ConvAlgorithm::ImplicitGemm;
+  }
+  const bool reads_its_pixel = s.kh == 1 && s.kw == 1 && s.stride_h == 1 && s.stride_w == 1 && s.oh == s.h &&
+                               s.ow == s.w && s.pad_top == 0 && s.pad_left == 0;
+  return reads_its_pixel ? ConvAlgorithm::Gemm : ConvAlgorithm::ImplicitGemm;
+}
+template <class T>
+bool is_depthwise(const ConvShape& s) {
+  return algorithm_for<T>(s) == ConvAlgorithm::Depthwise;
+}
+template <class T>
+bool is_product(const ConvShape& s) {
+  return algorithm_for<T>(s) == ConvAlgorithm::Gemm;
+}
 std::int64_t pixels(const ConvShape& s) { return s.n * s.oh * s.ow; }
 
 // ---- depthwise with several outputs per channel: the channels are repeated, so that each output has its own
 
-std::int64_t multiplier(const ConvShape& s) { return is_depthwise(s) ? s.cout_per_group() : 1; }
+std::int64_t multiplier(const ConvShape& s) { return s.groups > 1 && s.cin_per_group() == 1 ? s.cout_per_group() : 1; }
 
 StridedCopy repeat_channels(std::int64_t pixels, std::int64_t channels, std::int64_t times, std::int64_t bytes) {
   StridedCopy copy;
@@ -56,6 +79,19 @@ void sum_repeated(const T* repeated, std::int64_t pixels, std::int64_t channels,
                    }
                  }
                });
+}
+
+// ---- depthwise in groups of several channels, backward: what were a group's outputs are its inputs
+
+StridedCopy exchange_channels(const ConvShape& s, std::int64_t bytes) {
+  const std::int64_t group = s.cin_per_group(), row = s.cout * bytes;
+  StridedCopy copy;
+  copy.element = static_cast<int>(bytes);
+  copy.add_axis(s.kh * s.kw, group * row, group * row);
+  copy.add_axis(s.groups, group * bytes, group * bytes);
+  copy.add_axis(group, bytes, row);
+  copy.add_axis(group, row, bytes);
+  return simplify(copy);
 }
 
 // ---- weights as panels of the width of a register tile
@@ -111,10 +147,10 @@ class Packing {
 // ---- few channels
 
 /// Whether the turned convolution computes the same with fewer input than output channels.
+template <class T>
 bool can_turn(const ConvShape& s) {
-  return choose_conv_algorithm(s) == ConvAlgorithm::ImplicitGemm && s.groups == 1 && s.cout < s.cin &&
-         s.stride_h == 1 && s.stride_w == 1 && s.pad_top <= (s.kh - 1) * s.dilation_h &&
-         s.pad_left <= (s.kw - 1) * s.dilation_w;
+  return algorithm_for<T>(s) == ConvAlgorithm::ImplicitGemm && s.groups == 1 && s.cout < s.cin && s.stride_h == 1 &&
+         s.stride_w == 1 && s.pad_top <= (s.kh - 1) * s.dilation_h && s.pad_left <= (s.kw - 1) * s.dilation_w;
 }
 
 /// The products of all taps as a convolution of its own: 1x1, from (tap, ci) to co, with the same weights.
@@ -134,29 +170,22 @@ template <class T>
 bool turns_forward(const ConvShape& s) {
   constexpr double kMostPatches = 1 << 26;  // elements
   const double patches = static_cast<double>(s.n * s.h * s.w) * static_cast<double>(s.kh * s.kw * s.cout);
-  return can_turn(s) && patches <= kMostPatches && wants_patches<T>(turned(s));
+  return can_turn<T>(s) && patches <= kMostPatches && wants_patches<T>(turned(s));
 }
 
 // ... and a tile of dw has as many columns as there are input channels, where half of its vectors would be empty.
 template <class T>
 bool turns_backward_weights(const ConvShape& s) {
   const TileSet<T>& tiles = tile_set<T>();
-  return can_turn(s) && 2 * tiles.vectors_of(s.cin) * s.cout <= tiles.vectors_of(s.cout) * s.cin;
+  return can_turn<T>(s) && 2 * tiles.vectors_of(s.cin) * s.cout <= tiles.vectors_of(s.cout) * s.cin;
 }
 
 }  // namespace
 
-ConvAlgorithm choose_conv_algorithm(const ConvShape& shape) {
-  if (shape.groups > 1) return shape.cin_per_group() == 1 ? ConvAlgorithm::Depthwise : ConvAlgorithm::ImplicitGemm;
-  const bool reads_its_pixel = shape.kh == 1 && shape.kw == 1 && shape.stride_h == 1 && shape.stride_w == 1 &&
-                               shape.oh == shape.h && shape.ow == shape.w && shape.pad_top == 0 && shape.pad_left == 0;
-  return reads_its_pixel ? ConvAlgorithm::Gemm : ConvAlgorithm::ImplicitGemm;
-}
-
 template <class T>
 std::string conv_label(const char* op, const ConvShape& shape) {
   std::string label = op;
-  label += is_depthwise(shape) ? "_depthwise" : is_product(shape) ? "_gemm" : "_implicit_gemm";
+  label += is_depthwise<T>(shape) ? "_depthwise" : is_product<T>(shape) ? "_gemm" : "_implicit_gemm";
   label += std::is_same_v<T, double> ? "_f64_" : "_f32_";
   return label.append(name_of(isa()));
 }
@@ -210,7 +239,7 @@ struct ConvForward<T>::Plan {
   std::optional<Gather<T>> gather;  // everything else
 
   static bool wants_packing(const ConvShape& s) {
-    return choose_conv_algorithm(s) == ConvAlgorithm::ImplicitGemm && !turns_forward<T>(s) &&
+    return algorithm_for<T>(s) == ConvAlgorithm::ImplicitGemm && !turns_forward<T>(s) &&
            s.cout_per_group() > panel_width<T>(s.cout_per_group()) && s.n * s.oh * s.ow >= kPackedFrom;
   }
   static Panels panels_of(const ConvShape& s) {
@@ -229,11 +258,11 @@ struct ConvForward<T>::Plan {
         panels(panels_of(s)),
         packing(panels, {s.cout_per_group(), s.cin_per_group() * s.cout, s.cout, 1}, sizeof(T)),
         repeat(repeat_channels(s.n * s.h * s.w, s.cin, multiplier(s), sizeof(T))) {
-    if (is_product(s))
+    if (is_product<T>(s))
       product = plan_gemm<T>(dense_gemm(pixels(s), s.cout, s.cin));
-    else if (is_depthwise(s))
-      depthwise.emplace(DepthwiseShape{s.n, s.cout, s.h, s.w, s.oh, s.ow, s.kw}, forward_taps(rows_of(s)),
-                        forward_taps(cols_of(s)));
+    else if (is_depthwise<T>(s))
+      depthwise.emplace(DepthwiseShape{s.n, s.cout, s.cin_per_group(), s.h, s.w, s.oh, s.ow, s.kw},
+                        forward_taps(rows_of(s)), forward_taps(cols_of(s)));
     else if (turns_forward<T>(s))
       turned.emplace(s);
     else
@@ -285,6 +314,7 @@ struct ConvBackwardInput<T>::Plan {
   ConvShape inner;  // what the products make: dx, or the patches that dx sums up
   std::optional<GemmPlan> product;
   std::optional<Depthwise<T>> depthwise;
+  StridedCopy exchange;
   Panels panels;  // c counts output channels, the columns are input channels
   Packing packing;
   std::optional<Gather<T>> gather;  // everything else
@@ -300,20 +330,24 @@ struct ConvBackwardInput<T>::Plan {
       : shape(s),
         by_patches(wants_patches<T>(s)),
         inner(by_patches ? patches_of(s) : s),
+        exchange(exchange_channels(s, sizeof(T))),
         panels(panels_of(inner)),
         packing(panels, {s.cout_per_group(), inner.cin_per_group() * s.cout, 1, s.cout}, sizeof(T)),
         patch_sum(s.n, s.cin, rows_of(s), cols_of(s)) {
-    if (is_product(inner))
+    if (is_product<T>(inner))
       product = plan_gemm<T>(dense_gemm(pixels(inner), inner.cin, inner.cout, false, true));
-    else if (is_depthwise(s))
-      depthwise.emplace(DepthwiseShape{s.n, s.cout, s.oh, s.ow, s.h, s.w, s.kw}, backward_taps(rows_of(s)),
-                        backward_taps(cols_of(s)));
+    else if (is_depthwise<T>(s))
+      depthwise.emplace(DepthwiseShape{s.n, s.cout, s.cin_per_group(), s.oh, s.ow, s.h, s.w, s.kw},
+                        backward_taps(rows_of(s)), backward_taps(cols_of(s)));
     else
       gather.emplace(gather_shape(inner), backward_taps(rows_of(inner)), backward_taps(cols_of(inner)),
                      panels.layout());
   }
 
-  std::int64_t packed() const { return gather ? panels.elements() : 0; }
+  bool exchanged() const { return depthwise && shape.cin_per_group() > 1; }
+  std::int64_t packed() const {
+    return gather ? panels.elements() : exchanged() ? shape.kh * shape.kw * shape.cin_per_group() * shape.cout : 0;
+  }
   std::int64_t patches() const { return by_patches ? inner.n * inner.h * inner.w * inner.cin : 0; }
   std::int64_t repeated() const { return multiplier(shape) > 1 ? shape.n * shape.h * shape.w * shape.cout : 0; }
 };
@@ -333,9 +367,12 @@ template <class T>
 void ConvBackwardInput<T>::run(const T* dy, const T* w, T* dx, void* scratch) const {
   const ConvShape& s = plan_->shape;
   Scratch free(scratch);
-  if (plan_->gather) {
+  if (plan_->packed() > 0) {
     T* const packed = free.take<T>(plan_->packed());
-    plan_->packing.run(w, packed);
+    if (plan_->gather)
+      plan_->packing.run(w, packed);
+    else
+      movement_kernels().strided_copy(plan_->exchange, w, packed);
     w = packed;
   }
   T* const patches = free.take<T>(plan_->patches());
@@ -356,10 +393,11 @@ void ConvBackwardInput<T>::run(const T* dy, const T* w, T* dx, void* scratch) co
 namespace {
 
 // With few input channels, taps that are cut off differently would make tiles of few rows each; then x is padded first.
+template <class T>
 bool wants_padded_input(const ConvShape& s) {
   const bool padded = valid_outputs(rows_of(s), 0) != valid_outputs(rows_of(s), s.kh - 1) ||
                       valid_outputs(cols_of(s), 0) != valid_outputs(cols_of(s), s.kw - 1);
-  return padded && !is_depthwise(s) && s.cin_per_group() < 8;
+  return padded && !is_depthwise<T>(s) && s.cin_per_group() < 8;
 }
 
 }  // namespace
@@ -377,14 +415,14 @@ struct ConvBackwardWeights<T>::Plan {
 
   explicit Plan(const ConvShape& s)
       : shape(s),
-        inner(wants_padded_input(s) ? without_padding(s) : s),
-        padded(wants_padded_input(s)),
+        inner(wants_padded_input<T>(s) ? without_padding(s) : s),
+        padded(wants_padded_input<T>(s)),
         repeat(repeat_channels(s.n * s.h * s.w, s.cin, multiplier(s), sizeof(T))),
         turn(turn_weights(s.kh * s.kw, s.cout, s.cin, sizeof(T))) {
-    if (is_product(s))
+    if (is_product<T>(s))
       product = plan_gemm<T>(dense_gemm(s.cin, s.cout, pixels(s), true));
-    else if (is_depthwise(s))
-      depthwise.emplace(s.n, s.cout, rows_of(s), cols_of(s));
+    else if (is_depthwise<T>(s))
+      depthwise.emplace(s.n, s.cout, s.cin_per_group(), rows_of(s), cols_of(s));
     else if (turns_backward_weights<T>(s))
       turned = std::make_unique<ConvBackwardWeights<T>>(dlcore::turned(s));
     else

@@ -34,16 +34,7 @@ struct ConvShape {
   double flops() const { return 2.0 * n * oh * ow * cout * kh * kw * cin_per_group(); }
 };
 
-enum class ConvAlgorithm {
-  Gemm,          // a filter of one tap that reads every pixel: a matrix product (pixels x channels)
-  ImplicitGemm,  // register tiles over (pixels x output channels) that read x where it lies: every shape
-  Depthwise,     // one input channel per group: vectors over channels
-};
-
-/// A pure function of its argument.
-ConvAlgorithm choose_conv_algorithm(const ConvShape& shape);
-
-/// "conv2d_implicit_gemm_f32_avx512"
+/// "conv2d_implicit_gemm_f32_avx512", after the algorithm that is chosen for the shape.
 template <class T>
 std::string conv_label(const char* op, const ConvShape& shape);
 

@@ -20,21 +20,29 @@ constexpr double kTaskFlops = 4e5;  // worth a visit to the task counter
 constexpr std::int64_t kMostParts = 16;
 
 template <class T>
-const DepthwiseSet<T>& depthwise_set() {
+const DepthwiseSet<T>& depthwise_set([[maybe_unused]] std::int64_t inputs) {
+  const DepthwiseKernels& kernels = depthwise_kernels();
   if constexpr (std::is_same_v<T, float>)
-    return depthwise_kernels().f32;
+    return inputs > 1 ? kernels.groups_f32 : kernels.f32;
   else
-    return depthwise_kernels().f64;
+    return kernels.f64;
 }
 template <class T>
-const DepthwiseGradientSet<T>& gradient_set() {
+const DepthwiseGradientSet<T>& gradient_set([[maybe_unused]] std::int64_t inputs) {
+  const DepthwiseKernels& kernels = depthwise_kernels();
   if constexpr (std::is_same_v<T, float>)
-    return depthwise_kernels().gradient_f32;
+    return inputs > 1 ? kernels.groups_gradient_f32 : kernels.gradient_f32;
   else
-    return depthwise_kernels().gradient_f64;
+    return kernels.gradient_f64;
 }
 
 }  // namespace
+
+template <class T>
+bool fits_depthwise(std::int64_t inputs, std::int64_t channels) {
+  const int lanes = depthwise_kernels().lanes;
+  return inputs == 1 || (std::is_same_v<T, float> && inputs < lanes && lanes % inputs == 0 && channels % lanes == 0);
+}
 
 /// Adds the next position, if it lies at the same distance as those before.
 template <class T>
@@ -104,7 +112,7 @@ template <class T>
 void Depthwise<T>::run(const T* source, const T* w, const T* bias, Activation activation, T* target) const {
   const std::int64_t rows = shape_.images * shape_.target_h;
   const std::int64_t taps = most_taps(row_lines_) * most_taps(col_lines_);
-  const double row_flops = 2.0 * static_cast<double>(shape_.target_w * shape_.channels * taps);
+  const double row_flops = 2.0 * static_cast<double>(shape_.target_w * shape_.channels * shape_.inputs * taps);
   const std::int64_t rows_per_task = std::max<std::int64_t>(1, static_cast<std::int64_t>(kTaskFlops / row_flops));
   const Operands operands{source, w, bias, activation, target};
   parallel_for((rows + rows_per_task - 1) / rows_per_task, static_cast<double>(rows) * row_flops / kFlopsPerNs,
@@ -117,8 +125,9 @@ void Depthwise<T>::run(const T* source, const T* w, const T* bias, Activation ac
 /// Row image * target_h + h of the targets.
 template <class T>
 void Depthwise<T>::run_row(std::int64_t row, const Operands& operands) const {
-  const DepthwiseSet<T>& kernels = depthwise_set<T>();
+  const DepthwiseSet<T>& kernels = depthwise_set<T>(shape_.inputs);
   const std::int64_t channels = shape_.channels, source_row = shape_.source_w * channels;
+  const std::int64_t tap = shape_.inputs * channels;  // of the weights
   const Row& plan = rows_[row % shape_.target_h];
   const Line& rows = row_lines_[plan.line];
   const T* const source = operands.source + (row / shape_.target_h * shape_.source_h + plan.source) * source_row;
@@ -128,14 +137,15 @@ void Depthwise<T>::run_row(std::int64_t row, const Operands& operands) const {
     args.bias = operands.bias;
     args.activation = operands.activation;
     args.channels = channels;
+    args.inputs = shape_.inputs;
     args.tap_rows = rows.taps;
     args.tap_cols = cols.taps;
     args.tap_row_reach = rows.reach * source_row;
     args.tap_col_reach = cols.reach * channels;
     args.source_pixel = cols.source_step * channels;
-    args.w = operands.w + (rows.tap * shape_.taps_w + cols.tap) * channels;
-    args.w_tap_row = rows.tap_step * shape_.taps_w * channels;
-    args.w_tap_col = cols.tap_step * channels;
+    args.w = operands.w + (rows.tap * shape_.taps_w + cols.tap) * tap;
+    args.w_tap_row = rows.tap_step * shape_.taps_w * tap;
+    args.w_tap_col = cols.tap_step * tap;
     args.target_pixel = cols.target_step * channels;
     const bool adjacent = cols.taps == 3 && cols.reach == cols.source_step;
     const auto& kernel = adjacent ? kernels.three_adjacent : kernels.any;
@@ -153,9 +163,9 @@ void Depthwise<T>::run_row(std::int64_t row, const Operands& operands) const {
 // -------------------------------------------------------------------------------------------------- to the filters
 
 template <class T>
-DepthwiseGradient<T>::DepthwiseGradient(std::int64_t images, std::int64_t channels, const ConvAxis& rows,
-                                        const ConvAxis& cols)
-    : images_(images), channels_(channels), rows_(rows), cols_(cols) {
+DepthwiseGradient<T>::DepthwiseGradient(std::int64_t images, std::int64_t channels, std::int64_t inputs,
+                                        const ConvAxis& rows, const ConvAxis& cols)
+    : images_(images), channels_(channels), inputs_(inputs), rows_(rows), cols_(cols) {
   for (std::int64_t tap = 0; tap < cols.taps; ++tap) col_outputs_.push_back(valid_outputs(cols, tap));
   // A part costs a copy of dw.
   const std::int64_t elements = images * channels * (rows.in * cols.in + rows.out * cols.out);
@@ -194,11 +204,13 @@ void DepthwiseGradient<T>::add_row(std::int64_t row, const T* x, const T* dy, T*
   DepthwiseGradientArgs<T> args{};
   args.dy = dy + row * cols_.out * channels_;
   args.channels = channels_;
+  args.inputs = inputs_;
   args.x_pixel = cols_.stride * channels_;
   args.tap_row_reach = rows_.dilation * x_row;
   args.tap_col_reach = cols_.dilation * channels_;
-  args.sums_row = cols_.taps * channels_;
-  const DepthwiseGradientSet<T>& set = gradient_set<T>();
+  args.sums_col = inputs_ * channels_;
+  args.sums_row = cols_.taps * args.sums_col;
+  const DepthwiseGradientSet<T>& set = gradient_set<T>(inputs_);
   const auto& three = cols_.dilation == cols_.stride ? set.three_adjacent : set.three_columns;
   for (std::int64_t tap_row = 0, count; tap_row < rows_.taps; tap_row += std::max<std::int64_t>(count, 1)) {
     for (count = 0; count < kMostTapRows && tap_row + count < rows_.taps && reads_inside(tap_row + count);) ++count;
@@ -207,13 +219,15 @@ void DepthwiseGradient<T>::add_row(std::int64_t row, const T* x, const T* dy, T*
     for (std::int64_t tap = 0, taps; tap < cols_.taps; tap += taps) {
       taps = cols_.taps - tap >= 3 ? 3 : 1;
       args.x = x_first + tap * args.tap_col_reach;
-      args.sums = sums + (tap_row * cols_.taps + tap) * channels_;
+      args.sums = sums + tap_row * args.sums_row + tap * args.sums_col;
       std::copy_n(col_outputs_.begin() + tap, taps, args.outputs);
       (taps == 3 ? three : set.one_column)[count](args);
     }
   }
 }
 
+template bool fits_depthwise<float>(std::int64_t, std::int64_t);
+template bool fits_depthwise<double>(std::int64_t, std::int64_t);
 template class Depthwise<float>;
 template class Depthwise<double>;
 template class DepthwiseGradient<float>;

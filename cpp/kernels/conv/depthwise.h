@@ -1,9 +1,10 @@
-// Depthwise convolution: each channel has its own filter, so vectors go over channels. Forward and backward to the
-// input
+// Convolution in narrow groups, of I input and as many output channels each: vectors go over channels, of many groups
+// at once. I = 1 is depthwise convolution. Forward and backward to the input
 //
-//   target[n, p, c] = act(bias[c] + sum over taps t of p of source[n, position(p, t), c] * w[t, c])
+//   target[n, p, c] = act(bias[c] + sum over taps t of p, i < I of source[n, position(p, t), c - c % I + i] * w[t, i,
+//   c])
 //
-// and backward to the filters, dw[t, c] = sum over n, p of x[n, position(p, t), c] * dy[n, p, c].
+// and backward to the filters, dw[t, i, c] = sum over n, p of x[n, position(p, t), c - c % I + i] * dy[n, p, c].
 #pragma once
 
 #include <cstddef>
@@ -15,8 +16,13 @@
 
 namespace dlcore {
 
+/// Whether there are kernels for groups of so many inputs; for one there are.
+template <class T>
+bool fits_depthwise(std::int64_t inputs, std::int64_t channels);
+
 struct DepthwiseShape {
   std::int64_t images, channels;
+  std::int64_t inputs;  // of a group
   std::int64_t source_h, source_w;
   std::int64_t target_h, target_w;
   std::int64_t taps_w;  // of a row of the filters
@@ -26,7 +32,7 @@ template <class T>
 class Depthwise {
  public:
   Depthwise(const DepthwiseShape& shape, const std::vector<TapClass>& rows, const std::vector<TapClass>& cols);
-  /// w [taps, channels]; bias may be null.
+  /// w [taps, inputs, channels]; bias may be null.
   void run(const T* source, const T* w, const T* bias, Activation activation, T* target) const;
 
  private:
@@ -55,15 +61,16 @@ class Depthwise {
 template <class T>
 class DepthwiseGradient {
  public:
-  DepthwiseGradient(std::int64_t images, std::int64_t channels, const ConvAxis& rows, const ConvAxis& cols);
+  DepthwiseGradient(std::int64_t images, std::int64_t channels, std::int64_t inputs, const ConvAxis& rows,
+                    const ConvAxis& cols);
   std::size_t scratch_bytes() const;
   void run(const T* x, const T* dy, T* dw, void* scratch) const;
 
  private:
-  std::int64_t weights() const { return rows_.taps * cols_.taps * channels_; }
+  std::int64_t weights() const { return rows_.taps * cols_.taps * inputs_ * channels_; }
   void add_row(std::int64_t row, const T* x, const T* dy, T* sums) const;
 
-  std::int64_t images_, channels_;
+  std::int64_t images_, channels_, inputs_;
   ConvAxis rows_, cols_;
   std::vector<TapRange> col_outputs_;  // those that each tap of a row counts for
   std::int64_t parts_;                 // of the rows, each with sums of its own
@@ -79,7 +86,7 @@ struct DepthwiseArgs {
   T* target;
   const T* bias;  // or null
   Activation activation;
-  std::int64_t channels;
+  std::int64_t channels, inputs;
   std::int64_t tap_rows, tap_cols;
   std::int64_t tap_row_reach, tap_col_reach, source_pixel;
   std::int64_t w_tap_row, w_tap_col;
@@ -96,16 +103,17 @@ struct DepthwiseSet {
   void (*three_adjacent[4])(const DepthwiseArgs<T>& args);
 };
 
-/// Of a row of dy, for rows and columns of taps: sums[r, t, c] += over pixels p in outputs[t] of x[p, r, t, c] * dy[p,
-/// c].
+/// Of a row of dy, for rows and columns of taps: sums[r, t, i, c] += over pixels p in outputs[t] of x[p, r, t, c - c %
+/// I
+/// + i] * dy[p, c].
 template <class T>
 struct DepthwiseGradientArgs {
   const T* x;   // what the first tap reads for pixel 0, which may lie outside
   const T* dy;  // of pixel 0
   T* sums;      // of the first tap
-  std::int64_t channels;
+  std::int64_t channels, inputs;
   std::int64_t x_pixel, tap_row_reach, tap_col_reach;  // in x, from a pixel or a tap to the next
-  std::int64_t sums_row;
+  std::int64_t sums_row, sums_col;
   TapRange outputs[3];  // by column
 };
 
@@ -125,6 +133,10 @@ struct DepthwiseKernels {
   DepthwiseSet<double> f64;
   DepthwiseGradientSet<float> gradient_f32;
   DepthwiseGradientSet<double> gradient_f64;
+  // Groups of several inputs, which divide the lanes of a vector, as those divide the channels.
+  DepthwiseSet<float> groups_f32;
+  DepthwiseGradientSet<float> groups_gradient_f32;
+  int lanes;  // 0 where no instruction permutes them: then there are no kernels for groups
 };
 const DepthwiseKernels& depthwise_kernels();
 
