@@ -145,6 +145,7 @@ TEST_F(AmxConv, LargeOnesAreExact) {
   expect_exact({2, 6, 6, 288, 6, 6, 272, 3, 3, 1, 1, 1, 1, 1, 1});
   expect_exact({16, 24, 24, 16, 24, 24, 16, 3, 3, 1, 1, 1, 1, 1, 1});
   expect_exact({40, 20, 20, 32, 10, 10, 64, 1, 1, 2, 2});
+  expect_exact({8, 32, 32, 64, 16, 16, 128, 3, 3, 2, 2, 1, 1, 0, 1});
 }
 
 TEST_F(AmxConv, BitsDoNotDependOnTheNumberOfThreads) {
@@ -182,6 +183,10 @@ TEST_F(AmxConv, IsWhatThePrimitivesRun) {
   EXPECT_EQ(label("conv2d", {x, w}, y), "conv2d_bf16_amx");
   EXPECT_EQ(label("conv2d_backward_input", {y, w, x}, x), "conv2d_backward_input_bf16_amx");
   EXPECT_EQ(label("conv2d_backward_weights", {x, y, w}, w), "conv2d_backward_weights_bf16_amx");
+  const Attrs strided{{"strides", std::vector<std::int64_t>{2, 2}}, {"padding", std::string("same")}};
+  const TensorSpec half{DType::BF16, {2, 4, 4, 48}};
+  EXPECT_EQ(primitive("conv2d_backward_input").plan(Specs{half, w, x}, Specs{x}, strided).label,
+            "conv2d_backward_input_bf16_amx");
   const TensorSpec images{DType::BF16, {2, 8, 8, 3}}, filters{DType::BF16, {3, 3, 3, 48}};
   EXPECT_EQ(label("conv2d", {images, filters}, y).find("amx"), std::string::npos);
 }

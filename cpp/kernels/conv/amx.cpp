@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "kernels/conv/turned.h"
 #include "kernels/scratch.h"
 
 namespace dlcore {
@@ -41,7 +40,11 @@ bool amx_conv_fits(const ConvShape& s) {
 }
 
 bool amx_conv_input_fits(const ConvShape& s) {
-  return s.groups == 1 && s.stride_h == 1 && s.stride_w == 1 && amx_conv_fits(turned(s));
+  const auto simple = [](std::int64_t stride, std::int64_t dilation) { return stride == 1 || dilation == 1; };
+  if (s.groups != 1 || !simple(s.stride_h, s.dilation_h) || !simple(s.stride_w, s.dilation_w)) return false;
+  const std::vector<TurnedPart> parts = turned_parts(s, sizeof(Bfloat));
+  return std::all_of(parts.begin(), parts.end(),
+                     [](const TurnedPart& part) { return !part.has_taps() || amx_conv_fits(part.conv); });
 }
 
 AmxConvForward::AmxConvForward(const ConvShape& shape)
@@ -52,18 +55,40 @@ void AmxConvForward::run(const Bfloat* x, const Bfloat* w, const Bfloat* bias, A
   amx_conv_kernels()->forward(plan_, shape_, x, w, {.bias = bias, .activation = activation}, y, scratch);
 }
 
-AmxConvBackwardInput::AmxConvBackwardInput(const ConvShape& s)
-    : weights_(products_of(s) * s.cout),
-      turn_(turn_weights(s.kh * s.kw, s.cin, s.cout, sizeof(Bfloat))),
-      conv_(turned(s)) {}
+AmxConvBackwardInput::AmxConvBackwardInput(const ConvShape& s) : shape_(s) {
+  for (const TurnedPart& part : turned_parts(s, sizeof(Bfloat))) {
+    std::optional<AmxConvForward> conv;
+    if (part.has_taps()) conv.emplace(part.conv);
+    parts_.push_back({part, conv});
+  }
+}
 
-std::size_t AmxConvBackwardInput::scratch_bytes() const { return bytes_of<Bfloat>(weights_) + conv_.scratch_bytes(); }
+std::size_t AmxConvBackwardInput::scratch_bytes() const {
+  std::size_t most = 0;
+  for (const Part& part : parts_) {
+    const ConvShape& s = part.turned.conv;
+    if (!part.conv) continue;
+    most = std::max(most, bytes_of<Bfloat>(products_of(s) * s.cout) + part.conv->scratch_bytes() +
+                              bytes_of<Bfloat>(in_place() ? 0 : pixels_of(s) * s.cout));
+  }
+  return most;
+}
 
 void AmxConvBackwardInput::run(const Bfloat* dy, const Bfloat* w, Bfloat* dx, void* scratch) const {
-  Scratch free(scratch);
-  auto* const turned = free.take<Bfloat>(weights_);
-  movement_kernels().strided_copy(turn_, w, turned);
-  conv_.run(dy, turned, nullptr, Activation::None, dx, free.take<std::byte>(0));
+  for (const Part& part : parts_) {
+    const ConvShape& s = part.turned.conv;
+    if (!part.conv) {
+      constexpr Bfloat kZero{};
+      movement_kernels().strided_copy(part.turned.pixels, &kZero, dx);
+      continue;
+    }
+    Scratch free(scratch);
+    auto* const turned = free.take<Bfloat>(products_of(s) * s.cout);
+    Bfloat* const pixels = in_place() ? dx : free.take<Bfloat>(pixels_of(s) * s.cout);
+    movement_kernels().strided_copy(part.turned.weights, w, turned);
+    part.conv->run(dy, turned, nullptr, Activation::None, pixels, free.take<std::byte>(0));
+    if (!in_place()) movement_kernels().strided_copy(part.turned.pixels, pixels, dx);
+  }
 }
 
 AmxConvBackwardWeights::AmxConvBackwardWeights(const ConvShape& s)

@@ -5,7 +5,7 @@
 //   edges
 //
 //   y    = patches * w
-//   dx   = the convolution of dy with the turned weights (turned.h)
+//   dx   = the convolution of dy with the turned weights (turned.h); of strides, one for each residue of the pixels
 //   dw^T = dy^T * patches
 //
 // Channels are packed sixteen at a time, so that their number is a multiple of it. Sums are rounded to bfloat16 once;
@@ -13,8 +13,11 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
+#include <vector>
 
 #include "kernels/conv/conv.h"
+#include "kernels/conv/turned.h"
 #include "kernels/float16.h"
 #include "kernels/gemm/amx.h"
 #include "kernels/movement/movement.h"
@@ -24,7 +27,7 @@ namespace dlcore {
 /// Whether the processor has the unit, and the shape fits it: one group, a multiple of 16 input channels, at least 16
 /// output channels and pixels. What AmxConvForward and AmxConvBackwardWeights are for.
 bool amx_conv_fits(const ConvShape& shape);
-/// The same of AmxConvBackwardInput: strides of 1, and the turned convolution fits.
+/// The same of AmxConvBackwardInput: each axis has a stride or a dilation of 1, and the turned convolutions fit.
 bool amx_conv_input_fits(const ConvShape& shape);
 
 /// As ConvForward, ConvBackwardInput and ConvBackwardWeights of conv.h: run() allocates nothing and needs
@@ -47,9 +50,14 @@ class AmxConvBackwardInput {
   void run(const Bfloat* dy, const Bfloat* w, Bfloat* dx, void* scratch) const;
 
  private:
-  std::int64_t weights_;
-  StridedCopy turn_;
-  AmxConvForward conv_;
+  struct Part {
+    TurnedPart turned;
+    std::optional<AmxConvForward> conv;  // where it has taps
+  };
+  bool in_place() const { return parts_.size() == 1; }
+
+  ConvShape shape_;
+  std::vector<Part> parts_;
 };
 
 class AmxConvBackwardWeights {
