@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/parallel.h"
 #include "kernels/pointwise/pointwise.h"
 
 namespace dlcore {
@@ -36,19 +35,6 @@ struct Conversion {
     if (converted) bytes += (specs.back().bytes() + 63) / 64 * 64;
   }
 };
-
-void convert(DType from_dtype, const void* from, DType to_dtype, void* to, std::int64_t n) {
-  constexpr std::int64_t kPiece = 1 << 14;
-  const TileFn convert_tile = pointwise_kernels().convert[static_cast<int>(from_dtype)][static_cast<int>(to_dtype)];
-  const std::int64_t from_bytes = static_cast<std::int64_t>(size_of(from_dtype));
-  const std::int64_t to_bytes = static_cast<std::int64_t>(size_of(to_dtype));
-  parallel_for((n + kPiece - 1) / kPiece, 0.4 * static_cast<double>(n), [&](std::int64_t piece) {
-    const std::int64_t first = piece * kPiece;
-    convert_tile(static_cast<std::byte*>(to) + first * to_bytes,
-                 static_cast<const std::byte*>(from) + first * from_bytes, nullptr, nullptr,
-                 std::min(kPiece, n - first), 0);
-  });
-}
 
 void run_converted(const Conversion& c, const Kernel& kernel, std::size_t scratch_at, const Buffers& b) {
   std::byte* scratch = static_cast<std::byte*>(b.scratch);

@@ -65,7 +65,8 @@ RnnShape shape_of(Family family, std::span<const TensorSpec> in, const Attrs& at
                  .units = w_h.shape[0],
                  .reverse = attrs.boolean("reverse", false),
                  .activation = activation_of(attrs, "activation", "tanh"),
-                 .recurrent_activation = activation_of(attrs, "recurrent_activation", "sigmoid")};
+                 .recurrent_activation = activation_of(attrs, "recurrent_activation", "sigmoid"),
+                 .bfloat_products = attrs.boolean(kBfloatProducts, false)};
   unify(shape.channels, "channels", w_x, 0, "w_x");
   if (shape.channels == 0) throw value_error("x should have at least one channel; got ", x, ".");
   const int gates = rnn_gates(shape.cell);
@@ -166,7 +167,7 @@ Kernel plan_forward(std::span<const TensorSpec> in, std::span<const TensorSpec>,
                 (single ? run_forward<float> : run_forward<double>)(s, states, has_mask, keeps, buffers);
               },
           .scratch_bytes = single ? rnn_forward_scratch_bytes<float>(s) : rnn_forward_scratch_bytes<double>(s),
-          .label = label_of(s.cell, false),
+          .label = str(label_of(s.cell, false), single && rnn_forward_rounds_products<float>(s) ? "_bf16" : ""),
           .flops = rnn_forward_flops(s)};
 }
 
@@ -256,7 +257,7 @@ Kernel plan_grad(std::span<const TensorSpec> in, std::span<const TensorSpec>, co
     const auto gradient = std::make_shared<const RnnGradient<T>>(s);
     return {.run = [=](const Buffers& buffers) { run_grad<T>(*gradient, state_count(family), at, needs_dx, buffers); },
             .scratch_bytes = gradient->scratch_bytes(),
-            .label = label_of(s.cell, true),
+            .label = str(label_of(s.cell, true), gradient->rounds_products() ? "_bf16" : ""),
             .flops = rnn_backward_flops(s)};
   });
 }

@@ -12,8 +12,10 @@ inline int rnn_state_count(RnnFamily family) { return family == RnnFamily::Lstm 
 /// Whether a forward node's last output is the workspace of the gradient, or empty.
 inline constexpr const char* kKeepsWorkspace = "keeps_workspace";
 /// Whether the float32 inputs are numbers of a 16-bit float, for which products of factors with 10 bits of mantissa are
-/// good enough, where a device has them. The processor's have all 23.
+/// good enough, where a device has them.
 inline constexpr const char* kNarrowProducts = "narrow_products";
+/// Whether that 16-bit float is bfloat16: RnnShape::bfloat_products.
+inline constexpr const char* kBfloatProducts = "bfloat_products";
 
 /// Of a forward node: inputs x, w_x, w_h, b, h0, [c0], [mask].
 RnnShape rnn_forward_shape(RnnFamily family, std::span<const TensorSpec> in, const Attrs& attrs);

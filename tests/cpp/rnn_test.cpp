@@ -271,6 +271,44 @@ TEST(Rnn, GradientsOfABatchAreTheSumsOfItsRows) {
     }
 }
 
+// Factors and results are rounded to 8 bits, each of which changes a sum of n products of numbers below 1 by at most
+// 2^-8 n in all, and on average by far less.
+TEST(Rnn, ProductsOfBfloatAreCloseToThoseOfFloat) {
+  for (RnnCell cell : kCells) {
+    RnnShape shape{.cell = cell, .batch = 20, .steps = 6, .channels = 130, .units = 40};
+    shape.bias_rows = cell == RnnCell::GruResetAfter ? 2 : 1;
+    Layer<float> layer(shape, true);
+    for (auto* numbers : {&layer.x, &layer.w_x})
+      for (float& number : *numbers) number = widen(narrow<Bfloat>(number / (numbers == &layer.w_x ? 16 : 1)));
+    std::vector<float> y, y_rounded;
+    const Backward<float> exact = run_backward(shape, layer, y);
+    shape.bfloat_products = true;
+    const Backward<float> rounded = run_backward(shape, layer, y_rounded);
+    EXPECT_EQ(RnnGradient<float>(shape).rounds_products(), gemm_bfloat_kernels() != nullptr);
+    EXPECT_EQ(rnn_forward_rounds_products<float>(shape), gemm_bfloat_kernels() != nullptr);
+    const auto expect_close = [&](const std::vector<float>& got, const std::vector<float>& expected, const char* name) {
+      double error = 0, size = 0;
+      for (std::size_t i = 0; i < got.size(); ++i) {
+        error += std::pow(got[i] - expected[i], 2);
+        size += std::pow(expected[i], 2);
+      }
+      EXPECT_LE(std::sqrt(error), 0x1p-6 * std::sqrt(size)) << text_of(shape) << ' ' << name;
+      if (!gemm_bfloat_kernels()) {
+        EXPECT_EQ(error, 0) << name;
+      }
+    };
+    expect_close(y_rounded, y, "y");
+    expect_close(rounded.dx, exact.dx, "dx");
+    expect_close(rounded.dw_x, exact.dw_x, "dw_x");
+    expect_close(rounded.dw_h, exact.dw_h, "dw_h");
+    expect_close(rounded.db, exact.db, "db");
+    expect_close(rounded.dh0, exact.dh0, "dh0");
+    RnnShape few = shape;
+    few.channels = few.units = 50;  // too few to gain
+    EXPECT_FALSE(RnnGradient<float>(few).rounds_products() || rnn_forward_rounds_products<float>(few));
+  }
+}
+
 double dot(const std::vector<double>& a, const std::vector<double>& b) {
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }

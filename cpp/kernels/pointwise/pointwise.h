@@ -48,4 +48,7 @@ struct PointwiseKernels {
 
 const PointwiseKernels& pointwise_kernels();
 
+/// n elements from one type to another, by all threads.
+void convert(DType from_dtype, const void* from, DType to_dtype, void* to, std::int64_t n);
+
 }  // namespace dlcore

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <type_traits>
 
 #include "base/isa.h"
 #include "base/parallel.h"
+#include "kernels/pointwise/pointwise.h"
 #include "kernels/rnn/rows.h"
+#include "kernels/scratch.h"
 
 namespace dlcore {
 
@@ -73,6 +76,46 @@ double rnn_forward_flops(const RnnShape& s) {
 }
 double rnn_backward_flops(const RnnShape& s) { return 2 * rnn_forward_flops(s); }
 
+// ------------------------------------------------------------------------------------------------ rounded products
+
+namespace {
+
+/// Whether rounding operands to bfloat16 takes less time than so many products of each of their elements save.
+template <class T>
+bool pays_to_round(const RnnShape& s, std::int64_t products) {
+  constexpr std::int64_t kLeastProducts = 128;
+  return s.bfloat_products && sizeof(T) == 4 && gemm_bfloat_kernels() && products >= kLeastProducts;
+}
+
+std::int64_t cols_of(const RnnShape& s) { return rnn_gates(s.cell) * s.units; }
+std::int64_t pairs_of(const RnnShape& s) { return s.batch * s.steps; }
+
+/// Numbers as T, which operands of products are as P: themselves, or rounded in scratch.
+template <class P, class T>
+const P* operand(const T* numbers, std::int64_t count, Scratch& free) {
+  if constexpr (std::is_same_v<P, T>) {
+    return numbers;
+  } else {
+    P* const rounded = free.take<P>(count);
+    convert(DType::F32, numbers, DType::BF16, rounded, count);
+    return rounded;
+  }
+}
+/// Where a product of them goes, and that into the result.
+template <class P, class T>
+P* product(T* result, std::int64_t count, Scratch& free) {
+  if constexpr (std::is_same_v<P, T>)
+    return result;
+  else
+    return free.take<P>(count);
+}
+template <class P, class T>
+void store_product(const P* product, std::int64_t count, T* result) {
+  if constexpr (!std::is_same_v<P, T>) convert(DType::BF16, product, DType::F32, result, count);
+}
+
+}  // namespace
+
 // ------------------------------------------------------------------------------------------------------------- forward
 
 namespace {
@@ -98,17 +141,49 @@ ForwardPlaces forward_places(const RnnShape& s) {
   return {tasks, elements, tasks + chunks_of(s) * elements};
 }
 
+GemmPlan plan_x_products(const RnnShape& s) {
+  return plan_gemm<Bfloat>(dense_gemm(pairs_of(s), cols_of(s), s.channels));
+}
+
+/// In front of the rest: x w_x, and behind it what only they need, in whose place the rest goes.
+struct RoundedPlaces {
+  std::size_t products, others;
+
+  explicit RoundedPlaces(const RnnShape& s)
+      : products(bytes_of<Bfloat>(pairs_of(s) * cols_of(s))),
+        others(bytes_of<Bfloat>(pairs_of(s) * s.channels) + bytes_of<Bfloat>(s.channels * cols_of(s)) +
+               plan_x_products(s).scratch_bytes) {}
+};
+
 }  // namespace
 
 template <class T>
-std::size_t rnn_forward_scratch_bytes(const RnnShape& s) {
-  return sizeof(T) * forward_places<T>(s).end;
+bool rnn_forward_rounds_products(const RnnShape& s) {
+  return pays_to_round<T>(s, s.channels);
 }
 
 template <class T>
-void rnn_forward(const RnnShape& s, const RnnForward<T>& io, void* scratch) {
+std::size_t rnn_forward_scratch_bytes(const RnnShape& s) {
+  const std::size_t bytes = sizeof(T) * forward_places<T>(s).end;
+  if (!rnn_forward_rounds_products<T>(s)) return bytes;
+  const RoundedPlaces rounded(s);
+  return rounded.products + std::max(rounded.others, bytes);
+}
+
+template <class T>
+void rnn_forward(const RnnShape& s, const RnnForward<T>& given, void* scratch) {
+  RnnForward<T> io = given;
+  Scratch free(scratch);
+  if (rnn_forward_rounds_products<T>(s)) {
+    Bfloat* const products = free.take<Bfloat>(pairs_of(s) * cols_of(s));
+    Scratch own = free;
+    const Bfloat* const x = operand<Bfloat>(io.x, pairs_of(s) * s.channels, own);
+    const Bfloat* const w_x = operand<Bfloat>(io.w_x, s.channels * cols_of(s), own);
+    gemm<Bfloat>(plan_x_products(s), x, w_x, products, {}, own.take<std::byte>(0));
+    io.x_products = products;
+  }
   const ForwardPlaces places = forward_places<T>(s);
-  T* packed = static_cast<T*>(scratch);
+  T* const packed = free.take<T>(0);
   rows_of<T>().pack_forward(s, io.w_x, io.w_h, packed);
   for_chunks(s, rnn_forward_flops(s), [&](std::int64_t chunk, std::int64_t first, std::int64_t rows) {
     rows_of<T>().forward(s, io, packed, first, rows, packed + places.tasks + chunk * places.task_elements);
@@ -118,34 +193,48 @@ void rnn_forward(const RnnShape& s, const RnnForward<T>& io, void* scratch) {
 // ------------------------------------------------------------------------------------------------------------ backward
 
 template <class T>
-RnnGradient<T>::RnnGradient(const RnnShape& s) : shape_(s) {
-  const std::int64_t cols = rnn_gates(s.cell) * s.units, pairs = s.batch * s.steps, stride = rnn_delta_stride<T>(s);
+template <class P>
+void RnnGradient<T>::plan_products() {
+  const RnnShape& s = shape_;
+  const std::int64_t cols = cols_of(s), pairs = pairs_of(s), stride = rnn_delta_stride<T>(s);
   const RecurrentParts parts = recurrent_parts(s.cell);
-  GemmShape product = dense_gemm(s.channels, cols, pairs, true);
-  product.ldb = stride;
-  dw_x_ = plan_gemm<T>(product);
+  GemmShape shape = dense_gemm(s.channels, cols, pairs, true);
+  shape.ldb = stride;
+  dw_x_ = plan_gemm<P>(shape);
   for (int i = 0; i < 2; ++i) {
-    product = dense_gemm(s.units, parts.part[i].vectors * s.units, pairs, true);
-    product.ldb = stride;
-    product.ldc = cols;
-    dw_h_[i] = plan_gemm<T>(product);
+    shape = dense_gemm(s.units, parts.part[i].vectors * s.units, pairs, true);
+    shape.ldb = stride;
+    shape.ldc = cols;
+    dw_h_[i] = plan_gemm<P>(shape);
   }
-  product = dense_gemm(pairs, s.channels, cols, false, true);
-  product.lda = stride;
-  dx_ = plan_gemm<T>(product);
+  shape = dense_gemm(pairs, s.channels, cols, false, true);
+  shape.lda = stride;
+  dx_ = plan_gemm<P>(shape);
+  product_bytes_ = std::max({dw_x_.scratch_bytes, dw_h_[0].scratch_bytes, dw_h_[1].scratch_bytes, dx_.scratch_bytes});
+  if (std::is_same_v<P, T>) return;
+  // Deltas, then for dw_x, dw_h or dx their other operands and the result.
+  const std::size_t dw_x = bytes_of<P>(pairs * s.channels) + bytes_of<P>(s.channels * cols);
+  const std::size_t dw_h = parts.states * bytes_of<P>(pairs * s.units) + bytes_of<P>(s.units * cols);
+  product_bytes_ += bytes_of<P>(pairs * stride) + std::max(dw_x, dw_h);
+}
 
+template <class T>
+RnnGradient<T>::RnnGradient(const RnnShape& s) : shape_(s), rounds_(pays_to_round<T>(s, s.channels + s.units)) {
+  if constexpr (std::is_same_v<T, float>)
+    rounds_ ? plan_products<Bfloat>() : plan_products<T>();
+  else
+    plan_products<T>();
   const std::int64_t chunks = std::max<std::int64_t>(1, chunks_of(s));
-  const std::size_t room =
-      std::max({dw_x_.scratch_bytes, dw_h_[0].scratch_bytes, dw_h_[1].scratch_bytes, dx_.scratch_bytes});
+  const RecurrentParts parts = recurrent_parts(s.cell);
   at_.deltas = whole_lines<T>(rows_of<T>().packed_backward(s));
-  at_.states = at_.deltas + pairs * stride;
-  at_.state_elements = whole_lines<T>(pairs * s.units);
+  at_.states = at_.deltas + pairs_of(s) * rnn_delta_stride<T>(s);
+  at_.state_elements = whole_lines<T>(pairs_of(s) * s.units);
   at_.db = at_.states + parts.states * at_.state_elements;
   at_.db_elements = whole_lines<T>(rnn_layout(s.cell).deltas * s.units);
   at_.tasks = at_.db + chunks * at_.db_elements;
   at_.task_elements = whole_lines<T>(rows_of<T>().scratch_backward(s));
-  at_.end =
-      at_.tasks + std::max(chunks * at_.task_elements, whole_lines<T>(static_cast<std::int64_t>(room / sizeof(T))));
+  at_.end = at_.tasks + std::max(chunks * at_.task_elements,
+                                 whole_lines<T>(ceil_div(static_cast<std::int64_t>(product_bytes_), sizeof(T))));
 }
 
 /// db [bias_rows, G*U] out of the chunks' sums, added in order: the deltas of the inputs' sums, then those of the
@@ -178,16 +267,51 @@ void RnnGradient<T>::run(const RnnBackward<T>& io, void* scratch) const {
   });
   store_bias_gradient(packed + at_.db, io.db);
 
-  gemm<T>(dw_x_, io.x, deltas, io.dw_x, {}, tasks);
-  for (int i = 0; i < parts.count; ++i) {
-    const RecurrentPart& part = parts.part[i];
-    gemm<T>(dw_h_[i], states[i], deltas + part.from * s.units, io.dw_h + part.into * s.units, {}, tasks);
+  if constexpr (std::is_same_v<T, float>)
+    if (rounds_) return run_products<Bfloat>(io, deltas, {states[0], states[1]}, tasks);
+  run_products<T>(io, deltas, {states[0], states[1]}, tasks);
+}
+
+template <class T>
+template <class P>
+void RnnGradient<T>::run_products(const RnnBackward<T>& io, const T* delta_rows, const T* const (&state_rows)[2],
+                                  void* scratch) const {
+  const RnnShape& s = shape_;
+  const std::int64_t cols = cols_of(s), pairs = pairs_of(s), weights = s.channels * cols;
+  const RecurrentParts parts = recurrent_parts(s.cell);
+  Scratch free(scratch);
+  const P* const deltas = operand<P>(delta_rows, pairs * rnn_delta_stride<T>(s), free);
+  {
+    Scratch own = free;
+    const P* const x = operand<P>(io.x, pairs * s.channels, own);
+    P* const dw_x = product<P>(io.dw_x, weights, own);
+    gemm<P>(dw_x_, x, deltas, dw_x, {}, own.template take<std::byte>(0));
+    store_product(dw_x, weights, io.dw_x);
   }
-  if (io.dx) gemm<T>(dx_, deltas, io.w_x, io.dx, {}, tasks);
+  {
+    Scratch own = free;
+    const P* states[2];
+    for (int i = 0; i < parts.states; ++i) states[i] = operand<P>(state_rows[i], pairs * s.units, own);
+    P* const dw_h = product<P>(io.dw_h, s.units * cols, own);
+    for (int i = 0; i < parts.count; ++i) {
+      const RecurrentPart& part = parts.part[i];
+      gemm<P>(dw_h_[i], states[std::min(i, parts.states - 1)], deltas + part.from * s.units, dw_h + part.into * s.units,
+              {}, own.template take<std::byte>(0));
+    }
+    store_product(dw_h, s.units * cols, io.dw_h);
+  }
+  if (io.dx) {
+    Scratch own = free;
+    const P* const w_x = operand<P>(io.w_x, weights, own);
+    P* const dx = product<P>(io.dx, pairs * s.channels, own);
+    gemm<P>(dx_, deltas, w_x, dx, {}, own.template take<std::byte>(0));
+    store_product(dx, pairs * s.channels, io.dx);
+  }
 }
 
 #define DLCORE_INSTANTIATE(T)                                              \
   template std::size_t rnn_forward_scratch_bytes<T>(const RnnShape&);      \
+  template bool rnn_forward_rounds_products<T>(const RnnShape&);           \
   template void rnn_forward(const RnnShape&, const RnnForward<T>&, void*); \
   template class RnnGradient<T>;
 DLCORE_INSTANTIATE(float)

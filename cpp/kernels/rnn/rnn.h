@@ -60,6 +60,10 @@ struct RnnShape {
   int bias_rows = 1;  // of b; 2 only for GruResetAfter
   RnnActivation activation = RnnActivation::Tanh;
   RnnActivation recurrent_activation = RnnActivation::Sigmoid;
+  /// Of floats that were bfloat16: the products of x with the weights, and the gradients of x and of the weights, may
+  /// be those of factors rounded to it, and rounded themselves, where that takes less time. They are added up in
+  /// float32.
+  bool bfloat_products = false;
 };
 
 /// G: columns of the weights in units.
@@ -75,6 +79,7 @@ struct RnnForward {
   const T *x, *w_x, *w_h, *b, *h0, *c0;
   const bool* mask;
   T *y, *h_T, *c_T, *workspace;
+  const Bfloat* x_products = nullptr;  // set by rnn_forward where these are rounded: x w_x [B,T,G*U]
 };
 
 template <class T>
@@ -89,6 +94,8 @@ template <class T>
 std::size_t rnn_forward_scratch_bytes(const RnnShape& shape);
 template <class T>
 void rnn_forward(const RnnShape& shape, const RnnForward<T>& io, void* scratch);
+template <class T>
+bool rnn_forward_rounds_products(const RnnShape& shape);
 
 /// The backward pass, planned once for one shape.
 template <class T>
@@ -96,19 +103,26 @@ class RnnGradient {
  public:
   explicit RnnGradient(const RnnShape& shape);
   std::size_t scratch_bytes() const { return sizeof(T) * at_.end; }
+  bool rounds_products() const { return rounds_; }
   void run(const RnnBackward<T>& io, void* scratch) const;
 
  private:
   /// Places in scratch, in elements: packed weights, what all rows and steps leave (rows.h), then for each chunk of
-  /// rows what it works in, or for the products what they do.
+  /// rows what it works in, or what the products do.
   struct Places {
     std::int64_t deltas, states, state_elements, db, db_elements, tasks, task_elements, end;
   };
 
   void store_bias_gradient(T* sums, T* db) const;
+  template <class P>
+  void plan_products();
+  template <class P>
+  void run_products(const RnnBackward<T>& io, const T* deltas, const T* const (&states)[2], void* scratch) const;
 
   RnnShape shape_;
+  bool rounds_;                   // the products' operands
   GemmPlan dw_x_, dw_h_[2], dx_;  // the products that are left when all deltas are known
+  std::size_t product_bytes_;     // of scratch
   Places at_;
 };
 

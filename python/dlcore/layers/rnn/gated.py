@@ -201,13 +201,15 @@ class GatedRNN(ShowsCell, RNN):
         return outputs, last_output, states
 
     def _apply_primitive(self, inputs, dtype):
-        """The primitive, which computes in float32 at least, on a GPU with products of TF32 for a 16-bit `dtype`; its
-        results as `dtype`.
+        """The primitive, which computes in float32 at least, but for products: those of a 16-bit `dtype` in TF32 on a
+        GPU, those of bfloat16 over all steps in bfloat16 on a processor that has instructions for it. Its results
+        are of `dtype`.
         """
         narrow = dtype in ("float16", "bfloat16")
         if narrow:
             inputs = [x if x.dtype == "bool" else ops.cast(x, "float32") for x in inputs]
         attributes = {"reverse": bool(self.go_backwards), "narrow_products": narrow, **self._attributes()}
+        attributes["bfloat_products"] = dtype == "bfloat16"
         results = _core.apply(self.primitive, inputs, **attributes)
         return [ops.cast(y, dtype) for y in results] if narrow else results
 
