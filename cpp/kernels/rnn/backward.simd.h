@@ -283,8 +283,10 @@ class BackwardPass {
   void multiply_recurrent(int i, std::int64_t step, Units of, T* d, bool accumulate) const {
     const RecurrentPart& part = parts_.part[i];
     const std::int64_t k = part.vectors * s_.units;
-    multiply(rows_, of.count, k, deltas_at(0, step) + part.from * s_.units, s_.steps * rnn_delta_stride<T>(s_),
-             packed_ + weights_.part[i] + of.first * k, d + of.first, s_.units, accumulate);
+    const T* const deltas = deltas_at(0, step) + part.from * s_.units;
+    if (io_.steps) return io_.steps->multiply(i, first_, rows_, deltas, d);
+    multiply(rows_, of.count, k, deltas, s_.steps * rnn_delta_stride<T>(s_), packed_ + weights_.part[i] + of.first * k,
+             d + of.first, s_.units, accumulate);
   }
 
   const RnnShape& s_;

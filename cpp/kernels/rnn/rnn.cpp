@@ -8,6 +8,7 @@
 #include "base/parallel.h"
 #include "kernels/pointwise/pointwise.h"
 #include "kernels/rnn/rows.h"
+#include "kernels/rnn/tile_steps.h"
 #include "kernels/scratch.h"
 
 namespace dlcore {
@@ -80,11 +81,13 @@ double rnn_backward_flops(const RnnShape& s) { return 2 * rnn_forward_flops(s); 
 
 namespace {
 
+bool may_round(const RnnShape& s) { return s.bfloat_products && gemm_bfloat_kernels(); }
+
 /// Whether rounding operands to bfloat16 takes less time than so many products of each of their elements save.
 template <class T>
 bool pays_to_round(const RnnShape& s, std::int64_t products) {
   constexpr std::int64_t kLeastProducts = 128;
-  return s.bfloat_products && sizeof(T) == 4 && gemm_bfloat_kernels() && products >= kLeastProducts;
+  return sizeof(T) == 4 && may_round(s) && products >= kLeastProducts;
 }
 
 std::int64_t cols_of(const RnnShape& s) { return rnn_gates(s.cell) * s.units; }
@@ -112,6 +115,32 @@ P* product(T* result, std::int64_t count, Scratch& free) {
 template <class P, class T>
 void store_product(const P* product, std::int64_t count, T* result) {
   if constexpr (!std::is_same_v<P, T>) convert(DType::BF16, product, DType::F32, result, count);
+}
+
+// ---- those with the recurrent weights
+
+template <class T>
+RnnShape with_chunks(RnnShape s) {
+  if (sizeof(T) == 4 && may_round(s)) s.chunk_rows = tile_step_rows(s);
+  return s;
+}
+
+std::size_t step_scratch_bytes(const RnnShape& s, const std::vector<StepProduct>& products) {
+  return s.chunk_rows == 0 ? 0 : bytes_of<std::byte>(static_cast<std::int64_t>(TileSteps(s, products).scratch_bytes()));
+}
+
+/// body(steps), in scratch of so many bytes.
+template <class T, class Body>
+void with_steps(const RnnShape& s, const std::vector<StepProduct>& products, const T* w_h, void* scratch,
+                const Body& body) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (s.chunk_rows > 0) {
+      const TileSteps steps(s, products);
+      const TileSteps::Run run(steps, w_h, scratch);
+      return body(&run);
+    }
+  }
+  body(nullptr);
 }
 
 }  // namespace
@@ -163,15 +192,17 @@ bool rnn_forward_rounds_products(const RnnShape& s) {
 }
 
 template <class T>
-std::size_t rnn_forward_scratch_bytes(const RnnShape& s) {
-  const std::size_t bytes = sizeof(T) * forward_places<T>(s).end;
+std::size_t rnn_forward_scratch_bytes(const RnnShape& shape) {
+  const RnnShape s = with_chunks<T>(shape);
+  const std::size_t bytes = step_scratch_bytes(s, forward_products(s)) + sizeof(T) * forward_places<T>(s).end;
   if (!rnn_forward_rounds_products<T>(s)) return bytes;
   const RoundedPlaces rounded(s);
   return rounded.products + std::max(rounded.others, bytes);
 }
 
 template <class T>
-void rnn_forward(const RnnShape& s, const RnnForward<T>& given, void* scratch) {
+void rnn_forward(const RnnShape& shape, const RnnForward<T>& given, void* scratch) {
+  const RnnShape s = with_chunks<T>(shape);
   RnnForward<T> io = given;
   Scratch free(scratch);
   if (rnn_forward_rounds_products<T>(s)) {
@@ -183,10 +214,15 @@ void rnn_forward(const RnnShape& s, const RnnForward<T>& given, void* scratch) {
     io.x_products = products;
   }
   const ForwardPlaces places = forward_places<T>(s);
+  const std::vector<StepProduct> products = forward_products(s);
+  void* const step_scratch = free.take<std::byte>(static_cast<std::int64_t>(step_scratch_bytes(s, products)));
   T* const packed = free.take<T>(0);
-  rows_of<T>().pack_forward(s, io.w_x, io.w_h, packed);
-  for_chunks(s, rnn_forward_flops(s), [&](std::int64_t chunk, std::int64_t first, std::int64_t rows) {
-    rows_of<T>().forward(s, io, packed, first, rows, packed + places.tasks + chunk * places.task_elements);
+  with_steps<T>(s, products, io.w_h, step_scratch, [&](const RnnSteps<T>* steps) {
+    io.steps = steps;
+    rows_of<T>().pack_forward(s, io.x_products ? nullptr : io.w_x, steps ? nullptr : io.w_h, packed);
+    for_chunks(s, rnn_forward_flops(s), [&](std::int64_t chunk, std::int64_t first, std::int64_t rows) {
+      rows_of<T>().forward(s, io, packed, first, rows, packed + places.tasks + chunk * places.task_elements);
+    });
   });
 }
 
@@ -219,7 +255,11 @@ void RnnGradient<T>::plan_products() {
 }
 
 template <class T>
-RnnGradient<T>::RnnGradient(const RnnShape& s) : shape_(s), rounds_(pays_to_round<T>(s, s.channels + s.units)) {
+RnnGradient<T>::RnnGradient(const RnnShape& shape)
+    : shape_(with_chunks<T>(shape)),
+      rounds_(pays_to_round<T>(shape, shape.channels + shape.units)),
+      step_bytes_(step_scratch_bytes(shape_, backward_products(shape_))) {
+  const RnnShape& s = shape_;
   if constexpr (std::is_same_v<T, float>)
     rounds_ ? plan_products<Bfloat>() : plan_products<T>();
   else
@@ -253,17 +293,21 @@ void RnnGradient<T>::store_bias_gradient(T* sums, T* db) const {
 }
 
 template <class T>
-void RnnGradient<T>::run(const RnnBackward<T>& io, void* scratch) const {
+void RnnGradient<T>::run(const RnnBackward<T>& given, void* scratch) const {
   const RnnShape& s = shape_;
+  RnnBackward<T> io = given;
   const RecurrentParts parts = recurrent_parts(s.cell);
-  T* const packed = static_cast<T*>(scratch);
+  T* const packed = reinterpret_cast<T*>(static_cast<std::byte*>(scratch) + step_bytes_);
   T* const deltas = packed + at_.deltas;
   T* const states[2] = {packed + at_.states, packed + at_.states + (parts.states - 1) * at_.state_elements};
   T* const tasks = packed + at_.tasks;
-  rows_of<T>().pack_backward(s, io.w_h, packed);
-  for_chunks(s, rnn_forward_flops(s), [&](std::int64_t chunk, std::int64_t first, std::int64_t rows) {
-    rows_of<T>().backward(s, io, packed, {deltas, {states[0], states[1]}, packed + at_.db + chunk * at_.db_elements},
-                          first, rows, tasks + chunk * at_.task_elements);
+  with_steps<T>(s, backward_products(s), io.w_h, scratch, [&](const RnnSteps<T>* steps) {
+    io.steps = steps;
+    if (!steps) rows_of<T>().pack_backward(s, io.w_h, packed);
+    for_chunks(s, rnn_forward_flops(s), [&](std::int64_t chunk, std::int64_t first, std::int64_t rows) {
+      rows_of<T>().backward(s, io, packed, {deltas, {states[0], states[1]}, packed + at_.db + chunk * at_.db_elements},
+                            first, rows, tasks + chunk * at_.task_elements);
+    });
   });
   store_bias_gradient(packed + at_.db, io.db);
 

@@ -60,10 +60,10 @@ struct RnnShape {
   int bias_rows = 1;  // of b; 2 only for GruResetAfter
   RnnActivation activation = RnnActivation::Tanh;
   RnnActivation recurrent_activation = RnnActivation::Sigmoid;
-  /// Of floats that were bfloat16: the products of x with the weights, and the gradients of x and of the weights, may
-  /// be those of factors rounded to it, and rounded themselves, where that takes less time. They are added up in
-  /// float32.
+  /// Of floats that were bfloat16: products may be those of factors rounded to it, and rounded themselves, where that
+  /// takes less time. They are added up in float32.
   bool bfloat_products = false;
+  std::int64_t chunk_rows = 0;  // set here: batch rows that go through time together, where not as many as usual
 };
 
 /// G: columns of the weights in units.
@@ -74,12 +74,24 @@ struct RnnShape {
 /// Elements that the workspace has per step and row.
 std::int64_t rnn_workspace_size(const RnnShape& shape);
 
+/// What multiplies with the recurrent weights at each step where it isn't the rows themselves (tile_steps.h).
+template <class T>
+class RnnSteps {
+ public:
+  /// z (+)= a w, for one part of the weights and batch rows [first, first + rows).
+  virtual void multiply(int part, std::int64_t first, std::int64_t rows, const T* a, T* z) const = 0;
+
+ protected:
+  ~RnnSteps() = default;
+};
+
 template <class T>
 struct RnnForward {
   const T *x, *w_x, *w_h, *b, *h0, *c0;
   const bool* mask;
   T *y, *h_T, *c_T, *workspace;
-  const Bfloat* x_products = nullptr;  // set by rnn_forward where these are rounded: x w_x [B,T,G*U]
+  const Bfloat* x_products = nullptr;  // set here where these are rounded: x w_x [B,T,G*U]
+  const RnnSteps<T>* steps = nullptr;  // set here; null for the rows' own
 };
 
 template <class T>
@@ -88,6 +100,7 @@ struct RnnBackward {
   const bool* mask;
   const T *workspace, *dy, *dh_T, *dc_T;
   T *dx, *dw_x, *dw_h, *db, *dh0, *dc0;
+  const RnnSteps<T>* steps = nullptr;  // as RnnForward's
 };
 
 template <class T>
@@ -102,7 +115,7 @@ template <class T>
 class RnnGradient {
  public:
   explicit RnnGradient(const RnnShape& shape);
-  std::size_t scratch_bytes() const { return sizeof(T) * at_.end; }
+  std::size_t scratch_bytes() const { return step_bytes_ + sizeof(T) * at_.end; }
   bool rounds_products() const { return rounds_; }
   void run(const RnnBackward<T>& io, void* scratch) const;
 
@@ -122,7 +135,8 @@ class RnnGradient {
   RnnShape shape_;
   bool rounds_;                   // the products' operands
   GemmPlan dw_x_, dw_h_[2], dx_;  // the products that are left when all deltas are known
-  std::size_t product_bytes_;     // of scratch
+  std::size_t product_bytes_;     // of scratch, for them
+  std::size_t step_bytes_;        // and in front of all else, for those of each step
   Places at_;
 };
 

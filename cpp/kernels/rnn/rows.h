@@ -41,6 +41,7 @@ inline constexpr std::int64_t kOneChunk = 8;
 /// Batch rows that go through time together: enough to serve from one panel of weights, few enough to occupy threads,
 /// of which two get the same number of chunks.
 [[gnu::always_inline]] inline std::int64_t rnn_chunk_rows(const RnnShape& s) {
+  if (s.chunk_rows > 0) return s.chunk_rows;
   if (s.batch <= kOneChunk) return s.batch < 1 ? 1 : s.batch;
   const std::int64_t rows_of_two = s.batch <= 64 ? 16 : s.batch <= 256 ? 32 : 64;
   const std::int64_t chunks = (s.batch + rows_of_two - 1) / rows_of_two * 2;
@@ -92,6 +93,7 @@ struct RnnRows {
   std::int64_t (*packed_backward)(const RnnShape&);
   std::int64_t (*scratch_forward)(const RnnShape&);
   std::int64_t (*scratch_backward)(const RnnShape&);
+  /// Null weights are not packed.
   void (*pack_forward)(const RnnShape&, const T* w_x, const T* w_h, T* packed);
   void (*pack_backward)(const RnnShape&, const T* w_h, T* packed);
   /// All steps of batch rows [first, first + rows), at most rnn_chunk_rows.

@@ -29,8 +29,8 @@ template <class T>
 void pack_forward(const RnnShape& s, const T* w_x, const T* w_h, T* packed) {
   const ForwardWeights at = forward_weights<T>(s);
   const std::int64_t units = s.units, cols = rnn_gates(s.cell) * units;
-  if (!reads_weights_in_place<T>(s)) pack_weights(w_x, cols, false, s.channels, cols, packed + at.w_x);
-  if (!packs_recurrent_weights(s)) return;
+  if (w_x && !reads_weights_in_place<T>(s)) pack_weights(w_x, cols, false, s.channels, cols, packed + at.w_x);
+  if (!w_h || !packs_recurrent_weights(s)) return;
   const auto pack = [&](Gates gates, T* panels) {
     share_units(1, units, forward_block<T>(s), packing_cost(s), [&](std::int64_t, Units of) {
       T* to = panels + of.first * gates.count() * units;

@@ -202,8 +202,7 @@ class GatedRNN(ShowsCell, RNN):
 
     def _apply_primitive(self, inputs, dtype):
         """The primitive, which computes in float32 at least, but for products: those of a 16-bit `dtype` in TF32 on a
-        GPU, those of bfloat16 over all steps in bfloat16 on a processor that has instructions for it. Its results
-        are of `dtype`.
+        GPU, those of bfloat16 in bfloat16 on a processor that has instructions for it. Its results are of `dtype`.
         """
         narrow = dtype in ("float16", "bfloat16")
         if narrow:

@@ -1,0 +1,112 @@
+#include "kernels/rnn/tile_steps.h"
+
+#include <algorithm>
+
+#include "kernels/gemm/amx.h"
+#include "kernels/pointwise/pointwise.h"
+#include "kernels/scratch.h"
+
+namespace dlcore {
+
+namespace {
+
+std::int64_t cols_of(const RnnShape& s) { return rnn_gates(s.cell) * s.units; }
+std::int64_t weights_of(const RnnShape& s) { return s.units * cols_of(s); }
+
+/// Of dense factors and results; w in tiles.
+GemmShape gemm_shape(const RnnShape& s, const StepProduct& product, std::int64_t rows) {
+  GemmShape shape = dense_gemm(rows, product.n, product.k, false, product.transposed);
+  shape.ldb = cols_of(s);
+  shape.packed_b = shape.packed_tiles = true;
+  return shape;
+}
+
+}  // namespace
+
+std::vector<StepProduct> forward_products(const RnnShape& s) {
+  const std::int64_t units = s.units, cols = cols_of(s);
+  StepProduct all{};
+  all.n = cols, all.k = units;
+  all.lda = units, all.ldz = cols;
+  all.accumulate = s.cell != RnnCell::GruResetAfter;
+  if (s.cell != RnnCell::GruResetBefore) return {all};
+  StepProduct gates = all, candidate = all;
+  gates.n = 2 * units;
+  candidate.n = units, candidate.w = candidate.z = 2 * units;
+  return {gates, candidate};
+}
+
+std::vector<StepProduct> backward_products(const RnnShape& s) {
+  const RecurrentParts parts = recurrent_parts(s.cell);
+  std::vector<StepProduct> products;
+  for (int i = 0; i < parts.count; ++i) {
+    StepProduct product{};
+    product.n = s.units, product.k = parts.part[i].vectors * s.units;
+    product.lda = s.steps * rnn_delta_stride<float>(s), product.ldz = s.units;
+    product.w = parts.part[i].into * s.units;
+    product.transposed = true;
+    product.accumulate = i == 0 || s.cell != RnnCell::GruResetBefore;
+    products.push_back(product);
+  }
+  return products;
+}
+
+std::int64_t tile_step_rows(const RnnShape& s) {
+  if (!amx_kernels() || rnn_by_units(s) || s.batch <= kOneChunk) return 0;
+  const std::int64_t tiles = s.batch <= 2 * kTileRows ? 1 : s.batch <= 8 * kTileRows ? 2 : 4;
+  const std::int64_t rows = tiles * kTileRows;
+  return gemm_packs_tiles<Bfloat>(gemm_shape(s, forward_products(s)[0], std::min(rows, s.batch))) ? rows : 0;
+}
+
+TileSteps::TileSteps(const RnnShape& s, const std::vector<StepProduct>& products)
+    : shape_(s), rounded_w_(0), room_bytes_(0) {
+  const std::int64_t rows = std::min(s.chunk_rows, s.batch), left = s.batch % s.chunk_rows;
+  for (const StepProduct& product : products) {
+    const GemmShape whole = gemm_shape(s, product, rows);
+    const GemmPlan plan = plan_gemm<Bfloat>(whole);
+    const GemmPlan last = left == 0 ? plan : plan_gemm<Bfloat>(gemm_shape(s, product, left));
+    parts_.push_back({product, plan, last, rounded_w_});
+    rounded_w_ += bytes_of<std::byte>(static_cast<std::int64_t>(gemm_packed_b_bytes<Bfloat>(whole)));
+    const std::size_t operands = bytes_of<Bfloat>(rows * product.k) + bytes_of<Bfloat>(rows * product.n);
+    const std::size_t room = operands + bytes_of<float>(product.n) + std::max(plan.scratch_bytes, last.scratch_bytes);
+    room_bytes_ = std::max(room_bytes_, bytes_of<std::byte>(static_cast<std::int64_t>(room)));
+  }
+  rooms_ = rounded_w_ + bytes_of<Bfloat>(weights_of(s));
+}
+
+std::size_t TileSteps::scratch_bytes() const {
+  const std::int64_t chunks = (shape_.batch + shape_.chunk_rows - 1) / shape_.chunk_rows;
+  return rooms_ + static_cast<std::size_t>(chunks) * room_bytes_;
+}
+
+TileSteps::Run::Run(const TileSteps& steps, const float* w_h, void* scratch)
+    : steps_(steps), scratch_(static_cast<std::byte*>(scratch)) {
+  auto* const rounded = reinterpret_cast<Bfloat*>(scratch_ + steps.rounded_w_);
+  convert(DType::F32, w_h, DType::BF16, rounded, weights_of(steps.shape_));
+  for (const Part& part : steps.parts_)
+    gemm_pack_b(part.whole.shape, rounded + part.product.w, reinterpret_cast<Bfloat*>(scratch_ + part.packed));
+}
+
+void TileSteps::Run::multiply(int index, std::int64_t first, std::int64_t rows, const float* a, float* z) const {
+  const PointwiseKernels& kernels = pointwise_kernels();
+  const TileFn to_bfloat = kernels.convert[static_cast<int>(DType::F32)][static_cast<int>(DType::BF16)];
+  const TileFn to_float = kernels.convert[static_cast<int>(DType::BF16)][static_cast<int>(DType::F32)];
+  const TileFn add = kernels.tile[static_cast<int>(Opcode::Add)][static_cast<int>(DType::F32)];
+  const Part& part = steps_.parts_[static_cast<std::size_t>(index)];
+  const StepProduct& p = part.product;
+  const auto chunk = static_cast<std::size_t>(first / steps_.shape_.chunk_rows);
+  Scratch free(scratch_ + steps_.rooms_ + chunk * steps_.room_bytes_);
+  auto* const factor = free.take<Bfloat>(rows * p.k);
+  auto* const product = free.take<Bfloat>(rows * p.n);
+  auto* const row = free.take<float>(p.n);
+  for (std::int64_t i = 0; i < rows; ++i) to_bfloat(factor + i * p.k, a + i * p.lda, nullptr, nullptr, p.k, 0);
+  gemm(rows == part.whole.shape.m ? part.whole : part.last, factor,
+       reinterpret_cast<const Bfloat*>(scratch_ + part.packed), product, {}, free.take<std::byte>(0));
+  for (std::int64_t i = 0; i < rows; ++i) {
+    float* const to = z + p.z + i * p.ldz;
+    to_float(p.accumulate ? row : to, product + i * p.n, nullptr, nullptr, p.n, 0);
+    if (p.accumulate) add(to, to, row, nullptr, p.n, 0);
+  }
+}
+
+}  // namespace dlcore
