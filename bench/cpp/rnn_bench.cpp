@@ -26,23 +26,23 @@ struct Layer {
     workspace.resize(shape.steps * shape.batch * rnn_workspace_size(shape));
     dx.resize(x.size()), dw_x.resize(w_x.size()), dw_h.resize(w_h.size()), db.resize(b.size());
     gradient.emplace(shape);
-    scratch.resize(rnn_forward_scratch_bytes<float>(shape) / 4 + gradient->scratch_bytes() / 4 + 16);
+    layer.emplace(shape);
+    scratch.resize(layer->scratch_bytes() / 4 + gradient->scratch_bytes() / 4 + 16);
   }
 
   void forward() {
-    rnn_forward<float>(shape,
-                       {.x = x.data(),
-                        .w_x = w_x.data(),
-                        .w_h = w_h.data(),
-                        .b = b.data(),
-                        .h0 = h0.data(),
-                        .c0 = h0.data(),
-                        .mask = nullptr,
-                        .y = y.data(),
-                        .h_T = h_T.data(),
-                        .c_T = c_T.data(),
-                        .workspace = workspace.data()},
-                       aligned_scratch());
+    layer->run({.x = x.data(),
+                .w_x = w_x.data(),
+                .w_h = w_h.data(),
+                .b = b.data(),
+                .h0 = h0.data(),
+                .c0 = h0.data(),
+                .mask = nullptr,
+                .y = y.data(),
+                .h_T = h_T.data(),
+                .c_T = c_T.data(),
+                .workspace = workspace.data()},
+               aligned_scratch());
   }
   void backward() {
     gradient->run({.x = x.data(),
@@ -63,6 +63,7 @@ struct Layer {
   }
 
   RnnShape shape;
+  std::optional<RnnLayer<float>> layer;
   std::optional<RnnGradient<float>> gradient;
   std::vector<float> x, w_x, w_h, b, h0, dy, y, h_T, c_T, workspace, dx, dw_x, dw_h, db, dh0, dc0, scratch;
 

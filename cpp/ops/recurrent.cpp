@@ -129,7 +129,7 @@ Specs infer_forward(std::span<const TensorSpec> in, const Attrs& attrs) {
 }
 
 template <class T>
-void run_forward(const RnnShape& s, int states, bool has_mask, bool keeps_workspace, const Buffers& buffers) {
+void run_forward(const RnnLayer<T>& layer, int states, bool has_mask, bool keeps_workspace, const Buffers& buffers) {
   const RnnForward<T> io{.x = buffers.input<T>(0),
                          .w_x = buffers.input<T>(1),
                          .w_h = buffers.input<T>(2),
@@ -141,7 +141,7 @@ void run_forward(const RnnShape& s, int states, bool has_mask, bool keeps_worksp
                          .h_T = buffers.output<T>(1),
                          .c_T = states == 2 ? buffers.output<T>(2) : nullptr,
                          .workspace = keeps_workspace ? buffers.output<T>(1 + states) : nullptr};
-  rnn_forward(s, io, buffers.scratch);
+  layer.run(io, buffers.scratch);
 }
 
 const char* label_of(RnnCell cell, bool grad) {
@@ -158,17 +158,17 @@ const char* label_of(RnnCell cell, bool grad) {
 template <Family family>
 Kernel plan_forward(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
   const RnnShape s = rnn_forward_shape(family, in, attrs);
-  const bool single = in[0].dtype == DType::F32;
   const int states = state_count(family);
   const bool has_mask = in.size() == static_cast<std::size_t>(5 + states);
   const bool keeps = attrs.boolean(kKeepsWorkspace, true);
-  return {.run =
-              [=](const Buffers& buffers) {
-                (single ? run_forward<float> : run_forward<double>)(s, states, has_mask, keeps, buffers);
-              },
-          .scratch_bytes = single ? rnn_forward_scratch_bytes<float>(s) : rnn_forward_scratch_bytes<double>(s),
-          .label = str(label_of(s.cell, false), single && rnn_forward_rounds_products<float>(s) ? "_bf16" : ""),
-          .flops = rnn_forward_flops(s)};
+  return for_float_type(in[0].dtype, [&](auto zero) -> Kernel {
+    using T = decltype(zero);
+    const auto layer = std::make_shared<const RnnLayer<T>>(s);
+    return {.run = [=](const Buffers& buffers) { run_forward<T>(*layer, states, has_mask, keeps, buffers); },
+            .scratch_bytes = layer->scratch_bytes(),
+            .label = str(label_of(s.cell, false), layer->rounds_products() ? "_bf16" : ""),
+            .flops = rnn_forward_flops(s)};
+  });
 }
 
 // ------------------------------------------------------------------------------------------------------------ gradient

@@ -120,8 +120,9 @@ void check_forward(const RnnShape& shape, bool with_mask) {
   const std::int64_t state = shape.batch * shape.units, all = state * shape.steps;
   GuardedBuffer<T> y(all), h_T(state), c_T(state), workspace(shape.steps * shape.batch * rnn_workspace_size(shape));
   std::vector<T> y_ref(all), h_ref(state), c_ref(state);
-  GuardedScratch scratch(rnn_forward_scratch_bytes<T>(shape));
-  rnn_forward(shape, layer.io(y.data(), h_T.data(), c_T.data(), workspace.data()), scratch.data());
+  const RnnLayer<T> forward(shape);
+  GuardedScratch scratch(forward.scratch_bytes());
+  forward.run(layer.io(y.data(), h_T.data(), c_T.data(), workspace.data()), scratch.data());
   rnn_forward_ref(shape, layer.io(y_ref.data(), h_ref.data(), c_ref.data(), nullptr));
   const double tolerance = forward_tolerance<T>(shape);
   check_near(y.copy(), y_ref, tolerance, text_of(shape) + " y");
@@ -130,7 +131,7 @@ void check_forward(const RnnShape& shape, bool with_mask) {
   EXPECT_TRUE(y.untouched() && h_T.untouched() && c_T.untouched() && workspace.untouched()) << text_of(shape);
 
   std::vector<T> y_alone(all), h_alone(state), c_alone(state);
-  rnn_forward(shape, layer.io(y_alone.data(), h_alone.data(), c_alone.data(), nullptr), scratch.data());
+  forward.run(layer.io(y_alone.data(), h_alone.data(), c_alone.data(), nullptr), scratch.data());
   EXPECT_TRUE(y_alone == y.copy() && h_alone == h_T.copy()) << text_of(shape) << " without workspace";
   EXPECT_TRUE(scratch.untouched()) << text_of(shape);
 }
@@ -207,11 +208,12 @@ template <class T>
 Backward<T> run_backward(const RnnShape& shape, Layer<T>& layer, std::vector<T>& y) {
   const std::int64_t state = shape.batch * shape.units;
   std::vector<T> h_T(state), c_T(state), workspace(shape.steps * shape.batch * rnn_workspace_size(shape));
-  GuardedScratch scratch(rnn_forward_scratch_bytes<T>(shape));
+  const RnnLayer<T> forward(shape);
+  GuardedScratch scratch(forward.scratch_bytes());
   const RnnGradient<T> gradient(shape);
   GuardedScratch back_scratch(gradient.scratch_bytes());
   y.resize(state * shape.steps);
-  rnn_forward(shape, layer.io(y.data(), h_T.data(), c_T.data(), workspace.data()), scratch.data());
+  forward.run(layer.io(y.data(), h_T.data(), c_T.data(), workspace.data()), scratch.data());
   Backward<T> d{std::vector<T>(layer.x.size()),
                 std::vector<T>(layer.w_x.size()),
                 std::vector<T>(layer.w_h.size()),
@@ -296,7 +298,7 @@ TEST(Rnn, ProductsOfBfloatAreCloseToThoseOfFloat) {
       layer.shape.bfloat_products = true;
       const Backward<float> rounded = run_backward(layer.shape, layer, y_rounded);
       EXPECT_EQ(RnnGradient<float>(layer.shape).rounds_products(), has_bfloat);
-      EXPECT_EQ(rnn_forward_rounds_products<float>(layer.shape), has_bfloat);
+      EXPECT_EQ(RnnLayer<float>(layer.shape).rounds_products(), has_bfloat);
       EXPECT_EQ(tile_step_rows(layer.shape) > 0, has_tiles && units == 128) << text_of(shape);
       const auto expect_close = [&](const std::vector<float>& got, const std::vector<float>& wanted, const char* name) {
         double error = 0, size = 0;
@@ -314,8 +316,21 @@ TEST(Rnn, ProductsOfBfloatAreCloseToThoseOfFloat) {
       expect_close(rounded.dh0, exact.dh0, "dh0");
       expect_close(rounded.dc0, exact.dc0, "dc0");
     }
+  // Planned for fewer threads than there are when it runs.
+  const RnnShape wide{.batch = 70, .steps = 4, .channels = 150, .units = 128, .bfloat_products = true};
+  Layer<float> layer(wide);
+  std::vector<float> y(wide.batch * wide.steps * wide.units), h_T(wide.batch * wide.units), c_T(h_T.size());
+  const auto planned = [&](int threads) {
+    const WithThreads with(threads);
+    return RnnLayer<float>(wide);
+  };
+  const RnnLayer<float> one = planned(1);
+  GuardedScratch scratch(one.scratch_bytes());
+  const WithThreads with(3);
+  one.run(layer.io(y.data(), h_T.data(), c_T.data(), nullptr), scratch.data());
+  EXPECT_TRUE(scratch.untouched());
   const RnnShape few{.batch = 20, .steps = 6, .channels = 50, .units = 50, .bfloat_products = true};
-  EXPECT_FALSE(RnnGradient<float>(few).rounds_products() || rnn_forward_rounds_products<float>(few));
+  EXPECT_FALSE(RnnGradient<float>(few).rounds_products() || RnnLayer<float>(few).rounds_products());
 }
 
 double dot(const std::vector<double>& a, const std::vector<double>& b) {

@@ -125,18 +125,19 @@ RnnShape with_chunks(RnnShape s) {
   return s;
 }
 
-std::size_t step_scratch_bytes(const RnnShape& s, const std::vector<StepProduct>& products) {
-  return s.chunk_rows == 0 ? 0 : bytes_of<std::byte>(static_cast<std::int64_t>(TileSteps(s, products).scratch_bytes()));
+/// Null where the rows multiply themselves.
+std::shared_ptr<const TileSteps> plan_steps(const RnnShape& s, const std::vector<StepProduct>& products) {
+  return s.chunk_rows > 0 ? std::make_shared<const TileSteps>(s, products) : nullptr;
 }
+std::size_t bytes_of_steps(const std::shared_ptr<const TileSteps>& steps) { return steps ? steps->scratch_bytes() : 0; }
 
-/// body(steps), in scratch of so many bytes.
+/// body(what multiplies at each step), in scratch of so many bytes.
 template <class T, class Body>
-void with_steps(const RnnShape& s, const std::vector<StepProduct>& products, const T* w_h, void* scratch,
+void with_steps([[maybe_unused]] const TileSteps* steps, [[maybe_unused]] const T* w_h, [[maybe_unused]] void* scratch,
                 const Body& body) {
   if constexpr (std::is_same_v<T, float>) {
-    if (s.chunk_rows > 0) {
-      const TileSteps steps(s, products);
-      const TileSteps::Run run(steps, w_h, scratch);
+    if (steps) {
+      const TileSteps::Run run(*steps, w_h, scratch);
       return body(&run);
     }
   }
@@ -159,69 +160,47 @@ void for_chunks(const RnnShape& s, double flops, const Body& body) {
                [&](std::int64_t chunk) { body(chunk, chunk * rows, std::min(rows, s.batch - chunk * rows)); });
 }
 
-/// Places in scratch, in elements: packed weights, then for each task what it works in.
-struct ForwardPlaces {
-  std::int64_t tasks, task_elements, end;
-};
-template <class T>
-ForwardPlaces forward_places(const RnnShape& s) {
-  const std::int64_t tasks = whole_lines<T>(rows_of<T>().packed_forward(s));
-  const std::int64_t elements = whole_lines<T>(rows_of<T>().scratch_forward(s));
-  return {tasks, elements, tasks + chunks_of(s) * elements};
-}
-
-GemmPlan plan_x_products(const RnnShape& s) {
-  return plan_gemm<Bfloat>(dense_gemm(pairs_of(s), cols_of(s), s.channels));
-}
-
-/// In front of the rest: x w_x, and behind it what only they need, in whose place the rest goes.
-struct RoundedPlaces {
-  std::size_t products, others;
-
-  explicit RoundedPlaces(const RnnShape& s)
-      : products(bytes_of<Bfloat>(pairs_of(s) * cols_of(s))),
-        others(bytes_of<Bfloat>(pairs_of(s) * s.channels) + bytes_of<Bfloat>(s.channels * cols_of(s)) +
-               plan_x_products(s).scratch_bytes) {}
-};
-
 }  // namespace
 
 template <class T>
-bool rnn_forward_rounds_products(const RnnShape& s) {
-  return pays_to_round<T>(s, s.channels);
+RnnLayer<T>::RnnLayer(const RnnShape& shape)
+    : shape_(with_chunks<T>(shape)),
+      rounds_(pays_to_round<T>(shape, shape.channels)),
+      steps_(plan_steps(shape_, forward_products(shape_))) {
+  const RnnShape& s = shape_;
+  std::size_t product_bytes = 0;
+  if (rounds_) {
+    x_products_ = plan_gemm<Bfloat>(dense_gemm(pairs_of(s), cols_of(s), s.channels));
+    at_.steps = bytes_of<Bfloat>(pairs_of(s) * cols_of(s));
+    product_bytes = bytes_of<Bfloat>(pairs_of(s) * s.channels) + bytes_of<Bfloat>(s.channels * cols_of(s)) +
+                    x_products_.scratch_bytes;
+  }
+  at_.packed = at_.steps + bytes_of_steps(steps_);
+  at_.tasks = at_.packed + bytes_of<T>(rows_of<T>().packed_forward(s));
+  at_.task_bytes = bytes_of<T>(rows_of<T>().scratch_forward(s));
+  at_.end = std::max(at_.tasks + static_cast<std::size_t>(chunks_of(s)) * at_.task_bytes, at_.steps + product_bytes);
 }
 
 template <class T>
-std::size_t rnn_forward_scratch_bytes(const RnnShape& shape) {
-  const RnnShape s = with_chunks<T>(shape);
-  const std::size_t bytes = step_scratch_bytes(s, forward_products(s)) + sizeof(T) * forward_places<T>(s).end;
-  if (!rnn_forward_rounds_products<T>(s)) return bytes;
-  const RoundedPlaces rounded(s);
-  return rounded.products + std::max(rounded.others, bytes);
-}
-
-template <class T>
-void rnn_forward(const RnnShape& shape, const RnnForward<T>& given, void* scratch) {
-  const RnnShape s = with_chunks<T>(shape);
+void RnnLayer<T>::run(const RnnForward<T>& given, void* scratch) const {
+  const RnnShape& s = shape_;
   RnnForward<T> io = given;
-  Scratch free(scratch);
-  if (rnn_forward_rounds_products<T>(s)) {
-    Bfloat* const products = free.take<Bfloat>(pairs_of(s) * cols_of(s));
-    Scratch own = free;
-    const Bfloat* const x = operand<Bfloat>(io.x, pairs_of(s) * s.channels, own);
-    const Bfloat* const w_x = operand<Bfloat>(io.w_x, s.channels * cols_of(s), own);
-    gemm<Bfloat>(plan_x_products(s), x, w_x, products, {}, own.take<std::byte>(0));
+  std::byte* const bytes = static_cast<std::byte*>(scratch);
+  if (rounds_) {
+    auto* const products = reinterpret_cast<Bfloat*>(bytes);
+    Scratch free(bytes + at_.steps);
+    const Bfloat* const x = operand<Bfloat>(io.x, pairs_of(s) * s.channels, free);
+    const Bfloat* const w_x = operand<Bfloat>(io.w_x, s.channels * cols_of(s), free);
+    gemm<Bfloat>(x_products_, x, w_x, products, {}, free.take<std::byte>(0));
     io.x_products = products;
   }
-  const ForwardPlaces places = forward_places<T>(s);
-  const std::vector<StepProduct> products = forward_products(s);
-  void* const step_scratch = free.take<std::byte>(static_cast<std::int64_t>(step_scratch_bytes(s, products)));
-  T* const packed = free.take<T>(0);
-  with_steps<T>(s, products, io.w_h, step_scratch, [&](const RnnSteps<T>* steps) {
+  T* const packed = reinterpret_cast<T*>(bytes + at_.packed);
+  with_steps(steps_.get(), io.w_h, bytes + at_.steps, [&](const RnnSteps<T>* steps) {
     io.steps = steps;
-    rows_of<T>().pack_forward(s, io.x_products ? nullptr : io.w_x, steps ? nullptr : io.w_h, packed);
+    rows_of<T>().pack_forward(s, rounds_ ? nullptr : io.w_x, steps ? nullptr : io.w_h, packed);
     for_chunks(s, rnn_forward_flops(s), [&](std::int64_t chunk, std::int64_t first, std::int64_t rows) {
-      rows_of<T>().forward(s, io, packed, first, rows, packed + places.tasks + chunk * places.task_elements);
+      auto* const task = reinterpret_cast<T*>(bytes + at_.tasks + static_cast<std::size_t>(chunk) * at_.task_bytes);
+      rows_of<T>().forward(s, io, packed, first, rows, task);
     });
   });
 }
@@ -258,7 +237,7 @@ template <class T>
 RnnGradient<T>::RnnGradient(const RnnShape& shape)
     : shape_(with_chunks<T>(shape)),
       rounds_(pays_to_round<T>(shape, shape.channels + shape.units)),
-      step_bytes_(step_scratch_bytes(shape_, backward_products(shape_))) {
+      steps_(plan_steps(shape_, backward_products(shape_))) {
   const RnnShape& s = shape_;
   if constexpr (std::is_same_v<T, float>)
     rounds_ ? plan_products<Bfloat>() : plan_products<T>();
@@ -297,11 +276,11 @@ void RnnGradient<T>::run(const RnnBackward<T>& given, void* scratch) const {
   const RnnShape& s = shape_;
   RnnBackward<T> io = given;
   const RecurrentParts parts = recurrent_parts(s.cell);
-  T* const packed = reinterpret_cast<T*>(static_cast<std::byte*>(scratch) + step_bytes_);
+  T* const packed = reinterpret_cast<T*>(static_cast<std::byte*>(scratch) + bytes_of_steps(steps_));
   T* const deltas = packed + at_.deltas;
   T* const states[2] = {packed + at_.states, packed + at_.states + (parts.states - 1) * at_.state_elements};
   T* const tasks = packed + at_.tasks;
-  with_steps<T>(s, backward_products(s), io.w_h, scratch, [&](const RnnSteps<T>* steps) {
+  with_steps(steps_.get(), io.w_h, scratch, [&](const RnnSteps<T>* steps) {
     io.steps = steps;
     if (!steps) rows_of<T>().pack_backward(s, io.w_h, packed);
     for_chunks(s, rnn_forward_flops(s), [&](std::int64_t chunk, std::int64_t first, std::int64_t rows) {
@@ -353,12 +332,14 @@ void RnnGradient<T>::run_products(const RnnBackward<T>& io, const T* delta_rows,
   }
 }
 
-#define DLCORE_INSTANTIATE(T)                                              \
-  template std::size_t rnn_forward_scratch_bytes<T>(const RnnShape&);      \
-  template bool rnn_forward_rounds_products<T>(const RnnShape&);           \
-  template void rnn_forward(const RnnShape&, const RnnForward<T>&, void*); \
-  template class RnnGradient<T>;
-DLCORE_INSTANTIATE(float)
-DLCORE_INSTANTIATE(double)
+template <class T>
+std::size_t RnnGradient<T>::scratch_bytes() const {
+  return bytes_of_steps(steps_) + sizeof(T) * static_cast<std::size_t>(at_.end);
+}
+
+template class RnnLayer<float>;
+template class RnnLayer<double>;
+template class RnnGradient<float>;
+template class RnnGradient<double>;
 
 }  // namespace dlcore

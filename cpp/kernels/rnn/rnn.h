@@ -12,7 +12,7 @@
 /// mask [B,T] or null.  y [B,T,U] in the order of the steps.  h_T, c_T [B,U].  All dense; no alignment needed.
 /// workspace [T,B,rnn_workspace_size]: what the backward pass needs of every step (activated gates, states); null where
 /// there is none.
-/// scratch: as many bytes as rnn_forward_scratch_bytes and RnnGradient say, 64-byte aligned.
+/// scratch: as many bytes as RnnLayer and RnnGradient say, 64-byte aligned.
 ///
 /// Backward: dy, dh_T, dc_T may be null (zero). Outputs are overwritten; dx may be null (not wanted).
 /// Threads share the batch while rows go through time, or the units of every step where rows are few; then the products
@@ -21,6 +21,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -90,8 +91,8 @@ struct RnnForward {
   const T *x, *w_x, *w_h, *b, *h0, *c0;
   const bool* mask;
   T *y, *h_T, *c_T, *workspace;
-  const Bfloat* x_products = nullptr;  // set here where these are rounded: x w_x [B,T,G*U]
-  const RnnSteps<T>* steps = nullptr;  // set here; null for the rows' own
+  const Bfloat* x_products = nullptr;  // set by RnnLayer where these are rounded: x w_x [B,T,G*U]
+  const RnnSteps<T>* steps = nullptr;  // set by RnnLayer; null for the rows' own
 };
 
 template <class T>
@@ -103,19 +104,37 @@ struct RnnBackward {
   const RnnSteps<T>* steps = nullptr;  // as RnnForward's
 };
 
+class TileSteps;
+
+/// The forward pass, planned once for one shape.
 template <class T>
-std::size_t rnn_forward_scratch_bytes(const RnnShape& shape);
-template <class T>
-void rnn_forward(const RnnShape& shape, const RnnForward<T>& io, void* scratch);
-template <class T>
-bool rnn_forward_rounds_products(const RnnShape& shape);
+class RnnLayer {
+ public:
+  explicit RnnLayer(const RnnShape& shape);
+  std::size_t scratch_bytes() const { return at_.end; }
+  bool rounds_products() const { return rounds_; }
+  void run(const RnnForward<T>& io, void* scratch) const;
+
+ private:
+  /// Places in scratch, in bytes: rounded products of x with w_x, what `steps_` needs, packed weights, then for each
+  /// chunk of rows what it works in. What those products need is behind them, before the rest is.
+  struct Places {
+    std::size_t steps, packed, tasks, task_bytes, end;
+  };
+
+  RnnShape shape_;
+  bool rounds_;  // x, w_x and their products
+  GemmPlan x_products_{};
+  std::shared_ptr<const TileSteps> steps_;  // null for the rows' own products
+  Places at_{};
+};
 
 /// The backward pass, planned once for one shape.
 template <class T>
 class RnnGradient {
  public:
   explicit RnnGradient(const RnnShape& shape);
-  std::size_t scratch_bytes() const { return step_bytes_ + sizeof(T) * at_.end; }
+  std::size_t scratch_bytes() const;
   bool rounds_products() const { return rounds_; }
   void run(const RnnBackward<T>& io, void* scratch) const;
 
@@ -133,10 +152,10 @@ class RnnGradient {
   void run_products(const RnnBackward<T>& io, const T* deltas, const T* const (&states)[2], void* scratch) const;
 
   RnnShape shape_;
-  bool rounds_;                   // the products' operands
-  GemmPlan dw_x_, dw_h_[2], dx_;  // the products that are left when all deltas are known
-  std::size_t product_bytes_;     // of scratch, for them
-  std::size_t step_bytes_;        // and in front of all else, for those of each step
+  bool rounds_;                             // the products' operands
+  GemmPlan dw_x_, dw_h_[2], dx_;            // the products that are left when all deltas are known
+  std::size_t product_bytes_;               // of scratch, for them
+  std::shared_ptr<const TileSteps> steps_;  // null for the rows' own products; in front of all else in scratch
   Places at_;
 };
 
