@@ -2,10 +2,13 @@
 #include "cuda/disk_cache.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+
+#include "dlcore/error.h"
 
 namespace dlcore {
 namespace {
@@ -16,7 +19,7 @@ using cuda::write_cached;
 
 class DiskCache : public ::testing::Test {
  protected:
-  DiskCache() : folder_(fs::path(::testing::TempDir()) / "dlcore_disk_cache") {
+  DiskCache() : folder_(fs::path(::testing::TempDir()) / str("dlcore_disk_cache_", getpid())) {
     fs::remove_all(folder_);
     setenv("DLCORE_CUDA_CACHE", folder_.c_str(), 1);
   }
