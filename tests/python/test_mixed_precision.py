@@ -278,3 +278,17 @@ def test_normalization_of_more_than_half_precision_has(make):
     y = make(dtype="mixed_float16")(np.array([[7e4, 9e4, 7e4, 9e4]], "float32"))
     assert y.dtype == "float16"
     np.testing.assert_allclose(y.numpy(), [[-1, 1, -1, 1]], atol=1e-3)
+
+
+@pytest.mark.parametrize("policy", HALVES)
+def test_ids_keep_their_digits(policy):
+    """Halves hold whole numbers to 256 and 2,048: a model's inputs are cast to them by the layers that compute so."""
+    ids = np.array([[255, 257, 2047, 2049, 69_999]])
+    embedding = keras.layers.Embedding(70_000, 3, dtype=policy)
+    model = keras.Sequential([embedding])
+    rows = np.array(embedding(ids)).astype("float32")
+    np.testing.assert_array_equal(np.array(model(ids)).astype("float32"), rows)
+    np.testing.assert_array_equal(model.predict(ids, verbose=0).astype("float32"), rows)
+    dense = keras.Sequential([keras.layers.Dense(2, dtype=policy)])
+    assert dense(np.ones((1, 3), "float32")).dtype == HALVES[policy]
+    assert dense.inputs[0].dtype == "float32"

@@ -261,12 +261,14 @@ class Sequential(DirectCall, Model):
 
 
 def _input_dtype(layer):
-    """The dtype of the model's inputs that the first layer wants."""
+    """The dtype of the model's inputs: what the first layer wants, but no 16-bit float, which holds few of the ids and
+    counts that inputs may be. Layers cast what they compute with themselves.
+    """
     if isinstance(layer, Sequential) and layer._sequence:
         return _input_dtype(layer._functional or layer._sequence[0])
     if isinstance(layer, Functional):
         return layer.inputs[0].dtype
-    return layer.input_dtype
+    return "float32" if layer.input_dtype in ("float16", "bfloat16") else layer.input_dtype
 
 
 __all__ = ["Input", "Sequential"]
