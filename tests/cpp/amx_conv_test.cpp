@@ -175,6 +175,15 @@ TEST_F(AmxConv, NotANumberStaysInItsPatches) {
   }
 }
 
+// Each residue of the strides is a product: there are few, whatever the strides are.
+TEST_F(AmxConv, TakesNoGradientOfLargeStrides) {
+  const std::int64_t far = std::int64_t{1} << 20;
+  EXPECT_TRUE(amx_conv_input_fits({64, 8, 8, 32, 2, 2, 32, 4, 4, 4, 4}));
+  EXPECT_FALSE(amx_conv_input_fits({64, 10, 10, 32, 2, 2, 32, 5, 5, 5, 5}));
+  EXPECT_FALSE(amx_conv_input_fits({64, 8, 8, 32, 1, 1, 32, 4, 4, far, far}));
+  EXPECT_FALSE(amx_conv_input_fits({64, 9, 9, 32, 3, 3, 32, 3, 3, 2, 2, 2, 2}));  // and dilated
+}
+
 TEST_F(AmxConv, IsWhatThePrimitivesRun) {
   const TensorSpec x{DType::BF16, {2, 8, 8, 32}}, w{DType::BF16, {3, 3, 32, 48}}, y{DType::BF16, {2, 6, 6, 48}};
   const auto label = [](const char* name, Specs in, const TensorSpec& out) {

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <cstdlib>
 #include <filesystem>
 
@@ -79,7 +81,7 @@ TEST(Convolution, ForwardAndGradients) {
 
 // The library's choices are read back by the second plan of each.
 TEST(Convolution, PlansFromDiskGiveTheSameBits) {
-  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "dlcore_plans";
+  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / str("dlcore_plans_", getpid());
   std::filesystem::remove_all(folder);
   setenv("DLCORE_CUDA_CACHE", folder.c_str(), 1);
   const Tensor x = numbers(DType::BF16, {2, 10, 11, 16}, 1), w = numbers(DType::BF16, {3, 3, 16, 24}, 2);

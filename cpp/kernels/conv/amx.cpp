@@ -22,6 +22,7 @@ const AmxConvKernels* amx_conv_kernels() {
   return nullptr;
 }
 
+constexpr std::int64_t kMostStride = 4;           // of more, there are too many parts of too few pixels
 constexpr std::int64_t kLeastPixels = kTileRows;  // of a tile of C; with fewer the float32 kernels are as fast
 
 std::int64_t pixels_of(const ConvShape& s) { return s.n * s.oh * s.ow; }
@@ -40,8 +41,10 @@ bool amx_conv_fits(const ConvShape& s) {
 }
 
 bool amx_conv_input_fits(const ConvShape& s) {
-  const auto simple = [](std::int64_t stride, std::int64_t dilation) { return stride == 1 || dilation == 1; };
-  if (s.groups != 1 || !simple(s.stride_h, s.dilation_h) || !simple(s.stride_w, s.dilation_w)) return false;
+  const auto fits = [](std::int64_t stride, std::int64_t dilation) {
+    return stride <= kMostStride && (stride == 1 || dilation == 1);
+  };
+  if (s.groups != 1 || !fits(s.stride_h, s.dilation_h) || !fits(s.stride_w, s.dilation_w)) return false;
   const std::vector<TurnedPart> parts = turned_parts(s, sizeof(Bfloat));
   return std::all_of(parts.begin(), parts.end(),
                      [](const TurnedPart& part) { return !part.has_taps() || amx_conv_fits(part.conv); });
@@ -55,8 +58,8 @@ void AmxConvForward::run(const Bfloat* x, const Bfloat* w, const Bfloat* bias, A
   amx_conv_kernels()->forward(plan_, shape_, x, w, {.bias = bias, .activation = activation}, y, scratch);
 }
 
-AmxConvBackwardInput::AmxConvBackwardInput(const ConvShape& s) : shape_(s) {
-  for (const TurnedPart& part : turned_parts(s, sizeof(Bfloat))) {
+AmxConvBackwardInput::AmxConvBackwardInput(const ConvShape& shape) {
+  for (const TurnedPart& part : turned_parts(shape, sizeof(Bfloat))) {
     std::optional<AmxConvForward> conv;
     if (part.has_taps()) conv.emplace(part.conv);
     parts_.push_back({part, conv});
@@ -66,8 +69,8 @@ AmxConvBackwardInput::AmxConvBackwardInput(const ConvShape& s) : shape_(s) {
 std::size_t AmxConvBackwardInput::scratch_bytes() const {
   std::size_t most = 0;
   for (const Part& part : parts_) {
-    const ConvShape& s = part.turned.conv;
     if (!part.conv) continue;
+    const ConvShape& s = part.turned.conv;
     most = std::max(most, bytes_of<Bfloat>(products_of(s) * s.cout) + part.conv->scratch_bytes() +
                               bytes_of<Bfloat>(in_place() ? 0 : pixels_of(s) * s.cout));
   }
@@ -76,12 +79,12 @@ std::size_t AmxConvBackwardInput::scratch_bytes() const {
 
 void AmxConvBackwardInput::run(const Bfloat* dy, const Bfloat* w, Bfloat* dx, void* scratch) const {
   for (const Part& part : parts_) {
-    const ConvShape& s = part.turned.conv;
     if (!part.conv) {
       constexpr Bfloat kZero{};
       movement_kernels().strided_copy(part.turned.pixels, &kZero, dx);
       continue;
     }
+    const ConvShape& s = part.turned.conv;
     Scratch free(scratch);
     auto* const turned = free.take<Bfloat>(products_of(s) * s.cout);
     Bfloat* const pixels = in_place() ? dx : free.take<Bfloat>(pixels_of(s) * s.cout);

@@ -27,7 +27,8 @@ namespace dlcore {
 /// Whether the processor has the unit, and the shape fits it: one group, a multiple of 16 input channels, at least 16
 /// output channels and pixels. What AmxConvForward and AmxConvBackwardWeights are for.
 bool amx_conv_fits(const ConvShape& shape);
-/// The same of AmxConvBackwardInput: each axis has a stride or a dilation of 1, and the turned convolutions fit.
+/// The same of AmxConvBackwardInput: each axis has a small stride, and that or its dilation is 1, and the
+/// turned convolutions fit.
 bool amx_conv_input_fits(const ConvShape& shape);
 
 /// As ConvForward, ConvBackwardInput and ConvBackwardWeights of conv.h: run() allocates nothing and needs
@@ -54,9 +55,9 @@ class AmxConvBackwardInput {
     TurnedPart turned;
     std::optional<AmxConvForward> conv;  // where it has taps
   };
+  /// One part is all of dx.
   bool in_place() const { return parts_.size() == 1; }
 
-  ConvShape shape_;
   std::vector<Part> parts_;
 };
 

@@ -314,8 +314,8 @@ struct ConvBackwardInput<T>::Plan {
   ConvShape inner;  // what the products make: dx, or the patches that dx sums up
   std::optional<GemmPlan> product;
   std::optional<Depthwise<T>> depthwise;
-  StridedCopy exchange;
-  Panels panels;  // c counts output channels, the columns are input channels
+  std::optional<StridedCopy> exchange;  // of the weights, for groups of several channels
+  Panels panels;                        // c counts output channels, the columns are input channels
   Packing packing;
   std::optional<Gather<T>> gather;  // everything else
   PatchSum<T> patch_sum;
@@ -330,7 +330,6 @@ struct ConvBackwardInput<T>::Plan {
       : shape(s),
         by_patches(wants_patches<T>(s)),
         inner(by_patches ? patches_of(s) : s),
-        exchange(exchange_channels(s, sizeof(T))),
         panels(panels_of(inner)),
         packing(panels, {s.cout_per_group(), inner.cin_per_group() * s.cout, 1, s.cout}, sizeof(T)),
         patch_sum(s.n, s.cin, rows_of(s), cols_of(s)) {
@@ -342,11 +341,11 @@ struct ConvBackwardInput<T>::Plan {
     else
       gather.emplace(gather_shape(inner), backward_taps(rows_of(inner)), backward_taps(cols_of(inner)),
                      panels.layout());
+    if (depthwise && s.cin_per_group() > 1) exchange = exchange_channels(s, sizeof(T));
   }
 
-  bool exchanged() const { return depthwise && shape.cin_per_group() > 1; }
   std::int64_t packed() const {
-    return gather ? panels.elements() : exchanged() ? shape.kh * shape.kw * shape.cin_per_group() * shape.cout : 0;
+    return gather ? panels.elements() : exchange ? shape.kh * shape.kw * shape.cin_per_group() * shape.cout : 0;
   }
   std::int64_t patches() const { return by_patches ? inner.n * inner.h * inner.w * inner.cin : 0; }
   std::int64_t repeated() const { return multiplier(shape) > 1 ? shape.n * shape.h * shape.w * shape.cout : 0; }
@@ -369,10 +368,10 @@ void ConvBackwardInput<T>::run(const T* dy, const T* w, T* dx, void* scratch) co
   Scratch free(scratch);
   if (plan_->packed() > 0) {
     T* const packed = free.take<T>(plan_->packed());
-    if (plan_->gather)
-      plan_->packing.run(w, packed);
+    if (plan_->exchange)
+      movement_kernels().strided_copy(*plan_->exchange, w, packed);
     else
-      movement_kernels().strided_copy(plan_->exchange, w, packed);
+      plan_->packing.run(w, packed);
     w = packed;
   }
   T* const patches = free.take<T>(plan_->patches());

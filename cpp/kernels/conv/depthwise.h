@@ -1,10 +1,10 @@
 // Convolution in narrow groups, of I input and as many output channels each: vectors go over channels, of many groups
-// at once. I = 1 is depthwise convolution. Forward and backward to the input
+// at once. I = 1 is depthwise convolution. With g = c - c % I, the first channel of c's group: forward and backward to
+// the input
 //
-//   target[n, p, c] = act(bias[c] + sum over taps t of p, i < I of source[n, position(p, t), c - c % I + i] * w[t, i,
-//   c])
+//   target[n, p, c] = act(bias[c] + sum over taps t of p, i < I of source[n, position(p, t), g + i] * w[t, i, c])
 //
-// and backward to the filters, dw[t, i, c] = sum over n, p of x[n, position(p, t), c - c % I + i] * dy[n, p, c].
+// and backward to the filters, dw[t, i, c] = sum over n, p of x[n, position(p, t), g + i] * dy[n, p, c].
 #pragma once
 
 #include <cstddef>
@@ -103,9 +103,8 @@ struct DepthwiseSet {
   void (*three_adjacent[4])(const DepthwiseArgs<T>& args);
 };
 
-/// Of a row of dy, for rows and columns of taps: sums[r, t, i, c] += over pixels p in outputs[t] of x[p, r, t, c - c %
-/// I
-/// + i] * dy[p, c].
+/// Of a row of dy, for rows and columns of taps:
+///   sums[r, t, i, c] += over pixels p in outputs[t] of x[p, r, t, c - c % I + i] * dy[p, c].
 template <class T>
 struct DepthwiseGradientArgs {
   const T* x;   // what the first tap reads for pixel 0, which may lie outside

@@ -15,10 +15,6 @@ namespace {
 constexpr std::int64_t kBlock = 16384;  // elements of a block, and least of a chunk
 constexpr double kCost = 0.5;           // ns per element and tensor touched
 
-TileFn converter(DType from, DType to) {
-  return pointwise_kernels().convert[static_cast<int>(from)][static_cast<int>(to)];
-}
-
 /// Of 16-bit floats: their float32 form lies on the stack.
 void update_half(OptimKernels::Update update, DType dtype, const UpdateTile& tile, int kinds, std::int64_t n,
                  const double* coefficients) {

@@ -48,6 +48,10 @@ struct PointwiseKernels {
 
 const PointwiseKernels& pointwise_kernels();
 
+inline TileFn converter(DType from, DType to) {
+  return pointwise_kernels().convert[static_cast<int>(from)][static_cast<int>(to)];
+}
+
 /// n elements from one type to another, by all threads.
 void convert(DType from_dtype, const void* from, DType to_dtype, void* to, std::int64_t n);
 

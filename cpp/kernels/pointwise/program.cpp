@@ -105,10 +105,6 @@ bool is_16_bit(DType dtype) { return dtype == DType::F16 || dtype == DType::BF16
 /// The type that a register computes in.
 DType computed(DType dtype) { return is_16_bit(dtype) ? DType::F32 : dtype; }
 
-TileFn converter(DType from, DType to) {
-  return pointwise_kernels().convert[static_cast<int>(from)][static_cast<int>(to)];
-}
-
 }  // namespace
 
 const OpcodeInfo& info_of(Opcode op) { return kOpcodeInfo[static_cast<int>(op)]; }

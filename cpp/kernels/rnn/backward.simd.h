@@ -284,7 +284,7 @@ class BackwardPass {
     const RecurrentPart& part = parts_.part[i];
     const std::int64_t k = part.vectors * s_.units;
     const T* const deltas = deltas_at(0, step) + part.from * s_.units;
-    if (io_.steps) return io_.steps->multiply(i, first_, rows_, deltas, d);
+    if (io_.steps) return io_.steps->multiply(i, first_, rows_, deltas, d, accumulate);
     multiply(rows_, of.count, k, deltas, s_.steps * rnn_delta_stride<T>(s_), packed_ + weights_.part[i] + of.first * k,
              d + of.first, s_.units, accumulate);
   }

@@ -269,7 +269,7 @@ class ForwardPass {
 
   /// z (+)= a w_h[:, gates], the columns of some units.
   void recur(std::int64_t step, Units of, const T* a, Gates gates, T* z, bool accumulate) {
-    if (io_.steps) return io_.steps->multiply(gates.from == 0 ? 0 : 1, first_, rows_, a, z);
+    if (io_.steps) return io_.steps->multiply(gates.from == 0 ? 0 : 1, first_, rows_, a, z, accumulate);
     const T* panels =
         packed_ + (gates.from == 0 ? weights_.first : weights_.last) + of.first * gates.count() * s_.units;
     for_column_runs(s_, gates, of, [&](std::int64_t first, std::int64_t columns) {

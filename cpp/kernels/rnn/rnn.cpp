@@ -90,7 +90,6 @@ bool pays_to_round(const RnnShape& s, std::int64_t products) {
   return sizeof(T) == 4 && may_round(s) && products >= kLeastProducts;
 }
 
-std::int64_t cols_of(const RnnShape& s) { return rnn_gates(s.cell) * s.units; }
 std::int64_t pairs_of(const RnnShape& s) { return s.batch * s.steps; }
 
 /// Numbers as T, which operands of products are as P: themselves, or rounded in scratch.
@@ -170,9 +169,9 @@ RnnLayer<T>::RnnLayer(const RnnShape& shape)
   const RnnShape& s = shape_;
   std::size_t product_bytes = 0;
   if (rounds_) {
-    x_products_ = plan_gemm<Bfloat>(dense_gemm(pairs_of(s), cols_of(s), s.channels));
-    at_.steps = bytes_of<Bfloat>(pairs_of(s) * cols_of(s));
-    product_bytes = bytes_of<Bfloat>(pairs_of(s) * s.channels) + bytes_of<Bfloat>(s.channels * cols_of(s)) +
+    x_products_ = plan_gemm<Bfloat>(dense_gemm(pairs_of(s), rnn_cols(s), s.channels));
+    at_.steps = bytes_of<Bfloat>(pairs_of(s) * rnn_cols(s));
+    product_bytes = bytes_of<Bfloat>(pairs_of(s) * s.channels) + bytes_of<Bfloat>(s.channels * rnn_cols(s)) +
                     x_products_.scratch_bytes;
   }
   at_.packed = at_.steps + bytes_of_steps(steps_);
@@ -190,7 +189,7 @@ void RnnLayer<T>::run(const RnnForward<T>& given, void* scratch) const {
     auto* const products = reinterpret_cast<Bfloat*>(bytes);
     Scratch free(bytes + at_.steps);
     const Bfloat* const x = operand<Bfloat>(io.x, pairs_of(s) * s.channels, free);
-    const Bfloat* const w_x = operand<Bfloat>(io.w_x, s.channels * cols_of(s), free);
+    const Bfloat* const w_x = operand<Bfloat>(io.w_x, s.channels * rnn_cols(s), free);
     gemm<Bfloat>(x_products_, x, w_x, products, {}, free.take<std::byte>(0));
     io.x_products = products;
   }
@@ -211,7 +210,7 @@ template <class T>
 template <class P>
 void RnnGradient<T>::plan_products() {
   const RnnShape& s = shape_;
-  const std::int64_t cols = cols_of(s), pairs = pairs_of(s), stride = rnn_delta_stride<T>(s);
+  const std::int64_t cols = rnn_cols(s), pairs = pairs_of(s), stride = rnn_delta_stride<T>(s);
   const RecurrentParts parts = recurrent_parts(s.cell);
   GemmShape shape = dense_gemm(s.channels, cols, pairs, true);
   shape.ldb = stride;
@@ -260,7 +259,7 @@ RnnGradient<T>::RnnGradient(const RnnShape& shape)
 /// recurrent ones.
 template <class T>
 void RnnGradient<T>::store_bias_gradient(T* sums, T* db) const {
-  const std::int64_t units = shape_.units, cols = rnn_gates(shape_.cell) * units;
+  const std::int64_t units = shape_.units, cols = rnn_cols(shape_);
   const std::int64_t deltas = rnn_layout(shape_.cell).deltas * units;
   if (shape_.batch == 0) std::fill_n(sums, deltas, T{0});
   for (std::int64_t chunk = 1; chunk < chunks_of(shape_); ++chunk)
@@ -300,7 +299,7 @@ template <class P>
 void RnnGradient<T>::run_products(const RnnBackward<T>& io, const T* delta_rows, const T* const (&state_rows)[2],
                                   void* scratch) const {
   const RnnShape& s = shape_;
-  const std::int64_t cols = cols_of(s), pairs = pairs_of(s), weights = s.channels * cols;
+  const std::int64_t cols = rnn_cols(s), pairs = pairs_of(s), weights = s.channels * cols;
   const RecurrentParts parts = recurrent_parts(s.cell);
   Scratch free(scratch);
   const P* const deltas = operand<P>(delta_rows, pairs * rnn_delta_stride<T>(s), free);

@@ -72,6 +72,9 @@ struct RnnShape {
   return cell == RnnCell::Lstm ? 4 : cell == RnnCell::Simple ? 1 : 3;
 }
 
+/// Columns of the weights.
+[[gnu::always_inline]] inline std::int64_t rnn_cols(const RnnShape& s) { return rnn_gates(s.cell) * s.units; }
+
 /// Elements that the workspace has per step and row.
 std::int64_t rnn_workspace_size(const RnnShape& shape);
 
@@ -80,7 +83,7 @@ template <class T>
 class RnnSteps {
  public:
   /// z (+)= a w, for one part of the weights and batch rows [first, first + rows).
-  virtual void multiply(int part, std::int64_t first, std::int64_t rows, const T* a, T* z) const = 0;
+  virtual void multiply(int part, std::int64_t first, std::int64_t rows, const T* a, T* z, bool accumulate) const = 0;
 
  protected:
   ~RnnSteps() = default;

@@ -10,13 +10,12 @@ namespace dlcore {
 
 namespace {
 
-std::int64_t cols_of(const RnnShape& s) { return rnn_gates(s.cell) * s.units; }
-std::int64_t weights_of(const RnnShape& s) { return s.units * cols_of(s); }
+std::int64_t weights_of(const RnnShape& s) { return s.units * rnn_cols(s); }
 
 /// Of dense factors and results; w in tiles.
 GemmShape gemm_shape(const RnnShape& s, const StepProduct& product, std::int64_t rows) {
   GemmShape shape = dense_gemm(rows, product.n, product.k, false, product.transposed);
-  shape.ldb = cols_of(s);
+  shape.ldb = rnn_cols(s);
   shape.packed_b = shape.packed_tiles = true;
   return shape;
 }
@@ -24,11 +23,10 @@ GemmShape gemm_shape(const RnnShape& s, const StepProduct& product, std::int64_t
 }  // namespace
 
 std::vector<StepProduct> forward_products(const RnnShape& s) {
-  const std::int64_t units = s.units, cols = cols_of(s);
+  const std::int64_t units = s.units, cols = rnn_cols(s);
   StepProduct all{};
   all.n = cols, all.k = units;
   all.lda = units, all.ldz = cols;
-  all.accumulate = s.cell != RnnCell::GruResetAfter;
   if (s.cell != RnnCell::GruResetBefore) return {all};
   StepProduct gates = all, candidate = all;
   gates.n = 2 * units;
@@ -45,7 +43,6 @@ std::vector<StepProduct> backward_products(const RnnShape& s) {
     product.lda = s.steps * rnn_delta_stride<float>(s), product.ldz = s.units;
     product.w = parts.part[i].into * s.units;
     product.transposed = true;
-    product.accumulate = i == 0 || s.cell != RnnCell::GruResetBefore;
     products.push_back(product);
   }
   return products;
@@ -87,11 +84,10 @@ TileSteps::Run::Run(const TileSteps& steps, const float* w_h, void* scratch)
     gemm_pack_b(part.whole.shape, rounded + part.product.w, reinterpret_cast<Bfloat*>(scratch_ + part.packed));
 }
 
-void TileSteps::Run::multiply(int index, std::int64_t first, std::int64_t rows, const float* a, float* z) const {
-  const PointwiseKernels& kernels = pointwise_kernels();
-  const TileFn to_bfloat = kernels.convert[static_cast<int>(DType::F32)][static_cast<int>(DType::BF16)];
-  const TileFn to_float = kernels.convert[static_cast<int>(DType::BF16)][static_cast<int>(DType::F32)];
-  const TileFn add = kernels.tile[static_cast<int>(Opcode::Add)][static_cast<int>(DType::F32)];
+void TileSteps::Run::multiply(int index, std::int64_t first, std::int64_t rows, const float* a, float* z,
+                              bool accumulate) const {
+  const TileFn to_bfloat = converter(DType::F32, DType::BF16), to_float = converter(DType::BF16, DType::F32);
+  const TileFn add = pointwise_kernels().tile[static_cast<int>(Opcode::Add)][static_cast<int>(DType::F32)];
   const Part& part = steps_.parts_[static_cast<std::size_t>(index)];
   const StepProduct& p = part.product;
   const auto chunk = static_cast<std::size_t>(first / steps_.shape_.chunk_rows);
@@ -104,8 +100,8 @@ void TileSteps::Run::multiply(int index, std::int64_t first, std::int64_t rows, 
        reinterpret_cast<const Bfloat*>(scratch_ + part.packed), product, {}, free.take<std::byte>(0));
   for (std::int64_t i = 0; i < rows; ++i) {
     float* const to = z + p.z + i * p.ldz;
-    to_float(p.accumulate ? row : to, product + i * p.n, nullptr, nullptr, p.n, 0);
-    if (p.accumulate) add(to, to, row, nullptr, p.n, 0);
+    to_float(accumulate ? row : to, product + i * p.n, nullptr, nullptr, p.n, 0);
+    if (accumulate) add(to, to, row, nullptr, p.n, 0);
   }
 }
 

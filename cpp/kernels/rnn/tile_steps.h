@@ -16,7 +16,6 @@ struct StepProduct {
   std::int64_t w;   // where w begins in w_h
   std::int64_t z;   // and z in its rows
   bool transposed;  // w
-  bool accumulate;
 };
 /// Those of a step forward, and of one back.
 std::vector<StepProduct> forward_products(const RnnShape& shape);
@@ -35,7 +34,8 @@ class TileSteps {
   class Run : public RnnSteps<float> {
    public:
     Run(const TileSteps& steps, const float* w_h, void* scratch);
-    void multiply(int part, std::int64_t first, std::int64_t rows, const float* a, float* z) const override;
+    void multiply(int part, std::int64_t first, std::int64_t rows, const float* a, float* z,
+                  bool accumulate) const override;
 
    private:
     const TileSteps& steps_;

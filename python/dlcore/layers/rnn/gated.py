@@ -207,8 +207,8 @@ class GatedRNN(ShowsCell, RNN):
         narrow = dtype in ("float16", "bfloat16")
         if narrow:
             inputs = [x if x.dtype == "bool" else ops.cast(x, "float32") for x in inputs]
-        attributes = {"reverse": bool(self.go_backwards), "narrow_products": narrow, **self._attributes()}
-        attributes["bfloat_products"] = dtype == "bfloat16"
+        products = {"narrow_products": narrow, "bfloat_products": dtype == "bfloat16"}
+        attributes = {"reverse": bool(self.go_backwards), **products, **self._attributes()}
         results = _core.apply(self.primitive, inputs, **attributes)
         return [ops.cast(y, dtype) for y in results] if narrow else results
 
