@@ -6,8 +6,9 @@ foreach(object IN LISTS OBJECTS)
   execute_process(COMMAND ${NM} --demangle --defined-only ${object} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
   string(REGEX MATCHALL "[^\n]+ [WVu] [^\n]+" weak "${symbols}")
   foreach(symbol IN LISTS weak)
-    # DW.ref.* is data: the address of a runtime function, for exceptions.
-    if(NOT symbol MATCHES "dlcore::${ISA}::|DW\\.ref\\.")
+    # Without vectors: DW.ref.*, the address of a runtime function for exceptions; what Clang calls when one leaves a
+    # noexcept function; and typeinfo, which sanitizers look at.
+    if(NOT symbol MATCHES "dlcore::${ISA}::|DW\\.ref\\.|__clang_call_terminate|[WVu] typeinfo ")
       string(APPEND shared "  ${symbol}\n    in ${object}\n")
     endif()
   endforeach()

@@ -116,6 +116,10 @@ std::size_t Correlate<T>::scratch_bytes() const {
 
 template <class T>
 void Correlate<T>::run(const T* x, const T* dy, T* dw, void* scratch) const {
+  if (shape_.images == 0) {  // x and dy may have no address
+    std::fill_n(dw, weights(), T{0});
+    return;
+  }
   T* const parts = pixel_parts_ > 1 ? static_cast<T*>(scratch) : dw;
   parallel_for(tile_parts_ * pixel_parts_, flops() / kFlopsPerNs,
                [&](std::int64_t task) { run_task(task, x, dy, parts); });

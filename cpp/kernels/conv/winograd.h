@@ -31,8 +31,8 @@ struct WinogradShape {
   bool pooled = false;             // max pooling of 2x2, stride 2: of y, [N, oh/2, ow/2, Cout] are computed
   bool has_filters = false;        // the filters come transformed, by transform_winograd_filters
 
-  std::int64_t tiles_h() const { return ((pooled ? oh / 2 * 2 : oh) + 3) / 4; }
-  std::int64_t tiles_w() const { return ((pooled ? ow / 2 * 2 : ow) + 3) / 4; }
+  [[gnu::always_inline]] std::int64_t tiles_h() const { return ((pooled ? oh / 2 * 2 : oh) + 3) / 4; }
+  [[gnu::always_inline]] std::int64_t tiles_w() const { return ((pooled ? ow / 2 * 2 : ow) + 3) / 4; }
   std::int64_t tiles() const { return n * tiles_h() * tiles_w(); }
 };
 

@@ -482,7 +482,7 @@ void run_product(Product<T, A, B> x) {
     const Room<T> room(plan, x.scratch, worker);
     *room.packed_a = *room.packed_b = {-1, -1};
   }
-  const std::int64_t passes = max_of<std::int64_t>(1, parts(s.k, plan.splits * plan.k_packed));
+  const std::int64_t passes = parts(s.k, plan.splits * plan.k_packed);
   for (std::int64_t j = 0; j < s.n; j += plan.n_packed)
     for (std::int64_t index = 0; index < passes; ++index) {
       const Pass pass{range_of(j, plan.n_packed, s.n), index, index + 1 == passes};

@@ -376,7 +376,7 @@ void gemm(const GemmPlan& plan, const T* a, const T* b, T* c, const GemmEpilogue
   if constexpr (sizeof(T) >= sizeof(float)) {
     if (const SparseGemmPlan* sparse = sparse_plan(plan, a, b)) return sparse_gemm(*sparse, a, b, c, epilogue, scratch);
   }
-  (plan.amx.runs ? *amx_entries<T>() : entries<T>()).gemm(plan, a, b, c, epilogue, scratch);
+  (plan.amx.runs && plan.k > 0 ? *amx_entries<T>() : entries<T>()).gemm(plan, a, b, c, epilogue, scratch);
 }
 
 template <class T>
@@ -395,6 +395,7 @@ std::size_t gemm_packed_b_bytes(const GemmShape& shape) {
 
 template <class T>
 void gemm_pack_b(const GemmShape& shape, const T* b, T* packed) {
+  if (shape.k == 0) return;  // b may have no address
   (shape.packed_tiles ? *amx_entries<T>() : entries<T>()).pack_b(shape, b, packed);
 }
 

@@ -195,12 +195,13 @@ struct Tile {
   std::int64_t ld;
   int cols;
 };
-// Sums that are rounded after one pass over k stay in `room`, which never leaves the nearest cache, as whole vectors:
-// a masked store would have to be waited for before it can be read.
+// Sums that are rounded after one pass over k stay in `room`, which never leaves the nearest cache. Of a panel, which
+// has zeros behind its columns, they stay there as whole vectors: a masked store would have to be waited for before it
+// can be read.
 template <class T>
-Tile<T> tile_at(const Product<T>& x, std::int64_t i, std::int64_t j, int cols, Sum<T>* room) {
+Tile<T> tile_at(const Product<T>& x, std::int64_t i, std::int64_t j, int cols, bool panel, Sum<T>* room) {
   const int whole = static_cast<int>(parts(cols, kLanes<T>)) * kLanes<T>;
-  if (kRounds<T> && x.c && x.plan.kc >= x.k1 - x.k0) return {room, whole, whole};
+  if (kRounds<T> && x.c && x.plan.kc >= x.k1 - x.k0) return {room, whole, panel ? whole : cols};
   return {x.sums + i * x.ld_sums + j, x.ld_sums, cols};
 }
 
@@ -217,7 +218,7 @@ void compute_rows(const Product<T>& x, const Part<T>& part, std::int64_t i0, std
     const std::int64_t i = i0 + t * mr;
     const int rows = static_cast<int>(min_of<std::int64_t>(mr, i1 - i));
     const View<T> a = a_view(x, part, i, p);
-    const Tile<T> tile = tile_at(x, i, j, cols, one_pass);
+    const Tile<T> tile = tile_at(x, i, j, cols, b.panel, one_pass);
     const Ahead<T> ahead{a_view(x, part, t + 1 < tiles ? i + mr : i0, p).data,
                          next_b ? next_b + min_of(t * fetches / tiles, fetches - kc) * kFetched<T> : nullptr};
     gemm_ukernel<T>(rows, tile.cols, kc, a.data, a.step, a.k_step, b.data, b.k_step, b.panel, tile.sums, tile.ld,
@@ -309,8 +310,7 @@ void compute_block(const Product<T>& x, const Part<T>& part, const Block& block,
   if (runs_by_row<T>(x.plan)) return compute_row(x, part, block.j0, block.j1);
   const std::int64_t own = first_own_column<T>(x.plan, block.j0, block.j1);
   const std::int64_t step = x.plan.pack_b == Pack::PerTask ? std::int64_t{kNr<T>} : block.j1 - block.j0;
-  std::int64_t p = part.p0;
-  do {  // also once for k = 0
+  for (std::int64_t p = part.p0; p < part.p1; p += x.plan.kc) {
     const std::int64_t kc = min_of(x.plan.kc, part.p1 - p);
     for (std::int64_t j = block.j0; j < block.j1; j += step) {
       const Block columns{block.i0, block.i1, j, min_of(j + step, block.j1)};
@@ -318,8 +318,7 @@ void compute_block(const Product<T>& x, const Part<T>& part, const Block& block,
       if (packed < columns.j1) pack_b_panel(x.plan.shape, x.b, panel, packed, p, p + kc);
       compute_tiles(x, part, columns, packed, panel, own_a, p, kc);
     }
-    p += kc;
-  } while (p < part.p1);
+  }
 }
 
 template <class T>
@@ -329,15 +328,15 @@ void compute(const Product<T>& x, std::int64_t splits, std::int64_t i, std::int6
   const std::int64_t rows = first.i1 - i, cols = first.j1 - j, column_blocks = parts(cols, plan.block_n);
   const std::int64_t blocks = parts(rows, plan.block_m) * column_blocks;
   const double share = static_cast<double>(rows * cols) / static_cast<double>(plan.shape.m * plan.shape.n) *
-                       static_cast<double>(splits * (first.p1 - first.p0) + 1) / static_cast<double>(plan.k + 1);
+                       static_cast<double>(splits * (first.p1 - first.p0)) / static_cast<double>(plan.k);
   parallel_for(splits * blocks, plan.cost * share, [&](std::int64_t task) {
     const Product<T> y = partial(x, task / blocks);
     const Part<T> part = part_of(y, i, j, q);
     if (exhausted(part, q)) return;
-    const std::int64_t block = task % blocks;
+    const std::int64_t block = task % blocks, room = plan.scratch_bytes > 0 ? block : 0;  // null has no offsets
     const std::int64_t i0 = i + block / column_blocks * plan.block_m, j0 = j + block % column_blocks * plan.block_n;
     compute_block(y, part, Block{i0, min_of(i0 + plan.block_m, part.i1), j0, min_of(j0 + plan.block_n, part.j1)},
-                  y.panels + block * plan.kc * kNr<T>, y.packed_a + block * plan.mc * plan.kc);
+                  y.panels + room * plan.kc * kNr<T>, y.packed_a + room * plan.mc * plan.kc);
   });
 }
 
@@ -346,15 +345,28 @@ template <class T>
 void compute_product(const Product<T>& x, std::int64_t splits) {
   const GemmPlan& plan = x.plan;
   for (std::int64_t j = 0; j < plan.shape.n; j += plan.n_packed) {
-    std::int64_t q = 0;
-    do {  // also once for k = 0
+    for (std::int64_t q = 0; q < plan.k_split; q += plan.k_packed) {
       for (std::int64_t i = 0; i < plan.shape.m; i += plan.m_packed) {
         pack(x, splits, i, j, q);
         compute(x, splits, i, j, q);
       }
-      q += plan.k_packed;
-    } while (q < plan.k_split);
+    }
   }
+}
+
+// The product over no k: its operands may have no address.
+template <class T>
+void finish_empty(const Product<T>& x) {
+  const std::int64_t m = x.plan.shape.m, n = x.plan.shape.n;
+  parallel_for(m, 0.1 * static_cast<double>(m * n), [&](std::int64_t i) {
+    for (std::int64_t j = 0; j < n; j += kNr<T>) {
+      const std::int64_t cols = min_of<std::int64_t>(kNr<T>, n - j);
+      Sum<T> room[kNr<T>];
+      Sum<T>* const sums = kRounds<T> ? room : x.sums + i * x.ld_sums + j;
+      if (!x.accumulate) __builtin_memset(sums, 0, static_cast<std::size_t>(cols) * sizeof(Sum<T>));
+      finish(x, sums, 0, i, j, 1, cols);
+    }
+  });
 }
 
 // C out of the partial products.
@@ -382,6 +394,7 @@ void gemm_as_planned(const GemmPlan& plan, const Stored<T>* a, const Stored<T>* 
     x.ld_sums = x.ldc;
     x.accumulate = plan.shape.accumulate;
   }
+  if (plan.k == 0) return finish_empty(x);
   const std::int64_t splits = plan.k_split < plan.k ? parts(plan.k, plan.k_split) : 1;
   compute_product(x, splits);
   if (splits > 1) finish_split(x, splits);

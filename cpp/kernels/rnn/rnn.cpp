@@ -336,8 +336,6 @@ std::size_t RnnGradient<T>::scratch_bytes() const {
   return bytes_of_steps(steps_) + sizeof(T) * static_cast<std::size_t>(at_.end);
 }
 
-template class RnnSteps<float>;
-template class RnnSteps<double>;
 template class RnnLayer<float>;
 template class RnnLayer<double>;
 template class RnnGradient<float>;

@@ -88,9 +88,6 @@ class RnnSteps {
  protected:
   ~RnnSteps() = default;
 };
-// Its type_info, which sanitized calls look at, is in rnn.cpp and in no kernel.
-extern template class RnnSteps<float>;
-extern template class RnnSteps<double>;
 
 template <class T>
 struct RnnForward {
