@@ -69,6 +69,22 @@ struct Case {
     return results;
   }
 
+  /// By shifted images, whether they pay or not; no dx.
+  Results run_shifted(Activation activation) const {
+    EXPECT_TRUE(shifted_fits(shape));
+    const ShiftedForward forward(shape);
+    const ShiftedBackwardWeights weights(shape);
+    Results results;
+    results.y = guarded(forward, dy.size(), [&](Bfloat* y, void* scratch) {
+      forward.run(x.data(), w.data(), bias.data(), activation, y, scratch);
+    });
+    const std::vector<Bfloat> transposed =
+        guarded(weights, w.size(), [&](Bfloat* dw, void* scratch) { weights.run(x.data(), dy.data(), dw, scratch); });
+    const std::size_t rows = static_cast<std::size_t>(shape.cout), columns = transposed.size() / rows;
+    for (std::size_t i = 0; i < transposed.size(); ++i) results.dw.push_back(transposed[i % rows * columns + i / rows]);
+    return results;
+  }
+
   /// Of the definition, rounded once.
   Results wanted(Activation activation) const {
     const std::vector<float> x32 = widened(x), w32 = widened(w), dy32 = widened(dy);
@@ -107,6 +123,14 @@ void expect_exact(const ConvShape& s) {
     ASSERT_TRUE(same_bits(actual.dw, wanted.dw));
     ASSERT_TRUE(actual.dx.empty() || same_bits(actual.dx, wanted.dx));
   }
+}
+
+void expect_shifted_exact(const ConvShape& s) {
+  SCOPED_TRACE(text_of(s));
+  const Case it(s, small_integers<float>);
+  const Results actual = it.run_shifted(Activation::Relu), wanted = it.wanted(Activation::Relu);
+  ASSERT_TRUE(same_bits(actual.y, wanted.y));
+  ASSERT_TRUE(same_bits(actual.dw, wanted.dw));
 }
 
 class AmxConv : public ::testing::Test {
@@ -148,9 +172,52 @@ TEST_F(AmxConv, LargeOnesAreExact) {
   expect_exact({8, 32, 32, 64, 16, 16, 128, 3, 3, 2, 2, 1, 1, 0, 1});
 }
 
+// Bands of one and of several rows, the last one not whole.
+TEST_F(AmxConv, ShiftedGeometriesAreExact) {
+  for (std::int64_t kernel : {1, 2, 3, 5})
+    for (std::int64_t dilation : {1, 2})
+      for (std::int64_t before : {-1, 0, 2, 6})
+        for (std::int64_t after : {0, 3}) {
+          const std::int64_t height = 11, width = 10, kw = std::max<std::int64_t>(1, kernel - 1);
+          if ((kernel - 1) * dilation + 1 > height + before + after) continue;
+          const std::int64_t oh = out_size(height, kernel, 1, dilation, {before, after});
+          const std::int64_t ow = out_size(width, kw, 1, 1, {after, before});
+          expect_shifted_exact({4, height, width, 32, oh, ow, 20, kernel, kw, 1, 1, dilation, 1, before, after});
+        }
+}
+
+TEST_F(AmxConv, ShiftedChannelsAreExact) {
+  for (std::int64_t cin : {32, 64, 96})
+    for (std::int64_t cout : {16, 17, 31, 32, 33, 48, 70, 128}) expect_shifted_exact({2, 5, 6, cin, 3, 4, cout, 3, 3});
+}
+
+TEST_F(AmxConv, ShiftedWidthsAreExact) {
+  for (std::int64_t width : {1, 14, 15, 16, 17, 30, 31, 32, 33, 47, 65})
+    expect_shifted_exact({3, 9, width, 32, 7, width, 33, 3, 3, 1, 1, 1, 1, 0, 1});
+}
+
+// Several bands of an image and images at a time, partial sums, sweeps over columns.
+TEST_F(AmxConv, LargeShiftedOnesAreExact) {
+  expect_shifted_exact({2, 40, 41, 32, 40, 41, 32, 3, 3, 1, 1, 1, 1, 1, 1});
+  expect_shifted_exact({37, 8, 8, 64, 8, 8, 48, 3, 3, 1, 1, 1, 1, 1, 1});
+  expect_shifted_exact({2, 8, 8, 288, 8, 8, 272, 3, 3, 1, 1, 1, 1, 1, 1});
+}
+
+// Where a row is short, most of what is computed would be dropped.
+TEST_F(AmxConv, ShiftsImagesWhereItPays) {
+  const auto same = [](std::int64_t side, std::int64_t cin, std::int64_t cout, std::int64_t kernel) {
+    return ConvShape{64, side, side, cin, side, side, cout, kernel, kernel, 1, 1, 1, 1, kernel / 2, kernel / 2};
+  };
+  EXPECT_TRUE(shifted_pays(same(32, 64, 64, 3)) && shifted_weights_pay(same(32, 64, 64, 3)));
+  EXPECT_FALSE(shifted_pays(same(4, 512, 512, 3)) || shifted_weights_pay(same(4, 512, 512, 3)));
+  EXPECT_FALSE(shifted_pays(same(28, 64, 256, 1)) || shifted_weights_pay(same(28, 64, 256, 1)));
+  EXPECT_FALSE(shifted_pays(same(32, 16, 64, 3)) || shifted_weights_pay(same(32, 16, 64, 3)));
+  EXPECT_FALSE(shifted_weights_pay(same(14, 512, 512, 3)));  // sums of 9 MB
+}
+
 TEST_F(AmxConv, BitsDoNotDependOnTheNumberOfThreads) {
-  for (const ConvShape& s :
-       {ConvShape{16, 13, 13, 32, 11, 11, 64, 3, 3}, ConvShape{6, 8, 8, 256, 8, 8, 256, 3, 3, 1, 1, 1, 1, 1, 1}}) {
+  for (const ConvShape& s : {ConvShape{16, 13, 13, 16, 11, 11, 64, 3, 3}, ConvShape{16, 13, 13, 32, 11, 11, 64, 3, 3},
+                             ConvShape{6, 8, 8, 256, 8, 8, 256, 3, 3, 1, 1, 1, 1, 1, 1}}) {
     SCOPED_TRACE(text_of(s));
     const Case it(s, random_reals<float>);
     std::optional<Results> one;
@@ -165,13 +232,15 @@ TEST_F(AmxConv, BitsDoNotDependOnTheNumberOfThreads) {
 
 // What a pixel is multiplied with beyond its patch is nothing, not zero.
 TEST_F(AmxConv, NotANumberStaysInItsPatches) {
-  const ConvShape s{1, 9, 9, 16, 9, 9, 16, 3, 3, 1, 1, 1, 1, 1, 1};
-  Case it(s, random_reals<float>);
-  it.x[(4 * 9 + 4) * 16 + 5] = narrow<Bfloat>(NAN);
-  const Results results = it.run(Activation::Relu);
-  for (std::int64_t i = 0; i < 81; ++i) {
-    const bool touches = std::abs(i / 9 - 4) <= 1 && std::abs(i % 9 - 4) <= 1;
-    for (std::int64_t c = 0; c < 16; ++c) ASSERT_EQ(std::isnan(widen(results.y[i * 16 + c])), touches) << i;
+  for (std::int64_t cin : {16, 32}) {
+    const ConvShape s{1, 9, 9, cin, 9, 9, 16, 3, 3, 1, 1, 1, 1, 1, 1};
+    Case it(s, random_reals<float>);
+    it.x[(4 * 9 + 4) * cin + 5] = narrow<Bfloat>(NAN);
+    const Results results = cin == 16 ? it.run(Activation::Relu) : it.run_shifted(Activation::Relu);
+    for (std::int64_t i = 0; i < 81; ++i) {
+      const bool touches = std::abs(i / 9 - 4) <= 1 && std::abs(i % 9 - 4) <= 1;
+      for (std::int64_t c = 0; c < 16; ++c) ASSERT_EQ(std::isnan(widen(results.y[i * 16 + c])), touches) << i;
+    }
   }
 }
 

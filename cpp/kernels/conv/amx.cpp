@@ -51,10 +51,13 @@ bool amx_conv_input_fits(const ConvShape& s) {
 }
 
 AmxConvForward::AmxConvForward(const ConvShape& shape)
-    : shape_(shape), plan_(plan_of(dense_gemm(pixels_of(shape), shape.cout, products_of(shape)))) {}
+    : shape_(shape), plan_(plan_of(dense_gemm(pixels_of(shape), shape.cout, products_of(shape)))) {
+  if (shifted_pays(shape)) shifted_.emplace(shape);
+}
 
 void AmxConvForward::run(const Bfloat* x, const Bfloat* w, const Bfloat* bias, Activation activation, Bfloat* y,
                          void* scratch) const {
+  if (shifted_) return shifted_->run(x, w, bias, activation, y, scratch);
   amx_conv_kernels()->forward(plan_, shape_, x, w, {.bias = bias, .activation = activation}, y, scratch);
 }
 
@@ -97,16 +100,23 @@ void AmxConvBackwardInput::run(const Bfloat* dy, const Bfloat* w, Bfloat* dx, vo
 AmxConvBackwardWeights::AmxConvBackwardWeights(const ConvShape& s)
     : shape_(s),
       plan_(plan_of(dense_gemm(s.cout, products_of(s), pixels_of(s), true))),
-      transpose_(turn_weights(1, s.cout, products_of(s), sizeof(Bfloat))) {}  // of one tap, a transposition
+      transpose_(turn_weights(1, s.cout, products_of(s), sizeof(Bfloat))) {  // of one tap, a transposition
+  if (shifted_weights_pay(s)) shifted_.emplace(s);
+}
 
 std::size_t AmxConvBackwardWeights::scratch_bytes() const {
-  return bytes_of<Bfloat>(products_of(shape_) * shape_.cout) + plan_.scratch_bytes;
+  return bytes_of<Bfloat>(products_of(shape_) * shape_.cout) +
+         (shifted_ ? shifted_->scratch_bytes() : plan_.scratch_bytes);
 }
 
 void AmxConvBackwardWeights::run(const Bfloat* x, const Bfloat* dy, Bfloat* dw, void* scratch) const {
   Scratch free(scratch);
   auto* const transposed = free.take<Bfloat>(products_of(shape_) * shape_.cout);
-  amx_conv_kernels()->transposed_weight_gradients(plan_, shape_, x, dy, transposed, free.take<std::byte>(0));
+  auto* const rest = free.take<std::byte>(0);
+  if (shifted_)
+    shifted_->run(x, dy, transposed, rest);
+  else
+    amx_conv_kernels()->transposed_weight_gradients(plan_, shape_, x, dy, transposed, rest);
   movement_kernels().strided_copy(transpose_, transposed, dw);
 }
 

@@ -8,6 +8,9 @@
 //   dx   = the convolution of dy with the turned weights (turned.h); of strides, one for each residue of the pixels
 //   dw^T = dy^T * patches
 //
+// Where strides are one and channels 32, and patches would take longer to pack than to multiply, they are not: tiles
+// are those of the shifted images (shifted.h).
+//
 // Channels are packed sixteen at a time, so that their number is a multiple of it. Sums are rounded to bfloat16 once;
 // denormals count as zero. conv.h has the shapes.
 #pragma once
@@ -17,6 +20,7 @@
 #include <vector>
 
 #include "kernels/conv/conv.h"
+#include "kernels/conv/shifted.h"
 #include "kernels/conv/turned.h"
 #include "kernels/float16.h"
 #include "kernels/gemm/amx.h"
@@ -36,12 +40,13 @@ bool amx_conv_input_fits(const ConvShape& shape);
 class AmxConvForward {
  public:
   explicit AmxConvForward(const ConvShape& shape);
-  std::size_t scratch_bytes() const { return plan_.scratch_bytes; }
+  std::size_t scratch_bytes() const { return shifted_ ? shifted_->scratch_bytes() : plan_.scratch_bytes; }
   void run(const Bfloat* x, const Bfloat* w, const Bfloat* bias, Activation activation, Bfloat* y, void* scratch) const;
 
  private:
   ConvShape shape_;
   AmxGemmPlan plan_;
+  std::optional<ShiftedForward> shifted_;
 };
 
 class AmxConvBackwardInput {
@@ -70,6 +75,7 @@ class AmxConvBackwardWeights {
  private:
   ConvShape shape_;
   AmxGemmPlan plan_;
+  std::optional<ShiftedBackwardWeights> shifted_;
   StridedCopy transpose_;
 };
 

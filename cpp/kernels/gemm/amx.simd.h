@@ -143,50 +143,51 @@ class Tiles {
 // Tiles 0 ... 3 are C, 4 and 5 rows of A, 6 and 7 columns of B. Each tile is loaded as soon as its last product has
 // begun: where another thread of the core is busy, few instructions that write tiles are under way at a time.
 
-/// Tiles of one operand, the second a panel further.
-struct TilePair {
+/// Tiles of one operand, the second a panel further: packed, so many parts of an element one after another.
+template <int kCount>
+struct PanelTiles {
   const std::byte* first;
   std::int64_t panel;
 
-  TilePair part(std::int64_t index) const { return {first + index * kTileBytes, panel}; }
+  std::int64_t stride() const { return kRowBytes; }  // of a tile's rows
+  PanelTiles part(std::int64_t index) const { return {first + index * kTileBytes, panel}; }
+  void advance() { first += kCount * kTileBytes; }
 };
 
 /// What of the next tiles takes the place of those that have been multiplied.
 enum class Load { None, A, B, Both };
 
 /// The products of the tiles that are loaded. a and b: the next ones, where they are loaded.
-template <Load kLoad, int kRows, int kCols>
-DLCORE_INLINE void multiply_then_load(TilePair a, TilePair b) {
+template <Load kLoad, int kRows, int kCols, class A, class B>
+DLCORE_INLINE void multiply_then_load(const A& a, const B& b) {
   constexpr bool kLoadA = kLoad == Load::A || kLoad == Load::Both, kLoadB = kLoad == Load::B || kLoad == Load::Both;
   _tile_dpbf16ps(0, 4, 6);
   if constexpr (kRows > 1) _tile_dpbf16ps(2, 5, 6);
-  if constexpr (kLoadB) _tile_loadd(6, b.first, kRowBytes);
+  if constexpr (kLoadB) _tile_loadd(6, b.first, b.stride());
   if constexpr (kCols > 1) _tile_dpbf16ps(1, 4, 7);
-  if constexpr (kLoadA) _tile_loadd(4, a.first, kRowBytes);
+  if constexpr (kLoadA) _tile_loadd(4, a.first, a.stride());
   if constexpr (kRows > 1 && kCols > 1) _tile_dpbf16ps(3, 5, 7);
-  if constexpr (kLoadB && kCols > 1) _tile_loadd(7, b.first + b.panel, kRowBytes);
-  if constexpr (kLoadA && kRows > 1) _tile_loadd(5, a.first + a.panel, kRowBytes);
+  if constexpr (kLoadB && kCols > 1) _tile_loadd(7, b.first + b.panel, b.stride());
+  if constexpr (kLoadA && kRows > 1) _tile_loadd(5, a.first + a.panel, a.stride());
 }
 
 /// A register block of sums: rows of 32.
 using Sums = float[kBlockRows * kBlockRows];
 
-/// Sums of kRows x kCols tiles of A and B, their panels some bytes apart, `count` tiles along k.
-template <int kCount, int kRows, int kCols>
-void multiply_tiles(std::int64_t count, const std::byte* a_data, std::int64_t a_panel, const std::byte* b_data,
-                    std::int64_t b_panel, float* sums) {
+/// Sums of kRows x kCols tiles of A and B, `count` along k.
+template <int kCount, int kRows, int kCols, class A, class B>
+void multiply_tiles(std::int64_t count, A a, B b, float* sums) {
   constexpr int kHigh = 0, kMiddle = 1, kLow = 2;
   __asm__ volatile("" ::: "memory");  // compilers don't know that loads of tiles read what has been packed
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
-  TilePair a{a_data, a_panel}, b{b_data, b_panel};
   if (count > 0) {
-    _tile_loadd(4, a.first, kRowBytes);
-    if constexpr (kRows > 1) _tile_loadd(5, a.first + a.panel, kRowBytes);
-    _tile_loadd(6, b.first, kRowBytes);
-    if constexpr (kCols > 1) _tile_loadd(7, b.first + b.panel, kRowBytes);
+    _tile_loadd(4, a.first, a.stride());
+    if constexpr (kRows > 1) _tile_loadd(5, a.first + a.panel, a.stride());
+    _tile_loadd(6, b.first, b.stride());
+    if constexpr (kCols > 1) _tile_loadd(7, b.first + b.panel, b.stride());
   }
   for (std::int64_t p = 1; p <= count; ++p) {
     if constexpr (kCount == 3) {
@@ -196,11 +197,12 @@ void multiply_tiles(std::int64_t count, const std::byte* a_data, std::int64_t a_
       multiply_then_load<Load::B, kRows, kCols>(a, b.part(kHigh));    // middle middle
       multiply_then_load<Load::A, kRows, kCols>(a.part(kLow), b);     // middle high
     }
-    a = a.part(kCount), b = b.part(kCount);
-    if (p < count)
+    if (p < count) {
+      a.advance(), b.advance();
       multiply_then_load<Load::Both, kRows, kCols>(a, b);  // low high, or of Bfloat all
-    else
+    } else {
       multiply_then_load<Load::None, kRows, kCols>(a, b);
+    }
   }
   constexpr std::int64_t kBytes = kBlockRows * sizeof(float);
   float* const below = sums + kTileRows * kBlockRows;
@@ -245,15 +247,22 @@ inline void multiply_as_float(int rows, int cols, std::int64_t count, const std:
 
 inline bool all_finite(const Panels& panels, int count) { return panels.finite[0] && panels.finite[count - 1]; }
 
+/// The same of a register block of rows x cols tiles.
+template <int kCount, class A, class B>
+void multiply_block(int rows, int cols, std::int64_t count, const A& a, const B& b, float* sums) {
+  const auto kernel = rows > 1 ? (cols > 1 ? multiply_tiles<kCount, 2, 2, A, B> : multiply_tiles<kCount, 2, 1, A, B>)
+                               : (cols > 1 ? multiply_tiles<kCount, 1, 2, A, B> : multiply_tiles<kCount, 1, 1, A, B>);
+  kernel(count, a, b, sums);
+}
+
 /// rows x cols tiles of panels that begin at a and b.
 template <class T>
 void multiply_panels(int rows, int cols, std::int64_t count, const Panels& a, const Panels& b, float* sums) {
   if constexpr (kParts<T> != 1)
     if (!all_finite(a, rows) || !all_finite(b, cols))
       return multiply_as_float(rows, cols, count, a.data, a.bytes, b.data, b.bytes, sums);
-  const auto kernel = rows > 1 ? (cols > 1 ? multiply_tiles<kParts<T>, 2, 2> : multiply_tiles<kParts<T>, 2, 1>)
-                               : (cols > 1 ? multiply_tiles<kParts<T>, 1, 2> : multiply_tiles<kParts<T>, 1, 1>);
-  kernel(count, a.data, a.bytes, b.data, b.bytes, sums);
+  using Tiles = PanelTiles<kParts<T>>;
+  multiply_block<kParts<T>>(rows, cols, count, Tiles{a.data, a.bytes}, Tiles{b.data, b.bytes}, sums);
 }
 
 // -------------------------------------------------------------------------------------------------------------- loops
@@ -451,20 +460,18 @@ void compute(const Product<T, A, B>& x, const Pass& pass) {
   });
 }
 
-/// C out of the partial sums.
-template <class T, class A, class B>
-void finish_splits(const Product<T, A, B>& x) {
-  const AmxGemmPlan& plan = x.plan;
-  const GemmShape& s = plan.shape;
-  parallel_for(s.m, 0.1 * static_cast<double>(s.m * s.n * plan.splits), [&](std::int64_t i) {
-    float* const first = x.sums + i * s.n;
-    T* const c = x.c + i * s.ldc;
+/// C [m, n], rows ldc apart, out of dense partial sums one after another.
+template <class T>
+void add_splits(float* sums, std::int64_t splits, const GemmShape& s, const GemmEpilogue<T>& epilogue, T* c) {
+  parallel_for(s.m, 0.1 * static_cast<double>(s.m * s.n * splits), [&](std::int64_t i) {
+    float* const first = sums + i * s.n;
+    T* const row = c + i * s.ldc;
     if constexpr (kParts<T> == 1) {
-      add_partials(first, plan.splits, s.m * s.n, s.n, false, first);
-      Operand<BfloatPair>::finish(first, 0, 1, s.n, x.epilogue.bias, x.epilogue.activation, c, 0);
+      add_partials(first, splits, s.m * s.n, s.n, false, first);
+      Operand<BfloatPair>::finish(first, 0, 1, s.n, epilogue.bias, epilogue.activation, row, 0);
     } else {
-      add_partials(first, plan.splits, s.m * s.n, s.n, s.accumulate, c);
-      apply_epilogue(c, 0, 1, s.n, x.epilogue.bias, x.epilogue.activation);
+      add_partials(first, splits, s.m * s.n, s.n, s.accumulate, row);
+      apply_epilogue(row, 0, 1, s.n, epilogue.bias, epilogue.activation);
     }
   });
 }
@@ -489,7 +496,7 @@ void run_product(Product<T, A, B> x) {
       if (plan.pack_b == Pack::Once) pack_shared(x, pass);
       compute(x, pass);
     }
-  if (plan.splits > 1) finish_splits(x);
+  if (plan.splits > 1) add_splits<T>(x.sums, plan.splits, s, x.epilogue, x.c);
 }
 
 }  // namespace

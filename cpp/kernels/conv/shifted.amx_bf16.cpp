@@ -1,0 +1,275 @@
+#include "kernels/conv/shifted.h"
+
+#include "kernels/gemm/amx.simd.h"
+
+namespace dlcore::DLCORE_ISA {
+
+namespace {
+
+// --------------------------------------------------------------------------------------------------------------- bands
+
+struct Image {
+  const Bfloat* pixels;
+  std::int64_t height, width, channels;
+};
+
+DLCORE_INLINE Bfloat* copied(Bfloat* to, const Bfloat* from, std::int64_t count) {
+  __builtin_memcpy(to, from, static_cast<std::size_t>(count) * sizeof(Bfloat));
+  return to + count;
+}
+DLCORE_INLINE Bfloat* zeroed(Bfloat* to, std::int64_t count) {
+  __builtin_memset(static_cast<void*>(to), 0, static_cast<std::size_t>(count) * sizeof(Bfloat));
+  return to + count;
+}
+
+/// Rows of a frame of `width`, in which the image begins at (top, left): zero where there is no image. What follows.
+Bfloat* copy_framed(const Image& x, std::int64_t top, std::int64_t left, std::int64_t width, Range rows, Bfloat* to) {
+  const std::int64_t begin = min_of(max_of<std::int64_t>(left, 0), width);
+  const std::int64_t end = max_of(begin, min_of(x.width + left, width));
+  for (std::int64_t row = rows.begin - top; row < rows.end - top; ++row) {
+    if (row < 0 || row >= x.height) {
+      to = zeroed(to, width * x.channels);
+    } else {
+      to = zeroed(to, begin * x.channels);
+      to = copied(to, x.pixels + (row * x.width + begin - left) * x.channels, (end - begin) * x.channels);
+      to = zeroed(to, (width - end) * x.channels);
+    }
+  }
+  return to;
+}
+
+/// Some rows of y of an image.
+struct Band {
+  std::int64_t image;
+  Range rows;
+};
+Band band_of(const ShiftedPlan& plan, std::int64_t index) {
+  return {index / plan.bands, range_of(index % plan.bands * plan.rows, plan.rows, plan.shape.oh)};
+}
+
+/// The pixels that a band reads. What follows.
+Bfloat* copy_band(const ShiftedPlan& plan, const Bfloat* x, const Band& band, Bfloat* to) {
+  const ConvShape& s = plan.shape;
+  const Image image{x + band.image * s.h * s.w * s.cin, s.h, s.w, s.cin};
+  return copy_framed(image, s.pad_top, s.pad_left, plan.width, {band.rows.begin, band.rows.end + plan.reach}, to);
+}
+
+// ------------------------------------------------------------------------------------------------------------- forward
+
+/// Tiles of sixteen pixels and 32 channels of one tap after another, where they lie.
+struct TapTiles {
+  const std::byte* first;
+  std::int64_t panel;  // bytes to the next sixteen pixels
+
+  TapTiles(const ShiftedPlan& plan, const Bfloat* x)
+      : first(reinterpret_cast<const std::byte*>(x)),
+        panel(kTileRows * plan.shape.cin * static_cast<std::int64_t>(sizeof(Bfloat))),
+        tap_(first),
+        taps_of_row_(plan.shape.kw),
+        right_(plan.shape.dilation_w * stride()),
+        down_(plan.shape.dilation_h * plan.width * stride() - (taps_of_row_ - 1) * right_) {}
+
+  std::int64_t stride() const { return panel / kTileRows; }
+  void advance() {
+    first += kRowBytes;
+    if (first != tap_ + stride()) return;
+    const bool last = ++column_ == taps_of_row_;
+    if (last) column_ = 0;
+    first = tap_ += last ? down_ : right_;
+  }
+
+ private:
+  const std::byte* tap_;  // its first pixel
+  std::int64_t column_ = 0, taps_of_row_;
+  std::int64_t right_, down_;  // bytes from a tap to the next of its row, and to the next row's
+};
+
+/// A row of a tile: pairs of elements.
+DLCORE_INLINE void store_row(std::byte* row, u16half low, u16half high) {
+  const u32v pairs = __builtin_convertvector(low, u32v) | __builtin_convertvector(high, u32v) << 16;
+  store(reinterpret_cast<std::int32_t*>(row), bitcast<i32v>(pairs));
+}
+
+/// A row of the tile of w holds the pairs of channels 2p and 2p + 1, as they lie in a pixel.
+void pack_weights(const ShiftedPlan& plan, const Bfloat* w, std::int64_t column, std::byte* panel) {
+  const ConvShape& s = plan.shape;
+  const int lanes = static_cast<int>(min_of(kTileRows, s.cout - column));
+  const std::int64_t pairs = s.kh * s.kw * s.cin / 2;
+  for (std::int64_t p = 0; p < pairs; ++p) {
+    const Bfloat* const at = w + 2 * p * s.cout + column;
+    store_row(panel + p * kRowBytes, load_half(at, lanes), load_half(at + s.cout, lanes));
+  }
+}
+
+struct Forward {
+  const ShiftedPlan& plan;
+  const std::byte* panels;  // of w
+  std::int64_t panel_bytes;
+  const GemmEpilogue<Bfloat>& epilogue;
+  Bfloat* y;
+
+  void compute(const Band& band, const Bfloat* x) const {
+    const std::int64_t pixels = plan.pixels(band.rows.size()), cout = plan.shape.cout;
+    const Tiles tiles;
+    for (std::int64_t j0 = 0; j0 < cout; j0 += plan.columns)
+      for (std::int64_t i = 0; i < pixels; i += kBlockRows)
+        for (std::int64_t j = j0; j < min_of(j0 + plan.columns, cout); j += kBlockRows)
+          compute_block(band, x, range_of(i, kBlockRows, pixels), range_of(j, kBlockRows, cout));
+  }
+
+ private:
+  void compute_block(const Band& band, const Bfloat* x, Range pixels, Range cols) const {
+    const ConvShape& s = plan.shape;
+    alignas(64) Sums sums;
+    const TapTiles a(plan, x + pixels.begin * s.cin);
+    const PanelTiles<1> b{panels + cols.begin / kTileRows * panel_bytes, panel_bytes};
+    multiply_block<1>(static_cast<int>(parts(pixels.size(), kTileRows)),
+                      static_cast<int>(parts(cols.size(), kTileRows)), panel_bytes / kTileBytes, a, b, sums);
+    keep_outputs(band, sums, pixels, cols);
+  }
+
+  /// Of the pixels those that are outputs.
+  void keep_outputs(const Band& band, const Sums& sums, Range pixels, Range cols) const {
+    const ConvShape& s = plan.shape;
+    const Bfloat* const bias = epilogue.bias ? epilogue.bias + cols.begin : nullptr;
+    std::int64_t row = pixels.begin / plan.width, col = pixels.begin % plan.width;
+    for (std::int64_t q = pixels.begin; q < pixels.end; q += plan.width - col, col = 0, ++row) {
+      const std::int64_t count = min_of(s.ow - col, pixels.end - q);
+      if (count <= 0) continue;
+      Bfloat* const to = y + (((band.image * s.oh + band.rows.begin + row) * s.ow + col) * s.cout + cols.begin);
+      finish<Bfloat>(sums + (q - pixels.begin) * kBlockRows, nullptr, 0, count, cols.size(), bias, epilogue.activation,
+                     to, s.cout);
+    }
+  }
+};
+
+void forward(const ShiftedPlan& plan, const Bfloat* x, const Bfloat* w, const GemmEpilogue<Bfloat>& epilogue, Bfloat* y,
+             std::byte* scratch) {
+  const ConvShape& s = plan.shape;
+  const std::int64_t panel_bytes = s.kh * s.kw * s.cin / kTileSteps * kTileBytes;
+  parallel_for(parts(s.cout, kTileRows), 0.1 * static_cast<double>(s.kh * s.kw * s.cin * s.cout),
+               [&](std::int64_t j) { pack_weights(plan, w, j * kTileRows, scratch + j * panel_bytes); });
+  const Forward conv{plan, scratch, panel_bytes, epilogue, y};
+  parallel_for_workers(s.n * plan.bands, plan.cost, plan.workers, [&](std::int64_t task, int worker) {
+    auto* const room =
+        reinterpret_cast<Bfloat*>(scratch + plan.rooms_offset + static_cast<std::size_t>(worker) * plan.room_bytes);
+    const Band band = band_of(plan, task);
+    copy_band(plan, x, band, room);
+    conv.compute(band, room);
+  });
+}
+
+// ---------------------------------------------------------------------------------------------- gradients to the
+// weights
+
+/// Tiles of 32 pixels and sixteen channels of one tap: a row of a tile is the pairs of a pixel and the sixteenth
+/// behind.
+struct PixelTiles {
+  const std::byte* first;
+  std::int64_t panel;        // bytes to the next sixteen channels
+  std::int64_t steps, left;  // tiles of a band, and those from here on
+  std::int64_t next_band;    // bytes from behind its last tile to the next one's first
+
+  std::int64_t stride() const { return kRowBytes; }
+  void advance() {
+    first += 2 * kTileBytes;
+    if (--left > 0) return;
+    left = steps;
+    first += next_band;
+  }
+};
+
+/// Pairs of each of `count` pixels and the sixteenth behind it, sixteen channels after another.
+void pack_pairs(const Bfloat* x, std::int64_t count, std::int64_t channels, std::byte* pairs) {
+  for (std::int64_t q = 0; q < count; ++q)
+    for (std::int64_t c = 0; c < channels; c += kTileRows)
+      store_row(pairs + (c / kTileRows * count + q) * kRowBytes, load_half(x + q * channels + c, kF32),
+                load_half(x + (q + kTileRows) * channels + c, kF32));
+}
+
+/// Some bands at a time, packed in a room.
+class WeightGradients {
+ public:
+  WeightGradients(const ShiftedPlan& plan, const Bfloat* x, const Bfloat* dy, std::byte* room)
+      : plan_(plan), x_(x), dy_(dy), steps_(plan.steps()), read_(plan.read_pixels(plan.rows) + kTileSteps) {
+    const ConvShape& s = plan.shape;
+    pairs_ = room;
+    panels_ = pairs_ + plan.together * pair_bytes();
+    padded_ = reinterpret_cast<Bfloat*>(panels_ + parts(s.cout, kTileRows) * plan.together * steps_ * kTileBytes);
+    gradients_ = padded_ + read_ * s.cin;
+    finite_ = reinterpret_cast<bool*>(gradients_ + plan.rows * plan.width * s.cout);
+  }
+
+  /// [output channels, taps * input channels]
+  void sum_bands(Range bands, float* sums) const {
+    for (std::int64_t i = bands.begin; i < bands.end; i += plan_.together) {
+      const std::int64_t count = min_of(plan_.together, bands.end - i);
+      for (std::int64_t j = 0; j < count; ++j) pack(band_of(plan_, i + j), j, count);
+      multiply(count, sums, i > bands.begin);
+    }
+  }
+
+ private:
+  std::int64_t pairs_of_band() const { return read_ - kTileRows; }
+  std::int64_t pair_bytes() const { return pairs_of_band() * plan_.shape.cin / kTileRows * kRowBytes; }
+
+  /// The rows of a band that is not whole are zero.
+  void pack(const Band& band, std::int64_t index, std::int64_t count) const {
+    const ConvShape& s = plan_.shape;
+    const Range rows{band.rows.begin, band.rows.begin + plan_.rows};
+    Bfloat* const end = copy_band(plan_, x_, {band.image, rows}, padded_);
+    zeroed(end, padded_ + read_ * s.cin - end);
+    pack_pairs(padded_, pairs_of_band(), s.cin, pairs_ + index * pair_bytes());
+    const Image dy{dy_ + band.image * s.oh * s.ow * s.cout, s.oh, s.ow, s.cout};
+    copy_framed(dy, 0, 0, plan_.width, rows, gradients_);
+    const Panels panels{panels_ + index * steps_ * kTileBytes, count * steps_ * kTileBytes, finite_};
+    pack_panels(Source<Bfloat>{gradients_, s.cout, false}, s.cout, plan_.pixels(plan_.rows), true, panels);
+  }
+
+  void multiply(std::int64_t count, float* sums, bool accumulate) const {
+    const ConvShape& s = plan_.shape;
+    const std::int64_t taps = s.kh * s.kw, ld = taps * s.cin, panel = pairs_of_band() * kRowBytes;
+    const std::int64_t next_band = pair_bytes() - steps_ * 2 * kTileBytes, panel_bytes = count * steps_ * kTileBytes;
+    const Tiles tiles;
+    alignas(64) Sums block;
+    for (std::int64_t j = 0; j < s.cin; j += kBlockRows)
+      for (std::int64_t i = 0; i < s.cout; i += kBlockRows) {
+        const std::int64_t height = min_of(kBlockRows, s.cout - i);
+        const PanelTiles<1> a{panels_ + i / kTileRows * panel_bytes, panel_bytes};
+        for (std::int64_t tap = 0; tap < taps; ++tap) {
+          const std::byte* const first = pairs_ + j / kTileRows * panel + plan_.shift(tap) * kRowBytes;
+          const PixelTiles b{first, panel, steps_, steps_, next_band};
+          multiply_block<1>(static_cast<int>(parts(height, kTileRows)), kBlock, count * steps_, a, b, block);
+          float* const to = sums + i * ld + tap * s.cin + j;
+          finish<float>(block, accumulate ? to : nullptr, ld, height, kBlockRows, nullptr, Activation::None, to, ld);
+        }
+      }
+  }
+
+  const ShiftedPlan& plan_;
+  const Bfloat *x_, *dy_;
+  std::int64_t steps_, read_;    // tiles along k of a band, and the pixels that they read
+  std::byte *pairs_, *panels_;   // of the bands
+  Bfloat *padded_, *gradients_;  // of one band, before they are packed
+  bool* finite_;
+};
+
+void transposed_weight_gradients(const ShiftedPlan& plan, const Bfloat* x, const Bfloat* dy, Bfloat* dw,
+                                 std::byte* scratch) {
+  const ConvShape& s = plan.shape;
+  const std::int64_t products = s.kh * s.kw * s.cin, size = s.cout * products, bands = s.n * plan.bands;
+  auto* const sums = reinterpret_cast<float*>(scratch);
+  parallel_for_workers(plan.splits, plan.cost, plan.workers, [&](std::int64_t split, int worker) {
+    std::byte* const room = scratch + plan.rooms_offset + static_cast<std::size_t>(worker) * plan.room_bytes;
+    const Range some{split * bands / plan.splits, (split + 1) * bands / plan.splits};
+    WeightGradients(plan, x, dy, room).sum_bands(some, sums + split * size);
+  });
+  add_splits<Bfloat>(sums, plan.splits, dense_gemm(s.cout, products, 0), {}, dw);
+}
+
+}  // namespace
+
+extern const ShiftedKernels shifted_kernels_table;
+const ShiftedKernels shifted_kernels_table = {forward, transposed_weight_gradients};
+
+}  // namespace dlcore::DLCORE_ISA
