@@ -179,24 +179,59 @@ struct PixelTiles {
   }
 };
 
+/// The pixels of a frame (see copy_framed), one after another.
+class FramedPixels {
+ public:
+  FramedPixels(const Image& x, std::int64_t left, std::int64_t width, std::int64_t row, std::int64_t pixel)
+      : x_(x), left_(left), width_(width), row_(row + pixel / width), col_(pixel % width) {
+    place();
+  }
+
+  /// Sixteen channels, zero where there is no image.
+  DLCORE_INLINE u16half load(std::int64_t channel) const {
+    const auto mask = static_cast<__mmask16>(0u - static_cast<unsigned>(inside_));
+    return bitcast<u16half>(_mm256_maskz_loadu_epi16(mask, x_.pixels + at_ + channel));
+  }
+  DLCORE_INLINE void advance() {
+    if (++col_ == width_) col_ = 0, ++row_;
+    place();
+  }
+
+ private:
+  DLCORE_INLINE void place() {
+    const std::int64_t col = col_ - left_;
+    inside_ = row_ >= 0 && row_ < x_.height && col >= 0 && col < x_.width;
+    at_ = inside_ ? (row_ * x_.width + col) * x_.channels : 0;
+  }
+
+  const Image& x_;
+  std::int64_t left_, width_, row_, col_;  // the row is the image's, the column the frame's
+  bool inside_;
+  std::int64_t at_;
+};
+
 /// Pairs of each of `count` pixels and the sixteenth behind it, sixteen channels after another.
-void pack_pairs(const Bfloat* x, std::int64_t count, std::int64_t channels, std::byte* pairs) {
-  for (std::int64_t q = 0; q < count; ++q)
-    for (std::int64_t c = 0; c < channels; c += kTileRows)
-      store_row(pairs + (c / kTileRows * count + q) * kRowBytes, load_half(x + q * channels + c, kF32),
-                load_half(x + (q + kTileRows) * channels + c, kF32));
+void pack_pairs(const Image& x, std::int64_t left, std::int64_t width, std::int64_t row, std::int64_t count,
+                std::byte* pairs) {
+  FramedPixels low(x, left, width, row, 0), high(x, left, width, row, kTileRows);
+  for (std::int64_t q = 0; q < count; ++q, low.advance(), high.advance())
+    for (std::int64_t c = 0; c < x.channels; c += kTileRows)
+      store_row(pairs + (c / kTileRows * count + q) * kRowBytes, low.load(c), high.load(c));
 }
 
 /// Some bands at a time, packed in a room.
 class WeightGradients {
  public:
   WeightGradients(const ShiftedPlan& plan, const Bfloat* x, const Bfloat* dy, std::byte* room)
-      : plan_(plan), x_(x), dy_(dy), steps_(plan.steps()), read_(plan.read_pixels(plan.rows) + kTileSteps) {
+      : plan_(plan),
+        x_(x),
+        dy_(dy),
+        steps_(plan.steps()),
+        pixels_(plan.read_pixels(plan.rows) + kTileSteps - kTileRows) {
     const ConvShape& s = plan.shape;
     pairs_ = room;
     panels_ = pairs_ + plan.together * pair_bytes();
-    padded_ = reinterpret_cast<Bfloat*>(panels_ + parts(s.cout, kTileRows) * plan.together * steps_ * kTileBytes);
-    gradients_ = padded_ + read_ * s.cin;
+    gradients_ = reinterpret_cast<Bfloat*>(panels_ + parts(s.cout, kTileRows) * plan.together * steps_ * kTileBytes);
     finite_ = reinterpret_cast<bool*>(gradients_ + plan.rows * plan.width * s.cout);
   }
 
@@ -210,16 +245,14 @@ class WeightGradients {
   }
 
  private:
-  std::int64_t pairs_of_band() const { return read_ - kTileRows; }
-  std::int64_t pair_bytes() const { return pairs_of_band() * plan_.shape.cin / kTileRows * kRowBytes; }
+  std::int64_t pair_bytes() const { return pixels_ * plan_.shape.cin / kTileRows * kRowBytes; }
 
-  /// The rows of a band that is not whole are zero.
+  /// A band that is not whole has gradients of zero behind it.
   void pack(const Band& band, std::int64_t index, std::int64_t count) const {
     const ConvShape& s = plan_.shape;
     const Range rows{band.rows.begin, band.rows.begin + plan_.rows};
-    Bfloat* const end = copy_band(plan_, x_, {band.image, rows}, padded_);
-    zeroed(end, padded_ + read_ * s.cin - end);
-    pack_pairs(padded_, pairs_of_band(), s.cin, pairs_ + index * pair_bytes());
+    const Image x{x_ + band.image * s.h * s.w * s.cin, s.h, s.w, s.cin};
+    pack_pairs(x, s.pad_left, plan_.width, rows.begin - s.pad_top, pixels_, pairs_ + index * pair_bytes());
     const Image dy{dy_ + band.image * s.oh * s.ow * s.cout, s.oh, s.ow, s.cout};
     copy_framed(dy, 0, 0, plan_.width, rows, gradients_);
     const Panels panels{panels_ + index * steps_ * kTileBytes, count * steps_ * kTileBytes, finite_};
@@ -228,7 +261,7 @@ class WeightGradients {
 
   void multiply(std::int64_t count, float* sums, bool accumulate) const {
     const ConvShape& s = plan_.shape;
-    const std::int64_t taps = s.kh * s.kw, ld = taps * s.cin, panel = pairs_of_band() * kRowBytes;
+    const std::int64_t taps = s.kh * s.kw, ld = taps * s.cin, panel = pixels_ * kRowBytes;
     const std::int64_t next_band = pair_bytes() - steps_ * 2 * kTileBytes, panel_bytes = count * steps_ * kTileBytes;
     const Tiles tiles;
     alignas(64) Sums block;
@@ -248,9 +281,9 @@ class WeightGradients {
 
   const ShiftedPlan& plan_;
   const Bfloat *x_, *dy_;
-  std::int64_t steps_, read_;    // tiles along k of a band, and the pixels that they read
+  std::int64_t steps_, pixels_;  // of a band: tiles along k, and the pixels that have pairs
   std::byte *pairs_, *panels_;   // of the bands
-  Bfloat *padded_, *gradients_;  // of one band, before they are packed
+  Bfloat* gradients_;            // of one band, before they are packed
   bool* finite_;
 };
 

@@ -86,7 +86,7 @@ ShiftedPlan plan_weights(const ConvShape& s) {
   const std::int64_t fitting = 2 * near_bytes() / static_cast<std::int64_t>(packed);
   plan.together = std::clamp<std::int64_t>(fitting, 1, parts(total, plan.splits));
   plan.rooms_offset = bytes_of<float>(plan.splits * s.cout * products_of(s));
-  plan.room_bytes = static_cast<std::size_t>(plan.together) * packed + band_bytes(plan) +
+  plan.room_bytes = static_cast<std::size_t>(plan.together) * packed +
                     bytes_of<Bfloat>(plan.rows * plan.width * s.cout) + bytes_of<bool>(parts(s.cout, kTileRows));
   plan.scratch_bytes = plan.rooms_offset + static_cast<std::size_t>(plan.workers) * plan.room_bytes;
   return plan;
