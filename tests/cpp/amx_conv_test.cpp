@@ -196,8 +196,9 @@ TEST_F(AmxConv, ShiftedWidthsAreExact) {
     expect_shifted_exact({3, 9, width, 32, 7, width, 33, 3, 3, 1, 1, 1, 1, 0, 1});
 }
 
-// Several bands of an image and images at a time, partial sums, sweeps over columns.
+// Several bands of an image and images at a time, one that has no pair, partial sums, sweeps over columns.
 TEST_F(AmxConv, LargeShiftedOnesAreExact) {
+  expect_shifted_exact({1, 9, 9, 32, 9, 9, 32, 3, 3, 1, 1, 1, 1, 1, 1});
   expect_shifted_exact({2, 40, 41, 32, 40, 41, 32, 3, 3, 1, 1, 1, 1, 1, 1});
   expect_shifted_exact({37, 8, 8, 64, 8, 8, 48, 3, 3, 1, 1, 1, 1, 1, 1});
   expect_shifted_exact({2, 8, 8, 288, 8, 8, 272, 3, 3, 1, 1, 1, 1, 1, 1});

@@ -162,8 +162,7 @@ void forward(const ShiftedPlan& plan, const Bfloat* x, const Bfloat* w, const Ge
 // ---------------------------------------------------------------------------------------------- gradients to the
 // weights
 
-/// Tiles of 32 pixels and sixteen channels of one tap: a row of a tile is the pairs of a pixel and the sixteenth
-/// behind.
+/// Tiles of sixteen pixels of two images and sixteen channels of one tap: a row of a tile is the pairs of a pixel.
 struct PixelTiles {
   const std::byte* first;
   std::int64_t panel;        // bytes to the next sixteen channels
@@ -172,7 +171,7 @@ struct PixelTiles {
 
   std::int64_t stride() const { return kRowBytes; }
   void advance() {
-    first += 2 * kTileBytes;
+    first += kTileBytes;
     if (--left > 0) return;
     left = steps;
     first += next_band;
@@ -182,8 +181,8 @@ struct PixelTiles {
 /// The pixels of a frame (see copy_framed), one after another.
 class FramedPixels {
  public:
-  FramedPixels(const Image& x, std::int64_t left, std::int64_t width, std::int64_t row, std::int64_t pixel)
-      : x_(x), left_(left), width_(width), row_(row + pixel / width), col_(pixel % width) {
+  FramedPixels(const Image& x, std::int64_t top, std::int64_t left, std::int64_t width)
+      : x_(x), left_(left), width_(width), row_(-top) {
     place();
   }
 
@@ -205,41 +204,38 @@ class FramedPixels {
   }
 
   const Image& x_;
-  std::int64_t left_, width_, row_, col_;  // the row is the image's, the column the frame's
+  std::int64_t left_, width_, row_, col_ = 0;  // the row is the image's, the column the frame's
   bool inside_;
   std::int64_t at_;
 };
 
-/// Pairs of each of `count` pixels and the sixteenth behind it, sixteen channels after another.
-void pack_pairs(const Image& x, std::int64_t left, std::int64_t width, std::int64_t row, std::int64_t count,
-                std::byte* pairs) {
-  FramedPixels low(x, left, width, row, 0), high(x, left, width, row, kTileRows);
+/// Pairs of `count` pixels of two images, sixteen channels after another.
+void pack_pairs(FramedPixels low, FramedPixels high, std::int64_t count, std::int64_t channels, std::byte* pairs) {
   for (std::int64_t q = 0; q < count; ++q, low.advance(), high.advance())
-    for (std::int64_t c = 0; c < x.channels; c += kTileRows)
+    for (std::int64_t c = 0; c < channels; c += kTileRows)
       store_row(pairs + (c / kTileRows * count + q) * kRowBytes, low.load(c), high.load(c));
 }
 
-/// Some bands at a time, packed in a room.
+/// Some bands of two images at a time, packed in a room.
 class WeightGradients {
  public:
   WeightGradients(const ShiftedPlan& plan, const Bfloat* x, const Bfloat* dy, std::byte* room)
-      : plan_(plan),
-        x_(x),
-        dy_(dy),
-        steps_(plan.steps()),
-        pixels_(plan.read_pixels(plan.rows) + kTileSteps - kTileRows) {
-    const ConvShape& s = plan.shape;
+      : plan_(plan), x_(x), dy_(dy), steps_(plan.steps()), pixels_(plan.read_pixels(plan.rows) + kTileRows) {
     pairs_ = room;
     panels_ = pairs_ + plan.together * pair_bytes();
-    gradients_ = reinterpret_cast<Bfloat*>(panels_ + parts(s.cout, kTileRows) * plan.together * steps_ * kTileBytes);
-    finite_ = reinterpret_cast<bool*>(gradients_ + plan.rows * plan.width * s.cout);
+    gradients_ =
+        reinterpret_cast<Bfloat*>(panels_ + parts(plan.shape.cout, kTileRows) * plan.together * steps_ * kTileBytes);
   }
 
   /// [output channels, taps * input channels]
   void sum_bands(Range bands, float* sums) const {
     for (std::int64_t i = bands.begin; i < bands.end; i += plan_.together) {
       const std::int64_t count = min_of(plan_.together, bands.end - i);
-      for (std::int64_t j = 0; j < count; ++j) pack(band_of(plan_, i + j), j, count);
+      for (std::int64_t j = 0; j < count; ++j) {
+        const Band band = band_of(plan_, i + j);
+        pack_images(band, pairs_ + j * pair_bytes());
+        pack_gradients(band, panels_ + j * steps_ * kTileBytes, count * steps_ * kTileBytes);
+      }
       multiply(count, sums, i > bands.begin);
     }
   }
@@ -247,22 +243,44 @@ class WeightGradients {
  private:
   std::int64_t pair_bytes() const { return pixels_ * plan_.shape.cin / kTileRows * kRowBytes; }
 
-  /// A band that is not whole has gradients of zero behind it.
-  void pack(const Band& band, std::int64_t index, std::int64_t count) const {
+  /// Of a pair of images; none behind the last one.
+  Image image(const Bfloat* images, std::int64_t index, std::int64_t h, std::int64_t w, std::int64_t channels) const {
+    return {index < plan_.shape.n ? images + index * h * w * channels : images, index < plan_.shape.n ? h : 0, w,
+            channels};
+  }
+
+  void pack_images(const Band& band, std::byte* pairs) const {
     const ConvShape& s = plan_.shape;
-    const Range rows{band.rows.begin, band.rows.begin + plan_.rows};
-    const Image x{x_ + band.image * s.h * s.w * s.cin, s.h, s.w, s.cin};
-    pack_pairs(x, s.pad_left, plan_.width, rows.begin - s.pad_top, pixels_, pairs_ + index * pair_bytes());
-    const Image dy{dy_ + band.image * s.oh * s.ow * s.cout, s.oh, s.ow, s.cout};
-    copy_framed(dy, 0, 0, plan_.width, rows, gradients_);
-    const Panels panels{panels_ + index * steps_ * kTileBytes, count * steps_ * kTileBytes, finite_};
-    pack_panels(Source<Bfloat>{gradients_, s.cout, false}, s.cout, plan_.pixels(plan_.rows), true, panels);
+    const Image low = image(x_, 2 * band.image, s.h, s.w, s.cin), high = image(x_, 2 * band.image + 1, s.h, s.w, s.cin);
+    const std::int64_t top = s.pad_top - band.rows.begin;
+    pack_pairs({low, top, s.pad_left, plan_.width}, {high, top, s.pad_left, plan_.width}, pixels_, s.cin, pairs);
+  }
+
+  /// Tiles of dy^T, zero behind the outputs of a row, and behind those of a band that is not whole.
+  void pack_gradients(const Band& band, std::byte* panels, std::int64_t panel_bytes) const {
+    const ConvShape& s = plan_.shape;
+    const std::int64_t pixels = plan_.pixels(band.rows.size()), framed = band.rows.size() * plan_.width * s.cout;
+    for (std::int64_t i = 0; i < 2; ++i)
+      copy_framed(image(dy_, 2 * band.image + i, s.oh, s.ow, s.cout), 0, 0, plan_.width, band.rows,
+                  gradients_ + i * framed);
+    const Source<Bfloat> low{gradients_, s.cout, false}, high{gradients_ + framed, s.cout, false};
+    f32v first[kTileRows], second[kTileRows];
+    bool finite = true;
+    for (std::int64_t step = 0; step < steps_; ++step)
+      for (std::int64_t j = 0; j < s.cout; j += kTileRows) {
+        const std::int64_t q = step * kTileRows;
+        const int rows = static_cast<int>(min_of(kTileRows, s.cout - j));
+        const int count = static_cast<int>(min_of(kTileRows, max_of<std::int64_t>(pixels - q, 0)));
+        load_square(first, low.at(j, q), rows, count, true);
+        load_square(second, high.at(j, q), rows, count, true);
+        store_tiles<Bfloat>(first, second, panels + j / kTileRows * panel_bytes + step * kTileBytes, finite);
+      }
   }
 
   void multiply(std::int64_t count, float* sums, bool accumulate) const {
     const ConvShape& s = plan_.shape;
     const std::int64_t taps = s.kh * s.kw, ld = taps * s.cin, panel = pixels_ * kRowBytes;
-    const std::int64_t next_band = pair_bytes() - steps_ * 2 * kTileBytes, panel_bytes = count * steps_ * kTileBytes;
+    const std::int64_t panel_bytes = count * steps_ * kTileBytes;
     const Tiles tiles;
     alignas(64) Sums block;
     for (std::int64_t j = 0; j < s.cin; j += kBlockRows)
@@ -271,7 +289,7 @@ class WeightGradients {
         const PanelTiles<1> a{panels_ + i / kTileRows * panel_bytes, panel_bytes};
         for (std::int64_t tap = 0; tap < taps; ++tap) {
           const std::byte* const first = pairs_ + j / kTileRows * panel + plan_.shift(tap) * kRowBytes;
-          const PixelTiles b{first, panel, steps_, steps_, next_band};
+          const PixelTiles b{first, panel, steps_, steps_, pair_bytes() - steps_ * kTileBytes};
           multiply_block<1>(static_cast<int>(parts(height, kTileRows)), kBlock, count * steps_, a, b, block);
           float* const to = sums + i * ld + tap * s.cin + j;
           finish<float>(block, accumulate ? to : nullptr, ld, height, kBlockRows, nullptr, Activation::None, to, ld);
@@ -283,14 +301,13 @@ class WeightGradients {
   const Bfloat *x_, *dy_;
   std::int64_t steps_, pixels_;  // of a band: tiles along k, and the pixels that have pairs
   std::byte *pairs_, *panels_;   // of the bands
-  Bfloat* gradients_;            // of one band, before they are packed
-  bool* finite_;
+  Bfloat* gradients_;            // of a band of two images, before they are packed
 };
 
 void transposed_weight_gradients(const ShiftedPlan& plan, const Bfloat* x, const Bfloat* dy, Bfloat* dw,
                                  std::byte* scratch) {
   const ConvShape& s = plan.shape;
-  const std::int64_t products = s.kh * s.kw * s.cin, size = s.cout * products, bands = s.n * plan.bands;
+  const std::int64_t products = s.kh * s.kw * s.cin, size = s.cout * products, bands = parts(s.n, 2) * plan.bands;
   auto* const sums = reinterpret_cast<float*>(scratch);
   parallel_for_workers(plan.splits, plan.cost, plan.workers, [&](std::int64_t split, int worker) {
     std::byte* const room = scratch + plan.rooms_offset + static_cast<std::size_t>(worker) * plan.room_bytes;

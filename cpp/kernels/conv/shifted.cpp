@@ -73,29 +73,31 @@ ShiftedPlan plan_forward(const ConvShape& s) {
   return plan;
 }
 
+// Of two images at a time: the pairs of pixels that tiles are made of are the two's.
 ShiftedPlan plan_weights(const ConvShape& s) {
   ShiftedPlan plan = plan_images(s);
-  const std::int64_t row_bytes = plan.width * (2 * s.cin + s.cout) * static_cast<std::int64_t>(sizeof(Bfloat));
+  const std::int64_t row_bytes = plan.width * 2 * (s.cin + s.cout) * static_cast<std::int64_t>(sizeof(Bfloat));
   cut_bands(plan, std::min(near_bytes() / row_bytes - plan.reach, kMostPixels / plan.width));
-  const std::int64_t total = s.n * plan.bands;
+  const std::int64_t total = parts(s.n, 2) * plan.bands;
   plan.splits = 1;
   while (plan.splits < kSplits && 2 * plan.splits <= total && 2 * plan.splits * sums_bytes(s) <= kSumsBytes)
     plan.splits *= 2;
-  const std::size_t packed =
-      2 * band_bytes(plan) + bytes_of<Bfloat>(plan.steps() * kTileSteps * round_up(s.cout, kTileRows));
+  const std::size_t packed = bytes_of<Bfloat>(2 * (plan.read_pixels(plan.rows) + kTileRows) * s.cin) +
+                             bytes_of<Bfloat>(2 * plan.steps() * kTileRows * round_up(s.cout, kTileRows));
   const std::int64_t fitting = 2 * near_bytes() / static_cast<std::int64_t>(packed);
   plan.together = std::clamp<std::int64_t>(fitting, 1, parts(total, plan.splits));
   plan.rooms_offset = bytes_of<float>(plan.splits * s.cout * products_of(s));
-  plan.room_bytes = static_cast<std::size_t>(plan.together) * packed +
-                    bytes_of<Bfloat>(plan.rows * plan.width * s.cout) + bytes_of<bool>(parts(s.cout, kTileRows));
+  plan.room_bytes =
+      static_cast<std::size_t>(plan.together) * packed + bytes_of<Bfloat>(2 * plan.rows * plan.width * s.cout);
   plan.scratch_bytes = plan.rooms_offset + static_cast<std::size_t>(plan.workers) * plan.room_bytes;
   return plan;
 }
 
-/// Time of the products of an element of x with so many columns, where what is dropped is computed too.
-double products_time(const ShiftedPlan& plan) {
-  const double computed = static_cast<double>(plan.bands * plan.steps() * kTileSteps);
-  return static_cast<double>(plan.shape.cout) * computed / static_cast<double>(plan.shape.oh * plan.shape.ow);
+// The time of an element's products with all columns, where what is dropped is computed too.
+double products_time(const ShiftedPlan& plan, std::int64_t step) {
+  const ConvShape& s = plan.shape;
+  const double computed = static_cast<double>(plan.bands * round_up(plan.pixels(plan.rows), step));
+  return static_cast<double>(s.cout) * computed / static_cast<double>(s.oh * s.ow);
 }
 double patches_time(const ConvShape& s) { return static_cast<double>(s.cout) + kPackedPatch; }
 
@@ -116,15 +118,17 @@ bool shifted_fits(const ConvShape& s) {
 }
 
 bool shifted_pays(const ConvShape& s) {
-  return shifted_fits(s) && s.kh * s.kw > 1 && products_time(plan_forward(s)) < patches_time(s);
+  return shifted_fits(s) && s.kh * s.kw > 1 && products_time(plan_forward(s), kTileSteps) < patches_time(s);
 }
 
 bool shifted_weights_pay(const ConvShape& s) {
-  if (!shifted_fits(s) || s.kh * s.kw == 1) return false;
+  if (!shifted_fits(s) || s.kh * s.kw == 1 || sums_bytes(s) > 2 * near_bytes()) return false;
   const ShiftedPlan plan = plan_weights(s);
+  const double products =
+      products_time(plan, kTileRows) * static_cast<double>(round_up(s.n, 2)) / static_cast<double>(s.n);
   const double added =
-      kAdded * static_cast<double>(s.cout) / static_cast<double>(plan.together * plan.steps() * kTileSteps);
-  return sums_bytes(s) <= 2 * near_bytes() && products_time(plan) + added < patches_time(s);
+      kAdded * static_cast<double>(s.cout) / static_cast<double>(2 * plan.together * plan.steps() * kTileRows);
+  return products + added < patches_time(s);
 }
 
 ShiftedForward::ShiftedForward(const ConvShape& shape) : plan_(plan_forward(shape)) {}

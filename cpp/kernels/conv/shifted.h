@@ -6,7 +6,9 @@
 //   dw[tap] = sum over q of x[q + shift(tap)]^T * dy[q]
 //
 // So a band of rows is padded once, where the second cache keeps it, and tiles are loaded where the pixels lie, for
-// each tap. What is computed of the pixels behind the last output of a row is dropped, or multiplied by zeros.
+// each tap. For dw, whose sums are over pixels, tiles are made of pairs of them, and those are one pixel of two images:
+// shifted, they stay pairs. What is computed of the pixels behind the last output of a row is dropped, or multiplied by
+// zeros.
 #pragma once
 
 #include <cstddef>
@@ -34,7 +36,7 @@ struct ShiftedPlan {
   std::int64_t bands;     // of an image
   std::int64_t columns;   // of y that are computed of a whole band, before the next
   std::int64_t splits;    // partial sums of weights' gradients, each of some bands
-  std::int64_t together;  // bands whose gradients are added up in the unit
+  std::int64_t together;  // bands, of two images each, whose gradients are added up in the unit
   int workers;
   std::size_t rooms_offset, room_bytes;
   std::size_t scratch_bytes;
@@ -45,8 +47,8 @@ struct ShiftedPlan {
   [[gnu::always_inline]] std::int64_t pixels(std::int64_t of_rows) const { return (of_rows - 1) * width + shape.ow; }
   /// That the filters read for them.
   [[gnu::always_inline]] std::int64_t read_pixels(std::int64_t of_rows) const { return (of_rows + reach) * width; }
-  /// Tiles of 32 pixels of a band.
-  [[gnu::always_inline]] std::int64_t steps() const { return (pixels(rows) + 31) / 32; }
+  /// Of sixteen pixels of a band.
+  [[gnu::always_inline]] std::int64_t steps() const { return (pixels(rows) + 15) / 16; }
   [[gnu::always_inline]] std::int64_t shift(std::int64_t tap) const {
     return tap / shape.kw * shape.dilation_h * width + tap % shape.kw * shape.dilation_w;
   }

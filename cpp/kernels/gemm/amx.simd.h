@@ -88,15 +88,11 @@ DLCORE_INLINE void load_square(f32v (&v)[kTileRows], const Source<T>& x, int row
   if (x.along_k != by_row) transpose<float>(v);
 }
 
-/// One tile of each part. A row of the tile holds pairs of steps p and p + 16: of a row of op(A) (by_row) the pairs of
-/// all p, of op(B) those of one p in all columns.
-template <class From>
-DLCORE_INLINE void pack_tiles(const From& x, int rows, int steps, bool by_row, std::byte* tiles, bool& finite) {
-  using T = typename From::Element;
-  f32v first[kTileRows], second[kTileRows];
-  constexpr int kHalf = static_cast<int>(kTileSteps) / 2;
-  load_square(first, x, rows, min_of(steps, kHalf), by_row);
-  load_square(second, x.at(0, kHalf), rows, max_of(steps - kHalf, 0), by_row);
+/// One tile of each part, of sixteen steps of k and other sixteen. A row of the tile holds the pairs of both: of a row
+/// of op(A) those of all steps, of op(B) those of one step in all columns.
+template <class T>
+DLCORE_INLINE void store_tiles(const f32v (&first)[kTileRows], const f32v (&second)[kTileRows], std::byte* tiles,
+                               bool& finite) {
   for (int i = 0; i < kTileRows; ++i) {
     const auto low = split<kParts<T>>(first[i], finite), high = split<kParts<T>>(second[i], finite);
     for (int part = 0; part < kParts<T>; ++part) {
@@ -104,6 +100,16 @@ DLCORE_INLINE void pack_tiles(const From& x, int rows, int steps, bool by_row, s
       store(reinterpret_cast<std::int32_t*>(tiles + part * kTileBytes + i * kRowBytes), pair);
     }
   }
+}
+
+/// The tiles of 32 steps one after another; by_row: of op(A).
+template <class From>
+DLCORE_INLINE void pack_tiles(const From& x, int rows, int steps, bool by_row, std::byte* tiles, bool& finite) {
+  f32v first[kTileRows], second[kTileRows];
+  constexpr int kHalf = static_cast<int>(kTileSteps) / 2;
+  load_square(first, x, rows, min_of(steps, kHalf), by_row);
+  load_square(second, x.at(0, kHalf), rows, max_of(steps - kHalf, 0), by_row);
+  store_tiles<typename From::Element>(first, second, tiles, finite);
 }
 
 /// Panels of an operand, `bytes` apart, and whether each is finite.
