@@ -38,7 +38,7 @@ Bfloat* copy_framed(const Image& x, std::int64_t top, std::int64_t left, std::in
   return to;
 }
 
-/// Some rows of y of an image.
+/// Some rows of y of an image, or of a pair of images.
 struct Band {
   std::int64_t image;
   Range rows;
@@ -159,8 +159,8 @@ void forward(const ShiftedPlan& plan, const Bfloat* x, const Bfloat* w, const Ge
   });
 }
 
-// ---------------------------------------------------------------------------------------------- gradients to the
-// weights
+// ---------------------------------------------------------------------------------------------------- weights'
+// gradients
 
 /// Tiles of sixteen pixels of two images and sixteen channels of one tap: a row of a tile is the pairs of a pixel.
 struct PixelTiles {
