@@ -7,6 +7,7 @@
 
 #include "dlcore/ops.h"
 #include "kernels/movement/movement.h"
+#include "kernels/pointwise/pointwise.h"
 #include "kernels/reduce/reduce.h"
 #include "ops/axis.h"
 #include "ops/broadcast.h"
@@ -160,10 +161,16 @@ Kernel plan_simple(ReduceOp op, const TensorSpec& x, const AxisSet& reduced, boo
   const Source source(x, form, scratch);
   const Reduction reduction(op, x.dtype, form.outer, form.reduce, form.inner);
   const std::size_t partials = scratch.add(reduction.scratch_bytes());
-  const auto divide = reduce_kernels().divide[static_cast<int>(x.dtype)];
-  auto run = [=](const Buffers& buffers) {
-    reduction.run(source.get(buffers), nullptr, buffers.out[0], at(buffers, partials));
-    if (mean) divide(buffers.out[0], form.outer * form.inner, static_cast<double>(form.reduce));
+  const DType computed = computed_dtype(x.dtype);
+  const std::int64_t count = form.outer * form.inner;
+  const std::size_t unrounded =
+      computed == x.dtype ? 0 : scratch.add(static_cast<std::size_t>(count) * size_of(computed));
+  const auto divide = reduce_kernels().divide[static_cast<int>(computed)];
+  auto run = [=, stored = x.dtype](const Buffers& buffers) {
+    void* const y = computed == stored ? buffers.out[0] : at(buffers, unrounded);
+    reduction.run(source.get(buffers), nullptr, y, at(buffers, partials));
+    if (mean) divide(y, count, static_cast<double>(form.reduce));
+    if (computed != stored) convert(computed, y, stored, buffers.out[0], count);
   };
   return {.run = run, .scratch_bytes = scratch.bytes(), .label = label_of("reduce_", x.dtype)};
 }
@@ -272,11 +279,13 @@ void add(const char* name, Takes takes, ReduceOp op, std::function<Gradients(con
     if (takes == Takes::Ordered) expect_elements(in[0].shape, reduced);
     return {{in[0].dtype, reduced_shape(in[0].shape, reduced, attrs.boolean("keepdims", false))}};
   };
-  primitive.plan = on_float32([=](SpecSpan in, SpecSpan, const Attrs& attrs) {
+  const Plan plan = [=](SpecSpan in, SpecSpan, const Attrs& attrs) {
     const AxisSet reduced = reduced_axes(in[0].shape, attrs);
     const bool centered = op == ReduceOp::SumExp || op == ReduceOp::SumSquare;
     return centered ? plan_centered(op, in[0], reduced) : plan_simple(op, in[0], reduced, is_mean);
-  });
+  };
+  const auto is_sum = [=](SpecSpan, SpecSpan, const Attrs&) { return op == ReduceOp::Sum; };
+  primitive.plan = as_bfloat_or_on_float32(is_sum, plan, plan);
   primitive.vjp = std::move(vjp);
   register_primitive(std::move(primitive));
 }
@@ -324,11 +333,10 @@ void add_sum_like() {
   Primitive primitive;
   primitive.name = "sum_like";
   primitive.infer = infer_sum_like;
-  primitive.plan = on_float32(
-      [](SpecSpan in, SpecSpan out, const Attrs&) {
-        return plan_simple(ReduceOp::Sum, in[0], broadcast_axes(in[0].shape, out[0].shape), false);
-      },
-      1u << 1);
+  const Plan plan = [](SpecSpan in, SpecSpan out, const Attrs&) {
+    return plan_simple(ReduceOp::Sum, in[0], broadcast_axes(in[0].shape, out[0].shape), false);
+  };
+  primitive.plan = as_bfloat_or_on_float32([](SpecSpan, SpecSpan, const Attrs&) { return true; }, plan, plan, 1u << 1);
   primitive.vjp = [](const VjpContext& c) -> Gradients { return {broadcast_like(c.dout[0], c.in[0]), Tensor()}; };
   primitive.shape_only_inputs = 1u << 1;
   register_primitive(std::move(primitive));

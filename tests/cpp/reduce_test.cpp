@@ -146,6 +146,18 @@ TEST(Reduce, ValuesOverAnyAxes) {
         }
 }
 
+// bfloat16 is added up as it is stored, in the order of float32, and rounded once.
+TEST(Reduce, BfloatsAreThoseOfFloat32) {
+  for (const char* op : {"reduce_sum", "reduce_mean"})
+    for (const auto& [shape, axes] : kShapes) {
+      const Tensor x = random_tensor(DType::BF16, shape, 1);
+      const Attrs attrs{{"axes", axes}};
+      const Tensor wanted = ops::cast(apply(op, {ops::cast(x, DType::F32)}, attrs), DType::BF16);
+      ASSERT_EQ(doubles(apply(op, {x}, attrs)), doubles(wanted)) << op << shape;
+      EXPECT_EQ(primitive(op).plan(Specs{x.spec()}, Specs{wanted.spec()}, attrs).label, "reduce_bfloat16");
+    }
+}
+
 TEST(Reduce, IntegersAreExact) {
   for (const auto& [shape, axes] : kShapes)
     for (DType dtype : {DType::F32, DType::F64, DType::I32, DType::I64, DType::I8}) {

@@ -22,12 +22,12 @@ std::int64_t pieces_of(std::int64_t n, std::int64_t piece) {
 }  // namespace
 
 Reduction::Reduction(ReduceOp op, DType dtype, std::int64_t outer, std::int64_t reduce, std::int64_t inner)
-    : op_(op), dtype_(dtype), outer_(outer), inner_(inner) {
+    : op_(op), stored_(dtype), dtype_(dtype == DType::BF16 ? DType::F32 : dtype), outer_(outer), inner_(inner) {
   const std::int64_t piece = inner == 1 ? kRowPiece : kColumnPiece;
   for (std::int64_t left = reduce;; left = levels_.back().pieces) {
     levels_.push_back({left, piece, pieces_of(left, piece)});
     if (levels_.back().pieces == 1) break;
-    scratch_bytes_ += static_cast<std::size_t>(outer * levels_.back().pieces * inner) * size_of(dtype);
+    scratch_bytes_ += static_cast<std::size_t>(outer * levels_.back().pieces * inner) * size_of(dtype_);
   }
 }
 
@@ -35,21 +35,25 @@ void Reduction::run(const void* x, const void* center, void* y, void* scratch) c
   const std::byte* from = static_cast<const std::byte*>(x);
   std::byte* partials = static_cast<std::byte*>(scratch);
   ReduceOp op = op_;
+  DType dtype = stored_;
   for (const Level& level : levels_) {
     const bool last = level.pieces == 1;
-    run_level(level, op, from, static_cast<const std::byte*>(center), last ? static_cast<std::byte*>(y) : partials);
+    run_level(level, op, dtype, from, static_cast<const std::byte*>(center),
+              last ? static_cast<std::byte*>(y) : partials);
     if (last) break;
     from = partials;
     partials += static_cast<std::size_t>(outer_ * level.pieces * inner_) * size_of(dtype_);
     if (op == ReduceOp::SumExp || op == ReduceOp::SumSquare) op = ReduceOp::Sum;
+    dtype = dtype_;
   }
 }
 
 /// y [outer, pieces, inner]; an item is one piece of one outer index (of up to kColumnBlock columns).
-void Reduction::run_level(const Level& level, ReduceOp op, const std::byte* x, const std::byte* center,
+void Reduction::run_level(const Level& level, ReduceOp op, DType dtype, const std::byte* x, const std::byte* center,
                           std::byte* y) const {
+  const std::int64_t x_bytes = static_cast<std::int64_t>(size_of(dtype));
   const std::int64_t bytes = static_cast<std::int64_t>(size_of(dtype_));
-  const int o = static_cast<int>(op), d = static_cast<int>(dtype_);
+  const int o = static_cast<int>(op), d = static_cast<int>(dtype);
   const bool has_center = op == ReduceOp::SumExp || op == ReduceOp::SumSquare;
   const double cost = kCost * static_cast<double>(outer_ * level.reduce * inner_) * (op == ReduceOp::SumExp ? 4 : 1);
 
@@ -58,7 +62,7 @@ void Reduction::run_level(const Level& level, ReduceOp op, const std::byte* x, c
     const auto kernel = reduce_kernels().rows[o][d];
     parallel_for(pieces_of(outer_, rows_at_once), cost, [&](std::int64_t chunk) {
       const std::int64_t first = chunk * rows_at_once, rows = std::min(rows_at_once, outer_ - first);
-      kernel(y + first * bytes, x + first * level.reduce * bytes, rows, level.reduce, level.reduce,
+      kernel(y + first * bytes, x + first * level.reduce * x_bytes, rows, level.reduce, level.reduce,
              has_center ? center + first * bytes : nullptr);
     });
     return;
@@ -74,7 +78,7 @@ void Reduction::run_level(const Level& level, ReduceOp op, const std::byte* x, c
       const std::int64_t outer = item / blocks / level.pieces, first = piece * level.piece;
       const std::int64_t rows = std::min(level.piece, level.reduce - first);
       const std::int64_t columns = std::min(kColumnBlock, inner_ - column);
-      const std::byte* from = x + ((outer * level.reduce + first) * inner_ + column) * bytes;
+      const std::byte* from = x + ((outer * level.reduce + first) * inner_ + column) * x_bytes;
       std::byte* to = y + ((outer * level.pieces + piece) * inner_ + column) * bytes;
       const std::byte* own_center = has_center ? center + (outer * inner_ + column) * bytes : nullptr;
       if (inner_ == 1)

@@ -37,7 +37,9 @@ struct ReduceKernels {
   /// y[i] = center[i] + log(y[i]).
   using AddLog = void (*)(void* y, const void* center, std::int64_t n);
 
-  Rows rows[kReduceOps][kReduceDTypes];  // null where the op makes no sense for the type; Bool as bytes: Max, Min
+  // By the type that x is stored in. Null where the op makes no sense for it; Bool as bytes: Max, Min; BF16: Sum, to
+  // F32.
+  Rows rows[kReduceOps][kReduceDTypes];
   Columns columns[kReduceOps][kReduceDTypes];
   ArgRows arg_rows[2][kReduceDTypes];  // 0: max, 1: min
   ArgColumns arg_columns[2][kReduceDTypes];
@@ -53,6 +55,7 @@ inline constexpr std::int64_t kColumnBlock = 2048;
 /// One reduction of known sizes, cut into pieces whose partial results are reduced again.
 class Reduction {
  public:
+  /// dtype: of x; y is of the same, of BF16 F32.
   Reduction(ReduceOp op, DType dtype, std::int64_t outer, std::int64_t reduce, std::int64_t inner);
   /// Of the partial results; scratch may be null when 0.
   std::size_t scratch_bytes() const { return scratch_bytes_; }
@@ -64,10 +67,12 @@ class Reduction {
   struct Level {
     std::int64_t reduce, piece, pieces;  // along the reduced axis
   };
-  void run_level(const Level& level, ReduceOp op, const std::byte* x, const std::byte* center, std::byte* y) const;
+  /// x is of this dtype, center and y of dtype_.
+  void run_level(const Level& level, ReduceOp op, DType dtype, const std::byte* x, const std::byte* center,
+                 std::byte* y) const;
 
   ReduceOp op_;
-  DType dtype_;
+  DType stored_, dtype_;
   std::int64_t outer_, inner_;
   std::vector<Level> levels_;
   std::size_t scratch_bytes_ = 0;

@@ -2,6 +2,7 @@
 
 #include <type_traits>
 
+#include "kernels/float16.simd.h"
 #include "kernels/pointwise/math.simd.h"
 
 namespace dlcore::DLCORE_ISA {
@@ -104,12 +105,25 @@ struct SumSquare : Sum<T> {
   }
 };
 
-template <class T>
-DLCORE_INLINE wide<T> load_wide(const T* p) {
-  wide<T> v;
-  __builtin_memcpy(&v, p, sizeof(v));
-  return v;
+// Numbers T are stored as S, T or Bfloat.
+template <class T, class S>
+DLCORE_INLINE wide<T> load_wide(const S* p) {
+  if constexpr (std::is_same_v<S, Bfloat>) {
+    return load_lanes(p, kF32);
+  } else {
+    wide<T> v;
+    __builtin_memcpy(&v, p, sizeof(v));
+    return v;
+  }
 }
+template <class T, class S>
+DLCORE_INLINE T number(S x) {
+  if constexpr (std::is_same_v<S, Bfloat>)
+    return bitcast<T>(static_cast<std::uint32_t>(x.bits) << 16);
+  else
+    return x;
+}
+
 template <class T>
 DLCORE_INLINE wide<T> fill_wide(T x) {
   return x - wide<T>{};
@@ -133,11 +147,11 @@ DLCORE_INLINE T fold(typename Wide<T, bytes>::type v) {
 }
 
 /// The first n lanes of x mapped, the others neutral.
-template <class T, class Op>
-DLCORE_INLINE wide<T> map_partial(const T* x, int n, wide<T> center) {
+template <class T, class Op, class S>
+DLCORE_INLINE wide<T> map_partial(const S* x, int n, wide<T> center) {
   wide<std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>> lane{};
   for (int i = 0; i < kLanes<T>; ++i) lane[i] = i;
-  return lane < n ? Op::map(load_partial(x, n), center) : fill_wide<T>(Op::neutral);
+  return lane < n ? Op::map(load_lanes(x, n), center) : fill_wide<T>(Op::neutral);
 }
 
 constexpr int kAccumulators = 8;
@@ -145,8 +159,8 @@ constexpr int kBlockSteps = 32;  // additions to one accumulator before it is ad
 
 /// One row, n >= lanes unless T is a float, as one vector yet to be folded: eight accumulators over a block, folded
 /// into a total, then the vectors that are left, then the tail of a row of floats.
-template <class T, class Op>
-DLCORE_INLINE wide<T> reduce_lanes(const T* x, std::int64_t n, T center) {
+template <class T, class Op, class S>
+DLCORE_INLINE wide<T> reduce_lanes(const S* x, std::int64_t n, T center) {
   using V = wide<T>;
   constexpr std::int64_t lanes = DLCORE_SIMD_BYTES / sizeof(T), step = kAccumulators * lanes;
   const V centers = fill_wide<T>(center);
@@ -159,19 +173,19 @@ DLCORE_INLINE wide<T> reduce_lanes(const T* x, std::int64_t n, T center) {
     for (V& sum : sums) sum = fill_wide<T>(Op::neutral);
     for (int s = 0; s < kBlockSteps && i + step <= n; ++s, i += step)
       for (int a = 0; a < kAccumulators; ++a)
-        sums[a] = Op::combine(sums[a], Op::map(load_wide(x + i + a * lanes), centers));
+        sums[a] = Op::combine(sums[a], Op::map(load_wide<T>(x + i + a * lanes), centers));
     for (int width = kAccumulators / 2; width > 0; width /= 2)
       for (int a = 0; a < width; ++a) sums[a] = Op::combine(sums[a], sums[a + width]);
     total = Op::combine(total, sums[0]);
   }
-  for (; i + lanes <= n; i += lanes) total = Op::combine(total, Op::map(load_wide(x + i), centers));
+  for (; i + lanes <= n; i += lanes) total = Op::combine(total, Op::map(load_wide<T>(x + i), centers));
   if constexpr (std::is_floating_point_v<T>)
     if (i < n) total = Op::combine(total, map_partial<T, Op>(x + i, static_cast<int>(n - i), centers));
   return total;
 }
 
-template <class T, class Op>
-DLCORE_INLINE T reduce_row(const T* x, std::int64_t n, T center) {
+template <class T, class Op, class S>
+DLCORE_INLINE T reduce_row(const S* x, std::int64_t n, T center) {
   constexpr std::int64_t lanes = DLCORE_SIMD_BYTES / sizeof(T);
   if constexpr (std::is_floating_point_v<T>) return fold<T, Op>(reduce_lanes<T, Op>(x, n, center));
   T result = Op::neutral;
@@ -180,7 +194,7 @@ DLCORE_INLINE T reduce_row(const T* x, std::int64_t n, T center) {
     result = fold<T, Op>(reduce_lanes<T, Op>(x, n, center));
     i = n / lanes * lanes;
   }
-  for (; i < n; ++i) result = Op::combine(result, Op::map(x[i], center));
+  for (; i < n; ++i) result = Op::combine(result, Op::map(number<T>(x[i]), center));
   return result;
 }
 
@@ -192,17 +206,18 @@ DLCORE_INLINE void prefetch_ahead(const void* p, std::int64_t bytes) {
 }
 
 /// Rows of floats by the square: transposed, their vectors fold into one, in the order of fold().
-template <class T, class Op>
+template <class T, class Op, class S = T>
 void reduce_rows(void* y, const void* x, std::int64_t rows, std::int64_t n, std::int64_t row_stride,
                  const void* center) {
   T* out = static_cast<T*>(y);
-  const T *in = static_cast<const T*>(x), *centers = static_cast<const T*>(center);
+  const S* in = static_cast<const S*>(x);
+  const T* centers = static_cast<const T*>(center);
   std::int64_t r = 0;
   if constexpr (std::is_floating_point_v<T>) {
     constexpr int lanes = kLanes<T>;
     for (; r + lanes <= rows; r += lanes) {
       vec<T> square[lanes];
-      prefetch_ahead(in + r * row_stride, lanes * n * static_cast<std::int64_t>(sizeof(T)));
+      prefetch_ahead(in + r * row_stride, lanes * n * static_cast<std::int64_t>(sizeof(S)));
       const auto row = [=](int i) { return in + (r + i) * row_stride; };
       const auto center_of = [=](int i) { return centers ? centers[r + i] : T{}; };
       if (n <= lanes) {
@@ -222,49 +237,51 @@ void reduce_rows(void* y, const void* x, std::int64_t rows, std::int64_t n, std:
 }
 
 /// out[c] = combine(out[c], x[0..4, c]), four rows as a tree.
-template <class T, class Op>
-DLCORE_INLINE void combine_four_rows(T* out, const T* x, std::int64_t columns, std::int64_t stride, const T* center) {
+template <class T, class Op, class S>
+DLCORE_INLINE void combine_four_rows(T* out, const S* x, std::int64_t columns, std::int64_t stride, const T* center) {
   using V = wide<T>;
   constexpr std::int64_t lanes = DLCORE_SIMD_BYTES / sizeof(T);
-  const T *x1 = x + stride, *x2 = x1 + stride, *x3 = x2 + stride;
+  const S *x1 = x + stride, *x2 = x1 + stride, *x3 = x2 + stride;
   std::int64_t c = 0;
   for (; c + lanes <= columns; c += lanes) {
-    const V m = center ? load_wide(center + c) : V{};
-    const V a = Op::combine(Op::map(load_wide(x + c), m), Op::map(load_wide(x1 + c), m));
-    const V b = Op::combine(Op::map(load_wide(x2 + c), m), Op::map(load_wide(x3 + c), m));
-    const V sum = Op::combine(load_wide(out + c), Op::combine(a, b));
+    const V m = center ? load_wide<T>(center + c) : V{};
+    const V a = Op::combine(Op::map(load_wide<T>(x + c), m), Op::map(load_wide<T>(x1 + c), m));
+    const V b = Op::combine(Op::map(load_wide<T>(x2 + c), m), Op::map(load_wide<T>(x3 + c), m));
+    const V sum = Op::combine(load_wide<T>(out + c), Op::combine(a, b));
     __builtin_memcpy(out + c, &sum, sizeof(sum));
   }
   for (; c < columns; ++c) {
     const T m = center ? center[c] : T{};
-    const T a = Op::combine(Op::map(x[c], m), Op::map(x1[c], m)), b = Op::combine(Op::map(x2[c], m), Op::map(x3[c], m));
+    const T a = Op::combine(Op::map(number<T>(x[c]), m), Op::map(number<T>(x1[c]), m));
+    const T b = Op::combine(Op::map(number<T>(x2[c]), m), Op::map(number<T>(x3[c]), m));
     out[c] = Op::combine(out[c], Op::template combine<T>(a, b));
   }
 }
 
-template <class T, class Op>
+template <class T, class Op, class S = T>
 void reduce_columns(void* y, const void* x, std::int64_t rows, std::int64_t columns, std::int64_t row_stride,
                     const void* center) {
   T* out = static_cast<T*>(y);
-  const T *in = static_cast<const T*>(x), *centers = static_cast<const T*>(center);
+  const S* in = static_cast<const S*>(x);
+  const T* centers = static_cast<const T*>(center);
   constexpr std::int64_t lanes = DLCORE_SIMD_BYTES / sizeof(T), narrow = 4 * lanes;
   std::int64_t r = 0;
   if (columns < narrow && columns % lanes != 0 && row_stride == columns && rows >= 4 * lanes && !center) {
     // So many rows side by side that they fill vectors; their results are as many rows.
     T wide_rows[lanes * narrow];
-    reduce_columns<T, Op>(wide_rows, x, rows / lanes, lanes * columns, lanes * columns, nullptr);
+    reduce_columns<T, Op, S>(wide_rows, x, rows / lanes, lanes * columns, lanes * columns, nullptr);
     reduce_columns<T, Op>(y, wide_rows, lanes, columns, columns, nullptr);
     r = rows / lanes * lanes;
   } else {
     for (std::int64_t c = 0; c < columns; ++c) out[c] = Op::neutral;
   }
   for (; r + 4 <= rows; r += 4) {
-    if (row_stride == columns) prefetch_ahead(in + r * columns, 4 * columns * static_cast<std::int64_t>(sizeof(T)));
+    if (row_stride == columns) prefetch_ahead(in + r * columns, 4 * columns * static_cast<std::int64_t>(sizeof(S)));
     combine_four_rows<T, Op>(out, in + r * row_stride, columns, row_stride, centers);
   }
   for (; r < rows; ++r)
     for (std::int64_t c = 0; c < columns; ++c)
-      out[c] = Op::combine(out[c], Op::map(in[r * row_stride + c], centers ? centers[c] : T{}));
+      out[c] = Op::combine(out[c], Op::map(number<T>(in[r * row_stride + c]), centers ? centers[c] : T{}));
 }
 
 // ---- argmax, argmin
@@ -335,10 +352,10 @@ void add_log(void* y, const void* center, std::int64_t n) {
 // ---- the table
 
 struct Table : ReduceKernels {
-  template <class T, class Op>
+  template <class T, class Op, class S = T>
   constexpr void add(ReduceOp op, DType dtype) {
-    rows[static_cast<int>(op)][static_cast<int>(dtype)] = reduce_rows<T, Op>;
-    columns[static_cast<int>(op)][static_cast<int>(dtype)] = reduce_columns<T, Op>;
+    rows[static_cast<int>(op)][static_cast<int>(dtype)] = reduce_rows<T, Op, S>;
+    columns[static_cast<int>(op)][static_cast<int>(dtype)] = reduce_columns<T, Op, S>;
   }
   template <class T>
   constexpr void add_extrema(DType dtype) {
@@ -378,6 +395,7 @@ constexpr Table make_table() {
   table.add_numbers<std::uint8_t>(DType::U8);
   table.add_numbers<std::int8_t>(DType::I8);
   table.add_extrema<std::uint8_t>(DType::Bool);
+  table.add<float, Sum<float>, Bfloat>(ReduceOp::Sum, DType::BF16);
   return table;
 }
 
