@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "kernels/simd.h"
+#include "kernels/float16.simd.h"
 
 namespace dlcore::DLCORE_ISA {
 
@@ -40,8 +40,8 @@ DLCORE_INLINE vec<T> lane_numbers() {
   return numbers_of<T>(std::make_integer_sequence<int, kLanes<T>>());
 }
 
-/// A row of `size` numbers as steps() vectors. load() fills the lanes outside the row with `beyond`, store() leaves the
-/// memory there alone, fold() combines the lanes.
+/// A row of `size` numbers T, which may be stored in 16 bits, as steps() vectors. load() fills the lanes outside the
+/// row with `beyond`, store() leaves the memory there alone, fold() combines the lanes.
 template <class T>
 struct Row {
   using V = vec<T>;
@@ -51,14 +51,15 @@ struct Row {
 
   DLCORE_INLINE explicit Row(std::int64_t size) : full(size / L), rest(static_cast<int>(size % L)) {}
   DLCORE_INLINE std::int64_t steps() const { return full + (rest > 0); }
-  DLCORE_INLINE V load(const T* p, std::int64_t i, T beyond) const {
-    if (__builtin_expect(i < full, 1)) return dlcore::DLCORE_ISA::load(p + i * L);
-    const V v = load_partial(p + i * L, rest);
+  template <class E>
+  DLCORE_INLINE V load(const E* p, std::int64_t i, T beyond) const {
+    if (__builtin_expect(i < full, 1)) return load_lanes(p + i * L, L);
+    const V v = load_lanes(p + i * L, rest);
     return beyond == 0 ? v : lane_numbers<T>() < static_cast<T>(rest) ? v : broadcast(beyond);
   }
-  DLCORE_INLINE void store(T* p, std::int64_t i, V v) const {
-    if (__builtin_expect(i < full, 1)) return dlcore::DLCORE_ISA::store(p + i * L, v);
-    store_partial(p + i * L, v, rest);
+  template <class E>
+  DLCORE_INLINE void store(E* p, std::int64_t i, V v) const {
+    store_lanes(p + i * L, v, __builtin_expect(i < full, 1) ? L : rest);
   }
   template <class Op>
   DLCORE_INLINE V fold(V v) const {

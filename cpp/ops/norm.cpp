@@ -21,6 +21,7 @@ const BatchNormKernels<double>& batch_norm_kernels(double) { return batch_norm_k
 const BatchNormKernels<Bfloat>& batch_norm_kernels(Bfloat) { return batch_norm_kernels_bf16(); }
 const LayerNormKernels<float>& layer_norm_kernels(float) { return layer_norm_kernels_f32(); }
 const LayerNormKernels<double>& layer_norm_kernels(double) { return layer_norm_kernels_f64(); }
+const LayerNormKernels<Bfloat>& layer_norm_kernels(Bfloat) { return layer_norm_kernels_bf16(); }
 
 // ---- shape rules
 
@@ -108,7 +109,7 @@ LayerNormView layer_view(const TensorSpec& x, const Attrs& attrs) {
 
 template <class E>
 Kernel batch_norm_kernel(SpecSpan in, const Attrs& attrs) {
-  using T = BatchNormType<E>;
+  using T = NormType<E>;
   const BatchNormView view = batch_view(in[0], attrs);
   return {.run =
               [view, epsilon = epsilon_of(attrs), relu = has_relu(attrs)](const Buffers& b) {
@@ -124,7 +125,7 @@ Kernel batch_norm_kernel(SpecSpan in, const Attrs& attrs) {
 
 template <class E>
 Kernel batch_norm_grad_kernel(SpecSpan in, const Attrs& attrs) {
-  using T = BatchNormType<E>;
+  using T = NormType<E>;
   const BatchNormView view = batch_view(in[0], attrs);
   return {.run =
               [view, relu = has_relu(attrs)](const Buffers& b) {
@@ -153,35 +154,48 @@ Kernel plan_bfloat_batch_norm_grad(SpecSpan in, SpecSpan, const Attrs& attrs) {
   return batch_norm_grad_kernel<Bfloat>(in, attrs);
 }
 
-Kernel plan_layer_norm(SpecSpan in, SpecSpan, const Attrs& attrs) {
-  return for_float_type(in[0].dtype, [&](auto zero) -> Kernel {
-    using T = decltype(zero);
-    return {.run =
-                [view = layer_view(in[0], attrs), epsilon = epsilon_of(attrs)](const Buffers& b) {
-                  layer_norm_kernels(T{}).forward(view, epsilon, b.input<T>(0), b.input<T>(1), b.input<T>(2),
-                                                  b.output<T>(0), b.output<T>(1), b.output<T>(2));
-                },
-            .label = "layer_norm",
-            .flops = 8.0 * static_cast<double>(in[0].shape.elements()),
-            .in_place = {{0, 0}}};
-  });
+template <class E>
+Kernel layer_norm_kernel(SpecSpan in, const Attrs& attrs) {
+  using T = NormType<E>;
+  return {.run =
+              [view = layer_view(in[0], attrs), epsilon = epsilon_of(attrs)](const Buffers& b) {
+                layer_norm_kernels(E{}).forward(view, epsilon, b.input<E>(0), b.input<T>(1), b.input<T>(2),
+                                                b.output<E>(0), b.output<T>(1), b.output<T>(2));
+              },
+          .label = "layer_norm",
+          .flops = 8.0 * static_cast<double>(in[0].shape.elements()),
+          .in_place = {{0, 0}}};
 }
 
+template <class E>
+Kernel layer_norm_grad_kernel(SpecSpan in, const Attrs& attrs) {
+  using T = NormType<E>;
+  const LayerNormView view = layer_view(in[0], attrs);
+  return {.run =
+              [view](const Buffers& b) {
+                layer_norm_kernels(E{}).gradient(view, b.input<E>(0), b.input<T>(1), b.input<T>(2), b.input<T>(3),
+                                                 b.input<E>(4), b.output<E>(0), b.output<T>(1), b.output<T>(2),
+                                                 b.scratch);
+              },
+          .scratch_bytes = view.grad_scratch_bytes(sizeof(T)),
+          .label = "layer_norm_grad",
+          .flops = 14.0 * static_cast<double>(in[0].shape.elements()),
+          .in_place = {{0, 4}, {0, 0}}};
+}
+
+Kernel plan_layer_norm(SpecSpan in, SpecSpan, const Attrs& attrs) {
+  return for_float_type(in[0].dtype, [&](auto zero) { return layer_norm_kernel<decltype(zero)>(in, attrs); });
+}
 Kernel plan_layer_norm_grad(SpecSpan in, SpecSpan, const Attrs& attrs) {
-  return for_float_type(in[0].dtype, [&](auto zero) -> Kernel {
-    using T = decltype(zero);
-    const LayerNormView view = layer_view(in[0], attrs);
-    return {.run =
-                [view](const Buffers& b) {
-                  layer_norm_kernels(T{}).gradient(view, b.input<T>(0), b.input<T>(1), b.input<T>(2), b.input<T>(3),
-                                                   b.input<T>(4), b.output<T>(0), b.output<T>(1), b.output<T>(2),
-                                                   b.scratch);
-                },
-            .scratch_bytes = view.grad_scratch_bytes(sizeof(T)),
-            .label = "layer_norm_grad",
-            .flops = 14.0 * static_cast<double>(in[0].shape.elements()),
-            .in_place = {{0, 4}, {0, 0}}};
-  });
+  return for_float_type(in[0].dtype, [&](auto zero) { return layer_norm_grad_kernel<decltype(zero)>(in, attrs); });
+}
+
+bool always(SpecSpan, SpecSpan, const Attrs&) { return true; }
+Kernel plan_bfloat_layer_norm(SpecSpan in, SpecSpan, const Attrs& attrs) {
+  return layer_norm_kernel<Bfloat>(in, attrs);
+}
+Kernel plan_bfloat_layer_norm_grad(SpecSpan in, SpecSpan, const Attrs& attrs) {
+  return layer_norm_grad_kernel<Bfloat>(in, attrs);
 }
 
 // ---- gradients
@@ -296,8 +310,10 @@ void register_norm() {
   add_op("batch_norm_grad", infer_norm_grad<batch_axes>,
          as_bfloat_or_on_float32(has_last_channels, plan_bfloat_batch_norm_grad, plan_batch_norm_grad),
          vjp_norm_grad<true>);
-  add_op("layer_norm", infer_norm<layer_axes, false>, on_float32(plan_layer_norm), vjp_norm<false>);
-  add_op("layer_norm_grad", infer_norm_grad<layer_axes>, on_float32(plan_layer_norm_grad), vjp_norm_grad<false>);
+  add_op("layer_norm", infer_norm<layer_axes, false>,
+         as_bfloat_or_on_float32(always, plan_bfloat_layer_norm, plan_layer_norm), vjp_norm<false>);
+  add_op("layer_norm_grad", infer_norm_grad<layer_axes>,
+         as_bfloat_or_on_float32(always, plan_bfloat_layer_norm_grad, plan_layer_norm_grad), vjp_norm_grad<false>);
 }
 
 }  // namespace dlcore

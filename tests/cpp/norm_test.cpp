@@ -199,26 +199,30 @@ TEST(Norm, SameBitsForAnyNumberOfThreads) {
   }
 }
 
+/// What is computed of 16-bit floats is that of float32, rounded.
+void expect_rounded(const std::vector<Tensor>& half, const std::vector<Tensor>& wide) {
+  for (std::size_t i = 0; i < half.size(); ++i) {
+    const Tensor expected = ops::cast(wide[i], half[i].dtype());
+    EXPECT_EQ(std::memcmp(half[i].bytes(), expected.bytes(), expected.spec().bytes()), 0) << i;
+  }
+}
+
 TEST(Norm, SixteenBitFloats) {
   const Tensor x = ops::cast(random<float>({6, 10}, 1), DType::F16),
                dy = ops::cast(random<float>({6, 10}, 3), DType::F16);
   const Tensor parameter = random<float>({10}, 2);
-  const auto expect_rounded = [](const std::string& name, const std::vector<Tensor>& half,
-                                 const std::vector<Tensor>& wide) {
-    EXPECT_EQ(half[0].dtype(), DType::F16);
-    for (std::size_t i = 0; i < half.size(); ++i) {
-      const Tensor expected = ops::cast(wide[i], i == 0 ? DType::F16 : DType::F32);
-      EXPECT_EQ(half[i].spec(), expected.spec());
-      EXPECT_EQ(std::memcmp(half[i].bytes(), expected.bytes(), expected.spec().bytes()), 0) << name << i;
-    }
+  const auto expect_spec = [](const std::vector<Tensor>& half) {
+    for (std::size_t i = 0; i < half.size(); ++i) EXPECT_EQ(half[i].dtype(), i == 0 ? DType::F16 : DType::F32);
   };
   for (const std::string name : {"batch_norm", "layer_norm"}) {
     const Tensor wide_x = ops::cast(x, DType::F32), wide_dy = ops::cast(dy, DType::F32);
     const auto half = apply_all(name, std::vector{x, parameter, parameter}, {});
-    expect_rounded(name, half, apply_all(name, std::vector{wide_x, parameter, parameter}, {}));
+    expect_spec(half);
+    expect_rounded(half, apply_all(name, std::vector{wide_x, parameter, parameter}, {}));
     const Tensor &mean = half[1], &rstd = half.back();
-    expect_rounded(name, apply_all(name + "_grad", std::vector{x, parameter, mean, rstd, dy}, {}),
-                   apply_all(name + "_grad", std::vector{wide_x, parameter, mean, rstd, wide_dy}, {}));
+    const auto gradients = apply_all(name + "_grad", std::vector{x, parameter, mean, rstd, dy}, {});
+    expect_spec(gradients);
+    expect_rounded(gradients, apply_all(name + "_grad", std::vector{wide_x, parameter, mean, rstd, wide_dy}, {}));
   }
   const Tensor half_parameter = ops::cast(parameter, DType::F16);
   EXPECT_NE(error_text([&] {
@@ -227,15 +231,24 @@ TEST(Norm, SixteenBitFloats) {
             std::string::npos);
 }
 
+TEST(LayerNorm, BfloatIsRoundedFloat) {
+  for (const Shape& shape : {Shape{200, 5}, Shape{70, 16}, Shape{3, 70, 64}, Shape{9, 130}, Shape{2, 20000}}) {
+    const Tensor x = ops::cast(random<float>(shape, 1), DType::BF16),
+                 dy = ops::cast(random<float>(shape, 2), DType::BF16);
+    const Tensor wide_x = ops::cast(x, DType::F32), wide_dy = ops::cast(dy, DType::F32);
+    const Shape size{shape[shape.rank() - 1]};
+    const Tensor gamma = random<float>(size, 3), beta = random<float>(size, 4);
+    const auto wide = apply_all("layer_norm", std::vector{wide_x, gamma, beta}, {});
+    expect_rounded(apply_all("layer_norm", std::vector{x, gamma, beta}, {}), wide);
+    expect_rounded(apply_all("layer_norm_grad", std::vector{x, gamma, wide[1], wide[2], dy}, {}),
+                   apply_all("layer_norm_grad", std::vector{wide_x, gamma, wide[1], wide[2], wide_dy}, {}));
+    EXPECT_EQ(primitive("layer_norm").plan(Specs{x.spec(), gamma.spec(), beta.spec()}, {}, {}).label, "layer_norm");
+  }
+}
+
 TEST(BatchNorm, BfloatIsRoundedFloat) {
   const std::vector<std::pair<Shape, std::int64_t>> cases{{{200, 5}, -1},  {{1000, 17}, -1}, {{3, 70, 64}, -1},
                                                           {{90, 130}, -1}, {{4, 3, 500}, 1}, {{5, 1}, -1}};
-  const auto expect_same = [](const std::vector<Tensor>& half, const std::vector<Tensor>& wide) {
-    for (std::size_t i = 0; i < half.size(); ++i) {
-      const Tensor expected = ops::cast(wide[i], half[i].dtype());
-      EXPECT_EQ(std::memcmp(half[i].bytes(), expected.bytes(), expected.spec().bytes()), 0) << i;
-    }
-  };
   for (const auto& [shape, axis] : cases)
     for (const std::string activation : {"", "relu"}) {
       const Shape channels{shape[axis < 0 ? shape.rank() - 1 : 1]};
@@ -245,10 +258,10 @@ TEST(BatchNorm, BfloatIsRoundedFloat) {
       const Tensor gamma = random<float>(channels, 3), beta = random<float>(channels, 4, 0, 1);
       const Attrs attrs{{"axis", axis}, {"activation", activation}};
       const auto wide = apply_all("batch_norm", std::vector{wide_x, gamma, beta}, attrs);
-      expect_same(apply_all("batch_norm", std::vector{x, gamma, beta}, attrs), wide);
+      expect_rounded(apply_all("batch_norm", std::vector{x, gamma, beta}, attrs), wide);
       std::vector in{x, gamma, wide[1], wide[3], dy}, wide_in{wide_x, gamma, wide[1], wide[3], wide_dy};
       if (!activation.empty()) in.push_back(beta), wide_in.push_back(beta);
-      expect_same(apply_all("batch_norm_grad", in, attrs), apply_all("batch_norm_grad", wide_in, attrs));
+      expect_rounded(apply_all("batch_norm_grad", in, attrs), apply_all("batch_norm_grad", wide_in, attrs));
     }
   // Of a NaN comes a NaN, in whole vectors and behind them.
   Tensor x = Tensor::zeros(DType::F32, {3, 21});

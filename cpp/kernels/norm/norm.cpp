@@ -12,6 +12,7 @@ DLCORE_SELECT_KERNELS(BatchNormKernels<double>, batch_norm_kernels_f64)
 DLCORE_SELECT_KERNELS(BatchNormKernels<Bfloat>, batch_norm_kernels_bf16)
 DLCORE_SELECT_KERNELS(LayerNormKernels<float>, layer_norm_kernels_f32)
 DLCORE_SELECT_KERNELS(LayerNormKernels<double>, layer_norm_kernels_f64)
+DLCORE_SELECT_KERNELS(LayerNormKernels<Bfloat>, layer_norm_kernels_bf16)
 
 namespace {
 

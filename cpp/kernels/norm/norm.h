@@ -37,12 +37,12 @@ struct LayerNormView {
   std::size_t grad_scratch_bytes(std::size_t element) const;
 };
 
-/// What a batch norm of elements E is computed in.
+/// What a norm of elements E is computed in.
 template <class E>
-using BatchNormType = std::conditional_t<std::is_same_v<E, double>, double, float>;
+using NormType = std::conditional_t<std::is_same_v<E, double>, double, float>;
 
 /// E: float or double, or Bfloat, for which view.inner is 1.
-template <class E, class T = BatchNormType<E>>
+template <class E, class T = NormType<E>>
 struct BatchNormKernels {
   /// x, y [outer, channels, inner]; gamma, beta, mean, var (biased), rstd [channels]. relu: y is rectified. y may be x.
   void (*forward)(const BatchNormView& view, double epsilon, bool relu, const E* x, const T* gamma, const T* beta, E* y,
@@ -53,14 +53,15 @@ struct BatchNormKernels {
                    const E* dy, E* dx, T* dgamma, T* dbeta, void* scratch);
 };
 
-template <class T>
+/// E: float, double or Bfloat.
+template <class E, class T = NormType<E>>
 struct LayerNormKernels {
   /// x, y [rows, size]; gamma, beta [size]; mean, rstd [rows]. y may be x. No scratch.
-  void (*forward)(const LayerNormView& view, double epsilon, const T* x, const T* gamma, const T* beta, T* y, T* mean,
+  void (*forward)(const LayerNormView& view, double epsilon, const E* x, const T* gamma, const T* beta, E* y, T* mean,
                   T* rstd);
   /// dx may be dy or x; dgamma, dbeta [size].
-  void (*gradient)(const LayerNormView& view, const T* x, const T* gamma, const T* mean, const T* rstd, const T* dy,
-                   T* dx, T* dgamma, T* dbeta, void* scratch);
+  void (*gradient)(const LayerNormView& view, const E* x, const T* gamma, const T* mean, const T* rstd, const E* dy,
+                   E* dx, T* dgamma, T* dbeta, void* scratch);
 };
 
 const BatchNormKernels<float>& batch_norm_kernels_f32();
@@ -68,5 +69,6 @@ const BatchNormKernels<double>& batch_norm_kernels_f64();
 const BatchNormKernels<Bfloat>& batch_norm_kernels_bf16();
 const LayerNormKernels<float>& layer_norm_kernels_f32();
 const LayerNormKernels<double>& layer_norm_kernels_f64();
+const LayerNormKernels<Bfloat>& layer_norm_kernels_bf16();
 
 }  // namespace dlcore

@@ -147,8 +147,14 @@ DLCORE_INLINE void sum_row_terms(const Row<T>& at, T* first, T* second, const F&
 /// What Row is, for the vectors that are whole.
 template <class T>
 struct WholeVectors {
-  static DLCORE_INLINE vec<T> load(const T* p, int64_t i, T) { return dlcore::DLCORE_ISA::load(p + i * kLanes<T>); }
-  static DLCORE_INLINE void store(T* p, int64_t i, vec<T> v) { dlcore::DLCORE_ISA::store(p + i * kLanes<T>, v); }
+  template <class E>
+  static DLCORE_INLINE vec<T> load(const E* p, int64_t i, T) {
+    return load_lanes(p + i * kLanes<T>, kLanes<T>);
+  }
+  template <class E>
+  static DLCORE_INLINE void store(E* p, int64_t i, vec<T> v) {
+    store_lanes(p + i * kLanes<T>, v, kLanes<T>);
+  }
 };
 
 /// Calls f(layout, i) for the steps i of a row.
@@ -409,9 +415,9 @@ DLCORE_INLINE float root(float x) { return __builtin_sqrtf(x); }
 DLCORE_INLINE double root(double x) { return __builtin_sqrt(x); }
 
 /// One row of y; gives its mean and rstd.
-template <class T>
-DLCORE_INLINE void layer_norm_row(const Row<T>& row, int64_t size, T epsilon, const T* x, const T* gamma, const T* beta,
-                                  T* y, T* mean, T* rstd) {
+template <class E, class T>
+DLCORE_INLINE void layer_norm_row(const Row<T>& row, int64_t size, T epsilon, const E* x, const T* gamma, const T* beta,
+                                  E* y, T* mean, T* rstd) {
   const T m = mean_of_row(
       row, size, [=](const auto& at, int64_t first, int64_t i) __attribute__((always_inline)) {
         return at.load(x + first, i, 0);
@@ -430,8 +436,8 @@ DLCORE_INLINE void layer_norm_row(const Row<T>& row, int64_t size, T epsilon, co
       });
 }
 
-template <class T>
-void layer_norm(const LayerNormView& v, double epsilon, const T* x, const T* gamma, const T* beta, T* y, T* mean,
+template <class E, class T>
+void layer_norm(const LayerNormView& v, double epsilon, const E* x, const T* gamma, const T* beta, E* y, T* mean,
                 T* rstd) {
   const Row<T> layout(v.size);
   for_row_pieces<T>(v, 3, [=](int64_t first, int64_t last) {
@@ -443,9 +449,9 @@ void layer_norm(const LayerNormView& v, double epsilon, const T* x, const T* gam
 }
 
 /// One row of dx; adds to dgamma and dbeta.
-template <class T>
-DLCORE_INLINE void layer_norm_grad_row(const Row<T>& row, int64_t size, const T* x, const T* gamma, T mean, T rstd,
-                                       const T* dy, T* dx, T* dgamma, T* dbeta) {
+template <class E, class T>
+DLCORE_INLINE void layer_norm_grad_row(const Row<T>& row, int64_t size, const E* x, const T* gamma, T mean, T rstd,
+                                       const E* dy, E* dx, T* dgamma, T* dbeta) {
   vec<T> sum_g{}, sum_gx{};
   for_steps(
       row, [&](const auto& at, int64_t i) __attribute__((always_inline)) {
@@ -464,9 +470,9 @@ DLCORE_INLINE void layer_norm_grad_row(const Row<T>& row, int64_t size, const T*
       });
 }
 
-template <class T>
-void layer_norm_grad(const LayerNormView& v, const T* x, const T* gamma, const T* mean, const T* rstd, const T* dy,
-                     T* dx, T* dgamma, T* dbeta, void* scratch) {
+template <class E, class T>
+void layer_norm_grad(const LayerNormView& v, const E* x, const T* gamma, const T* mean, const T* rstd, const E* dy,
+                     E* dx, T* dgamma, T* dbeta, void* scratch) {
   T* sums = static_cast<T*>(scratch);  // [pieces, 2, size]
   const Row<T> at(v.size);
   const double cost = static_cast<double>(v.rows * (v.size + 32)) * 5 * kCost<T>;
@@ -495,10 +501,12 @@ extern const BatchNormKernels<double> batch_norm_kernels_f64_table;
 extern const BatchNormKernels<Bfloat> batch_norm_kernels_bf16_table;
 extern const LayerNormKernels<float> layer_norm_kernels_f32_table;
 extern const LayerNormKernels<double> layer_norm_kernels_f64_table;
+extern const LayerNormKernels<Bfloat> layer_norm_kernels_bf16_table;
 const BatchNormKernels<float> batch_norm_kernels_f32_table = {batch_norm, batch_norm_grad};
 const BatchNormKernels<double> batch_norm_kernels_f64_table = {batch_norm, batch_norm_grad};
 const BatchNormKernels<Bfloat> batch_norm_kernels_bf16_table = {batch_norm, batch_norm_grad};
 const LayerNormKernels<float> layer_norm_kernels_f32_table = {layer_norm, layer_norm_grad};
 const LayerNormKernels<double> layer_norm_kernels_f64_table = {layer_norm, layer_norm_grad};
+const LayerNormKernels<Bfloat> layer_norm_kernels_bf16_table = {layer_norm, layer_norm_grad};
 
 }  // namespace dlcore::DLCORE_ISA
