@@ -361,6 +361,30 @@ def test_configurations_of_values():
         serialize_keras_object(lambda x: x)
 
 
+class TakesALayer(layers.Layer):
+    """Passes its configuration to __init__ as it stands, as many a first get_config() does."""
+
+    def __init__(self, inner, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = inner
+
+    def call(self, x):
+        return self.inner(x)
+
+    def get_config(self):
+        return {**super().get_config(), "inner": serialize_keras_object(self.inner)}
+
+
+def test_a_layer_left_as_its_configuration(tmp_path):
+    keras.Sequential([keras.Input((4,)), TakesALayer(layers.Dense(3))]).save(tmp_path / "model.keras")
+    with pytest.raises(ValueError) as error:
+        load_model(tmp_path / "model.keras", custom_objects={"TakesALayer": TakesALayer})
+    text = str(error.value)
+    assert "...: 'dict' object is not callable. A part of a configuration was used as it stands." in text
+    assert text.endswith("in its from_config(cls, config), with saving.deserialize_keras_object(config[name]).")
+    assert len(text) < 800
+
+
 @pytest.mark.parametrize(
     "config, message",
     [

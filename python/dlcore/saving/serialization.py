@@ -297,7 +297,10 @@ def _deserialize_instance(config):
     except UnknownClass:
         raise
     except (TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{config['class_name']} cannot be made from its configuration {inner}: {error}") from error
+        raise ValueError(
+            f"{config['class_name']} cannot be made from its configuration {_in_short(inner)}: {error}"
+            f"{_left_as_dict(error)}"
+        ) from error
     if config.get("build_config") and hasattr(instance, "build_from_config") and not instance.built:
         instance.build_from_config(config["build_config"])
     if config.get("inner_layers"):
@@ -309,6 +312,21 @@ def _deserialize_instance(config):
     if shared is not None and shared_id is not None:
         shared[shared_id] = instance
     return instance
+
+
+def _in_short(config):
+    text = repr(config)
+    return text if len(text) <= 400 else f"{text[:397]}..."
+
+
+def _left_as_dict(error):
+    """The hint where a layer or function was used while it still was its configuration."""
+    if "'dict' object" not in str(error):
+        return ""
+    return (
+        ". A part of a configuration was used as it stands. A class that is given layers or other objects makes them "
+        "in its from_config(cls, config), with saving.deserialize_keras_object(config[name])."
+    )
 
 
 def find_class(config):
