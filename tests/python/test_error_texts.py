@@ -539,9 +539,8 @@ WEIGHTS_AND_INPUTS = [
     (
         lambda: model_of_two().predict([zeros(4, 2)], verbose=0),
         ValueError,
-        'Layer "two" expects 2 input(s), but it received 1 input tensors. Inputs received: [<Tensor '
-        "shape=(4, 2), dtype=float32, traced>]. Pass a list with a tensor for each input, or a dict by "
-        "their names.",
+        'Layer "two" expects 2 input(s), but it received 1 input tensors. Inputs received: [float32(4, 2)]. '
+        "Pass a list with a tensor for each input, or a dict by their names.",
     ),
     (
         lambda: model_of_two().fit([zeros(4, 2)] * 2, [zeros(4, 1)] * 2, verbose=0),
@@ -572,6 +571,26 @@ class ReturnsNothing(keras.Model):
 def without_return():
     model = ReturnsNothing(name="net")
     model.compile("sgd", "mse")
+    model.fit(zeros(4, 4), zeros(4, 1), verbose=0)
+
+
+class ReturnsOf(layers.Layer):
+    """Returns what a function makes of its input."""
+
+    def __init__(self, make):
+        super().__init__(name="made")
+        self.make = make
+
+    def call(self, x):
+        return self.make(x)
+
+
+def unfrozen_after_training():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2, name="body"), layers.Dense(1)], name="net")
+    model.layers[0].trainable = False
+    model.compile(keras.optimizers.SGD(name="sgd"), "mse")
+    model.fit(zeros(4, 4), zeros(4, 1), verbose=0)
+    model.layers[0].trainable = True
     model.fit(zeros(4, 4), zeros(4, 1), verbose=0)
 
 
@@ -634,6 +653,37 @@ BEGINNERS = [
         without_return,
         ValueError,
         'ReturnsNothing "net": call() returned None. Does it end with `return` and the outputs?',
+    ),
+    (
+        lambda: ReturnsOf(lambda x: None)(keras.Input((4,))),
+        ValueError,
+        'ReturnsOf "made": call() returned None. Does it end with `return` and the outputs?',
+    ),
+    (
+        lambda: ReturnsOf(lambda x: (x, 3))(keras.Input((4,))),
+        ValueError,
+        'ReturnsOf "made": call() returned 3 (of type int) as output 1 of 2. The outputs of a layer or an op in a '
+        "model must be tensors.",
+    ),
+    (
+        lambda: layers.Dense(3, name="d")([[1.0] * 5] * 2),
+        ValueError,
+        'Layer "d" expects 1 input(s), but it received 10 input tensors. Inputs received: [1.0, 1.0, 1.0, 1.0, 1.0, '
+        "1.0, 1.0, 1.0, ...]. A list is not a tensor: make it an array, such as np.array(x).",
+    ),
+    (
+        lambda: layers.Dense(3, name="d")(layers.GRU(4, return_state=True)(zeros(2, 3, 4))),
+        ValueError,
+        'Layer "d" expects 1 input(s), but it received 2 input tensors. Inputs received: [float32(2, 4), '
+        "float32(2, 4)]. Pass one of them, such as the first of several outputs, or join them, such as with "
+        "Concatenate.",
+    ),
+    (
+        unfrozen_after_training,
+        ValueError,
+        'Optimizer "sgd" was not built for the weight net/body/kernel of shape (4, 2). After a change of `trainable` '
+        "or of the layers, call the model's compile() again, with a new optimizer; or build the optimizer with all "
+        "weights first.",
     ),
     (
         lambda: fit_labels([0, 1], "binary_crossentropy"),

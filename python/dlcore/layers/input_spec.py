@@ -65,7 +65,7 @@ def assert_input_compatibility(input_spec, inputs, layer_name):
     if len(inputs) != len(specs):
         raise ValueError(
             f'Layer "{layer_name}" expects {len(specs)} input(s), but it received {len(inputs)} input tensors. '
-            f"Inputs received: {inputs}. Pass a list with a tensor for each input, or a dict by their names."
+            f"Inputs received: {_described(inputs)}. {_how_to_pass(specs, inputs)}"
         )
     for index, (x, spec) in enumerate(zip(inputs, specs)):
         if spec is None or (x is None and spec.optional):
@@ -74,6 +74,20 @@ def assert_input_compatibility(input_spec, inputs, layer_name):
         if problem:
             which = _label(index, spec, len(specs))
             raise ValueError(f'Layer "{layer_name}": input {which}is incompatible with the layer: {problem}')
+
+
+def _described(inputs):
+    """What stands for the inputs in a message: tensors by shape and dtype, and no more than eight."""
+    shown = [f"{x.dtype}{tuple(x.shape)}" if hasattr(x, "shape") else repr(x)[:40] for x in inputs[:8]]
+    return f"[{', '.join(shown)}{', ...' if len(inputs) > len(shown) else ''}]"
+
+
+def _how_to_pass(specs, inputs):
+    if any(isinstance(x, (bool, int, float, str)) for x in inputs):
+        return "A list is not a tensor: make it an array, such as np.array(x)."
+    if len(specs) == 1:
+        return "Pass one of them, such as the first of several outputs, or join them, such as with Concatenate."
+    return "Pass a list with a tensor for each input, or a dict by their names."
 
 
 def _label(index, spec, count):

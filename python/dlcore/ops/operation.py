@@ -52,6 +52,7 @@ class Node:
         self.kwargs = kwargs
         self.inputs = [x for x in tree.flatten((args, kwargs)) if isinstance(x, KerasTensor)]
         self.outputs = tree.flatten(outputs)
+        _check_outputs(outputs, self.outputs)
         index = len(operation._inbound_nodes)
         operation._inbound_nodes.append(self)
         for position, output in enumerate(self.outputs):
@@ -63,6 +64,17 @@ class Node:
             lambda x: values[id(x)] if isinstance(x, KerasTensor) else x, (self.args, self.kwargs)
         )
         return self.operation(*args, **kwargs)
+
+
+def _check_outputs(outputs, flat):
+    if outputs is None:
+        raise ValueError("call() returned None. Does it end with `return` and the outputs?")
+    for position, output in enumerate(flat):
+        if not isinstance(output, KerasTensor):
+            raise ValueError(
+                f"call() returned {output!r} (of type {type(output).__name__}) as output {position} of {len(flat)}. "
+                "The outputs of a layer or an op in a model must be tensors."
+            )
 
 
 def get_source_inputs(tensor):

@@ -263,7 +263,8 @@ class Optimizer(ChecksArguments):
             if id(variable) not in self._index:
                 raise ValueError(
                     f'Optimizer "{self.name}" was not built for the weight {variable.path} of shape '
-                    f"{tuple(variable.shape)}. Make a new optimizer for new weights, or build it with all of them."
+                    f"{tuple(variable.shape)}. After a change of `trainable` or of the layers, call the model's "
+                    "compile() again, with a new optimizer; or build the optimizer with all weights first."
                 )
         return variables
 
