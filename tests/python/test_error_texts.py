@@ -460,7 +460,7 @@ DATA = [
     (
         lambda: fit(zeros(4, 4), zeros(4, 2)),
         ValueError,
-        'Loss "mean_squared_error": Targets of shape (4, 2) do not go with predictions of shape (4, 3): sizes must be '
+        'Loss "mse": Targets of shape (4, 2) do not go with predictions of shape (4, 3): sizes must be '
         "equal, or 1. Pass other targets, or change the units of the last layer.",
     ),
     (

@@ -32,7 +32,7 @@ def test_texts_say_the_function_that_was_called(call, begin):
 @pytest.mark.parametrize(
     "loss, targets, kind, text",
     [
-        ("mse", [zeros(4, 3), zeros(4, 3)], ValueError, '"mean_squared_error" of output "b": Targets of shape (4, 3)'),
+        ("mse", [zeros(4, 3), zeros(4, 3)], ValueError, '"mse" of output "b": Targets of shape (4, 3)'),
         ("categorical_crossentropy", [zeros(4, 3)] * 2, ValueError, '"categorical_crossentropy" of output "b": target'),
         (
             "sparse_categorical_crossentropy",

@@ -108,6 +108,27 @@ def test_results_by_names_are_sorted():
     assert list(model.test_on_batch(*arrays, return_dict=True)) == expected
 
 
+def test_results_of_outputs_without_names():
+    """They are named after losses and metrics, as in Keras, but none takes another's place."""
+
+    class TwoHeads(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.heads = [layers.Dense(1), layers.Dense(1)]
+
+        def call(self, x):
+            return tuple(head(x) for head in self.heads)
+
+    def results(**arguments):
+        model = TwoHeads()
+        model.compile("sgd", **arguments)
+        return list(model.evaluate(np.ones((2, 3)), (np.ones((2, 1)), np.ones((2, 1))), verbose=0, return_dict=True))
+
+    assert results(loss=["mse", "mae"]) == ["loss", "mae_loss", "mse_loss"]
+    assert results(loss="mse", metrics=[["mae"], ["mae"]]) == ["loss", "mae", "mae_1", "mse_loss", "mse_loss_1"]
+    assert results(loss=[keras.losses.MeanSquaredError(name="one"), None], metrics=[[], ["mse"]]) == ["loss", "mse"]
+
+
 def test_losses_in_structures():
     x, ones = np.ones((4, 3)), np.ones((4, 1))
     inputs = keras.Input((3,))

@@ -7,15 +7,15 @@ from dlcore.backend.tracebacks import calling, of_output
 
 
 def _output_names(model, y_pred):
-    """The names of the outputs, or None for a single one."""
+    """The names of the outputs, or None for a single one; and whether they have names, rather than numbers."""
     if isinstance(y_pred, dict):
-        return list(y_pred)
+        return list(y_pred), True
     if not isinstance(y_pred, (list, tuple)):
-        return None
+        return None, False
     names = [] if model._functional is None else model._functional.output_names
     if len(names) == len(y_pred) and len(set(names)) == len(names):
-        return names
-    return [f"output_{i}" for i in range(len(y_pred))]
+        return names, True
+    return [f"output_{i}" for i in range(len(y_pred))], len(names) > 0
 
 
 def _as_list(structure, names, what, keys_required=False):
@@ -152,7 +152,7 @@ class CompiledMetrics:
         return self.is_built and self._names is not None and len(self._names) > 1
 
     def build(self, y_true, y_pred):
-        names = _output_names(self._model, y_pred)
+        names, have_names = _output_names(self._model, y_pred)
         entries, taken = [], set()
         for what, given in self._given.items():
             if not given:
@@ -174,7 +174,7 @@ class CompiledMetrics:
                     )
                 metric = get_metric(identifier, true[i], predicted[i]) if true[i] is not None else None
                 if metric is not None:
-                    output = names[i] if names is not None and len(names) > 1 else ""
+                    output = names[i] if have_names and len(names) > 1 else ""
                     metric.name = _unique_name(metric.name, output, weighted, taken)
                     taken.add(metric.name)
                     entries.append((metric, i, weighted))
@@ -205,6 +205,13 @@ def _unique_name(name, output, weighted, taken):
         count += 1
         found = f"{prefix}{name}_{count}"
     return found
+
+
+def _unique_names(names):
+    taken = []
+    for name in names:
+        taken.append(_unique_name(name, "", False, taken))
+    return taken
 
 
 def _per_output(y, names, has_target=None):
@@ -264,12 +271,15 @@ class CompiledLoss:
         return bool(self._entries)
 
     def build(self, y_true, y_pred):
-        self._names = _output_names(self._model, y_pred)
+        self._names, have_names = _output_names(self._model, y_pred)
         self._entries = self._of_outputs(self._loss, self._loss_weights, y_true, y_pred)
         if len(self._entries) > 1:
             from dlcore.metrics import Mean
 
-            self.metrics = [Mean(name=f"{name}_loss") for _, _, _, name in self._entries]
+            names = [f"{name}_loss" for _, _, _, name in self._entries]
+            if not have_names:
+                names = _unique_names(f"{loss.name}_loss" for _, loss, _, _ in self._entries)
+            self.metrics = [Mean(name=name) for name in names]
 
     def _of_outputs(self, loss, weights, y_true, y_pred):
         """(path, loss, weight, name) of every loss. A path leads to an output or a part of one; () is all of them."""
@@ -409,7 +419,8 @@ def _get_loss(identifier, y_true, y_pred):
     loss = losses.get(identifier)
     if isinstance(loss, losses.Loss):
         return loss
-    return losses.FunctionLoss(loss, name=getattr(loss, "__name__", "loss"))
+    name = identifier if isinstance(identifier, str) else getattr(loss, "__name__", "loss")
+    return losses.FunctionLoss(loss, name=name)
 
 
 def total_loss(losses):
