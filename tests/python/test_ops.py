@@ -146,6 +146,15 @@ def test_getitem():
     assert [row.shape for row in t] == [(5, 6)] * 4
 
 
+@pytest.mark.parametrize("key", [0.5, np.float32(1), [0.5], np.ones(2), "a", slice(4 / 2), slice(0, 4, 2.0)])
+def test_getitem_takes_no_fractions(key):
+    x = array(4, 5)
+    assert ops.convert_to_tensor(x)[[]].shape == (0, 5)
+    for t in (ops.convert_to_tensor(x), KerasTensor((4, 5))):
+        with pytest.raises(IndexError, match="takes integers, slices.* Got .* A quotient is an integer with //"):
+            t[key]
+
+
 def test_indexing_functions():
     x = array(4, 5)
     check(ops.take(x, [[0, 3], [1, 1]], axis=1), np.take(x, [[0, 3], [1, 1]], axis=1))
@@ -188,6 +197,14 @@ def test_indexing_functions():
 def test_einsum(subscripts, shapes):
     operands = [array(*shape) for shape in shapes]
     check(ops.einsum(subscripts, *operands), np.einsum(subscripts, *operands))
+
+
+@pytest.mark.parametrize(
+    "subscripts, axis", [("ij->iz", "'z' 1 time.* operands 0"), ("ij->ii", "'i' 2 time.* operands 1")]
+)
+def test_einsum_with_an_axis_of_no_operand(subscripts, axis):
+    with pytest.raises(ValueError, match=f"einsum: in '{subscripts}' the result has the axis {axis}"):
+        ops.einsum(subscripts, array(4, 5))
 
 
 def test_products():

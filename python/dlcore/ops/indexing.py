@@ -1,5 +1,7 @@
 """Elements by their places: indices along an axis, and x[key]."""
 
+import operator
+
 import numpy as np
 
 from dlcore import _core, backend
@@ -73,6 +75,8 @@ def _standardize(key):
         return key
     if isinstance(key, (int, np.integer)) and not isinstance(key, (bool, np.bool_)):
         return int(key)
+    if isinstance(key, str):
+        raise _no_index(key)
     array = backend.convert_to_tensor(key)
     if array.dtype == "bool":
         if array.is_symbolic:
@@ -80,7 +84,16 @@ def _standardize(key):
                 "x[mask]: how many elements a mask selects is not known in a traced function; use where()."
             )
         return array.numpy()
+    if not backend.is_int_dtype(array.dtype) and 0 not in array.shape:  # an empty list has no dtype of its own
+        raise _no_index(key)
     return as_indices(array)
+
+
+def _no_index(key):
+    return IndexError(
+        "x[key] takes integers, slices, None, ..., and arrays of integers or bools. "
+        f"Got {key!r} (of type {type(key).__name__}). A quotient is an integer with //."
+    )
 
 
 def _is_array(key):
@@ -149,7 +162,7 @@ def _range(key, size):
         return key, TO_THE_END if key == -1 else key + 1, 1
     if not isinstance(key, slice):
         return 0, TO_THE_END, 1
-    stride = 1 if key.step is None else int(key.step)
+    stride = 1 if key.step is None else _bound(key.step)
     if stride == 0:
         raise ValueError("The step of a slice can't be zero.")
     start = (0 if stride > 0 else -1) if key.start is None else _bound(key.start)
@@ -163,7 +176,10 @@ def _bound(value):
             "not known while the model is built or traced. Take a piece of a fixed size with ops.slice(x, "
             "start_indices, shape), whose start may be a tensor, or choose elements by a mask, such as with ops.where."
         )
-    return int(value)
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise _no_index(value) from None
 
 
 def _advanced(x, keys):

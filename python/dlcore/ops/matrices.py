@@ -303,9 +303,16 @@ def _parse_einsum(subscripts, operands):
         expanded.append(
             list(t.replace("...", "".join(dots[len(dots) - own :]) if own > 0 else "")) if "..." in t else list(t)
         )
-    if "->" in subscripts:
-        return expanded, list(right.replace("...", "".join(dots)))
     letters = [letter for t in expanded for letter in t]
+    if "->" in subscripts:
+        result = list(right.replace("...", "".join(dots)))
+        for letter in result:
+            if letter not in letters or result.count(letter) > 1:
+                raise ValueError(
+                    f"einsum: in {subscripts!r} the result has the axis {letter!r} {result.count(letter)} time(s) and "
+                    f"the operands {letters.count(letter)}. Each axis of the result must be one of an operand, once."
+                )
+        return expanded, result
     return expanded, dots + sorted({c for c in letters if letters.count(c) == 1 and c not in dots})
 
 
