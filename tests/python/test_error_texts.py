@@ -666,6 +666,13 @@ BEGINNERS = [
         "model must be tensors.",
     ),
     (
+        lambda: keras.Sequential([keras.Input((8, 8, 3), name="in"), layers.Flatten()], name="net")(zeros(9, 9, 3)),
+        ValueError,
+        "Layer \"net\": input 0 with name 'in' is incompatible with the layer: expected shape=(None, 8, 8, 3), found "
+        "shape=(9, 9, 3). Add an axis (x[None] makes a batch of one example, x[..., None] one channel or feature), or "
+        "begin the model with Input((9, 3)).",
+    ),
+    (
         lambda: layers.Dense(3, name="d")([[1.0] * 5] * 2),
         ValueError,
         'Layer "d" expects 1 input(s), but it received 10 input tensors. Inputs received: [1.0, 1.0, 1.0, 1.0, 1.0, '

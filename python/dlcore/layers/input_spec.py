@@ -130,14 +130,18 @@ def _problem(x, spec):
                 f"{shape}. Pass inputs of that size, or make a new layer for these."
             )
     if spec.shape is not None and not _fits(shape, spec):
-        is_one_example = rank == 1 or (rank + 1 == len(spec.shape) and _fits((None, *shape), spec))
-        return f"expected shape={spec.shape}, found shape={shape}. " + (
-            _BATCH_OF_ONE if is_one_example else f"Reshape the data, or begin the model with Input({shape[1:]})."
-        )
+        lacks_an_axis = rank + 1 == len(spec.shape)
+        if rank == 1 or (lacks_an_axis and _fits((None, *shape), spec)):
+            fix = _BATCH_OF_ONE
+        else:
+            change = _ADD_AN_AXIS if lacks_an_axis else "Reshape the data,"
+            fix = f"{change} or begin the model with Input({shape[1:]})."
+        return f"expected shape={spec.shape}, found shape={shape}. {fix}"
     return None
 
 
 _BATCH_OF_ONE = "A batch of one example is x[None]."
+_ADD_AN_AXIS = "Add an axis (x[None] makes a batch of one example, x[..., None] one channel or feature),"
 
 
 def _wrong_rank(what, expected, shape):
