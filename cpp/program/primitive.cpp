@@ -90,7 +90,8 @@ DType Attrs::dtype(std::string_view name, DType fallback) const {
 namespace {
 
 std::map<std::string, Primitive, std::less<>>& registry() {
-  static std::map<std::string, Primitive, std::less<>> primitives;
+  // Never destroyed: models may run until the end, in destructors of static objects too.
+  static auto& primitives = *new std::map<std::string, Primitive, std::less<>>;
   return primitives;
 }
 

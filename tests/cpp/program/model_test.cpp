@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -160,6 +161,29 @@ TEST(TensorData, IsOfItsType) {
     EXPECT_NE(error_text(use).find("another type"), std::string::npos);
   EXPECT_EQ(error_text([] { Tensor().data<float>(); }),
             "Tensor::data: the Tensor is empty. Make it with Tensor::from.");
+}
+
+// Reads, plans, runs and saves a model when static objects are destroyed, those first that were made later.
+struct UserUntilTheEnd {
+  std::string path;
+  ~UserUntilTheEnd() {
+    if (path.empty()) return;
+    Model model = Model::load(path);
+    if (model.predict(matrix(4, 3, 5)).shape() == Shape{4, 2}) std::fputs("predicted", stderr);
+    model.save(path);
+  }
+};
+
+TEST_F(SavedModel, IsUsedUntilTheProcessEnds) {
+  ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  EXPECT_EXIT(
+      {
+        static UserUntilTheEnd user;
+        user.path = path();
+        make_model().save(user.path);
+        std::exit(0);
+      },
+      ::testing::ExitedWithCode(0), "predicted");
 }
 
 TEST_F(SavedModel, PredictsOnlyWhereTheFunctionReturnsATensor) {
