@@ -207,9 +207,13 @@ Tensor Tensor::clone(Device& device) const {
   return copy;
 }
 
-Error Tensor::has_no_data_of(std::size_t size) const {
-  if (!impl_) return type_error("Tensor::data: the Tensor is empty. Make it with Tensor::from.");
-  if (is_symbolic()) return type_error("Tensor::data: ", spec(), " stands for a value of a graph; it has no elements.");
+Error Tensor::is_empty() { return type_error("The Tensor is empty. Make it with Tensor::from."); }
+
+Error Tensor::has_no_elements() const {
+  return type_error("The Tensor ", spec(), " stands for a value of a graph. What runs the graph makes its elements.");
+}
+
+Error Tensor::is_of_another_type(std::size_t size) const {
   return type_error("Tensor::data: the elements of ", spec(), " were asked for as another type, of ", size,
                     " bytes. Call data<T>() with the type of ", dtype(), ".");
 }
@@ -242,7 +246,7 @@ double Tensor::item() const {
 namespace {
 
 /// Borrowed memory others could change.
-Tensor owned(Tensor value) { return value.storage() && value.storage()->borrowed() ? value.clone() : value; }
+Tensor owned(Tensor value) { return value.storage()->borrowed() ? value.clone() : value; }
 
 // Values that are no longer a variable's, but that runs still use. Never destroyed: threads may run until the end.
 std::vector<std::shared_ptr<Storage>>& replaced() {

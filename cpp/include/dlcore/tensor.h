@@ -76,7 +76,7 @@ class Storage {
 };
 
 /// A handle: copies share the same elements (or the same graph value). Two handles are the same tensor when id()
-/// agrees.
+/// agrees. What is asked of an empty handle, and elements of a symbolic tensor, are a Type error.
 class Tensor {
  public:
   Tensor() = default;
@@ -98,28 +98,32 @@ class Tensor {
   static Tensor alias(const Tensor& source, const TensorSpec& spec);
 
   explicit operator bool() const { return impl_ != nullptr; }
-  const TensorSpec& spec() const { return impl_->spec; }
-  DType dtype() const { return impl_->spec.dtype; }
-  const Shape& shape() const { return impl_->spec.shape; }
-  bool is_symbolic() const { return impl_->graph != nullptr; }
+  const TensorSpec& spec() const { return impl().spec; }
+  DType dtype() const { return impl().spec.dtype; }
+  const Shape& shape() const { return impl().spec.shape; }
+  bool is_symbolic() const { return impl().graph != nullptr; }
 
+  const std::shared_ptr<Storage>& storage() const {
+    if (!impl().storage) throw has_no_elements();
+    return impl_->storage;
+  }
   /// On the host.
-  std::byte* bytes() const { return impl_->storage->data(); }
+  std::byte* bytes() const { return storage()->data(); }
   /// Throws a Type error unless it has elements and they are of this type: of 16-bit floats the bits, std::uint16_t.
   template <class T>
   T* data() const {
-    if (!impl_ || is_symbolic() || !is_stored_as<T>(dtype())) throw has_no_data_of(sizeof(T));
-    return reinterpret_cast<T*>(bytes());
+    std::byte* const elements = bytes();
+    if (!is_stored_as<T>(dtype())) throw is_of_another_type(sizeof(T));
+    return reinterpret_cast<T*>(elements);
   }
-  const std::shared_ptr<Storage>& storage() const { return impl_->storage; }
   /// A copy with elements of its own.
   Tensor clone() const;
   Tensor clone(Device& device) const;
   /// The one element of a concrete tensor, converted to double.
   double item() const;
 
-  const std::shared_ptr<Graph>& graph() const { return impl_->graph; }
-  int value() const { return impl_->value; }
+  const std::shared_ptr<Graph>& graph() const { return impl().graph; }
+  int value() const { return impl().value; }
   const void* id() const { return impl_.get(); }
   /// Whether other handles refer to this tensor.
   bool shared() const { return impl_.use_count() > 1; }
@@ -131,7 +135,13 @@ class Tensor {
     std::shared_ptr<Graph> graph;
     int value = -1;
   };
-  Error has_no_data_of(std::size_t size) const;
+  const Impl& impl() const {
+    if (!impl_) throw is_empty();
+    return *impl_;
+  }
+  static Error is_empty();
+  Error has_no_elements() const;
+  Error is_of_another_type(std::size_t size) const;
   explicit Tensor(Impl impl) : impl_(std::make_shared<Impl>(std::move(impl))) {}
   std::shared_ptr<Impl> impl_;
 };

@@ -159,8 +159,30 @@ TEST(TensorData, IsOfItsType) {
            [&] { x.data<std::uint16_t>(); }, [] { Tensor::zeros(DType::F16, {2}).data<float>(); },
            [] { Tensor::zeros(DType::Bool, {2}).data<std::uint8_t>(); }})
     EXPECT_NE(error_text(use).find("another type"), std::string::npos);
-  EXPECT_EQ(error_text([] { Tensor().data<float>(); }),
-            "Tensor::data: the Tensor is empty. Make it with Tensor::from.");
+}
+
+TEST(TensorData, IsAskedOfTensorsThatHaveIt) {
+  const Tensor empty;
+  Variable variable(Tensor::scalar(DType::F32, 1), "v");
+  Model model = make_model();
+  const std::vector<TensorSpec> specs{{DType::F32, {2, 3}}};
+  const auto program = model.program("predict", specs);
+  for (const auto& use :
+       std::vector<std::function<void()>>{[&] { empty.data<float>(); }, [&] { empty.bytes(); }, [&] { empty.shape(); },
+                                          [&] { empty.item(); }, [&] { empty.clone(); }, [&] { empty.is_symbolic(); },
+                                          [&] { variable.assign(empty); }, [&] { Variable(empty, "w"); },
+                                          [&] {
+                                            program->run({&empty, 1});
+                                          }})
+    EXPECT_EQ(error_text(use), "The Tensor is empty. Make it with Tensor::from.");
+
+  const auto graph = std::make_shared<Graph>();
+  const Tensor symbolic = graph->input({DType::F32, {}}, "x");
+  for (const auto& use : std::vector<std::function<void()>>{
+           [&] { symbolic.data<float>(); }, [&] { symbolic.bytes(); }, [&] { symbolic.item(); },
+           [&] { symbolic.clone(); }, [&] { variable.assign(symbolic); }, [&] { Variable(symbolic, "w"); }})
+    EXPECT_EQ(error_text(use),
+              "The Tensor float32() stands for a value of a graph. What runs the graph makes its elements.");
 }
 
 // Reads, plans, runs and saves a model when static objects are destroyed, those first that were made later.
