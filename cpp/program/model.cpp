@@ -2,6 +2,7 @@
 // graphs.
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 
 #include "dlcore/model_io.h"
 #include "program/graph.h"
@@ -183,7 +184,9 @@ struct Model::Impl {
     Specs inputs;
     std::shared_ptr<Program> program;
   };
-  std::vector<Plan> plans;
+  static constexpr std::size_t kKeptPlans = 64;  // each holds the memory of its intermediate values
+  std::mutex planning;                           // of plans
+  std::vector<Plan> plans;                       // the one used last is the last
 
   const Graph& graph(const std::string& function) const {
     const auto at = graphs.find(function);
@@ -209,6 +212,7 @@ void Model::add(const std::string& function, std::shared_ptr<Graph> graph) {
   for (const auto& variable : graph->variables)
     if (std::find(impl().variables.begin(), impl().variables.end(), variable) == impl().variables.end())
       impl().variables.push_back(variable);
+  std::erase_if(impl().plans, [&](const Impl::Plan& plan) { return plan.function == function; });
   impl().graphs[function] = std::move(graph);
 }
 
@@ -285,11 +289,19 @@ const std::vector<std::string>& Model::output_names(const std::string& function)
 const std::vector<VariablePtr>& Model::variables() const { return impl().variables; }
 
 std::shared_ptr<Program> Model::program(const std::string& function, std::span<const TensorSpec> inputs) {
-  for (const Impl::Plan& plan : impl().plans)
-    if (plan.function == function && std::equal(inputs.begin(), inputs.end(), plan.inputs.begin(), plan.inputs.end()))
-      return plan.program;
+  const std::lock_guard lock(impl().planning);
+  std::vector<Impl::Plan>& plans = impl().plans;
+  const auto known = std::find_if(plans.rbegin(), plans.rend(), [&](const Impl::Plan& plan) {
+    return plan.function == function &&
+           std::equal(inputs.begin(), inputs.end(), plan.inputs.begin(), plan.inputs.end());
+  });
+  if (known != plans.rend()) {
+    std::rotate(plans.rbegin(), known, std::next(known));
+    return plans.back().program;
+  }
   auto program = Program::compile(specialise(impl().graph(function), inputs));
-  impl().plans.push_back({function, {inputs.begin(), inputs.end()}, program});
+  if (plans.size() == Impl::kKeptPlans) plans.erase(plans.begin());
+  plans.push_back({function, {inputs.begin(), inputs.end()}, program});
   return program;
 }
 

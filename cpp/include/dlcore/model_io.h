@@ -13,8 +13,8 @@
 namespace dlcore {
 
 /// Named functions ("predict", "train_step", ...) over shared variables, as Python's model.export wrote them. A
-/// function is planned for the shapes that it is called with (the batch size is free) and the plan is kept. Not for
-/// concurrent use: one Model per thread, or a lock.
+/// function is planned for the shapes that it is called with (the batch size is free), and the 64 plans that were used
+/// last are kept. Several threads may run the functions of one Model; runs of one plan come one after another.
 class Model {
  public:
   /// Reads a file. Throws an Io error when it can't be read, a Value error when it is not a whole, valid model.
@@ -27,7 +27,7 @@ class Model {
   Model& operator=(Model&&) noexcept;
   ~Model();
 
-  /// Adds a function: a recorded graph with its outputs set. Variables of the same identity are shared.
+  /// Adds a function, or replaces it: a recorded graph with its outputs set. Variables of the same identity are shared.
   void add(const std::string& function, std::shared_ptr<Graph> graph);
 
   std::vector<std::string> functions() const;

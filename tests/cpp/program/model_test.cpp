@@ -2,10 +2,12 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "dlcore/model_io.h"
 #include "dlcore/ops.h"
@@ -183,6 +185,47 @@ TEST(TensorData, IsAskedOfTensorsThatHaveIt) {
            [&] { symbolic.clone(); }, [&] { variable.assign(symbolic); }, [&] { Variable(symbolic, "w"); }})
     EXPECT_EQ(error_text(use),
               "The Tensor float32() stands for a value of a graph. What runs the graph makes its elements.");
+}
+
+TEST(Model, RunsOnSeveralThreads) {
+  Model model = make_model();
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (int thread = 0; thread < 4; ++thread)
+    threads.emplace_back([&, thread] {
+      for (int i = 0; i < 200; ++i) {
+        const std::int64_t rows = 1 + (7 * i + thread) % 90;
+        wrong += model.predict(matrix(rows, 3, 4)).shape() != Shape{rows, 2};
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(Model, KeepsThePlansThatWereUsedLast) {
+  Model model = make_model();
+  const auto plan = [&](std::int64_t rows) {
+    const std::vector<TensorSpec> specs{{DType::F32, {rows, 3}}};
+    return model.program("predict", specs);
+  };
+  const std::weak_ptr<Program> used = plan(1), unused = plan(2);
+  for (std::int64_t rows = 3; rows <= 65; ++rows) {
+    plan(rows);
+    EXPECT_EQ(plan(1), used.lock());
+  }
+  EXPECT_TRUE(unused.expired());
+}
+
+TEST(Model, RunsTheFunctionThatWasAddedLast) {
+  Model model;
+  const Tensor x = Tensor::scalar(DType::F32, 5);
+  for (const double factor : {2.0, 3.0}) {
+    const auto graph = std::make_shared<Graph>();
+    const Tensor input = graph->input({DType::F32, {}}, "x");
+    graph->set_outputs(std::vector{input * factor}, {"y"});
+    model.add("predict", graph);
+    EXPECT_EQ(model.predict(x).item(), 5 * factor);
+  }
 }
 
 // Reads, plans, runs and saves a model when static objects are destroyed, those first that were made later.
