@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 
@@ -37,12 +38,10 @@ DType container_dtype(const std::string& name) {
   throw value_error("its dtype '", name, "' is not known");
 }
 
-/// A file descriptor that is closed with its owner.
+/// A file to be read, closed with its owner.
 class File {
  public:
-  File(const std::string& path, int flags) : path_(path), fd_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
-    if (fd_ < 0) fail("can't open");
-  }
+  explicit File(const std::string& path) : File(path, ::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
   ~File() {
     if (fd_ >= 0) ::close(fd_);
   }
@@ -63,6 +62,26 @@ class File {
       done += static_cast<std::size_t>(n);
     }
   }
+
+ protected:
+  File(const std::string& path, int fd) : path_(path), fd_(fd) {
+    if (fd_ < 0) fail("can't open");
+  }
+  [[noreturn]] void fail(const char* what) const { throw io_error(what, " '", path_, "': ", std::strerror(errno)); }
+
+  std::string path_;
+  int fd_;
+};
+
+/// A new file, which takes the place of `path` once it is whole. Until then it has a name of its own beside it, and
+/// what fails leaves nothing behind.
+class NewFile : public File {
+ public:
+  explicit NewFile(const std::string& path) : NewFile(path, std::string()) {}
+  ~NewFile() {
+    if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  }
+
   void write(const void* from, std::size_t bytes) {
     for (std::size_t done = 0; done < bytes;) {
       const ssize_t n = ::write(fd_, static_cast<const char*>(from) + done, bytes - done);
@@ -71,25 +90,27 @@ class File {
       done += static_cast<std::size_t>(n);
     }
   }
-  void flush_and_close() {
+  void finish() {
     if (::fsync(fd_) != 0) fail("can't write");
     if (::close(std::exchange(fd_, -1)) != 0) fail("can't write");
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("can't replace");
+    temporary_.clear();
   }
 
  private:
-  [[noreturn]] void fail(const char* what) const { throw io_error(what, " '", path_, "': ", std::strerror(errno)); }
+  NewFile(const std::string& path, std::string name) : File(path, create(path, name)), temporary_(std::move(name)) {}
 
-  std::string path_;
-  int fd_;
-};
-
-/// Removes a temporary file unless it was moved to its place.
-struct Temporary {
-  std::string path;
-  bool moved = false;
-  ~Temporary() {
-    if (!moved) ::unlink(path.c_str());
+  // A name may be taken: by a process of the same number in another container, or one that did not come to its end.
+  static int create(const std::string& path, std::string& name) {
+    static std::atomic<unsigned> files{0};
+    for (;;) {
+      name = str(path, ".", ::getpid(), ".", files++, ".tmp");
+      const int fd = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+      if (fd >= 0 || errno != EEXIST) return fd;
+    }
   }
+
+  std::string temporary_;
 };
 
 TensorSpec spec_of(const Json& entry) {
@@ -101,7 +122,7 @@ TensorSpec spec_of(const Json& entry) {
 }  // namespace
 
 TensorFile read_safetensors(const std::string& path) {
-  File file(path, O_RDONLY);
+  File file(path);
   const std::size_t size = file.size();
   std::uint64_t header_bytes = 0;
   if (size < sizeof(header_bytes))
@@ -162,16 +183,12 @@ void write_safetensors(const std::string& path, const TensorFile& file) {
   std::string text = header.dump();
   text.append((8 - text.size() % 8) % 8, ' ');  // the tensors begin at a multiple of 8 bytes
 
-  Temporary temporary{str(path, ".", ::getpid(), ".tmp")};
-  File out(temporary.path, O_WRONLY | O_CREAT | O_TRUNC);
+  NewFile out(path);
   const std::uint64_t header_bytes = text.size();
   out.write(&header_bytes, sizeof(header_bytes));
   out.write(text.data(), text.size());
   for (const auto& [name, tensor] : file.tensors) out.write(tensor.bytes(), tensor.spec().bytes());
-  out.flush_and_close();
-  if (::rename(temporary.path.c_str(), path.c_str()) != 0)
-    throw io_error("can't move '", temporary.path, "' to '", path, "': ", std::strerror(errno));
-  temporary.moved = true;
+  out.finish();
 }
 
 }  // namespace dlcore

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 #include <vector>
 
 namespace dlcore {
@@ -94,6 +96,38 @@ TEST_F(Safetensors, SizesThatDoNotFitAreRefusedBeforeTheyAreAllocated) {
 TEST(SafetensorsFile, AFailedWriteLeavesTheOldFile) {
   EXPECT_THROW(write_safetensors("/nonexistent-folder/file", sample()), Error);
   EXPECT_THROW(read_safetensors("/nonexistent-folder/file"), Error);
+}
+
+TEST_F(Safetensors, IsWholeWhileThreadsReplaceIt) {
+  TensorFile file = sample();
+  file.tensors.emplace_back("large", Tensor::zeros(DType::F32, {1 << 20}));
+  write_safetensors(path_, file);
+  const std::string whole = bytes_of_file(path_);
+  std::atomic<int> failed{0}, running{3};
+  std::vector<std::thread> writers;
+  for (int thread = 0; thread < 3; ++thread)
+    writers.emplace_back([&] {
+      for (int i = 0; i < 8; ++i) {
+        try {
+          write_safetensors(path_, file);
+        } catch (const Error&) {
+          ++failed;
+        }
+      }
+      --running;
+    });
+  while (running > 0) EXPECT_TRUE(bytes_of_file(path_) == whole);
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_EQ(failed, 0);
+}
+
+TEST(SafetensorsFile, AFailedWriteLeavesNothing) {
+  const std::string folder = temporary_path("folder");
+  std::filesystem::create_directory(folder);
+  EXPECT_THROW(write_safetensors(folder, sample()), Error);  // what is written can't take the folder's place
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::temp_directory_path()))
+    EXPECT_FALSE(entry.path().string().starts_with(folder + ".")) << entry.path();
+  std::filesystem::remove(folder);
 }
 
 }  // namespace
