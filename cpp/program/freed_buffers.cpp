@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <new>
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
@@ -48,8 +49,12 @@ void FreedBuffers::keep(std::byte* data, std::size_t bytes) {
 #ifdef MADV_FREE
   if (bytes >= kHugeBuffer) madvise(data, bytes, MADV_FREE);
 #endif
+  try {
+    buffers_.push_back({data, bytes});
+  } catch (const std::bad_alloc&) {
+    return std::free(data);
+  }
   ASAN_POISON_MEMORY_REGION(data, bytes);
-  buffers_.push_back({data, bytes});
   total_ += bytes;
   drop_while([&] { return total_ > kMost; });
 }
