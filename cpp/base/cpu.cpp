@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #endif
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 
@@ -105,7 +106,7 @@ const CacheSizes& cache_sizes() {
 std::string cpu_name() {
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);)
-    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+    if (line.starts_with("model name")) return line.substr(std::min(line.size(), line.find(':') + 2));
   return "unknown";
 }
 

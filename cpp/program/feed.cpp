@@ -21,7 +21,8 @@ To convert(From from) {
   else if constexpr (std::is_same_v<To, bool>)
     return x != 0;
   else if constexpr (std::is_integral_v<To> && std::is_floating_point_v<decltype(x)>)
-    // Numbers that the integer can't hold (NaN too) become its least value, as the processor does it; never undefined.
+    // Numbers that 64 bits can't hold (NaN too) become the least integer, as the processor does it, of which a narrower
+    // one has the lowest bits, as of all others; never undefined.
     return x >= static_cast<decltype(x)>(-9.2e18) && x <= static_cast<decltype(x)>(9.2e18)
                ? static_cast<To>(static_cast<std::int64_t>(x))
                : static_cast<To>(INT64_MIN);
