@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
+#include <exception>
 #include <fstream>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@ namespace dlcore {
 
 namespace {
 
+constexpr int kMostThreads = 1024;
 // Sharing work with a thread costs about 0.2 us; it should have many times that to do (ns).
 constexpr double kWorthAThread = 3000;
 // How long a worker looks for the next job before it sleeps: turns of about 40 ns.
@@ -53,8 +55,9 @@ int cgroup_cpus(int limit) {
 
 std::atomic<int>& thread_setting() {
   static std::atomic<int> threads = [] {
-    if (const char* text = std::getenv("OMP_NUM_THREADS"); text && std::atoi(text) > 0) return std::atoi(text);
-    return cgroup_cpus(affinity_cpus());
+    const char* text = std::getenv("OMP_NUM_THREADS");
+    const long wanted = text ? std::strtol(text, nullptr, 10) : 0;
+    return static_cast<int>(std::min<long>(wanted > 0 ? wanted : cgroup_cpus(affinity_cpus()), kMostThreads));
   }();
   return threads;
 }
@@ -65,7 +68,7 @@ int num_threads() { return thread_setting(); }
 
 void set_num_threads(int threads) {
   if (threads < 1) throw value_error("set_num_threads: got ", threads, " threads; expected at least 1.");
-  thread_setting() = threads;
+  thread_setting() = std::min(threads, kMostThreads);
 }
 
 namespace {
@@ -134,8 +137,6 @@ class Pool {
  public:
   using Body = void (*)(const void* context, std::int64_t chunk, int worker);
 
-  static constexpr int kMostThreads = 1024;
-
   static Pool& instance() {
     static Pool* pool = new Pool;  // its threads live as long as the process
     return *pool;
@@ -187,10 +188,11 @@ class Pool {
     for (Range& range : ranges_) range.at_work = false;
   }
 
+  // Where the system gives no more threads, those that there are do all the work.
   void start_workers(int wanted) {
-    while (workers_ < wanted) {
-      const int worker = ++workers_;
-      std::thread([this, worker] { help(worker); }).detach();
+    try {
+      for (; workers_ < wanted; ++workers_) std::thread([this, worker = workers_ + 1] { help(worker); }).detach();
+    } catch (const std::exception&) {
     }
   }
 
@@ -297,7 +299,7 @@ thread_local bool Pool::inside_ = false;
 namespace {
 
 int threads_for(std::int64_t chunks, double cost, int most) {
-  most = std::min({num_threads(), most, Pool::kMostThreads});
+  most = std::min(num_threads(), most);
   const int threads = static_cast<int>(std::min<std::int64_t>(most, chunks));
   return cost < kWorthAThread * threads ? static_cast<int>(cost / kWorthAThread) : threads;
 }

@@ -3,11 +3,9 @@
 
 #include <cstdint>
 
-namespace dlcore {
+#include "dlcore/threads.h"
 
-/// Threads that kernels may use: min(affinity, cgroup quota), or OMP_NUM_THREADS, or what set_num_threads said.
-int num_threads();
-void set_num_threads(int threads);
+namespace dlcore {
 
 /// Calls body(context, chunk, worker) for every chunk in [0, chunks), in any order, on as many threads as the work is
 /// worth, at most `most`; worker numbers the threads at work. body must not throw. Called by several threads at once,

@@ -8,4 +8,5 @@
 #include "dlcore/program.h"
 #include "dlcore/shape.h"
 #include "dlcore/tensor.h"
+#include "dlcore/threads.h"
 #include "dlcore/version.h"

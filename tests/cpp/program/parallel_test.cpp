@@ -1,6 +1,7 @@
 #include "base/parallel.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -155,6 +156,21 @@ TEST_F(Threads, AForkedChildStartsItsOwn) {
   EXPECT_EQ(status, 0);
 }
 
+TEST_F(Threads, AForkedChildThatGetsNoneWorksAlone) {
+  const pid_t child = fork();
+  if (child == 0) {
+    const rlimit none{0, 0};
+    setrlimit(RLIMIT_NPROC, &none);
+    if (getuid() == 0 && setuid(65534) != 0) _exit(0);  // the limit is not for root
+    int runs = 0;
+    for (int round = 0; round < 2; ++round) parallel_for(8, kMuchWork, [&](std::int64_t) { ++runs; });
+    _exit(runs == 16 ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+}
+
 TEST_F(Threads, DenormalsAreFlushedInsideAndTheModeIsRestored) {
 #if defined(__x86_64__)
   volatile float tiny = 1e-39f;
@@ -165,7 +181,12 @@ TEST_F(Threads, DenormalsAreFlushedInsideAndTheModeIsRestored) {
 #endif
 }
 
-TEST(ThreadSetting, RefusesZero) { EXPECT_THROW(set_num_threads(0), Error); }
+TEST_F(Threads, AreAtLeastOneAndNoMoreThanCanBe) {
+  EXPECT_THROW(set_num_threads(0), Error);
+  EXPECT_THROW(set_num_threads(-1), Error);
+  set_num_threads(1'000'000);
+  EXPECT_EQ(num_threads(), 1024);
+}
 
 TEST(ChooseIsa, TheCapOnlyLowers) {
   EXPECT_EQ(choose_isa(Isa::Avx512, ""), Isa::Avx512);
