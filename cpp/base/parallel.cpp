@@ -337,6 +337,8 @@ class Steps {
 
 }  // namespace
 
+int workers_for(std::int64_t chunks) { return static_cast<int>(std::clamp<std::int64_t>(chunks, 1, num_threads())); }
+
 void run_chunks(std::int64_t chunks, double cost, int most,
                 void (*body)(const void* context, std::int64_t chunk, int worker), const void* context) {
   const int threads = threads_for(chunks, cost, most);

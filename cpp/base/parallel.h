@@ -23,7 +23,11 @@ inline void parallel_for(std::int64_t chunks, double cost, const Body& body) {
       [](const void* context, std::int64_t chunk, int) { (*static_cast<const Body*>(context))(chunk); }, &body);
 }
 
-/// The same where each thread has room of its own to work in: body(chunk, worker), 0 <= worker < workers.
+/// Threads that take part in so many chunks at most, but at least one.
+int workers_for(std::int64_t chunks);
+
+/// The same where each thread has room of its own to work in: body(chunk, worker), 0 <= worker < workers. workers: what
+/// workers_for has said of as many chunks or more.
 template <class Body>
 inline void parallel_for_workers(std::int64_t chunks, double cost, int workers, const Body& body) {
   run_chunks(

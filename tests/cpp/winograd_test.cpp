@@ -10,6 +10,7 @@
 #include <limits>
 #include <vector>
 
+#include "base/parallel.h"
 #include "dlcore/error.h"
 #include "kernels/conv/conv.h"
 #include "kernels/conv/conv_ref.h"
@@ -153,6 +154,16 @@ TEST(Winograd, NanReachesTheTilesThatReadItOnly) {
   const std::vector<float> y = run(s, x, w, nullptr, Activation::Relu);
   EXPECT_TRUE(std::isnan(y[0]));
   for (std::size_t i = y.size() / 2; i < y.size(); ++i) ASSERT_FALSE(std::isnan(y[i]));
+}
+
+TEST(Winograd, NeedsNoRoomForThreadsWithoutWork) {
+  const WinogradShape s{1, 8, 8, 8, 8, 8, 8, 1, 1};
+  const int before = num_threads();
+  set_num_threads(1);
+  const std::size_t alone = Winograd(s).scratch_bytes();
+  set_num_threads(500);
+  EXPECT_EQ(Winograd(s).scratch_bytes(), alone);
+  set_num_threads(before);
 }
 
 TEST(Winograd, IsChosenWhereItSavesWork) {

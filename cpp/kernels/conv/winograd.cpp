@@ -94,7 +94,7 @@ Winograd::Winograd(const WinogradShape& shape, bool turned)
       turn_(turn_weights(9, shape.cout, shape.cin, sizeof(float))),
       by_panels_(shape.tiles() > 0 && shape.tiles() <= shape.cout && panels(shape.cout) >= kPanelsToShare),
       block_(by_panels_ ? tiles_by_panel(shape) : tiles_in_l2(shape)),
-      workers_(num_threads()) {}
+      workers_(workers_for(by_panels_ ? panels(shape.cout) : parts(shape.tiles(), block_))) {}
 
 std::size_t Winograd::scratch_bytes() const {
   const WinogradShape& s = shape_;

@@ -65,7 +65,7 @@ FftPlan<T> plan_fft(const FftShape& shape) {
     for (std::int64_t k = 0; k <= plan.points; ++k) add_turn(plan.real_turns, k, n);
   const std::int64_t groups = groups_of(shape, lanes);
   plan.cost = static_cast<double>(groups * plan.points) * (3 * work + 10);
-  plan.workers = static_cast<int>(std::clamp<std::int64_t>(groups, 1, num_threads()));
+  plan.workers = workers_for(groups);
   plan.scratch_bytes = static_cast<std::size_t>(plan.workers * 4 * lanes * (plan.points + 1)) * sizeof(T);
   return plan;
 }

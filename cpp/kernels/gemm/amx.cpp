@@ -110,8 +110,8 @@ AmxGemmPlan plan_amx_gemm(const GemmShape& shape, std::size_t element_bytes, con
   plan.shape = shape;
   plan.runs = true;
   plan.cost = amx_gemm_cost(shape, element_bytes, caches);
-  plan.workers = num_threads();
   choose_blocks(plan);
+  plan.workers = workers_for(parts(shape.m, plan.block_m) * parts(shape.n, plan.block_n) * plan.splits);
   choose_packing(plan, element_bytes, caches);
   lay_out_scratch(plan, element_bytes);
   return plan;

@@ -87,6 +87,7 @@ void choose_tasks(SparseGemmPlan& plan, std::size_t element_bytes, const CacheSi
   while (plan.block_n < s.n &&
          ((far && plan.block_n < kFarTiles * plan.tile && count() > kTasks / 2) || count() > 4 * kTasks))
     plan.block_n *= 2;
+  plan.workers = workers_for(count());
 }
 
 void lay_out_scratch(SparseGemmPlan& plan, std::size_t element_bytes) {
@@ -122,7 +123,6 @@ SparseGemmPlan plan_sparse_gemm(const GemmShape& shape, bool swapped, std::size_
   if (element_bytes < sizeof(float) || !possible || dense_cost < kLeastCost || s.m < kLeastRows) return plan;
   const std::int64_t lanes = lanes_of(isa, element_bytes);
   plan.cost = dense_cost;
-  plan.workers = num_threads();
   choose_tile(plan, lanes, element_bytes, caches);
   plan.most_nonzeros = most_nonzeros(plan, lanes);
   if (plan.most_nonzeros < 0.05) return plan;

@@ -15,13 +15,14 @@ namespace dlcore {
 struct RowBlocks {
   std::int64_t rows, cols;
   std::int64_t block;  // rows of one; the last may have fewer
-  int workers = num_threads();
+  int workers;
 
   /// At least so many rows to a block; of all, as many as fit into L2 with their states.
   RowBlocks(std::int64_t rows, std::int64_t cols, std::int64_t least)
       : rows(rows),
         cols(cols),
-        block(std::clamp<std::int64_t>(kElements / std::max<std::int64_t>(1, cols), least, kMostRows)) {}
+        block(std::clamp<std::int64_t>(kElements / std::max<std::int64_t>(1, cols), least, kMostRows)),
+        workers(workers_for(count())) {}
 
   std::int64_t count() const { return (rows + block - 1) / block; }
   template <class T>

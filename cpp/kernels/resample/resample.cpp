@@ -92,7 +92,7 @@ ResamplePair<T>::ResamplePair(const ResampleShape& down, const ResampleShape& ac
     : down_(down),
       across_(across),
       rows_(std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>({1, down.inner, across.out * across.inner}))),
-      workers_(num_threads()) {}
+      workers_(workers_for((down.outer * down.out + rows_ - 1) / rows_)) {}
 
 template <class T>
 std::size_t ResamplePair<T>::scratch_bytes() const {

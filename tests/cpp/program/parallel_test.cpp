@@ -71,6 +71,13 @@ TEST_F(Threads, WorkersHaveRoomsOfTheirOwn) {
   }
 }
 
+TEST_F(Threads, RoomsAreForThoseThatCanComeAlone) {
+  EXPECT_EQ(workers_for(0), 1);
+  EXPECT_EQ(workers_for(3), 3);
+  EXPECT_EQ(workers_for(5), 4);
+  EXPECT_EQ(workers_for(std::int64_t{1} << 40), 4);
+}
+
 TEST_F(Threads, ChunksAreTakenFromThreadsThatDoNotCome) {
   // More threads than processors, and one chunk that lasts: the others' ranges are worked off by whoever is there.
   std::vector<std::atomic<int>> runs(64);
