@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -236,6 +237,7 @@ struct UserUntilTheEnd {
     Model model = Model::load(path);
     if (model.predict(matrix(4, 3, 5)).shape() == Shape{4, 2}) std::fputs("predicted", stderr);
     model.save(path);
+    std::filesystem::remove(path);
   }
 };
 
