@@ -1,7 +1,6 @@
 // Sizes of a tensor's axes, outermost first.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <ostream>
@@ -29,8 +28,8 @@ class Shape {
   std::int64_t& operator[](int axis) { return sizes_[axis]; }
   /// Size of an axis counted from the end: back(0) is the innermost.
   std::int64_t back(int from_end = 0) const { return sizes_[rank_ - 1 - from_end]; }
-  const std::int64_t* begin() const { return sizes_.data(); }
-  const std::int64_t* end() const { return sizes_.data() + rank_; }
+  const std::int64_t* begin() const { return sizes_; }
+  const std::int64_t* end() const { return sizes_ + rank_; }
 
   void push_back(std::int64_t size) {
     if (rank_ == kMaxRank) throw value_error("A tensor has at most ", kMaxRank, " axes.");
@@ -80,7 +79,7 @@ class Shape {
   }
 
  private:
-  std::array<std::int64_t, kMaxRank> sizes_{};
+  std::int64_t sizes_[kMaxRank] = {};
   int rank_ = 0;
 };
 
