@@ -209,6 +209,7 @@ Model::Impl& Model::impl() const {
 }
 
 void Model::add(const std::string& function, std::shared_ptr<Graph> graph) {
+  if (!graph) throw value_error("Model::add: there is no graph for '", function, "'. Record one first.");
   for (const auto& variable : graph->variables)
     if (std::find(impl().variables.begin(), impl().variables.end(), variable) == impl().variables.end())
       impl().variables.push_back(variable);

@@ -41,7 +41,6 @@ ShiftedPlan plan_images(const ConvShape& s) {
   plan.shape = s;
   plan.width = s.ow + (s.kw - 1) * s.dilation_w;
   plan.reach = (s.kh - 1) * s.dilation_h;
-  plan.workers = num_threads();
   plan.cost = amx_gemm_cost(dense_gemm(s.n * s.oh * s.ow, s.cout, products_of(s)), sizeof(Bfloat), cache_sizes());
   return plan;
 }
@@ -67,6 +66,7 @@ ShiftedPlan plan_forward(const ConvShape& s) {
   cut_bands(plan, near_bytes() / row_bytes - plan.reach);
   const std::int64_t column_bytes = products_of(s) * static_cast<std::int64_t>(sizeof(Bfloat));
   plan.columns = even_part(s.cout, near_bytes() / column_bytes, kBlockColumns);
+  plan.workers = workers_for(s.n * plan.bands);
   plan.rooms_offset = bytes_of<Bfloat>(products_of(s) * round_up(s.cout, kTileRows));
   plan.room_bytes = band_bytes(plan);
   plan.scratch_bytes = plan.rooms_offset + static_cast<std::size_t>(plan.workers) * plan.room_bytes;
@@ -86,6 +86,7 @@ ShiftedPlan plan_weights(const ConvShape& s) {
                              bytes_of<Bfloat>(2 * plan.steps() * kTileRows * round_up(s.cout, kTileRows));
   const std::int64_t fitting = 2 * near_bytes() / static_cast<std::int64_t>(packed);
   plan.together = std::clamp<std::int64_t>(fitting, 1, parts(total, plan.splits));
+  plan.workers = workers_for(plan.splits);
   plan.rooms_offset = bytes_of<float>(plan.splits * s.cout * products_of(s));
   plan.room_bytes =
       static_cast<std::size_t>(plan.together) * packed + bytes_of<Bfloat>(2 * plan.rows * plan.width * s.cout);

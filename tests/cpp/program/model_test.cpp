@@ -219,6 +219,8 @@ TEST(Model, KeepsThePlansThatWereUsedLast) {
 
 TEST(Model, RunsTheFunctionThatWasAddedLast) {
   Model model;
+  EXPECT_EQ(error_text([&] { model.add("predict", nullptr); }),
+            "Model::add: there is no graph for 'predict'. Record one first.");
   const Tensor x = Tensor::scalar(DType::F32, 5);
   for (const double factor : {2.0, 3.0}) {
     const auto graph = std::make_shared<Graph>();
