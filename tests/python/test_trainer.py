@@ -195,6 +195,21 @@ class Batches(keras.utils.PyDataset):
         return self.x[10 * i : 10 * i + 10], self.y[10 * i : 10 * i + 10]
 
 
+def test_class_weights_weigh_no_rows_that_are_held_back():
+    xs, ys, rows = np.arange(12.0).reshape(6, 2), np.array([0, 1, 1, 0, 1, 0]), np.arange(6.0)
+    options = dict(class_weight={0: 5.0, 1: 3.0}, batch_size=2, epochs=2, shuffle=False, verbose=0)
+    for weights in (None, rows):
+        parts = [[None if a is None else a[part] for a in (xs, ys, weights)] for part in (slice(4), slice(4, 6))]
+        models = []
+        for _ in range(2):
+            keras.utils.set_random_seed(1)
+            models.append(keras.Sequential([keras.Input((2,)), layers.Dense(1)]))
+            models[-1].compile("sgd", "mse")
+        split = models[0].fit(xs, ys, sample_weight=weights, validation_split=1 / 3, **options).history
+        (x, y, w), held_back = parts
+        assert split == models[1].fit(x, y, sample_weight=w, validation_data=tuple(held_back), **options).history
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_dataset(workers):
     x, y = blobs(50)

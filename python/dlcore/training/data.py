@@ -66,7 +66,7 @@ def with_validation(source, split, validation_data, batch_size, prepare):
         if not isinstance(source, ArraySource):
             raise ValueError("`validation_split` goes with arrays only; pass `validation_data` instead.")
         train, validation_data = source.split(split)
-        source = ArraySource(*train, source.batch_size, source.shuffle)
+        source = ArraySource(*train, source.batch_size, source.shuffle, source.class_weight)
     if validation_data is None:
         return source, None
     if not isinstance(validation_data, (tuple, list)):
@@ -83,16 +83,21 @@ def with_validation(source, split, validation_data, batch_size, prepare):
 
 def make_batch(x, y=None, sample_weight=None, class_weight=None):
     """One batch as the structure of arrays that steps take; x is made of arrays already."""
-    return tree.map_structure(_dense, _structure_of_rows(x, y, sample_weight, class_weight))
+    return tree.map_structure(_dense, _weighed(_structure_of_rows(x, y, sample_weight), class_weight))
 
 
-def _structure_of_rows(x, y, sample_weight, class_weight):
+def _structure_of_rows(x, y, sample_weight):
     y = None if y is None else to_arrays(y, "y")
     sample_weight = None if sample_weight is None else to_arrays(sample_weight, "sample_weight")
-    if class_weight:
-        sample_weight = weights_of_classes(y, class_weight, sample_weight)
     _count_rows(x, y, sample_weight)
     return pack_x_y_sample_weight(x, y, sample_weight)
+
+
+def _weighed(structure, class_weight):
+    if not class_weight:
+        return structure
+    x, y, sample_weight = unpack_x_y_sample_weight(structure)
+    return pack_x_y_sample_weight(x, y, weights_of_classes(y, class_weight, sample_weight))
 
 
 def arrays_of(structure):
@@ -240,7 +245,9 @@ class ArraySource:
             raise ValueError(f"`batch_size` should be a positive integer. Received: batch_size={batch_size!r}")
         if not isinstance(shuffle, (bool, int, np.bool_)) and shuffle != "batch":
             raise ValueError(f'`shuffle` should be True, False or "batch". Received: shuffle={shuffle!r}')
-        self.structure = _structure_of_rows(x, y, sample_weight, class_weight)
+        self.class_weight = class_weight
+        self._given = _structure_of_rows(x, y, sample_weight)
+        self.structure = _weighed(self._given, class_weight)
         self.arrays = arrays_of(self.structure)
         # Else batches are made in Python: of sparse matrices, and of strings.
         self.feeds_programs = all(type(a) is np.ndarray and a.dtype != object for a in self.arrays)
@@ -284,7 +291,7 @@ class ArraySource:
             yield tree.map_structure(lambda a, rows=rows: None if a is None else _dense(a[rows]), self.structure)
 
     def split(self, fraction):
-        """(the first rows, the last rows) as two tuples (x, y, sample_weight)."""
+        """(the first rows, the last rows) as two tuples (x, y, sample_weight), without the weights of classes."""
         if not 0 < fraction < 1:
             raise ValueError(f"`validation_split` should lie between 0 and 1. Received: validation_split={fraction}")
         cut = int(math.floor(self.rows * (1.0 - fraction)))
@@ -293,8 +300,8 @@ class ArraySource:
                 f"`validation_split={fraction}` of {self.rows} samples leaves "
                 f"{cut} for training and {self.rows - cut} for validation; both need at least one."
             )
-        head = tree.map_structure(lambda a: None if a is None else a[:cut], self.structure)
-        tail = tree.map_structure(lambda a: None if a is None else a[cut:], self.structure)
+        head = tree.map_structure(lambda a: None if a is None else a[:cut], self._given)
+        tail = tree.map_structure(lambda a: None if a is None else a[cut:], self._given)
         return unpack_x_y_sample_weight(head), unpack_x_y_sample_weight(tail)
 
 
