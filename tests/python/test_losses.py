@@ -84,3 +84,11 @@ def test_errors(make, message):
 def test_shapes_that_do_not_fit():
     with pytest.raises(ValueError, match=r"\(2, 3\).*\(2, 4\)"):
         losses.CategoricalCrossentropy()(np.ones((2, 3), "float32"), np.ones((2, 4), "float32"))
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum_over_batch_size", "mean_with_sample_weight", "sum"])
+def test_the_mean_of_no_values_is_0(reduction):
+    loss = losses.MeanSquaredError(reduction=reduction)
+    steps = np.zeros((0, 4, 2))
+    assert float(loss(steps, steps)) == 0.0
+    assert float(loss(steps, steps, sample_weight=np.zeros((0, 1)))) == 0.0

@@ -149,7 +149,7 @@ def element_count(x, dtype):
 def _reduce(values, weight, reduction):
     if reduction in (None, "none") or len(values.shape) == 0 or tuple(values.shape) == (0,):
         return values
-    if reduction == "sum":
+    if reduction == "sum" or 0 in values.shape:  # the mean of no values is 0
         return ops.sum(values)
     if reduction == "mean_with_sample_weight" and weight is not None:
         return ops.divide_no_nan(ops.sum(values), ops.sum(weight))
