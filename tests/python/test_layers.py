@@ -88,7 +88,7 @@ def test_config_is_keras_own(name):
 
 # Entries without counterpart: Keras's for what dlcore does not have, and dlcore's that Keras takes but does not write.
 KERAS_ALONE = ("build_config", "compile_config")
-DLCORE_ALONE = ("seed", "trainable", "build_config", "fill_value")
+DLCORE_ALONE = ("seed", "build_config", "fill_value")
 
 
 def compare_configs(config, expected):

@@ -111,8 +111,10 @@ class Discretization(Layer):
         """Nothing is stored but, in old files, the summary: the boundaries are in the configuration."""
 
     def get_config(self):
+        config = super().get_config()
+        del config["trainable"]  # which Keras's constructor does not take
         return {
-            **super().get_config(),
+            **config,
             "bin_boundaries": None if self.bin_boundaries is None else list(self.bin_boundaries),
             "num_bins": self.num_bins,
             "epsilon": self.epsilon,

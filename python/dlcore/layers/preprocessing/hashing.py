@@ -115,8 +115,10 @@ class HashedCrossing(LayerOfValues):
         )
 
     def get_config(self):
+        config = super().get_config()
+        del config["trainable"]  # as Keras
         return {
-            **super().get_config(),
+            **config,
             "num_bins": self.num_bins,
             "output_mode": self.output_mode,
             "sparse": self.sparse,

@@ -60,7 +60,7 @@ class _SpatialDropout(Dropout):
 
     def get_config(self):
         config = super().get_config()
-        del config["noise_shape"]
+        del config["noise_shape"], config["trainable"]  # which Keras's constructors do not take
         return config
 
 
