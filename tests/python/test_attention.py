@@ -142,3 +142,13 @@ def test_masks_end_at_an_einsum_dense_of_the_users_own(recwarn):
     assert not recwarn and y._keras_mask is not None
     with pytest.warns(UserWarning, match="does not support masking"):
         assert not hasattr(layers.EinsumDense("abc,cd->abd", (None, 2))(x), "_keras_mask")
+
+
+def test_the_two_names_of_grouped_query_attention():
+    """Files and names have those that Keras gives them: of its class, but where a file names what is public."""
+    layer = layers.GroupQueryAttention(4, 2, 1)
+    assert layer.name.startswith("grouped_query_attention")
+    assert layers.serialize(layer)["class_name"] == "GroupQueryAttention"
+    for class_name in ("GroupQueryAttention", "GroupedQueryAttention"):  # in .keras files and in .h5 files
+        again = layers.deserialize({"class_name": class_name, "config": layer.get_config()})
+        assert type(again) is type(layer) is layers.GroupQueryAttention

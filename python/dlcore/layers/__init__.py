@@ -3,7 +3,7 @@
 from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.layers.activations.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from dlcore.layers.attention.attention import AdditiveAttention, Attention
-from dlcore.layers.attention.grouped_query_attention import GroupQueryAttention
+from dlcore.layers.attention.grouped_query_attention import GroupedQueryAttention
 from dlcore.layers.attention.multi_head_attention import MultiHeadAttention
 from dlcore.layers.convolutional.conv import Conv1D, Conv2D, Conv3D
 from dlcore.layers.convolutional.conv_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
@@ -126,6 +126,7 @@ GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = (
     GlobalAveragePooling3D,
 )
 GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
+GroupQueryAttention = GroupedQueryAttention  # public in Keras; its .h5 files, weights and names say Grouped
 Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
 Convolution1DTranspose, Convolution2DTranspose, Convolution3DTranspose = (
     Conv1DTranspose,

@@ -39,6 +39,8 @@ _MODULES = {
 }
 # Written by Keras as the module of functional models.
 _FUNCTIONAL = "keras.src.models.functional"
+# What is public in Keras by another name than that of its class, which its .h5 files have.
+_PUBLIC_NAMES = {"GroupedQueryAttention": "GroupQueryAttention"}
 
 _PLAIN = (str, int, float, bool)
 _sharing = threading.local()
@@ -59,10 +61,11 @@ def _own_classes():
 
 @functools.cache
 def _own_names():
-    """{class: (Keras module, class name)}, the inverse of `_own_classes`, with the class's own name."""
+    """{class: (Keras module, class name)}, the inverse of `_own_classes`, with the names that Keras writes."""
     names = {cls: key for key, cls in reversed(_own_classes().items()) if key[1] == cls.__name__}
     return {
-        cls: (_FUNCTIONAL, name) if name == "Functional" else (module, name) for cls, (module, name) in names.items()
+        cls: (_FUNCTIONAL if name == "Functional" else module, _PUBLIC_NAMES.get(name, name))
+        for cls, (module, name) in names.items()
     }
 
 

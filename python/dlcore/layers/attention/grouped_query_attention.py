@@ -10,7 +10,7 @@ from dlcore.layers.weight_options import set_weight_options, weight_options_conf
 from dlcore.ops.attention import causal_mask, masked_scores, window_mask
 
 
-class GroupQueryAttention(Layer):
+class GroupedQueryAttention(Layer):
     """Attention of many query heads over few heads of keys and values, each shared by a group of query heads.
 
     head_i = softmax(q_i @ k_j^T / sqrt(head_dim)) @ v_j with j = i // (num_query_heads / num_key_value_heads); queries,
@@ -123,7 +123,7 @@ class GroupQueryAttention(Layer):
         k = ops.repeat(self._key_dense(value if key is None else key), repeats, axis=2)
         v = ops.repeat(self._value_dense(value), repeats, axis=2)
         self._return_attention_scores = return_attention_scores
-        mask, places = split_by_places(self, GroupQueryAttention, mask, q, k, use_causal_mask)
+        mask, places = split_by_places(self, GroupedQueryAttention, mask, q, k, use_causal_mask)
         heads, weights = self._compute_attention(q, k, v, mask, training, **places)
         outputs = self._output_dense(heads * self._gate_dense(query) if self.use_gate else heads)
         return (outputs, weights) if return_attention_scores else outputs
