@@ -220,7 +220,8 @@ def serialize(activation):
 
         return serialize_keras_object(activation)
     config = _catalogue.serialize(activation)
-    return config["registered_name"] if config["class_name"] == "function" else config
+    is_built_in = config["class_name"] == "function" and config["config"] in _catalogue.objects
+    return config["config"] if is_built_in else config
 
 
 def deserialize(config, custom_objects=None):

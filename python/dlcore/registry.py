@@ -51,6 +51,12 @@ def get_registered_name(obj):
         return obj.__name__
 
 
+def function_config(function):
+    """The configuration of a function, with the entries that Keras writes: its name is `config`."""
+    name = get_registered_name(function)
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+
+
 def get_registered_object(name, custom_objects=None, module_objects=None):
     """Looks `name` up in the scope, the registered, the given and the built-in objects, in this order; else None.
 
@@ -125,8 +131,8 @@ class Catalogue:
             )
         inner = config.get("config", {})
         if config["class_name"] == "function":
-            return self.lookup(config.get("registered_name") or inner, custom_objects)
-        found = self._lookup_class(config, custom_objects)
+            return self._lookup_registered(config, inner, custom_objects)
+        found = self._lookup_registered(config, config["class_name"], custom_objects)
         if not inspect.isclass(found):
             return found
         if custom_objects:
@@ -134,21 +140,20 @@ class Catalogue:
                 return found.from_config(dict(inner))
         return found.from_config(dict(inner))
 
-    def _lookup_class(self, config, custom_objects):
+    def _lookup_registered(self, config, name, custom_objects):
         registered_name = config.get("registered_name")
         if registered_name:
             found = get_registered_object(registered_name, custom_objects)
             if found is not None:
                 return found
-        return self.lookup(config["class_name"], custom_objects)
+        return self.lookup(name, custom_objects)
 
     def serialize(self, obj):
         """The configuration dict from which `deserialize` makes an equal object; None stays None."""
         if obj is None:
             return None
         if isinstance(obj, (types.FunctionType, types.BuiltinFunctionType)):
-            name = get_registered_name(obj)
-            return {"module": "builtins", "class_name": "function", "config": obj.__name__, "registered_name": name}
+            return function_config(obj)
         if not hasattr(obj, "get_config"):
             raise TypeError(f"Cannot serialize the {self.kind} {obj!r}: it has no get_config() method. Please add one.")
         cls = type(obj)

@@ -70,7 +70,9 @@ def test_own_function():
     def cube(x):
         return x * x * x
 
-    assert activations.serialize(cube) == "test>cube"
-    assert activations.get("test>cube") is cube
+    config = {"module": "builtins", "class_name": "function", "config": "test>cube", "registered_name": "function"}
+    assert activations.serialize(cube) == keras.saving.serialize_keras_object(cube) == config  # as Keras writes it
+    before = {**config, "config": "cube", "registered_name": "test>cube"}  # as dlcore wrote it
+    assert all(activations.get(form) is cube for form in ("test>cube", config, before))
     layer = keras.layers.Dense(2, activation=cube)
     assert keras.layers.Dense.from_config(layer.get_config()).activation is cube

@@ -865,6 +865,8 @@ def test_function_without_its_package():
 
     config = {"module": "builtins", "class_name": "function", "config": "squared", "registered_name": "function"}
     assert keras.saving.deserialize_keras_object(config) is squared
+    named = {**config, "config": "mine>squared"}  # Keras looks for what `config` names
+    assert keras.losses.serialize(squared) == layers.Lambda(squared).get_config()["function"] == named
 
 
 def test_registered_names():

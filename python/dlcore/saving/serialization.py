@@ -152,9 +152,7 @@ def _serialize_special(obj):
 def _serialize_function(function):
     if function.__name__ == "<lambda>":
         raise ValueError("A lambda cannot be saved: files hold no code. Define a named function with `def` instead.")
-    module = "builtins" if _own_functions().get(function.__name__) is function else function.__module__
-    name = registry.get_registered_name(function)
-    return {"module": module, "class_name": "function", "config": function.__name__, "registered_name": name}
+    return registry.function_config(function)
 
 
 def _serialize_instance(obj):

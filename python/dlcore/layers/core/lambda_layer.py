@@ -79,13 +79,7 @@ class Lambda(Layer):
                 f'Lambda "{self.name}" wraps a Python lambda, which cannot be saved. Use a named function registered '
                 "with register_keras_serializable, or a Layer subclass."
             )
-        name = registry.get_registered_name(self.function)
-        function = {
-            "module": "builtins",
-            "class_name": "function",
-            "config": self.function.__name__,
-            "registered_name": name,
-        }
+        function = registry.function_config(self.function)
         return {**super().get_config(), "function": function, "arguments": self.arguments}
 
 
