@@ -128,6 +128,19 @@ def test_saved_models_keep_their_vocabulary(mode, tmp_path):
     np.testing.assert_array_equal(loaded.predict(INTS, verbose=0), expected)
 
 
+@pytest.mark.parametrize("kind", [layers.StringLookup, layers.TextVectorization])
+@pytest.mark.parametrize("mode", ["int", "multi_hot", "tf_idf"])
+def test_saved_models_keep_their_words(kind, mode, tmp_path):
+    words = kind(output_mode=mode)
+    texts = np.array([["sun"], ["rain"], ["sun"], ["wind"]])
+    words.adapt(texts)
+    model = keras.Sequential([keras.Input((1,), dtype="string"), words])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.layers[0].get_vocabulary() == words.get_vocabulary()
+    np.testing.assert_array_equal(loaded.predict(texts, verbose=0), model.predict(texts, verbose=0))
+
+
 @keras.saving.register_keras_serializable("tests")
 class OfTexts(keras.Model):
     """A model that keeps its vectorization."""

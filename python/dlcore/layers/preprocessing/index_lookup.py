@@ -68,6 +68,7 @@ class IndexLookup(Layer):
     """
 
     _tokens_are_ints = False
+    _sees_examples = False  # as LooksAtValues, which StringLookup alone is
 
     def __init__(
         self,
@@ -284,12 +285,12 @@ class IndexLookup(Layer):
         if self.invert:
             return self._values_at(inputs)
         depth = None if self.output_mode == "int" else self._depth()
-        return self._encode(self._indices(inputs), depth)
+        return self._encode(self._indices(inputs), depth, self._sees_examples)
 
-    def _encode(self, indices, depth):
+    def _encode(self, indices, depth, sees_examples):
         if self.output_mode == "tf_idf":
             counts = encode(indices, "count", depth, backend.floatx(), sparse=self.sparse)
-            if self._idf is None and backend.is_tensor(counts) and counts.is_symbolic:
+            if self._idf is None and (sees_examples or backend.is_tensor(counts) and counts.is_symbolic):
                 return counts  # the model is made from its configuration, the weights are not read yet
             if self._idf is None:
                 raise RuntimeError(f"{self._label()} has no idf_weights yet. Call adapt() or set_vocabulary().")

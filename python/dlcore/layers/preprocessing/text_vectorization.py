@@ -190,7 +190,7 @@ class TextVectorization(LayerOfValues):
         # What fills rows up leaves no trace in a vector.
         found = lookup._find(texts, sizes, splitter, self._output_sequence_length, 0 if whole else depth)
         found = found.reshape(*shape, found.shape[-1])
-        return ops.convert_to_tensor(found) if whole else lookup._encode(found, depth)
+        return ops.convert_to_tensor(found) if whole else lookup._encode(found, depth, self._sees_examples)
 
     def save_own_variables(self, store):
         self._lookup_layer.save_own_variables(store)
