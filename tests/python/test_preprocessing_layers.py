@@ -141,6 +141,24 @@ def test_saved_models_keep_their_words(kind, mode, tmp_path):
     np.testing.assert_array_equal(loaded.predict(texts, verbose=0), model.predict(texts, verbose=0))
 
 
+@pytest.mark.parametrize("kind", [layers.StringLookup, layers.TextVectorization])
+def test_files_without_the_vocabulary(kind, tmp_path):
+    words, texts, path = kind(), np.array([["sun"], ["rain"]]), tmp_path / "model.h5"
+    words.adapt(texts)
+    model = keras.Sequential([keras.Input((1,), dtype="string"), words])
+    with pytest.warns(
+        UserWarning, match="A .h5 file holds weights, but not .*vocabulary.txt.* Save the model as .keras"
+    ):
+        model.save(path)
+    with pytest.raises(RuntimeError, match="has no vocabulary yet. Call adapt"):
+        keras.models.load_model(path).predict(texts, verbose=0)
+    given = kind(vocabulary=words.get_vocabulary())
+    model = keras.Sequential([keras.Input((1,), dtype="string"), given])
+    model.save(path)
+    again = keras.models.load_model(path)
+    np.testing.assert_array_equal(again.predict(texts, verbose=0), model.predict(texts, verbose=0))
+
+
 @keras.saving.register_keras_serializable("tests")
 class OfTexts(keras.Model):
     """A model that keeps its vectorization."""

@@ -37,11 +37,19 @@ def save_to(model, file):
         archive.writestr(_CONFIG, config)
         with archive.open(_WEIGHTS, "w", force_zip64=True) as member:
             weights_file.save_to(model, member)
-        for place, layer in _with_assets(model, "save_assets"):
-            with tempfile.TemporaryDirectory() as folder:
-                layer.save_assets(folder)
-                for name in sorted(os.listdir(folder)):
-                    archive.write(os.path.join(folder, name), f"{_ASSETS}/{place}/{name}")
+        for name, path in assets(model):
+            archive.write(path, name)
+
+
+def assets(model):
+    """(place in the archive, path) of each file that layers keep beside the weights; the paths are there only until
+    the next is asked for.
+    """
+    for place, layer in _with_assets(model, "save_assets"):
+        with tempfile.TemporaryDirectory() as folder:
+            layer.save_assets(folder)
+            for name in sorted(os.listdir(folder)):
+                yield f"{_ASSETS}/{place}/{name}", os.path.join(folder, name)
 
 
 def save_to_folder(model, path):

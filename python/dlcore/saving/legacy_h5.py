@@ -10,7 +10,7 @@ import warnings
 
 from dlcore import registry
 from dlcore.saving import hdf5, keras2, serialization, state
-from dlcore.saving.keras_file import KERAS_VERSION
+from dlcore.saving.keras_file import KERAS_VERSION, assets
 
 
 def save_to(model, file, include_optimizer=True):
@@ -18,6 +18,12 @@ def save_to(model, file, include_optimizer=True):
     h5py = hdf5.import_h5py()
     if "layers" not in model.get_config():
         raise ValueError(f"A .h5 file holds Sequential and functional models. Save {model.name!r} as .keras instead.")
+    lost = [name for name, _ in assets(model)]
+    if lost:
+        warnings.warn(
+            f"A .h5 file holds weights, but not {lost}. Save the model as .keras, or make the layers with vocabulary=.",
+            stacklevel=2,
+        )
     with serialization.sharing_objects():
         config = serialization.serialize_keras_object(model)
     buffer = io.BytesIO()

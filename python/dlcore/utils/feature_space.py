@@ -278,7 +278,14 @@ class FeatureSpace(LooksAtValues, Layer):
 
     def _call_on_examples(self, args, kwargs, size):
         (columns,) = args
-        return self({name: self._example_of(name, x, size) for name, x in columns.items()}, **kwargs)
+        within = [layer for layer in self.preprocessors.values() if hasattr(layer, "_sees_examples")]
+        for layer in within:
+            layer._sees_examples = True
+        try:
+            return self({name: self._example_of(name, x, size) for name, x in columns.items()}, **kwargs)
+        finally:
+            for layer in within:
+                layer._sees_examples = False
 
     def _example_of(self, name, x, size):
         """What a column's layer takes, such as a string or an integer of its vocabulary."""

@@ -68,7 +68,7 @@ class IndexLookup(Layer):
     """
 
     _tokens_are_ints = False
-    _sees_examples = False  # as LooksAtValues, which StringLookup alone is
+    _sees_examples = False  # as LooksAtValues has it
 
     def __init__(
         self,
@@ -316,8 +316,8 @@ class IndexLookup(Layer):
         return size
 
     def _require_vocabulary(self, layer):
-        """A RuntimeError where there is none, and none to be read from a file; `layer` is the one that was called."""
-        if not self._known_size():
+        """A RuntimeError where there is none; `layer` is the one that was called."""
+        if not self._vocabulary.tokens:
             raise RuntimeError(f"{layer._label()} has no vocabulary yet. Call adapt(data), or pass a vocabulary.")
 
     def _find(self, values, sizes=1, splitter=_WHOLE, length=1, padding=0):
@@ -606,7 +606,8 @@ class IntegerLookup(IndexLookup):
 
     def _indices(self, inputs):
         if not backend.convert_to_tensor(inputs).is_symbolic:
-            self._require_vocabulary(self)
+            if not self._sees_examples:
+                self._require_vocabulary(self)
             values, shape = self._tokens_of(inputs)
             return ops.convert_to_tensor(self._find(values).reshape(shape))
         if self.num_oov_indices > 1 and self.oov_method == "farmhash":
