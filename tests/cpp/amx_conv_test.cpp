@@ -57,11 +57,8 @@ struct Case {
     const AmxConvForward forward(shape);
     const AmxConvBackwardWeights weights(shape);
     Results results;
-    results.y = guarded(forward, dy.size(), [&](Bfloat* y, void* scratch) {
-      forward.run(x.data(), w.data(), bias.data(), activation, y, scratch);
-    });
-    results.dw =
-        guarded(weights, w.size(), [&](Bfloat* dw, void* scratch) { weights.run(x.data(), dy.data(), dw, scratch); });
+    results.y = output(forward, activation);
+    results.dw = weight_gradient(weights);
     if (!amx_conv_input_fits(shape)) return results;
     const AmxConvBackwardInput input(shape);
     results.dx =
@@ -75,11 +72,8 @@ struct Case {
     const ShiftedForward forward(shape);
     const ShiftedBackwardWeights weights(shape);
     Results results;
-    results.y = guarded(forward, dy.size(), [&](Bfloat* y, void* scratch) {
-      forward.run(x.data(), w.data(), bias.data(), activation, y, scratch);
-    });
-    const std::vector<Bfloat> transposed =
-        guarded(weights, w.size(), [&](Bfloat* dw, void* scratch) { weights.run(x.data(), dy.data(), dw, scratch); });
+    results.y = output(forward, activation);
+    const std::vector<Bfloat> transposed = weight_gradient(weights);
     const std::size_t rows = static_cast<std::size_t>(shape.cout), columns = transposed.size() / rows;
     for (std::size_t i = 0; i < transposed.size(); ++i) results.dw.push_back(transposed[i % rows * columns + i / rows]);
     return results;
@@ -103,6 +97,17 @@ struct Case {
   }
 
  private:
+  template <class Forward>
+  std::vector<Bfloat> output(const Forward& forward, Activation activation) const {
+    return guarded(forward, dy.size(), [&](Bfloat* y, void* scratch) {
+      forward.run(x.data(), w.data(), bias.data(), activation, y, scratch);
+    });
+  }
+  template <class Weights>
+  std::vector<Bfloat> weight_gradient(const Weights& weights) const {
+    return guarded(weights, w.size(),
+                   [&](Bfloat* dw, void* scratch) { weights.run(x.data(), dy.data(), dw, scratch); });
+  }
   template <class Conv, class Run>
   static std::vector<Bfloat> guarded(const Conv& conv, std::size_t count, const Run& run) {
     GuardedBuffer<Bfloat> out(static_cast<std::int64_t>(count));
