@@ -102,7 +102,7 @@ DLCORE_INLINE void store_tiles(const f32v (&first)[kTileRows], const f32v (&seco
   }
 }
 
-/// The tiles of 32 steps one after another; by_row: of op(A).
+/// The tiles of 32 steps; by_row: of op(A).
 template <class From>
 DLCORE_INLINE void pack_tiles(const From& x, int rows, int steps, bool by_row, std::byte* tiles, bool& finite) {
   f32v first[kTileRows], second[kTileRows];
@@ -110,6 +110,27 @@ DLCORE_INLINE void pack_tiles(const From& x, int rows, int steps, bool by_row, s
   load_square(first, x, rows, min_of(steps, kHalf), by_row);
   load_square(second, x.at(0, kHalf), rows, max_of(steps - kHalf, 0), by_row);
   store_tiles<typename From::Element>(first, second, tiles, finite);
+}
+
+/// bfloat16 is packed in its own pairs: steps 2p and 2p + 1, which lie side by side in what is stored along k.
+DLCORE_INLINE void pack_tiles(const Source<Bfloat>& x, int rows, int steps, bool by_row, std::byte* tiles, bool&) {
+  f32v pairs[kTileRows];  // of a row or column all, or one of all
+  if (x.along_k) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kTileRows; ++i)
+      pairs[i] = i < rows ? bitcast<f32v>(_mm512_maskz_loadu_epi16(first_of(steps), x.data + i * x.ld)) : f32v{};
+  } else {
+#pragma GCC unroll 16
+    for (int p = 0; p < kTileRows; ++p) {
+      const Bfloat* const at = x.data + 2 * p * x.ld;
+      u32v pair{};
+      if (2 * p < steps) pair = __builtin_convertvector(load_half(at, rows), u32v);
+      if (2 * p + 1 < steps) pair |= __builtin_convertvector(load_half(at + x.ld, rows), u32v) << 16;
+      pairs[p] = bitcast<f32v>(pair);
+    }
+  }
+  if (x.along_k != by_row) transpose<float>(pairs);
+  for (int i = 0; i < kTileRows; ++i) store(reinterpret_cast<float*>(tiles + i * kRowBytes), pairs[i]);
 }
 
 /// Panels of an operand, `bytes` apart, and whether each is finite.
