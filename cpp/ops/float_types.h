@@ -31,6 +31,8 @@ Plan on_float32(Plan plan, unsigned shape_only_inputs = 0);
 /// Says of checked inputs, outputs and attributes whether a kernel for bfloat16 as it is stored is there.
 using TakesBfloat = std::function<bool(std::span<const TensorSpec> in, std::span<const TensorSpec> out, const Attrs&)>;
 
+inline bool always(std::span<const TensorSpec>, std::span<const TensorSpec>, const Attrs&) { return true; }
+
 /// `bfloat` plans what `takes` says of bfloat16; all else goes as with on_float32(plan, shape_only_inputs).
 Plan as_bfloat_or_on_float32(TakesBfloat takes, Plan bfloat, Plan plan, unsigned shape_only_inputs = 0);
 

@@ -108,7 +108,7 @@ LayerNormView layer_view(const TensorSpec& x, const Attrs& attrs) {
 }
 
 template <class E>
-Kernel batch_norm_kernel(SpecSpan in, const Attrs& attrs) {
+Kernel batch_norm_kernel(E, SpecSpan in, const Attrs& attrs) {
   using T = NormType<E>;
   const BatchNormView view = batch_view(in[0], attrs);
   return {.run =
@@ -124,7 +124,7 @@ Kernel batch_norm_kernel(SpecSpan in, const Attrs& attrs) {
 }
 
 template <class E>
-Kernel batch_norm_grad_kernel(SpecSpan in, const Attrs& attrs) {
+Kernel batch_norm_grad_kernel(E, SpecSpan in, const Attrs& attrs) {
   using T = NormType<E>;
   const BatchNormView view = batch_view(in[0], attrs);
   return {.run =
@@ -139,23 +139,10 @@ Kernel batch_norm_grad_kernel(SpecSpan in, const Attrs& attrs) {
           .in_place = {{0, 4}, {0, 0}}};
 }
 
-Kernel plan_batch_norm(SpecSpan in, SpecSpan, const Attrs& attrs) {
-  return for_float_type(in[0].dtype, [&](auto zero) { return batch_norm_kernel<decltype(zero)>(in, attrs); });
-}
-Kernel plan_batch_norm_grad(SpecSpan in, SpecSpan, const Attrs& attrs) {
-  return for_float_type(in[0].dtype, [&](auto zero) { return batch_norm_grad_kernel<decltype(zero)>(in, attrs); });
-}
-
 bool has_last_channels(SpecSpan in, SpecSpan, const Attrs& attrs) { return batch_view(in[0], attrs).inner == 1; }
-Kernel plan_bfloat_batch_norm(SpecSpan in, SpecSpan, const Attrs& attrs) {
-  return batch_norm_kernel<Bfloat>(in, attrs);
-}
-Kernel plan_bfloat_batch_norm_grad(SpecSpan in, SpecSpan, const Attrs& attrs) {
-  return batch_norm_grad_kernel<Bfloat>(in, attrs);
-}
 
 template <class E>
-Kernel layer_norm_kernel(SpecSpan in, const Attrs& attrs) {
+Kernel layer_norm_kernel(E, SpecSpan in, const Attrs& attrs) {
   using T = NormType<E>;
   return {.run =
               [view = layer_view(in[0], attrs), epsilon = epsilon_of(attrs)](const Buffers& b) {
@@ -168,7 +155,7 @@ Kernel layer_norm_kernel(SpecSpan in, const Attrs& attrs) {
 }
 
 template <class E>
-Kernel layer_norm_grad_kernel(SpecSpan in, const Attrs& attrs) {
+Kernel layer_norm_grad_kernel(E, SpecSpan in, const Attrs& attrs) {
   using T = NormType<E>;
   const LayerNormView view = layer_view(in[0], attrs);
   return {.run =
@@ -183,19 +170,14 @@ Kernel layer_norm_grad_kernel(SpecSpan in, const Attrs& attrs) {
           .in_place = {{0, 4}, {0, 0}}};
 }
 
-Kernel plan_layer_norm(SpecSpan in, SpecSpan, const Attrs& attrs) {
-  return for_float_type(in[0].dtype, [&](auto zero) { return layer_norm_kernel<decltype(zero)>(in, attrs); });
-}
-Kernel plan_layer_norm_grad(SpecSpan in, SpecSpan, const Attrs& attrs) {
-  return for_float_type(in[0].dtype, [&](auto zero) { return layer_norm_grad_kernel<decltype(zero)>(in, attrs); });
-}
-
-bool always(SpecSpan, SpecSpan, const Attrs&) { return true; }
-Kernel plan_bfloat_layer_norm(SpecSpan in, SpecSpan, const Attrs& attrs) {
-  return layer_norm_kernel<Bfloat>(in, attrs);
-}
-Kernel plan_bfloat_layer_norm_grad(SpecSpan in, SpecSpan, const Attrs& attrs) {
-  return layer_norm_grad_kernel<Bfloat>(in, attrs);
+/// kernel(element, inputs, attributes), of bfloat16 where `takes` says so.
+template <class Make>
+Plan plan_norm(TakesBfloat takes, Make kernel) {
+  return as_bfloat_or_on_float32(
+      takes, [=](SpecSpan in, SpecSpan, const Attrs& attrs) { return kernel(Bfloat{}, in, attrs); },
+      [=](SpecSpan in, SpecSpan, const Attrs& attrs) {
+        return for_float_type(in[0].dtype, [&](auto zero) { return kernel(zero, in, attrs); });
+      });
 }
 
 // ---- gradients
@@ -306,14 +288,18 @@ void register_norm() {
     register_primitive({.name = name, .infer = infer, .plan = plan, .vjp = vjp});
   };
   add_op("batch_norm", infer_norm<batch_axes, true>,
-         as_bfloat_or_on_float32(has_last_channels, plan_bfloat_batch_norm, plan_batch_norm), vjp_norm<true>);
+         plan_norm(has_last_channels, [](auto e, SpecSpan in, const Attrs& a) { return batch_norm_kernel(e, in, a); }),
+         vjp_norm<true>);
   add_op("batch_norm_grad", infer_norm_grad<batch_axes>,
-         as_bfloat_or_on_float32(has_last_channels, plan_bfloat_batch_norm_grad, plan_batch_norm_grad),
+         plan_norm(has_last_channels,
+                   [](auto e, SpecSpan in, const Attrs& a) { return batch_norm_grad_kernel(e, in, a); }),
          vjp_norm_grad<true>);
   add_op("layer_norm", infer_norm<layer_axes, false>,
-         as_bfloat_or_on_float32(always, plan_bfloat_layer_norm, plan_layer_norm), vjp_norm<false>);
+         plan_norm(always, [](auto e, SpecSpan in, const Attrs& a) { return layer_norm_kernel(e, in, a); }),
+         vjp_norm<false>);
   add_op("layer_norm_grad", infer_norm_grad<layer_axes>,
-         as_bfloat_or_on_float32(always, plan_bfloat_layer_norm_grad, plan_layer_norm_grad), vjp_norm_grad<false>);
+         plan_norm(always, [](auto e, SpecSpan in, const Attrs& a) { return layer_norm_grad_kernel(e, in, a); }),
+         vjp_norm_grad<false>);
 }
 
 }  // namespace dlcore

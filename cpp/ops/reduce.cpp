@@ -336,7 +336,7 @@ void add_sum_like() {
   const Plan plan = [](SpecSpan in, SpecSpan out, const Attrs&) {
     return plan_simple(ReduceOp::Sum, in[0], broadcast_axes(in[0].shape, out[0].shape), false);
   };
-  primitive.plan = as_bfloat_or_on_float32([](SpecSpan, SpecSpan, const Attrs&) { return true; }, plan, plan, 1u << 1);
+  primitive.plan = as_bfloat_or_on_float32(always, plan, plan, 1u << 1);
   primitive.vjp = [](const VjpContext& c) -> Gradients { return {broadcast_like(c.dout[0], c.in[0]), Tensor()}; };
   primitive.shape_only_inputs = 1u << 1;
   register_primitive(std::move(primitive));

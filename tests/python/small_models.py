@@ -41,3 +41,28 @@ def classifier(**options):
     options = {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"], **options}
     model.compile(**options)
     return model
+
+
+def small_model():
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(5, activation="tanh", name="first"), layers.Dense(2, name="second")]
+    )
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    return model
+
+
+def trained(model, shape=(4,), outputs=2):
+    rng = np.random.default_rng(0)
+    model.train_on_batch(rng.normal(size=(8, *shape)).astype("float32"), rng.normal(size=(8, outputs)))
+    return model
+
+
+def weights_of(model):
+    return [np.array(weight) for weight in model.get_weights()]
+
+
+def assert_same_weights(model, expected):
+    actual = weights_of(model)
+    assert len(actual) == len(expected)
+    for a, e in zip(actual, expected):
+        np.testing.assert_array_equal(a, e)

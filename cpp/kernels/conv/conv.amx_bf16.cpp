@@ -7,12 +7,6 @@ namespace {
 
 constexpr int kChannels = static_cast<int>(kTileRows);  // that are packed at a time
 
-/// (Without the masks GCC 12 warns of a variable of its own.)
-DLCORE_INLINE __m512i pairs_of(__m256i first, __m256i second) {
-  const __m512i low = _mm512_maskz_cvtepu16_epi32(0xffff, first), high = _mm512_maskz_cvtepu16_epi32(0xffff, second);
-  return _mm512_or_si512(low, _mm512_maskz_slli_epi32(0xffff, high, 16));
-}
-
 /// The matrix of patches: of op(A) its rows, of op(B) transposed.
 struct Patches {
   const ConvShape& shape;
@@ -48,18 +42,18 @@ class Columns {
   }
 
   /// Those of sixteen pixels.
-  DLCORE_INLINE void load(int group, __m256i (&numbers)[kTileRows]) const {
+  DLCORE_INLINE void load(int group, u16half (&numbers)[kTileRows]) const {
     const std::int64_t* at = at_ + group * kTileRows;
     const Bfloat* const x = x_ + channel_;
     const unsigned inside = inside_[group];
     if (inside == 0xffff) {
 #pragma GCC unroll 16
-      for (int i = 0; i < kTileRows; ++i) numbers[i] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + at[i]));
+      for (int i = 0; i < kTileRows; ++i) numbers[i] = load_half(x + at[i], kChannels);
     } else {
 #pragma GCC unroll 16
       for (int i = 0; i < kTileRows; ++i) {
         const auto mask = static_cast<__mmask16>(0u - (inside >> i & 1u));
-        numbers[i] = _mm256_maskz_loadu_epi16(mask, x + at[i]);
+        numbers[i] = bitcast<u16half>(_mm256_maskz_loadu_epi16(mask, x + at[i]));
       }
     }
   }
@@ -100,15 +94,14 @@ class Columns {
 /// by_row: rows are pixels, steps columns of the matrix; else the other way round.
 void pack_rows(const Patches& x, Range rows, Range steps, bool by_row, const Panels& panels) {
   const std::int64_t height = parts(rows.size(), kTileRows), tiles = parts(steps.size(), kTileSteps);
-  __m256i numbers[kTileRows];
+  u16half numbers[kTileRows];
   if (by_row) {
     for (std::int64_t i = 0; i < height; ++i) {
       Columns<1> columns(x, rows.begin + i * kTileRows, rows.end, steps.begin);
       for (std::int64_t half = 0; half < 2 * tiles; ++half, columns.advance()) {
         columns.load(0, numbers);
         std::byte* const to = panels.data + i * panels.bytes + half / 2 * kTileBytes + half % 2 * kRowBytes / 2;
-        for (int r = 0; r < kTileRows; ++r)
-          _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + r * kRowBytes), numbers[r]);
+        for (int r = 0; r < kTileRows; ++r) __builtin_memcpy(to + r * kRowBytes, &numbers[r], sizeof(numbers[r]));
       }
     }
   } else {
@@ -119,7 +112,7 @@ void pack_rows(const Patches& x, Range rows, Range steps, bool by_row, const Pan
           columns.load(group, numbers);
           std::byte* const to = panels.data + i * panels.bytes + p * kTileBytes + group * kTileBytes / 2;
           for (int pair = 0; pair < kTileRows / 2; ++pair)
-            _mm512_storeu_si512(to + pair * kRowBytes, pairs_of(numbers[2 * pair], numbers[2 * pair + 1]));
+            store_pairs(to + pair * kRowBytes, numbers[2 * pair], numbers[2 * pair + 1]);
         }
     }
   }

@@ -22,8 +22,8 @@ DLCORE_INLINE Bfloat* zeroed(Bfloat* to, std::int64_t count) {
   return to + count;
 }
 
-/// Rows of a frame of `width`, in which the image begins at (top, left): zero where there is no image. What follows.
-Bfloat* copy_framed(const Image& x, std::int64_t top, std::int64_t left, std::int64_t width, Range rows, Bfloat* to) {
+/// Rows of a frame of `width`, in which the image begins at (top, left): zero where there is no image.
+void copy_framed(const Image& x, std::int64_t top, std::int64_t left, std::int64_t width, Range rows, Bfloat* to) {
   const std::int64_t begin = min_of(max_of<std::int64_t>(left, 0), width);
   const std::int64_t end = max_of(begin, min_of(x.width + left, width));
   for (std::int64_t row = rows.begin - top; row < rows.end - top; ++row) {
@@ -35,7 +35,6 @@ Bfloat* copy_framed(const Image& x, std::int64_t top, std::int64_t left, std::in
       to = zeroed(to, (width - end) * x.channels);
     }
   }
-  return to;
 }
 
 /// Some rows of y of an image, or of a pair of images.
@@ -47,11 +46,11 @@ Band band_of(const ShiftedPlan& plan, std::int64_t index) {
   return {index / plan.bands, range_of(index % plan.bands * plan.rows, plan.rows, plan.shape.oh)};
 }
 
-/// The pixels that a band reads. What follows.
-Bfloat* copy_band(const ShiftedPlan& plan, const Bfloat* x, const Band& band, Bfloat* to) {
+/// The pixels that a band reads.
+void copy_band(const ShiftedPlan& plan, const Bfloat* x, const Band& band, Bfloat* to) {
   const ConvShape& s = plan.shape;
   const Image image{x + band.image * s.h * s.w * s.cin, s.h, s.w, s.cin};
-  return copy_framed(image, s.pad_top, s.pad_left, plan.width, {band.rows.begin, band.rows.end + plan.reach}, to);
+  copy_framed(image, s.pad_top, s.pad_left, plan.width, {band.rows.begin, band.rows.end + plan.reach}, to);
 }
 
 // ------------------------------------------------------------------------------------------------------------- forward
@@ -84,27 +83,9 @@ struct TapTiles {
   std::int64_t right_, down_;  // bytes from a tap to the next of its row, and to the next row's
 };
 
-/// A row of a tile: pairs of elements.
-DLCORE_INLINE void store_row(std::byte* row, u16half low, u16half high) {
-  const u32v pairs = __builtin_convertvector(low, u32v) | __builtin_convertvector(high, u32v) << 16;
-  store(reinterpret_cast<std::int32_t*>(row), bitcast<i32v>(pairs));
-}
-
-/// A row of the tile of w holds the pairs of channels 2p and 2p + 1, as they lie in a pixel.
-void pack_weights(const ShiftedPlan& plan, const Bfloat* w, std::int64_t column, std::byte* panel) {
-  const ConvShape& s = plan.shape;
-  const int lanes = static_cast<int>(min_of(kTileRows, s.cout - column));
-  const std::int64_t pairs = s.kh * s.kw * s.cin / 2;
-  for (std::int64_t p = 0; p < pairs; ++p) {
-    const Bfloat* const at = w + 2 * p * s.cout + column;
-    store_row(panel + p * kRowBytes, load_half(at, lanes), load_half(at + s.cout, lanes));
-  }
-}
-
 struct Forward {
   const ShiftedPlan& plan;
-  const std::byte* panels;  // of w
-  std::int64_t panel_bytes;
+  Panels weights;
   const GemmEpilogue<Bfloat>& epilogue;
   Bfloat* y;
 
@@ -122,9 +103,9 @@ struct Forward {
     const ConvShape& s = plan.shape;
     alignas(64) Sums sums;
     const TapTiles a(plan, x + pixels.begin * s.cin);
-    const PanelTiles<1> b{panels + cols.begin / kTileRows * panel_bytes, panel_bytes};
+    const PanelTiles<1> b{weights.from(cols.begin / kTileRows).data, weights.bytes};
     multiply_block<1>(static_cast<int>(parts(pixels.size(), kTileRows)),
-                      static_cast<int>(parts(cols.size(), kTileRows)), panel_bytes / kTileBytes, a, b, sums);
+                      static_cast<int>(parts(cols.size(), kTileRows)), weights.bytes / kTileBytes, a, b, sums);
     keep_outputs(band, sums, pixels, cols);
   }
 
@@ -146,10 +127,14 @@ struct Forward {
 void forward(const ShiftedPlan& plan, const Bfloat* x, const Bfloat* w, const GemmEpilogue<Bfloat>& epilogue, Bfloat* y,
              std::byte* scratch) {
   const ConvShape& s = plan.shape;
-  const std::int64_t panel_bytes = s.kh * s.kw * s.cin / kTileSteps * kTileBytes;
-  parallel_for(parts(s.cout, kTileRows), 0.1 * static_cast<double>(s.kh * s.kw * s.cin * s.cout),
-               [&](std::int64_t j) { pack_weights(plan, w, j * kTileRows, scratch + j * panel_bytes); });
-  const Forward conv{plan, scratch, panel_bytes, epilogue, y};
+  const std::int64_t products = s.kh * s.kw * s.cin, panels = parts(s.cout, kTileRows);
+  const std::int64_t panel_bytes = products / kTileSteps * kTileBytes;
+  const Panels weights{scratch, panel_bytes, reinterpret_cast<bool*>(scratch + panels * panel_bytes)};
+  parallel_for(panels, 0.1 * static_cast<double>(products * s.cout), [&](std::int64_t panel) {
+    const Range cols = range_of(panel * kTileRows, kTileRows, s.cout);
+    pack_rows(Source<Bfloat>{w, s.cout, false}, cols, {0, products}, false, weights.from(panel));
+  });
+  const Forward conv{plan, weights, epilogue, y};
   parallel_for_workers(s.n * plan.bands, plan.cost, plan.workers, [&](std::int64_t task, int worker) {
     auto* const room =
         reinterpret_cast<Bfloat*>(scratch + plan.rooms_offset + static_cast<std::size_t>(worker) * plan.room_bytes);
@@ -213,7 +198,7 @@ class FramedPixels {
 void pack_pairs(FramedPixels low, FramedPixels high, std::int64_t count, std::int64_t channels, std::byte* pairs) {
   for (std::int64_t q = 0; q < count; ++q, low.advance(), high.advance())
     for (std::int64_t c = 0; c < channels; c += kTileRows)
-      store_row(pairs + (c / kTileRows * count + q) * kRowBytes, low.load(c), high.load(c));
+      store_pairs(pairs + (c / kTileRows * count + q) * kRowBytes, low.load(c), high.load(c));
 }
 
 /// Some bands of two images at a time, packed in a room.

@@ -9,7 +9,6 @@
 
 namespace dlcore {
 
-using blocking::align;
 using blocking::even_part;
 using blocking::parts;
 using blocking::round_up;
@@ -67,7 +66,7 @@ ShiftedPlan plan_forward(const ConvShape& s) {
   const std::int64_t column_bytes = products_of(s) * static_cast<std::int64_t>(sizeof(Bfloat));
   plan.columns = even_part(s.cout, near_bytes() / column_bytes, kBlockColumns);
   plan.workers = workers_for(s.n * plan.bands);
-  plan.rooms_offset = bytes_of<Bfloat>(products_of(s) * round_up(s.cout, kTileRows));
+  plan.rooms_offset = amx_packed_b_bytes(dense_gemm(s.n * s.oh * s.ow, s.cout, products_of(s)), sizeof(Bfloat));
   plan.room_bytes = band_bytes(plan);
   plan.scratch_bytes = plan.rooms_offset + static_cast<std::size_t>(plan.workers) * plan.room_bytes;
   return plan;

@@ -112,21 +112,29 @@ DLCORE_INLINE void pack_tiles(const From& x, int rows, int steps, bool by_row, s
   store_tiles<typename From::Element>(first, second, tiles, finite);
 }
 
+/// Of each lane two elements.
+DLCORE_INLINE u32v pairs_of(u16half first, u16half second) {
+  return __builtin_convertvector(first, u32v) | __builtin_convertvector(second, u32v) << 16;
+}
+
+/// A row of a tile.
+DLCORE_INLINE void store_pairs(std::byte* row, u16half first, u16half second) {
+  const u32v pairs = pairs_of(first, second);
+  __builtin_memcpy(row, &pairs, sizeof(pairs));
+}
+
 /// bfloat16 is packed in its own pairs: steps 2p and 2p + 1, which lie side by side in what is stored along k.
 DLCORE_INLINE void pack_tiles(const Source<Bfloat>& x, int rows, int steps, bool by_row, std::byte* tiles, bool&) {
-  f32v pairs[kTileRows];  // of a row or column all, or one of all
-  if (x.along_k) {
+  f32v pairs[kTileRows];  // all of a row or column, or one of all rows or columns
 #pragma GCC unroll 16
-    for (int i = 0; i < kTileRows; ++i)
+  for (int i = 0; i < kTileRows; ++i) {
+    if (x.along_k) {
       pairs[i] = i < rows ? bitcast<f32v>(_mm512_maskz_loadu_epi16(first_of(steps), x.data + i * x.ld)) : f32v{};
-  } else {
-#pragma GCC unroll 16
-    for (int p = 0; p < kTileRows; ++p) {
-      const Bfloat* const at = x.data + 2 * p * x.ld;
-      u32v pair{};
-      if (2 * p < steps) pair = __builtin_convertvector(load_half(at, rows), u32v);
-      if (2 * p + 1 < steps) pair |= __builtin_convertvector(load_half(at + x.ld, rows), u32v) << 16;
-      pairs[p] = bitcast<f32v>(pair);
+    } else {
+      const Bfloat* const at = x.data + 2 * i * x.ld;
+      const u16half first = 2 * i < steps ? load_half(at, rows) : u16half{};
+      const u16half second = 2 * i + 1 < steps ? load_half(at + x.ld, rows) : u16half{};
+      pairs[i] = bitcast<f32v>(pairs_of(first, second));
     }
   }
   if (x.along_k != by_row) transpose<float>(pairs);

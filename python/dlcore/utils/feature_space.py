@@ -5,7 +5,7 @@ import numpy as np
 from dlcore import backend, layers, ops, tree
 from dlcore.backend.tensorflow_graph import call_in_graph, is_in_graph
 from dlcore.layers.layer import Layer
-from dlcore.layers.preprocessing.values import LooksAtValues
+from dlcore.layers.preprocessing.values import LooksAtValues, on_examples
 
 
 class Feature:
@@ -279,13 +279,8 @@ class FeatureSpace(LooksAtValues, Layer):
     def _call_on_examples(self, args, kwargs, size):
         (columns,) = args
         within = [layer for layer in self.preprocessors.values() if hasattr(layer, "_sees_examples")]
-        for layer in within:
-            layer._sees_examples = True
-        try:
+        with on_examples(*within):
             return self({name: self._example_of(name, x, size) for name, x in columns.items()}, **kwargs)
-        finally:
-            for layer in within:
-                layer._sees_examples = False
 
     def _example_of(self, name, x, size):
         """What a column's layer takes, such as a string or an integer of its vocabulary."""

@@ -68,7 +68,7 @@ class IndexLookup(Layer):
     """
 
     _tokens_are_ints = False
-    _sees_examples = False  # as LooksAtValues has it
+    _sees_examples = False  # see on_examples()
 
     def __init__(
         self,

@@ -4,6 +4,8 @@ There are no tensors of strings, so these layers work on data before training, o
 program: what they make of the data is what the program takes.
 """
 
+import contextlib
+
 import numpy as np
 
 from dlcore import _core, backend, ops, tree
@@ -14,12 +16,23 @@ from dlcore.layers.layer import Layer
 from dlcore.ops.operation import Node, any_keras_tensor, merged
 
 
+@contextlib.contextmanager
+def on_examples(*layers):
+    """While layers are called on examples, for the shape of what they return: they do without a vocabulary."""
+    for layer in layers:
+        layer._sees_examples = True
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer._sees_examples = False
+
+
 class LooksAtValues:
     """Mixed into layers that can't be traced. They run in Python, before the program."""
 
     looks_at_values = True
-    # While the call is on examples, for the shape of what it returns.
-    _sees_examples = False
+    _sees_examples = False  # see on_examples()
 
     def __call__(self, inputs, *args, **kwargs):
         if any_keras_tensor((inputs, *args), kwargs):
@@ -64,11 +77,8 @@ class LooksAtValues:
 
     def _call_on_examples(self, args, kwargs, size):
         args, kwargs = tree.map_structure(lambda x: self._example(x, size), (args, kwargs))
-        self._sees_examples = True
-        try:
+        with on_examples(self):
             return tree.map_structure(ops.convert_to_tensor, self(*args, **kwargs))
-        finally:
-            self._sees_examples = False
 
     def _example(self, x, size):
         """An array that may be there in the place of a KerasTensor, with so many elements where any number may be."""
