@@ -453,6 +453,23 @@ TEST_F(AmxGemmPlan, TakesTheUnitWhereItPays) {
   EXPECT_FALSE(plan_gemm<double>(dense_gemm(1024, 1024, 1024)).amx.runs);
 }
 
+// Who packs what: nothing twice, or little beside what it is multiplied by.
+TEST_F(AmxGemmPlan, CutsWhatIsPackedLeast) {
+  const WithThreads two(2);
+  auto plan = [](std::int64_t m, std::int64_t n, std::int64_t k) {
+    return plan_amx_gemm(dense_gemm(m, n, k), sizeof(float), {48 << 10, 2 << 20, 32 << 20});
+  };
+  const ::dlcore::AmxGemmPlan many_rows = plan(4096, 256, 256), few_rows = plan(128, 512, 784),
+                              small = plan(128, 128, 8192), large = plan(1024, 1024, 1024);
+  EXPECT_EQ(many_rows.pack_b, Pack::PerTask);
+  EXPECT_EQ(many_rows.block_n, 256);  // all of B is packed by each worker once
+  EXPECT_EQ(few_rows.block_m, 128);
+  EXPECT_LT(few_rows.block_n, 512);
+  EXPECT_EQ(few_rows.splits, 1);
+  EXPECT_GT(small.splits, 1);
+  EXPECT_EQ(large.pack_b, Pack::Once);
+}
+
 // Products with enough zeros in A or in B that they are left out.
 template <class T>
 struct SparseCase : Case<T> {

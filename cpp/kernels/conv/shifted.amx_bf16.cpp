@@ -105,7 +105,7 @@ struct Forward {
     const TapTiles a(plan, x + pixels.begin * s.cin);
     const PanelTiles<1> b{weights.from(cols.begin / kTileRows).data, weights.bytes};
     multiply_block<1>(static_cast<int>(parts(pixels.size(), kTileRows)),
-                      static_cast<int>(parts(cols.size(), kTileRows)), weights.bytes / kTileBytes, a, b, sums);
+                      static_cast<int>(parts(cols.size(), kTileRows)), weights.bytes / kTileBytes, a, b, sums, Idle{});
     keep_outputs(band, sums, pixels, cols);
   }
 
@@ -275,7 +275,7 @@ class WeightGradients {
         for (std::int64_t tap = 0; tap < taps; ++tap) {
           const std::byte* const first = pairs_ + j / kTileRows * panel + plan_.shift(tap) * kRowBytes;
           const PixelTiles b{first, panel, steps_, steps_, pair_bytes() - steps_ * kTileBytes};
-          multiply_block<1>(static_cast<int>(parts(height, kTileRows)), kBlock, count * steps_, a, b, block);
+          multiply_block<1>(static_cast<int>(parts(height, kTileRows)), kBlock, count * steps_, a, b, block, Idle{});
           float* const to = sums + i * ld + tap * s.cin + j;
           finish<float>(block, accumulate ? to : nullptr, ld, height, kBlockRows, nullptr, Activation::None, to, ld);
         }

@@ -21,40 +21,8 @@ inline constexpr int kParts = parts_of_element(sizeof(T));
 
 // ------------------------------------------------------------------------------------------------------------ packing
 
-/// An element of a packed operand is the sum of its parts, each in the upper half of a lane.
-template <int kCount>
-struct Split {
-  i32v part[kCount];
-};
-
 constexpr int kUpper = static_cast<int>(0xffff0000);
 DLCORE_INLINE f32v upper_half(f32v x) { return bitcast<f32v>(bitcast<i32v>(x) & kUpper); }
-
-/// What is not finite is its first part alone; `finite` becomes false.
-template <int kCount>
-DLCORE_INLINE Split<kCount> split(f32v x, bool& finite) {
-  if constexpr (kCount == 1) return {{bitcast<i32v>(x)}};
-  Split<kCount> result;
-  f32v rest = x;
-  for (int i = 0; i < kCount; ++i) {
-    const f32v part = upper_half(rest);
-    result.part[i] = bitcast<i32v>(part);
-    rest = rest - part;
-  }
-  if constexpr (kCount > 1) {
-    const __mmask16 odd = _mm512_cmp_ps_mask(rest, rest, _CMP_UNORD_Q);  // infinity - infinity
-    if (__builtin_expect(odd != 0, 0)) {
-      finite = false;
-      const __mmask16 nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
-      const __m512i quiet = _mm512_set1_epi32(0x7fc00000);
-      result.part[0] = bitcast<i32v>(_mm512_mask_mov_epi32(bitcast<__m512i>(result.part[0]), nan, quiet));
-      for (int i = 1; i < kCount; ++i)
-        result.part[i] =
-            bitcast<i32v>(_mm512_mask_mov_epi32(bitcast<__m512i>(result.part[i]), odd, _mm512_setzero_si512()));
-    }
-  }
-  return result;
-}
 
 DLCORE_INLINE f32v load_floats(const float* x, int lanes) { return load_partial(x, lanes); }
 DLCORE_INLINE f32v load_floats(const Bfloat* x, int lanes) { return load_as_float(x, lanes); }
@@ -79,37 +47,83 @@ struct Source {
   }
 };
 
-/// 16 rows and steps: v[i] is row i (by_row), or step i of all rows. Zero beyond `rows` and `steps`.
+/// What is stored one after another at sixteen places: row or step i, zero beyond `rows` and `steps`.
+template <class T>
+struct Lines {
+  const T* data;
+  std::int64_t ld;
+  int count, lanes;
+
+  Lines(const Source<T>& x, int rows, int steps)
+      : data(x.data), ld(x.ld), count(x.along_k ? rows : steps), lanes(x.along_k ? steps : rows) {}
+  DLCORE_INLINE f32v operator[](int i) const { return i < count ? load_floats(data + i * ld, lanes) : f32v{}; }
+};
+
+/// 16 rows and steps: v[i] is row i (by_row), or step i of all rows.
 template <class T>
 DLCORE_INLINE void load_square(f32v (&v)[kTileRows], const Source<T>& x, int rows, int steps, bool by_row) {
-  const int count = x.along_k ? rows : steps, lanes = x.along_k ? steps : rows;
+  const Lines<T> lines(x, rows, steps);
 #pragma GCC unroll 16
-  for (int i = 0; i < kTileRows; ++i) v[i] = i < count ? load_floats(x.data + i * x.ld, lanes) : f32v{};
+  for (int i = 0; i < kTileRows; ++i) v[i] = lines[i];
   if (x.along_k != by_row) transpose<float>(v);
 }
 
+/// The upper halves of both.
+DLCORE_INLINE f32v upper_halves(f32v first, f32v second) {
+  constexpr __mmask32 kSecond = 0xaaaaaaaa;
+  return bitcast<f32v>(
+      _mm512_mask_blend_epi16(kSecond, bitcast<__m512i>(bitcast<u32v>(first) >> 16), bitcast<__m512i>(second)));
+}
+
+/// A row of the tiles of each part: an upper half, that of what is left, and the rest. Returns a NaN where an element
+/// is not finite.
+DLCORE_INLINE f32v store_parts(f32v first, f32v second, std::byte* row) {
+  for (int part = 0; part < 2; ++part, row += kTileBytes) {
+    store(reinterpret_cast<float*>(row), upper_halves(first, second));
+    first -= upper_half(first), second -= upper_half(second);
+  }
+  store(reinterpret_cast<float*>(row), upper_halves(first, second));
+  return first + second;
+}
+
+/// The same, with all of what is not finite in its first part.
+DLCORE_INLINE void store_odd_parts(f32v first, f32v second, std::byte* row) {
+  auto finite = [](f32v x) { return x - x == 0 ? x : f32v{}; };
+  auto quiet = [](f32v x) { return x == x ? x : f32v{} + __builtin_nanf(""); };  // its upper half is not an infinity
+  store_parts(finite(first), finite(second), row);
+  store(reinterpret_cast<float*>(row), upper_halves(quiet(first), quiet(second)));
+}
+
 /// One tile of each part, of sixteen steps of k and other sixteen. A row of the tile holds the pairs of both: of a row
-/// of op(A) those of all steps, of op(B) those of one step in all columns.
-template <class T>
-DLCORE_INLINE void store_tiles(const f32v (&first)[kTileRows], const f32v (&second)[kTileRows], std::byte* tiles,
-                               bool& finite) {
-  for (int i = 0; i < kTileRows; ++i) {
-    const auto low = split<kParts<T>>(first[i], finite), high = split<kParts<T>>(second[i], finite);
-    for (int part = 0; part < kParts<T>; ++part) {
-      const i32v pair = bitcast<i32v>(bitcast<u32v>(low.part[part]) >> 16) | high.part[part];
-      store(reinterpret_cast<std::int32_t*>(tiles + part * kTileBytes + i * kRowBytes), pair);
-    }
+/// of op(A) those of all steps, of op(B) those of one step in all columns. What is not finite sets `finite` to false.
+template <class T, class Rows>
+DLCORE_INLINE void store_tiles(const Rows& first, const Rows& second, std::byte* tiles, bool& finite) {
+  if constexpr (kParts<T> == 1) {
+    for (int i = 0; i < kTileRows; ++i)
+      store(reinterpret_cast<float*>(tiles + i * kRowBytes), upper_halves(first[i], second[i]));
+  } else {
+    f32v rest{};
+    for (int i = 0; i < kTileRows; ++i) rest += store_parts(first[i], second[i], tiles + i * kRowBytes);
+    if (__builtin_expect(_mm512_cmp_ps_mask(rest, rest, _CMP_UNORD_Q) == 0, 1)) return;
+    finite = false;
+    for (int i = 0; i < kTileRows; ++i) store_odd_parts(first[i], second[i], tiles + i * kRowBytes);
   }
 }
 
 /// The tiles of 32 steps; by_row: of op(A).
-template <class From>
-DLCORE_INLINE void pack_tiles(const From& x, int rows, int steps, bool by_row, std::byte* tiles, bool& finite) {
-  f32v first[kTileRows], second[kTileRows];
+template <class T>
+DLCORE_INLINE void pack_tiles(const Source<T>& x, int rows, int steps, bool by_row, std::byte* tiles, bool& finite) {
   constexpr int kHalf = static_cast<int>(kTileSteps) / 2;
-  load_square(first, x, rows, min_of(steps, kHalf), by_row);
-  load_square(second, x.at(0, kHalf), rows, max_of(steps - kHalf, 0), by_row);
-  store_tiles<typename From::Element>(first, second, tiles, finite);
+  const int low = min_of(steps, kHalf), high = max_of(steps - kHalf, 0);
+  const Source<T> behind = x.at(0, kHalf);
+  if (x.along_k == by_row) {
+    store_tiles<T>(Lines<T>(x, rows, low), Lines<T>(behind, rows, high), tiles, finite);
+  } else {
+    f32v first[kTileRows], second[kTileRows];
+    load_square(first, x, rows, low, by_row);
+    load_square(second, behind, rows, high, by_row);
+    store_tiles<T>(first, second, tiles, finite);
+  }
 }
 
 /// Of each lane two elements.
@@ -209,16 +223,26 @@ DLCORE_INLINE void multiply_then_load(const A& a, const B& b) {
 /// A register block of sums: rows of 32.
 using Sums = float[kBlockRows * kBlockRows];
 
+/// What a thread does while the unit multiplies, which needs few of its instructions: here nothing.
+struct Idle {
+  void before(std::int64_t) {}  // the tiles of a step are loaded
+  void between() {}
+};
+
 /// Sums of kRows x kCols tiles of A and B, `count` along k.
-template <int kCount, int kRows, int kCols, class A, class B>
-void multiply_tiles(std::int64_t count, A a, B b, float* sums) {
+template <int kCount, int kRows, int kCols, class A, class B, class Meanwhile>
+void multiply_tiles(std::int64_t count, A a, B b, float* sums, Meanwhile& meanwhile) {
   constexpr int kHigh = 0, kMiddle = 1, kLow = 2;
-  __asm__ volatile("" ::: "memory");  // compilers don't know that loads of tiles read what has been packed
+  auto before = [&](std::int64_t step) __attribute__((always_inline)) {
+    meanwhile.before(step);
+    __asm__ volatile("" ::: "memory");  // compilers don't know that loads of tiles read what has been packed
+  };
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
   if (count > 0) {
+    before(0);
     _tile_loadd(4, a.first, a.stride());
     if constexpr (kRows > 1) _tile_loadd(5, a.first + a.panel, a.stride());
     _tile_loadd(6, b.first, b.stride());
@@ -228,11 +252,13 @@ void multiply_tiles(std::int64_t count, A a, B b, float* sums) {
     if constexpr (kCount == 3) {
       multiply_then_load<Load::B, kRows, kCols>(a, b.part(kLow));     // high high
       multiply_then_load<Load::B, kRows, kCols>(a, b.part(kMiddle));  // high low
+      meanwhile.between();
       multiply_then_load<Load::A, kRows, kCols>(a.part(kMiddle), b);  // high middle
       multiply_then_load<Load::B, kRows, kCols>(a, b.part(kHigh));    // middle middle
       multiply_then_load<Load::A, kRows, kCols>(a.part(kLow), b);     // middle high
     }
     if (p < count) {
+      before(p);
       a.advance(), b.advance();
       multiply_then_load<Load::Both, kRows, kCols>(a, b);  // low high, or of Bfloat all
     } else {
@@ -283,21 +309,24 @@ inline void multiply_as_float(int rows, int cols, std::int64_t count, const std:
 inline bool all_finite(const Panels& panels, int count) { return panels.finite[0] && panels.finite[count - 1]; }
 
 /// The same of a register block of rows x cols tiles.
-template <int kCount, class A, class B>
-void multiply_block(int rows, int cols, std::int64_t count, const A& a, const B& b, float* sums) {
-  const auto kernel = rows > 1 ? (cols > 1 ? multiply_tiles<kCount, 2, 2, A, B> : multiply_tiles<kCount, 2, 1, A, B>)
-                               : (cols > 1 ? multiply_tiles<kCount, 1, 2, A, B> : multiply_tiles<kCount, 1, 1, A, B>);
-  kernel(count, a, b, sums);
+template <int kCount, class A, class B, class Meanwhile>
+void multiply_block(int rows, int cols, std::int64_t count, const A& a, const B& b, float* sums, Meanwhile meanwhile) {
+  const auto kernel =
+      rows > 1
+          ? (cols > 1 ? multiply_tiles<kCount, 2, 2, A, B, Meanwhile> : multiply_tiles<kCount, 2, 1, A, B, Meanwhile>)
+          : (cols > 1 ? multiply_tiles<kCount, 1, 2, A, B, Meanwhile> : multiply_tiles<kCount, 1, 1, A, B, Meanwhile>);
+  kernel(count, a, b, sums, meanwhile);
 }
 
-/// rows x cols tiles of panels that begin at a and b.
-template <class T>
-void multiply_panels(int rows, int cols, std::int64_t count, const Panels& a, const Panels& b, float* sums) {
+/// rows x cols tiles of panels that begin at a and b, and are packed by then or meanwhile.
+template <class T, class Meanwhile>
+void multiply_panels(int rows, int cols, std::int64_t count, const Panels& a, const Panels& b, float* sums,
+                     Meanwhile meanwhile) {
+  using Tiles = PanelTiles<kParts<T>>;
+  multiply_block<kParts<T>>(rows, cols, count, Tiles{a.data, a.bytes}, Tiles{b.data, b.bytes}, sums, meanwhile);
   if constexpr (kParts<T> != 1)
     if (!all_finite(a, rows) || !all_finite(b, cols))
-      return multiply_as_float(rows, cols, count, a.data, a.bytes, b.data, b.bytes, sums);
-  using Tiles = PanelTiles<kParts<T>>;
-  multiply_block<kParts<T>>(rows, cols, count, Tiles{a.data, a.bytes}, Tiles{b.data, b.bytes}, sums);
+      multiply_as_float(rows, cols, count, a.data, a.bytes, b.data, b.bytes, sums);
 }
 
 // -------------------------------------------------------------------------------------------------------------- loops
@@ -388,14 +417,58 @@ void pack_shared(const Product<T, A, B>& x, const Pass& pass) {
   });
 }
 
-/// The panels of these rows, packed unless they are there already.
+/// Packs a task's rows of op(A) or columns of op(B), unless they are there: all of them, before they are needed.
 template <class From>
-Panels own_panels(const From& x, Range rows, Range steps, bool by_row, const Panels& panels, Packed& there) {
-  const Packed wanted{rows.begin, steps.begin};
-  if (!(there == wanted)) pack_rows(x, rows, steps, by_row, panels);
-  there = wanted;
-  return panels;
-}
+class Packer {
+ public:
+  Packer(const From& x, Range rows, Range steps, bool by_row, const Panels& panels, bool there) {
+    if (!there) pack_rows(x, rows, steps, by_row, panels);
+  }
+  void need(std::int64_t, std::int64_t) {}
+  bool ahead(std::int64_t) { return false; }
+};
+
+/// Tile by tile, in the order in which they are needed: of one register block after another the steps of its panels.
+template <>
+class Packer<Source<float>> {
+ public:
+  Packer(const Source<float>& x, Range rows, Range steps, bool by_row, const Panels& panels, bool there)
+      : x_(x.at(rows.begin, steps.begin)), rows_(rows.size()), steps_(steps.size()), by_row_(by_row), panels_(panels) {
+    if (there)
+      block_ = rows_;
+    else
+      for (std::int64_t i = 0; i < parts(rows_, kTileRows); ++i) panels.finite[i] = true;
+  }
+
+  /// The tiles of a step, of the block that begins at `row`.
+  DLCORE_INLINE void need(std::int64_t row, std::int64_t step) {
+    while (block_ < row || (block_ == row && step_ <= step * kTileSteps)) next();
+  }
+  /// One more tile of the first `rows`. False: there are no more.
+  DLCORE_INLINE bool ahead(std::int64_t rows) {
+    if (block_ >= min_of(rows, rows_)) return false;
+    next();
+    return true;
+  }
+
+ private:
+  __attribute__((noinline)) void next() {
+    const std::int64_t row = block_ + row_, panel = row / kTileRows, tile = step_ / kTileSteps;
+    pack_tiles(x_.at(row, step_), static_cast<int>(min_of(kTileRows, rows_ - row)),
+               static_cast<int>(min_of(kTileSteps, steps_ - step_)), by_row_,
+               panels_.data + panel * panels_.bytes + tile * kParts<float> * kTileBytes, panels_.finite[panel]);
+    if ((row_ += kTileRows) < min_of(kBlockRows, rows_ - block_)) return;
+    row_ = 0;
+    if ((step_ += kTileSteps) < steps_) return;
+    step_ = 0, block_ += kBlockRows;
+  }
+
+  Source<float> x_;
+  std::int64_t rows_, steps_;
+  bool by_row_;
+  Panels panels_;
+  std::int64_t block_ = 0, row_ = 0, step_ = 0;  // the next tile's register block, its row there and its step
+};
 
 /// x[0, lanes) of a row of sums, plus those of the passes before.
 DLCORE_INLINE f32v add_kept(const float* sums, const float* kept, int lanes) {
@@ -424,59 +497,147 @@ void finish(const float* sums, const float* kept, std::int64_t ld, std::int64_t 
   }
 }
 
-/// Fetches the part of C that a register block will be written to, while its sums are computed: rows may be far apart
-/// and far away.
-template <class T, class A, class B>
-DLCORE_INLINE void fetch_block(const Product<T, A, B>& x, Range rows, Range cols) {
-  constexpr std::int64_t kLine = 64 / sizeof(T);
-  for (std::int64_t i = rows.begin; i < rows.end; ++i)
-    for (std::int64_t j = cols.begin; j < cols.end; j += kLine) __builtin_prefetch(x.c + i * x.plan.shape.ldc + j, 1);
+/// Whether a worker's panels are these rows already. They are from now on.
+inline bool keeps(Packed& there, Range rows, Range steps) {
+  const Packed wanted{rows.begin, steps.begin};
+  const bool kept = there == wanted;
+  there = wanted;
+  return kept;
 }
 
-/// A register block of sums, at (i, j) of C.
-template <class T, class A, class B>
-void keep_sums(const Product<T, A, B>& x, const Pass& pass, const Sums& sums, std::int64_t split, Range rows,
-               Range cols) {
-  const AmxGemmPlan& plan = x.plan;
-  float* const kept = x.sums ? x.sums + (split * plan.shape.m + rows.begin) * x.ld_sums + cols.begin : nullptr;
-  const float* const before = x.accumulate || pass.index > 0 ? kept : nullptr;
-  if (plan.splits == 1 && pass.last) {
-    const T* bias = x.epilogue.bias ? x.epilogue.bias + cols.begin : nullptr;
-    finish(sums, before, x.ld_sums, rows.size(), cols.size(), bias, x.epilogue.activation,
-           x.c + rows.begin * plan.shape.ldc + cols.begin, plan.shape.ldc);
-  } else {
-    finish<float>(sums, before, x.ld_sums, rows.size(), cols.size(), nullptr, Activation::None, kept, x.ld_sums);
-  }
-}
-
-template <class T, class A, class B>
-void compute_block(const Product<T, A, B>& x, const Pass& pass, std::int64_t split, Range rows, Range cols,
-                   const Room<T>& room) {
-  const AmxGemmPlan& plan = x.plan;
-  const Range steps = steps_of(x, pass, split);
-  const Panels a = own_panels(x.a, rows, steps, true, room.a, *room.packed_a);
-  Panels b;
-  if (plan.pack_b == Pack::PerTask) {
-    b = own_panels(x.b, cols, steps, false, room.b, *room.packed_b);
-  } else if (plan.pack_b == Pack::Once) {
-    b = shared_b(x, split).from((cols.begin - pass.cols.begin) / kTileRows);
-  } else {
-    b = x.packed_b.from(cols.begin / kTileRows);
-    b.data += steps.begin / kTileSteps * kParts<T> * kTileBytes;
-  }
-  const Tiles tiles;
+/// A register block of C, of whose sums the first `done` rows have been written.
+struct Block {
+  Range rows{}, cols{};
+  std::int64_t done = 0;
   alignas(64) Sums sums;
-  for (std::int64_t j0 = cols.begin; j0 < cols.end; j0 += kSweep)
-    for (std::int64_t i = rows.begin; i < rows.end; i += kBlockRows)
-      for (std::int64_t j = j0; j < min_of(j0 + kSweep, cols.end); j += kBlockRows) {
-        const Range height = range_of(i, kBlockRows, rows.end), width = range_of(j, kBlockRows, cols.end);
-        fetch_block(x, height, width);
-        multiply_panels<T>(static_cast<int>(parts(height.size(), kTileRows)),
-                           static_cast<int>(parts(width.size(), kTileRows)), parts(steps.size(), kTileSteps),
-                           a.from((i - rows.begin) / kTileRows), b.from((j - cols.begin) / kTileRows), sums);
-        keep_sums(x, pass, sums, split, height, width);
-      }
-}
+
+  Block() {}  // leaves the sums as they are
+
+  void begin(Range block_rows, Range block_cols) { rows = block_rows, cols = block_cols, done = 0; }
+};
+
+/// One task's part of C. While the products of a register block of float are under way the sums of the one before are
+/// written, and tiles are packed; those of Bfloat take too little time for it.
+template <class T, class A, class B>
+class Task {
+ public:
+  Task(const Product<T, A, B>& x, const Pass& pass, std::int64_t split, Range rows, Range cols, const Room<T>& room)
+      : x_(x),
+        pass_(pass),
+        split_(split),
+        rows_(rows),
+        cols_(cols),
+        steps_(steps_of(x, pass, split)),
+        count_(parts(steps_.size(), kTileSteps)),
+        height_(parts(kBlockRows, max_of<std::int64_t>(count_, 1))),
+        a_(room.a),
+        b_(columns_for(room)),
+        pack_a_(x.a, rows, steps_, true, a_, keeps(*room.packed_a, rows, steps_)),
+        pack_b_(x.b, cols, steps_, false, b_, x.plan.pack_b != Pack::PerTask || keeps(*room.packed_b, cols, steps_)) {}
+  Task(const Task&) = delete;
+
+  void run() {
+    const Tiles tiles;
+    for (std::int64_t j = cols_.begin; j < cols_.end; j = sweep_.end) {
+      sweep_ = range_of(j, kSweep, cols_.end);
+      for (std::int64_t i = rows_.begin; i < rows_.end; i += kBlockRows)
+        for (std::int64_t k = j; k < sweep_.end; k += kBlockRows)
+          multiply(range_of(i, kBlockRows, rows_.end), range_of(k, kBlockRows, sweep_.end));
+    }
+    if (kInterleaved) keep(*last_, kBlockRows);
+  }
+
+ private:
+  static constexpr bool kInterleaved = kParts<T> > 1;
+
+  Panels columns_for(const Room<T>& room) const {
+    const AmxGemmPlan& plan = x_.plan;
+    if (plan.pack_b == Pack::PerTask) return room.b;
+    if (plan.pack_b == Pack::Once) return shared_b(x_, split_).from((cols_.begin - pass_.cols.begin) / kTileRows);
+    Panels panels = x_.packed_b.from(cols_.begin / kTileRows);
+    panels.data += steps_.begin / kTileSteps * kParts<T> * kTileBytes;
+    return panels;
+  }
+
+  /// Of a block that is being multiplied.
+  struct Meanwhile {
+    Task& task;
+    std::int64_t row, col;  // in the task
+
+    void before(std::int64_t step) {
+      task.pack_a_.need(row, step);
+      task.pack_b_.need(col, step);
+      task.keep(*task.last_, task.height_);
+      task.fetch(*task.block_, step * task.height_, task.height_);
+      task.pack_ahead();
+    }
+    void between() { task.pack_ahead(); }
+  };
+
+  void multiply(Range rows, Range cols) {
+    const std::int64_t row = rows.begin - rows_.begin, col = cols.begin - cols_.begin;
+    auto products = [&](auto meanwhile) {
+      multiply_panels<T>(static_cast<int>(parts(rows.size(), kTileRows)),
+                         static_cast<int>(parts(cols.size(), kTileRows)), count_, a_.from(row / kTileRows),
+                         b_.from(col / kTileRows), block_->sums, meanwhile);
+    };
+    block_->begin(rows, cols);
+    if constexpr (kInterleaved) {
+      products(Meanwhile{*this, row, col});
+      keep(*last_, kBlockRows);
+      Block* const done = block_;
+      block_ = last_, last_ = done;
+    } else {
+      fetch(*block_, 0, kBlockRows);
+      products(Idle{});
+      keep(*block_, kBlockRows);
+    }
+  }
+
+  /// The columns of this sweep first.
+  DLCORE_INLINE void pack_ahead() {
+    pack_b_.ahead(sweep_.end - cols_.begin) || pack_a_.ahead(rows_.size()) || pack_b_.ahead(cols_.size());
+  }
+
+  /// Fetches the part of C that some of a block's rows will be written to: they may be far apart and far away.
+  DLCORE_INLINE void fetch(const Block& block, std::int64_t first, std::int64_t count) {
+    constexpr std::int64_t kLine = 64 / sizeof(T);
+    const Range rows = range_of(block.rows.begin + first, count, block.rows.end);
+    for (std::int64_t i = rows.begin; i < rows.end; ++i)
+      for (std::int64_t j = block.cols.begin; j < block.cols.end; j += kLine)
+        __builtin_prefetch(x_.c + i * x_.plan.shape.ldc + j, 1);
+  }
+
+  /// Writes the next `count` rows of a block's sums.
+  void keep(Block& block, std::int64_t count) {
+    const AmxGemmPlan& plan = x_.plan;
+    const Range rows = range_of(block.rows.begin + block.done, count, block.rows.end), cols = block.cols;
+    if (rows.size() == 0) return;
+    const float* const sums = block.sums + block.done * kBlockRows;
+    block.done += rows.size();
+    float* const kept = x_.sums ? x_.sums + (split_ * plan.shape.m + rows.begin) * x_.ld_sums + cols.begin : nullptr;
+    const float* const before = x_.accumulate || pass_.index > 0 ? kept : nullptr;
+    if (plan.splits == 1 && pass_.last) {
+      const T* bias = x_.epilogue.bias ? x_.epilogue.bias + cols.begin : nullptr;
+      finish(sums, before, x_.ld_sums, rows.size(), cols.size(), bias, x_.epilogue.activation,
+             x_.c + rows.begin * plan.shape.ldc + cols.begin, plan.shape.ldc);
+    } else {
+      finish<float>(sums, before, x_.ld_sums, rows.size(), cols.size(), nullptr, Activation::None, kept, x_.ld_sums);
+    }
+  }
+
+  const Product<T, A, B>& x_;
+  const Pass& pass_;
+  const std::int64_t split_;
+  const Range rows_, cols_, steps_;
+  const std::int64_t count_, height_;  // steps of 32, and rows of sums that are written at each
+  const Panels a_, b_;
+  Packer<A> pack_a_;
+  Packer<B> pack_b_;
+  Range sweep_{};
+  Block blocks_[2];
+  Block *block_ = blocks_, *last_ = blocks_ + 1;
+};
 
 template <class T, class A, class B>
 void compute(const Product<T, A, B>& x, const Pass& pass) {
@@ -491,7 +652,7 @@ void compute(const Product<T, A, B>& x, const Pass& pass) {
     const std::int64_t block = task % blocks;
     const Range rows = range_of(block / across * plan.block_m, plan.block_m, s.m);
     const Range cols = range_of(pass.cols.begin + block % across * plan.block_n, plan.block_n, pass.cols.end);
-    compute_block(x, pass, task / blocks, rows, cols, Room<T>(plan, x.scratch, worker));
+    Task(x, pass, task / blocks, rows, cols, Room<T>(plan, x.scratch, worker)).run();
   });
 }
 
