@@ -41,21 +41,27 @@ class Columns {
     place();
   }
 
-  /// Those of sixteen pixels.
-  DLCORE_INLINE void load(int group, u16half (&numbers)[kTileRows]) const {
-    const std::int64_t* at = at_ + group * kTileRows;
+  /// Calls body(load) for sixteen pixels: load(i) is the columns of pixel i.
+  template <class Body>
+  DLCORE_INLINE void with_pixels(int group, const Body& body) const {
+    const std::int64_t* const at = at_ + group * kTileRows;
     const Bfloat* const x = x_ + channel_;
     const unsigned inside = inside_[group];
-    if (inside == 0xffff) {
-#pragma GCC unroll 16
-      for (int i = 0; i < kTileRows; ++i) numbers[i] = load_half(x + at[i], kChannels);
-    } else {
-#pragma GCC unroll 16
-      for (int i = 0; i < kTileRows; ++i) {
+    if (inside == 0xffff)
+      body([=](int i) __attribute__((always_inline)) { return load_half(x + at[i], kChannels); });
+    else
+      body([=](int i) __attribute__((always_inline)) {
         const auto mask = static_cast<__mmask16>(0u - (inside >> i & 1u));
-        numbers[i] = bitcast<u16half>(_mm256_maskz_loadu_epi16(mask, x + at[i]));
-      }
-    }
+        return bitcast<u16half>(_mm256_maskz_loadu_epi16(mask, x + at[i]));
+      });
+  }
+  /// The same, each number in the lower half of a lane.
+  DLCORE_INLINE void load(int group, u32v (&numbers)[kTileRows]) const {
+    with_pixels(
+        group, [&](const auto& load) __attribute__((always_inline)) {
+#pragma GCC unroll 16
+          for (int i = 0; i < kTileRows; ++i) numbers[i] = __builtin_convertvector(load(i), u32v);
+        });
   }
 
  private:
@@ -91,29 +97,44 @@ class Columns {
   unsigned inside_[kGroups];     // a bit for each pixel
 };
 
+/// Half a tile: in each row the pairs of two pixels.
+DLCORE_INLINE void store_pairs_of(std::byte* rows, const u32v (&pixels)[kTileRows]) {
+#pragma GCC unroll 8
+  for (int r = 0; r < kTileRows / 2; ++r) {
+    const u32v pairs = pixels[2 * r] | pixels[2 * r + 1] << 16;
+    __builtin_memcpy(rows + r * kRowBytes, &pairs, sizeof(pairs));
+  }
+}
+
 /// by_row: rows are pixels, steps columns of the matrix; else the other way round.
 void pack_rows(const Patches& x, Range rows, Range steps, bool by_row, const Panels& panels) {
   const std::int64_t height = parts(rows.size(), kTileRows), tiles = parts(steps.size(), kTileSteps);
-  u16half numbers[kTileRows];
   if (by_row) {
     for (std::int64_t i = 0; i < height; ++i) {
       Columns<1> columns(x, rows.begin + i * kTileRows, rows.end, steps.begin);
       for (std::int64_t half = 0; half < 2 * tiles; ++half, columns.advance()) {
-        columns.load(0, numbers);
         std::byte* const to = panels.data + i * panels.bytes + half / 2 * kTileBytes + half % 2 * kRowBytes / 2;
-        for (int r = 0; r < kTileRows; ++r) __builtin_memcpy(to + r * kRowBytes, &numbers[r], sizeof(numbers[r]));
+        columns.with_pixels(
+            0, [=](const auto& load) __attribute__((always_inline)) {
+#pragma GCC unroll 16
+              for (int r = 0; r < kTileRows; ++r) {
+                const u16half numbers = load(r);
+                __builtin_memcpy(to + r * kRowBytes, &numbers, sizeof(numbers));
+              }
+            });
       }
     }
   } else {
     for (std::int64_t p = 0; p < tiles; ++p) {
       Columns<2> columns(x, steps.begin + p * kTileSteps, steps.end, rows.begin);
-      for (std::int64_t i = 0; i < height; ++i, columns.advance())
-        for (int group = 0; group < 2; ++group) {
-          columns.load(group, numbers);
-          std::byte* const to = panels.data + i * panels.bytes + p * kTileBytes + group * kTileBytes / 2;
-          for (int pair = 0; pair < kTileRows / 2; ++pair)
-            store_pairs(to + pair * kRowBytes, numbers[2 * pair], numbers[2 * pair + 1]);
-        }
+      for (std::int64_t i = 0; i < height; ++i, columns.advance()) {
+        u32v first[kTileRows], second[kTileRows];
+        columns.load(0, first);
+        columns.load(1, second);
+        std::byte* const to = panels.data + i * panels.bytes + p * kTileBytes;
+        store_pairs_of(to, first);
+        store_pairs_of(to + kTileBytes / 2, second);
+      }
     }
   }
 }
