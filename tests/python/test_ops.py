@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.special
 from checking import check
 
 import dlcore
@@ -479,6 +480,24 @@ def test_gradients_at_zeros_and_ends(function, at, expected):
     with dlcore.GradientTape() as tape:
         y = function(x)
     np.testing.assert_allclose(tape.gradient(y, x).numpy(), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "function, reference, dtype, reach, bound, at_ends",
+    [
+        (ops.erfc, scipy.special.erfc, "float64", (-6, 26), 5e-13, (2, 0)),
+        (ops.erfc, scipy.special.erfc, "float32", (-4, 9), 2e-5, (2, 0)),
+        (ops.i0, scipy.special.i0, "float64", (-700, 700), 4e-15, (np.inf, np.inf)),
+        (ops.i0, scipy.special.i0, "float32", (-88, 88), 2e-6, (np.inf, np.inf)),
+    ],
+)
+def test_special_functions_have_their_dtypes_precision(function, reference, dtype, reach, bound, at_ends):
+    x = np.linspace(*reach, 3001).astype(dtype)
+    y = function(ops.convert_to_tensor(x))
+    assert y.dtype == dtype
+    np.testing.assert_allclose(y.numpy(), reference(x.astype("float64")), rtol=bound)
+    y = function(ops.convert_to_tensor(np.array([-np.inf, np.inf, 0, np.nan], dtype)))
+    np.testing.assert_array_equal(y.numpy(), [*at_ends, 1, np.nan])
 
 
 def test_attention_masks():

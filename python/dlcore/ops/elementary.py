@@ -251,15 +251,18 @@ def sinc(x):
 
 @operation
 def i0(x):
-    """The modified Bessel function of order 0 (Abramowitz & Stegun 1964, 9.8.1 and 9.8.2)."""
+    """The modified Bessel function of order 0: its power series, and from 20 on the asymptotic one (Abramowitz & Stegun
+    1964, 9.6.12 and 9.7.1)."""
     size = absolute(as_float(x))
-    near = (0.0045813, 0.0360768, 0.2659732, 1.2067492, 3.0899424, 3.5156229, 1.0)
-    far = (0.00392377, -0.01647633, 0.02635537, -0.02057706, 0.00916281, -0.00157565, 0.00225319, 0.01328592)
-    far += (0.39894228,)
-    small = polynomial(near, square(divide(minimum(size, 3.75), 3.75)))
-    large = maximum(size, 3.75)
-    tail = divide(multiply(polynomial(far, divide(3.75, large)), exp(large)), sqrt(large))
-    return where(less(size, 3.75), small, tail)
+    powers = [100**k / math.factorial(k) ** 2 for k in range(50)]  # of (x / 20)^2
+    falling = [1.0]
+    for k in range(1, 20):
+        falling.append(falling[-1] * (2 * k - 1) ** 2 / (8 * k))
+    near = polynomial(powers[::-1], square(divide(minimum(size, 20.0), 20.0)))
+    large = maximum(size, 20.0)
+    root = sqrt(multiply(2 * math.pi, minimum(large, 1e4)))  # finite, where exp is not
+    tail = multiply(divide(exp(large), root), polynomial(falling[::-1], divide(1.0, large)))
+    return where(less(size, 20.0), near, tail)
 
 
 __all__ = own_names(globals())

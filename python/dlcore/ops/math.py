@@ -54,14 +54,11 @@ def _erfinv(x):
 
 @operation
 def erfc(x):
-    """1 - erf(x), without cancellation: exp(-x^2) times a Chebyshev fit (Press et al. 1992, 6.2)."""
+    """1 - erf(x), without cancellation."""
     x = as_float(x)
-    size = absolute(x)
-    t = divide(1.0, add(1.0, multiply(0.5, size)))
-    fit = (0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807, -0.18628806, 0.09678418, 0.37409196)
-    fit += (1.00002368, -1.26551223)
-    tail = multiply(t, exp(subtract(polynomial(fit, t), square(size))))
-    # Near 0 the error function itself is exact, and nothing cancels.
+    # gelu(y) is y / 2 times this function of -y / sqrt(2).
+    y = multiply(-math.sqrt(2.0), x)
+    tail = divide(multiply(2.0, float_unary("gelu", y, approximate=False)), y)
     result = where(less(x, 0.5), subtract(1.0, erf(x)), tail)
 
     def gradient(inputs, outputs, gradients):
