@@ -13,7 +13,8 @@
 /// A Bfloat is its own only part.
 ///
 /// Operands are packed into panels of 16 rows of op(A) or columns of op(B), tile by tile along k: 32 of k, all parts
-/// one after another, 1 KB each. A register block of 2 x 2 tiles of C stays in the unit.
+/// one after another, 1 KB each. A register block of 2 x 2 tiles of C stays in the unit. Products of float leave a core
+/// most of its instructions: meanwhile the sums of the block before are written, and the tiles packed that come next.
 #pragma once
 
 #include <cstdint>
