@@ -455,7 +455,6 @@ TEST_F(AmxGemmPlan, TakesTheUnitWhereItPays) {
 
 // Who packs what: nothing twice, or little beside what it is multiplied by.
 TEST_F(AmxGemmPlan, CutsWhatIsPackedLeast) {
-  const WithThreads two(2);
   auto plan = [](std::int64_t m, std::int64_t n, std::int64_t k) {
     return plan_amx_gemm(dense_gemm(m, n, k), sizeof(float), {48 << 10, 2 << 20, 32 << 20});
   };
@@ -468,6 +467,22 @@ TEST_F(AmxGemmPlan, CutsWhatIsPackedLeast) {
   EXPECT_EQ(few_rows.splits, 1);
   EXPECT_GT(small.splits, 1);
   EXPECT_EQ(large.pack_b, Pack::Once);
+}
+
+// The passes over k and the partial sums, and so the order in which numbers are added.
+TEST_F(AmxGemmPlan, IsTheSameForAnyNumberOfThreads) {
+  auto cuts = [](int threads, const GemmShape& s, std::size_t element_bytes) {
+    const WithThreads with(threads);
+    const ::dlcore::AmxGemmPlan plan = plan_amx_gemm(s, element_bytes, {48 << 10, 2 << 20, 32 << 20});
+    return std::vector<std::int64_t>{plan.block_m, plan.block_n, plan.splits, plan.k_packed, plan.n_packed};
+  };
+  for (std::int64_t m : {32, 128, 300, 600, 1000, 4096})
+    for (std::int64_t n : {10, 87, 256, 1000})
+      for (std::int64_t k : {64, 300, 1000, 5000})
+        for (std::size_t element_bytes : {sizeof(Bfloat), sizeof(float)}) {
+          const GemmShape s = dense_gemm(m, n, k);
+          EXPECT_EQ(cuts(1, s, element_bytes), cuts(64, s, element_bytes)) << text(s);
+        }
 }
 
 // Products with enough zeros in A or in B that they are left out.

@@ -31,7 +31,7 @@ constexpr double kSum = 0.125, kFarSum = 0.3;       // ns for an element of C, a
 constexpr double kTaskCost = 20000, kTwoTasks = 6500, kTasks = 16;  // ns, and tasks at most
 constexpr std::int64_t kFewRows = 256;                              // that are one block
 constexpr std::int64_t kSmall = 1 << 15, kLong = 2048;  // elements of C, and k that makes up for partial sums
-constexpr std::int64_t kRowsOfWorker = 128;             // that make up for packing all of B
+constexpr std::int64_t kManyRows = 512;                 // that make up for packing all of B in each worker
 constexpr std::int64_t kFewSplits = 2;                  // that leave threads without work
 constexpr std::int64_t kRows = 128, kColumns = 1024;    // of a task of a larger product
 constexpr std::int64_t kLeastSteps = 256;               // k of a partial sum
@@ -59,10 +59,11 @@ std::int64_t near(std::size_t element_bytes, const CacheSizes& caches) {
 
 // Cuts a long k where C is small: then nothing is packed twice. Few rows are one block, and columns are cut. Of many
 // rows only these are, where each worker packs all of B for itself; else columns where there are too few tasks.
+// None of it depends on the number of threads: the order of sums does on the blocks.
 void choose_blocks(AmxGemmPlan& plan, std::size_t element_bytes, const CacheSizes& caches) {
   const GemmShape& s = plan.shape;
   const bool few = s.m <= kFewRows, small = s.m * s.n <= kSmall && s.k >= kLong;
-  const bool whole = !few && s.n * s.k <= near(element_bytes, caches) && s.m >= kRowsOfWorker * workers_for(s.m);
+  const bool whole = s.m >= kManyRows && s.n * s.k <= near(element_bytes, caches);
   plan.block_m = few ? round_up(s.m, kTileRows) : even_part(s.m, kRows, kBlockRows);
   plan.block_n = even_part(s.n, few && !small ? kColumns / 4 : kColumns, s.n <= kTileRows ? kTileRows : kBlockRows);
   plan.splits = 1;

@@ -538,11 +538,11 @@ class Task {
 
   void run() {
     const Tiles tiles;
-    for (std::int64_t j = cols_.begin; j < cols_.end; j = sweep_.end) {
-      sweep_ = range_of(j, kSweep, cols_.end);
+    for (std::int64_t j0 = cols_.begin; j0 < cols_.end; j0 += kSweep) {
+      sweep_ = range_of(j0, kSweep, cols_.end);
       for (std::int64_t i = rows_.begin; i < rows_.end; i += kBlockRows)
-        for (std::int64_t k = j; k < sweep_.end; k += kBlockRows)
-          multiply(range_of(i, kBlockRows, rows_.end), range_of(k, kBlockRows, sweep_.end));
+        for (std::int64_t j = j0; j < sweep_.end; j += kBlockRows)
+          multiply(range_of(i, kBlockRows, rows_.end), range_of(j, kBlockRows, sweep_.end));
     }
     if (kInterleaved) keep(*last_, kBlockRows);
   }

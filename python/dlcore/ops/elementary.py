@@ -1,6 +1,9 @@
 """Elementary functions, element by element: roots, exponentials, logarithms, angles; Bessel's i0."""
 
+import functools
+import itertools
 import math
+import operator
 
 from dlcore import backend
 from dlcore.ops._common import as_float, float_binary, float_unary, own_names, polynomial
@@ -254,15 +257,20 @@ def i0(x):
     """The modified Bessel function of order 0: its power series, and from 20 on the asymptotic one (Abramowitz & Stegun
     1964, 9.6.12 and 9.7.1)."""
     size = absolute(as_float(x))
-    powers = [100**k / math.factorial(k) ** 2 for k in range(50)]  # of (x / 20)^2
-    falling = [1.0]
-    for k in range(1, 20):
-        falling.append(falling[-1] * (2 * k - 1) ** 2 / (8 * k))
-    near = polynomial(powers[::-1], square(divide(minimum(size, 20.0), 20.0)))
+    series, asymptotic = _i0_coefficients()
+    near = polynomial(series, square(divide(minimum(size, 20.0), 20.0)))
     large = maximum(size, 20.0)
     root = sqrt(multiply(2 * math.pi, minimum(large, 1e4)))  # finite, where exp is not
-    tail = multiply(divide(exp(large), root), polynomial(falling[::-1], divide(1.0, large)))
+    tail = multiply(divide(exp(large), root), polynomial(asymptotic, divide(1.0, large)))
     return where(less(size, 20.0), near, tail)
+
+
+@functools.cache
+def _i0_coefficients():
+    """Of i0's series in (x / 20)^2 and of the asymptotic one in 1 / x, those of the highest powers first."""
+    series = [100**k / math.factorial(k) ** 2 for k in range(50)]
+    asymptotic = itertools.accumulate(((2 * k - 1) ** 2 / (8 * k) for k in range(1, 20)), operator.mul, initial=1.0)
+    return series[::-1], [*asymptotic][::-1]
 
 
 __all__ = own_names(globals())
