@@ -113,7 +113,13 @@ Kernel plan_program(const PointwiseProgram& program, std::span<const TensorSpec>
   return kernel;
 }
 
-Opcode gelu_opcode(const Attrs& attrs) { return attrs.boolean("approximate", false) ? Opcode::GeluTanh : Opcode::Gelu; }
+/// The opcode of a primitive, whose attributes may choose between two.
+std::optional<Opcode> opcode_for(std::string_view primitive, const Attrs& attrs) {
+  const std::optional<Opcode> op = opcode_of(primitive);
+  if (op == Opcode::Gelu && attrs.boolean("approximate", false)) return Opcode::GeluTanh;
+  if (op == Opcode::GeluGrad && attrs.boolean("approximate", false)) return Opcode::GeluTanhGrad;
+  return op;
+}
 
 std::string label_of(Opcode op, DType dtype) {
   return std::string(info_of(op).primitive).append(1, '_').append(name_of(dtype));
@@ -144,8 +150,9 @@ void add_elementwise(Opcode op, Vjp vjp = nullptr) {
   primitive.infer = [op](std::span<const TensorSpec> in, const Attrs& attrs) {
     return infer_elementwise(op, in, attrs);
   };
-  primitive.plan = [op](std::span<const TensorSpec> in, std::span<const TensorSpec> out, const Attrs& attrs) {
-    return plan_elementwise(op, in, out, attrs);
+  primitive.plan = [name = primitive.name](std::span<const TensorSpec> in, std::span<const TensorSpec> out,
+                                           const Attrs& attrs) {
+    return plan_elementwise(*opcode_for(name, attrs), in, out, attrs);
   };
   primitive.vjp = std::move(vjp);
   register_primitive(std::move(primitive));
@@ -175,7 +182,7 @@ void add_broadcast(Opcode op, Rule rule) {
 Tensor keep_where(const Tensor& condition, const Tensor& dy) { return where(condition, dy, scalar_like(dy, 0)); }
 
 constexpr double kLn2 = 0.693147180559945309417, kLn10 = 2.302585092994045684018;
-constexpr double kPi = 3.141592653589793238463, kSqrtHalf = 0.707106781186547524401;
+constexpr double kPi = 3.141592653589793238463;
 
 void register_arithmetic_unary() {
   using enum Opcode;
@@ -214,33 +221,30 @@ void register_transcendental() {
   add_unary(Erf, [](T x, T, T dy) { return dy * (2.0 / std::sqrt(kPi) * unary("exp", -unary("square", x))); });
 }
 
-/// Phi(x) + x * phi(x)
-Tensor gelu_slope(const Tensor& x) {
-  const Tensor density = unary("exp", -0.5 * unary("square", x)) / std::sqrt(2 * kPi);
-  return 0.5 * (1.0 + unary("erf", x * kSqrtHalf)) + x * density;
-}
+/// dy * gelu'(x), of the form that the attributes say.
+Tensor gelu_grad(const Tensor& dy, const Tensor& x, const Attrs& attrs) { return apply("gelu_grad", {dy, x}, attrs); }
 
-/// Of x * s with s = sigmoid(2u): s + x * s * (1 - s) * 2u', u = sqrt(2/pi) * (x + 0.044715 x^3)
-Tensor gelu_tanh_slope(const Tensor& x) {
-  const double scale = 2 * std::sqrt(2 / kPi);
+/// gelu''(x) = phi(x) * (2 - x^2)
+Tensor gelu_curvature(const Tensor& x) {
   const Tensor square = unary("square", x);
-  const Tensor s = unary("sigmoid", x * (scale + scale * 0.044715 * square));
-  return s + x * s * (1.0 - s) * (scale + 3 * scale * 0.044715 * square);
+  return unary("exp", -0.5 * square) * (2.0 - square) / std::sqrt(2 * kPi);
+}
+/// (x * s)'' = 2s' + x * s'' with s = sigmoid(w), s' = s * (1 - s) * w', w = 2 sqrt(2/pi) * (x + 0.044715 x^3)
+Tensor gelu_tanh_curvature(const Tensor& x) {
+  const double scale = 2 * std::sqrt(2 / kPi), cube = 0.044715 * scale;
+  const Tensor square = unary("square", x), s = unary("sigmoid", x * (scale + cube * square));
+  const Tensor slope = scale + 3 * cube * square;  // of w
+  return s * (1.0 - s) * (2.0 * slope + x * ((1.0 - 2.0 * s) * unary("square", slope) + 6 * cube * x));
 }
 
 void register_gelu() {
-  Primitive gelu;
-  gelu.name = "gelu";
-  gelu.infer = [](std::span<const TensorSpec> in, const Attrs& attrs) {
-    return infer_elementwise(Opcode::Gelu, in, attrs);
-  };
-  gelu.plan = [](std::span<const TensorSpec> in, std::span<const TensorSpec> out, const Attrs& attrs) {
-    return plan_elementwise(gelu_opcode(attrs), in, out, attrs);
-  };
-  gelu.vjp = [](const VjpContext& c) -> Gradients {
-    return {c.dout[0] * (gelu_opcode(c.attrs) == Opcode::GeluTanh ? gelu_tanh_slope(c.in[0]) : gelu_slope(c.in[0]))};
-  };
-  register_primitive(std::move(gelu));
+  add_elementwise(Opcode::Gelu,
+                  [](const VjpContext& c) -> Gradients { return {gelu_grad(c.dout[0], c.in[0], c.attrs)}; });
+  add_broadcast(Opcode::GeluGrad, [](int i, const VjpContext& c) {
+    const Tensor &g = c.dout[0], &dy = c.in[0], &x = c.in[1];
+    if (i == 0) return gelu_grad(g, x, c.attrs);
+    return g * dy * (c.attrs.boolean("approximate", false) ? gelu_tanh_curvature(x) : gelu_curvature(x));
+  });
 }
 
 void register_activations() {
@@ -332,7 +336,7 @@ void register_ternary() {
 }  // namespace
 
 std::optional<Instruction> instruction_of(const Primitive& op, std::span<const TensorSpec> in, const Attrs& attrs) {
-  const std::optional<Opcode> opcode = op.name == "gelu" ? gelu_opcode(attrs) : opcode_of(op.name);
+  const std::optional<Opcode> opcode = opcode_for(op.name, attrs);
   if (!opcode) return std::nullopt;
   return instruction_for(*opcode, in, attrs);
 }

@@ -141,6 +141,31 @@ TEST(Math, PowOverPairs) {
   }
 }
 
+TEST(Math, SlopesOfGelu) {
+  const auto slope = [](double x) {
+    return 0.5 * std::erfc(-x * std::sqrt(0.5)) + x * std::exp(-x * x / 2) / std::sqrt(2 * M_PI);
+  };
+  const auto tanh_slope = [](double x) {
+    const double s = 1 / (1 + std::exp(-gelu_tanh_exponent(x)));
+    return s + x * s * (1 - s) * 2 * std::sqrt(2 / M_PI) * (1 + 3 * 0.044715 * x * x);
+  };
+  const std::vector<float>& x = arguments();
+  const Tensor argument = Tensor::from<float>(x, {static_cast<std::int64_t>(x.size())});
+  const Tensor one = Tensor::scalar(DType::F32, 1);
+  for (const bool approximate : {false, true}) {
+    const Tensor result = apply("gelu_grad", {one, argument}, {{"approximate", approximate}});
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const float got = result.data<float>()[i];
+      if (std::isnan(x[i]))
+        ASSERT_TRUE(std::isnan(got)) << x[i];
+      else if (std::abs(x[i]) > 6.2f)
+        ASSERT_EQ(got, x[i] > 0 ? 1.f : 0.f) << x[i];
+      else
+        ASSERT_NEAR(got, approximate ? tanh_slope(x[i]) : slope(x[i]), 1.2e-7) << x[i];
+    }
+  }
+}
+
 TEST(Math, ZeroKeepsItsSign) {
   const Tensor zero = Tensor::scalar(DType::F32, -0.0);
   for (const char* op : {"tanh", "erf", "gelu", "silu", "sqrt", "neg"})

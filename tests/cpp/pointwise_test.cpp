@@ -471,7 +471,8 @@ TEST(Pointwise, BroadcastGradients) {
     const Tensor a = random_tensor(DType::F64, sa, 0.5, 2, 1), b = random_tensor(DType::F64, sb, 2.2, 4, 2);
     for (const char* op : {"add", "sub", "mul", "div", "pow", "minimum", "maximum", "mod", "atan2"})
       check_gradient(op, {a, b});
-    for (const char* op : {"sigmoid_grad", "tanh_grad", "relu_grad"}) check_gradient(op, {a, b});
+    for (const char* op : {"sigmoid_grad", "tanh_grad", "relu_grad", "gelu_grad"}) check_gradient(op, {a, b});
+    check_gradient("gelu_grad", {a, b}, {{"approximate", true}});
     check_gradient("where", {apply("greater", {a, Tensor::scalar(DType::F64, 1)}), a, b});
     check_gradient("clip", {a, Tensor::scalar(DType::F64, 0.8), Tensor::scalar(DType::F64, 1.5)});
   }

@@ -46,6 +46,7 @@ TEST(Pointwise, SpecialNumbers) {
   Tensor column = Tensor::alias(x, {DType::F32, {x.shape()[0], 1}});
   for (const char* name : {"minimum", "maximum", "equal", "less", "greater_equal", "add", "mul", "div", "relu_grad"})
     cases.add(name, {column, x}, {}, kExact);
+  cases.add("gelu_grad", {Tensor::scalar(DType::F32, 2), x}, {}, {1e-6, 1e-37});
   for (DType to : {DType::I32, DType::I64, DType::U8, DType::I8, DType::Bool, DType::F16, DType::BF16, DType::F64})
     cases.add("cast", {x}, {{"dtype", std::string(name_of(to))}});
 }
@@ -73,6 +74,10 @@ TEST(Pointwise, TwoOperands) {
       cases.add(name, {numbers(dtype, {259}, 7, low, 127), numbers(dtype, {259}, 8, low / 16, 40)});
       cases.add(name, {numbers(dtype, {16, 1}, 7, low, 127), numbers(dtype, {33}, 8, low, 127)});
     }
+  const Tolerance slopes{4e-7, 1e-6};
+  for (const bool approximate : {false, true})
+    cases.add("gelu_grad", {numbers(DType::F32, {259}, 9), numbers(DType::F32, {259}, 10, -8, 8)},
+              {{"approximate", approximate}}, slopes);
   for (const char* name : {"div", "atan2", "relu_grad", "sigmoid_grad", "tanh_grad"})
     for (DType dtype : kFloats)
       cases.add(name, {numbers(dtype, {259}, 9), numbers(dtype, {259}, 10)}, {}, bound(name, dtype));

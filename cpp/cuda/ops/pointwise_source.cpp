@@ -146,8 +146,10 @@ class Writer {
 
   std::string call(const Instruction& instruction) const {
     const OpcodeInfo& info = info_of(instruction.op);
-    std::string text = "op_";
-    text += instruction.op == Opcode::GeluTanh ? "gelu_tanh" : std::string(info.primitive);
+    const std::string name = instruction.op == Opcode::GeluTanh       ? "gelu_tanh"
+                             : instruction.op == Opcode::GeluTanhGrad ? "gelu_tanh_grad"
+                                                                      : std::string(info.primitive);
+    std::string text = "op_" + name;
     const char* type = register_type(instruction.type);
     if (instruction.op == Opcode::Cast)
       text +=

@@ -217,6 +217,15 @@ DLCORE_INLINE f32v vgelu_tanh(f32v x) {
   return times_sigmoid(x, vmin(broadcast(30.0f), x * fma(x * x, broadcast(0.0713548163f), broadcast(1.59576912f))));
 }
 
+/// 1/2 plus an odd function of x, which is 1/2 from the table's last row on: the slopes of both forms of gelu.
+DLCORE_INLINE f32v half_plus_odd(const PiecewiseTable& table, f32v x) {
+  const f32v a = vmin(broadcast(6.25f), vabs(x));
+  const u32v index = bitcast<u32v>(fma(a, broadcast(5.0f), broadcast(0x1.8p23f)));
+  return 0.5f + copysign(piecewise<4>(table, index, a), x);
+}
+DLCORE_INLINE f32v vgelu_slope(f32v x) { return half_plus_odd(kGeluSlope, x); }
+DLCORE_INLINE f32v vgelu_tanh_slope(f32v x) { return half_plus_odd(kGeluTanhSlope, x); }
+
 // ---- sin and cos: in double, for both types
 
 /// sin(x), or cos(x) = sin(x + pi/2), |x| <= 2^20; coefficients of (sin(r) - r) / r^3 in r^2, |r| <= pi/2. Beyond that
@@ -312,6 +321,19 @@ DLCORE_INLINE f32v vpow(f32v x, f32v y) {
 
 // ---- f64v through the C library
 
+/// Phi(x) + x * phi(x)
+DLCORE_INLINE double gelu_slope_of(double x) {
+  if (__builtin_fabs(x) > 40) return x > 0;
+  return 0.5 * __builtin_erfc(x * -0.70710678118654752440) + x * 0.39894228040143267794 * __builtin_exp(-0.5 * x * x);
+}
+/// Of x * s with s = sigmoid(w), w = 2 sqrt(2/pi) * (x + 0.044715 x^3): s + x * s * (1 - s) * w'
+DLCORE_INLINE double gelu_tanh_slope_of(double x) {
+  if (__builtin_fabs(x) > 20) return x > 0;
+  constexpr double kScale = 1.59576912160573071176, kCube = 0.044715;
+  const double s = 1 / (1 + __builtin_exp(-kScale * (x + kCube * x * x * x)));
+  return s + x * s * (1 - s) * kScale * (1 + 3 * kCube * x * x);
+}
+
 #define DLCORE_LANES(name, expression)                        \
   DLCORE_INLINE f64v name(f64v x) {                           \
     return each_lane(x, [](double v) { return expression; }); \
@@ -329,6 +351,8 @@ DLCORE_LANES(vsilu, v < -745 ? -0.0 : v / (1 + __builtin_exp(-v)))
 DLCORE_LANES(vsoftplus, (v > 0 ? v : 0) + __builtin_log1p(__builtin_exp(-__builtin_fabs(v))))
 DLCORE_LANES(vgelu, v < -40 ? -0.0 : v * 0.5 * __builtin_erfc(v * -0.70710678118654752440))
 DLCORE_LANES(vgelu_tanh, v < -40 ? -0.0 : v / (1 + __builtin_exp(-1.59576912160573071176 * (v + 0.044715 * v * v * v))))
+DLCORE_LANES(vgelu_slope, gelu_slope_of(v))
+DLCORE_LANES(vgelu_tanh_slope, gelu_tanh_slope_of(v))
 #undef DLCORE_LANES
 
 DLCORE_INLINE f64v vpow(f64v x, f64v y) {

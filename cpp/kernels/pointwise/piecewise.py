@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 ROWS, COLUMNS, NODES, CENTERS = 32, 8, 200, 2000
+SATURATED = 6.1
 
 
 def center_of(function, low, high):
@@ -63,11 +64,28 @@ def by_steps(function, degree, step):
     return [row(function, max(0, (i - 0.5) * step), (i + 0.5) * step, degree) for i in range(ROWS)]
 
 
+# Slopes of gelu less 1/2, and 1/2 from where float32 knows no difference.
+def gelu_slope(a):
+    if a >= SATURATED:
+        return 0.5
+    return math.erf(a / math.sqrt(2)) / 2 + a * math.exp(-a * a / 2) / math.sqrt(2 * math.pi)
+
+
+def gelu_tanh_slope(a):
+    if a >= SATURATED:
+        return 0.5
+    scale, cube = 2 * math.sqrt(2 / math.pi), 0.044715
+    t = math.tanh(scale * (a + cube * a**3) / 2)
+    return t / 2 + a * (1 - t * t) / 4 * scale * (1 + 3 * cube * a * a)
+
+
 def main():
     tables = {
         "kTanh": by_leading_bits(math.tanh, 5, 0.125, 9.5),
         "kErf": by_leading_bits(math.erf, 5, 0.125, 3.99),
         "kGeluTail": by_steps(lambda a: a / 2 * math.erfc(a / math.sqrt(2)), 6, 3 / 16),
+        "kGeluSlope": by_steps(gelu_slope, 4, 1 / 5),
+        "kGeluTanhSlope": by_steps(gelu_tanh_slope, 4, 1 / 5),
     }
     print("// Made by piecewise.py.")
     for name, table in tables.items():

@@ -30,6 +30,7 @@ enum class Opcode : std::uint8_t {
   BitwiseAnd, BitwiseOr, BitwiseXor,
   ShiftLeft, ShiftRight,  // b outside of 0 ... bits - 1 moves every bit out; to the right the sign moves in
   Gcd,                    // not negative, but for the lowest integer, which has no absolute value
+  GeluGrad, GeluTanhGrad,  // a: dy, b: x
   Count
 };
 // clang-format on

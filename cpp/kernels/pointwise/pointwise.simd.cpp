@@ -375,6 +375,8 @@ constexpr void fill_activations(Table& table) {
   table.vector_binary(ReluGrad, [](auto dy, auto y) { return y > 0 ? dy : decltype(y){}; });
   table.vector_binary(SigmoidGrad, [](auto dy, auto y) { return dy * (y * (1 - y)); });
   table.vector_binary(TanhGrad, [](auto dy, auto y) { return dy * (1 - y * y); });
+  table.vector_binary(GeluGrad, [](auto dy, auto x) { return dy * vgelu_slope(x); });
+  table.vector_binary(GeluTanhGrad, [](auto dy, auto x) { return dy * vgelu_tanh_slope(x); });
 }
 
 constexpr void fill_binary(Table& table) {

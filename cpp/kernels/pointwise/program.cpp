@@ -89,6 +89,8 @@ constexpr OpcodeInfo kOpcodeInfo[] = {
     {"shift_left", 2, Integer, false, 0.1},
     {"shift_right", 2, Integer, false, 0.1},
     {"gcd", 2, Integer, false, 50},
+    {"gelu_grad", 2, Float, false, 0.6},
+    {"gelu_grad", 2, Float, false, 0.6},
 };
 static_assert(std::size(kOpcodeInfo) == kOpcodes);
 
