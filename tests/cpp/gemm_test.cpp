@@ -224,10 +224,10 @@ TYPED_TEST(Gemm, RowsAndColumnsAsDotProducts) {
   const double epsilon = std::numeric_limits<Wide<T>>::epsilon();
   for (std::int64_t length : {1, 3, 16, 37, 130, 3000})
     for (std::int64_t k : {0, 1, 15, 64, 67, 260, 9001})
-      for (const bool row : {true, false})
+      for (const auto& [row, transpose_a] : {std::pair{true, false}, {false, false}, {false, true}})
         for (const int gap : {0, 3}) {
           if (length * k > 1'000'000) continue;
-          GemmShape s = dense_gemm(row ? 1 : length, row ? length : 1, k, false, row);
+          GemmShape s = dense_gemm(row ? 1 : length, row ? length : 1, k, transpose_a, row);
           s.lda += gap, s.ldb += row ? gap : 0, s.ldc += gap;
           Case<T>(s, integers<T>).check({}, 0);
           const Case<T> it(s, reals<T>);

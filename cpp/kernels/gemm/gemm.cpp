@@ -86,21 +86,21 @@ double cost_of(const GemmShape& s, std::int64_t units, std::size_t size, double 
 
 // Whether to compute C^T: a single column is a row then; and with few rows, packing a B stored [n,k] would take longer
 // than transposing C.
-bool wants_swap(const GemmShape& s, const Tile& tile) {
-  if (s.n == 1 && s.m > 1 && !s.packed_b && !s.accumulate) return true;
-  return s.transpose_b && !s.packed_b && !s.accumulate && 2 * s.m >= tile.nr && parts(s.m, tile.mr) < kUsesOfSharedB &&
-         s.n >= 4 * s.m && s.k >= s.m;
+bool wants_swap(const GemmShape& s, const Tile& tile, bool pairs) {
+  if (s.n == 1 && s.m > 1 && !s.packed_b && !s.accumulate && (!pairs || s.ldc == 1)) return true;
+  return !pairs && s.transpose_b && !s.packed_b && !s.accumulate && 2 * s.m >= tile.nr &&
+         parts(s.m, tile.mr) < kUsesOfSharedB && s.n >= 4 * s.m && s.k >= s.m;
 }
 
-// Whether pairs of A can't be read where they are stored: they are not neighbours, or the last one has no partner.
-bool must_pack_a(const GemmPlan& plan) {
-  const GemmShape& s = plan.shape;
-  return plan.pairs && (s.transpose_a || s.k % 2 != 0 || s.lda % 2 != 0);
-}
 // Whether it is one row with a B stored [n,k]: dot products.
 bool is_dots(const GemmPlan& plan) {
   const GemmShape& s = plan.shape;
-  return s.m == 1 && s.transpose_b && !s.packed_b && !plan.pairs && (!s.transpose_a || s.lda == 1);
+  return s.m == 1 && s.transpose_b && !s.packed_b && !s.transpose_a;
+}
+// Whether pairs of A can't be read where they are stored: they are not neighbours, or the last one has no partner.
+bool must_pack_a(const GemmPlan& plan) {
+  const GemmShape& s = plan.shape;
+  return plan.pairs && !is_dots(plan) && (s.transpose_a || s.k % 2 != 0 || (s.lda % 2 != 0 && s.m > 1));
 }
 // Whether B can't be read where it is stored.
 bool must_pack_b(const GemmPlan& plan) {
@@ -251,8 +251,12 @@ GemmPlan plan_tiles(const GemmShape& shape, std::size_t element_bytes, const Til
   GemmPlan plan{};
   plan.pairs = element_bytes < size;
   plan.k = plan.pairs ? parts(shape.k, 2) : shape.k;
-  plan.swapped = !plan.pairs && wants_swap(shape, tile);
+  plan.swapped = wants_swap(shape, tile, plan.pairs);
   plan.shape = plan.swapped ? swap_operands(shape) : shape;
+  if (plan.shape.m == 1 && plan.shape.transpose_a && plan.shape.lda == 1) {  // a dense column is a row
+    plan.shape.transpose_a = false;
+    plan.shape.lda = plan.shape.k;
+  }
   plan.ldc = shape.ldc;
   plan.mr = static_cast<int>(even_part(plan.shape.m, tile.mr, 1));
   plan.nr = tile.nr;

@@ -118,55 +118,66 @@ void gemv(std::int64_t kc, const T* a, std::int64_t a_step, const Stored<T>* b, 
     gemv_rows<T, 1>(a + p * a_step, a_step, b + p * kSteps<T> * ldb, ldb, c, cols, accumulate || p > 0);
 }
 
-/// a[k] times b[k], in the lanes of a vector.
+/// Elements that fill a vector of units.
 template <class T>
-vec<T> lanes_of_dot(std::int64_t k, const T* a, const T* b) {
-  constexpr int kWidth = kLanes<T>, kSums = 4;
-  vec<T> sum[kSums] = {};
+inline constexpr int kElements = kLanes<T>* kSteps<T>;
+
+/// sum + products of `count` elements of a and b, at most kElements.
+template <class T>
+DLCORE_INLINE vec<Sum<T>> add_products(const Stored<T>* a, const Stored<T>* b, int count, vec<Sum<T>> sum) {
+  return Operand<T>::multiply_add(Operand<T>::load_units(a, count), Operand<T>::load_units(b, count), sum);
+}
+
+/// a[k] times b[k], in the lanes of a vector. Here and below k counts elements.
+template <class T>
+vec<Sum<T>> lanes_of_dot(std::int64_t k, const Stored<T>* a, const Stored<T>* b) {
+  constexpr int kWidth = kElements<T>, kSums = 4;
+  vec<Sum<T>> sum[kSums] = {};
   std::int64_t p = 0;
   for (; p + kSums * kWidth <= k; p += kSums * kWidth) {
 #pragma GCC unroll 4
-    for (int s = 0; s < kSums; ++s) sum[s] = fma(load(a + p + s * kWidth), load(b + p + s * kWidth), sum[s]);
+    for (int s = 0; s < kSums; ++s) sum[s] = add_products<T>(a + p + s * kWidth, b + p + s * kWidth, kWidth, sum[s]);
   }
-  for (; p + kWidth <= k; p += kWidth) sum[0] = fma(load(a + p), load(b + p), sum[0]);
+  for (; p + kWidth <= k; p += kWidth) sum[0] = add_products<T>(a + p, b + p, kWidth, sum[0]);
   const int last = static_cast<int>(k - p);
-  if (last > 0) sum[1] = fma(load_partial(a + p, last), load_partial(b + p, last), sum[1]);
+  if (last > 0) sum[1] = add_products<T>(a + p, b + p, last, sum[1]);
   return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 /// The sums of a[k] times each of `width` rows of b: each row is a stream that the hardware knows how to fetch.
 template <class T>
-vec<T> dots_of_rows(std::int64_t k, const T* a, const T* b, std::int64_t ldb, int width) {
-  alignas(64) T lanes[kLanes<T> * kLanes<T>] = {};
-  for (int i = 0; i < width; ++i) store(lanes + i * kLanes<T>, lanes_of_dot(k, a, b + i * ldb));
-  vec<T> rows[kLanes<T>];
+vec<Sum<T>> dots_of_rows(std::int64_t k, const Stored<T>* a, const Stored<T>* b, std::int64_t ldb, int width) {
+  alignas(64) Sum<T> lanes[kLanes<T> * kLanes<T>] = {};
+  for (int i = 0; i < width; ++i) store(lanes + i * kLanes<T>, lanes_of_dot<T>(k, a, b + i * ldb));
+  vec<Sum<T>> rows[kLanes<T>];
 #pragma GCC unroll 16
   for (int i = 0; i < kLanes<T>; ++i) rows[i] = load(lanes + i * kLanes<T>);
-  return sum_rows<T>(rows);
+  return sum_rows<Sum<T>>(rows);
 }
 /// The same for short rows, side by side.
 template <class T>
-DLCORE_INLINE vec<T> dots_of_short_rows(std::int64_t k, const T* a, const T* b, std::int64_t ldb, int width) {
-  vec<T> rows[kLanes<T>] = {};
-  for (std::int64_t p = 0; p < k; p += kLanes<T>) {
-    const int lanes = static_cast<int>(min_of<std::int64_t>(kLanes<T>, k - p));
-    const vec<T> factor = load_partial(a + p, lanes);
-    const T* row = b + p;
+DLCORE_INLINE vec<Sum<T>> dots_of_short_rows(std::int64_t k, const Stored<T>* a, const Stored<T>* b, std::int64_t ldb,
+                                             int width) {
+  vec<Sum<T>> rows[kLanes<T>] = {};
+  for (std::int64_t p = 0; p < k; p += kElements<T>) {
+    const int count = static_cast<int>(min_of<std::int64_t>(kElements<T>, k - p));
+    const Stored<T>* row = b + p;
 #pragma GCC unroll 16
     for (int i = 0; i < kLanes<T>; ++i, row += ldb)
-      if (i < width) rows[i] = fma(factor, load_partial(row, lanes), rows[i]);
+      if (i < width) rows[i] = add_products<T>(a + p, row, count, rows[i]);
   }
-  return sum_rows<T>(rows);
+  return sum_rows<Sum<T>>(rows);
 }
 
-/// The same with the transpose of B: its columns are rows of b, ldb apart. a is dense.
+/// One row times the transpose of B: its columns are rows of b, ldb apart. a is dense.
 template <class T>
-void gemv_dots(std::int64_t kc, const T* a, const T* b, std::int64_t ldb, T* c, std::int64_t cols, bool accumulate) {
-  constexpr int kWidth = kLanes<T>, kShort = 4 * kWidth;
+void gemv_dots(std::int64_t k, const Stored<T>* a, const Stored<T>* b, std::int64_t ldb, Sum<T>* c, std::int64_t cols,
+               bool accumulate) {
+  constexpr int kWidth = kLanes<T>, kShort = 4 * kElements<T>;
   for (std::int64_t j = 0; j < cols; j += kWidth) {
     const int width = static_cast<int>(min_of<std::int64_t>(kWidth, cols - j));
-    const vec<T> sums = kc < kShort ? dots_of_short_rows<T>(kc, a, b + j * ldb, ldb, width)
-                                    : dots_of_rows<T>(kc, a, b + j * ldb, ldb, width);
+    const vec<Sum<T>> sums = k < kShort ? dots_of_short_rows<T>(k, a, b + j * ldb, ldb, width)
+                                        : dots_of_rows<T>(k, a, b + j * ldb, ldb, width);
     store_partial(c + j, accumulate ? load_partial(c + j, width) + sums : sums, width);
   }
 }

@@ -294,12 +294,11 @@ void compute_row(const Product<T>& x, const Part<T>& part, std::int64_t j0, std:
   if (!shape.packed_b && !shape.transpose_b) {
     const Stored<T>* b = x.b + part.p0 * kSteps<T> * shape.ldb + j0;
     gemv<T>(kc, a.data, a.k_step, b, shape.ldb, sums, cols, accumulate);
+  } else if (!shape.packed_b) {
+    const Elements k = elements_of<T>(shape, part.p0, part.p1);
+    gemv_dots<T>(k.count, x.a + k.first, x.b + j0 * shape.ldb + k.first, shape.ldb, sums, cols, accumulate);
   } else if constexpr (kSteps<T> == 1) {
-    if (shape.packed_b)
-      gemv_packed<T>(kc, a.data, a.k_step, b_view(x, part, part.p0, j0).data, kNr<T> * x.plan.k, sums, cols,
-                     accumulate);
-    else
-      gemv_dots<T>(kc, a.data, x.b + j0 * shape.ldb + part.p0, shape.ldb, sums, cols, accumulate);
+    gemv_packed<T>(kc, a.data, a.k_step, b_view(x, part, part.p0, j0).data, kNr<T> * x.plan.k, sums, cols, accumulate);
   }
   if (part.p1 == x.k1) finish(x, sums, 0, 0, j0, 1, cols);
 }
@@ -400,6 +399,18 @@ void gemm_as_planned(const GemmPlan& plan, const Stored<T>* a, const Stored<T>* 
   if (splits > 1) finish_split(x, splits);
 }
 
+// A column of C, dense, as the row that it is in memory. What follows its sums finds one bias for all of it.
+template <class T>
+void gemm_column(const GemmPlan& plan, const Stored<T>* a, const Stored<T>* b, Stored<T>* c,
+                 GemmEpilogue<Stored<T>> epilogue, char* bytes) {
+  if (epilogue.bias) {
+    auto* const row = reinterpret_cast<Stored<T>*>(bytes + plan.transposed_offset);
+    for (std::int64_t i = 0; i < plan.shape.n; ++i) row[i] = *epilogue.bias;
+    epilogue.bias = row;
+  }
+  gemm_as_planned<T>(plan, b, a, c, epilogue, bytes);
+}
+
 // C^T in scratch, then block by block into C. A dense column is its own transpose.
 template <class T>
 void gemm_swapped(const GemmPlan& plan, const T* a, const T* b, T* c, const GemmEpilogue<T>& epilogue, char* bytes) {
@@ -419,8 +430,11 @@ template <class T>
 void gemm(const GemmPlan& plan, const Stored<T>* a, const Stored<T>* b, Stored<T>* c,
           const GemmEpilogue<Stored<T>>& epilogue, void* scratch) {
   char* bytes = static_cast<char*>(scratch);
-  if constexpr (!kRounds<T>)
+  if constexpr (kRounds<T>) {
+    if (plan.swapped) return gemm_column<T>(plan, a, b, c, epilogue, bytes);
+  } else {
     if (plan.swapped) return gemm_swapped(plan, a, b, c, epilogue, bytes);
+  }
   gemm_as_planned<T>(plan, a, b, c, epilogue, bytes);
 }
 
