@@ -8,6 +8,7 @@
 #include "dlcore/ops.h"
 #include "kernels/conv/amx.h"
 #include "kernels/conv/winograd.h"
+#include "kernels/gemm/gemm.h"
 #include "ops/activation.h"
 #include "ops/checks.h"
 #include "ops/families.h"
@@ -278,24 +279,58 @@ Kernel plan_backward_weights(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   });
 }
 
-/// Where `fits` says so, a kernel for bfloat16 on the matrix unit.
-Plan on_unit_or_float32(ConvShapeOf shape_of, bool (*fits)(const ConvShape&), Plan on_unit, Plan plan,
-                        unsigned shape_only_inputs = 0) {
-  const auto takes = [=](SpecSpan in, SpecSpan out, const Attrs& attrs) { return fits(shape_of(in, out, attrs)); };
-  return as_bfloat_or_on_float32(takes, on_unit, plan, shape_only_inputs);
+// ---- bfloat16, where the processor multiplies it: on the matrix unit, or as products of matrices
+
+using ConvFits = bool (*)(const ConvShape&);
+
+bool is_bfloat_product(const ConvShape& shape) { return gemm_bfloat_kernels() && is_product(shape); }
+
+/// The kernel for bfloat16 as it is stored, where there is one.
+Plan as_bfloat_or_float32(ConvShapeOf shape_of, ConvFits fits_unit, Plan bfloat, Plan plan,
+                          unsigned shape_only_inputs = 0) {
+  const auto takes = [=](SpecSpan in, SpecSpan out, const Attrs& attrs) {
+    const ConvShape shape = shape_of(in, out, attrs);
+    return fits_unit(shape) || is_bfloat_product(shape);
+  };
+  return as_bfloat_or_on_float32(takes, bfloat, plan, shape_only_inputs);
 }
 
-Kernel plan_conv2d_on_unit(SpecSpan in, SpecSpan out, const Attrs& attrs) {
-  return forward_kernel<Bfloat, AmxConvForward>(shape_of_forward(in, out, attrs), amx_label("conv2d"), in.size() == 3,
-                                                activation_of(attrs));
+/// y = x w, dx = dy w^T or dw = x^T dy, as the shape says.
+Kernel product_kernel(const GemmShape& shape, const char* op, bool has_bias = false,
+                      Activation activation = Activation::None) {
+  const GemmPlan plan = plan_gemm<Bfloat>(shape);
+  return {.run =
+              [plan, has_bias, activation](const Buffers& b) {
+                const Bfloat* bias = has_bias ? b.input<Bfloat>(2) : nullptr;
+                gemm(plan, b.input<Bfloat>(0), b.input<Bfloat>(1), b.output<Bfloat>(0), {bias, activation}, b.scratch);
+              },
+          .scratch_bytes = plan.scratch_bytes,
+          .label = str(op, "_", gemm_label<Bfloat>(plan)),
+          .flops = 2.0 * static_cast<double>(shape.m) * static_cast<double>(shape.n) * static_cast<double>(shape.k)};
+}
+std::int64_t pixels_of(const ConvShape& s) { return s.n * s.oh * s.ow; }
+GemmShape input_product(const ConvShape& s) { return dense_gemm(pixels_of(s), s.cin, s.cout, false, true); }
+GemmShape weights_product(const ConvShape& s) { return dense_gemm(s.cin, s.cout, pixels_of(s), true, false); }
+
+Kernel plan_bfloat_conv2d(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  const ConvShape shape = shape_of_forward(in, out, attrs);
+  const bool has_bias = in.size() == 3;
+  const Activation activation = activation_of(attrs);
+  if (amx_conv_fits(shape))
+    return forward_kernel<Bfloat, AmxConvForward>(shape, amx_label("conv2d"), has_bias, activation);
+  return product_kernel(dense_gemm(pixels_of(shape), shape.cout, shape.cin), "conv2d", has_bias, activation);
 }
 
 template <class Conv>
-Plan gradient_on_unit(const char* label, ConvShapeOf shape_of) {
+Plan bfloat_gradient(const char* op, ConvShapeOf shape_of, ConvFits fits_unit, GemmShape (*product)(const ConvShape&)) {
   return [=](SpecSpan in, SpecSpan out, const Attrs& attrs) {
     const ConvShape shape = shape_of(in, out, attrs);
-    return gradient_kernel<Bfloat>(std::make_shared<const Conv>(shape), amx_label(label), shape.flops());
+    if (!fits_unit(shape)) return product_kernel(product(shape), op);
+    return gradient_kernel<Bfloat>(std::make_shared<const Conv>(shape), amx_label(op), shape.flops());
   };
+}
+Plan bfloat_input_gradient(const char* op, ConvShapeOf shape_of) {
+  return bfloat_gradient<AmxConvBackwardInput>(op, shape_of, amx_conv_input_fits, input_product);
 }
 
 // ----------------------------------------------------------------------------------------------------------- gradients
@@ -415,31 +450,30 @@ void register_convolution() {
   };
   register_primitive({.name = "conv2d",
                       .infer = infer_conv2d,
-                      .plan = on_unit_or_float32(shape_of_forward, amx_conv_fits, plan_conv2d_on_unit, plan_conv2d),
+                      .plan = as_bfloat_or_float32(shape_of_forward, amx_conv_fits, plan_bfloat_conv2d, plan_conv2d),
                       .vjp = vjp_conv2d});
   register_primitive({.name = "conv2d_winograd_filters",
                       .infer = infer_winograd_filters,
                       .plan = plan_winograd_filters,
                       .processor_only = true});
-  add_gradient(
-      "conv2d_backward_input", infer_backward_input,
-      on_unit_or_float32(shape_of_backward_input, amx_conv_input_fits,
-                         gradient_on_unit<AmxConvBackwardInput>("conv2d_backward_input", shape_of_backward_input),
-                         plan_backward_input, kThirdInput),
-      vjp_backward_input);
+  add_gradient("conv2d_backward_input", infer_backward_input,
+               as_bfloat_or_float32(shape_of_backward_input, amx_conv_input_fits,
+                                    bfloat_input_gradient("conv2d_backward_input", shape_of_backward_input),
+                                    plan_backward_input, kThirdInput),
+               vjp_backward_input);
   add_gradient(
       "conv2d_backward_weights", infer_backward_weights,
-      on_unit_or_float32(shape_of_backward_weights, amx_conv_fits,
-                         gradient_on_unit<AmxConvBackwardWeights>("conv2d_backward_weights", shape_of_backward_weights),
-                         plan_backward_weights, kThirdInput),
+      as_bfloat_or_float32(shape_of_backward_weights, amx_conv_fits,
+                           bfloat_gradient<AmxConvBackwardWeights>("conv2d_backward_weights", shape_of_backward_weights,
+                                                                   amx_conv_fits, weights_product),
+                           plan_backward_weights, kThirdInput),
       vjp_backward_weights);
-  register_primitive(
-      {.name = "conv2d_transpose",
-       .infer = infer_conv2d_transpose,
-       .plan = on_unit_or_float32(shape_of_transpose, amx_conv_input_fits,
-                                  gradient_on_unit<AmxConvBackwardInput>("conv2d_transpose", shape_of_transpose),
-                                  plan_conv2d_transpose),
-       .vjp = vjp_conv2d_transpose});
+  register_primitive({.name = "conv2d_transpose",
+                      .infer = infer_conv2d_transpose,
+                      .plan = as_bfloat_or_float32(shape_of_transpose, amx_conv_input_fits,
+                                                   bfloat_input_gradient("conv2d_transpose", shape_of_transpose),
+                                                   plan_conv2d_transpose),
+                      .vjp = vjp_conv2d_transpose});
 }
 
 }  // namespace dlcore

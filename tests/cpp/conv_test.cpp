@@ -548,6 +548,30 @@ TEST(ConvPrimitive, HalfPrecisionIsRoundedFloat) {
   }
 }
 
+// Sums are small enough to be exact in bfloat16, whatever computes them.
+TEST(ConvPrimitive, OneTapOfBfloatIsExact) {
+  const auto integers = [](const Shape& shape, unsigned seed) {
+    std::vector<float> numbers = testing::random_reals<float>(shape.elements(), seed);
+    for (float& x : numbers) x = std::round(2 * x);
+    return ops::cast(Tensor::from<float>(numbers, shape), DType::BF16);
+  };
+  const auto expect_equal = [](const char* op, const std::vector<Tensor>& in, const Attrs& attrs = {}) {
+    std::vector<Tensor> wide;
+    for (const Tensor& x : in) wide.push_back(ops::cast(x, DType::F64));
+    const Tensor got = ops::cast(apply_all(op, in, attrs)[0], DType::F64), expected = apply_all(op, wide, attrs)[0];
+    EXPECT_EQ(std::memcmp(got.bytes(), expected.bytes(), got.spec().bytes()), 0) << op << ' ' << got.spec();
+  };
+  for (const auto& [cin, cout] : {std::pair{3, 5}, {16, 32}, {24, 33}, {31, 1}}) {
+    const Tensor x = integers({2, 5, 7, cin}, 1), w = integers({1, 1, cin, cout}, 2), b = integers({cout}, 3);
+    const Tensor dy = integers({2, 5, 7, cout}, 4);
+    expect_equal("conv2d", {x, w, b}, {{"activation", std::string("relu")}});
+    expect_equal("conv2d", {x, w});
+    expect_equal("conv2d_backward_input", {dy, w, x});
+    expect_equal("conv2d_backward_weights", {x, dy, w});
+    expect_equal("conv2d_transpose", {dy, w});
+  }
+}
+
 TEST(ConvPrimitive, UnknownSizesStayUnknown) {
   const auto infer = [](const char* op, std::vector<TensorSpec> in, const Attrs& attrs) {
     return primitive(op).infer(in, attrs)[0].shape;

@@ -40,17 +40,11 @@ ConvAlgorithm algorithm_for(const ConvShape& s) {
     const bool depthwise = inputs == 1 || (inputs == s.cout_per_group() && fits_depthwise<T>(inputs, s.cout));
     return depthwise ? ConvAlgorithm::Depthwise : ConvAlgorithm::ImplicitGemm;
   }
-  const bool reads_its_pixel = s.kh == 1 && s.kw == 1 && s.stride_h == 1 && s.stride_w == 1 && s.oh == s.h &&
-                               s.ow == s.w && s.pad_top == 0 && s.pad_left == 0;
-  return reads_its_pixel ? ConvAlgorithm::Gemm : ConvAlgorithm::ImplicitGemm;
+  return is_product(s) ? ConvAlgorithm::Gemm : ConvAlgorithm::ImplicitGemm;
 }
 template <class T>
 bool is_depthwise(const ConvShape& s) {
   return algorithm_for<T>(s) == ConvAlgorithm::Depthwise;
-}
-template <class T>
-bool is_product(const ConvShape& s) {
-  return algorithm_for<T>(s) == ConvAlgorithm::Gemm;
 }
 std::int64_t pixels(const ConvShape& s) { return s.n * s.oh * s.ow; }
 
@@ -182,10 +176,15 @@ bool turns_backward_weights(const ConvShape& s) {
 
 }  // namespace
 
+bool is_product(const ConvShape& s) {
+  return s.groups == 1 && s.kh == 1 && s.kw == 1 && s.stride_h == 1 && s.stride_w == 1 && s.oh == s.h && s.ow == s.w &&
+         s.pad_top == 0 && s.pad_left == 0;
+}
+
 template <class T>
 std::string conv_label(const char* op, const ConvShape& shape) {
   std::string label = op;
-  label += is_depthwise<T>(shape) ? "_depthwise" : is_product<T>(shape) ? "_gemm" : "_implicit_gemm";
+  label += is_depthwise<T>(shape) ? "_depthwise" : is_product(shape) ? "_gemm" : "_implicit_gemm";
   label += std::is_same_v<T, double> ? "_f64_" : "_f32_";
   return label.append(name_of(isa()));
 }
@@ -258,7 +257,7 @@ struct ConvForward<T>::Plan {
         panels(panels_of(s)),
         packing(panels, {s.cout_per_group(), s.cin_per_group() * s.cout, s.cout, 1}, sizeof(T)),
         repeat(repeat_channels(s.n * s.h * s.w, s.cin, multiplier(s), sizeof(T))) {
-    if (is_product<T>(s))
+    if (is_product(s))
       product = plan_gemm<T>(dense_gemm(pixels(s), s.cout, s.cin));
     else if (is_depthwise<T>(s))
       depthwise.emplace(DepthwiseShape{s.n, s.cout, s.cin_per_group(), s.h, s.w, s.oh, s.ow, s.kw},
@@ -333,7 +332,7 @@ struct ConvBackwardInput<T>::Plan {
         panels(panels_of(inner)),
         packing(panels, {s.cout_per_group(), inner.cin_per_group() * s.cout, 1, s.cout}, sizeof(T)),
         patch_sum(s.n, s.cin, rows_of(s), cols_of(s)) {
-    if (is_product<T>(inner))
+    if (is_product(inner))
       product = plan_gemm<T>(dense_gemm(pixels(inner), inner.cin, inner.cout, false, true));
     else if (is_depthwise<T>(s))
       depthwise.emplace(DepthwiseShape{s.n, s.cout, s.cin_per_group(), s.oh, s.ow, s.h, s.w, s.kw},
@@ -418,7 +417,7 @@ struct ConvBackwardWeights<T>::Plan {
         padded(wants_padded_input<T>(s)),
         repeat(repeat_channels(s.n * s.h * s.w, s.cin, multiplier(s), sizeof(T))),
         turn(turn_weights(s.kh * s.kw, s.cout, s.cin, sizeof(T))) {
-    if (is_product<T>(s))
+    if (is_product(s))
       product = plan_gemm<T>(dense_gemm(s.cin, s.cout, pixels(s), true));
     else if (is_depthwise<T>(s))
       depthwise.emplace(s.n, s.cout, s.cin_per_group(), rows_of(s), cols_of(s));

@@ -34,6 +34,10 @@ struct ConvShape {
   double flops() const { return 2.0 * n * oh * ow * cout * kh * kw * cin_per_group(); }
 };
 
+/// Whether it is a product of matrices, [pixels, input channels] and [input channels, output channels]: a filter of one
+/// tap reads every pixel.
+bool is_product(const ConvShape& shape);
+
 /// "conv2d_implicit_gemm_f32_avx512", after the algorithm that is chosen for the shape.
 template <class T>
 std::string conv_label(const char* op, const ConvShape& shape);
