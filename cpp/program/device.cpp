@@ -105,11 +105,15 @@ class Processor final : public Device {
 
 constexpr const char* kPlugin = "libdlcore_cuda.so";
 
-// The library or program that this code is linked into.
+// The library or program that this code is linked into. A program bears the name that it was called by, which may have
+// been looked up in PATH, or mean another file since the working directory has changed.
 std::filesystem::path own_file() {
   Dl_info info{};
   dladdr(reinterpret_cast<const void*>(&own_file), &info);
-  return info.dli_fname ? std::filesystem::path(info.dli_fname) : std::filesystem::path();
+  const std::filesystem::path file = info.dli_fname ? info.dli_fname : "";
+  std::error_code error;
+  if (file.is_absolute() || std::filesystem::exists(file, error)) return file;
+  return std::filesystem::read_symlink("/proc/self/exe", error);
 }
 
 struct Plugin {
