@@ -105,7 +105,7 @@ bool must_pack_a(const GemmPlan& plan) {
 // Whether B can't be read where it is stored.
 bool must_pack_b(const GemmPlan& plan) {
   const GemmShape& s = plan.shape;
-  return !s.packed_b && ((s.transpose_b && !is_dots(plan)) || (plan.pairs && s.k % 2 != 0));
+  return !s.packed_b && !is_dots(plan) && (s.transpose_b || (plan.pairs && s.k % 2 != 0));
 }
 
 // Whether each task packs B for itself: then rows are better not cut.

@@ -205,11 +205,15 @@ Tile<T> tile_at(const Product<T>& x, std::int64_t i, std::int64_t j, int cols, b
   return {x.sums + i * x.ld_sums + j, x.ld_sums, cols};
 }
 
-// Loop ir: rows [i0, i1) of A by columns [j, j + cols) of B, which `b` shows. next_b: the panel read after it, or null.
+// Steps of a tile whose sums are rounded from which it pays to fetch its part of C before them.
+inline constexpr std::int64_t kStepsToFetchC = 64;
+
+// Loop ir: rows [i0, i1) of A by columns [j, j + cols) of B, which `b` shows. first_columns: no others have read these
+// rows before. next_b: the panel read after it, or null.
 // Rows of C that are narrower than a vector are finished together: none is waited for that was just stored in part.
 template <class T>
 void compute_rows(const Product<T>& x, const Part<T>& part, std::int64_t i0, std::int64_t i1, const View<T>& b,
-                  std::int64_t j, int cols, std::int64_t p, std::int64_t kc, const T* next_b) {
+                  std::int64_t j, int cols, std::int64_t p, std::int64_t kc, bool first_columns, const T* next_b) {
   alignas(kCacheLine) Sum<T> one_pass[kRounds<T> ? kMr<T> * kNr<T> : 1];
   const int mr = x.plan.mr;
   const std::int64_t tiles = parts(i1 - i0, mr), fetches = kc * (kNr<T> / kFetched<T>);
@@ -219,8 +223,11 @@ void compute_rows(const Product<T>& x, const Part<T>& part, std::int64_t i0, std
     const int rows = static_cast<int>(min_of<std::int64_t>(mr, i1 - i));
     const View<T> a = a_view(x, part, i, p);
     const Tile<T> tile = tile_at(x, i, j, cols, b.panel, one_pass);
-    const Ahead<T> ahead{a_view(x, part, t + 1 < tiles ? i + mr : i0, p).data,
+    const bool next = t + 1 < tiles, fetches_a = a.step == 1 || (next && first_columns);
+    const Ahead<T> ahead{fetches_a ? a_view(x, part, next ? i + mr : i0, p).data : nullptr,
                          next_b ? next_b + min_of(t * fetches / tiles, fetches - kc) * kFetched<T> : nullptr};
+    if (kRounds<T> && tile.sums == one_pass && kc >= kStepsToFetchC)
+      for (int r = 0; r < rows; ++r) __builtin_prefetch(x.c + (i + r) * x.ldc + j, 1, kIntoL2);
     gemm_ukernel<T>(rows, tile.cols, kc, a.data, a.step, a.k_step, b.data, b.k_step, b.panel, tile.sums, tile.ld,
                     x.accumulate || p > x.k0, ahead);
     if (last && !together) finish(x, tile.sums, tile.ld, i, j, rows, cols);
@@ -272,7 +279,8 @@ void compute_tiles(const Product<T>& x, const Part<T>& part, const Block& block,
       const int cols = next_columns<T>(x.plan, (j < own ? own : block.j1) - j);
       if (x.plan.fetch_ahead) fetch_rows(x, ic, block, j, p, kc);
       const std::int64_t next = j + cols;
-      compute_rows(x, rows, ic, end, b_from(j), j, cols, p, kc, next < block.j1 ? b_from(next).data : nullptr);
+      compute_rows(x, rows, ic, end, b_from(j), j, cols, p, kc, j == block.j0,
+                   next < block.j1 ? b_from(next).data : nullptr);
       j = next;
     }
   }

@@ -83,11 +83,14 @@ inline constexpr bool kMaskedLoads = true;
 inline constexpr bool kMaskedLoads = false;
 #endif
 
-/// What the tiles after this one read, null where nothing is known. Looked at by tiles of packed panels with a_row = 1:
-/// rows read where they are stored are streams that the hardware knows how to fetch.
+/// Whether a step of the largest tile computes for so long that one more line can be fetched beside it.
+inline constexpr bool kFetchesRows = kGemmRows == 14;
+
+/// What the tiles after this one read, null where nothing is known. Looked at by tiles of packed panels; b only where
+/// a_row = 1.
 template <class T>
 struct Ahead {
-  const T* a = nullptr;  // the next rows, at steps of a_col
+  const T* a = nullptr;  // the next rows, at steps of a_col; where that is 1, rows that come from beyond L2
   const T* b = nullptr;  // a part of the next panel: kFetched elements for each step of k
 };
 inline constexpr int kCacheLine = 64;
@@ -128,8 +131,11 @@ void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_c
 #pragma GCC unroll 8
       for (int j = 0; j < kVectors * kWidth; j += kLine) __builtin_prefetch(c + i * ldc + j, 0, kIntoL2);
   }
+  const bool fetches_rows = kFetchesRows && ahead.a;
   if (!ahead.a) ahead.a = a;
   if (!ahead.b) ahead.b = b;
+  [[maybe_unused]] const std::int64_t row_lines = max_of<std::int64_t>(1, kc / kLine);
+  [[maybe_unused]] std::int64_t lines_left = row_lines;
   vec<Sum<T>> sum[kRows][kVectors] = {};
 #pragma GCC unroll 4
   for (std::int64_t p = 0; p < kc; ++p) {
@@ -154,6 +160,14 @@ void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_c
     } else if constexpr (!kUnitRows) {
 #pragma GCC unroll 8
       for (int j = 0; j < kVectors * kWidth; j += kLine) __builtin_prefetch(b + kPrefetchedSteps * b_row + j);
+      if (fetches_rows) {  // as many lines as there are steps are 16 rows or more
+        __builtin_prefetch(ahead.a, 0, kIntoL2);
+        ahead.a += kLine;
+        if (--lines_left == 0) {
+          ahead.a += a_row - row_lines * kLine;
+          lines_left = row_lines;
+        }
+      }
     } else {
       __builtin_prefetch(ahead.a, 0, kIntoL1);
       __builtin_prefetch(ahead.b, 0, kIntoL2);
