@@ -53,7 +53,7 @@ void expect_scalar(const TensorSpec& spec, DType dtype, const char* what) {
 }
 
 void expect_product(const TensorSpec& weight, const TensorSpec& a, const TensorSpec& b) {
-  const bool fits = makes_gradient(weight) && a.dtype == weight.dtype && b.dtype == weight.dtype &&
+  const bool fits = makes_gradient(weight) && multiplies_factors(a.dtype, weight.dtype) && b.dtype == a.dtype &&
                     a.shape.rank() == 2 && b.shape.rank() == 2 && a.shape[0] == b.shape[0] &&
                     a.shape[1] == weight.shape[0] && b.shape[1] == weight.shape[1];
   if (!fits)
@@ -158,7 +158,7 @@ Kernel plan_update(const Optimizer& optimizer, SpecSpan in, const Attrs& attrs) 
   for (const std::int64_t i : at.products) {
     const std::int64_t b = at.factor(products.size());
     sizes[i] = 0;  // not among those of the update below
-    products.push_back({i, b, {rule, dtype, in[i].shape[0], in[i].shape[1], in[b].shape[0]}});
+    products.push_back({i, b, {rule, dtype, in[b].dtype, in[i].shape[0], in[i].shape[1], in[b].shape[0]}});
     scratch_bytes = std::max(scratch_bytes, products.back().update.scratch_bytes());
   }
   for (const std::int64_t i : at.lookups) {
@@ -277,6 +277,10 @@ UpdatePlan update_plan(std::string_view primitive, const Attrs& attrs, DType dty
 
 bool makes_gradient(const TensorSpec& weight) {
   return weight.shape.rank() == 2 && (weight.dtype == DType::F32 || weight.dtype == DType::F64);
+}
+
+bool multiplies_factors(DType factors, DType weight) {
+  return factors == weight || (factors == DType::BF16 && weight == DType::F32 && gemm_bfloat_kernels());
 }
 
 void register_optimizers() {

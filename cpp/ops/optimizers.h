@@ -25,5 +25,8 @@ UpdatePlan update_plan(std::string_view primitive, const Attrs& attrs, DType dty
 
 /// Whether an update can make the gradient of such a weight, from factors or from rows.
 bool makes_gradient(const TensorSpec& weight);
+/// Whether it does so from factors of this dtype: the weight's or, on a processor that multiplies it, bfloat16 for
+/// float32; then the gradient is rounded as its factors are.
+bool multiplies_factors(DType factors, DType weight);
 
 }  // namespace dlcore

@@ -27,8 +27,9 @@ void skip_pooled_zeros(Graph& graph, const Device& device);
 void fuse_epilogues(Graph& graph);
 /// Max pooling behind a convolution is done while the convolution's output is in the nearest cache.
 void fuse_pooling(Graph& graph, const Device& device);
-/// The gradient of a large dense weight or embedding is made within its update, block by block, and never stored.
-void fuse_weight_gradients(Graph& graph);
+/// The gradient of a large dense weight or embedding is made within its update, block by block, and never stored; on
+/// the host that of factors in bfloat16, too.
+void fuse_weight_gradients(Graph& graph, bool on_host);
 /// Chains of pointwise nodes become one node each, a single loop over tiles.
 void fuse_pointwise(Graph& graph);
 /// Small pointwise nodes whose results no other node reads, as those of metrics and moving averages, become one node

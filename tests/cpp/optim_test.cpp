@@ -7,6 +7,7 @@
 #include "dlcore/ops.h"
 #include "dlcore/program.h"
 #include "gradient_check.h"
+#include "kernels/gemm/gemm.h"
 #include "program/graph.h"
 #include "program/passes.h"
 #include "program/primitive.h"
@@ -220,10 +221,12 @@ std::vector<Tensor> update_both(const Setting& setting, const std::vector<Tensor
   return apply_all(setting.op, inputs, attrs);
 }
 
-/// A dense layer and its bias; the gradients come from x and dy.
+/// A dense layer and its bias; the gradients come from x and dy, whose dtype may be another than the weights'.
 std::vector<Tensor> dense_update(const Setting& setting, const std::vector<Tensor>& in) {
-  return update_both(setting, in, apply("matmul", {in[0], in[1]}, {{"transpose_a", true}}),
-                     apply("reduce_sum", {in[1]}, {{"axes", std::vector<std::int64_t>{0}}}));
+  const DType dtype = in[2].dtype();
+  const auto widened = [&](const Tensor& x) { return x.dtype() == dtype ? x : ops::cast(x, dtype); };
+  return update_both(setting, in, widened(apply("matmul", {in[0], in[1]}, {{"transpose_a", true}})),
+                     widened(apply("reduce_sum", {in[1]}, {{"axes", std::vector<std::int64_t>{0}}})));
 }
 
 /// An embedding and another weight; the gradients come from the indices and dy. The last result is what it looks up.
@@ -270,6 +273,18 @@ TEST(Optim, ProductsAsGradientsChangeNoBits) {
       const std::int64_t rows = dtype == DType::F32 ? 1030 : 515;
       std::vector<Tensor> in{whole_numbers(dtype, {k, rows}, 1, 4), whole_numbers(dtype, {k, cols}, 2, 4)};
       add_weights(in, setting, dtype, rows, cols);
+      expect_made_within("matmul", setting, in, dense_update);
+    }
+}
+
+// Sums of more than 256 are rounded.
+TEST(Optim, ProductsOfBfloatAsGradientsChangeNoBits) {
+  if (!gemm_bfloat_kernels()) GTEST_SKIP() << "needs a processor with AVX512_BF16, and DLCORE_MAX_ISA to allow it";
+  for (const std::int64_t k : {24, 131})
+    for (const Setting& setting : settings()) {
+      const std::int64_t rows = 1030, cols = 1031;
+      std::vector<Tensor> in{whole_numbers(DType::BF16, {k, rows}, 1, 9), whole_numbers(DType::BF16, {k, cols}, 2, 9)};
+      add_weights(in, setting, DType::F32, rows, cols);
       expect_made_within("matmul", setting, in, dense_update);
     }
 }

@@ -217,6 +217,31 @@ NUMBERS = [
         "A shape should be a tuple, such as (8,). Received: shape='8'",
     ),
     (
+        lambda: ops.zeros(3.0),
+        TypeError,
+        "A shape is an int or a tuple of ints (n // 2, not n / 2). Received: 3.0",
+    ),
+    (
+        lambda: ops.reshape(zeros(4), (4 / 2, 2)),
+        TypeError,
+        "A shape is an int or a tuple of ints (n // 2, not n / 2). Received: (2.0, 2)",
+    ),
+    (
+        lambda: ops.stack([zeros(2), zeros(3)]),
+        ValueError,
+        "stack: expected tensors of one shape. Received shapes: (2,), (3,)",
+    ),
+    (
+        lambda: ops.stack([]),
+        ValueError,
+        "stack: expected tensors of one shape. Received shapes: none",
+    ),
+    (
+        lambda: layers.Add(name="a")([keras.Input((4,)), None]),
+        ValueError,
+        'Add "a": input 1 of 2 is None. Expected tensors.',
+    ),
+    (
         lambda: ops.arange(0, 5, 0),
         ValueError,
         "arange: step must not be 0. Received: start=0, stop=5, step=0",

@@ -7,8 +7,8 @@
 #include "base/isa.h"
 #include "base/parallel.h"
 #include "kernels/pointwise/pointwise.h"
+#include "kernels/rnn/rounded_steps.h"
 #include "kernels/rnn/rows.h"
-#include "kernels/rnn/tile_steps.h"
 #include "kernels/scratch.h"
 
 namespace dlcore {
@@ -120,23 +120,25 @@ void store_product(const P* product, std::int64_t count, T* result) {
 
 template <class T>
 RnnShape with_chunks(RnnShape s) {
-  if (sizeof(T) == 4 && may_round(s)) s.chunk_rows = tile_step_rows(s);
+  if (sizeof(T) == 4 && may_round(s)) s.chunk_rows = rounded_step_rows(s);
   return s;
 }
 
 /// Null where the rows multiply themselves.
-std::shared_ptr<const TileSteps> plan_steps(const RnnShape& s, const std::vector<StepProduct>& products) {
-  return s.chunk_rows > 0 ? std::make_shared<const TileSteps>(s, products) : nullptr;
+std::shared_ptr<const RoundedSteps> plan_steps(const RnnShape& s, const std::vector<StepProduct>& products) {
+  return s.chunk_rows > 0 ? std::make_shared<const RoundedSteps>(s, products) : nullptr;
 }
-std::size_t bytes_of_steps(const std::shared_ptr<const TileSteps>& steps) { return steps ? steps->scratch_bytes() : 0; }
+std::size_t bytes_of_steps(const std::shared_ptr<const RoundedSteps>& steps) {
+  return steps ? steps->scratch_bytes() : 0;
+}
 
 /// body(what multiplies at each step), in scratch of so many bytes.
 template <class T, class Body>
-void with_steps([[maybe_unused]] const TileSteps* steps, [[maybe_unused]] const T* w_h, [[maybe_unused]] void* scratch,
-                const Body& body) {
+void with_steps([[maybe_unused]] const RoundedSteps* steps, [[maybe_unused]] const T* w_h,
+                [[maybe_unused]] void* scratch, const Body& body) {
   if constexpr (std::is_same_v<T, float>) {
     if (steps) {
-      const TileSteps::Run run(*steps, w_h, scratch);
+      const RoundedSteps::Run run(*steps, w_h, scratch);
       return body(&run);
     }
   }

@@ -78,7 +78,7 @@ struct RnnShape {
 /// Elements that the workspace has per step and row.
 std::int64_t rnn_workspace_size(const RnnShape& shape);
 
-/// What multiplies with the recurrent weights at each step where it isn't the rows themselves (tile_steps.h).
+/// What multiplies with the recurrent weights at each step where it isn't the rows themselves (rounded_steps.h).
 template <class T>
 class RnnSteps {
  public:
@@ -107,7 +107,7 @@ struct RnnBackward {
   const RnnSteps<T>* steps = nullptr;  // as RnnForward's
 };
 
-class TileSteps;
+class RoundedSteps;
 
 /// The forward pass, planned once for one shape.
 template <class T>
@@ -128,7 +128,7 @@ class RnnLayer {
   RnnShape shape_;
   bool rounds_;  // x, w_x and their products
   GemmPlan x_products_{};
-  std::shared_ptr<const TileSteps> steps_;  // null for the rows' own products
+  std::shared_ptr<const RoundedSteps> steps_;  // null for the rows' own products
   Places at_{};
 };
 
@@ -155,10 +155,10 @@ class RnnGradient {
   void run_products(const RnnBackward<T>& io, const T* deltas, const T* const (&states)[2], void* scratch) const;
 
   RnnShape shape_;
-  bool rounds_;                             // the products' operands
-  GemmPlan dw_x_, dw_h_[2], dx_;            // the products that are left when all deltas are known
-  std::size_t product_bytes_;               // of scratch, for them
-  std::shared_ptr<const TileSteps> steps_;  // null for the rows' own products; in front of all else in scratch
+  bool rounds_;                                // the products' operands
+  GemmPlan dw_x_, dw_h_[2], dx_;               // the products that are left when all deltas are known
+  std::size_t product_bytes_;                  // of scratch, for them
+  std::shared_ptr<const RoundedSteps> steps_;  // null for the rows' own products; in front of all else in scratch
   Places at_;
 };
 

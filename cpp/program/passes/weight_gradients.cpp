@@ -14,7 +14,7 @@ constexpr std::size_t kLeastBytes = 4 << 20;
 
 class GradientFuser {
  public:
-  explicit GradientFuser(Graph& graph) : uses_(count_uses(graph)), rewriter_(graph) {
+  GradientFuser(Graph& graph, bool on_host) : on_host_(on_host), uses_(count_uses(graph)), rewriter_(graph) {
     for (const Node& node : graph.nodes)
       if (node.op->name == "gather" && raises_along_rows(node)) looked_up_.insert({node.in[0], node.in[1]});
   }
@@ -39,12 +39,13 @@ class GradientFuser {
     return node && node->op->name == op && uses_[gradient] == 1 ? node : nullptr;
   }
 
-  /// The product A^T B.
-  const Node* product(int gradient) const {
-    const Node* node = maker(gradient, "matmul");
+  /// The product A^T B of factors that an update of the weight takes, perhaps rounded to theirs.
+  const Node* product(int gradient, const TensorSpec& weight) const {
+    const Node* const widened = on_host_ ? maker(gradient, "cast") : nullptr;
+    const Node* node = maker(widened ? widened->in[0] : gradient, "matmul");
     const bool fits = node && node->in.size() == 2 && !node->attrs.has("activation") &&
                       node->attrs.boolean("transpose_a", false) && !node->attrs.boolean("transpose_b", false);
-    return fits ? node : nullptr;
+    return fits && multiplies_factors(rewriter_.spec(node->in[0]).dtype, weight.dtype) ? node : nullptr;
   }
 
   /// The rows added up by indices that have been looked up in the weight: then they have been checked.
@@ -62,7 +63,7 @@ class GradientFuser {
       const TensorSpec& weight = rewriter_.spec(node.in[i]);
       int& gradient = node.in[n + i];
       if (!makes_gradient(weight) || weight.bytes() < kLeastBytes) continue;
-      if (const Node* found = product(gradient)) {
+      if (const Node* found = product(gradient, weight)) {
         gradient = found->in[0];
         factors.push_back(found->in[1]);
         products.push_back(i);
@@ -78,6 +79,7 @@ class GradientFuser {
     if (!lookups.empty()) node.attrs.set(kLookups, lookups);
   }
 
+  bool on_host_;
   std::vector<int> uses_;
   Rewriter rewriter_;
   std::set<std::pair<int, int>> looked_up_;  // the weight and the indices
@@ -85,6 +87,6 @@ class GradientFuser {
 
 }  // namespace
 
-void fuse_weight_gradients(Graph& graph) { GradientFuser(graph).run(); }
+void fuse_weight_gradients(Graph& graph, bool on_host) { GradientFuser(graph, on_host).run(); }
 
 }  // namespace dlcore

@@ -93,10 +93,19 @@ def axes_of(axis):
 
 
 def sizes_of(shape):
-    """The attribute `shape`: unknown sizes are -1."""
-    if isinstance(shape, int):
-        return [shape]
-    return [-1 if size is None else int(size) for size in shape]
+    """The attribute `shape`, of an int or a sequence of them: unknown sizes are -1."""
+    is_size = hasattr(shape, "__index__") and getattr(shape, "ndim", 0) == 0
+    sizes = [shape] if is_size else shape
+    try:
+        return [_size_of(size) for size in sizes]
+    except TypeError:
+        raise TypeError(f"A shape is an int or a tuple of ints (n // 2, not n / 2). Received: {shape!r}") from None
+
+
+def _size_of(size):
+    if isinstance(size, (float, np.floating)):
+        raise TypeError
+    return -1 if size is None else int(size)
 
 
 def count_of(sizes):

@@ -160,10 +160,18 @@ def concatenate(xs, axis=0):
     return tensors[0] if len(tensors) == 1 else _core.apply("concat", tensors, axis=int(axis))
 
 
+def _agree(shape, other):
+    """Whether two shapes may be the same, as far as their sizes are known."""
+    return len(shape) == len(other) and all(a == b or None in (a, b) for a, b in zip(shape, other))
+
+
 @operation
 def stack(x, axis=0):
-    """The tensors along a new axis."""
+    """The tensors, all of one shape, along a new axis."""
     tensors = backend.promote(*x)
+    if not tensors or any(not _agree(t.shape, tensors[0].shape) for t in tensors):
+        shapes = ", ".join(str(tuple(t.shape)) for t in tensors) or "none"
+        raise ValueError(f"stack: expected tensors of one shape. Received shapes: {shapes}")
     return concatenate([expand_dims(t, axis) for t in tensors], axis)
 
 

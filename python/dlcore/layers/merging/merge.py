@@ -133,6 +133,11 @@ class Minimum(Merge):
 def check_shapes(layer, input_shape, count=None):
     """A ValueError unless the layer is called on a list of (`count`) inputs."""
     is_list = len(input_shape) > 0 and isinstance(input_shape[0], (list, tuple))
+    if is_list and None in input_shape:
+        raise ValueError(
+            f'{type(layer).__name__} "{layer.name}": input {input_shape.index(None)} of {len(input_shape)} is None. '
+            "Expected tensors."
+        )
     if not is_list or (count is not None and len(input_shape) != count):
         raise ValueError(
             f'{type(layer).__name__} "{layer.name}" takes a list of {count or "one or more"} inputs. Got the input '

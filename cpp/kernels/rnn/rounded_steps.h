@@ -1,5 +1,6 @@
-// The products with the recurrent weights, step by step, on the matrix unit (gemm/amx.h) in place of the rows' own:
-// their factors and results are rounded to bfloat16. Batch rows go through time in chunks as high as its tiles.
+// The products with the recurrent weights, step by step, of factors rounded to bfloat16 in place of the rows' own:
+// their results are rounded, too. On the matrix unit (gemm/amx.h) batch rows go through time in chunks as high as its
+// tiles.
 #pragma once
 
 #include <cstddef>
@@ -21,24 +22,24 @@ struct StepProduct {
 std::vector<StepProduct> forward_products(const RnnShape& shape);
 std::vector<StepProduct> backward_products(const RnnShape& shape);
 
-/// Rows of a chunk; 0 where the rows' own products take less time.
-std::int64_t tile_step_rows(const RnnShape& shape);
+/// Rows of a chunk; 0 where the rows' own products take less time. Only where gemm_bfloat_kernels() are.
+std::int64_t rounded_step_rows(const RnnShape& shape);
 
-class TileSteps {
+class RoundedSteps {
  public:
-  /// shape.chunk_rows: as tile_step_rows says.
-  TileSteps(const RnnShape& shape, const std::vector<StepProduct>& products);
+  /// shape.chunk_rows: as rounded_step_rows says.
+  RoundedSteps(const RnnShape& shape, const std::vector<StepProduct>& products);
   std::size_t scratch_bytes() const;
 
   /// Of one run, in 64-byte aligned scratch.
   class Run : public RnnSteps<float> {
    public:
-    Run(const TileSteps& steps, const float* w_h, void* scratch);
+    Run(const RoundedSteps& steps, const float* w_h, void* scratch);
     void multiply(int part, std::int64_t first, std::int64_t rows, const float* a, float* z,
                   bool accumulate) const override;
 
    private:
-    const TileSteps& steps_;
+    const RoundedSteps& steps_;
     std::byte* scratch_;
   };
 

@@ -1,4 +1,4 @@
-#include "kernels/rnn/tile_steps.h"
+#include "kernels/rnn/rounded_steps.h"
 
 #include <algorithm>
 
@@ -12,12 +12,22 @@ namespace {
 
 std::int64_t weights_of(const RnnShape& s) { return s.units * rnn_cols(s); }
 
-/// Of dense factors and results; w in tiles.
-GemmShape gemm_shape(const RnnShape& s, const StepProduct& product, std::int64_t rows) {
+/// Of dense factors and results; w packed, in tiles where rows are.
+GemmShape gemm_shape(const RnnShape& s, const StepProduct& product, std::int64_t rows, bool in_tiles) {
   GemmShape shape = dense_gemm(rows, product.n, product.k, false, product.transposed);
   shape.ldb = rnn_cols(s);
-  shape.packed_b = shape.packed_tiles = true;
+  shape.packed_b = true;
+  shape.packed_tiles = in_tiles;
   return shape;
+}
+
+/// Rows of a chunk that fill the unit's tiles.
+std::int64_t rows_of_tiles(const RnnShape& s) {
+  return kTileRows * (s.batch <= 2 * kTileRows ? 1 : s.batch <= 8 * kTileRows ? 2 : 4);
+}
+bool takes_tiles(const RnnShape& s) {
+  const std::int64_t rows = std::min(rows_of_tiles(s), s.batch);
+  return amx_kernels() && gemm_packs_tiles<Bfloat>(gemm_shape(s, forward_products(s)[0], rows, true));
 }
 
 }  // namespace
@@ -48,20 +58,21 @@ std::vector<StepProduct> backward_products(const RnnShape& s) {
   return products;
 }
 
-std::int64_t tile_step_rows(const RnnShape& s) {
-  if (!amx_kernels() || rnn_by_units(s) || s.batch <= kOneChunk) return 0;
-  const std::int64_t tiles = s.batch <= 2 * kTileRows ? 1 : s.batch <= 8 * kTileRows ? 2 : 4;
-  const std::int64_t rows = tiles * kTileRows;
-  return gemm_packs_tiles<Bfloat>(gemm_shape(s, forward_products(s)[0], std::min(rows, s.batch))) ? rows : 0;
+std::int64_t rounded_step_rows(const RnnShape& s) {
+  constexpr std::int64_t kLeastUnits = 64;  // whose products take longer than rounding what they multiply
+  if (rnn_by_units(s) || s.batch <= kOneChunk) return 0;
+  if (takes_tiles(s)) return rows_of_tiles(s);
+  return s.units >= kLeastUnits ? rnn_chunk_rows(s) : 0;
 }
 
-TileSteps::TileSteps(const RnnShape& s, const std::vector<StepProduct>& products)
+RoundedSteps::RoundedSteps(const RnnShape& s, const std::vector<StepProduct>& products)
     : shape_(s), rounded_w_(0), room_bytes_(0) {
   const std::int64_t rows = std::min(s.chunk_rows, s.batch), left = s.batch % s.chunk_rows;
+  const bool in_tiles = takes_tiles(s);
   for (const StepProduct& product : products) {
-    const GemmShape whole = gemm_shape(s, product, rows);
+    const GemmShape whole = gemm_shape(s, product, rows, in_tiles);
     const GemmPlan plan = plan_gemm<Bfloat>(whole);
-    const GemmPlan last = left == 0 ? plan : plan_gemm<Bfloat>(gemm_shape(s, product, left));
+    const GemmPlan last = left == 0 ? plan : plan_gemm<Bfloat>(gemm_shape(s, product, left, in_tiles));
     parts_.push_back({product, plan, last, rounded_w_});
     rounded_w_ += bytes_of<std::byte>(static_cast<std::int64_t>(gemm_packed_b_bytes<Bfloat>(whole)));
     const std::size_t operands = bytes_of<Bfloat>(rows * product.k) + bytes_of<Bfloat>(rows * product.n);
@@ -71,12 +82,12 @@ TileSteps::TileSteps(const RnnShape& s, const std::vector<StepProduct>& products
   rooms_ = rounded_w_ + bytes_of<Bfloat>(weights_of(s));
 }
 
-std::size_t TileSteps::scratch_bytes() const {
+std::size_t RoundedSteps::scratch_bytes() const {
   const std::int64_t chunks = (shape_.batch + shape_.chunk_rows - 1) / shape_.chunk_rows;
   return rooms_ + static_cast<std::size_t>(chunks) * room_bytes_;
 }
 
-TileSteps::Run::Run(const TileSteps& steps, const float* w_h, void* scratch)
+RoundedSteps::Run::Run(const RoundedSteps& steps, const float* w_h, void* scratch)
     : steps_(steps), scratch_(static_cast<std::byte*>(scratch)) {
   auto* const rounded = reinterpret_cast<Bfloat*>(scratch_ + steps.rounded_w_);
   convert(DType::F32, w_h, DType::BF16, rounded, weights_of(steps.shape_));
@@ -84,8 +95,8 @@ TileSteps::Run::Run(const TileSteps& steps, const float* w_h, void* scratch)
     gemm_pack_b(part.whole.shape, rounded + part.product.w, reinterpret_cast<Bfloat*>(scratch_ + part.packed));
 }
 
-void TileSteps::Run::multiply(int index, std::int64_t first, std::int64_t rows, const float* a, float* z,
-                              bool accumulate) const {
+void RoundedSteps::Run::multiply(int index, std::int64_t first, std::int64_t rows, const float* a, float* z,
+                                 bool accumulate) const {
   const TileFn to_bfloat = converter(DType::F32, DType::BF16), to_float = converter(DType::BF16, DType::F32);
   const TileFn add = pointwise_kernels().tile[static_cast<int>(Opcode::Add)][static_cast<int>(DType::F32)];
   const Part& part = steps_.parts_[static_cast<std::size_t>(index)];
