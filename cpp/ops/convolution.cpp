@@ -9,6 +9,7 @@
 #include "kernels/conv/amx.h"
 #include "kernels/conv/winograd.h"
 #include "kernels/gemm/gemm.h"
+#include "kernels/pointwise/pointwise.h"
 #include "ops/activation.h"
 #include "ops/checks.h"
 #include "ops/families.h"
@@ -279,18 +280,68 @@ Kernel plan_backward_weights(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   });
 }
 
-// ---- bfloat16, where the processor multiplies it: on the matrix unit, or as products of matrices
+// ---- bfloat16 as it is stored: on the matrix unit, as products of matrices, or widened within Winograd's transforms
 
 using ConvFits = bool (*)(const ConvShape&);
+
+std::string winograd_bfloat_label(const char* op) { return str(op, "_winograd_bf16_", name_of(isa())); }
+
+/// So many numbers of bfloat16, as float in scratch.
+const float* widened(const Bfloat* numbers, std::int64_t count, Scratch& free) {
+  float* const wide = free.take<float>(count);
+  convert(DType::BF16, numbers, DType::F32, wide, count);
+  return wide;
+}
+
+Kernel winograd_bfloat_kernel(const char* op, const ConvShape& conv, WinogradShape shape, bool turned,
+                              bool has_bias = false, Activation activation = Activation::None) {
+  shape.bfloat = true;
+  auto winograd = std::make_shared<const Winograd>(shape, turned);
+  const std::int64_t weights = 9 * shape.cin * shape.cout, cout = shape.cout;
+  return {.run =
+              [=](const Buffers& b) {
+                Scratch free(b.scratch);
+                const float* const w = widened(b.input<Bfloat>(1), weights, free);
+                const float* const bias = has_bias ? widened(b.input<Bfloat>(2), cout, free) : nullptr;
+                winograd->run(b.in[0], w, bias, activation, b.out[0], nullptr, free.take<std::byte>(0));
+              },
+          .scratch_bytes = bytes_of<float>(weights) + bytes_of<float>(cout) + winograd->scratch_bytes(),
+          .label = winograd_bfloat_label(op),
+          .flops = conv.flops()};
+}
+
+Kernel winograd_bfloat_weights_kernel(const char* op, const ConvShape& conv) {
+  WinogradShape shape = winograd_shape(conv);
+  shape.bfloat = true;
+  auto winograd = std::make_shared<const WinogradBackwardWeights>(shape);
+  const std::int64_t weights = 9 * shape.cin * shape.cout;
+  return {.run =
+              [=](const Buffers& b) {
+                Scratch free(b.scratch);
+                float* const dw = free.take<float>(weights);
+                winograd->run(b.in[0], b.in[1], dw, free.take<std::byte>(0));
+                convert(DType::F32, dw, DType::BF16, b.out[0], weights);
+              },
+          .scratch_bytes = bytes_of<float>(weights) + winograd->scratch_bytes(),
+          .label = winograd_bfloat_label(op),
+          .flops = conv.flops()};
+}
+
+bool fits_winograd(const ConvShape& s) { return is_unit_3x3(s) && winograd_saves_work(winograd_shape(s)); }
+bool input_fits_winograd(const ConvShape& s) { return is_unit_3x3(s) && winograd_saves_work(winograd_input_shape(s)); }
+bool weights_fit_winograd(const ConvShape& s) {
+  return is_unit_3x3(s) && winograd_weights_saves_work(winograd_shape(s));
+}
 
 bool is_bfloat_product(const ConvShape& shape) { return gemm_bfloat_kernels() && is_product(shape); }
 
 /// The kernel for bfloat16 as it is stored, where there is one.
-Plan as_bfloat_or_float32(ConvShapeOf shape_of, ConvFits fits_unit, Plan bfloat, Plan plan,
+Plan as_bfloat_or_float32(ConvShapeOf shape_of, ConvFits fits_unit, ConvFits takes_winograd, Plan bfloat, Plan plan,
                           unsigned shape_only_inputs = 0) {
   const auto takes = [=](SpecSpan in, SpecSpan out, const Attrs& attrs) {
     const ConvShape shape = shape_of(in, out, attrs);
-    return fits_unit(shape) || is_bfloat_product(shape);
+    const bool by_winograd = takes_winograd(shape) && activation_of(attrs) <= Activation::Relu;
+    return fits_unit(shape) || is_bfloat_product(shape) || by_winograd;
   };
   return as_bfloat_or_on_float32(takes, bfloat, plan, shape_only_inputs);
 }
@@ -318,19 +369,29 @@ Kernel plan_bfloat_conv2d(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const Activation activation = activation_of(attrs);
   if (amx_conv_fits(shape))
     return forward_kernel<Bfloat, AmxConvForward>(shape, amx_label("conv2d"), has_bias, activation);
-  return product_kernel(dense_gemm(pixels_of(shape), shape.cout, shape.cin), "conv2d", has_bias, activation);
+  if (is_bfloat_product(shape))
+    return product_kernel(dense_gemm(pixels_of(shape), shape.cout, shape.cin), "conv2d", has_bias, activation);
+  return winograd_bfloat_kernel("conv2d", shape, winograd_shape(shape), false, has_bias, activation);
 }
 
-template <class Conv>
-Plan bfloat_gradient(const char* op, ConvShapeOf shape_of, ConvFits fits_unit, GemmShape (*product)(const ConvShape&)) {
+Plan bfloat_input_gradient(const char* op, ConvShapeOf shape_of) {
   return [=](SpecSpan in, SpecSpan out, const Attrs& attrs) {
     const ConvShape shape = shape_of(in, out, attrs);
-    if (!fits_unit(shape)) return product_kernel(product(shape), op);
-    return gradient_kernel<Bfloat>(std::make_shared<const Conv>(shape), amx_label(op), shape.flops());
+    if (amx_conv_input_fits(shape))
+      return gradient_kernel<Bfloat>(std::make_shared<const AmxConvBackwardInput>(shape), amx_label(op), shape.flops());
+    if (is_bfloat_product(shape)) return product_kernel(input_product(shape), op);
+    return winograd_bfloat_kernel(op, shape, winograd_input_shape(shape), true);
   };
 }
-Plan bfloat_input_gradient(const char* op, ConvShapeOf shape_of) {
-  return bfloat_gradient<AmxConvBackwardInput>(op, shape_of, amx_conv_input_fits, input_product);
+
+Kernel plan_bfloat_weights_gradient(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  constexpr const char* kOp = "conv2d_backward_weights";
+  const ConvShape shape = shape_of_backward_weights(in, out, attrs);
+  if (amx_conv_fits(shape))
+    return gradient_kernel<Bfloat>(std::make_shared<const AmxConvBackwardWeights>(shape), amx_label(kOp),
+                                   shape.flops());
+  if (is_bfloat_product(shape)) return product_kernel(weights_product(shape), kOp);
+  return winograd_bfloat_weights_kernel(kOp, shape);
 }
 
 // ----------------------------------------------------------------------------------------------------------- gradients
@@ -448,29 +509,27 @@ void register_convolution() {
   const auto add_gradient = [](const char* name, auto infer, Plan plan, auto vjp) {
     register_primitive({.name = name, .infer = infer, .plan = plan, .vjp = vjp, .shape_only_inputs = kThirdInput});
   };
-  register_primitive({.name = "conv2d",
-                      .infer = infer_conv2d,
-                      .plan = as_bfloat_or_float32(shape_of_forward, amx_conv_fits, plan_bfloat_conv2d, plan_conv2d),
-                      .vjp = vjp_conv2d});
+  register_primitive(
+      {.name = "conv2d",
+       .infer = infer_conv2d,
+       .plan = as_bfloat_or_float32(shape_of_forward, amx_conv_fits, fits_winograd, plan_bfloat_conv2d, plan_conv2d),
+       .vjp = vjp_conv2d});
   register_primitive({.name = "conv2d_winograd_filters",
                       .infer = infer_winograd_filters,
                       .plan = plan_winograd_filters,
                       .processor_only = true});
   add_gradient("conv2d_backward_input", infer_backward_input,
-               as_bfloat_or_float32(shape_of_backward_input, amx_conv_input_fits,
+               as_bfloat_or_float32(shape_of_backward_input, amx_conv_input_fits, input_fits_winograd,
                                     bfloat_input_gradient("conv2d_backward_input", shape_of_backward_input),
                                     plan_backward_input, kThirdInput),
                vjp_backward_input);
-  add_gradient(
-      "conv2d_backward_weights", infer_backward_weights,
-      as_bfloat_or_float32(shape_of_backward_weights, amx_conv_fits,
-                           bfloat_gradient<AmxConvBackwardWeights>("conv2d_backward_weights", shape_of_backward_weights,
-                                                                   amx_conv_fits, weights_product),
-                           plan_backward_weights, kThirdInput),
-      vjp_backward_weights);
+  add_gradient("conv2d_backward_weights", infer_backward_weights,
+               as_bfloat_or_float32(shape_of_backward_weights, amx_conv_fits, weights_fit_winograd,
+                                    plan_bfloat_weights_gradient, plan_backward_weights, kThirdInput),
+               vjp_backward_weights);
   register_primitive({.name = "conv2d_transpose",
                       .infer = infer_conv2d_transpose,
-                      .plan = as_bfloat_or_float32(shape_of_transpose, amx_conv_input_fits,
+                      .plan = as_bfloat_or_float32(shape_of_transpose, amx_conv_input_fits, input_fits_winograd,
                                                    bfloat_input_gradient("conv2d_transpose", shape_of_transpose),
                                                    plan_conv2d_transpose),
                       .vjp = vjp_conv2d_transpose});

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 #include <random>
+#include <tuple>
 #include <vector>
 
 #include "base/parallel.h"
@@ -15,6 +16,7 @@
 #include "kernels/conv/conv_ref.h"
 #include "kernels/conv/taps.h"
 #include "kernels/float16.h"
+#include "kernels/gemm/amx.h"
 #include "program/graph.h"
 #include "testing.h"
 
@@ -545,6 +547,45 @@ TEST(ConvPrimitive, HalfPrecisionIsRoundedFloat) {
     const Tensor dx32 = apply("conv2d_backward_input", {ops::cast(y16, DType::F32), w32, x32});
     EXPECT_EQ(std::memcmp(y16.bytes(), ops::cast(y32, dtype).bytes(), y16.spec().bytes()), 0);
     EXPECT_EQ(std::memcmp(dx16.bytes(), ops::cast(dx32, dtype).bytes(), dx16.spec().bytes()), 0);
+  }
+}
+
+TEST(ConvPrimitive, WinogradOfBfloatIsRoundedFloat) {
+  if (amx_kernels()) GTEST_SKIP() << "a matrix unit convolves bfloat16 otherwise";
+  const auto reals = [](const Shape& shape, unsigned seed) {
+    return ops::cast(Tensor::from<float>(testing::random_reals<float>(shape.elements(), seed), shape), DType::BF16);
+  };
+  const auto expect_rounded = [](const char* op, const std::vector<Tensor>& in, const Attrs& attrs) {
+    std::vector<Tensor> wide;
+    for (const Tensor& x : in) wide.push_back(ops::cast(x, DType::F32));
+    const Tensor got = apply_all(op, in, attrs)[0];
+    const Tensor expected = ops::cast(apply_all(op, wide, attrs)[0], DType::BF16);
+    EXPECT_EQ(std::memcmp(got.bytes(), expected.bytes(), got.spec().bytes()), 0) << op << ' ' << got.spec();
+  };
+  const Attrs same{{"padding", std::string("same")}};
+  for (const auto& [size, cin, cout] : {std::tuple{16, 64, 64}, {13, 45, 83}, {12, 96, 96}, {13, 16, 24}}) {
+    const Shape image{2, size, size, cin};
+    const Tensor x = reals(image, 1), w = reals({3, 3, cin, cout}, 2), b = reals({cout}, 3);
+    const Tensor dy = reals({2, size, size, cout}, 4);
+    for (const char* activation : {"", "relu", "tanh"}) {
+      Attrs attrs = same;
+      attrs.set("activation", std::string(activation));
+      expect_rounded("conv2d", {x, w, b}, attrs);
+    }
+    expect_rounded("conv2d_backward_input", {dy, w, x}, same);
+    expect_rounded("conv2d_backward_weights", {x, dy, w}, same);
+    expect_rounded("conv2d_transpose", {dy, w}, same);
+  }
+  for (const auto& [cin, cout] : {std::pair{64, 64}, {45, 83}}) {
+    const TensorSpec x{DType::BF16, {2, 16, 16, cin}}, w{DType::BF16, {3, 3, cin, cout}};
+    const TensorSpec dy{DType::BF16, {2, 16, 16, cout}};
+    const std::string end = "_winograd_bf16_" + std::string(name_of(isa()));
+    const auto label = [&](const char* op, const std::vector<TensorSpec>& in, const TensorSpec& out) {
+      return primitive(op).plan(in, std::vector{out}, same).label;
+    };
+    EXPECT_EQ(label("conv2d", {x, w}, dy), "conv2d" + end);
+    EXPECT_EQ(label("conv2d_backward_input", {dy, w, x}, x), "conv2d_backward_input" + end);
+    EXPECT_EQ(label("conv2d_backward_weights", {x, dy, w}, w), "conv2d_backward_weights" + end);
   }
 }
 

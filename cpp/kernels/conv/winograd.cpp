@@ -106,7 +106,7 @@ std::size_t Winograd::scratch_bytes() const {
          bytes_of<float>(workers_ * (own + results));
 }
 
-void Winograd::run(const float* x, const float* w, const float* bias, Activation activation, float* y,
+void Winograd::run(const void* x, const float* w, const float* bias, Activation activation, void* y,
                    std::uint8_t* argmax, void* scratch) const {
   const WinogradShape& s = shape_;
   Scratch free(scratch);
@@ -199,7 +199,7 @@ std::size_t WinogradBackwardWeights::scratch_bytes() const {
          bytes_of<float>(kProducts * block_ * s.cout + winograd_kernels().width);  // a register tile reads ahead
 }
 
-void WinogradBackwardWeights::run(const float* x, const float* dy, float* dw, void* scratch) const {
+void WinogradBackwardWeights::run(const void* x, const void* dy, float* dw, void* scratch) const {
   const WinogradShape& s = shape_;
   const WinogradKernels& kernels = winograd_kernels();
   Scratch free(scratch);

@@ -30,6 +30,7 @@ struct WinogradShape {
   std::int64_t pad_top, pad_left;  // what lies beyond the other edges follows from oh and ow
   bool pooled = false;             // max pooling of 2x2, stride 2: of y, [N, oh/2, ow/2, Cout] are computed
   bool has_filters = false;        // the filters come transformed, by transform_winograd_filters
+  bool bfloat = false;             // images are Bfloat: x, y and their gradients; not when pooled
 
   [[gnu::always_inline]] std::int64_t tiles_h() const { return ((pooled ? oh / 2 * 2 : oh) + 3) / 4; }
   [[gnu::always_inline]] std::int64_t tiles_w() const { return ((pooled ? ow / 2 * 2 : ow) + 3) / 4; }
@@ -53,14 +54,14 @@ void transform_winograd_filters(std::int64_t cin, std::int64_t cout, const float
 /// Some tiles in a row, numbered (n, row, column), and where their results go.
 struct WinogradBlock {
   std::int64_t first, count;
-  const float* x;
+  const void* x;
   const float* bias;
   Activation activation;
-  float* y;
+  void* y;
   std::uint8_t* argmax;
-  float* patches;         // [36, count, Cin], transformed
-  float* products;        // [36, count, width]: room
-  const float* no_pixel;  // Cin zeros
+  float* patches;        // [36, count, Cin], transformed
+  float* products;       // [36, count, width]: room
+  const void* no_pixel;  // Cin zeros
 };
 
 /// Planned for one shape; run() allocates nothing, needs scratch_bytes() of 64-byte aligned scratch, writes every
@@ -72,8 +73,8 @@ class Winograd {
   std::size_t scratch_bytes() const;
   /// y = activation(conv(x, w) + bias), w [3,3,Cin,Cout] or transformed. bias may be null. For a pooled shape, with no
   /// or Relu activation, y is what the pooling gives, and argmax the position of each maximum in its window (pool.h),
-  /// or null when it is not wanted.
-  void run(const float* x, const float* w, const float* bias, Activation activation, float* y, std::uint8_t* argmax,
+  /// or null when it is not wanted. x and y are float, or Bfloat as the shape says: then with no or Relu activation.
+  void run(const void* x, const float* w, const float* bias, Activation activation, void* y, std::uint8_t* argmax,
            void* scratch) const;
 
  private:
@@ -89,12 +90,12 @@ class Winograd {
   int workers_;
 };
 
-/// dw [3,3,Cin,Cout] of the convolution from x and dy; likewise planned once.
+/// dw [3,3,Cin,Cout] of the convolution from x and dy, of float or as the shape says; likewise planned once.
 class WinogradBackwardWeights {
  public:
   explicit WinogradBackwardWeights(const WinogradShape& shape);
   std::size_t scratch_bytes() const;
-  void run(const float* x, const float* dy, float* dw, void* scratch) const;
+  void run(const void* x, const void* dy, float* dw, void* scratch) const;
 
  private:
   WinogradShape shape_;
@@ -105,8 +106,8 @@ class WinogradBackwardWeights {
 
 /// Transformed patches of x and tiles of dy: [36, room, Cin] and [36, room, Cout].
 struct WinogradPairs {
-  const float *x, *dy;
-  const float* no_pixel;  // max(Cin, Cout) zeros
+  const void *x, *dy;
+  const void* no_pixel;  // max(Cin, Cout) zeros
   float *patches, *tiles;
   std::int64_t room;
 };

@@ -1,5 +1,6 @@
 #include "kernels/conv/winograd.h"
 
+#include "kernels/float16.simd.h"
 #include "kernels/gemm/epilogue.simd.h"
 #include "kernels/gemm/panels.simd.h"
 #include "kernels/pool/argmax.simd.h"
@@ -121,7 +122,14 @@ void transform_filters(std::int64_t cin, std::int64_t cout, const float* w, std:
   }
 }
 
-// ---- tiles
+// ---- pixels that are Bfloat
+
+DLCORE_INLINE f32v get(const Bfloat* p, WholeVector) { return load_lanes(p, kF32); }
+DLCORE_INLINE f32v get(const Bfloat* p, PartVector part) { return load_lanes(p, part.lanes); }
+DLCORE_INLINE void put(Bfloat* p, f32v v, WholeVector) { store_lanes(p, v, kF32); }
+DLCORE_INLINE void put(Bfloat* p, f32v v, PartVector part) { store_lanes(p, v, part.lanes); }
+
+// ---- tiles; T: float or Bfloat
 
 /// Where a tile lies: the image, and its first row and column in the output.
 struct TilePlace {
@@ -133,12 +141,12 @@ DLCORE_INLINE TilePlace place_of(const WinogradShape& s, std::int64_t tile) {
 }
 
 /// The pixels of a square of kSize, from (row, col) of image n on; those outside of the image are no_pixel.
-template <int kSize>
-DLCORE_INLINE void find_pixels(const float* images, std::int64_t h, std::int64_t w, std::int64_t channels, TilePlace at,
-                               const float* no_pixel, const float* (&pixels)[kSize * kSize]) {
+template <int kSize, class T>
+DLCORE_INLINE void find_pixels(const T* images, std::int64_t h, std::int64_t w, std::int64_t channels, TilePlace at,
+                               const T* no_pixel, const T* (&pixels)[kSize * kSize]) {
   for (int i = 0; i < kSize; ++i) {
     const std::int64_t row = at.row + i;
-    const float* const pixel_row = images + (at.n * h + row) * w * channels;
+    const T* const pixel_row = images + (at.n * h + row) * w * channels;
     for (int j = 0; j < kSize; ++j) {
       const std::int64_t col = at.col + j;
       const bool inside = row >= 0 && row < h && col >= 0 && col < w;
@@ -148,17 +156,17 @@ DLCORE_INLINE void find_pixels(const float* images, std::int64_t h, std::int64_t
 }
 
 /// to[product * step + c] of the square of images' pixels at `at`, transformed.
-template <class Transform>
-DLCORE_INLINE void transform_pixels(const float* images, std::int64_t h, std::int64_t w, std::int64_t channels,
-                                    TilePlace at, const float* no_pixel, float* to, std::int64_t step) {
+template <class Transform, class T>
+DLCORE_INLINE void transform_pixels(const T* images, std::int64_t h, std::int64_t w, std::int64_t channels,
+                                    TilePlace at, const T* no_pixel, float* to, std::int64_t step) {
   constexpr int kSize = Transform::kIn;
-  const float* pixels[kSize * kSize];
+  const T* pixels[kSize * kSize];
   find_pixels<kSize>(images, h, w, channels, at, no_pixel, pixels);
   for_vectors<float>(
       channels, [&](std::int64_t c, auto span) __attribute__((always_inline)) {
         transform_square<Transform>(
             [&](int i, int j) __attribute__((always_inline)) {
-              const float* const pixel = pixels[kSize * i + j] + c;
+              const T* const pixel = pixels[kSize * i + j] + c;
               if (j >= kSize - kTile) __builtin_prefetch(pixel + kTile * channels);  // of the tile to the right
               return get(pixel, span);
             },
@@ -167,14 +175,15 @@ DLCORE_INLINE void transform_pixels(const float* images, std::int64_t h, std::in
       });
 }
 
-DLCORE_INLINE void transform_patch(const WinogradShape& s, const float* x, const float* no_pixel, TilePlace at,
-                                   float* to, std::int64_t step) {
+template <class T>
+DLCORE_INLINE void transform_patch(const WinogradShape& s, const T* x, const T* no_pixel, TilePlace at, float* to,
+                                   std::int64_t step) {
   const TilePlace corner{at.n, at.row - s.pad_top, at.col - s.pad_left};
   transform_pixels<PatchTransform>(x, s.h, s.w, s.cin, corner, no_pixel, to, step);
 }
 
-template <class Span>
-DLCORE_INLINE void store_tile(const WinogradShape& s, TilePlace at, f32v (&y)[kTile][kTile], float* to, Span span) {
+template <class T, class Span>
+DLCORE_INLINE void store_tile(const WinogradShape& s, TilePlace at, f32v (&y)[kTile][kTile], T* to, Span span) {
   const std::int64_t rows = min_of<std::int64_t>(kTile, s.oh - at.row);
   const std::int64_t cols = min_of<std::int64_t>(kTile, s.ow - at.col);
   to += ((at.n * s.oh + at.row) * s.ow + at.col) * s.cout;
@@ -211,8 +220,9 @@ DLCORE_INLINE void store_pooled_tile(const WinogradShape& s, TilePlace at, f32v 
 }
 
 /// The results of a block for the channels of one panel, from `column` on.
-template <bool kPooled>
+template <bool kPooled, class T>
 void store_results(const WinogradShape& s, const WinogradBlock& block, std::int64_t column) {
+  T* const results = static_cast<T*>(block.y) + column;
   const std::int64_t step = block.count * kWidth;
   const f32v floor = broadcast(block.activation == Activation::Relu ? 0.0f : -__builtin_inff());
   for (std::int64_t tile = 0; tile < block.count; ++tile) {
@@ -228,9 +238,9 @@ void store_results(const WinogradShape& s, const WinogradBlock& block, std::int6
                 y[i][j] = vmax(floor, v + bias);  // NaN stays NaN
               });
           if constexpr (kPooled)
-            store_pooled_tile(s, at, y, block.y + column + c, block.argmax ? block.argmax + column + c : nullptr, span);
+            store_pooled_tile(s, at, y, results + c, block.argmax ? block.argmax + column + c : nullptr, span);
           else
-            store_tile(s, at, y, block.y + column + c, span);
+            store_tile(s, at, y, results + c, span);
         });
   }
 }
@@ -241,15 +251,19 @@ void activate(const WinogradShape& s, const WinogradBlock& block) {
     const std::int64_t rows = min_of<std::int64_t>(kTile, s.oh - at.row);
     const std::int64_t cols = min_of<std::int64_t>(kTile, s.ow - at.col);
     for (std::int64_t i = 0; i < rows; ++i)
-      apply_epilogue<float>(block.y + ((at.n * s.oh + at.row + i) * s.ow + at.col) * s.cout, 0, 1, cols * s.cout,
-                            nullptr, block.activation);
+      apply_epilogue<float>(static_cast<float*>(block.y) + ((at.n * s.oh + at.row + i) * s.ow + at.col) * s.cout, 0, 1,
+                            cols * s.cout, nullptr, block.activation);
   }
 }
 
-void transform_patches(const WinogradShape& s, const WinogradBlock& block) {
+template <class T>
+void transform_patches_of(const WinogradShape& s, const WinogradBlock& block) {
+  const auto *const x = static_cast<const T*>(block.x), *const no_pixel = static_cast<const T*>(block.no_pixel);
   for (std::int64_t tile = 0; tile < block.count; ++tile)
-    transform_patch(s, block.x, block.no_pixel, place_of(s, block.first + tile), block.patches + tile * s.cin,
-                    block.count * s.cin);
+    transform_patch(s, x, no_pixel, place_of(s, block.first + tile), block.patches + tile * s.cin, block.count * s.cin);
+}
+void transform_patches(const WinogradShape& s, const WinogradBlock& block) {
+  s.bfloat ? transform_patches_of<Bfloat>(s, block) : transform_patches_of<float>(s, block);
 }
 
 void run_panel(const WinogradShape& s, const WinogradBlock& block, std::int64_t panel, const float* filters) {
@@ -258,18 +272,26 @@ void run_panel(const WinogradShape& s, const WinogradBlock& block, std::int64_t 
                           filters + product * s.cin * kWidth, kWidth, block.products + product * block.count * kWidth,
                           kWidth, false);
   if (s.pooled)
-    store_results<true>(s, block, panel * kWidth);
+    store_results<true, float>(s, block, panel * kWidth);
+  else if (s.bfloat)
+    store_results<false, Bfloat>(s, block, panel * kWidth);
   else
-    store_results<false>(s, block, panel * kWidth);
+    store_results<false, float>(s, block, panel * kWidth);
 }
 
 // ---- the gradient to the weights
 
-void transform_pair(const WinogradShape& s, const WinogradPairs& pairs, std::int64_t tile, std::int64_t at) {
+template <class T>
+void transform_pair_of(const WinogradShape& s, const WinogradPairs& pairs, std::int64_t tile, std::int64_t at) {
+  const auto *const x = static_cast<const T*>(pairs.x), *const dy = static_cast<const T*>(pairs.dy);
+  const auto* const no_pixel = static_cast<const T*>(pairs.no_pixel);
   const TilePlace place = place_of(s, tile);
-  transform_patch(s, pairs.x, pairs.no_pixel, place, pairs.patches + at * s.cin, pairs.room * s.cin);
-  transform_pixels<TileTransform>(pairs.dy, s.oh, s.ow, s.cout, place, pairs.no_pixel, pairs.tiles + at * s.cout,
+  transform_patch(s, x, no_pixel, place, pairs.patches + at * s.cin, pairs.room * s.cin);
+  transform_pixels<TileTransform>(dy, s.oh, s.ow, s.cout, place, no_pixel, pairs.tiles + at * s.cout,
                                   pairs.room * s.cout);
+}
+void transform_pair(const WinogradShape& s, const WinogradPairs& pairs, std::int64_t tile, std::int64_t at) {
+  s.bfloat ? transform_pair_of<Bfloat>(s, pairs, tile, at) : transform_pair_of<float>(s, pairs, tile, at);
 }
 
 void add_pairs(const WinogradShape& s, const WinogradPairs& pairs, int product, std::int64_t count, float* sums,
