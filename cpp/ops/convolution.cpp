@@ -161,9 +161,18 @@ bool takes_matrix_unit(const TensorSpec& x, const TensorSpec& w, const Attrs& at
   return x.dtype == DType::BF16 && amx_conv_fits(conv_shape(x.shape, w.shape, conv2d_output(x, w, attrs), attrs));
 }
 
-std::string winograd_label(const char* op) { return str(op, "_winograd_f32_", name_of(isa())); }
+std::string winograd_label(const char* op, const char* type) {
+  return str(op, "_winograd_", type, '_', name_of(isa()));
+}
 
 namespace {
+
+// What Winograd's algorithm computes of float images, and of Bfloat ones where nothing does it in their own arithmetic.
+bool fits_winograd(const ConvShape& s) { return takes_winograd(DType::F32, s, false); }
+bool input_fits_winograd(const ConvShape& s) { return is_unit_3x3(s) && winograd_saves_work(winograd_input_shape(s)); }
+bool weights_fit_winograd(const ConvShape& s) {
+  return is_unit_3x3(s) && winograd_weights_saves_work(winograd_shape(s));
+}
 
 std::string amx_label(const char* op) { return str(op, "_bf16_amx"); }
 
@@ -253,8 +262,7 @@ Kernel plan_winograd_filters(SpecSpan in, SpecSpan, const Attrs&) {
 }
 
 Kernel plan_dx(DType dtype, const char* label, const ConvShape& shape) {
-  if (dtype == DType::F32 && is_unit_3x3(shape) && winograd_saves_work(winograd_input_shape(shape)))
-    return winograd_input_kernel(label, shape);
+  if (dtype == DType::F32 && input_fits_winograd(shape)) return winograd_input_kernel(label, shape);
   return for_float_type(dtype, [&](auto type) {
     using T = decltype(type);
     return gradient_kernel<T>(std::make_shared<const ConvBackwardInput<T>>(shape), conv_label<T>(label, shape),
@@ -269,10 +277,9 @@ Kernel plan_backward_input(SpecSpan in, SpecSpan out, const Attrs& attrs) {
 Kernel plan_backward_weights(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   constexpr const char* kLabel = "conv2d_backward_weights";
   const ConvShape shape = shape_of_backward_weights(in, out, attrs);
-  if (const WinogradShape winograd = winograd_shape(shape);
-      in[0].dtype == DType::F32 && is_unit_3x3(shape) && winograd_weights_saves_work(winograd))
-    return gradient_kernel<float>(std::make_shared<const WinogradBackwardWeights>(winograd), winograd_label(kLabel),
-                                  shape.flops());
+  if (in[0].dtype == DType::F32 && weights_fit_winograd(shape))
+    return gradient_kernel<float>(std::make_shared<const WinogradBackwardWeights>(winograd_shape(shape)),
+                                  winograd_label(kLabel), shape.flops());
   return for_float_type(in[0].dtype, [&](auto type) {
     using T = decltype(type);
     return gradient_kernel<T>(std::make_shared<const ConvBackwardWeights<T>>(shape), conv_label<T>(kLabel, shape),
@@ -283,8 +290,6 @@ Kernel plan_backward_weights(SpecSpan in, SpecSpan out, const Attrs& attrs) {
 // ---- bfloat16 as it is stored: on the matrix unit, as products of matrices, or widened within Winograd's transforms
 
 using ConvFits = bool (*)(const ConvShape&);
-
-std::string winograd_bfloat_label(const char* op) { return str(op, "_winograd_bf16_", name_of(isa())); }
 
 /// So many numbers of bfloat16, as float in scratch.
 const float* widened(const Bfloat* numbers, std::int64_t count, Scratch& free) {
@@ -306,7 +311,7 @@ Kernel winograd_bfloat_kernel(const char* op, const ConvShape& conv, WinogradSha
                 winograd->run(b.in[0], w, bias, activation, b.out[0], nullptr, free.take<std::byte>(0));
               },
           .scratch_bytes = bytes_of<float>(weights) + bytes_of<float>(cout) + winograd->scratch_bytes(),
-          .label = winograd_bfloat_label(op),
+          .label = winograd_label(op, "bf16"),
           .flops = conv.flops()};
 }
 
@@ -323,24 +328,18 @@ Kernel winograd_bfloat_weights_kernel(const char* op, const ConvShape& conv) {
                 convert(DType::F32, dw, DType::BF16, b.out[0], weights);
               },
           .scratch_bytes = bytes_of<float>(weights) + winograd->scratch_bytes(),
-          .label = winograd_bfloat_label(op),
+          .label = winograd_label(op, "bf16"),
           .flops = conv.flops()};
-}
-
-bool fits_winograd(const ConvShape& s) { return is_unit_3x3(s) && winograd_saves_work(winograd_shape(s)); }
-bool input_fits_winograd(const ConvShape& s) { return is_unit_3x3(s) && winograd_saves_work(winograd_input_shape(s)); }
-bool weights_fit_winograd(const ConvShape& s) {
-  return is_unit_3x3(s) && winograd_weights_saves_work(winograd_shape(s));
 }
 
 bool is_bfloat_product(const ConvShape& shape) { return gemm_bfloat_kernels() && is_product(shape); }
 
 /// The kernel for bfloat16 as it is stored, where there is one.
-Plan as_bfloat_or_float32(ConvShapeOf shape_of, ConvFits fits_unit, ConvFits takes_winograd, Plan bfloat, Plan plan,
+Plan as_bfloat_or_float32(ConvShapeOf shape_of, ConvFits fits_unit, ConvFits winograd_fits, Plan bfloat, Plan plan,
                           unsigned shape_only_inputs = 0) {
   const auto takes = [=](SpecSpan in, SpecSpan out, const Attrs& attrs) {
     const ConvShape shape = shape_of(in, out, attrs);
-    const bool by_winograd = takes_winograd(shape) && activation_of(attrs) <= Activation::Relu;
+    const bool by_winograd = winograd_fits(shape) && activation_of(attrs) <= Activation::Relu;
     return fits_unit(shape) || is_bfloat_product(shape) || by_winograd;
   };
   return as_bfloat_or_on_float32(takes, bfloat, plan, shape_only_inputs);

@@ -30,7 +30,7 @@ bool takes_matrix_unit(const TensorSpec& x, const TensorSpec& w, const Attrs& at
 
 /// Whether Winograd's algorithm computes such a convolution.
 bool takes_winograd(DType dtype, const ConvShape& conv, bool has_filters);
-/// "conv2d_winograd_f32_avx2"
-std::string winograd_label(const char* op);
+/// "conv2d_winograd_f32_avx2"; type: of the images.
+std::string winograd_label(const char* op, const char* type = "f32");
 
 }  // namespace dlcore

@@ -113,13 +113,7 @@ Kernel plan_program(const PointwiseProgram& program, std::span<const TensorSpec>
   return kernel;
 }
 
-/// The opcode of a primitive, whose attributes may choose between two.
-std::optional<Opcode> opcode_for(std::string_view primitive, const Attrs& attrs) {
-  const std::optional<Opcode> op = opcode_of(primitive);
-  if (op == Opcode::Gelu && attrs.boolean("approximate", false)) return Opcode::GeluTanh;
-  if (op == Opcode::GeluGrad && attrs.boolean("approximate", false)) return Opcode::GeluTanhGrad;
-  return op;
-}
+bool is_approximate(const Attrs& attrs) { return attrs.boolean("approximate", false); }
 
 std::string label_of(Opcode op, DType dtype) {
   return std::string(info_of(op).primitive).append(1, '_').append(name_of(dtype));
@@ -152,7 +146,7 @@ void add_elementwise(Opcode op, Vjp vjp = nullptr) {
   };
   primitive.plan = [name = primitive.name](std::span<const TensorSpec> in, std::span<const TensorSpec> out,
                                            const Attrs& attrs) {
-    return plan_elementwise(*opcode_for(name, attrs), in, out, attrs);
+    return plan_elementwise(*opcode_of(name, is_approximate(attrs)), in, out, attrs);
   };
   primitive.vjp = std::move(vjp);
   register_primitive(std::move(primitive));
@@ -243,7 +237,7 @@ void register_gelu() {
   add_broadcast(Opcode::GeluGrad, [](int i, const VjpContext& c) {
     const Tensor &g = c.dout[0], &dy = c.in[0], &x = c.in[1];
     if (i == 0) return gelu_grad(g, x, c.attrs);
-    return g * dy * (c.attrs.boolean("approximate", false) ? gelu_tanh_curvature(x) : gelu_curvature(x));
+    return g * dy * (is_approximate(c.attrs) ? gelu_tanh_curvature(x) : gelu_curvature(x));
   });
 }
 
@@ -336,7 +330,7 @@ void register_ternary() {
 }  // namespace
 
 std::optional<Instruction> instruction_of(const Primitive& op, std::span<const TensorSpec> in, const Attrs& attrs) {
-  const std::optional<Opcode> opcode = opcode_for(op.name, attrs);
+  const std::optional<Opcode> opcode = opcode_of(op.name, is_approximate(attrs));
   if (!opcode) return std::nullopt;
   return instruction_for(*opcode, in, attrs);
 }

@@ -457,6 +457,11 @@ TEST(Pointwise, SameBitsForAnyNumberOfThreads) {
 
 // ---- gradients
 
+TEST(Pointwise, AttributesOfOtherOpsChangeNothing) {
+  const Tensor x = Tensor::scalar(DType::F64, 0.5);
+  EXPECT_EQ(*apply("exp", {x}, {{"approximate", true}}).data<double>(), std::exp(0.5));
+}
+
 TEST(Pointwise, UnaryGradients) {
   for (const UnaryCase& c : unary_cases()) check_gradient(c.op, {random_tensor(DType::F64, {11}, c.low, c.high, 3)});
   check_gradient("gelu", {random_tensor(DType::F64, {11}, -4, 4, 3)}, {{"approximate", true}});

@@ -389,14 +389,14 @@ template <class T>
 __device__ inline T op_tanh_grad(T dy, T y) {
   return dy * (T(1) - y * y);
 }
-/// Beyond the bounds, here and in op_gelu_tanh_grad, the slope is 0 or 1.
+/// Beyond the bounds, here and in op_gelu_grad_tanh, the slope is 0 or 1.
 template <class T>
 __device__ inline T op_gelu_grad(T dy, T x) {
   if (x > T(40) || x < T(-40)) return x > T(0) ? dy : T(0) * dy;
   return dy * (T(0.5) * erfc(x * T(-0.70710678118654752440)) + x * T(0.39894228040143267794) * exp(T(-0.5) * x * x));
 }
 template <class T>
-__device__ inline T op_gelu_tanh_grad(T dy, T x) {
+__device__ inline T op_gelu_grad_tanh(T dy, T x) {
   if (x > T(20) || x < T(-20)) return x > T(0) ? dy : T(0) * dy;
   const T scale = T(1.59576912160573071176), cube = T(0.044715);
   // s = sigmoid(w) and s * (1 - s), which must not cancel

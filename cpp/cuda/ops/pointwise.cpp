@@ -55,8 +55,7 @@ Kernel plan_program(const PointwiseProgram& program, std::span<const TensorSpec>
 
 void register_pointwise() {
   for (int op = 0; op < kOpcodes; ++op) {
-    if (op == static_cast<int>(Opcode::GeluTanh) || op == static_cast<int>(Opcode::GeluTanhGrad))
-      continue;  // an attribute chooses them
+    if (is_approximate(static_cast<Opcode>(op))) continue;  // an attribute chooses it
     const std::string_view name = info_of(static_cast<Opcode>(op)).primitive;
     register_kernel(name, [name](std::span<const TensorSpec> in, std::span<const TensorSpec> out, const Attrs& attrs,
                                  const Context& context) {

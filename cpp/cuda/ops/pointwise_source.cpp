@@ -146,10 +146,7 @@ class Writer {
 
   std::string call(const Instruction& instruction) const {
     const OpcodeInfo& info = info_of(instruction.op);
-    const std::string name = instruction.op == Opcode::GeluTanh       ? "gelu_tanh"
-                             : instruction.op == Opcode::GeluTanhGrad ? "gelu_tanh_grad"
-                                                                      : std::string(info.primitive);
-    std::string text = "op_" + name;
+    std::string text = str("op_", info.primitive, is_approximate(instruction.op) ? "_tanh" : "");
     const char* type = register_type(instruction.type);
     if (instruction.op == Opcode::Cast)
       text +=

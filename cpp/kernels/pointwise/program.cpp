@@ -111,10 +111,13 @@ DType computed(DType dtype) { return is_16_bit(dtype) ? DType::F32 : dtype; }
 
 const OpcodeInfo& info_of(Opcode op) { return kOpcodeInfo[static_cast<int>(op)]; }
 
-std::optional<Opcode> opcode_of(std::string_view primitive) {
-  for (int op = 0; op < kOpcodes; ++op)
-    if (kOpcodeInfo[op].primitive == primitive) return static_cast<Opcode>(op);
-  return std::nullopt;
+std::optional<Opcode> opcode_of(std::string_view primitive, bool approximate) {
+  std::optional<Opcode> found;
+  for (int i = 0; i < kOpcodes; ++i) {
+    const auto op = static_cast<Opcode>(i);
+    if (info_of(op).primitive == primitive && (!found || is_approximate(op) == approximate)) found = op;
+  }
+  return found;
 }
 
 // ---- attribute vectors: inputs, instructions, outputs, then (op, type, cast_to, 3 operands)..., then the outputs

@@ -39,8 +39,10 @@ struct OpcodeInfo {
   double cost;  // ns per element when everything is in the L1 cache, about
 };
 const OpcodeInfo& info_of(Opcode op);
-/// The opcode of a primitive's name; gelu's attribute `approximate` chooses between Gelu and GeluTanh.
-std::optional<Opcode> opcode_of(std::string_view primitive);
+/// Whether it is the form of its primitive that the attribute `approximate` asks for.
+constexpr bool is_approximate(Opcode op) { return op == Opcode::GeluTanh || op == Opcode::GeluTanhGrad; }
+/// The opcode of a primitive's name, in that form or the other; of most there is only the other.
+std::optional<Opcode> opcode_of(std::string_view primitive, bool approximate = false);
 
 struct Instruction {
   Opcode op;
