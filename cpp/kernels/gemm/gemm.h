@@ -72,6 +72,7 @@ struct SparseGemmPlan {
   std::int64_t k_block;  // k of a tile's panel of B, which stays in L1; a multiple of kMaskBits
   std::int64_t block_m, block_n;  // one task's part of C
   std::int64_t k_split;           // k of one partial product, a multiple of kMaskBits; k when the sum is not cut
+  bool far;                       // C is beyond L2
   int workers;
   double cost;                                                       // as the dense product's
   std::size_t rooms_offset, room_bytes, sums_offset, scratch_bytes;  // in scratch, bytes

@@ -31,7 +31,7 @@ constexpr double kTaskCost = 40000;                   // ns: shorter tasks are n
 constexpr std::int64_t kFewRows = 64, kFewTasks = 4;  // rows are cut further for so many tasks at most
 constexpr std::int64_t kFarTiles = 4;                 // that use what comes of A from beyond L2, before the next k
 constexpr std::int64_t kTasks = 16;                   // more of them are not worth having
-constexpr std::int64_t kRows = 128;                   // of a task: its sums stay in L2
+constexpr std::int64_t kRows = 256;                   // of a task: its sums stay in L2
 constexpr std::int64_t kLeastRows = 16;               // that use what is packed of B
 constexpr std::int64_t kSplitLength = 1024;           // k of a partial product at least
 
@@ -58,18 +58,24 @@ void choose_tile(SparseGemmPlan& plan, std::int64_t lanes, std::size_t element_b
   plan.k_block = std::min(plan.k_block, round_up(std::max<std::int64_t>(plan.shape.k, 1), kMaskBits));
 }
 
-// In multiplications and additions of vectors for each element of A; the figures are measured.
-double most_nonzeros(const SparseGemmPlan& plan, std::int64_t lanes) {
+// In multiplications and additions of vectors for each element of A. The figures are measured; with narrow tiles they
+// are known better, and what comes from beyond L2 is told apart.
+double most_nonzeros(const SparseGemmPlan& plan, std::int64_t lanes, std::size_t element_bytes,
+                     const CacheSizes& caches) {
   constexpr double kDenseEfficiency = 0.9, kMultiple = 1.35, kLatency = 4;
   const GemmShape& s = plan.shape;
+  const bool narrow = plan.tile == 4 * lanes;
+  auto far = [&](std::int64_t elements) {
+    return narrow && static_cast<std::size_t>(elements) * element_bytes > caches.l2;
+  };
   const double vectors = static_cast<double>(parts(s.n, lanes)), n = static_cast<double>(s.n);
   const double rows = static_cast<double>(std::min(s.m, kRows)), k = static_cast<double>(std::min(s.k, plan.k_block));
   const double dense = n / static_cast<double>(lanes) / kDenseEfficiency;
   const double nonzero = std::max(kMultiple * vectors, kLatency * static_cast<double>(parts(s.n, plan.tile)));
-  const double finding = 4 / static_cast<double>(lanes) + (s.transpose_a ? 0.4 : 0);
-  const double packing = vectors * (s.packed_b ? 1 : 3) / rows, passing = vectors * 4 / k;
+  const double finding = 4 / static_cast<double>(lanes) + (!s.transpose_a ? 0 : far(s.m * s.k) ? 3.4 : 0.4);
+  const double packing = vectors * (s.packed_b ? 1 : far(s.k * s.n) ? 8 : 3) / rows, passing = vectors * 4 / k;
   const double transposing = plan.swapped ? 0.4 * n / static_cast<double>(s.k) : 0;
-  return (0.76 * dense - finding - packing - passing - transposing) / nonzero;
+  return ((narrow ? 0.88 : 0.76) * dense - finding - packing - passing - transposing) / nonzero;
 }
 
 void choose_tasks(SparseGemmPlan& plan, std::size_t element_bytes, const CacheSizes& caches) {
@@ -81,12 +87,15 @@ void choose_tasks(SparseGemmPlan& plan, std::size_t element_bytes, const CacheSi
   auto count = [&] { return parts(s.m, plan.block_m) * parts(s.n, plan.block_n) * parts(s.k, plan.k_split); };
   while (count() < wanted && !plan.swapped && plan.k_split >= 2 * kSplitLength)
     plan.k_split = round_up((plan.k_split + 1) / 2, kMaskBits);
-  while (count() < (plan.block_m > kFewRows ? wanted : std::min(wanted, kFewTasks)) && plan.block_m >= 2 * kLeastRows)
+  // Each cut packs B once more, and changes no sum: it follows the threads.
+  const std::int64_t shared = std::min<std::int64_t>(wanted, 2 * num_threads());
+  while (count() < (plan.block_m > kFewRows ? shared : std::min(shared, kFewTasks)) && plan.block_m >= 2 * kLeastRows)
     plan.block_m = round_up((plan.block_m + 1) / 2, kLeastRows);
-  const bool far = plan.block_m * plan.k_split > static_cast<std::int64_t>(caches.l2 / 4 / element_bytes);
+  const bool far_a = plan.block_m * plan.k_split > static_cast<std::int64_t>(caches.l2 / 4 / element_bytes);
   while (plan.block_n < s.n &&
-         ((far && plan.block_n < kFarTiles * plan.tile && count() > kTasks / 2) || count() > 4 * kTasks))
+         ((far_a && plan.block_n < kFarTiles * plan.tile && count() > kTasks / 2) || count() > 4 * kTasks))
     plan.block_n *= 2;
+  plan.far = static_cast<std::size_t>(s.m * s.n) * element_bytes > caches.l2 / 2;
   plan.workers = workers_for(count());
 }
 
@@ -124,7 +133,7 @@ SparseGemmPlan plan_sparse_gemm(const GemmShape& shape, bool swapped, std::size_
   const std::int64_t lanes = lanes_of(isa, element_bytes);
   plan.cost = dense_cost;
   choose_tile(plan, lanes, element_bytes, caches);
-  plan.most_nonzeros = most_nonzeros(plan, lanes);
+  plan.most_nonzeros = most_nonzeros(plan, lanes, element_bytes, caches);
   if (plan.most_nonzeros < 0.05) return plan;
   choose_tasks(plan, element_bytes, caches);
   lay_out_scratch(plan, element_bytes);
@@ -180,7 +189,8 @@ void sparse_gemm(const SparseGemmPlan& plan, const T* a, const T* b, T* c, const
                             .k_block = plan.k_block,
                             .ldc = whole ? plan.ldc : s.n,
                             .swapped = plan.swapped,
-                            .accumulate = s.accumulate && whole};
+                            .accumulate = s.accumulate && whole,
+                            .far = plan.far};
     T* const part_of_c = !whole         ? partials + (split * s.m + i) * s.n + j
                          : plan.swapped ? c + j * plan.ldc + i
                                         : c + i * plan.ldc + j;

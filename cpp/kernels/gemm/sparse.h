@@ -42,12 +42,14 @@ struct Range {
 };
 
 /// C[rows, cols] (+)= A[rows, k] * B[k, cols], of whole operands the parts that the ranges name; c is where element
-/// (rows.begin, cols.begin) belongs. k.begin is a multiple of kMaskBits. swapped: C^T is stored, c[j * ldc + i].
+/// (rows.begin, cols.begin) belongs. k.begin is a multiple of kMaskBits. swapped: C^T is stored, c[j * ldc + i]. far:
+/// C is beyond L2.
 struct SparseBlock {
   Range rows, cols, k;
   int tile;
   std::int64_t k_block, ldc;
   bool swapped, accumulate;  // not both
+  bool far;
 };
 /// Bytes of the room that a block of rows x cols needs while it is computed.
 std::size_t sparse_room_bytes(std::size_t element_bytes, int tile, std::int64_t k_block, std::int64_t rows,

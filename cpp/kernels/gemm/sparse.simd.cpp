@@ -77,13 +77,28 @@ struct TileOfA {
   std::int64_t words, rows;
 };
 
-// Rows of C, kVectors wide, (+)= A B.
+// Where kFinishedRows rows of a tile are stored as columns; null: nowhere.
+template <class T>
+struct Transposed {
+  const T* data;
+  std::int64_t ld;
+};
+
+// Rows of C, kVectors wide, (+)= A B. Meanwhile `next` is fetched, a few lines with each row.
 template <class T, int kVectors>
 void add_tile(const TileOfA<T>& tile_a, const TileOfB<T>& tile_b, T* c, std::int64_t ldc, int last_lanes,
-              bool accumulate) {
+              bool accumulate, const Transposed<T>& next) {
+  constexpr std::int64_t kLine = 64 / sizeof(T), kLines = kFinishedRows / kLine;
+  constexpr std::int64_t kFetched = kVectors * kLanes<T> * kLines / kFinishedRows;
   const TileOfA<T> a = tile_a;
   const TileOfB<T> b = tile_b;
+  const Transposed<T> fetched = next;
   for (std::int64_t i = 0; i < a.rows; ++i) {
+    if (fetched.data) {
+#pragma GCC unroll 8
+      for (std::int64_t line = i * kFetched; line < (i + 1) * kFetched; ++line)
+        __builtin_prefetch(fetched.data + line / kLines * fetched.ld + line % kLines * kLine, 1, kIntoL2);
+    }
     const T* const a_i = a.data + i * a.ld;
     const std::uint64_t* const masks = a.masks + i * a.words;
     T* const c_i = c + i * ldc;
@@ -123,7 +138,8 @@ bool is_finite(const TileOfB<T>& b) {
 
 template <class T>
 struct TileKernels {
-  void (*add)(const TileOfA<T>& a, const TileOfB<T>& b, T* c, std::int64_t ldc, int last_lanes, bool accumulate);
+  void (*add)(const TileOfA<T>& a, const TileOfB<T>& b, T* c, std::int64_t ldc, int last_lanes, bool accumulate,
+              const Transposed<T>& next);
   bool (*is_finite)(const TileOfB<T>& b);
 };
 template <class T, int... kVectors>
@@ -180,8 +196,12 @@ void multiply(const SparseRows<T>& a, const DenseOperand<T>& b, const SparseBloc
         const TileOfA<T> tile_a{a.data + i * a.ld + p, a.ld, a.masks + i * a.words + p / kMaskBits, a.words,
                                 min_of(height, rows.end - i)};
         T* const to = sums + (i - rows.begin) * ld + (j - columns.begin);
-        kernels.add(tile_a, tile_b, to, ld, last_lanes, block.accumulate || p > block.k.begin);
-        if (p + k == block.k.end) finish(block, i, tile_a.rows, j, cols, to, ld, c, epilogue);
+        const bool last = p + k == block.k.end;
+        Transposed<T> next{nullptr, block.ldc};
+        if (block.swapped && block.far && height == kFinishedRows)
+          next.data = c + (j - columns.begin) * block.ldc + (i - rows.begin);
+        kernels.add(tile_a, tile_b, to, ld, last_lanes, block.accumulate || p > block.k.begin, next);
+        if (last) finish(block, i, tile_a.rows, j, cols, to, ld, c, epilogue);
       }
     }
   }
