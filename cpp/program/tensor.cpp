@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -153,6 +154,18 @@ Tensor Tensor::zeros(DType dtype, const Shape& shape) {
   return result;
 }
 
+namespace {
+
+// Towards zero; beyond 64 bits the nearest, of NaN 0.
+std::int64_t to_integer(double number) {
+  constexpr double kBeyond = 9223372036854775808.0;  // 2^63
+  if (number >= kBeyond) return std::numeric_limits<std::int64_t>::max();
+  if (number < -kBeyond) return std::numeric_limits<std::int64_t>::min();
+  return number == number ? static_cast<std::int64_t>(number) : 0;
+}
+
+}  // namespace
+
 Tensor Tensor::scalar(DType dtype, double number) {
   Tensor result = empty(dtype, {});
   switch (dtype) {
@@ -160,16 +173,16 @@ Tensor Tensor::scalar(DType dtype, double number) {
       *result.data<bool>() = number != 0;
       break;
     case DType::U8:
-      *result.data<std::uint8_t>() = static_cast<std::uint8_t>(number);
+      *result.data<std::uint8_t>() = static_cast<std::uint8_t>(to_integer(number));
       break;
     case DType::I8:
-      *result.data<std::int8_t>() = static_cast<std::int8_t>(number);
+      *result.data<std::int8_t>() = static_cast<std::int8_t>(to_integer(number));
       break;
     case DType::I32:
-      *result.data<std::int32_t>() = static_cast<std::int32_t>(number);
+      *result.data<std::int32_t>() = static_cast<std::int32_t>(to_integer(number));
       break;
     case DType::I64:
-      *result.data<std::int64_t>() = static_cast<std::int64_t>(number);
+      *result.data<std::int64_t>() = to_integer(number);
       break;
     case DType::F16:
       *result.data<std::uint16_t>() = float_to_half(static_cast<float>(number));

@@ -180,7 +180,7 @@ def test_weights_of_no_file(tmp_path, monkeypatch):
     ],
 )
 def test_nan_is_no_index(call):
-    with pytest.raises(IndexError, match="-9223372036854775808"):
+    with pytest.raises(IndexError, match="(index|label) NaN "):
         call()
 
 

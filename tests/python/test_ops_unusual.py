@@ -579,6 +579,10 @@ def test_gradient_of_resize():
         lambda: ops.array([1, -129], "int8"),
         lambda: ops.array([2**63], "int64"),
         lambda: ops.full((2,), 256, "uint8"),
+        lambda: ops.full((2,), 1e20, "int32"),
+        lambda: ops.full((2,), float("nan"), "int64"),
+        lambda: ops.convert_to_tensor(float("-inf"), "int8"),
+        lambda: ops.convert_to_tensor(1e19, "int64"),
         lambda: ops.convert_to_tensor(np.int32(3)) + 2**31,
         lambda: Variable(3, dtype="uint8").assign(300),
     ],
@@ -586,6 +590,13 @@ def test_gradient_of_resize():
 def test_python_numbers_beyond_their_dtype_are_errors(make):
     with pytest.raises(OverflowError, match=r"does not fit into u?int\d+, which holds"):
         make()
+
+
+def test_python_numbers_beyond_a_tensors_dtype_keep_its_lowest_bits():
+    x = ops.convert_to_tensor(np.arange(3, dtype="uint8"))
+    assert (x + 300).numpy().tolist() == [44, 45, 46]
+    assert (x - 1).numpy().tolist() == [255, 0, 1]
+    assert ops.pad(x, 1, constant_values=-2).numpy().tolist() == [254, 0, 1, 2, 254]
 
 
 def test_python_numbers_at_the_ends_of_their_dtypes():

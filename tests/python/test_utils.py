@@ -42,6 +42,11 @@ def test_normalize():
     assert backend.is_tensor(tensor) and tensor.numpy().tolist() == [[1, 1], [0, 0]]
 
 
+def test_to_categorical_of_missing_labels():
+    with pytest.raises(ValueError, match="some labels are NaN or infinite"):
+        to_categorical([0, np.nan, 1])
+
+
 def test_to_categorical_of_tensors():
     assert to_categorical(ops.array([[2], [0]]), 3).numpy().tolist() == [[0, 0, 1], [1, 0, 0]]
     with pytest.raises(ValueError, match="number of classes must be given. Received: num_classes=None. Pass num_cla"):

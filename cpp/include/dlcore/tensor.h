@@ -85,7 +85,7 @@ class Tensor {
   static Tensor empty(DType dtype, const Shape& shape);
   static Tensor empty(DType dtype, const Shape& shape, Device& device);
   static Tensor zeros(DType dtype, const Shape& shape);
-  /// A tensor of rank 0; the number is converted to dtype.
+  /// A tensor of rank 0; the number is converted to dtype: to integers towards zero, keeping the lowest bits.
   static Tensor scalar(DType dtype, double number);
   /// Copies the numbers.
   template <class T>

@@ -37,10 +37,10 @@ def convert_to_tensor(x, dtype=None):
 
 def scalar(number, dtype):
     """A tensor of rank 0."""
-    if isinstance(number, int) and not -(2**31) <= number < 2**31:
+    if not -(2**31) <= number < 2**31:  # or NaN
         if dtype in dtypes.INTEGERS:
             _check_range(number, number, dtype)
-        if abs(number) > 2**53:
+        if isinstance(number, int) and abs(number) > 2**53:
             return _core.tensor(np.array(number, dtype=dtype))
     return _core.scalar(number, dtype)
 

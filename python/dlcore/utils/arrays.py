@@ -33,6 +33,8 @@ def to_categorical(x, num_classes=None):
     labels = np.asarray(x)
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise ValueError("to_categorical: some labels are NaN or infinite. Expected class numbers; drop those rows.")
     labels = labels.astype(np.int64)
     lowest, highest = (labels.min(), labels.max()) if labels.size else (0, -1)
     num_classes = int(num_classes or highest + 1)
