@@ -174,6 +174,7 @@ def test_indexing_functions():
     check(ops.median(x, axis=1), np.median(x, axis=1))
     check(ops.quantile(x, [0.1, 0.9], axis=0), np.quantile(x, [0.1, 0.9], axis=0))
     check(ops.one_hot(np.array([1, 0]), 3), [[0, 1, 0], [1, 0, 0]])
+    assert ops.top_k(x, 2)._fields == ("values", "indices")
     values, indices = ops.top_k(x, 2)
     check(values, -np.sort(-x, axis=1)[:, :2])
     check(indices, np.argsort(-x, axis=1)[:, :2])

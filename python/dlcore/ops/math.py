@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections import namedtuple
 
 import numpy as np
 
@@ -83,9 +84,13 @@ def logsumexp(x, axis=None, keepdims=False):
     return _core.apply("reduce_logsumexp", [x], axes=axes_of(axis), keepdims=bool(keepdims))
 
 
+_TopK = namedtuple("TopK", ["values", "indices"])
+
+
 @operation
 def top_k(x, k, sorted=True):
-    """The k greatest elements of the last axis, descending, and their int32 indices, both (..., k).
+    """The k greatest elements of the last axis, descending, and their int32 indices, both (..., k): a named tuple
+    (values, indices).
 
     Args:
         x: (..., N).
@@ -94,8 +99,8 @@ def top_k(x, k, sorted=True):
     """
     x, k = tensor(x), int(k)
     if k == 0:
-        return x[..., :0], backend.convert_to_tensor(x[..., :0], "int32")
-    return _core.apply("top_k", [x], k=k)
+        return _TopK(x[..., :0], backend.convert_to_tensor(x[..., :0], "int32"))
+    return _TopK(*_core.apply("top_k", [x], k=k))
 
 
 @operation
