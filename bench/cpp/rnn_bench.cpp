@@ -114,6 +114,10 @@ void shapes(benchmark::internal::Benchmark* bench) {
   bench->Args({cell(RnnCell::Lstm), 32, 10, 1, 50});
   bench->Args({cell(RnnCell::Lstm), 32, 100, 128, 64});
   bench->Args({cell(RnnCell::Lstm), 64, 128, 128, 64});
+  bench->Args({cell(RnnCell::Lstm), 32, 50, 64, 128});
+  bench->Args({cell(RnnCell::Lstm), 32, 100, 256, 256});
+  bench->Args({cell(RnnCell::Lstm), 64, 128, 128, 256});
+  bench->Args({cell(RnnCell::Lstm), 128, 32, 512, 512});
   bench->Args({cell(RnnCell::GruResetAfter), 32, 50, 64, 128});
   bench->Args({cell(RnnCell::GruResetBefore), 32, 50, 64, 128});
   bench->Args({cell(RnnCell::Simple), 32, 100, 128, 64});

@@ -422,6 +422,7 @@ TEST(Rnn, FloatGradientsWithSharedUnits) {
 TEST(Rnn, SameBitsForAnyThreads) {
   for (RnnCell cell : kCells)
     for (RnnShape shape : {RnnShape{.batch = 37, .steps = 20, .channels = 19, .units = 40, .reverse = true},
+                           RnnShape{.batch = 61, .steps = 5, .channels = 19, .units = 200},
                            RnnShape{.batch = 1, .steps = 200, .channels = 64, .units = 47},
                            RnnShape{.batch = 1, .steps = 5, .channels = 64, .units = 777},
                            RnnShape{.batch = 7, .steps = 5, .channels = 64, .units = 777},

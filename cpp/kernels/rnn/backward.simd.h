@@ -138,7 +138,7 @@ std::int64_t backward_block(const RnnShape& s) {
   return rnn_by_units(s) ? kBlockPanels * kNr<T> : s.units;
 }
 
-/// Places in the scratch of one chunk of rows, in elements: each [rows, U].
+/// Places in the scratch of the rows of one pass, in elements: each [rows, U].
 struct BackwardScratch {
   std::int64_t dh, dc, carried;
   std::int64_t dreset;  // for GruResetBefore
@@ -146,7 +146,7 @@ struct BackwardScratch {
 };
 template <class T>
 BackwardScratch backward_scratch(const RnnShape& s) {
-  const std::int64_t state = rnn_chunk_rows(s) * s.units;
+  const std::int64_t state = rnn_pass_rows(s) * s.units;
   return {0, state, 2 * state, 3 * state, 4 * state};
 }
 
@@ -164,6 +164,7 @@ class BackwardPass {
         layout_(rnn_layout(shape.cell)),
         first_(first),
         rows_(rows),
+        chunk_rows_(rnn_chunk_rows(shape)),
         block_units_(backward_block<T>(shape)),
         packed_(packed) {
     const BackwardScratch at = backward_scratch<T>(shape);
@@ -175,7 +176,7 @@ class BackwardPass {
     start(dh_, io_.dh_T);
     start(dc_, io_.dc_T);
     clear_row(carried_, state);
-    clear_row(left_.db, layout_.deltas * s_.units);
+    for (std::int64_t row = 0; row < rows_; row += chunk_rows_) clear_row(bias_at(row), layout_.deltas * s_.units);
     run_steps();
     copy_row(io_.dh0 + at, dh_, state);
     if (io_.dc0) copy_row(io_.dc0 + at, dc_, state);
@@ -214,8 +215,10 @@ class BackwardPass {
             dc_ + at,
             io_.mask ? carried_ + at : nullptr,
             deltas_at(row, step) + of.first,
-            left_.db + of.first};
+            bias_at(row) + of.first};
   }
+  /// The sum of the deltas of the row's chunk.
+  T* bias_at(std::int64_t row) const { return left_.db + row / chunk_rows_ * left_.db_stride; }
 
   /// All steps, and what flows back out of the first one. A GruResetBefore takes each in two: no reset gate has its
   /// gradient before all candidates have theirs.
@@ -296,7 +299,7 @@ class BackwardPass {
   RecurrentParts parts_;
   BackwardWeights weights_;
   RnnLayout layout_;
-  std::int64_t first_, rows_, block_units_;
+  std::int64_t first_, rows_, chunk_rows_, block_units_;
   const T* packed_;
   T *dh_, *dc_, *carried_, *dreset_;
 };

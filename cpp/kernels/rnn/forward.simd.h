@@ -170,7 +170,7 @@ ForwardWeights forward_weights(const RnnShape& s) {
   return {0, first, end, end + elements(last_gates(s.cell))};
 }
 
-/// Places in the scratch of one chunk of rows, in elements.
+/// Places in the scratch of the rows of one pass, in elements.
 struct ForwardScratch {
   std::int64_t block;  // steps whose inputs are projected together
   std::int64_t z;      // [block, rows, G*U]: their products
@@ -182,7 +182,7 @@ struct ForwardScratch {
 };
 template <class T>
 ForwardScratch forward_scratch(const RnnShape& s) {
-  const std::int64_t rows = rnn_chunk_rows(s), state = rows * s.units;
+  const std::int64_t rows = rnn_pass_rows(s), state = rows * s.units;
   const std::int64_t block = max_of<std::int64_t>(1, min_of(s.steps, kBlockRows / rows));
   const std::int64_t zh = block * rnn_gates(s.cell) * state;
   const std::int64_t h = zh + (s.cell == RnnCell::GruResetAfter ? 3 * state : state);

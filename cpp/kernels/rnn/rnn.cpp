@@ -4,6 +4,7 @@
 #include <array>
 #include <type_traits>
 
+#include "base/cpu.h"
 #include "base/isa.h"
 #include "base/parallel.h"
 #include "kernels/pointwise/pointwise.h"
@@ -118,9 +119,22 @@ void store_product(const P* product, std::int64_t count, T* result) {
 
 // ---- those with the recurrent weights
 
+std::int64_t chunks_of(const RnnShape& s) { return ceil_div(s.batch, rnn_chunk_rows(s)); }
+
+/// Chunks that read the recurrent weights at once, where those are beyond the first cache; as many passes as threads
+/// are left.
+template <class T>
+std::int64_t chunks_together(const RnnShape& s) {
+  constexpr std::int64_t kRows = 16;  // hide the reading
+  if (bytes_of<T>(rnn_cols(s) * s.units) <= cache_sizes().l1d) return 1;
+  const std::int64_t most = std::max<std::int64_t>(1, chunks_of(s) / num_threads());
+  return std::clamp<std::int64_t>(kRows / rnn_chunk_rows(s), 1, most);
+}
+
 template <class T>
 RnnShape with_chunks(RnnShape s) {
   if (sizeof(T) == 4 && may_round(s)) s.chunk_rows = rounded_step_rows(s);
+  if (s.chunk_rows == 0) s.together = chunks_together<T>(s);
   return s;
 }
 
@@ -151,14 +165,14 @@ void with_steps([[maybe_unused]] const RoundedSteps* steps, [[maybe_unused]] con
 
 namespace {
 
-std::int64_t chunks_of(const RnnShape& s) { return ceil_div(s.batch, rnn_chunk_rows(s)); }
+std::int64_t passes_of(const RnnShape& s) { return ceil_div(s.batch, rnn_pass_rows(s)); }
 
-/// body(chunk, its first row, rows) for all chunks of batch rows.
+/// body(pass, its first row, rows) for all batch rows.
 template <class Body>
-void for_chunks(const RnnShape& s, double flops, const Body& body) {
-  const std::int64_t rows = rnn_chunk_rows(s);
-  parallel_for(chunks_of(s), flops / kFlopsPerNanosecond,
-               [&](std::int64_t chunk) { body(chunk, chunk * rows, std::min(rows, s.batch - chunk * rows)); });
+void for_passes(const RnnShape& s, double flops, const Body& body) {
+  const std::int64_t rows = rnn_pass_rows(s);
+  parallel_for(passes_of(s), flops / kFlopsPerNanosecond,
+               [&](std::int64_t pass) { body(pass, pass * rows, std::min(rows, s.batch - pass * rows)); });
 }
 
 }  // namespace
@@ -179,7 +193,7 @@ RnnLayer<T>::RnnLayer(const RnnShape& shape)
   at_.packed = at_.steps + bytes_of_steps(steps_);
   at_.tasks = at_.packed + bytes_of<T>(rows_of<T>().packed_forward(s));
   at_.task_bytes = bytes_of<T>(rows_of<T>().scratch_forward(s));
-  at_.end = std::max(at_.tasks + static_cast<std::size_t>(chunks_of(s)) * at_.task_bytes, at_.steps + product_bytes);
+  at_.end = std::max(at_.tasks + static_cast<std::size_t>(passes_of(s)) * at_.task_bytes, at_.steps + product_bytes);
 }
 
 template <class T>
@@ -199,8 +213,8 @@ void RnnLayer<T>::run(const RnnForward<T>& given, void* scratch) const {
   with_steps(steps_.get(), io.w_h, bytes + at_.steps, [&](const RnnSteps<T>* steps) {
     io.steps = steps;
     rows_of<T>().pack_forward(s, rounds_ ? nullptr : io.w_x, steps ? nullptr : io.w_h, packed);
-    for_chunks(s, rnn_forward_flops(s), [&](std::int64_t chunk, std::int64_t first, std::int64_t rows) {
-      auto* const task = reinterpret_cast<T*>(bytes + at_.tasks + static_cast<std::size_t>(chunk) * at_.task_bytes);
+    for_passes(s, rnn_forward_flops(s), [&](std::int64_t pass, std::int64_t first, std::int64_t rows) {
+      auto* const task = reinterpret_cast<T*>(bytes + at_.tasks + static_cast<std::size_t>(pass) * at_.task_bytes);
       rows_of<T>().forward(s, io, packed, first, rows, task);
     });
   });
@@ -253,7 +267,7 @@ RnnGradient<T>::RnnGradient(const RnnShape& shape)
   at_.db_elements = whole_lines<T>(rnn_layout(s.cell).deltas * s.units);
   at_.tasks = at_.db + chunks * at_.db_elements;
   at_.task_elements = whole_lines<T>(rows_of<T>().scratch_backward(s));
-  at_.end = at_.tasks + std::max(chunks * at_.task_elements,
+  at_.end = at_.tasks + std::max(passes_of(s) * at_.task_elements,
                                  whole_lines<T>(ceil_div(static_cast<std::int64_t>(product_bytes_), sizeof(T))));
 }
 
@@ -284,9 +298,10 @@ void RnnGradient<T>::run(const RnnBackward<T>& given, void* scratch) const {
   with_steps(steps_.get(), io.w_h, scratch, [&](const RnnSteps<T>* steps) {
     io.steps = steps;
     if (!steps) rows_of<T>().pack_backward(s, io.w_h, packed);
-    for_chunks(s, rnn_forward_flops(s), [&](std::int64_t chunk, std::int64_t first, std::int64_t rows) {
-      rows_of<T>().backward(s, io, packed, {deltas, {states[0], states[1]}, packed + at_.db + chunk * at_.db_elements},
-                            first, rows, tasks + chunk * at_.task_elements);
+    for_passes(s, rnn_forward_flops(s), [&](std::int64_t pass, std::int64_t first, std::int64_t rows) {
+      T* const db = packed + at_.db + pass * s.together * at_.db_elements;
+      rows_of<T>().backward(s, io, packed, {deltas, {states[0], states[1]}, db, at_.db_elements}, first, rows,
+                            tasks + pass * at_.task_elements);
     });
   });
   store_bias_gradient(packed + at_.db, io.db);

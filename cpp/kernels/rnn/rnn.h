@@ -64,7 +64,8 @@ struct RnnShape {
   /// Of floats that were bfloat16: products may be those of factors rounded to it, and rounded themselves, where that
   /// takes less time. They are added up in float32.
   bool bfloat_products = false;
-  std::int64_t chunk_rows = 0;  // set here: batch rows that go through time together, where not as many as usual
+  std::int64_t chunk_rows = 0;  // set here: batch rows of a chunk, where not as many as usual
+  std::int64_t together = 1;    // set here: chunks that go through time together
 };
 
 /// G: columns of the weights in units.
@@ -120,7 +121,7 @@ class RnnLayer {
 
  private:
   /// Places in scratch, in bytes: rounded products of x with w_x, what `steps_` needs, packed weights, then for each
-  /// chunk of rows what it works in. What those products need is behind them, before the rest is.
+  /// pass what it works in. What those products need is behind them, before the rest is.
   struct Places {
     std::size_t steps, packed, tasks, task_bytes, end;
   };
@@ -142,8 +143,8 @@ class RnnGradient {
   void run(const RnnBackward<T>& io, void* scratch) const;
 
  private:
-  /// Places in scratch, in elements: packed weights, what all rows and steps leave (rows.h), then for each chunk of
-  /// rows what it works in, or what the products do.
+  /// Places in scratch, in elements: packed weights, what all rows and steps leave (rows.h), then for each pass
+  /// what it works in, or what the products do.
   struct Places {
     std::int64_t deltas, states, state_elements, db, db_elements, tasks, task_elements, end;
   };

@@ -38,8 +38,8 @@ inline constexpr std::int64_t kOneChunk = 8;
   return s.batch <= kOneChunk && s.batch * rnn_gates(s.cell) * s.units * s.units >= kWorthSharing;
 }
 
-/// Batch rows that go through time together: enough to serve from one panel of weights, few enough to occupy threads,
-/// of which two get the same number of chunks.
+/// Batch rows of a chunk: enough to serve from one panel of weights, few enough to occupy threads, of which two get the
+/// same number of chunks. Their deltas are added up before those of others.
 [[gnu::always_inline]] inline std::int64_t rnn_chunk_rows(const RnnShape& s) {
   if (s.chunk_rows > 0) return s.chunk_rows;
   if (s.batch <= kOneChunk) return s.batch < 1 ? 1 : s.batch;
@@ -47,6 +47,9 @@ inline constexpr std::int64_t kOneChunk = 8;
   const std::int64_t chunks = (s.batch + rows_of_two - 1) / rows_of_two * 2;
   return (s.batch + chunks - 1) / chunks;
 }
+
+/// Batch rows that go through time together.
+[[gnu::always_inline]] inline std::int64_t rnn_pass_rows(const RnnShape& s) { return rnn_chunk_rows(s) * s.together; }
 
 /// Columns of w_h: `vectors` of them from `into` on multiply one of the saved vectors, and their deltas start at
 /// `from`.
@@ -83,12 +86,13 @@ template <class T>
 struct RnnDeltas {
   T* deltas;     // [B,T], rows rnn_delta_stride apart: the gradients of the sums in the gates
   T* states[2];  // [B,T,U]: what the recurrent weights were multiplied with
-  T* db;         // [deltas*U]: the sum of the deltas, over the rows of one chunk
+  T* db;         // of each chunk [deltas*U], db_stride apart: the sum of the deltas over its rows
+  std::int64_t db_stride;
 };
 
 template <class T>
 struct RnnRows {
-  /// Elements of packed weights, and of scratch for rnn_chunk_rows rows.
+  /// Elements of packed weights, and of scratch for rnn_pass_rows rows.
   std::int64_t (*packed_forward)(const RnnShape&);
   std::int64_t (*packed_backward)(const RnnShape&);
   std::int64_t (*scratch_forward)(const RnnShape&);
@@ -96,7 +100,7 @@ struct RnnRows {
   /// Null weights are not packed.
   void (*pack_forward)(const RnnShape&, const T* w_x, const T* w_h, T* packed);
   void (*pack_backward)(const RnnShape&, const T* w_h, T* packed);
-  /// All steps of batch rows [first, first + rows), at most rnn_chunk_rows.
+  /// All steps of batch rows [first, first + rows), at most rnn_pass_rows; a chunk begins with the first.
   void (*forward)(const RnnShape&, const RnnForward<T>&, const T* packed, std::int64_t first, std::int64_t rows,
                   T* scratch);
   /// The same backwards: dh0 and dc0, and what the other gradients are made of.
