@@ -35,6 +35,12 @@ std::int64_t tiles_in_l2(const WinogradShape& s) {
   return std::clamp(room / rows, (kLeastBlock + rows - 1) / rows, kMostBlock / rows) * rows;
 }
 
+/// Whether panels of filters are shared out, not tiles: those are few, and panels are enough or more than blocks of them.
+bool by_panels(const WinogradShape& s) {
+  const bool few = s.tiles() > 0 && s.tiles() <= s.cout;
+  return few && (panels(s.cout) >= kPanelsToShare || panels(s.cout) > parts(s.tiles(), tiles_in_l2(s)));
+}
+
 /// Of few tiles, those that read a panel of weights together: nearly equal parts.
 std::int64_t tiles_by_panel(const WinogradShape& s) { return parts(s.tiles(), parts(s.tiles(), kTilesByPanel)); }
 
@@ -92,7 +98,7 @@ Winograd::Winograd(const WinogradShape& shape, bool turned)
     : shape_(shape),
       turned_(turned),
       turn_(turn_weights(9, shape.cout, shape.cin, sizeof(float))),
-      by_panels_(shape.tiles() > 0 && shape.tiles() <= shape.cout && panels(shape.cout) >= kPanelsToShare),
+      by_panels_(by_panels(shape)),
       block_(by_panels_ ? tiles_by_panel(shape) : tiles_in_l2(shape)),
       workers_(workers_for(by_panels_ ? panels(shape.cout) : parts(shape.tiles(), block_))) {}
 
