@@ -35,7 +35,7 @@ std::int64_t tiles_in_l2(const WinogradShape& s) {
   return std::clamp(room / rows, (kLeastBlock + rows - 1) / rows, kMostBlock / rows) * rows;
 }
 
-/// Whether panels of filters are shared out, not tiles: those are few, and panels are enough or more than blocks of them.
+/// Whether panels of filters are shared out, not tiles: these are few, and panels enough, or more than blocks of tiles.
 bool by_panels(const WinogradShape& s) {
   const bool few = s.tiles() > 0 && s.tiles() <= s.cout;
   return few && (panels(s.cout) >= kPanelsToShare || panels(s.cout) > parts(s.tiles(), tiles_in_l2(s)));

@@ -85,7 +85,7 @@ class Winograd {
   WinogradShape shape_;
   bool turned_;
   StridedCopy turn_;
-  bool by_panels_;      // few tiles: the transformed filters are the larger part, and made panel by panel
+  bool by_panels_;      // few tiles: threads share the panels of filters
   std::int64_t block_;  // tiles that are computed together
   int workers_;
 };
