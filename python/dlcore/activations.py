@@ -2,7 +2,7 @@
 
 from dlcore import ops
 from dlcore.backend.names import unknown_attributes as _unknown_attributes
-from dlcore.registry import Catalogue
+from dlcore.registry import Catalogue as _Catalogue
 
 
 def linear(x):
@@ -187,7 +187,7 @@ def squareplus(x, b=4):
     return ops.squareplus(x, b=b)
 
 
-_catalogue = Catalogue(
+_catalogue = _Catalogue(
     "activation",
     "keras.activations",
     [

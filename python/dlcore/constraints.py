@@ -3,7 +3,7 @@
 from dlcore import backend, ops
 from dlcore.backend.arguments import ChecksArguments, fraction
 from dlcore.backend.names import unknown_attributes as _unknown_attributes
-from dlcore.registry import Catalogue
+from dlcore.registry import Catalogue as _Catalogue
 
 
 class Constraint(ChecksArguments):
@@ -95,7 +95,7 @@ def _norms(w, axis):
 
 
 max_norm, non_neg, unit_norm, min_max_norm = MaxNorm, NonNeg, UnitNorm, MinMaxNorm
-_catalogue = Catalogue(
+_catalogue = _Catalogue(
     "constraint",
     "keras.constraints",
     [MaxNorm, NonNeg, UnitNorm, MinMaxNorm],

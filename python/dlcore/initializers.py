@@ -9,7 +9,7 @@ from dlcore.backend.arguments import ChecksArguments, number
 from dlcore.backend.names import unknown_attributes as _unknown_attributes
 from dlcore.ops import signal
 from dlcore.random.seed_generator import make_default_seed
-from dlcore.registry import Catalogue
+from dlcore.registry import Catalogue as _Catalogue
 
 
 class Initializer(ChecksArguments):
@@ -377,7 +377,7 @@ class STFT(Initializer):
         return {"side": self.side, "window": window, "periodic": self.periodic, "scaling": self.scaling}
 
 
-_catalogue = Catalogue(
+_catalogue = _Catalogue(
     "initializer",
     "keras.initializers",
     [

@@ -5,7 +5,7 @@ import math
 from dlcore import ops
 from dlcore.backend.arguments import ChecksArguments
 from dlcore.backend.names import unknown_attributes as _unknown_attributes
-from dlcore.registry import Catalogue
+from dlcore.registry import Catalogue as _Catalogue
 
 
 class Regularizer(ChecksArguments):
@@ -111,7 +111,7 @@ def _non_negative(value, name):
 
 
 l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
-_catalogue = Catalogue("regularizer", "keras.regularizers", [L1, L2, L1L2, OrthogonalRegularizer])
+_catalogue = _Catalogue("regularizer", "keras.regularizers", [L1, L2, L1L2, OrthogonalRegularizer])
 
 
 def get(identifier):

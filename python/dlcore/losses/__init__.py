@@ -40,7 +40,7 @@ from dlcore.losses.regression import (
     mean_squared_logarithmic_error,
     poisson,
 )
-from dlcore.registry import Catalogue
+from dlcore.registry import Catalogue as _Catalogue
 
 bce = BCE = binary_crossentropy
 kld = KLD = kl_divergence
@@ -49,7 +49,7 @@ mse = MSE = mean_squared_error
 mape = MAPE = mean_absolute_percentage_error
 msle = MSLE = mean_squared_logarithmic_error
 
-_catalogue = Catalogue(
+_catalogue = _Catalogue(
     "loss",
     "keras.losses",
     [

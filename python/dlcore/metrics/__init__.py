@@ -76,9 +76,9 @@ from dlcore.metrics.regression import (
     SquaredHinge,
     cosine_similarity,
 )
-from dlcore.registry import Catalogue
+from dlcore.registry import Catalogue as _Catalogue
 
-_catalogue = Catalogue(
+_catalogue = _Catalogue(
     "metric",
     "keras.metrics",
     [

@@ -14,13 +14,13 @@ from dlcore.optimizers.optimizer import Optimizer
 from dlcore.optimizers.rmsprop import RMSprop
 from dlcore.optimizers.schedule_free_adamw import ScheduleFreeAdamW
 from dlcore.optimizers.sgd import SGD
-from dlcore.registry import Catalogue
+from dlcore.registry import Catalogue as _Catalogue
 
 _classes = [
     SGD, RMSprop, Adam, AdamW, Adagrad, Adadelta, Adamax, Nadam, Lion, Adafactor, Ftrl, Lamb, Muon, ScheduleFreeAdamW,
     LossScaleOptimizer, MultiOptimizer,
 ]  # fmt: skip
-_catalogue = Catalogue("optimizer", "keras.optimizers", _classes, aliases={c.__name__.lower(): c for c in _classes})
+_catalogue = _Catalogue("optimizer", "keras.optimizers", _classes, aliases={c.__name__.lower(): c for c in _classes})
 
 
 def get(identifier):

@@ -17,9 +17,9 @@ from dlcore.quantizers.quantizers import (
     pack_int4,
     unpack_int4,
 )
-from dlcore.registry import Catalogue
+from dlcore.registry import Catalogue as _Catalogue
 
-_catalogue = Catalogue(
+_catalogue = _Catalogue(
     "quantizer",
     "keras.quantizers",
     [

@@ -10,9 +10,9 @@ from dlcore.optimizers.schedules.learning_rate_schedule import (
     PiecewiseConstantDecay,
     PolynomialDecay,
 )
-from dlcore.registry import Catalogue
+from dlcore.registry import Catalogue as _Catalogue
 
-_catalogue = Catalogue(
+_catalogue = _Catalogue(
     "learning rate schedule",
     "keras.optimizers.schedules",
     [
