@@ -548,8 +548,8 @@ TYPED_TEST(SparseGemm, ExactForAnyCaches) {
   using T = TypeParam;
   for (std::size_t l1d : {16 << 10, 32 << 10, 48 << 10})
     for (bool swapped : {false, true}) {
-      const SparseCase<T> it(dense_gemm(40, 140, 2100), swapped, 0.3, integers<T>);
-      SparseGemmPlan plan = plan_sparse_gemm(it.shape, swapped, sizeof(T), isa(), {l1d, 2 << 20, 4 << 20}, 1e6);
+      const SparseCase<T> it(dense_gemm(150, 140, 2100), swapped, 0.3, integers<T>);
+      SparseGemmPlan plan = plan_sparse_gemm(it.shape, swapped, sizeof(T), isa(), {l1d, 256 << 10, 1 << 20}, 1e6);
       ASSERT_GT(plan.most_nonzeros, 0);
       plan.far = l1d == 32 << 10;
       GuardedBuffer<T> c(it.shape.m * it.shape.n);

@@ -7,6 +7,7 @@ import pytest
 
 import dlcore as keras
 from dlcore import layers, losses, ops
+from dlcore.registry import Catalogue
 
 NAMESPACES = (
     layers,
@@ -141,6 +142,19 @@ def test_unknown_names_of_a_namespace(names):
         AttributeError, match=rf"(?i)module '{names.__name__}' has no attribute '{known}x'. .*\"{known}\""
     ):
         getattr(names, f"{known}x")
+
+
+MODULES = [
+    keras, layers, losses, keras.metrics, keras.optimizers, keras.constraints, keras.quantizers, keras.activations,
+    keras.applications, keras.callbacks, keras.datasets, keras.utils,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("names", MODULES)
+def test_dir_lists_nothing_that_a_module_imports_for_itself(names):
+    values = {name: getattr(names, name) for name in dir(names) if not name.startswith("_")}
+    foreign = [name for name, value in values.items() if inspect.ismodule(value) and "dlcore" not in value.__name__]
+    assert values and not foreign and Catalogue not in values.values()
 
 
 def test_known_names_are_told_once():

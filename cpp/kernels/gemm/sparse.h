@@ -49,7 +49,7 @@ struct SparseBlock {
   int tile;
   std::int64_t k_block, ldc;
   bool swapped, accumulate;  // not both
-  bool far;
+  bool far = false;
 };
 /// Bytes of the room that a block of rows x cols needs while it is computed.
 std::size_t sparse_room_bytes(std::size_t element_bytes, int tile, std::int64_t k_block, std::int64_t rows,

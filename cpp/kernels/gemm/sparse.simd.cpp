@@ -77,22 +77,22 @@ struct TileOfA {
   std::int64_t words, rows;
 };
 
-// Where kFinishedRows rows of a tile are stored as columns; null: nowhere.
+// Where kFinishedRows rows of sums are stored as columns, ld apart; null: it need not be fetched.
 template <class T>
-struct Transposed {
+struct Destination {
   const T* data;
   std::int64_t ld;
 };
 
-// Rows of C, kVectors wide, (+)= A B. Meanwhile `next` is fetched, a few lines with each row.
+// Rows of C, kVectors wide, (+)= A B. Meanwhile their destination is fetched, a few lines with each row.
 template <class T, int kVectors>
 void add_tile(const TileOfA<T>& tile_a, const TileOfB<T>& tile_b, T* c, std::int64_t ldc, int last_lanes,
-              bool accumulate, const Transposed<T>& next) {
+              bool accumulate, const Destination<T>& destination) {
   constexpr std::int64_t kLine = 64 / sizeof(T), kLines = kFinishedRows / kLine;
   constexpr std::int64_t kFetched = kVectors * kLanes<T> * kLines / kFinishedRows;
   const TileOfA<T> a = tile_a;
   const TileOfB<T> b = tile_b;
-  const Transposed<T> fetched = next;
+  const Destination<T> fetched = destination;
   for (std::int64_t i = 0; i < a.rows; ++i) {
     if (fetched.data) {
 #pragma GCC unroll 8
@@ -139,7 +139,7 @@ bool is_finite(const TileOfB<T>& b) {
 template <class T>
 struct TileKernels {
   void (*add)(const TileOfA<T>& a, const TileOfB<T>& b, T* c, std::int64_t ldc, int last_lanes, bool accumulate,
-              const Transposed<T>& next);
+              const Destination<T>& destination);
   bool (*is_finite)(const TileOfB<T>& b);
 };
 template <class T, int... kVectors>
@@ -197,10 +197,10 @@ void multiply(const SparseRows<T>& a, const DenseOperand<T>& b, const SparseBloc
                                 min_of(height, rows.end - i)};
         T* const to = sums + (i - rows.begin) * ld + (j - columns.begin);
         const bool last = p + k == block.k.end;
-        Transposed<T> next{nullptr, block.ldc};
+        Destination<T> destination{nullptr, block.ldc};
         if (block.swapped && block.far && height == kFinishedRows)
-          next.data = c + (j - columns.begin) * block.ldc + (i - rows.begin);
-        kernels.add(tile_a, tile_b, to, ld, last_lanes, block.accumulate || p > block.k.begin, next);
+          destination.data = c + (j - columns.begin) * block.ldc + (i - rows.begin);
+        kernels.add(tile_a, tile_b, to, ld, last_lanes, block.accumulate || p > block.k.begin, destination);
         if (last) finish(block, i, tile_a.rows, j, cols, to, ld, c, epilogue);
       }
     }

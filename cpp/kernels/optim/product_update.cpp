@@ -85,8 +85,7 @@ bool ProductUpdate::run_sparse(const T* a, const T* b, const UpdateTile& weight,
                             .k_block = skip_b_.k_block,
                             .ldc = blocks_.cols,
                             .swapped = true,
-                            .accumulate = false,
-                            .far = false};
+                            .accumulate = false};
     sparse_entries<T>().multiply(gradients, inputs, block, gradient, {}, room);
   };
   update<T>(multiply, weight, coefficients, scratch);
