@@ -11,7 +11,7 @@ import sys
 from . import report
 from .contestants import NAMES
 from .players import Player, medians, start_players
-from .workloads import ACCELERATED, LARGER, NINE, ON_MNIST
+from .workloads import ACCELERATED, LARGER, NINE, ON_REAL_DATA
 
 MODULE = "bench.contestants"
 
@@ -47,7 +47,7 @@ def peaks(title: str, players: list[Player], arguments) -> None:
 
 
 def main() -> None:
-    rows, more = ([w.name for w in group] for group in (NINE + LARGER, ON_MNIST + ACCELERATED))
+    rows, more = ([w.name for w in group] for group in (NINE + LARGER, ON_REAL_DATA + ACCELERATED))
     parser = report.command_line(__doc__.splitlines()[0], rows, NAMES, more)
     parser.add_argument("--tables", nargs="+", choices=("step", "first", "memory"), default=("step", "first", "memory"))
     arguments = parser.parse_args()

@@ -4,6 +4,8 @@ A model is a chain of the layers below, with Keras's meanings and defaults; Resi
 """
 
 import os
+import pickle
+import zipfile
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -99,7 +101,7 @@ class Workload:
     batch: int
     steps: int = 64  # in an epoch
     target_shape: tuple[int, ...] = field(default=(1,))
-    is_mnist: bool = False  # trained on MNIST, of the folder that DLCORE_DATASETS names
+    dataset: str = ""  # "mnist" or "imdb": trained on that file of the folder that DLCORE_DATASETS names
 
     @property
     def tokens(self) -> int:
@@ -231,9 +233,10 @@ LARGER = (
     Workload("resnet18", (32, 32, 3), _resnet18(), "sparse", "adam", 64, steps=2),
 )
 
-# Real images: four pixels of five are zero.
-ON_MNIST = tuple(
-    replace(w, name=f"{w.name}_mnist", is_mnist=True) for w in NINE if w.name in ("mlp", "mlp512", "conv1", "cnn")
+# Real images: four pixels of five are zero. Real texts: of the words of a batch, one of three is new.
+ON_REAL_DATA = (
+    *(replace(w, name=f"{w.name}_mnist", dataset="mnist") for w in NINE if w.name in ("mlp", "mlp512", "conv1", "cnn")),
+    *(replace(w, name=f"{w.name}_reviews", dataset="imdb") for w in NINE if w.name == "imdb"),
 )
 
 # For GPUs alone: seconds a step on a processor.
@@ -243,11 +246,42 @@ ACCELERATED = (
     Workload("transformer12", (512, 768), _transformer(12, 768, 12), "sparse", "adam", 16, steps=8),
 )
 
-WORKLOADS = NINE + LARGER + ON_MNIST + ACCELERATED
+WORKLOADS = NINE + LARGER + ON_REAL_DATA + ACCELERATED
 
 
 def workload(name: str) -> Workload:
     return next(w for w in WORKLOADS if w.name == name)
+
+
+def _images(path: str, w: Workload, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    with np.load(path) as file:
+        x, y = file["x_train"][:rows], file["y_train"][:rows]
+    return (x / np.float32(255)).reshape(len(x), *w.input_shape), y.astype("int32")
+
+
+class _Lists(pickle.Unpickler):
+    """Reads arrays of lists and nothing else."""
+
+    def find_class(self, module, name):
+        if name in ("_reconstruct", "ndarray", "dtype") and module.split(".")[0] == "numpy":
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"{module}.{name} is no part of an array of lists.")
+
+
+def _reviews(path: str, w: Workload, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ends of reviews, as keras.datasets.imdb numbers their words: 0 is padding, 1 the start, 2 any other word."""
+    with np.load(path) as file:
+        y = file["y_train"]
+    with zipfile.ZipFile(path) as file, file.open("x_train.npy") as lists:
+        np.lib.format.read_magic(lists)
+        np.lib.format.read_array_header_1_0(lists)
+        reviews = _Lists(lists).load()
+    x = np.zeros((rows, *w.input_shape), "int32")
+    of_both_kinds = np.random.default_rng(0).permutation(len(y))[:rows]
+    for row, review in zip(x, reviews[of_both_kinds], strict=True):
+        words = [1, *(3 + word if 3 + word < w.tokens else 2 for word in review)][-len(row) :]
+        row[-len(words) :] = words
+    return x, y[of_both_kinds, None].astype("float32")
 
 
 def data(w: Workload, rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -256,13 +290,12 @@ def data(w: Workload, rows: int) -> tuple[np.ndarray, np.ndarray]:
     There is something to learn, so that activations and gradients stay as they are in training: a model that learns
     noise by heart lets most of its relus die, and zeros take less time.
     """
-    if w.is_mnist:
+    if w.dataset:
         folder = os.environ.get("DLCORE_DATASETS")
         if folder is None:
-            raise ValueError(f"{w.name} trains on mnist.npz: name its folder in the variable DLCORE_DATASETS.")
-        with np.load(os.path.join(folder, "mnist.npz")) as file:
-            x, y = file["x_train"][:rows], file["y_train"][:rows]
-        return (x / np.float32(255)).reshape(len(x), *w.input_shape), y.astype("int32")
+            raise ValueError(f"{w.name} trains on {w.dataset}.npz: name its folder in the variable DLCORE_DATASETS.")
+        read = _images if w.dataset == "mnist" else _reviews
+        return read(os.path.join(folder, w.dataset + ".npz"), w, rows)
     rng = np.random.default_rng(0)
     if w.tokens:
         x = rng.integers(0, w.tokens, (rows, *w.input_shape)).astype("int32")

@@ -1,4 +1,5 @@
-// gather (the embedding lookup), scatter_add (its gradient), one_hot, and element-wise lookups along an axis.
+// gather (the embedding lookup), scatter_add (its gradient), unique_indices, one_hot, and element-wise lookups along an
+// axis.
 #include <array>
 #include <cstring>
 #include <type_traits>
@@ -254,6 +255,32 @@ void register_along(const char* gather_name, const char* scatter_name) {
                       .shape_only_inputs = 1});
 }
 
+// ------------------------------------------------------------------------------------------------------ unique_indices
+
+Specs infer_unique(std::span<const TensorSpec> in, const Attrs&) {
+  expect_inputs(in, 2);
+  check_index_dtype(in[1]);
+  if (in[0].shape.rank() == 0) throw value_error("x needs at least one axis; got a scalar.");
+  check_not_empty(in[0], 0, in[1]);
+  if (in[1].shape.known() && in[1].shape.elements() > INT32_MAX)
+    throw value_error("there are too many indices; expected at most ", INT32_MAX, ", got ", in[1], ".");
+  return {in[1], {DType::I32, in[1].shape}};
+}
+
+Kernel plan_unique(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs&) {
+  const std::int64_t count = in[1].shape.elements();
+  const Lookup lookup{1, in[0].shape[0], 1, count, IndexMode::Strict};
+  auto run = [=, indices = in[1].dtype, text = axis_text(in[0].shape, 0)](const Buffers& buffers) {
+    with_index(indices, buffers, 1, [&]<class Index>(const Index* index) {
+      check_indices(index, count, lookup, text);
+      unique_indices(index, count, lookup.rows, buffers.output<Index>(0), buffers.output<std::int32_t>(1),
+                     buffers.scratch);
+    });
+  };
+  return {
+      .run = run, .scratch_bytes = unique_indices_scratch_bytes(count), .label = "unique_indices", .may_fail = true};
+}
+
 // ------------------------------------------------------------------------------------------------------------- one_hot
 
 Specs infer_one_hot(std::span<const TensorSpec> in, const Attrs& attrs) {
@@ -305,6 +332,7 @@ void register_indexing() {
                       .shape_only_inputs = 1});
   register_along<Along::Axis>("gather_along", "scatter_along");
   register_along<Along::Last>("gather_last", "scatter_last");
+  register_primitive({.name = "unique_indices", .infer = infer_unique, .plan = plan_unique, .shape_only_inputs = 1});
   register_primitive({.name = "one_hot", .infer = infer_one_hot, .plan = plan_one_hot});
 }
 

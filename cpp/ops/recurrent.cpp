@@ -66,7 +66,8 @@ RnnShape shape_of(Family family, std::span<const TensorSpec> in, const Attrs& at
                  .reverse = attrs.boolean("reverse", false),
                  .activation = activation_of(attrs, "activation", "tanh"),
                  .recurrent_activation = activation_of(attrs, "recurrent_activation", "sigmoid"),
-                 .bfloat_products = attrs.boolean(kBfloatProducts, false)};
+                 .bfloat_products = attrs.boolean(kBfloatProducts, false),
+                 .has_inverse = attrs.boolean(kHasInverse, false)};
   unify(shape.channels, "channels", w_x, 0, "w_x");
   if (shape.channels == 0) throw value_error("x should have at least one channel; got ", x, ".");
   const int gates = rnn_gates(shape.cell);
@@ -87,19 +88,41 @@ std::int64_t bias_rows(const RnnShape& shape, const TensorSpec& b) {
 
 int state_count(Family family) { return rnn_state_count(family); }
 
-void check_mask(RnnShape& shape, const TensorSpec& mask) {
-  check_rank(mask, 2, "mask", "[batch, steps]");
-  check_dtype(mask, DType::Bool, "mask");
-  unify(shape.batch, "rows", mask, 0, "mask");
-  unify(shape.steps, "steps", mask, 1, "mask");
+/// Of a tensor that says something of each row and step.
+void check_pairs(RnnShape& shape, const TensorSpec& spec, DType dtype, const char* name) {
+  check_rank(spec, 2, name, "[batch, steps]");
+  check_dtype(spec, dtype, name);
+  unify(shape.batch, "rows", spec, 0, name);
+  unify(shape.steps, "steps", spec, 1, name);
+}
+void check_mask(RnnShape& shape, const TensorSpec& mask) { check_pairs(shape, mask, DType::Bool, "mask"); }
+void check_inverse(RnnShape& shape, const TensorSpec& inverse) { check_pairs(shape, inverse, DType::I32, "inverse"); }
+
+/// Gives the kernel the inverse, input `input` of the node; -1: there is none.
+template <class Io>
+void set_inverse(Io& io, const Buffers& buffers, int input, std::int64_t pairs) {
+  if (input < 0) return;
+  io.inverse = buffers.input<std::int32_t>(input);
+  io.input_rows = rnn_input_rows(io.inverse, pairs);
+  if (io.input_rows < 0)
+    throw value_error(
+        "inverse has a number which neither came before nor is the next new one; expected the rows of x in the order "
+        "in which they come first, as unique_indices counts them.");
 }
 
 }  // namespace
 
+RnnInputs rnn_inputs(Family family, std::size_t count, const Attrs& attrs) {
+  const bool has_inverse = attrs.boolean(kHasInverse, false);
+  const int least = 4 + state_count(family) + has_inverse, inputs = static_cast<int>(count);
+  if (inputs != least && inputs != least + 1)
+    throw value_error("expected ", least, " inputs, or ", least + 1, " with a mask; got ", count, ".");
+  return {inputs == least ? -1 : 4 + state_count(family), has_inverse ? inputs - 1 : -1};
+}
+
 RnnShape rnn_forward_shape(Family family, std::span<const TensorSpec> in, const Attrs& attrs) {
   const std::size_t states = state_count(family);
-  if (in.size() != 4 + states && in.size() != 5 + states)
-    throw value_error("expected ", 4 + states, " inputs, or ", 5 + states, " with a mask; got ", in.size(), ".");
+  const RnnInputs at = rnn_inputs(family, in.size(), attrs);
   RnnShape shape = shape_of(family, in, attrs);
   check_dtype(in[3], in[0].dtype, "b");
   shape.bias_rows = static_cast<int>(bias_rows(shape, in[3]));
@@ -110,7 +133,8 @@ RnnShape rnn_forward_shape(Family family, std::span<const TensorSpec> in, const 
     unify(shape.batch, "rows", in[i], 0, name);
     unify(shape.units, "units", in[i], 1, name);
   }
-  if (in.size() == 5 + states) check_mask(shape, in[4 + states]);
+  if (at.mask >= 0) check_mask(shape, in[at.mask]);
+  if (at.inverse >= 0) check_inverse(shape, in[at.inverse]);
   return shape;
 }
 
@@ -129,18 +153,20 @@ Specs infer_forward(std::span<const TensorSpec> in, const Attrs& attrs) {
 }
 
 template <class T>
-void run_forward(const RnnLayer<T>& layer, int states, bool has_mask, bool keeps_workspace, const Buffers& buffers) {
-  const RnnForward<T> io{.x = buffers.input<T>(0),
-                         .w_x = buffers.input<T>(1),
-                         .w_h = buffers.input<T>(2),
-                         .b = buffers.input<T>(3),
-                         .h0 = buffers.input<T>(4),
-                         .c0 = states == 2 ? buffers.input<T>(5) : nullptr,
-                         .mask = has_mask ? buffers.input<bool>(4 + states) : nullptr,
-                         .y = buffers.output<T>(0),
-                         .h_T = buffers.output<T>(1),
-                         .c_T = states == 2 ? buffers.output<T>(2) : nullptr,
-                         .workspace = keeps_workspace ? buffers.output<T>(1 + states) : nullptr};
+void run_forward(const RnnLayer<T>& layer, int states, const RnnInputs& at, bool keeps_workspace, std::int64_t pairs,
+                 const Buffers& buffers) {
+  RnnForward<T> io{.x = buffers.input<T>(0),
+                   .w_x = buffers.input<T>(1),
+                   .w_h = buffers.input<T>(2),
+                   .b = buffers.input<T>(3),
+                   .h0 = buffers.input<T>(4),
+                   .c0 = states == 2 ? buffers.input<T>(5) : nullptr,
+                   .mask = at.mask < 0 ? nullptr : buffers.input<bool>(at.mask),
+                   .y = buffers.output<T>(0),
+                   .h_T = buffers.output<T>(1),
+                   .c_T = states == 2 ? buffers.output<T>(2) : nullptr,
+                   .workspace = keeps_workspace ? buffers.output<T>(1 + states) : nullptr};
+  set_inverse(io, buffers, at.inverse, pairs);
   layer.run(io, buffers.scratch);
 }
 
@@ -159,15 +185,17 @@ template <Family family>
 Kernel plan_forward(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
   const RnnShape s = rnn_forward_shape(family, in, attrs);
   const int states = state_count(family);
-  const bool has_mask = in.size() == static_cast<std::size_t>(5 + states);
+  const RnnInputs at = rnn_inputs(family, in.size(), attrs);
   const bool keeps = attrs.boolean(kKeepsWorkspace, true);
   return for_float_type(in[0].dtype, [&](auto zero) -> Kernel {
     using T = decltype(zero);
     const auto layer = std::make_shared<const RnnLayer<T>>(s);
-    return {.run = [=](const Buffers& buffers) { run_forward<T>(*layer, states, has_mask, keeps, buffers); },
-            .scratch_bytes = layer->scratch_bytes(),
-            .label = str(label_of(s.cell, false), layer->rounds_products() ? "_bf16" : ""),
-            .flops = rnn_forward_flops(s)};
+    return {
+        .run = [=](const Buffers& buffers) { run_forward<T>(*layer, states, at, keeps, s.batch * s.steps, buffers); },
+        .scratch_bytes = layer->scratch_bytes(),
+        .label = str(label_of(s.cell, false), layer->rounds_products() ? "_bf16" : ""),
+        .flops = rnn_forward_flops(s),
+        .may_fail = s.has_inverse};
   });
 }
 
@@ -181,6 +209,7 @@ RnnGradInputs rnn_grad_inputs(Family family, const Attrs& attrs) {
   if (attrs.boolean("has_dy", true)) at.dy = at.count++;
   if (attrs.boolean("has_dh_T", true)) at.dh_T = at.count++;
   if (family == Family::Lstm && attrs.boolean("has_dc_T", true)) at.dc_T = at.count++;
+  if (attrs.boolean(kHasInverse, false)) at.inverse = at.count++;
   return at;
 }
 
@@ -193,6 +222,7 @@ RnnShape rnn_grad_shape(Family family, std::span<const TensorSpec> in, const Att
   if (rows < 1 || rows > most) throw value_error("bias_rows is ", rows, "; expected 1", most > 1 ? " or 2." : ".");
   shape.bias_rows = static_cast<int>(rows);
   if (at.mask >= 0) check_mask(shape, in[at.mask]);
+  if (at.inverse >= 0) check_inverse(shape, in[at.inverse]);
   if (at.dy >= 0) {
     check_rank(in[at.dy], 3, "dy", "[batch, steps, units]");
     check_dtype(in[at.dy], in[0].dtype, "dy");
@@ -227,23 +257,24 @@ Specs infer_grad(std::span<const TensorSpec> in, const Attrs& attrs) {
 }
 
 template <class T>
-void run_grad(const RnnGradient<T>& gradient, int states, const RnnGradInputs& at, bool needs_dx,
+void run_grad(const RnnGradient<T>& gradient, int states, const RnnGradInputs& at, bool needs_dx, std::int64_t pairs,
               const Buffers& buffers) {
   const auto optional = [&](int input) { return input < 0 ? nullptr : buffers.input<T>(input); };
-  const RnnBackward<T> io{.x = buffers.input<T>(0),
-                          .w_x = buffers.input<T>(1),
-                          .w_h = buffers.input<T>(2),
-                          .mask = at.mask < 0 ? nullptr : buffers.input<bool>(at.mask),
-                          .workspace = buffers.input<T>(3),
-                          .dy = optional(at.dy),
-                          .dh_T = optional(at.dh_T),
-                          .dc_T = optional(at.dc_T),
-                          .dx = needs_dx ? buffers.output<T>(0) : nullptr,
-                          .dw_x = buffers.output<T>(1),
-                          .dw_h = buffers.output<T>(2),
-                          .db = buffers.output<T>(3),
-                          .dh0 = buffers.output<T>(4),
-                          .dc0 = states == 2 ? buffers.output<T>(5) : nullptr};
+  RnnBackward<T> io{.x = buffers.input<T>(0),
+                    .w_x = buffers.input<T>(1),
+                    .w_h = buffers.input<T>(2),
+                    .mask = at.mask < 0 ? nullptr : buffers.input<bool>(at.mask),
+                    .workspace = buffers.input<T>(3),
+                    .dy = optional(at.dy),
+                    .dh_T = optional(at.dh_T),
+                    .dc_T = optional(at.dc_T),
+                    .dx = needs_dx ? buffers.output<T>(0) : nullptr,
+                    .dw_x = buffers.output<T>(1),
+                    .dw_h = buffers.output<T>(2),
+                    .db = buffers.output<T>(3),
+                    .dh0 = buffers.output<T>(4),
+                    .dc0 = states == 2 ? buffers.output<T>(5) : nullptr};
+  set_inverse(io, buffers, at.inverse, pairs);
   gradient.run(io, buffers.scratch);
 }
 
@@ -255,24 +286,27 @@ Kernel plan_grad(std::span<const TensorSpec> in, std::span<const TensorSpec>, co
   return for_float_type(in[0].dtype, [&](auto zero) -> Kernel {
     using T = decltype(zero);
     const auto gradient = std::make_shared<const RnnGradient<T>>(s);
-    return {.run = [=](const Buffers& buffers) { run_grad<T>(*gradient, state_count(family), at, needs_dx, buffers); },
+    return {.run = [=, states = state_count(family), pairs = s.batch * s.steps](
+                       const Buffers& buffers) { run_grad<T>(*gradient, states, at, needs_dx, pairs, buffers); },
             .scratch_bytes = gradient->scratch_bytes(),
             .label = str(label_of(s.cell, true), gradient->rounds_products() ? "_bf16" : ""),
-            .flops = rnn_backward_flops(s)};
+            .flops = rnn_backward_flops(s),
+            .may_fail = s.has_inverse};
   });
 }
 
 template <Family family>
 std::vector<Tensor> vjp(const VjpContext& context) {
   const std::size_t states = state_count(family);
-  const bool has_mask = context.in.size() == 5 + states;
+  const RnnInputs at = rnn_inputs(family, context.in.size(), context.attrs);
   std::vector<Tensor> inputs{context.in[0], context.in[1], context.in[2], context.out[1 + states]};
-  if (has_mask) inputs.push_back(context.in[4 + states]);
+  if (at.mask >= 0) inputs.push_back(context.in[at.mask]);
   for (std::size_t i = 0; i < 1 + states; ++i)
     if (context.dout[i]) inputs.push_back(context.dout[i]);
+  if (at.inverse >= 0) inputs.push_back(context.in[at.inverse]);
 
   Attrs attrs = context.attrs;
-  attrs.set("has_mask", has_mask);
+  attrs.set("has_mask", at.mask >= 0);
   attrs.set("has_dy", static_cast<bool>(context.dout[0]));
   attrs.set("has_dh_T", static_cast<bool>(context.dout[1]));
   if (states == 2) attrs.set("has_dc_T", static_cast<bool>(context.dout[2]));
@@ -281,7 +315,7 @@ std::vector<Tensor> vjp(const VjpContext& context) {
   const char* name = family == Family::Lstm ? "lstm_grad" : family == Family::Gru ? "gru_grad" : "simple_rnn_grad";
   std::vector<Tensor> gradients = apply_all(name, inputs, attrs);
   if (!context.wanted[0]) gradients[0] = {};
-  if (has_mask) gradients.emplace_back();
+  gradients.resize(context.in.size());
   return gradients;
 }
 

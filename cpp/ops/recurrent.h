@@ -17,15 +17,24 @@ inline constexpr const char* kNarrowProducts = "narrow_products";
 /// Whether that 16-bit float is bfloat16: RnnShape::bfloat_products.
 inline constexpr const char* kBfloatProducts = "bfloat_products";
 
-/// Of a forward node: inputs x, w_x, w_h, b, h0, [c0], [mask].
+/// Whether the last input is RnnForward::inverse [B,T], int32.
+inline constexpr const char* kHasInverse = "has_inverse";
+
+/// The inputs of a forward node behind x, w_x, w_h, b, h0, [c0], each there or not. -1 for a missing one.
+struct RnnInputs {
+  int mask = -1, inverse = -1;
+};
+RnnInputs rnn_inputs(RnnFamily family, std::size_t count, const Attrs& attrs);
+
+/// Of a forward node.
 RnnShape rnn_forward_shape(RnnFamily family, std::span<const TensorSpec> in, const Attrs& attrs);
 /// Of a gradient node.
 RnnShape rnn_grad_shape(RnnFamily family, std::span<const TensorSpec> in, const Attrs& attrs);
 
-/// The inputs of a gradient node behind x, w_x, w_h, workspace, each there or not: mask, dy, dh_T, dc_T. -1 for a
-/// missing one.
+/// The inputs of a gradient node behind x, w_x, w_h, workspace, each there or not: mask, dy, dh_T, dc_T, inverse. -1
+/// for a missing one.
 struct RnnGradInputs {
-  int mask = -1, dy = -1, dh_T = -1, dc_T = -1;
+  int mask = -1, dy = -1, dh_T = -1, dc_T = -1, inverse = -1;
   int count = 4;
 };
 RnnGradInputs rnn_grad_inputs(RnnFamily family, const Attrs& attrs);

@@ -27,6 +27,9 @@ void skip_pooled_zeros(Graph& graph, const Device& device);
 void fuse_epilogues(Graph& graph);
 /// Max pooling behind a convolution is done while the convolution's output is in the nearest cache.
 void fuse_pooling(Graph& graph, const Device& device);
+/// Rows that recurrent layers look up several times in a batch, as the words of a text, are multiplied by their weights
+/// once, and their gradients are added up before they are multiplied.
+void merge_lookups(Graph& graph);
 /// The gradient of a large dense weight or embedding is made within its update, block by block, and never stored; on
 /// the host that of factors in bfloat16, too.
 void fuse_weight_gradients(Graph& graph, bool on_host);

@@ -6,6 +6,7 @@
 #include <limits>
 #include <numeric>
 #include <random>
+#include <set>
 
 #include "base/half.h"
 #include "base/parallel.h"
@@ -132,6 +133,57 @@ TEST(Gather, Gradient) {
     for (const char* mode : {"raise", "strict", "fill"})
       check_gradient("gather", {random_tensor({4, 3, 4}, 1), random_ids({2, 3}, 3, 2)},
                      {{"axis", axis}, {"mode", std::string(mode)}});
+}
+
+// ------------------------------------------------------------------------------------------------------ unique_indices
+
+std::vector<Tensor> unique_of(const Tensor& table, const Tensor& ids) {
+  return apply_all("unique_indices", std::vector{table, ids});
+}
+
+TEST(UniqueIndices, NumbersThemAsTheyComeFirst) {
+  const Tensor table = Tensor::zeros(DType::F32, {9, 2});
+  const std::vector<Tensor> out = unique_of(table, tensor<std::int64_t>({2, 4}, {7, 3, 7, 7, 0, 3, 8, 7}));
+  EXPECT_EQ(numbers<std::int64_t>(out[0]), (std::vector<std::int64_t>{7, 3, 0, 8, 9, 9, 9, 9}));
+  EXPECT_EQ(numbers<std::int32_t>(out[1]), (std::vector<std::int32_t>{0, 1, 0, 0, 2, 1, 3, 0}));
+  EXPECT_EQ(out[1].shape(), (Shape{2, 4}));
+  EXPECT_EQ(unique_of(table, Tensor::empty(DType::I32, {0, 4}))[0].shape(), (Shape{0, 4}));
+}
+
+TEST(UniqueIndices, FindEveryIndexAgain) {
+  for (const std::int32_t rows : {1, 2, 100, 3000, 1 << 30}) {
+    const std::int32_t step = std::max(1, rows / 3000);  // powers of two among them, which hash alike in their low bits
+    Tensor ids = random_ids({50, 61}, std::min(rows, 3000), 4);
+    for (std::int64_t i = 0; i < 3050; ++i) ids.data<std::int32_t>()[i] *= step;
+    const std::vector<Tensor> out = unique_of(Tensor::zeros(DType::U8, {rows, 0}), ids);
+    const auto unique = numbers<std::int32_t>(out[0]), inverse = numbers<std::int32_t>(out[1]);
+    std::int32_t found = 0;
+    for (std::int64_t i = 0; i < 3050; ++i) {
+      ASSERT_EQ(unique[inverse[i]], ids.data<std::int32_t>()[i]) << rows;
+      ASSERT_LE(inverse[i], found) << rows;
+      found = std::max(found, inverse[i] + 1);
+    }
+    EXPECT_EQ(std::set<std::int32_t>(unique.begin(), unique.begin() + found).size(), found) << rows;
+    for (std::int64_t i = found; i < 3050; ++i) ASSERT_EQ(unique[i], rows);
+  }
+}
+
+TEST(UniqueIndices, LeaveThoseAloneThatHardlyRepeat) {
+  std::vector<std::int32_t> ids(100);
+  std::iota(ids.begin(), ids.end(), 5);
+  ids[99] = 5;
+  const std::vector<Tensor> out = unique_of(Tensor::zeros(DType::F32, {200, 1}), tensor<std::int32_t>({100}, ids));
+  EXPECT_EQ(numbers<std::int32_t>(out[0]), ids);
+  std::iota(ids.begin(), ids.end(), 0);
+  EXPECT_EQ(numbers<std::int32_t>(out[1]), ids);
+}
+
+TEST(UniqueIndices, RefuseWhatIsNoRow) {
+  const Tensor table = Tensor::zeros(DType::F32, {9, 2});
+  const std::string text = error_text([&] { unique_of(table, tensor<std::int32_t>({3}, {1, 9, -1})); });
+  EXPECT_EQ(text, error_text([&] {
+              apply("gather", {table, tensor<std::int32_t>({3}, {1, 9, -1})}, {{"mode", std::string("strict")}});
+            }));
 }
 
 // --------------------------------------------------------------------------------------------------------- scatter_add

@@ -305,6 +305,20 @@ TEST(Optim, LookupsAsGradientsChangeNoBits) {
       }
 }
 
+std::vector<Tensor> filled_update(const Setting& setting, const std::vector<Tensor>& in) {
+  return update_both(setting, in, apply("scatter_add", {in[2], in[0], in[1]}, {{"mode", std::string("fill")}}),
+                     apply("reduce_sum", {in[1]}, {{"axes", std::vector<std::int64_t>{0, 1}}}));
+}
+
+TEST(Optim, LookupsLeaveOutWhatIsOutOfRange) {
+  const std::int64_t rows = 15001, cols = 70;
+  std::vector<std::int64_t> ids(30);
+  for (std::int64_t i = 0; i < 30; ++i) ids[i] = i % 5 == 0 ? rows + i : i % 7 == 0 ? -rows - i : rows - 1 - i % 9;
+  std::vector<Tensor> in{Tensor::from<std::int64_t>(ids, {3, 10}), whole_numbers(DType::F32, {3, 10, cols}, 2, 99)};
+  add_weights(in, settings()[0], DType::F32, rows, cols);
+  expect_made_within("scatter_add", settings()[0], in, filled_update);
+}
+
 // Without the lookup nobody has checked the indices: the scatter_add stays, and raises.
 TEST(Optim, IndicesThatNobodyHasCheckedAreChecked) {
   const auto update = [](const std::vector<Tensor>& in) {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "dlcore/ops.h"
 #include "dlcore/program.h"
 #include "gradient_check.h"
 #include "kernels/rnn/rnn.h"
@@ -53,6 +54,16 @@ struct Layer {
     mask = std::make_unique<bool[]>(s.batch * s.steps);
     const std::vector<double> chance = random_reals<double>(s.batch * s.steps, 8);
     for (std::int64_t i = 0; i < s.batch * s.steps; ++i) mask[i] = chance[i] > -0.3;
+    if (s.has_inverse) repeat_rows();
+  }
+
+  /// About two of three steps read a row of x that has been read before.
+  void repeat_rows() {
+    const std::vector<double> chance = random_reals<double>(shape.batch * shape.steps, 9);
+    for (const double c : chance)
+      inverse.push_back(input_rows == 0 || c > 0.3
+                            ? static_cast<std::int32_t>(input_rows++)
+                            : static_cast<std::int32_t>(std::abs(c) * static_cast<double>(input_rows)));
   }
 
   bool lstm() const { return shape.cell == RnnCell::Lstm; }
@@ -67,13 +78,17 @@ struct Layer {
             y,
             h_T,
             lstm() ? c_T : nullptr,
-            workspace};
+            workspace,
+            shape.has_inverse ? inverse.data() : nullptr,
+            input_rows};
   }
 
   RnnShape shape;
   bool has_mask;
   std::vector<T> x, w_x, w_h, b, h0, c0, dy;
   std::unique_ptr<bool[]> mask;
+  std::vector<std::int32_t> inverse;
+  std::int64_t input_rows = 0;
 };
 
 /// The fewest units that threads share.
@@ -221,7 +236,8 @@ Backward<T> run_backward(const RnnShape& shape, Layer<T>& layer, std::vector<T>&
                 std::vector<T>(state)};
   gradient.run({layer.x.data(), layer.w_x.data(), layer.w_h.data(), layer.has_mask ? layer.mask.get() : nullptr,
                 workspace.data(), layer.dy.data(), nullptr, nullptr, d.dx.data(), d.dw_x.data(), d.dw_h.data(),
-                d.db.data(), d.dh0.data(), layer.lstm() ? d.dc0.data() : nullptr},
+                d.db.data(), d.dh0.data(), layer.lstm() ? d.dc0.data() : nullptr,
+                layer.shape.has_inverse ? layer.inverse.data() : nullptr, layer.input_rows},
                back_scratch.data());
   EXPECT_TRUE(scratch.untouched() && back_scratch.untouched()) << text_of(shape);
   return d;
@@ -334,6 +350,94 @@ TEST(Rnn, ProductsOfBfloatAreCloseToThoseOfFloat) {
   EXPECT_FALSE(RnnGradient<float>(few).rounds_products() || RnnLayer<float>(few).rounds_products());
 }
 
+// ---- rows of x that are read in several places
+
+/// The layer whose x has each row in its places.
+template <class T>
+Layer<T> spread(const Layer<T>& merged) {
+  RnnShape shape = merged.shape;
+  shape.has_inverse = false;
+  Layer<T> layer(shape, merged.has_mask);
+  layer.w_x = merged.w_x, layer.w_h = merged.w_h, layer.b = merged.b, layer.h0 = merged.h0, layer.c0 = merged.c0;
+  layer.dy = merged.dy;
+  for (std::size_t i = 0; i < merged.inverse.size(); ++i)
+    std::copy_n(merged.x.begin() + merged.inverse[i] * shape.channels, shape.channels,
+                layer.x.begin() + static_cast<std::int64_t>(i) * shape.channels);
+  return layer;
+}
+
+/// Gradients of the places of each row, added up; zero for the rows that are nowhere.
+template <class T>
+std::vector<T> merged_rows(const std::vector<T>& dx, const Layer<T>& merged) {
+  std::vector<T> sums(dx.size());
+  const std::int64_t channels = merged.shape.channels;
+  for (std::size_t i = 0; i < merged.inverse.size(); ++i)
+    for (std::int64_t c = 0; c < channels; ++c)
+      sums[merged.inverse[i] * channels + c] += dx[static_cast<std::int64_t>(i) * channels + c];
+  return sums;
+}
+
+template <class T>
+void expect_same_as_spread(Layer<T>& merged, double tolerance) {
+  Layer<T> all = spread(merged);
+  std::vector<T> y, y_all;
+  const Backward<T> d = run_backward(merged.shape, merged, y), d_all = run_backward(all.shape, all, y_all);
+  const std::string text = text_of(merged.shape);
+  check_near(y, y_all, tolerance, text + " y");
+  check_near(d.dx, merged_rows(d_all.dx, merged), tolerance, text + " dx");
+  check_near(d.dw_x, d_all.dw_x, tolerance, text + " dw_x");
+  check_near(d.dw_h, d_all.dw_h, tolerance, text + " dw_h");
+  check_near(d.db, d_all.db, tolerance, text + " db");
+  check_near(d.dh0, d_all.dh0, tolerance, text + " dh0");
+  check_near(d.dc0, d_all.dc0, tolerance, text + " dc0");
+}
+
+TEST(Rnn, RowsInSeveralPlacesAreMultipliedOnce) {
+  for (RnnCell cell : kCells)
+    for (auto [batch, steps] : {std::pair{37, 20}, {5, 3}, {1, 40}, {1, 1}})
+      for (bool shares_units : {false, true}) {
+        RnnShape shape{.cell = cell, .batch = batch, .steps = steps, .channels = 5, .units = 7, .reverse = steps == 20};
+        shape.bias_rows = cell == RnnCell::GruResetAfter ? 2 : 1;
+        shape.has_inverse = true;
+        if (shares_units && batch > 8) continue;
+        if (shares_units) shape.units = shared_units(shape);
+        Layer<double> layer(shape, true);
+        expect_same_as_spread(layer, 1e-12 * batch * steps);
+      }
+}
+
+// Without rounding: whole numbers, and no activation.
+TEST(Rnn, RowsInSeveralPlacesGiveTheSameNumbers) {
+  RnnShape shape{.cell = RnnCell::Simple, .batch = 20, .steps = 4, .channels = 19, .units = 16};
+  shape.activation = RnnActivation::Linear;
+  shape.has_inverse = true;
+  Layer<float> layer(shape);
+  for (auto* numbers : {&layer.x, &layer.w_x, &layer.w_h, &layer.b, &layer.h0, &layer.dy})
+    for (float& number : *numbers) number = std::round(number);
+  for (float& w : layer.w_h) w = w == 0 ? 1 : w;
+  expect_same_as_spread(layer, 0);
+}
+
+TEST(Rnn, RowsInSeveralPlacesMayBeRounded) {
+  for (auto [batch, units] : {std::pair{20, 40}, {40, 128}}) {
+    RnnShape shape{.batch = batch, .steps = 6, .channels = 130, .units = units, .bfloat_products = true};
+    shape.has_inverse = true;
+    Layer<float> layer = bfloat_layer(shape);
+    expect_same_as_spread(layer, 0x1p-5);
+  }
+}
+
+TEST(Rnn, CountsTheRowsOfAnInverse) {
+  const auto count = [](std::vector<std::int32_t> inverse) {
+    return rnn_input_rows(inverse.data(), std::ssize(inverse));
+  };
+  EXPECT_EQ(count({}), 0);
+  EXPECT_EQ(count({0, 1, 0, 2, 2, 3}), 4);
+  EXPECT_EQ(count({1}), -1);
+  EXPECT_EQ(count({0, 2}), -1);
+  EXPECT_EQ(count({0, -1}), -1);
+}
+
 double dot(const std::vector<double>& a, const std::vector<double>& b) {
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }
@@ -426,6 +530,7 @@ TEST(Rnn, SameBitsForAnyThreads) {
                            RnnShape{.batch = 1, .steps = 200, .channels = 64, .units = 47},
                            RnnShape{.batch = 1, .steps = 5, .channels = 64, .units = 777},
                            RnnShape{.batch = 7, .steps = 5, .channels = 64, .units = 777},
+                           RnnShape{.batch = 37, .steps = 20, .channels = 150, .units = 200, .has_inverse = true},
                            RnnShape{.batch = 70, .steps = 5, .channels = 150, .units = 128, .bfloat_products = true}}) {
       shape.cell = cell;
       Layer<float> layer(shape, true);
@@ -502,6 +607,113 @@ TEST(RnnProgram, KeepsTheWorkspaceOnlyForAGradient) {
     const Tensor &h = got[0], &h_wanted = wanted[1];
     EXPECT_TRUE(std::equal(h.data<double>(), h.data<double>() + h.shape().elements(), h_wanted.data<double>()));
   }
+}
+
+// ---- the pass that merges lookups
+
+/// The rows that an embedding looks up go through two layers, one of them backwards; perhaps they are cast before.
+/// Returns both last states and the gradients of table and kernel.
+struct TwoWays {
+  DType dtype = DType::F64;
+  bool keeps_rows = false, keeps_gradient = false;  // among the results
+
+  template <class GradientOf>
+  std::vector<Tensor> operator()(const std::vector<Tensor>& in, const GradientOf& gradient_of) const {
+    std::vector<Tensor> layer{ops::cast(apply("gather", {in[0], in[1]}, {{"mode", std::string("strict")}}), dtype)};
+    for (std::size_t i = 2; i < in.size(); ++i) layer.push_back(ops::cast(in[i], dtype));
+    const std::vector<Tensor> states{apply_all("lstm", layer)[1], apply_all("lstm", layer, {{"reverse", true}})[1]};
+    std::vector<Tensor> by{in[0], in[2]};
+    if (keeps_gradient) by.push_back(layer[0]);
+    std::vector<Tensor> results = gradient_of(states, by);
+    results.insert(results.end(), states.begin(), states.end());
+    if (keeps_rows) results.push_back(layer[0]);
+    return results;
+  }
+};
+
+std::vector<Tensor> two_way_inputs() {
+  const std::int64_t B = 6, T = 10, C = 24, U = 5;
+  Tensor ids = Tensor::empty(DType::I32, {B, T});
+  for (std::int64_t i = 0; i < B * T; ++i) ids.data<std::int32_t>()[i] = static_cast<std::int32_t>(i * i % 19);
+  return {
+      doubles({50, C}, 1), ids, doubles({C, 4 * U}, 2), doubles({U, 4 * U}, 3), doubles({4 * U}, 4), doubles({B, U}, 5),
+      doubles({B, U}, 6)};
+}
+
+std::shared_ptr<Graph> two_way_graph(const std::vector<Tensor>& in, const TwoWays& model) {
+  auto graph = std::make_shared<Graph>();
+  graph->begin_recording();
+  std::vector<Tensor> symbols;
+  for (const Tensor& t : in) symbols.push_back(graph->input(t.spec(), "x"));
+  const auto gradient_of = [&](const std::vector<Tensor>& of, const std::vector<Tensor>& by) {
+    return graph->gradient(of, of, by);
+  };
+  graph->set_outputs(model(symbols, gradient_of), {});
+  graph->end_recording();
+  return graph;
+}
+
+std::int64_t count_nodes(const Graph& graph, std::string_view name) {
+  return std::count_if(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) { return node.op->name == name; });
+}
+
+TEST(RnnProgram, MergesLookups) {
+  const std::vector<Tensor> in = two_way_inputs();
+  for (const DType dtype : {DType::F64, DType::F32}) {
+    const TwoWays model{dtype};
+    const auto graph = two_way_graph(in, model);
+    const Graph optimised = optimise(*graph);
+    EXPECT_EQ(count_nodes(optimised, "unique_indices"), 1);
+    for (const Node& node : optimised.nodes) {
+      const bool by_index = node.op->name == "gather" || node.op->name == "scatter_add";
+      EXPECT_EQ(node.attrs.boolean("has_inverse", false), node.op->name.starts_with("lstm"));
+      EXPECT_EQ(node.attrs.text("mode", "") == "fill", by_index);
+    }
+    Tape tape;
+    for (std::size_t i : {0, 2}) tape.watch(in[i]);
+    tape.start();
+    const std::vector<Tensor> wanted = model(in, [&](const auto& of, const auto& by) {
+      tape.stop();
+      return gradient(tape.records(), of, of, by);
+    });
+    for (int threads : {1, 3}) {
+      const WithThreads with(threads);
+      const std::vector<Tensor> got = Program::compile(*graph)->run(in);
+      for (std::size_t i = 0; i < wanted.size(); ++i) {
+        const Tensor a = ops::cast(got[i], DType::F64), b = ops::cast(wanted[i], DType::F64);
+        for (std::int64_t j = 0; j < a.shape().elements(); ++j)
+          ASSERT_NEAR(a.data<double>()[j], b.data<double>()[j], dtype == DType::F64 ? 1e-12 : 1e-4) << i << ' ' << j;
+      }
+    }
+    std::vector<Tensor> bad = in;
+    bad[1] = in[1].clone();
+    bad[1].data<std::int32_t>()[7] = -1;
+    const std::string text = error_text([&] { Program::compile(*graph)->run(bad); });
+    EXPECT_NE(text.find("index -1 (element 7 of the indices) is out of range for axis 0 of size 50 of (50, 24)"),
+              std::string::npos)
+        << text;
+  }
+}
+
+TEST(RnnProgram, KeepsLookupsThatOthersRead) {
+  const std::vector<Tensor> in = two_way_inputs();
+  EXPECT_EQ(count_nodes(optimise(*two_way_graph(in, {.keeps_rows = true})), "unique_indices"), 0);
+  EXPECT_EQ(count_nodes(optimise(*two_way_graph(in, {.keeps_gradient = true})), "unique_indices"), 0);
+  std::vector<Tensor> narrow = in;  // finding equal rows of 3 takes longer than their products
+  narrow[0] = doubles({50, 3}, 1), narrow[2] = doubles({3, 20}, 2);
+  EXPECT_EQ(count_nodes(optimise(*two_way_graph(narrow, {})), "unique_indices"), 0);
+}
+
+TEST(RnnErrors, AnInverseCountsRows) {
+  std::vector<Tensor> in = example_inputs("lstm", 4, 1, false);
+  const auto text = [&](std::vector<std::int32_t> inverse, const Shape& shape) {
+    std::vector<Tensor> all = in;
+    all.push_back(Tensor::from<std::int32_t>(inverse, shape));
+    return error_text([&] { apply_all("lstm", all, {{"has_inverse", true}}); });
+  };
+  EXPECT_NE(text({0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12}, {3, 4}).find("neither came before nor is the next"),
+            std::string::npos);
+  EXPECT_NE(text({0, 0}, {1, 2}).find("inverse should have 3 rows"), std::string::npos);
 }
 
 TEST(RnnGradient, OfTheLastStateAlone) {

@@ -9,6 +9,7 @@ from layer_cases import CALLS, CASES, CONFIGURED, inputs_of, random, weights_of
 
 import dlcore as keras
 from dlcore import layers, ops
+from dlcore.training.explain import explain
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
 ALL = CASES | CALLS
@@ -299,6 +300,31 @@ def test_masks_travel():
     model = keras.Model(inputs, lstm(x))
     short = lstm(embedding(tokens[:1, :3]))
     np.testing.assert_allclose(model.predict(tokens)[0], short.numpy()[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("policy", "tolerance"), [("float32", 1e-5), ("mixed_bfloat16", 2e-2)])
+def test_words_that_repeat_train_as_others(policy, tolerance):
+    """In a program, recurrent layers multiply a word once for all its places in a batch."""
+    x, y = np.arange(64 * 12).reshape(64, 12) ** 2 % 40, np.linspace(-1, 1, 64)
+
+    def trained(run_eagerly):
+        keras.utils.set_random_seed(3)
+        model = keras.Sequential(
+            [
+                keras.Input((12,), dtype="int32"),
+                layers.Embedding(40, 24, mask_zero=True, dtype=policy),
+                layers.Bidirectional(layers.GRU(9, dtype=policy), dtype=policy),
+                layers.Dense(1, dtype=policy),
+            ]
+        )
+        model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=run_eagerly)
+        losses = model.fit(x, y, batch_size=16, epochs=3, verbose=0, shuffle=False).history["loss"]
+        if not run_eagerly:
+            assert "unique_indices" in str(explain(model, x[:16], y[:16]))
+        return losses, model.layers[0].get_weights()[0], model.predict(x, verbose=0)
+
+    for program, eager in zip(trained(False), trained(True), strict=True):
+        np.testing.assert_allclose(program, eager, rtol=tolerance, atol=tolerance)
 
 
 def test_mask_is_that_of_the_first_outputs():

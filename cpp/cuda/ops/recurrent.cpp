@@ -88,15 +88,22 @@ const char* name_of(RnnFamily family, bool grad) {
   }
 }
 
+/// The pass that gives layers an inverse is for the processor.
+RnnShape without_inverse(const RnnShape& s) {
+  if (s.has_inverse)
+    throw Error(ErrorKind::NotImplemented, "recurrent layers with an inverse run on the processor only.");
+  return s;
+}
+
 // ------------------------------------------------------------------------------------------------------------- forward
 
 template <RnnFamily family>
 Kernel plan_forward(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
-  const RnnShape s = rnn_forward_shape(family, in, attrs);
+  const RnnShape s = without_inverse(rnn_forward_shape(family, in, attrs));
   const DType dtype = in[0].dtype;
   const Elements elements(dtype);
   const int states = rnn_state_count(family);
-  const bool has_mask = in.size() == static_cast<std::size_t>(5 + states);
+  const bool has_mask = rnn_inputs(family, in.size(), attrs).mask >= 0;
   const bool keeps = out.back().shape.elements() > 0, before = s.cell == RnnCell::GruResetBefore;
   const std::int64_t cols = rnn_gates(s.cell) * s.units, state = s.batch * s.units;
   const std::int64_t saved_size = rnn_workspace_size(s) * s.batch;
@@ -262,7 +269,7 @@ RunSteps plan_fused_steps_back(const RnnShape& s, const RnnGradInputs& inputs, s
 
 template <RnnFamily family>
 Kernel plan_grad(SpecSpan in, SpecSpan out, const Attrs& attrs, const Context& context) {
-  const RnnShape s = rnn_grad_shape(family, in, attrs);
+  const RnnShape s = without_inverse(rnn_grad_shape(family, in, attrs));
   const RnnGradInputs inputs = rnn_grad_inputs(family, attrs);
   const DType dtype = in[0].dtype;
   const Elements elements(dtype);

@@ -1,7 +1,9 @@
 #include "kernels/embedding/embedding.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <numeric>
 
 #include "base/parallel.h"
 
@@ -175,6 +177,43 @@ void scatter_along(const Lookup& lookup, const Index* index, const T* u, T* d) {
             [&](std::int64_t o) { scatter_slice(lookup, index + o * updates, u + o * updates, d + o * slice); });
 }
 
+namespace {
+
+/// Of the table that finds an index again: a power of two, at most half of it taken.
+std::uint64_t unique_slots(std::int64_t count) { return std::bit_ceil(2 * static_cast<std::uint64_t>(count) + 2); }
+
+}  // namespace
+
+std::size_t unique_indices_scratch_bytes(std::int64_t count) { return sizeof(std::int32_t) * unique_slots(count); }
+
+// Fibonacci hashing (Knuth, The Art of Computer Programming, volume 3, section 6.4) with linear probing.
+template <class Index>
+void unique_indices(const Index* index, std::int64_t count, std::int64_t rows, Index* unique, std::int32_t* inverse,
+                    void* scratch) {
+  constexpr std::uint64_t kGoldenRatio = 0x9e3779b97f4a7c15;
+  const std::uint64_t slots = unique_slots(count);
+  const int shift = 64 - std::countr_zero(slots);
+  auto* const position = static_cast<std::int32_t*>(scratch);  // in unique; -1: none
+  std::fill_n(position, slots, -1);
+  const std::int64_t most = count - count / 16;
+  std::int64_t found = 0;
+  for (std::int64_t i = 0; i < count && found <= most; ++i) {
+    std::uint64_t slot = static_cast<std::uint64_t>(index[i]) * kGoldenRatio >> shift;
+    while (position[slot] >= 0 && unique[position[slot]] != index[i]) slot = (slot + 1) % slots;
+    if (position[slot] < 0) {
+      unique[found] = index[i];
+      position[slot] = static_cast<std::int32_t>(found++);
+    }
+    inverse[i] = position[slot];
+  }
+  if (found > most) {
+    std::copy_n(index, count, unique);
+    std::iota(inverse, inverse + count, 0);
+    return;
+  }
+  std::fill(unique + found, unique + count, static_cast<Index>(rows));
+}
+
 template <class Index>
 void one_hot(std::int64_t count, std::int64_t depth, const Index* index, const void* one, std::size_t element_bytes,
              void* y) {
@@ -191,10 +230,11 @@ void one_hot(std::int64_t count, std::int64_t depth, const Index* index, const v
   template void scatter_add(const Lookup&, const std::int64_t*, const T*, T*);   \
   template void scatter_along(const Lookup&, const std::int32_t*, const T*, T*); \
   template void scatter_along(const Lookup&, const std::int64_t*, const T*, T*);
-#define DLCORE_INSTANTIATE_INDEX(Index)                                                          \
-  template std::int64_t first_bad_index(const Index*, std::int64_t, std::int64_t, std::int64_t); \
-  template void gather(const Lookup&, std::size_t, const void*, const Index*, void*);            \
-  template void gather_along(const Lookup&, std::size_t, const void*, const Index*, void*);      \
+#define DLCORE_INSTANTIATE_INDEX(Index)                                                                 \
+  template std::int64_t first_bad_index(const Index*, std::int64_t, std::int64_t, std::int64_t);        \
+  template void gather(const Lookup&, std::size_t, const void*, const Index*, void*);                   \
+  template void gather_along(const Lookup&, std::size_t, const void*, const Index*, void*);             \
+  template void unique_indices(const Index*, std::int64_t, std::int64_t, Index*, std::int32_t*, void*); \
   template void one_hot(std::int64_t, std::int64_t, const Index*, const void*, std::size_t, void*);
 DLCORE_INSTANTIATE_INDEX(std::int32_t)
 DLCORE_INSTANTIATE_INDEX(std::int64_t)

@@ -46,6 +46,14 @@ void gather_along(const Lookup& lookup, std::size_t element_bytes, const void* x
 template <class T, class Index>
 void scatter_along(const Lookup& lookup, const Index* index, const T* u, T* d);
 
+/// The different indices, in the order in which they come first, and for each index the position of its like:
+/// unique[inverse[i]] = index[i]. Where too few are repeated for anyone to gain by it, all are taken as different.
+/// The rest of unique [count] is `rows`, which no index is. count <= 2^31 - 1.
+template <class Index>
+void unique_indices(const Index* index, std::int64_t count, std::int64_t rows, Index* unique, std::int32_t* inverse,
+                    void* scratch);
+std::size_t unique_indices_scratch_bytes(std::int64_t count);
+
 /// y [count, depth] is zero but for y[i, index[i]] = one, whose `element_bytes` bytes are given.
 template <class Index>
 void one_hot(std::int64_t count, std::int64_t depth, const Index* index, const void* one, std::size_t element_bytes,

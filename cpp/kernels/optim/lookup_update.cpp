@@ -16,11 +16,16 @@ struct Sorted {
 
 template <class Index>
 void sort_by_block(const Index* index, std::int64_t count, const RowBlocks& blocks, const Sorted& sorted) {
-  const auto block_of = [&](std::int64_t i) { return (index[i] + (index[i] < 0 ? blocks.rows : 0)) / blocks.block; };
+  const auto for_those_inside = [&](const auto& body) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::int64_t row = index[i] + (index[i] < 0 ? blocks.rows : 0);
+      if (row >= 0 && row < blocks.rows) body(i, row / blocks.block);
+    }
+  };
   std::fill_n(sorted.first, blocks.count() + 1, 0);
-  for (std::int64_t i = 0; i < count; ++i) ++sorted.first[block_of(i) + 1];
+  for_those_inside([&](std::int64_t, std::int64_t block) { ++sorted.first[block + 1]; });
   for (std::int64_t b = 0; b < blocks.count(); ++b) sorted.first[b + 1] += sorted.first[b];
-  for (std::int64_t i = 0; i < count; ++i) sorted.order[sorted.first[block_of(i)]++] = i;
+  for_those_inside([&](std::int64_t i, std::int64_t block) { sorted.order[sorted.first[block]++] = i; });
   std::copy_backward(sorted.first, sorted.first + blocks.count(), sorted.first + blocks.count() + 1);
   sorted.first[0] = 0;
 }

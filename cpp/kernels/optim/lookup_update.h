@@ -9,8 +9,8 @@
 namespace dlcore {
 
 /// The update of a weight [rows, cols], float or double, with the gradient d[r, :] = sum of u[i, :] over all i with
-/// index[i] = r, added in the order of i (scatter_add of embedding.h).  u [count, cols], all dense. Indices lie in
-/// [-rows, rows), a negative one counts from the end: the caller has checked.
+/// index[i] = r, added in the order of i (scatter_add of embedding.h).  u [count, cols], all dense. A negative index
+/// counts from the end; those outside [-rows, rows) are left out.
 class LookupUpdate {
  public:
   LookupUpdate(UpdateRule rule, DType dtype, std::int64_t rows, std::int64_t cols, std::int64_t count);

@@ -304,4 +304,26 @@ class BackwardPass {
   T *dh_, *dc_, *carried_, *dreset_;
 };
 
+// ---- rows of x that are in several places
+
+template <class T>
+void merge_deltas(const RnnShape& s, const std::int32_t* inverse, std::int64_t rows, T* deltas) {
+  constexpr std::int64_t kColumns = 512 / sizeof(T);
+  const std::int64_t pairs = s.batch * s.steps, cols = rnn_cols(s), stride = rnn_delta_stride<T>(s);
+  const double cost = 0.1 * static_cast<double>(pairs * cols);
+  parallel_for((cols + kColumns - 1) / kColumns, cost, [&](std::int64_t block) {
+    T* const from = deltas + block * kColumns;
+    const std::int64_t count = min_of(kColumns, cols - block * kColumns);
+    std::int64_t found = 0;
+    for (std::int64_t pair = 0; pair < pairs; ++pair) {
+      T* const sum = from + inverse[pair] * stride;
+      if (inverse[pair] < found)
+        add_row(sum, from + pair * stride, count);
+      else if (found++ < pair)  // the number is that of a place before: its own deltas have been taken
+        copy_row(sum, from + pair * stride, count);
+    }
+    for (; found < rows; ++found) clear_row(from + found * stride, count);
+  });
+}
+
 }  // namespace dlcore::DLCORE_ISA

@@ -234,21 +234,29 @@ class ForwardPass {
   /// z = x_t w_x for steps [from, to): a panel of the weights serves all of them, the rows of each step or, where they
   /// are more, the steps of each row. Where no other rows occupy the threads, they share the panels.
   void project(std::int64_t from, std::int64_t to) {
-    if (io_.x_products) return widen_products(from, to);
+    if (io_.x_products) return take_products(io_.x_products, from, to);
+    if (io_.rounded_x_products) return take_products(io_.rounded_x_products, from, to);
     const std::int64_t panels = (cols_ + kNr<T> - 1) / kNr<T>;
     parallel_for(panels, product_cost((to - from) * rows_, s_.channels, cols_),
                  [&](std::int64_t panel) { project_panel(from, to, panel * kNr<T>); });
   }
 
   /// The same, out of products that have been made.
-  void widen_products(std::int64_t from, std::int64_t to) {
-    for (std::int64_t step = from; step < to; ++step)
+  template <class P>
+  void take_products(const P* products, std::int64_t from, std::int64_t to) {
+    const double cost = 0.1 * static_cast<double>((to - from) * rows_ * cols_);
+    parallel_for(to - from, cost, [&](std::int64_t ahead) {
       for (std::int64_t row = 0; row < rows_; ++row) {
-        const Bfloat* const products = io_.x_products + ((first_ + row) * s_.steps + time_of(step)) * cols_;
-        T* const z = z_ + ((step - from) * rows_ + row) * cols_;
-        for (std::int64_t j = 0; j < cols_; ++j)
-          z[j] = bitcast<float>(static_cast<std::uint32_t>(products[j].bits) << 16);
+        const std::int64_t pair = (first_ + row) * s_.steps + time_of(from + ahead);
+        const P* const product = products + (io_.inverse ? io_.inverse[pair] : pair) * cols_;
+        T* const z = z_ + (ahead * rows_ + row) * cols_;
+        if constexpr (sizeof(P) == sizeof(T))
+          copy_row(z, product, cols_);
+        else
+          for (std::int64_t j = 0; j < cols_; ++j)
+            z[j] = bitcast<float>(static_cast<std::uint32_t>(product[j].bits) << 16);
       }
+    });
   }
 
   void project_panel(std::int64_t from, std::int64_t to, std::int64_t j) {

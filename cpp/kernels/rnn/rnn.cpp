@@ -71,6 +71,15 @@ std::string rnn_activation_names() {
   return names;
 }
 
+std::int64_t rnn_input_rows(const std::int32_t* inverse, std::int64_t pairs) {
+  std::int64_t rows = 0;
+  for (std::int64_t pair = 0; pair < pairs; ++pair) {
+    if (inverse[pair] < 0 || inverse[pair] > rows) return -1;
+    rows += inverse[pair] == rows;
+  }
+  return rows;
+}
+
 std::int64_t rnn_workspace_size(const RnnShape& s) { return rnn_layout(s.cell).saved * s.units; }
 
 double rnn_forward_flops(const RnnShape& s) {
@@ -184,16 +193,40 @@ RnnLayer<T>::RnnLayer(const RnnShape& shape)
       steps_(plan_steps(shape_, forward_products(shape_))) {
   const RnnShape& s = shape_;
   std::size_t product_bytes = 0;
-  if (rounds_) {
-    x_products_ = plan_gemm<Bfloat>(dense_gemm(pairs_of(s), rnn_cols(s), s.channels));
-    at_.steps = bytes_of<Bfloat>(pairs_of(s) * rnn_cols(s));
-    product_bytes = bytes_of<Bfloat>(pairs_of(s) * s.channels) + bytes_of<Bfloat>(s.channels * rnn_cols(s)) +
-                    x_products_.scratch_bytes;
-  }
+  if (rounds_)
+    product_bytes = plan_x_products<Bfloat>();
+  else if (s.has_inverse)
+    product_bytes = plan_x_products<T>();
   at_.packed = at_.steps + bytes_of_steps(steps_);
   at_.tasks = at_.packed + bytes_of<T>(rows_of<T>().packed_forward(s));
   at_.task_bytes = bytes_of<T>(rows_of<T>().scratch_forward(s));
   at_.end = std::max(at_.tasks + static_cast<std::size_t>(passes_of(s)) * at_.task_bytes, at_.steps + product_bytes);
+}
+
+/// Returns the bytes of scratch that they need behind themselves.
+template <class T>
+template <class P>
+std::size_t RnnLayer<T>::plan_x_products() {
+  const RnnShape& s = shape_;
+  x_products_ = RowPlans(pairs_of(s), s.has_inverse,
+                         [&](std::int64_t rows) { return plan_gemm<P>(dense_gemm(rows, rnn_cols(s), s.channels)); });
+  at_.steps = bytes_of<P>(pairs_of(s) * rnn_cols(s));
+  const std::size_t operands =
+      std::is_same_v<P, T> ? 0 : bytes_of<P>(pairs_of(s) * s.channels) + bytes_of<P>(s.channels * rnn_cols(s));
+  return operands + x_products_.scratch_bytes();
+}
+
+template <class T>
+template <class P>
+const P* RnnLayer<T>::multiply_inputs(const RnnForward<T>& io, std::byte* scratch) const {
+  const RnnShape& s = shape_;
+  const std::int64_t rows = io.inverse ? x_products_.rounded_up(io.input_rows) : pairs_of(s);
+  P* const products = reinterpret_cast<P*>(scratch);
+  Scratch free(scratch + at_.steps);
+  const P* const x = operand<P>(io.x, rows * s.channels, free);
+  const P* const w_x = operand<P>(io.w_x, s.channels * rnn_cols(s), free);
+  gemm<P>(x_products_.of(rows), x, w_x, products, {}, free.template take<std::byte>(0));
+  return products;
 }
 
 template <class T>
@@ -201,18 +234,16 @@ void RnnLayer<T>::run(const RnnForward<T>& given, void* scratch) const {
   const RnnShape& s = shape_;
   RnnForward<T> io = given;
   std::byte* const bytes = static_cast<std::byte*>(scratch);
-  if (rounds_) {
-    auto* const products = reinterpret_cast<Bfloat*>(bytes);
-    Scratch free(bytes + at_.steps);
-    const Bfloat* const x = operand<Bfloat>(io.x, pairs_of(s) * s.channels, free);
-    const Bfloat* const w_x = operand<Bfloat>(io.w_x, s.channels * rnn_cols(s), free);
-    gemm<Bfloat>(x_products_, x, w_x, products, {}, free.take<std::byte>(0));
-    io.x_products = products;
-  }
+  if (io.input_rows == pairs_of(s)) io.inverse = nullptr;
+  if (rounds_)
+    io.rounded_x_products = multiply_inputs<Bfloat>(io, bytes);
+  else if (io.inverse)
+    io.x_products = multiply_inputs<T>(io, bytes);
+  const bool packs_w_x = !io.x_products && !io.rounded_x_products;
   T* const packed = reinterpret_cast<T*>(bytes + at_.packed);
   with_steps(steps_.get(), io.w_h, bytes + at_.steps, [&](const RnnSteps<T>* steps) {
     io.steps = steps;
-    rows_of<T>().pack_forward(s, rounds_ ? nullptr : io.w_x, steps ? nullptr : io.w_h, packed);
+    rows_of<T>().pack_forward(s, packs_w_x ? io.w_x : nullptr, steps ? nullptr : io.w_h, packed);
     for_passes(s, rnn_forward_flops(s), [&](std::int64_t pass, std::int64_t first, std::int64_t rows) {
       auto* const task = reinterpret_cast<T*>(bytes + at_.tasks + static_cast<std::size_t>(pass) * at_.task_bytes);
       rows_of<T>().forward(s, io, packed, first, rows, task);
@@ -228,19 +259,20 @@ void RnnGradient<T>::plan_products() {
   const RnnShape& s = shape_;
   const std::int64_t cols = rnn_cols(s), pairs = pairs_of(s), stride = rnn_delta_stride<T>(s);
   const RecurrentParts parts = recurrent_parts(s.cell);
-  GemmShape shape = dense_gemm(s.channels, cols, pairs, true);
-  shape.ldb = stride;
-  dw_x_ = plan_gemm<P>(shape);
-  for (int i = 0; i < 2; ++i) {
-    shape = dense_gemm(s.units, parts.part[i].vectors * s.units, pairs, true);
-    shape.ldb = stride;
-    shape.ldc = cols;
-    dw_h_[i] = plan_gemm<P>(shape);
-  }
-  shape = dense_gemm(pairs, s.channels, cols, false, true);
-  shape.lda = stride;
-  dx_ = plan_gemm<P>(shape);
-  product_bytes_ = std::max({dw_x_.scratch_bytes, dw_h_[0].scratch_bytes, dw_h_[1].scratch_bytes, dx_.scratch_bytes});
+  const auto plan = [](GemmShape shape, std::int64_t lda, std::int64_t ldb, std::int64_t ldc) {
+    shape.lda = lda, shape.ldb = ldb, shape.ldc = ldc;
+    return plan_gemm<P>(shape);
+  };
+  dw_x_ = RowPlans(pairs, s.has_inverse, [&](std::int64_t rows) {
+    return plan(dense_gemm(s.channels, cols, rows, true), s.channels, stride, cols);
+  });
+  dx_ = RowPlans(pairs, s.has_inverse, [&](std::int64_t rows) {
+    return plan(dense_gemm(rows, s.channels, cols, false, true), stride, cols, s.channels);
+  });
+  for (int i = 0; i < 2; ++i)
+    dw_h_[i] = plan(dense_gemm(s.units, parts.part[i].vectors * s.units, pairs, true), s.units, stride, cols);
+  product_bytes_ =
+      std::max({dw_x_.scratch_bytes(), dw_h_[0].scratch_bytes, dw_h_[1].scratch_bytes, dx_.scratch_bytes()});
   if (std::is_same_v<P, T>) return;
   // Deltas, then for dw_x, dw_h or dx their other operands and the result.
   const std::size_t dw_x = bytes_of<P>(pairs * s.channels) + bytes_of<P>(s.channels * cols);
@@ -290,6 +322,7 @@ template <class T>
 void RnnGradient<T>::run(const RnnBackward<T>& given, void* scratch) const {
   const RnnShape& s = shape_;
   RnnBackward<T> io = given;
+  if (io.input_rows == pairs_of(s)) io.inverse = nullptr;
   const RecurrentParts parts = recurrent_parts(s.cell);
   T* const packed = reinterpret_cast<T*>(static_cast<std::byte*>(scratch) + bytes_of_steps(steps_));
   T* const deltas = packed + at_.deltas;
@@ -313,20 +346,14 @@ void RnnGradient<T>::run(const RnnBackward<T>& given, void* scratch) const {
 
 template <class T>
 template <class P>
-void RnnGradient<T>::run_products(const RnnBackward<T>& io, const T* delta_rows, const T* const (&state_rows)[2],
+void RnnGradient<T>::run_products(const RnnBackward<T>& io, T* delta_rows, const T* const (&state_rows)[2],
                                   void* scratch) const {
   const RnnShape& s = shape_;
-  const std::int64_t cols = rnn_cols(s), pairs = pairs_of(s), weights = s.channels * cols;
+  const std::int64_t cols = rnn_cols(s), pairs = pairs_of(s), stride = rnn_delta_stride<T>(s);
+  const std::int64_t weights = s.channels * cols;
   const RecurrentParts parts = recurrent_parts(s.cell);
   Scratch free(scratch);
-  const P* const deltas = operand<P>(delta_rows, pairs * rnn_delta_stride<T>(s), free);
-  {
-    Scratch own = free;
-    const P* const x = operand<P>(io.x, pairs * s.channels, own);
-    P* const dw_x = product<P>(io.dw_x, weights, own);
-    gemm<P>(dw_x_, x, deltas, dw_x, {}, own.template take<std::byte>(0));
-    store_product(dw_x, weights, io.dw_x);
-  }
+  const P* deltas = operand<P>(delta_rows, pairs * stride, free);
   {
     Scratch own = free;
     const P* states[2];
@@ -339,12 +366,27 @@ void RnnGradient<T>::run_products(const RnnBackward<T>& io, const T* delta_rows,
     }
     store_product(dw_h, s.units * cols, io.dw_h);
   }
+  std::int64_t rows = pairs;
+  if (io.inverse) {
+    rows = dw_x_.rounded_up(io.input_rows);
+    rows_of<T>().merge_deltas(s, io.inverse, rows, delta_rows);
+    free = Scratch(scratch);
+    deltas = operand<P>(delta_rows, rows * stride, free);
+  }
+  {
+    Scratch own = free;
+    const P* const x = operand<P>(io.x, rows * s.channels, own);
+    P* const dw_x = product<P>(io.dw_x, weights, own);
+    gemm<P>(dw_x_.of(rows), x, deltas, dw_x, {}, own.template take<std::byte>(0));
+    store_product(dw_x, weights, io.dw_x);
+  }
   if (io.dx) {
     Scratch own = free;
     const P* const w_x = operand<P>(io.w_x, weights, own);
-    P* const dx = product<P>(io.dx, pairs * s.channels, own);
-    gemm<P>(dx_, deltas, w_x, dx, {}, own.template take<std::byte>(0));
-    store_product(dx, pairs * s.channels, io.dx);
+    P* const dx = product<P>(io.dx, rows * s.channels, own);
+    gemm<P>(dx_.of(rows), deltas, w_x, dx, {}, own.template take<std::byte>(0));
+    store_product(dx, rows * s.channels, io.dx);
+    std::fill_n(io.dx + rows * s.channels, (pairs - rows) * s.channels, T{0});
   }
 }
 

@@ -10,6 +10,8 @@
 ///
 /// x [B,T,C]   w_x [C,G*U]   w_h [U,G*U]   b [G*U], for GruResetAfter [2,G*U] or (bias_rows = 1) [G*U]   h0, c0 [B,U]
 /// mask [B,T] or null.  y [B,T,U] in the order of the steps.  h_T, c_T [B,U].  All dense; no alignment needed.
+/// inverse [B,T] or null: x_t of batch row b is row inverse[b,t] of x as a matrix [B*T,C], counted by rnn_input_rows;
+/// each of them is multiplied by w_x once, and dx has the sum over all places where it is.
 /// workspace [T,B,rnn_workspace_size]: what the backward pass needs of every step (activated gates, states); null where
 /// there is none.
 /// scratch: as many bytes as RnnLayer and RnnGradient say, 64-byte aligned.
@@ -26,7 +28,7 @@
 #include <string>
 #include <string_view>
 
-#include "kernels/gemm/gemm.h"
+#include "kernels/gemm/row_plans.h"
 
 namespace dlcore {
 
@@ -64,6 +66,7 @@ struct RnnShape {
   /// Of floats that were bfloat16: products may be those of factors rounded to it, and rounded themselves, where that
   /// takes less time. They are added up in float32.
   bool bfloat_products = false;
+  bool has_inverse = false;
   std::int64_t chunk_rows = 0;  // set here: batch rows of a chunk, where not as many as usual
   std::int64_t together = 1;    // set here: chunks that go through time together
 };
@@ -75,6 +78,10 @@ struct RnnShape {
 
 /// Columns of the weights.
 [[gnu::always_inline]] inline std::int64_t rnn_cols(const RnnShape& s) { return rnn_gates(s.cell) * s.units; }
+
+/// How many rows of x an inverse [pairs] names: it begins with 0, and goes on with numbers that came before or the next
+/// new one. -1 for another sequence.
+std::int64_t rnn_input_rows(const std::int32_t* inverse, std::int64_t pairs);
 
 /// Elements that the workspace has per step and row.
 std::int64_t rnn_workspace_size(const RnnShape& shape);
@@ -95,8 +102,11 @@ struct RnnForward {
   const T *x, *w_x, *w_h, *b, *h0, *c0;
   const bool* mask;
   T *y, *h_T, *c_T, *workspace;
-  const Bfloat* x_products = nullptr;  // set by RnnLayer where these are rounded: x w_x [B,T,G*U]
-  const RnnSteps<T>* steps = nullptr;  // set by RnnLayer; null for the rows' own
+  const std::int32_t* inverse = nullptr;
+  std::int64_t input_rows = 0;                 // of the inverse
+  const T* x_products = nullptr;               // set by RnnLayer where these have been made: x w_x, for each row of x
+  const Bfloat* rounded_x_products = nullptr;  // the same, rounded
+  const RnnSteps<T>* steps = nullptr;          // set by RnnLayer; null for the rows' own
 };
 
 template <class T>
@@ -105,6 +115,8 @@ struct RnnBackward {
   const bool* mask;
   const T *workspace, *dy, *dh_T, *dc_T;
   T *dx, *dw_x, *dw_h, *db, *dh0, *dc0;
+  const std::int32_t* inverse = nullptr;
+  std::int64_t input_rows = 0;
   const RnnSteps<T>* steps = nullptr;  // as RnnForward's
 };
 
@@ -120,15 +132,20 @@ class RnnLayer {
   void run(const RnnForward<T>& io, void* scratch) const;
 
  private:
-  /// Places in scratch, in bytes: rounded products of x with w_x, what `steps_` needs, packed weights, then for each
-  /// pass what it works in. What those products need is behind them, before the rest is.
+  /// Places in scratch, in bytes: products of x with w_x that are made first, what `steps_` needs, packed weights, then
+  /// for each pass what it works in. What those products need is behind them, before the rest is.
   struct Places {
     std::size_t steps, packed, tasks, task_bytes, end;
   };
 
+  template <class P>
+  std::size_t plan_x_products();
+  template <class P>
+  const P* multiply_inputs(const RnnForward<T>& io, std::byte* scratch) const;
+
   RnnShape shape_;
-  bool rounds_;  // x, w_x and their products
-  GemmPlan x_products_{};
+  bool rounds_;                                // x, w_x and their products
+  RowPlans x_products_;                        // where they are made first
   std::shared_ptr<const RoundedSteps> steps_;  // null for the rows' own products
   Places at_{};
 };
@@ -153,11 +170,12 @@ class RnnGradient {
   template <class P>
   void plan_products();
   template <class P>
-  void run_products(const RnnBackward<T>& io, const T* deltas, const T* const (&states)[2], void* scratch) const;
+  void run_products(const RnnBackward<T>& io, T* deltas, const T* const (&states)[2], void* scratch) const;
 
   RnnShape shape_;
   bool rounds_;                                // the products' operands
-  GemmPlan dw_x_, dw_h_[2], dx_;               // the products that are left when all deltas are known
+  GemmPlan dw_h_[2];                           // the products that are left when all deltas are known
+  RowPlans dw_x_, dx_;                         // and those of the rows of x
   std::size_t product_bytes_;                  // of scratch, for them
   std::shared_ptr<const RoundedSteps> steps_;  // null for the rows' own products; in front of all else in scratch
   Places at_;

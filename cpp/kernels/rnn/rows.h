@@ -106,6 +106,9 @@ struct RnnRows {
   /// The same backwards: dh0 and dc0, and what the other gradients are made of.
   void (*backward)(const RnnShape&, const RnnBackward<T>&, const T* packed, const RnnDeltas<T>& left,
                    std::int64_t first, std::int64_t rows, T* scratch);
+  /// In place, the deltas of all steps and rows become those of the rows of x, by an inverse: each the sum over all
+  /// places where it is, in their order. Behind them there are zeros, up to so many rows.
+  void (*merge_deltas)(const RnnShape&, const std::int32_t* inverse, std::int64_t rows, T* deltas);
 };
 
 struct RnnKernels {

@@ -86,7 +86,7 @@ void backward(const RnnShape& s, const RnnBackward<T>& io, const T* packed, cons
 #define DLCORE_RNN_ROWS(T)                                                                                             \
   {                                                                                                                    \
     packed_forward<T>, packed_backward<T>, scratch_forward<T>, scratch_backward<T>, pack_forward<T>, pack_backward<T>, \
-        forward<T>, backward<T>                                                                                        \
+        forward<T>, backward<T>, merge_deltas<T>                                                                       \
   }
 
 extern const RnnKernels rnn_kernels_table;

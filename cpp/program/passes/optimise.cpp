@@ -15,6 +15,7 @@ Graph optimise(const Graph& source, const Device& device) {
   fuse_epilogues(graph);
   if (runs("conv2d_winograd_filters")) prepare_settled_weights(graph);
   if (runs("conv2d_max_pool2d")) fuse_pooling(graph, device);
+  if (runs("unique_indices")) merge_lookups(graph);
   if (device.updates_from_products()) fuse_weight_gradients(graph, device.is_host());
   remove_dead_nodes(graph);
   if (runs("fused")) fuse_pointwise(graph);

@@ -36,17 +36,20 @@ class Rewriter {
   /// From here on, uses of `value` are uses of `replacement`.
   void replace(int value, int replacement) { stands_for_[value] = replacement; }
 
-  /// A new node of one output in front of the one being visited. Returns its value.
-  int emit(const char* op, std::vector<int> in, Attrs attrs) {
+  /// A new node in front of the one being visited. Returns its values.
+  std::vector<int> emit_all(const char* op, std::vector<int> in, Attrs attrs) {
     Specs specs;
     for (int value : in) specs.push_back(graph_.values[value].spec);
     Node node{&primitive(op), std::move(in), {}, std::move(attrs)};
-    const Specs out = node.op->infer(specs, node.attrs);
     node.caller = caller_;
-    node.out.push_back(add({out[0], Source::Node}));
-    const int result = node.out[0];
+    for (const TensorSpec& spec : node.op->infer(specs, node.attrs)) node.out.push_back(add({spec, Source::Node}));
+    std::vector<int> results = node.out;
     keep(std::move(node));
-    return result;
+    return results;
+  }
+  /// The value of one that has one.
+  int emit(const char* op, std::vector<int> in, Attrs attrs) {
+    return emit_all(op, std::move(in), std::move(attrs)).front();
   }
 
   int constant(const Tensor& tensor) { return add({tensor.spec(), Source::Constant, -1, tensor}); }

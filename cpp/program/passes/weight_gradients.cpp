@@ -16,7 +16,8 @@ class GradientFuser {
  public:
   GradientFuser(Graph& graph, bool on_host) : on_host_(on_host), uses_(count_uses(graph)), rewriter_(graph) {
     for (const Node& node : graph.nodes)
-      if (node.op->name == "gather" && raises_along_rows(node)) looked_up_.insert({node.in[0], node.in[1]});
+      if (node.op->name == "gather" && goes_by_rows(node) && mode_of(node) != "fill")
+        looked_up_.insert({node.in[0], node.in[1]});
   }
 
   void run() {
@@ -27,10 +28,12 @@ class GradientFuser {
   }
 
  private:
-  /// Whether a gather or scatter_add goes by the rows of a matrix, and no index lies outside of it.
-  static bool raises_along_rows(const Node& node) {
-    const std::string mode = node.attrs.text("mode", "raise");
-    return node.attrs.integer("axis", 0) == 0 && (mode == "raise" || mode == "strict");
+  static std::string mode_of(const Node& node) { return node.attrs.text("mode", "raise"); }
+
+  /// Whether a gather or scatter_add goes by the rows of a matrix, and indices outside of it are errors or left out.
+  static bool goes_by_rows(const Node& node) {
+    const std::string mode = mode_of(node);
+    return node.attrs.integer("axis", 0) == 0 && (mode == "raise" || mode == "strict" || mode == "fill");
   }
 
   /// The node that makes the gradient for this one reader, if it is such an op.
@@ -48,11 +51,11 @@ class GradientFuser {
     return fits && multiplies_factors(rewriter_.spec(node->in[0]).dtype, weight.dtype) ? node : nullptr;
   }
 
-  /// The rows added up by indices that have been looked up in the weight: then they have been checked.
+  /// The rows added up by indices that need no check, or have had it when they were looked up in the weight.
   const Node* lookup(int gradient, int weight) const {
     const Node* node = maker(gradient, "scatter_add");
-    const bool fits = node && raises_along_rows(*node) && looked_up_.count({weight, node->in[1]}) > 0;
-    return fits ? node : nullptr;
+    if (!node || !goes_by_rows(*node)) return nullptr;
+    return mode_of(*node) == "fill" || looked_up_.count({weight, node->in[1]}) > 0 ? node : nullptr;
   }
 
   void take_gradients(Node& node) {
