@@ -156,8 +156,9 @@ TYPED_TEST(Gemm, ExactAroundTheTile) {
 // Sizes that cross every cache block, and products whose sum is cut.
 TYPED_TEST(Gemm, ExactAcrossCacheBlocks) {
   using T = TypeParam;
-  const std::int64_t sizes[][3] = {{150, 70, 1100}, {300, 200, 700}, {33, 2100, 40},  {2100, 33, 40}, {10, 12, 5000},
-                                   {128, 10, 3000}, {1, 10, 4099},   {32, 100, 2500}, {40, 70, 4001}, {40, 1024, 100}};
+  const std::int64_t sizes[][3] = {{150, 70, 1100}, {300, 200, 700}, {33, 2100, 40}, {2100, 33, 40},
+                                   {10, 12, 5000},  {128, 10, 3000}, {1, 10, 4099},  {32, 100, 2500},
+                                   {40, 70, 4001},  {40, 1024, 100}, {20, 4000, 150}};
   for (const auto& [m, n, k] : sizes)
     for (int which = 0; which < 4; ++which)
       for (bool accumulate : {false, true}) {
@@ -626,6 +627,15 @@ TEST(GemmPlan, IsAPureFunctionOfTheMachine) {
   EXPECT_EQ(plan.mc % plan.mr, 0);
   EXPECT_EQ(plan.block_n % plan.nr, 0);
   EXPECT_TRUE(plan.pack_a == Pack::Once && plan.pack_b == Pack::Once);
+}
+
+// C^T goes through a room of each thread, not as a whole through memory.
+TEST(GemmPlan, TransposesPartsOfC) {
+  for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Baseline}) {
+    const GemmPlan plan = plan_gemm(dense_gemm(32, 20000, 128, false, true), 4, isa, {32 << 10, 1 << 20, 32 << 20});
+    EXPECT_TRUE(plan.swapped && plan.m_transposed > 0 && plan.m_transposed < plan.block_m);
+    EXPECT_LT(plan.transposed_offset + plan.workers * plan.m_transposed * plan.block_n * 4, 32 * 20000 * 4 / 2);
+  }
 }
 
 TEST(GemmPlan, PacksRowsOfAOnlyWhenTheyCrowdTheCache) {

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "base/isa.h"
+#include "base/parallel.h"
 #include "kernels/gemm/amx.h"
 #include "kernels/gemm/blocking.h"
 #include "kernels/gemm/sparse.h"
@@ -52,12 +53,13 @@ std::size_t unit_bytes(std::size_t element_bytes) { return std::max(element_byte
 struct Tile {
   int mr, nr;
   double flops_per_ns;
+  bool fetches_rows = false;
 };
 Tile tile_of(Isa isa, std::size_t element_bytes) {
   const int size = static_cast<int>(unit_bytes(element_bytes));
   switch (isa) {
     case Isa::Avx512:
-      return {14, 128 / size, 640.0 / size};
+      return {14, 128 / size, 640.0 / size, true};
     case Isa::Avx2:
       return {6, 64 / size, 320.0 / size};
     case Isa::Baseline:
@@ -228,6 +230,21 @@ void choose_cache_blocks(GemmPlan& plan, std::size_t size, const CacheSizes& cac
   plan.k_packed = std::min(plan.k_packed, k);
 }
 
+// A task that makes whole sums transposes some rows of C^T while they are near. With a single panel of B, tiles that
+// can fetch the rows of A for the next one do so.
+void choose_transposition(GemmPlan& plan, bool fetches_rows) {
+  const GemmShape& s = plan.shape;
+  if (!plan.swapped || s.m == 1 || plan.k == 0 || plan.k_split < plan.k || plan.k_packed < plan.k) return;
+  constexpr std::int64_t kTiles = 16;
+  const std::int64_t rows = plan.pack_b == Pack::PerTask ? plan.block_m : std::max(plan.mc, kTiles * plan.mr);
+  plan.m_transposed = std::min(rows, plan.block_m);
+  if (fetches_rows && plan.block_n <= plan.nr && plan.pack_b != Pack::PerTask) {
+    plan.mc = plan.m_transposed;
+    plan.fetch_ahead = false;
+  }
+  plan.workers = workers_for(parts(s.m, plan.block_m) * parts(s.n, plan.block_n));
+}
+
 void lay_out_scratch(GemmPlan& plan, std::size_t size) {
   const GemmShape& s = plan.shape;
   auto bytes = [&](std::int64_t elements) { return align(static_cast<std::size_t>(elements) * size); };
@@ -242,7 +259,8 @@ void lay_out_scratch(GemmPlan& plan, std::size_t size) {
   plan.sums_offset = plan.panel_offset + bytes(own_panels ? tasks * plan.kc * plan.nr : 0);
   plan.split_bytes = plan.sums_offset + bytes(sums ? s.m * s.n : 0);
   plan.transposed_offset = plan.split_bytes * static_cast<std::size_t>(split ? parts(plan.k, plan.k_split) : 1);
-  plan.scratch_bytes = plan.transposed_offset + bytes(plan.swapped ? s.m * s.n : 0);
+  const std::int64_t rooms = plan.workers * plan.m_transposed * plan.block_n;
+  plan.scratch_bytes = plan.transposed_offset + bytes(!plan.swapped ? 0 : plan.m_transposed > 0 ? rooms : s.m * s.n);
 }
 
 // The plan with register tiles of this kind, of as many rows at most.
@@ -267,6 +285,7 @@ GemmPlan plan_tiles(const GemmShape& shape, std::size_t element_bytes, const Til
   lengthen_panels(plan, size, caches);
   gather_narrow_rows(plan, size, caches);
   choose_cache_blocks(plan, size, caches);
+  choose_transposition(plan, tile.fetches_rows);
   lay_out_scratch(plan, size);
   return plan;
 }

@@ -110,7 +110,9 @@ struct GemmPlan {
   bool fetch_ahead;  // rows of A and C pass by once, from beyond L2: those of the next register tile are fetched early
   double cost;       // estimated nanoseconds on one thread
   std::size_t a_offset, b_offset, panel_offset, sums_offset, split_bytes;  // places in scratch, bytes
-  std::size_t transposed_offset;                                           // of C^T
+  std::size_t transposed_offset;                                           // of C^T, or rooms for parts of it
+  std::int64_t m_transposed;  // rows of C^T that a task transposes at a time; 0: all of them are, in the end
+  int workers;                // that have such a room
   std::size_t scratch_bytes;
   SparseGemmPlan skip_a, skip_b;  // of a product that leaves out zeros of A or of B; never of pairs
   AmxGemmPlan amx;                // of the product on the matrix unit

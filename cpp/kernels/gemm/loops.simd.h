@@ -16,13 +16,21 @@ namespace {  // one body after inlining, in each of the two sources that include
 template <class T>
 inline constexpr bool kRounds = sizeof(Stored<T>) < sizeof(Sum<T>);
 
+// Where a task stores blocks of C^T.
+template <class T>
+struct Destination {
+  T* c;
+  std::int64_t ldc;
+  GemmEpilogue<T> epilogue;
+};
+
 // The product over k in [k0, k1).
 template <class T>
 struct Product {
   const GemmPlan& plan;
   const Stored<T>*a, *b;
-  Sum<T>* sums;  // C, or room in the scratch
-  std::int64_t ld_sums;
+  Sum<T>* sums;  // C, or room in the scratch, perhaps for the part of C from row i_sums and column j_sums on
+  std::int64_t ld_sums, i_sums, j_sums;
   Stored<T>* c;  // null when the sums stay as they are
   std::int64_t ldc;
   std::int64_t k0, k1;
@@ -31,6 +39,8 @@ struct Product {
   T *packed_a, *packed_b;  // room for the part of A and B that is packed at a time, or rows of A per task
   T* panels;               // room for a panel of B per task
   char* scratch;
+  const Destination<Stored<T>>* transposed = nullptr;  // of what is computed in the rooms of the workers
+  Sum<T>* rooms = nullptr;
 };
 
 // The sums over all of k, in the scratch.
@@ -41,6 +51,8 @@ Product<T> unfinished(const GemmPlan& plan, const Stored<T>* a, const Stored<T>*
           .b = b,
           .sums = reinterpret_cast<Sum<T>*>(scratch + plan.sums_offset),
           .ld_sums = plan.shape.n,
+          .i_sums = 0,
+          .j_sums = 0,
           .c = nullptr,
           .ldc = 0,
           .k0 = 0,
@@ -62,6 +74,11 @@ Product<T> partial(const Product<T>& x, std::int64_t s) {
   y.k0 = s * plan.k_split;
   y.k1 = min_of(y.k0 + plan.k_split, plan.k);
   return y;
+}
+
+template <class T>
+Sum<T>* sums_at(const Product<T>& x, std::int64_t i, std::int64_t j) {
+  return x.sums + (i - x.i_sums) * x.ld_sums + (j - x.j_sums);
 }
 
 // The part of A, B and C that one pass of packing serves, half open, and where A is packed.
@@ -202,7 +219,7 @@ template <class T>
 Tile<T> tile_at(const Product<T>& x, std::int64_t i, std::int64_t j, int cols, bool panel, Sum<T>* room) {
   const int whole = static_cast<int>(parts(cols, kLanes<T>)) * kLanes<T>;
   if (kRounds<T> && x.c && x.plan.kc >= x.k1 - x.k0) return {room, whole, panel ? whole : cols};
-  return {x.sums + i * x.ld_sums + j, x.ld_sums, cols};
+  return {sums_at(x, i, j), x.ld_sums, cols};
 }
 
 // Steps of a tile whose sums are rounded from which it pays to fetch its part of C before them.
@@ -223,16 +240,21 @@ void compute_rows(const Product<T>& x, const Part<T>& part, std::int64_t i0, std
     const int rows = static_cast<int>(min_of<std::int64_t>(mr, i1 - i));
     const View<T> a = a_view(x, part, i, p);
     const Tile<T> tile = tile_at(x, i, j, cols, b.panel, one_pass);
-    const bool next = t + 1 < tiles, fetches_a = a.step == 1 || (next && first_columns);
+    const bool goes_on = x.transposed && !next_b && i1 < part.i1;
+    const bool next = t + 1 < tiles || goes_on, fetches_a = a.step == 1 || (next && first_columns);
     const Ahead<T> ahead{fetches_a ? a_view(x, part, next ? i + mr : i0, p).data : nullptr,
                          next_b ? next_b + min_of(t * fetches / tiles, fetches - kc) * kFetched<T> : nullptr};
     if (kRounds<T> && tile.sums == one_pass && kc >= kStepsToFetchC)
       for (int r = 0; r < rows; ++r) __builtin_prefetch(x.c + (i + r) * x.ldc + j, 1, kIntoL2);
+    if constexpr (!kRounds<T>)
+      if (x.transposed && last)
+        for (int c = 0; c < cols; ++c)
+          __builtin_prefetch(x.transposed->c + (j + c) * x.transposed->ldc + i, 1, kIntoL2);
     gemm_ukernel<T>(rows, tile.cols, kc, a.data, a.step, a.k_step, b.data, b.k_step, b.panel, tile.sums, tile.ld,
                     x.accumulate || p > x.k0, ahead);
     if (last && !together) finish(x, tile.sums, tile.ld, i, j, rows, cols);
   }
-  if (last && together) finish(x, x.sums + i0 * cols, cols, i0, j, i1 - i0, cols);
+  if (last && together) finish(x, sums_at(x, i0, j), cols, i0, j, i1 - i0, cols);
 }
 
 // Rows [i0, i1) and columns [j0, j1) of C, half open.
@@ -257,7 +279,7 @@ DLCORE_INLINE void fetch_rows(const Product<T>& x, std::int64_t i, const Block& 
   const bool reads_a = j == block.j0 && !shape.transpose_a && x.plan.pack_a == Pack::No;
   for (std::int64_t row = i + x.plan.mr; row < min_of(i + 2 * x.plan.mr, block.i1); ++row) {
     const bool rounds = kRounds<T> && x.c;
-    __builtin_prefetch(rounds ? static_cast<const void*>(x.c + row * x.ldc + j) : x.sums + row * x.ld_sums + j, 1);
+    __builtin_prefetch(rounds ? static_cast<const void*>(x.c + row * x.ldc + j) : sums_at(x, row, j), 1);
     if (!reads_a) continue;
     for (std::int64_t q = p; q < p + kc; q += kLine) __builtin_prefetch(x.a + row * shape.lda + q * kSteps<T>);
   }
@@ -298,7 +320,7 @@ void compute_row(const Product<T>& x, const Part<T>& part, std::int64_t j0, std:
   const View<T> a = a_view(x, part, 0, part.p0);
   const std::int64_t kc = part.p1 - part.p0, cols = j1 - j0;
   const bool accumulate = x.accumulate || part.p0 > x.k0;
-  Sum<T>* const sums = x.sums + j0;
+  Sum<T>* const sums = sums_at(x, 0, j0);
   if (!shape.packed_b && !shape.transpose_b) {
     const Stored<T>* b = x.b + part.p0 * kSteps<T> * shape.ldb + j0;
     gemv<T>(kc, a.data, a.k_step, b, shape.ldb, sums, cols, accumulate);
@@ -328,6 +350,24 @@ void compute_block(const Product<T>& x, const Part<T>& part, const Block& block,
   }
 }
 
+// A block of C^T, some rows at a time, in `room` and then in C.
+template <class T>
+void compute_transposed(Product<T> x, const Part<T>& part, const Block& block, T* panel, T* own_a, Sum<T>* room) {
+  const GemmPlan& plan = x.plan;
+  const Destination<T> to = *x.transposed;
+  const std::int64_t rows = block.j1 - block.j0;
+  x.sums = room, x.ld_sums = rows, x.j_sums = block.j0;
+  for (std::int64_t i = block.i0; i < block.i1; i += plan.m_transposed) {
+    const std::int64_t end = min_of(i + plan.m_transposed, block.i1);
+    T* const c = to.c + block.j0 * to.ldc + i;
+    x.i_sums = i;
+    compute_block(x, part, Block{i, end, block.j0, block.j1}, panel, own_a);
+    store_transposed(room, rows, rows, end - i, c, to.ldc);
+    apply_epilogue<T>(c, to.ldc, rows, end - i, to.epilogue.bias ? to.epilogue.bias + i : nullptr,
+                      to.epilogue.activation);
+  }
+}
+
 template <class T>
 void compute(const Product<T>& x, std::int64_t splits, std::int64_t i, std::int64_t j, std::int64_t q) {
   const GemmPlan& plan = x.plan;
@@ -336,14 +376,20 @@ void compute(const Product<T>& x, std::int64_t splits, std::int64_t i, std::int6
   const std::int64_t blocks = parts(rows, plan.block_m) * column_blocks;
   const double share = static_cast<double>(rows * cols) / static_cast<double>(plan.shape.m * plan.shape.n) *
                        static_cast<double>(splits * (first.p1 - first.p0)) / static_cast<double>(plan.k);
-  parallel_for(splits * blocks, plan.cost * share, [&](std::int64_t task) {
+  const int workers = x.transposed ? plan.workers : num_threads();
+  parallel_for_workers(splits * blocks, plan.cost * share, workers, [&](std::int64_t task, int worker) {
     const Product<T> y = partial(x, task / blocks);
     const Part<T> part = part_of(y, i, j, q);
     if (exhausted(part, q)) return;
     const std::int64_t block = task % blocks, room = plan.scratch_bytes > 0 ? block : 0;  // null has no offsets
     const std::int64_t i0 = i + block / column_blocks * plan.block_m, j0 = j + block % column_blocks * plan.block_n;
-    compute_block(y, part, Block{i0, min_of(i0 + plan.block_m, part.i1), j0, min_of(j0 + plan.block_n, part.j1)},
-                  y.panels + room * plan.kc * kNr<T>, y.packed_a + room * plan.mc * plan.kc);
+    const Block part_of_c{i0, min_of(i0 + plan.block_m, part.i1), j0, min_of(j0 + plan.block_n, part.j1)};
+    T *const panel = y.panels + room * plan.kc * kNr<T>, *const own_a = y.packed_a + room * plan.mc * plan.kc;
+    if constexpr (!kRounds<T>)
+      if (y.transposed)
+        return compute_transposed(y, part, part_of_c, panel, own_a,
+                                  y.rooms + worker * plan.m_transposed * plan.block_n);
+    compute_block(y, part, part_of_c, panel, own_a);
   });
 }
 
@@ -419,13 +465,20 @@ void gemm_column(const GemmPlan& plan, const Stored<T>* a, const Stored<T>* b, S
   gemm_as_planned<T>(plan, b, a, c, epilogue, bytes);
 }
 
-// C^T in scratch, then block by block into C. A dense column is its own transpose.
+// C^T in scratch: of each worker, what it transposes next, or all of it. A dense column is its own transpose.
 template <class T>
 void gemm_swapped(const GemmPlan& plan, const T* a, const T* b, T* c, const GemmEpilogue<T>& epilogue, char* bytes) {
   constexpr std::int64_t kBlock = 256;
   const std::int64_t rows = plan.shape.n, cols = plan.shape.m;
+  auto* const room = reinterpret_cast<T*>(bytes + plan.transposed_offset);
+  if (plan.m_transposed > 0) {
+    const Destination<T> to{c, plan.ldc, epilogue};
+    Product<T> x = unfinished<T>(plan, b, a, bytes);
+    x.transposed = &to, x.rooms = room;
+    return compute_product(x, 1);
+  }
   const bool in_place = cols == 1 && plan.ldc == 1;
-  T* const transposed = in_place ? c : reinterpret_cast<T*>(bytes + plan.transposed_offset);
+  T* const transposed = in_place ? c : room;
   gemm_as_planned<T>(plan, b, a, transposed, {}, bytes);
   parallel_for(parts(cols, kBlock), 0.2 * static_cast<double>(rows * cols), [&](std::int64_t block) {
     const std::int64_t j = block * kBlock, width = min_of(kBlock, cols - j);

@@ -65,15 +65,18 @@ double most_nonzeros(const SparseGemmPlan& plan, std::int64_t lanes, std::size_t
   constexpr double kDenseEfficiency = 0.9, kMultiple = 1.35, kLatency = 4;
   const GemmShape& s = plan.shape;
   const bool narrow = plan.tile == 4 * lanes;
-  auto far = [&](std::int64_t elements) {
-    return narrow && static_cast<std::size_t>(elements) * element_bytes > caches.l2;
+  auto beyond = [&](std::int64_t elements, std::size_t bytes) {
+    return narrow && static_cast<std::size_t>(elements) * element_bytes > bytes;
   };
+  auto far = [&](std::int64_t elements) { return beyond(elements, caches.l2); };
+  const bool scattered = s.transpose_b && beyond(s.k * s.n, caches.l3 / 4);
   const double vectors = static_cast<double>(parts(s.n, lanes)), n = static_cast<double>(s.n);
   const double rows = static_cast<double>(std::min(s.m, kRows)), k = static_cast<double>(std::min(s.k, plan.k_block));
   const double dense = n / static_cast<double>(lanes) / kDenseEfficiency;
   const double nonzero = std::max(kMultiple * vectors, kLatency * static_cast<double>(parts(s.n, plan.tile)));
   const double finding = 4 / static_cast<double>(lanes) + (!s.transpose_a ? 0 : far(s.m * s.k) ? 3.4 : 0.4);
-  const double packing = vectors * (s.packed_b ? 1 : far(s.k * s.n) ? 8 : 3) / rows, passing = vectors * 4 / k;
+  const double packing = vectors * (s.packed_b ? 1 : scattered ? 28 : far(s.k * s.n) ? 8 : 3) / rows;
+  const double passing = vectors * 4 / k;
   const double transposing = plan.swapped ? 0.4 * n / static_cast<double>(s.k) : 0;
   return ((narrow ? 0.88 : 0.76) * dense - finding - packing - passing - transposing) / nonzero;
 }
