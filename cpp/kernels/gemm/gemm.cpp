@@ -53,7 +53,7 @@ std::size_t unit_bytes(std::size_t element_bytes) { return std::max(element_byte
 struct Tile {
   int mr, nr;
   double flops_per_ns;
-  bool fetches_rows = false;
+  bool fetches_rows = false;  // of A for the next tile, where B is packed
 };
 Tile tile_of(Isa isa, std::size_t element_bytes) {
   const int size = static_cast<int>(unit_bytes(element_bytes));
@@ -161,7 +161,7 @@ std::int64_t lines_in_l1(std::int64_t stride) {
   return ways * way / std::max(line, std::gcd(stride, way));
 }
 
-void choose_packing(GemmPlan& plan, std::size_t size, const CacheSizes& caches) {
+void choose_packing(GemmPlan& plan, const Tile& tile, std::size_t size, const CacheSizes& caches) {
   const GemmShape& s = plan.shape;
   const auto near = static_cast<std::int64_t>(caches.l2 / 2 / size);
   const std::int64_t a_uses = parts(s.n, plan.nr), b_uses = parts(s.m, plan.mr);
@@ -171,7 +171,8 @@ void choose_packing(GemmPlan& plan, std::size_t size, const CacheSizes& caches) 
                       (s.transpose_a ? plan.kc : plan.mc) > lines_in_l1(s.lda * element);
   const bool crowded_b = plan.nr * size == 64 && lines_in_l1(s.ldb * element) <= 8;
   const bool pays_b = !s.packed_b && b_uses >= (crowded_b ? kUsesOfCrowdedB : kUsesOfSharedB) &&
-                      (s.n * plan.k_split > near || plan.kc * steps > lines_in_l1(s.ldb * element));
+                      (s.n * plan.k_split > near || plan.kc * steps > lines_in_l1(s.ldb * element) ||
+                       (plan.fetch_ahead && tile.fetches_rows));
   const bool far_b = s.n * s.k * element > static_cast<std::int64_t>(caches.l3) / 4;
   const bool pays_own_b = !s.packed_b && crowded_b && b_uses >= (far_b ? kUsesOfFarOwnB : kUsesOfOwnB);
   plan.pack_a = packs_a_per_task(plan) ? Pack::PerTask : must_pack_a(plan) || pays_a ? Pack::Once : Pack::No;
@@ -230,18 +231,13 @@ void choose_cache_blocks(GemmPlan& plan, std::size_t size, const CacheSizes& cac
   plan.k_packed = std::min(plan.k_packed, k);
 }
 
-// A task that makes whole sums transposes some rows of C^T while they are near. With a single panel of B, tiles that
-// can fetch the rows of A for the next one do so.
-void choose_transposition(GemmPlan& plan, bool fetches_rows) {
+// A task that makes whole sums transposes some rows of C^T while they are near.
+void choose_transposition(GemmPlan& plan) {
   const GemmShape& s = plan.shape;
   if (!plan.swapped || s.m == 1 || plan.k == 0 || plan.k_split < plan.k || plan.k_packed < plan.k) return;
   constexpr std::int64_t kTiles = 16;
   const std::int64_t rows = plan.pack_b == Pack::PerTask ? plan.block_m : std::max(plan.mc, kTiles * plan.mr);
   plan.m_transposed = std::min(rows, plan.block_m);
-  if (fetches_rows && plan.block_n <= plan.nr && plan.pack_b != Pack::PerTask) {
-    plan.mc = plan.m_transposed;
-    plan.fetch_ahead = false;
-  }
   plan.workers = workers_for(parts(s.m, plan.block_m) * parts(s.n, plan.block_n));
 }
 
@@ -281,11 +277,11 @@ GemmPlan plan_tiles(const GemmShape& shape, std::size_t element_bytes, const Til
   plan.cost = cost_of(shape, plan.k, size, tile.flops_per_ns);
   choose_tasks(plan);
   choose_register_blocks(plan, size, caches);
-  choose_packing(plan, size, caches);
+  choose_packing(plan, tile, size, caches);
   lengthen_panels(plan, size, caches);
   gather_narrow_rows(plan, size, caches);
   choose_cache_blocks(plan, size, caches);
-  choose_transposition(plan, tile.fetches_rows);
+  choose_transposition(plan);
   lay_out_scratch(plan, size);
   return plan;
 }

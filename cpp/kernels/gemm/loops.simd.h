@@ -240,7 +240,7 @@ void compute_rows(const Product<T>& x, const Part<T>& part, std::int64_t i0, std
     const int rows = static_cast<int>(min_of<std::int64_t>(mr, i1 - i));
     const View<T> a = a_view(x, part, i, p);
     const Tile<T> tile = tile_at(x, i, j, cols, b.panel, one_pass);
-    const bool goes_on = x.transposed && !next_b && i1 < part.i1;
+    const bool goes_on = x.plan.fetch_ahead && i1 < part.i1;
     const bool next = t + 1 < tiles || goes_on, fetches_a = a.step == 1 || (next && first_columns);
     const Ahead<T> ahead{fetches_a ? a_view(x, part, next ? i + mr : i0, p).data : nullptr,
                          next_b ? next_b + min_of(t * fetches / tiles, fetches - kc) * kFetched<T> : nullptr};
@@ -269,14 +269,15 @@ int next_columns(const GemmPlan& plan, std::int64_t cols) {
   return packed ? static_cast<int>(min_of<std::int64_t>(kNr<T>, cols)) : tile_columns<T>(plan.mr, cols);
 }
 
-// Fetches what the register tile below row i, columns from j on, will write, and of A what it will read first. Inline,
-// or GCC drops it as a function without effect.
+// Fetches what the register tile below row i, columns from j on, will write, and of A what it will read first, unless
+// tiles do so. Inline, or GCC drops it as a function without effect.
 template <class T>
 DLCORE_INLINE void fetch_rows(const Product<T>& x, std::int64_t i, const Block& block, std::int64_t j, std::int64_t p,
                               std::int64_t kc) {
   constexpr std::int64_t kLine = kCacheLine / sizeof(T);
   const GemmShape& shape = x.plan.shape;
-  const bool reads_a = j == block.j0 && !shape.transpose_a && x.plan.pack_a == Pack::No;
+  const bool tiles_do = kFetchesRows && (shape.packed_b || x.plan.pack_b != Pack::No);
+  const bool reads_a = j == block.j0 && !shape.transpose_a && x.plan.pack_a == Pack::No && !tiles_do;
   for (std::int64_t row = i + x.plan.mr; row < min_of(i + 2 * x.plan.mr, block.i1); ++row) {
     const bool rounds = kRounds<T> && x.c;
     __builtin_prefetch(rounds ? static_cast<const void*>(x.c + row * x.ldc + j) : sums_at(x, row, j), 1);
