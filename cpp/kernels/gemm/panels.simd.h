@@ -23,25 +23,41 @@ void pack_weights(const T* w, std::int64_t ld, bool transposed, std::int64_t k, 
   });
 }
 
+/// What is read or written after a product, and fetched into L2 during it, where tiles have the time.
+template <class T>
+struct Later {
+  const T* data = nullptr;
+  std::int64_t elements = 0;
+
+  /// What a tile of so many steps takes of it.
+  DLCORE_INLINE Ahead<T> take(std::int64_t steps) {
+    constexpr std::int64_t kLine = kCacheLine / sizeof(T);
+    if (!data || elements <= 0) return {};
+    const Ahead<T> ahead{data, nullptr, true};
+    data += steps * kLine, elements -= steps * kLine;
+    return ahead;
+  }
+};
+
 /// C[rows, width] (+)= A[rows, k] * width <= kNr columns of B, its rows ldb apart: kNr in a panel.
 template <class T>
 void multiply_panel(std::int64_t rows, int width, std::int64_t k, const T* a, std::int64_t lda, const T* b,
-                    std::int64_t ldb, T* c, std::int64_t ldc, bool accumulate) {
+                    std::int64_t ldb, T* c, std::int64_t ldc, bool accumulate, Later<T>* later = nullptr) {
   const std::int64_t tiles = (rows + kMr<T> - 1) / kMr<T>;
   const std::int64_t height = (rows + tiles - 1) / tiles;  // even tiles: none is left with a row or two
   for (std::int64_t i = 0; i < rows; i += height)
     gemm_ukernel(static_cast<int>(min_of(height, rows - i)), width, k, a + i * lda, lda, std::int64_t{1}, b, ldb,
-                 c + i * ldc, ldc, accumulate);
+                 c + i * ldc, ldc, accumulate, later ? later->take(k) : Ahead<T>{});
 }
 
 /// C[rows, cols] (+)= A[rows, k] * W[k, cols], W as panels.
 template <class T>
 void multiply(std::int64_t rows, std::int64_t cols, std::int64_t k, const T* a, std::int64_t lda, const T* panels, T* c,
-              std::int64_t ldc, bool accumulate) {
+              std::int64_t ldc, bool accumulate, Later<T> later = {}) {
   if (rows == 1) return gemv_packed(k, a, std::int64_t{1}, panels, kNr<T> * k, c, cols, accumulate);
   for (std::int64_t j = 0; j < cols; j += kNr<T>, panels += k * kNr<T>)
     multiply_panel(rows, static_cast<int>(min_of<std::int64_t>(kNr<T>, cols - j)), k, a, lda, panels,
-                   std::int64_t{kNr<T>}, c + j, ldc, accumulate);
+                   std::int64_t{kNr<T>}, c + j, ldc, accumulate, &later);
 }
 
 }  // namespace dlcore::DLCORE_ISA

@@ -92,6 +92,7 @@ template <class T>
 struct Ahead {
   const T* a = nullptr;  // the next rows, at steps of a_col; where that is 1, rows that come from beyond L2
   const T* b = nullptr;  // a part of the next panel: kFetched elements for each step of k
+  bool one_row = false;  // a: where a_col is 1, a line for each step of k, one after another
 };
 inline constexpr int kCacheLine = 64;
 template <class T>
@@ -135,6 +136,7 @@ void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_c
   if (!ahead.a) ahead.a = a;
   if (!ahead.b) ahead.b = b;
   [[maybe_unused]] const std::int64_t row_lines = max_of<std::int64_t>(1, kc / kLine);
+  [[maybe_unused]] const std::int64_t to_next_row = ahead.one_row ? 0 : a_row - row_lines * kLine;
   [[maybe_unused]] std::int64_t lines_left = row_lines;
   vec<Sum<T>> sum[kRows][kVectors] = {};
 #pragma GCC unroll 4
@@ -164,7 +166,7 @@ void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_c
         __builtin_prefetch(ahead.a, 0, kIntoL2);
         ahead.a += kLine;
         if (--lines_left == 0) {
-          ahead.a += a_row - row_lines * kLine;
+          ahead.a += to_next_row;
           lines_left = row_lines;
         }
       }

@@ -288,8 +288,10 @@ class BackwardPass {
     const std::int64_t k = part.vectors * s_.units;
     const T* const deltas = deltas_at(0, step) + part.from * s_.units;
     if (io_.steps) return io_.steps->multiply(i, first_, rows_, deltas, d, accumulate);
+    const bool fetches = step > 0 && of.count == s_.units;  // what the step before in time has saved
+    const Later<T> saved{fetches ? saved_at(step - 1, 0) : nullptr, rows_ * layout_.saved * s_.units};
     multiply(rows_, of.count, k, deltas, s_.steps * rnn_delta_stride<T>(s_), packed_ + weights_.part[i] + of.first * k,
-             d + of.first, s_.units, accumulate);
+             d + of.first, s_.units, accumulate, saved);
   }
 
   const RnnShape& s_;

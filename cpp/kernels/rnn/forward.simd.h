@@ -282,9 +282,16 @@ class ForwardPass {
         packed_ + (gates.from == 0 ? weights_.first : weights_.last) + of.first * gates.count() * s_.units;
     for_column_runs(s_, gates, of, [&](std::int64_t first, std::int64_t columns) {
       if (!packs_) return multiply_row(step, a, io_.w_h + first, columns, z + first, accumulate);
-      multiply(rows_, columns, s_.units, a, s_.units, panels, z + first, cols_, accumulate);
+      multiply(rows_, columns, s_.units, a, s_.units, panels, z + first, cols_, accumulate, to_be_saved(step, of));
       panels += panel_elements<T>(s_.units, columns);
     });
+  }
+
+  /// Where the step's vectors are saved, if these units are all that are.
+  Later<T> to_be_saved(std::int64_t step, Units of) const {
+    const std::int64_t saved = rnn_layout(s_.cell).saved * s_.units;
+    if (!io_.workspace || of.count < s_.units) return {};
+    return {io_.workspace + (step * s_.batch + first_) * saved, rows_ * saved};
   }
 
   /// The weights where they are, every other step from the last columns to the first: those are still in the nearest
