@@ -67,7 +67,9 @@ RnnShape shape_of(Family family, std::span<const TensorSpec> in, const Attrs& at
                  .activation = activation_of(attrs, "activation", "tanh"),
                  .recurrent_activation = activation_of(attrs, "recurrent_activation", "sigmoid"),
                  .bfloat_products = attrs.boolean(kBfloatProducts, false),
-                 .has_inverse = attrs.boolean(kHasInverse, false)};
+                 .most_input_rows = attrs.integer(kMostInputRows, 0)};
+  if (shape.most_input_rows < 0 || shape.most_input_rows > INT32_MAX)
+    throw value_error("most_input_rows is ", shape.most_input_rows, "; expected 0 to ", INT32_MAX, ".");
   unify(shape.channels, "channels", w_x, 0, "w_x");
   if (shape.channels == 0) throw value_error("x should have at least one channel; got ", x, ".");
   const int gates = rnn_gates(shape.cell);
@@ -100,20 +102,24 @@ void check_inverse(RnnShape& shape, const TensorSpec& inverse) { check_pairs(sha
 
 /// Gives the kernel the inverse, input `input` of the node; -1: there is none.
 template <class Io>
-void set_inverse(Io& io, const Buffers& buffers, int input, std::int64_t pairs) {
+void set_inverse(Io& io, const Buffers& buffers, int input, const RnnShape& s) {
   if (input < 0) return;
+  const std::int64_t pairs = s.batch * s.steps;
   io.inverse = buffers.input<std::int32_t>(input);
   io.input_rows = rnn_input_rows(io.inverse, pairs);
   if (io.input_rows < 0)
     throw value_error(
         "inverse has a number which neither came before nor is the next new one; expected the rows of x in the order "
         "in which they come first, as unique_indices counts them.");
+  if (io.input_rows < pairs && io.input_rows > s.most_input_rows)
+    throw value_error("inverse names ", io.input_rows, " rows of x; expected ", s.most_input_rows,
+                      " at most (most_input_rows), or one for each row and step.");
 }
 
 }  // namespace
 
 RnnInputs rnn_inputs(Family family, std::size_t count, const Attrs& attrs) {
-  const bool has_inverse = attrs.boolean(kHasInverse, false);
+  const bool has_inverse = attrs.integer(kMostInputRows, 0) > 0;
   const int least = 4 + state_count(family) + has_inverse, inputs = static_cast<int>(count);
   if (inputs != least && inputs != least + 1)
     throw value_error("expected ", least, " inputs, or ", least + 1, " with a mask; got ", count, ".");
@@ -153,7 +159,7 @@ Specs infer_forward(std::span<const TensorSpec> in, const Attrs& attrs) {
 }
 
 template <class T>
-void run_forward(const RnnLayer<T>& layer, int states, const RnnInputs& at, bool keeps_workspace, std::int64_t pairs,
+void run_forward(const RnnLayer<T>& layer, const RnnShape& s, int states, const RnnInputs& at, bool keeps_workspace,
                  const Buffers& buffers) {
   RnnForward<T> io{.x = buffers.input<T>(0),
                    .w_x = buffers.input<T>(1),
@@ -166,7 +172,7 @@ void run_forward(const RnnLayer<T>& layer, int states, const RnnInputs& at, bool
                    .h_T = buffers.output<T>(1),
                    .c_T = states == 2 ? buffers.output<T>(2) : nullptr,
                    .workspace = keeps_workspace ? buffers.output<T>(1 + states) : nullptr};
-  set_inverse(io, buffers, at.inverse, pairs);
+  set_inverse(io, buffers, at.inverse, s);
   layer.run(io, buffers.scratch);
 }
 
@@ -190,12 +196,11 @@ Kernel plan_forward(std::span<const TensorSpec> in, std::span<const TensorSpec>,
   return for_float_type(in[0].dtype, [&](auto zero) -> Kernel {
     using T = decltype(zero);
     const auto layer = std::make_shared<const RnnLayer<T>>(s);
-    return {
-        .run = [=](const Buffers& buffers) { run_forward<T>(*layer, states, at, keeps, s.batch * s.steps, buffers); },
-        .scratch_bytes = layer->scratch_bytes(),
-        .label = str(label_of(s.cell, false), layer->rounds_products() ? "_bf16" : ""),
-        .flops = rnn_forward_flops(s),
-        .may_fail = s.has_inverse};
+    return {.run = [=](const Buffers& buffers) { run_forward<T>(*layer, s, states, at, keeps, buffers); },
+            .scratch_bytes = layer->scratch_bytes(),
+            .label = str(label_of(s.cell, false), layer->rounds_products() ? "_bf16" : ""),
+            .flops = rnn_forward_flops(s),
+            .may_fail = s.most_input_rows > 0};
   });
 }
 
@@ -209,7 +214,7 @@ RnnGradInputs rnn_grad_inputs(Family family, const Attrs& attrs) {
   if (attrs.boolean("has_dy", true)) at.dy = at.count++;
   if (attrs.boolean("has_dh_T", true)) at.dh_T = at.count++;
   if (family == Family::Lstm && attrs.boolean("has_dc_T", true)) at.dc_T = at.count++;
-  if (attrs.boolean(kHasInverse, false)) at.inverse = at.count++;
+  if (attrs.integer(kMostInputRows, 0) > 0) at.inverse = at.count++;
   return at;
 }
 
@@ -257,7 +262,7 @@ Specs infer_grad(std::span<const TensorSpec> in, const Attrs& attrs) {
 }
 
 template <class T>
-void run_grad(const RnnGradient<T>& gradient, int states, const RnnGradInputs& at, bool needs_dx, std::int64_t pairs,
+void run_grad(const RnnGradient<T>& gradient, const RnnShape& s, int states, const RnnGradInputs& at, bool needs_dx,
               const Buffers& buffers) {
   const auto optional = [&](int input) { return input < 0 ? nullptr : buffers.input<T>(input); };
   RnnBackward<T> io{.x = buffers.input<T>(0),
@@ -274,7 +279,7 @@ void run_grad(const RnnGradient<T>& gradient, int states, const RnnGradInputs& a
                     .db = buffers.output<T>(3),
                     .dh0 = buffers.output<T>(4),
                     .dc0 = states == 2 ? buffers.output<T>(5) : nullptr};
-  set_inverse(io, buffers, at.inverse, pairs);
+  set_inverse(io, buffers, at.inverse, s);
   gradient.run(io, buffers.scratch);
 }
 
@@ -287,11 +292,11 @@ Kernel plan_grad(std::span<const TensorSpec> in, std::span<const TensorSpec>, co
     using T = decltype(zero);
     const auto gradient = std::make_shared<const RnnGradient<T>>(s);
     return {.run = [=, states = state_count(family), pairs = s.batch * s.steps](
-                       const Buffers& buffers) { run_grad<T>(*gradient, states, at, needs_dx, pairs, buffers); },
+                       const Buffers& buffers) { run_grad<T>(*gradient, s, states, at, needs_dx, buffers); },
             .scratch_bytes = gradient->scratch_bytes(),
             .label = str(label_of(s.cell, true), gradient->rounds_products() ? "_bf16" : ""),
             .flops = rnn_backward_flops(s),
-            .may_fail = s.has_inverse};
+            .may_fail = s.most_input_rows > 0};
   });
 }
 

@@ -17,8 +17,8 @@ inline constexpr const char* kNarrowProducts = "narrow_products";
 /// Whether that 16-bit float is bfloat16: RnnShape::bfloat_products.
 inline constexpr const char* kBfloatProducts = "bfloat_products";
 
-/// Whether the last input is RnnForward::inverse [B,T], int32.
-inline constexpr const char* kHasInverse = "has_inverse";
+/// RnnShape::most_input_rows: above 0, the last input is RnnForward::inverse [B,T], int32.
+inline constexpr const char* kMostInputRows = "most_input_rows";
 
 /// The inputs of a forward node behind x, w_x, w_h, b, h0, [c0], each there or not. -1 for a missing one.
 struct RnnInputs {

@@ -54,14 +54,14 @@ struct Layer {
     mask = std::make_unique<bool[]>(s.batch * s.steps);
     const std::vector<double> chance = random_reals<double>(s.batch * s.steps, 8);
     for (std::int64_t i = 0; i < s.batch * s.steps; ++i) mask[i] = chance[i] > -0.3;
-    if (s.has_inverse) repeat_rows();
+    if (s.most_input_rows > 0) repeat_rows();
   }
 
   /// About two of three steps read a row of x that has been read before.
   void repeat_rows() {
     const std::vector<double> chance = random_reals<double>(shape.batch * shape.steps, 9);
     for (const double c : chance)
-      inverse.push_back(input_rows == 0 || c > 0.3
+      inverse.push_back(input_rows == 0 || (c > 0.3 && input_rows < shape.most_input_rows)
                             ? static_cast<std::int32_t>(input_rows++)
                             : static_cast<std::int32_t>(std::abs(c) * static_cast<double>(input_rows)));
   }
@@ -79,7 +79,7 @@ struct Layer {
             h_T,
             lstm() ? c_T : nullptr,
             workspace,
-            shape.has_inverse ? inverse.data() : nullptr,
+            shape.most_input_rows > 0 ? inverse.data() : nullptr,
             input_rows};
   }
 
@@ -237,7 +237,7 @@ Backward<T> run_backward(const RnnShape& shape, Layer<T>& layer, std::vector<T>&
   gradient.run({layer.x.data(), layer.w_x.data(), layer.w_h.data(), layer.has_mask ? layer.mask.get() : nullptr,
                 workspace.data(), layer.dy.data(), nullptr, nullptr, d.dx.data(), d.dw_x.data(), d.dw_h.data(),
                 d.db.data(), d.dh0.data(), layer.lstm() ? d.dc0.data() : nullptr,
-                layer.shape.has_inverse ? layer.inverse.data() : nullptr, layer.input_rows},
+                layer.shape.most_input_rows > 0 ? layer.inverse.data() : nullptr, layer.input_rows},
                back_scratch.data());
   EXPECT_TRUE(scratch.untouched() && back_scratch.untouched()) << text_of(shape);
   return d;
@@ -356,7 +356,7 @@ TEST(Rnn, ProductsOfBfloatAreCloseToThoseOfFloat) {
 template <class T>
 Layer<T> spread(const Layer<T>& merged) {
   RnnShape shape = merged.shape;
-  shape.has_inverse = false;
+  shape.most_input_rows = 0;
   Layer<T> layer(shape, merged.has_mask);
   layer.w_x = merged.w_x, layer.w_h = merged.w_h, layer.b = merged.b, layer.h0 = merged.h0, layer.c0 = merged.c0;
   layer.dy = merged.dy;
@@ -398,7 +398,7 @@ TEST(Rnn, RowsInSeveralPlacesAreMultipliedOnce) {
       for (bool shares_units : {false, true}) {
         RnnShape shape{.cell = cell, .batch = batch, .steps = steps, .channels = 5, .units = 7, .reverse = steps == 20};
         shape.bias_rows = cell == RnnCell::GruResetAfter ? 2 : 1;
-        shape.has_inverse = true;
+        shape.most_input_rows = std::max<std::int64_t>(1, batch * steps / 2);
         if (shares_units && batch > 8) continue;
         if (shares_units) shape.units = shared_units(shape);
         Layer<double> layer(shape, true);
@@ -410,7 +410,7 @@ TEST(Rnn, RowsInSeveralPlacesAreMultipliedOnce) {
 TEST(Rnn, RowsInSeveralPlacesGiveTheSameNumbers) {
   RnnShape shape{.cell = RnnCell::Simple, .batch = 20, .steps = 4, .channels = 19, .units = 16};
   shape.activation = RnnActivation::Linear;
-  shape.has_inverse = true;
+  shape.most_input_rows = 40;
   Layer<float> layer(shape);
   for (auto* numbers : {&layer.x, &layer.w_x, &layer.w_h, &layer.b, &layer.h0, &layer.dy})
     for (float& number : *numbers) number = std::round(number);
@@ -421,7 +421,7 @@ TEST(Rnn, RowsInSeveralPlacesGiveTheSameNumbers) {
 TEST(Rnn, RowsInSeveralPlacesMayBeRounded) {
   for (auto [batch, units] : {std::pair{20, 40}, {40, 128}}) {
     RnnShape shape{.batch = batch, .steps = 6, .channels = 130, .units = units, .bfloat_products = true};
-    shape.has_inverse = true;
+    shape.most_input_rows = batch * 5;
     Layer<float> layer = bfloat_layer(shape);
     expect_same_as_spread(layer, 0x1p-5);
   }
@@ -530,7 +530,7 @@ TEST(Rnn, SameBitsForAnyThreads) {
                            RnnShape{.batch = 1, .steps = 200, .channels = 64, .units = 47},
                            RnnShape{.batch = 1, .steps = 5, .channels = 64, .units = 777},
                            RnnShape{.batch = 7, .steps = 5, .channels = 64, .units = 777},
-                           RnnShape{.batch = 37, .steps = 20, .channels = 150, .units = 200, .has_inverse = true},
+                           RnnShape{.batch = 37, .steps = 20, .channels = 150, .units = 200, .most_input_rows = 400},
                            RnnShape{.batch = 70, .steps = 5, .channels = 150, .units = 128, .bfloat_products = true}}) {
       shape.cell = cell;
       Layer<float> layer(shape, true);
@@ -666,7 +666,7 @@ TEST(RnnProgram, MergesLookups) {
     EXPECT_EQ(count_nodes(optimised, "unique_indices"), 1);
     for (const Node& node : optimised.nodes) {
       const bool by_index = node.op->name == "gather" || node.op->name == "scatter_add";
-      EXPECT_EQ(node.attrs.boolean("has_inverse", false), node.op->name.starts_with("lstm"));
+      EXPECT_EQ(node.attrs.integer("most_input_rows", 0), node.op->name.starts_with("lstm") ? 50 : 0);
       EXPECT_EQ(node.attrs.text("mode", "") == "fill", by_index);
     }
     Tape tape;
@@ -709,10 +709,13 @@ TEST(RnnErrors, AnInverseCountsRows) {
   const auto text = [&](std::vector<std::int32_t> inverse, const Shape& shape) {
     std::vector<Tensor> all = in;
     all.push_back(Tensor::from<std::int32_t>(inverse, shape));
-    return error_text([&] { apply_all("lstm", all, {{"has_inverse", true}}); });
+    return error_text([&] { apply_all("lstm", all, {{"most_input_rows", std::int64_t{6}}}); });
   };
   EXPECT_NE(text({0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12}, {3, 4}).find("neither came before nor is the next"),
             std::string::npos);
+  EXPECT_NE(text({0, 1, 2, 3, 4, 5, 6, 0, 0, 0, 0, 0}, {3, 4}).find("names 7 rows of x; expected 6 at most"),
+            std::string::npos);
+  EXPECT_EQ(text({0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, {3, 4}), "");
   EXPECT_NE(text({0, 0}, {1, 2}).find("inverse should have 3 rows"), std::string::npos);
 }
 

@@ -90,7 +90,7 @@ const char* name_of(RnnFamily family, bool grad) {
 
 /// The pass that gives layers an inverse is for the processor.
 RnnShape without_inverse(const RnnShape& s) {
-  if (s.has_inverse)
+  if (s.most_input_rows > 0)
     throw Error(ErrorKind::NotImplemented, "recurrent layers with an inverse run on the processor only.");
   return s;
 }

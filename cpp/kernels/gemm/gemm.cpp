@@ -172,7 +172,7 @@ void choose_packing(GemmPlan& plan, const Tile& tile, std::size_t size, const Ca
   const bool crowded_b = plan.nr * size == 64 && lines_in_l1(s.ldb * element) <= 8;
   const bool pays_b = !s.packed_b && b_uses >= (crowded_b ? kUsesOfCrowdedB : kUsesOfSharedB) &&
                       (s.n * plan.k_split > near || plan.kc * steps > lines_in_l1(s.ldb * element) ||
-                       (plan.fetch_ahead && tile.fetches_rows));
+                       (plan.fetch_ahead && tile.fetches_rows && !s.transpose_a));
   const bool far_b = s.n * s.k * element > static_cast<std::int64_t>(caches.l3) / 4;
   const bool pays_own_b = !s.packed_b && crowded_b && b_uses >= (far_b ? kUsesOfFarOwnB : kUsesOfOwnB);
   plan.pack_a = packs_a_per_task(plan) ? Pack::PerTask : must_pack_a(plan) || pays_a ? Pack::Once : Pack::No;

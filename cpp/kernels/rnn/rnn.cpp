@@ -195,7 +195,7 @@ RnnLayer<T>::RnnLayer(const RnnShape& shape)
   std::size_t product_bytes = 0;
   if (rounds_)
     product_bytes = plan_x_products<Bfloat>();
-  else if (s.has_inverse)
+  else if (s.most_input_rows > 0)
     product_bytes = plan_x_products<T>();
   at_.packed = at_.steps + bytes_of_steps(steps_);
   at_.tasks = at_.packed + bytes_of<T>(rows_of<T>().packed_forward(s));
@@ -208,9 +208,10 @@ template <class T>
 template <class P>
 std::size_t RnnLayer<T>::plan_x_products() {
   const RnnShape& s = shape_;
-  x_products_ = RowPlans(pairs_of(s), s.has_inverse,
+  const std::int64_t most = std::is_same_v<P, T> ? s.most_input_rows : pairs_of(s);
+  x_products_ = RowPlans(most, s.most_input_rows,
                          [&](std::int64_t rows) { return plan_gemm<P>(dense_gemm(rows, rnn_cols(s), s.channels)); });
-  at_.steps = bytes_of<P>(pairs_of(s) * rnn_cols(s));
+  at_.steps = bytes_of<P>(most * rnn_cols(s));
   const std::size_t operands =
       std::is_same_v<P, T> ? 0 : bytes_of<P>(pairs_of(s) * s.channels) + bytes_of<P>(s.channels * rnn_cols(s));
   return operands + x_products_.scratch_bytes();
@@ -234,7 +235,7 @@ void RnnLayer<T>::run(const RnnForward<T>& given, void* scratch) const {
   const RnnShape& s = shape_;
   RnnForward<T> io = given;
   std::byte* const bytes = static_cast<std::byte*>(scratch);
-  if (io.input_rows == pairs_of(s)) io.inverse = nullptr;
+  if (io.input_rows == pairs_of(s)) io.inverse = nullptr;  // each row of x is in its place
   if (rounds_)
     io.rounded_x_products = multiply_inputs<Bfloat>(io, bytes);
   else if (io.inverse)
@@ -263,10 +264,10 @@ void RnnGradient<T>::plan_products() {
     shape.lda = lda, shape.ldb = ldb, shape.ldc = ldc;
     return plan_gemm<P>(shape);
   };
-  dw_x_ = RowPlans(pairs, s.has_inverse, [&](std::int64_t rows) {
+  dw_x_ = RowPlans(pairs, s.most_input_rows, [&](std::int64_t rows) {
     return plan(dense_gemm(s.channels, cols, rows, true), s.channels, stride, cols);
   });
-  dx_ = RowPlans(pairs, s.has_inverse, [&](std::int64_t rows) {
+  dx_ = RowPlans(pairs, s.most_input_rows, [&](std::int64_t rows) {
     return plan(dense_gemm(rows, s.channels, cols, false, true), stride, cols, s.channels);
   });
   for (int i = 0; i < 2; ++i)

@@ -66,9 +66,9 @@ struct RnnShape {
   /// Of floats that were bfloat16: products may be those of factors rounded to it, and rounded themselves, where that
   /// takes less time. They are added up in float32.
   bool bfloat_products = false;
-  bool has_inverse = false;
-  std::int64_t chunk_rows = 0;  // set here: batch rows of a chunk, where not as many as usual
-  std::int64_t together = 1;    // set here: chunks that go through time together
+  std::int64_t most_input_rows = 0;  // that an inverse names, if it does not name one for each step; 0: there is none
+  std::int64_t chunk_rows = 0;       // set here: batch rows of a chunk, where not as many as usual
+  std::int64_t together = 1;         // set here: chunks that go through time together
 };
 
 /// G: columns of the weights in units.

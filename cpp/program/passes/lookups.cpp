@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string_view>
@@ -45,6 +46,7 @@ class LookupMerger {
   /// Instead of those of a lookup.
   struct Indices {
     int unique = -1, inverse = -1;
+    std::int64_t most = 0;  // different ones
   };
   /// The nodes that change with a lookup, and the gradients of its rows.
   struct Readers {
@@ -57,7 +59,8 @@ class LookupMerger {
     if (!is(node, "gather") || node.attrs.integer("axis", 0) != 0 || node.attrs.text("mode", "raise") != "strict")
       return false;
     const Shape &table = rewriter_.spec(node.in[0]).shape, &indices = rewriter_.spec(node.in[1]).shape;
-    return table.rank() == 2 && table[1] >= kLeastChannels && indices.rank() == 2 && indices.elements() <= INT32_MAX;
+    return table.rank() == 2 && table[1] >= kLeastChannels && indices.rank() == 2 && indices.elements() > 0 &&
+           indices.elements() <= INT32_MAX;
   }
 
   void merge(const Node& lookup) {
@@ -76,7 +79,7 @@ class LookupMerger {
     for (const auto& [node, input] : uses_[value]) {
       if (is(*node, "cast")) {
         if (!follow_rows(node->out[0], readers)) return false;
-      } else if ((is_layer(*node) || is_layer_gradient(*node)) && input == 0 && !node->attrs.has(kHasInverse)) {
+      } else if ((is_layer(*node) || is_layer_gradient(*node)) && input == 0 && !node->attrs.has(kMostInputRows)) {
         readers.nodes.push_back(node);
       } else {
         return false;
@@ -113,11 +116,13 @@ class LookupMerger {
   void rewrite(Node& node, Indices& indices) {
     if (is(node, "gather")) {
       const std::vector<int> made = rewriter_.emit_all("unique_indices", node.in, {});
-      indices = {made[0], made[1]};
+      const std::int64_t rows = rewriter_.spec(node.in[0]).shape[0],
+                         count = rewriter_.spec(node.in[1]).shape.elements();
+      indices = {made[0], made[1], std::min(rows, count)};
     }
     if (is_layer(node) || is_layer_gradient(node)) {
       node.in.push_back(indices.inverse);
-      node.attrs.set(kHasInverse, true);
+      node.attrs.set(kMostInputRows, indices.most);
     } else {
       node.in[1] = indices.unique;
       node.attrs.set("mode", std::string("fill"));
