@@ -332,7 +332,11 @@ void register_indexing() {
                       .shape_only_inputs = 1});
   register_along<Along::Axis>("gather_along", "scatter_along");
   register_along<Along::Last>("gather_last", "scatter_last");
-  register_primitive({.name = "unique_indices", .infer = infer_unique, .plan = plan_unique, .shape_only_inputs = 1});
+  register_primitive({.name = "unique_indices",
+                      .infer = infer_unique,
+                      .plan = plan_unique,
+                      .shape_only_inputs = 1,
+                      .processor_only = true});
   register_primitive({.name = "one_hot", .infer = infer_one_hot, .plan = plan_one_hot});
 }
 
