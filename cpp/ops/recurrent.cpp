@@ -291,7 +291,7 @@ Kernel plan_grad(std::span<const TensorSpec> in, std::span<const TensorSpec>, co
   return for_float_type(in[0].dtype, [&](auto zero) -> Kernel {
     using T = decltype(zero);
     const auto gradient = std::make_shared<const RnnGradient<T>>(s);
-    return {.run = [=, states = state_count(family), pairs = s.batch * s.steps](
+    return {.run = [=, states = state_count(family)](
                        const Buffers& buffers) { run_grad<T>(*gradient, s, states, at, needs_dx, buffers); },
             .scratch_bytes = gradient->scratch_bytes(),
             .label = str(label_of(s.cell, true), gradient->rounds_products() ? "_bf16" : ""),
