@@ -716,6 +716,11 @@ TEST(RnnErrors, AnInverseCountsRows) {
   EXPECT_NE(text({0, 1, 2, 3, 4, 5, 6, 0, 0, 0, 0, 0}, {3, 4}).find("names 7 rows of x; expected 6 at most"),
             std::string::npos);
   EXPECT_EQ(text({0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, {3, 4}), "");
+  std::vector<Tensor> all = in;  // more than there are places
+  all.push_back(Tensor::from<std::int32_t>(std::vector<std::int32_t>{0, 1, 2, 3, 4, 5, 6, 0, 0, 0, 0, 0}, {3, 4}));
+  const Tensor y = apply_all("lstm", all, {{"most_input_rows", std::int64_t{1000}}})[0];
+  const Tensor same = apply_all("lstm", all, {{"most_input_rows", std::int64_t{7}}})[0];
+  for (std::int64_t i = 0; i < y.shape().elements(); ++i) EXPECT_EQ(y.data<double>()[i], same.data<double>()[i]);
   EXPECT_NE(text({0, 0}, {1, 2}).find("inverse should have 3 rows"), std::string::npos);
 }
 

@@ -199,7 +199,7 @@ void unique_indices(const Index* index, std::int64_t count, std::int64_t rows, I
   std::int64_t found = 0;
   for (std::int64_t i = 0; i < count && found <= most; ++i) {
     std::uint64_t slot = static_cast<std::uint64_t>(index[i]) * kGoldenRatio >> shift;
-    while (position[slot] >= 0 && unique[position[slot]] != index[i]) slot = (slot + 1) % slots;
+    while (position[slot] >= 0 && unique[position[slot]] != index[i]) slot = (slot + 1) & (slots - 1);
     if (position[slot] < 0) {
       unique[found] = index[i];
       position[slot] = static_cast<std::int32_t>(found++);

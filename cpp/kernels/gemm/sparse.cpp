@@ -59,7 +59,8 @@ void choose_tile(SparseGemmPlan& plan, std::int64_t lanes, std::size_t element_b
 }
 
 // In multiplications and additions of vectors for each element of A. The figures are measured: those of narrow tiles on
-// Zen 4, where what comes from beyond L2 is told apart, those of wide ones on processors of Intel, with more to spare.
+// Zen 4, where what comes from beyond L2 is told apart, and a transposed B from memory, whose panels come from many
+// rows at once; those of wide ones on processors of Intel, with more to spare.
 double most_nonzeros(const SparseGemmPlan& plan, std::int64_t lanes, std::size_t element_bytes,
                      const CacheSizes& caches) {
   constexpr double kDenseEfficiency = 0.9, kMultiple = 1.35, kLatency = 4;

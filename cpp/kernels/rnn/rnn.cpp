@@ -140,8 +140,10 @@ std::int64_t chunks_together(const RnnShape& s) {
   return std::clamp<std::int64_t>(kRows / rnn_chunk_rows(s), 1, most);
 }
 
+/// The shape with what is set here.
 template <class T>
-RnnShape with_chunks(RnnShape s) {
+RnnShape completed(RnnShape s) {
+  s.most_input_rows = std::min(s.most_input_rows, pairs_of(s));
   if (sizeof(T) == 4 && may_round(s)) s.chunk_rows = rounded_step_rows(s);
   if (s.chunk_rows == 0) s.together = chunks_together<T>(s);
   return s;
@@ -188,7 +190,7 @@ void for_passes(const RnnShape& s, double flops, const Body& body) {
 
 template <class T>
 RnnLayer<T>::RnnLayer(const RnnShape& shape)
-    : shape_(with_chunks<T>(shape)),
+    : shape_(completed<T>(shape)),
       rounds_(pays_to_round<T>(shape, shape.channels)),
       steps_(plan_steps(shape_, forward_products(shape_))) {
   const RnnShape& s = shape_;
@@ -283,7 +285,7 @@ void RnnGradient<T>::plan_products() {
 
 template <class T>
 RnnGradient<T>::RnnGradient(const RnnShape& shape)
-    : shape_(with_chunks<T>(shape)),
+    : shape_(completed<T>(shape)),
       rounds_(pays_to_round<T>(shape, shape.channels + shape.units)),
       steps_(plan_steps(shape_, backward_products(shape_))) {
   const RnnShape& s = shape_;
