@@ -81,12 +81,23 @@ std::span<const TensorSpec> without_filters(SpecSpan in, const Attrs& attrs) {
 
 namespace {
 
-Specs infer_winograd_filters(SpecSpan in, const Attrs&) {
+/// What the transformed filters of a convolution depend on: w and the strides.
+WinogradShape filter_shape(const Shape& w, const Attrs& attrs) {
+  const Window window = read_window(attrs, w[0], w[1]);
+  WinogradShape shape{};
+  shape.kh = w[0], shape.kw = w[1], shape.cin = w[2], shape.cout = w[3];
+  shape.stride_h = window.strides[0], shape.stride_w = window.strides[1];
+  return shape;
+}
+
+Specs infer_winograd_filters(SpecSpan in, const Attrs& attrs) {
   expect_inputs(in, 1);
   const Shape& w = in[0].shape;
-  if (in[0].dtype != DType::F32 || w.rank() != 4 || w[0] != 3 || w[1] != 3 || w[2] < 1 || w[3] < 1)
-    throw value_error("the kernel is ", in[0], "; expected float32(3, 3, input channels, output channels).");
-  return {{DType::F32, {winograd_filter_elements(w[2], w[3])}}};
+  const bool fits = in[0].dtype == DType::F32 && w.rank() == 4 && w[2] >= 1 && w[3] >= 1;
+  if (!fits || w[0] < 1 || w[1] <= read_window(attrs, w[0], w[1]).strides[1])
+    throw value_error("the kernel is ", in[0],
+                      "; expected float32(height, width, input channels, output channels), wider than the stride.");
+  return {{DType::F32, {winograd_filter_elements(filter_shape(w, attrs))}}};
 }
 
 void expect_output_gradient(const TensorSpec& dy, const TensorSpec& x, const TensorSpec& w, const Attrs& attrs) {
@@ -148,12 +159,12 @@ ConvShape conv_shape(const Shape& x, const Shape& w, const Shape& y, const Attrs
 bool takes_winograd(DType dtype, const ConvShape& conv, bool has_filters) {
   WinogradShape shape = winograd_shape(conv);
   shape.has_filters = has_filters;
-  return dtype == DType::F32 && is_unit_3x3(conv) && winograd_saves_work(shape);
+  return dtype == DType::F32 && fits_winograd(conv) && winograd_saves_work(shape);
 }
 
 // Larger ones take more room, and longer to read, than it is worth.
 bool keeps_filters(DType dtype, const ConvShape& conv) {
-  const auto bytes = static_cast<std::size_t>(winograd_filter_elements(conv.cin, conv.cout)) * sizeof(float);
+  const auto bytes = static_cast<std::size_t>(winograd_filter_elements(winograd_shape(conv))) * sizeof(float);
   return takes_winograd(dtype, conv, true) && bytes <= cache_sizes().l2;
 }
 
@@ -168,10 +179,12 @@ std::string winograd_label(const char* op, const char* type) {
 namespace {
 
 // What Winograd's algorithm computes of float images, and of Bfloat ones where nothing does it in their own arithmetic.
-bool fits_winograd(const ConvShape& s) { return takes_winograd(DType::F32, s, false); }
-bool input_fits_winograd(const ConvShape& s) { return is_unit_3x3(s) && winograd_saves_work(winograd_input_shape(s)); }
+bool output_fits_winograd(const ConvShape& s) { return takes_winograd(DType::F32, s, false); }
+bool input_fits_winograd(const ConvShape& s) {
+  return fits_winograd(s) && s.stride_h == 1 && s.stride_w == 1 && winograd_saves_work(winograd_input_shape(s));
+}
 bool weights_fit_winograd(const ConvShape& s) {
-  return is_unit_3x3(s) && winograd_weights_saves_work(winograd_shape(s));
+  return fits_winograd(s) && winograd_weights_saves_work(winograd_shape(s));
 }
 
 std::string amx_label(const char* op) { return str(op, "_bf16_amx"); }
@@ -254,11 +267,10 @@ Kernel plan_conv2d(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   });
 }
 
-Kernel plan_winograd_filters(SpecSpan in, SpecSpan, const Attrs&) {
-  const std::int64_t cin = in[0].shape[2], cout = in[0].shape[3];
-  return {
-      .run = [=](const Buffers& b) { transform_winograd_filters(cin, cout, b.input<float>(0), b.output<float>(0)); },
-      .label = winograd_label("conv2d_filters")};
+Kernel plan_winograd_filters(SpecSpan in, SpecSpan, const Attrs& attrs) {
+  const WinogradShape shape = filter_shape(in[0].shape, attrs);
+  return {.run = [=](const Buffers& b) { transform_winograd_filters(shape, b.input<float>(0), b.output<float>(0)); },
+          .label = winograd_label("conv2d_filters")};
 }
 
 Kernel plan_dx(DType dtype, const char* label, const ConvShape& shape) {
@@ -302,7 +314,7 @@ Kernel winograd_bfloat_kernel(const char* op, const ConvShape& conv, WinogradSha
                               bool has_bias = false, Activation activation = Activation::None) {
   shape.bfloat = true;
   auto winograd = std::make_shared<const Winograd>(shape, turned);
-  const std::int64_t weights = 9 * shape.cin * shape.cout, cout = shape.cout;
+  const std::int64_t weights = shape.weights(), cout = shape.cout;
   return {.run =
               [=](const Buffers& b) {
                 Scratch free(b.scratch);
@@ -319,7 +331,7 @@ Kernel winograd_bfloat_weights_kernel(const char* op, const ConvShape& conv) {
   WinogradShape shape = winograd_shape(conv);
   shape.bfloat = true;
   auto winograd = std::make_shared<const WinogradBackwardWeights>(shape);
-  const std::int64_t weights = 9 * shape.cin * shape.cout;
+  const std::int64_t weights = shape.weights();
   return {.run =
               [=](const Buffers& b) {
                 Scratch free(b.scratch);
@@ -508,11 +520,11 @@ void register_convolution() {
   const auto add_gradient = [](const char* name, auto infer, Plan plan, auto vjp) {
     register_primitive({.name = name, .infer = infer, .plan = plan, .vjp = vjp, .shape_only_inputs = kThirdInput});
   };
-  register_primitive(
-      {.name = "conv2d",
-       .infer = infer_conv2d,
-       .plan = as_bfloat_or_float32(shape_of_forward, amx_conv_fits, fits_winograd, plan_bfloat_conv2d, plan_conv2d),
-       .vjp = vjp_conv2d});
+  register_primitive({.name = "conv2d",
+                      .infer = infer_conv2d,
+                      .plan = as_bfloat_or_float32(shape_of_forward, amx_conv_fits, output_fits_winograd,
+                                                   plan_bfloat_conv2d, plan_conv2d),
+                      .vjp = vjp_conv2d});
   register_primitive({.name = "conv2d_winograd_filters",
                       .infer = infer_winograd_filters,
                       .plan = plan_winograd_filters,

@@ -28,7 +28,8 @@ bool keeps_filters(DType dtype, const ConvShape& conv);
 /// filters: then pooling behind it has little to save.
 bool takes_matrix_unit(const TensorSpec& x, const TensorSpec& w, const Attrs& attrs);
 
-/// Whether Winograd's algorithm computes such a convolution.
+/// Whether Winograd's algorithm computes such a convolution. Of 3x3 filters with unit strides (is_unit_3x3) it can pool
+/// what it computes.
 bool takes_winograd(DType dtype, const ConvShape& conv, bool has_filters);
 /// "conv2d_winograd_f32_avx2"; type: of the images.
 std::string winograd_label(const char* op, const char* type = "f32");

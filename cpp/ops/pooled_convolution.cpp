@@ -94,11 +94,16 @@ Kernel forward_kernel(std::shared_ptr<const Conv> conv, std::string label, const
           .flops = s.conv.flops()};
 }
 
+/// Whether Winograd's tiles, of 4x4 pixels, are computed where the pooling would be of pixels that are stored.
+bool pools_in_tiles(DType dtype, const ConvShape& conv) {
+  return is_unit_3x3(conv) && takes_winograd(dtype, conv, false);
+}
+
 Kernel plan_forward(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   constexpr const char* kLabel = "conv2d_max_pool2d";
   const PooledShape s = pooled_shape(in[0].shape, in[1].shape, out[0].shape, attrs);
   const bool has_filters = attrs.boolean(kHasFilters, false), has_bias = without_filters(in, attrs).size() == 3;
-  if (has_filters || takes_winograd(in[0].dtype, s.conv, false)) {
+  if (has_filters || pools_in_tiles(in[0].dtype, s.conv)) {
     WinogradShape shape = winograd_shape(s.conv);
     shape.pooled = true, shape.has_filters = has_filters;
     return forward_kernel<float>(std::make_shared<const Winograd>(shape), winograd_label(kLabel), s, has_bias, attrs);
@@ -173,10 +178,12 @@ std::optional<Attrs> pooled_convolution(const Attrs& conv, const Attrs& pool, co
   const Activation activation = activation_of(conv);
   if (activation != Activation::None && activation != Activation::Relu) return std::nullopt;
   if (conv.boolean(kHasFilters, false))
-    return merge_attrs(conv, pool, x, w, [](DType, const PooledShape& s) { return has_whole_windows(s.conv, s.pool); });
+    return merge_attrs(conv, pool, x, w, [](DType, const PooledShape& s) {
+      return is_unit_3x3(s.conv) && has_whole_windows(s.conv, s.pool);
+    });
   return merge_attrs(conv, pool, x, w, [](DType dtype, const PooledShape& s) {
     const DType computed = dtype == DType::F64 ? DType::F64 : DType::F32;
-    const bool in_tiles = takes_winograd(computed, s.conv, false) && has_whole_windows(s.conv, s.pool);
+    const bool in_tiles = pools_in_tiles(computed, s.conv) && has_whole_windows(s.conv, s.pool);
     return in_tiles || windows_save_work(s.conv, s.pool);
   });
 }

@@ -1,6 +1,7 @@
 // Winograd's algorithm against the plain convolution in double. All numbers lie in [-1, 1]; all of a patch take part in
-// each of its tile's outputs, so the bound is that of a sum of k = 9 Cin products, 2 eps (k + 36) with the sums of the
-// transforms, borders or not.
+// each of its tile's outputs, so the bound is that of a sum of k = kh kw Cin products, 2 eps (k + 36) with the sums of
+// the transforms, borders or not. Along a row the coefficients are larger, powers of 2 up to 64: were all errors of one
+// sign, they would grow 28 times (|AT| (|G| |BT|) over the taps; 69 times for squares). The bound is 8 times the other.
 #include "kernels/conv/winograd.h"
 
 #include <gtest/gtest.h>
@@ -22,12 +23,14 @@ namespace {
 using namespace testing;
 
 ConvShape conv_of(const WinogradShape& s) {
-  return {s.n, s.h, s.w, s.cin, s.oh, s.ow, s.cout, 3, 3, 1, 1, 1, 1, s.pad_top, s.pad_left, 1};
+  return {s.n,  s.h,        s.w,        s.cin,        s.oh,         s.ow,      s.cout,     s.kh,
+          s.kw, s.stride_h, s.stride_w, s.dilation_h, s.dilation_w, s.pad_top, s.pad_left, 1};
 }
 
 std::string text_of(const WinogradShape& s) {
   return str("x ", s.n, 'x', s.h, 'x', s.w, 'x', s.cin, ", y ", s.oh, 'x', s.ow, 'x', s.cout, ", pads ", s.pad_top, ',',
-             s.pad_left);
+             s.pad_left, ", filters ", s.kh, 'x', s.kw, ", strides ", s.stride_h, 'x', s.stride_w, ", dilation ",
+             s.dilation_h, 'x', s.dilation_w);
 }
 
 std::vector<float> run(const WinogradShape& s, const std::vector<float>& x, const std::vector<float>& w,
@@ -42,15 +45,20 @@ std::vector<float> run(const WinogradShape& s, const std::vector<float>& x, cons
 
 std::vector<float> weights_gradient(const WinogradShape& s, const std::vector<float>& x, const std::vector<float>& dy) {
   const WinogradBackwardWeights conv(s);
-  GuardedBuffer<float> dw(9 * s.cin * s.cout);
+  GuardedBuffer<float> dw(s.weights());
   GuardedBuffer<char> scratch(static_cast<std::int64_t>(conv.scratch_bytes()));
   conv.run(x.data(), dy.data(), dw.data(), scratch.data());
   EXPECT_TRUE(dw.untouched() && scratch.untouched()) << "wrote beside its output or beyond its scratch";
   return dw.copy();
 }
 
-void expect_bounded(const std::vector<float>& y, const std::vector<double>& wanted, std::int64_t cin) {
-  const double bound = 2.0 * std::numeric_limits<float>::epsilon() * static_cast<double>(9 * cin + 36);
+double bound_of(const WinogradShape& s, std::int64_t terms) {
+  const double bound = 2.0 * std::numeric_limits<float>::epsilon() * static_cast<double>(terms + 36);
+  return s.is_square() ? bound : 8 * bound;
+}
+
+void expect_bounded(const std::vector<float>& y, const std::vector<double>& wanted, const WinogradShape& s) {
+  const double bound = bound_of(s, s.kh * s.kw * s.cin);
   for (std::size_t i = 0; i < y.size(); ++i)
     ASSERT_LE(std::abs(y[i] - wanted[i]), bound) << i << ": " << y[i] << ", not " << wanted[i];
 }
@@ -69,48 +77,87 @@ std::vector<WinogradShape> shapes() {
   return result;
 }
 
+/// Filters along a row: all numbers of taps and what is left of a segment, strides, dilations, cut images.
+std::vector<WinogradShape> lines() {
+  std::vector<WinogradShape> result;
+  const auto add = [&](std::int64_t n, std::int64_t h, std::int64_t w, std::int64_t cin, std::int64_t cout,
+                       std::int64_t kh, std::int64_t kw, std::int64_t stride, std::int64_t dilation, std::int64_t pad) {
+    const std::int64_t stride_h = std::min(stride, kh), dilation_h = kh > 1 ? dilation : 1;
+    const auto outputs = [=](std::int64_t size, std::int64_t taps, std::int64_t step, std::int64_t apart) {
+      return (size + 2 * pad - (taps - 1) * apart - 1) / step + 1;
+    };
+    WinogradShape s{n,    h,   w,  cin, outputs(h, kh, stride_h, dilation_h), outputs(w, kw, stride, dilation),
+                    cout, pad, pad};
+    s.kh = kh, s.kw = kw, s.stride_h = stride_h, s.stride_w = stride, s.dilation_h = dilation_h,
+    s.dilation_w = dilation;
+    if (s.oh > 0 && s.ow > 0) result.push_back(s);
+  };
+  for (std::int64_t kw : {2, 3, 4, 5, 6, 7, 8, 11})
+    for (std::int64_t width : {11, 16, 45}) add(2, 1, width, 9, 37, 1, kw, 1, 1, 0);
+  for (std::int64_t dilation : {2, 3, 50}) add(3, 2, 31, 16, 16, 1, 3, 1, dilation, dilation);
+  for (std::int64_t stride : {2, 3}) {
+    add(2, 10, 13, 8, 40, 4, 4, stride, 1, 1);
+    add(1, 7, 20, 17, 5, 5, 5, stride, 1, 2);
+    add(1, 3, 23, 12, 24, 1, 9, stride, 1, 0);
+  }
+  add(2, 9, 12, 8, 16, 3, 3, 1, 2, 2);
+  add(2, 8, 9, 8, 16, 5, 5, 1, 1, 2);
+  add(1, 6, 10, 128, 33, 2, 8, 1, 1, 0);  // rows of patches of 2 KB
+  add(9, 1, 300, 32, 64, 1, 5, 1, 1, 2);  // more than one block of tiles
+  return result;
+}
+
+std::vector<WinogradShape> all_shapes() {
+  std::vector<WinogradShape> result = shapes();
+  const std::vector<WinogradShape> others = lines();
+  result.insert(result.end(), others.begin(), others.end());
+  return result;
+}
+
 TEST(Winograd, AgreesWithThePlainConvolution) {
-  for (const WinogradShape& s : shapes()) {
+  for (const WinogradShape& s : all_shapes()) {
     SCOPED_TRACE(text_of(s));
     const ConvShape conv = conv_of(s);
     const std::vector<float> x = random_reals<float>(s.n * s.h * s.w * s.cin, 1),
-                             w = random_reals<float>(9 * s.cin * s.cout, 2);
+                             w = random_reals<float>(s.weights(), 2);
     const std::vector<float> bias = random_reals<float>(s.cout, 3);
     std::vector<double> wanted(static_cast<std::size_t>(s.n * s.oh * s.ow * s.cout));
     conv_forward_ref(conv, x.data(), w.data(), wanted.data());
-    expect_bounded(run(s, x, w, nullptr, Activation::None), wanted, s.cin);
+    expect_bounded(run(s, x, w, nullptr, Activation::None), wanted, s);
     for (std::size_t i = 0; i < wanted.size(); ++i)
       wanted[i] = std::max(0.0, wanted[i] + bias[i % static_cast<std::size_t>(s.cout)]);
-    expect_bounded(run(s, x, w, bias.data(), Activation::Relu), wanted, s.cin);
+    expect_bounded(run(s, x, w, bias.data(), Activation::Relu), wanted, s);
     for (std::size_t i = 0; i < wanted.size(); ++i) wanted[i] = 0;
     conv_forward_ref(conv, x.data(), w.data(), wanted.data());
     for (double& number : wanted) number = std::tanh(number);
-    expect_bounded(run(s, x, w, nullptr, Activation::Tanh), wanted, s.cin);
+    expect_bounded(run(s, x, w, nullptr, Activation::Tanh), wanted, s);
   }
 }
 
 TEST(Winograd, TurnedWeightsGiveTheGradientToTheInput) {
   for (const ConvShape& s :
-       {ConvShape{2, 9, 8, 9, 7, 6, 20, 3, 3}, ConvShape{2, 8, 7, 16, 8, 7, 33, 3, 3, 1, 1, 1, 1, 1, 1}}) {
+       {ConvShape{2, 9, 8, 9, 7, 6, 20, 3, 3}, ConvShape{2, 8, 7, 16, 8, 7, 33, 3, 3, 1, 1, 1, 1, 1, 1},
+        ConvShape{2, 1, 30, 16, 1, 26, 33, 1, 5}, ConvShape{2, 8, 20, 9, 8, 20, 16, 3, 7, 1, 1, 1, 1, 1, 3},
+        ConvShape{2, 8, 20, 9, 8, 20, 16, 3, 3, 1, 1, 2, 2, 2, 2}}) {
     const std::vector<float> dy = random_reals<float>(s.n * s.oh * s.ow * s.cout, 1),
-                             w = random_reals<float>(9 * s.cin * s.cout, 2);
+                             w = random_reals<float>(s.kh * s.kw * s.cin * s.cout, 2);
     std::vector<double> wanted(static_cast<std::size_t>(s.n * s.h * s.w * s.cin));
     conv_backward_input_ref(s, dy.data(), w.data(), wanted.data());
-    const WinogradShape turned{s.n, s.oh, s.ow, s.cout, s.h, s.w, s.cin, 2 - s.pad_top, 2 - s.pad_left};
-    expect_bounded(run(turned, dy, w, nullptr, Activation::None, true), wanted, s.cout);
+    const WinogradShape turned = winograd_input_shape(s);
+    expect_bounded(run(turned, dy, w, nullptr, Activation::None, true), wanted, turned);
   }
 }
 
 TEST(Winograd, GivesTheGradientToTheWeights) {
-  for (const WinogradShape& s : shapes()) {
+  for (const WinogradShape& s : all_shapes()) {
     SCOPED_TRACE(text_of(s));
     const std::vector<float> x = random_reals<float>(s.n * s.h * s.w * s.cin, 1),
                              dy = random_reals<float>(s.n * s.oh * s.ow * s.cout, 2);
-    std::vector<double> wanted(static_cast<std::size_t>(9 * s.cin * s.cout));
+    std::vector<double> wanted(static_cast<std::size_t>(s.weights()));
     conv_backward_weights_ref(conv_of(s), x.data(), dy.data(), wanted.data());
     const std::vector<float> dw = weights_gradient(s, x, dy);
     // All pixels of all tiles take part in each weight.
-    const double bound = 2.0 * std::numeric_limits<float>::epsilon() * static_cast<double>(16 * s.tiles() + 36);
+    const double bound = bound_of(s, s.tile_rows() * s.tile_cols() * s.tiles());
     for (std::size_t i = 0; i < dw.size(); ++i)
       ASSERT_LE(std::abs(dw[i] - wanted[i]), bound) << i << ": " << dw[i] << ", not " << wanted[i];
   }
@@ -119,10 +166,12 @@ TEST(Winograd, GivesTheGradientToTheWeights) {
 TEST(Winograd, TakesFiltersThatWereTransformedBefore) {
   for (const WinogradShape& s : {WinogradShape{1, 13, 13, 32, 11, 11, 64, 0, 0},
                                  {16, 13, 13, 32, 11, 11, 64, 0, 0},
-                                 {2, 7, 9, 9, 7, 9, 70, 1, 1}}) {
-    const auto x = random_reals<float>(s.n * s.h * s.w * s.cin, 1), w = random_reals<float>(9 * s.cin * s.cout, 2);
-    GuardedBuffer<float> filters(winograd_filter_elements(s.cin, s.cout));
-    transform_winograd_filters(s.cin, s.cout, w.data(), filters.data());
+                                 {2, 7, 9, 9, 7, 9, 70, 1, 1},
+                                 lines().front(),
+                                 lines().back()}) {
+    const auto x = random_reals<float>(s.n * s.h * s.w * s.cin, 1), w = random_reals<float>(s.weights(), 2);
+    GuardedBuffer<float> filters(winograd_filter_elements(s));
+    transform_winograd_filters(s, w.data(), filters.data());
     EXPECT_TRUE(filters.untouched());
     for (const Activation activation : {Activation::Relu, Activation::Tanh}) {
       const std::vector<float> y = run(s, x, w, nullptr, activation);
@@ -134,9 +183,10 @@ TEST(Winograd, TakesFiltersThatWereTransformedBefore) {
 }
 
 TEST(Winograd, BitsDoNotDependOnTheNumberOfThreads) {
-  for (const WinogradShape& s : {WinogradShape{16, 13, 13, 32, 11, 11, 64, 0, 0}, {80, 4, 4, 32, 4, 4, 128, 1, 1}}) {
+  for (const WinogradShape& s :
+       {WinogradShape{16, 13, 13, 32, 11, 11, 64, 0, 0}, {80, 4, 4, 32, 4, 4, 128, 1, 1}, lines().back()}) {
     SCOPED_TRACE(text_of(s));
-    const auto x = random_reals<float>(s.n * s.h * s.w * s.cin, 1), w = random_reals<float>(9 * s.cin * s.cout, 2);
+    const auto x = random_reals<float>(s.n * s.h * s.w * s.cin, 1), w = random_reals<float>(s.weights(), 2);
     const auto y = run(s, x, w, nullptr, Activation::Tanh), dw = weights_gradient(s, x, y);
     for (int threads : {1, 2, 3}) {
       const WithThreads with(threads);
@@ -149,7 +199,7 @@ TEST(Winograd, BitsDoNotDependOnTheNumberOfThreads) {
 TEST(Winograd, NanReachesTheTilesThatReadItOnly) {
   const WinogradShape s{2, 8, 8, 8, 8, 8, 8, 1, 1};
   std::vector<float> x = random_reals<float>(s.n * s.h * s.w * s.cin, 1);
-  const std::vector<float> w = random_reals<float>(9 * s.cin * s.cout, 2);
+  const std::vector<float> w = random_reals<float>(s.weights(), 2);
   x[0] = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> y = run(s, x, w, nullptr, Activation::Relu);
   EXPECT_TRUE(std::isnan(y[0]));
@@ -176,6 +226,21 @@ TEST(Winograd, IsChosenWhereItSavesWork) {
   EXPECT_FALSE(winograd_saves_work(one));
   one.has_filters = true;
   EXPECT_TRUE(winograd_saves_work(one));
+}
+
+TEST(Winograd, IsChosenAlongRowsWhereItSavesWork) {
+  const auto along_row = [](std::int64_t channels, std::int64_t kw, std::int64_t dilation) {
+    WinogradShape s{16, 1, 500, channels, 1, 500, channels, 0, 0};
+    s.kh = 1, s.kw = kw, s.dilation_w = dilation;
+    return s;
+  };
+  for (std::int64_t kw : {3, 5, 8}) {
+    EXPECT_TRUE(winograd_saves_work(along_row(64, kw, 2))) << kw;
+    EXPECT_TRUE(winograd_weights_saves_work(along_row(64, kw, 1))) << kw;
+    EXPECT_FALSE(winograd_saves_work(along_row(4, kw, 1))) << kw;
+  }
+  EXPECT_FALSE(winograd_saves_work(along_row(32, 2, 1)));    // saves less than the transforms cost
+  EXPECT_FALSE(winograd_saves_work(along_row(64, 3, 300)));  // tiles of two outputs
 }
 
 }  // namespace

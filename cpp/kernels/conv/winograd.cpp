@@ -13,26 +13,32 @@ DLCORE_SELECT_KERNELS(WinogradKernels, winograd_kernels)
 
 namespace {
 
-constexpr std::int64_t kProducts = 36;
-constexpr std::int64_t kLeastBlock = 12, kMostBlock = 14;  // tiles, roughly
+constexpr std::int64_t kLeastBlock = 12;                    // tiles, roughly
+constexpr std::int64_t kMostSquares = 14, kMostLines = 56;  // of a block
 constexpr std::int64_t kTilesByPanel = 70;
 constexpr std::int64_t kPanelsToShare = 8;  // from which they occupy the threads
 constexpr std::int64_t kPairsPerChunk = 8;
-constexpr std::int64_t kChannelsPerChunk = 16;  // whose filters are transformed by one thread
-constexpr double kProductsPerNs = 25;           // of one thread, roughly
+constexpr std::int64_t kVector = 16;         // channels, at most
+constexpr std::int64_t kTermsPerChunk = 16;  // whose filters are transformed by one thread
+constexpr std::int64_t kTermsPerTask = 112;  // of a product of lines
+constexpr double kProductsPerNs = 25;        // of one thread, roughly
 
 std::int64_t parts(std::int64_t all, std::int64_t size) { return (all + size - 1) / size; }
 
 std::int64_t panels(std::int64_t cout) { return parts(cout, winograd_kernels().width); }
+/// Of all patches of so many tiles, transformed.
+std::int64_t patch_elements(const WinogradShape& s, std::int64_t tiles) { return s.products() * tiles * s.patch_row(); }
 /// Of one panel's transformed filters.
-std::int64_t panel_elements(std::int64_t cin) { return kProducts * cin * winograd_kernels().width; }
-double products(const WinogradShape& s) { return static_cast<double>(s.tiles() * kProducts * s.cin * s.cout); }
+std::int64_t panel_elements(const WinogradShape& s) { return s.products() * s.depth() * winograd_kernels().width; }
+double multiplications(const WinogradShape& s) {
+  return static_cast<double>(s.tiles() * s.products() * s.depth() * s.cout);
+}
 
 /// Tiles whose transformed patches fill half of L2: a multiple of a register tile's rows.
 std::int64_t tiles_in_l2(const WinogradShape& s) {
   const std::int64_t rows = winograd_kernels().rows;
-  const auto room = static_cast<std::int64_t>(cache_sizes().l2 / 2 / sizeof(float)) / (kProducts * s.cin);
-  return std::clamp(room / rows, (kLeastBlock + rows - 1) / rows, kMostBlock / rows) * rows;
+  const auto room = static_cast<std::int64_t>(cache_sizes().l2 / 2 / sizeof(float)) / patch_elements(s, 1);
+  return std::clamp(room / rows, parts(kLeastBlock, rows), (s.is_square() ? kMostSquares : kMostLines) / rows) * rows;
 }
 
 /// Whether panels of filters are shared out, not tiles: these are few, and panels enough, or more than blocks of tiles.
@@ -56,57 +62,92 @@ bool is_unit_3x3(const ConvShape& s) {
   return s.kh == 3 && s.kw == 3 && s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1 &&
          s.groups == 1;
 }
+bool fits_winograd(const ConvShape& s) {
+  return s.groups == 1 && (s.stride_w == 1 || s.dilation_w == 1) && s.kw > s.stride_w;
+}
 WinogradShape winograd_shape(const ConvShape& s) {
-  return {s.n, s.h, s.w, s.cin, s.oh, s.ow, s.cout, s.pad_top, s.pad_left};
+  return {.n = s.n,
+          .h = s.h,
+          .w = s.w,
+          .cin = s.cin,
+          .oh = s.oh,
+          .ow = s.ow,
+          .cout = s.cout,
+          .pad_top = s.pad_top,
+          .pad_left = s.pad_left,
+          .kh = s.kh,
+          .kw = s.kw,
+          .stride_h = s.stride_h,
+          .stride_w = s.stride_w,
+          .dilation_h = s.dilation_h,
+          .dilation_w = s.dilation_w};
 }
 WinogradShape winograd_input_shape(const ConvShape& s) { return winograd_shape(turned(s)); }
 
 namespace {
 
-// Counted in multiplications per pair of an input and an output channel. A tile's patch takes as long to transform as
-// 220 products with one output channel, its result (or, for the weights, its tile of dy) as 200 products with one input
+// Counted in multiplications per pair of an input and an output channel. A patch takes as long to transform as `patch`
+// products with one output channel, a result (or, for the weights, a tile of dy) as `result` products with one input
 // channel; products of few channels run at 85 % of the rate of long ones. per_pair: what transforms of weights cost.
 // Where a tap lies outside of the image, summing directly saves its product.
-bool saves_work(const WinogradShape& s, double per_pair) {
+struct TransformCosts {
+  double patch, result, per_pair;
+};
+
+bool saves_work(const WinogradShape& s, const TransformCosts& costs) {
   if (s.cin < 8 || s.cout < 8) return false;
-  const double direct = 9.0 * static_cast<double>(s.n * std::min(s.oh * s.ow, s.h * s.w));
-  const double per_tile = 36 / 0.85 + 220.0 / static_cast<double>(s.cout) + 200.0 / static_cast<double>(s.cin);
-  return static_cast<double>(s.tiles()) * per_tile + per_pair < direct;
+  const double taps = static_cast<double>(s.kh * s.kw), segments = static_cast<double>(s.segments());
+  const double direct = taps * static_cast<double>(s.n * std::min(s.oh * s.ow, s.h * s.w));
+  const double per_tile = static_cast<double>(s.products()) * segments / 0.85 +
+                          costs.patch * segments / static_cast<double>(s.cout) +
+                          costs.result / static_cast<double>(s.cin);
+  return static_cast<double>(s.tiles()) * per_tile + costs.per_pair < direct;
+}
+
+/// Of lines, whose vectors count whether they are full or not.
+TransformCosts costs_of_lines(const WinogradShape& s, double transform, double per_tap) {
+  const auto filled = [](std::int64_t channels) {
+    return static_cast<double>(parts(channels, kVector) * kVector) / static_cast<double>(channels);
+  };
+  return {transform * filled(s.cin), transform * filled(s.cout), per_tap * static_cast<double>(s.kh * s.kw)};
 }
 
 }  // namespace
 
 // Transformed filters are still read, from one of the farther caches.
-bool winograd_saves_work(const WinogradShape& s) { return saves_work(s, s.has_filters ? 250 : 1000); }
-bool winograd_weights_saves_work(const WinogradShape& s) { return saves_work(s, 100); }
-
-std::int64_t winograd_filter_elements(std::int64_t cin, std::int64_t cout) {
-  return panels(cout) * panel_elements(cin);
+bool winograd_saves_work(const WinogradShape& s) {
+  if (s.is_square()) return saves_work(s, {220, 200, s.has_filters ? 250.0 : 1000.0});
+  return saves_work(s, costs_of_lines(s, 70, s.has_filters ? 30 : 110));
+}
+bool winograd_weights_saves_work(const WinogradShape& s) {
+  return saves_work(s, s.is_square() ? TransformCosts{220, 200, 100} : costs_of_lines(s, 100, 10));
 }
 
-void transform_winograd_filters(std::int64_t cin, std::int64_t cout, const float* w, float* transformed) {
-  const std::int64_t chunks = parts(cin, kChannelsPerChunk);
-  const double cost = static_cast<double>(winograd_filter_elements(cin, cout)) / 4;
-  parallel_for(panels(cout) * chunks, cost, [&](std::int64_t chunk) {
-    const std::int64_t panel = chunk / chunks, first = chunk % chunks * kChannelsPerChunk;
-    winograd_kernels().transform_filters(cin, cout, w, panel, first, std::min(cin, first + kChannelsPerChunk),
-                                         transformed + panel * panel_elements(cin));
+std::int64_t winograd_filter_elements(const WinogradShape& s) { return panels(s.cout) * panel_elements(s); }
+
+void transform_winograd_filters(const WinogradShape& s, const float* w, float* transformed) {
+  const std::int64_t chunks = parts(s.depth(), kTermsPerChunk);
+  const double cost = static_cast<double>(winograd_filter_elements(s)) / 4;
+  parallel_for(panels(s.cout) * chunks, cost, [&](std::int64_t chunk) {
+    const std::int64_t panel = chunk / chunks, first = chunk % chunks * kTermsPerChunk;
+    winograd_kernels().transform_filters(s, w, panel, first, std::min(s.depth(), first + kTermsPerChunk),
+                                         transformed + panel * panel_elements(s));
   });
 }
 
 Winograd::Winograd(const WinogradShape& shape, bool turned)
     : shape_(shape),
       turned_(turned),
-      turn_(turn_weights(9, shape.cout, shape.cin, sizeof(float))),
+      turn_(turn_weights(shape.kh * shape.kw, shape.cout, shape.cin, sizeof(float))),
       by_panels_(by_panels(shape)),
       block_(by_panels_ ? tiles_by_panel(shape) : tiles_in_l2(shape)),
       workers_(workers_for(by_panels_ ? panels(shape.cout) : parts(shape.tiles(), block_))) {}
 
 std::size_t Winograd::scratch_bytes() const {
   const WinogradShape& s = shape_;
-  const std::int64_t patches = kProducts * (by_panels_ ? s.tiles() : block_) * s.cin;
-  const std::int64_t filters = s.has_filters ? 0 : (by_panels_ ? 1 : panels(s.cout)) * panel_elements(s.cin);
-  const std::int64_t results = kProducts * block_ * winograd_kernels().width;
+  const std::int64_t patches = patch_elements(s, by_panels_ ? s.tiles() : block_);
+  const std::int64_t filters = s.has_filters ? 0 : (by_panels_ ? 1 : panels(s.cout)) * panel_elements(s);
+  const std::int64_t results = s.products() * block_ * winograd_kernels().width;
   const std::int64_t shared = by_panels_ ? patches : filters, own = by_panels_ ? filters : patches;
   return bytes_of<float>(turned_elements()) + bytes_of<float>(s.cin) + bytes_of<float>(shared) +
          bytes_of<float>(workers_ * (own + results));
@@ -132,20 +173,20 @@ void Winograd::run_by_tiles(const float* w, const WinogradBlock& all, Scratch fr
   const WinogradShape& s = shape_;
   const WinogradKernels& kernels = winograd_kernels();
   if (!s.has_filters) {
-    float* const filters = free.take<float>(winograd_filter_elements(s.cin, s.cout));
-    transform_winograd_filters(s.cin, s.cout, w, filters);
+    float* const filters = free.take<float>(winograd_filter_elements(s));
+    transform_winograd_filters(s, w, filters);
     w = filters;
   }
-  const std::int64_t patches = kProducts * block_ * s.cin, results = kProducts * block_ * kernels.width;
+  const std::int64_t patches = patch_elements(s, block_), results = s.products() * block_ * kernels.width;
   float* const rooms = free.take<float>(workers_ * (patches + results));
-  parallel_for_workers(parts(s.tiles(), block_), products(s) / kProductsPerNs, workers_,
+  parallel_for_workers(parts(s.tiles(), block_), multiplications(s) / kProductsPerNs, workers_,
                        [&](std::int64_t chunk, int worker) {
                          WinogradBlock block = part_of(all, chunk * block_, block_);
                          block.patches = rooms + worker * (patches + results);
                          block.products = block.patches + patches;
                          kernels.transform_patches(s, block);
                          for (std::int64_t panel = 0; panel < panels(s.cout); ++panel)
-                           kernels.run_panel(s, block, panel, w + panel * panel_elements(s.cin));
+                           kernels.run_panel(s, block, panel, w + panel * panel_elements(s));
                          if (block.activation > Activation::Relu) kernels.activate(s, block);
                        });
 }
@@ -155,28 +196,29 @@ void Winograd::run_by_panels(const float* w, const WinogradBlock& all, Scratch f
   const WinogradShape& s = shape_;
   const WinogradKernels& kernels = winograd_kernels();
   const std::int64_t blocks = parts(s.tiles(), block_);
-  float* const patches = free.take<float>(kProducts * s.tiles() * s.cin);
+  float* const patches = free.take<float>(patch_elements(s, s.tiles()));
   const auto block_of = [&](std::int64_t number) {
     WinogradBlock block = part_of(all, number * block_, block_);
-    block.patches = patches + kProducts * block.first * s.cin;
+    block.patches = patches + patch_elements(s, block.first);
     return block;
   };
-  parallel_for(blocks, static_cast<double>(kProducts * s.tiles() * s.cin) / 4,
+  parallel_for(blocks, static_cast<double>(patch_elements(s, s.tiles())) / 4,
                [&](std::int64_t number) { kernels.transform_patches(s, block_of(number)); });
-  const std::int64_t elements = s.has_filters ? 0 : panel_elements(s.cin), results = kProducts * block_ * kernels.width;
+  const std::int64_t elements = s.has_filters ? 0 : panel_elements(s), results = s.products() * block_ * kernels.width;
   float* const rooms = free.take<float>(workers_ * (elements + results));
-  parallel_for_workers(panels(s.cout), products(s) / kProductsPerNs, workers_, [&](std::int64_t panel, int worker) {
-    float* const own = rooms + worker * (elements + results);
-    if (!s.has_filters) kernels.transform_filters(s.cin, s.cout, w, panel, 0, s.cin, own);
-    const float* const filters = s.has_filters ? w + panel * panel_elements(s.cin) : own;
-    for (std::int64_t number = 0; number < blocks; ++number) {
-      WinogradBlock block = block_of(number);
-      block.products = own + elements;
-      kernels.run_panel(s, block, panel, filters);
-    }
-  });
+  parallel_for_workers(panels(s.cout), multiplications(s) / kProductsPerNs, workers_,
+                       [&](std::int64_t panel, int worker) {
+                         float* const own = rooms + worker * (elements + results);
+                         if (!s.has_filters) kernels.transform_filters(s, w, panel, 0, s.depth(), own);
+                         const float* const filters = s.has_filters ? w + panel * panel_elements(s) : own;
+                         for (std::int64_t number = 0; number < blocks; ++number) {
+                           WinogradBlock block = block_of(number);
+                           block.products = own + elements;
+                           kernels.run_panel(s, block, panel, filters);
+                         }
+                       });
   if (all.activation > Activation::Relu)
-    parallel_for(blocks, static_cast<double>(16 * s.tiles() * s.cout),
+    parallel_for(blocks, static_cast<double>(s.n * s.oh * s.ow * s.cout),
                  [&](std::int64_t number) { kernels.activate(s, block_of(number)); });
 }
 
@@ -184,13 +226,16 @@ void Winograd::run_by_panels(const float* w, const WinogradBlock& all, Scratch f
 
 namespace {
 
-// Each block costs a pass over the sums: where these leave the caches, it is larger.
+std::int64_t sum_elements(const WinogradShape& s) { return s.products() * s.depth() * s.cout; }
+
+// Each block costs a pass over the sums: where these leave the caches, it is larger. An odd number, or the products of
+// a tile, which are stored together, would meet in the same sets of the first cache.
 std::int64_t pair_block(const WinogradShape& s) {
   constexpr std::int64_t kBytes = sizeof(float), kLeast = 2 << 20, kMost = 4 << 20;
   const auto l3 = static_cast<std::int64_t>(cache_sizes().l3);
-  const std::int64_t sums = kProducts * s.cin * s.cout * kBytes, pair = kProducts * (s.cin + s.cout) * kBytes;
+  const std::int64_t sums = sum_elements(s) * kBytes, pair = s.products() * (s.patch_row() + s.cout) * kBytes;
   const std::int64_t room = std::max(std::clamp(l3 / 8, kLeast, kMost), std::min(sums, l3 / 2));
-  return std::clamp<std::int64_t>(room / pair, 32, std::max<std::int64_t>(32, s.tiles()));
+  return std::clamp<std::int64_t>(room / pair, 32, std::max<std::int64_t>(32, s.tiles())) | 1;
 }
 
 }  // namespace
@@ -200,9 +245,9 @@ WinogradBackwardWeights::WinogradBackwardWeights(const WinogradShape& shape)
 
 std::size_t WinogradBackwardWeights::scratch_bytes() const {
   const WinogradShape& s = shape_;
-  return bytes_of<float>(std::max(s.cin, s.cout)) + bytes_of<float>(kProducts * s.cin * s.cout) +
-         bytes_of<float>(kProducts * block_ * s.cin) +
-         bytes_of<float>(kProducts * block_ * s.cout + winograd_kernels().width);  // a register tile reads ahead
+  return bytes_of<float>(std::max(s.cin, s.cout)) + bytes_of<float>(sum_elements(s)) +
+         bytes_of<float>(patch_elements(s, block_)) +
+         bytes_of<float>(s.products() * block_ * s.cout + winograd_kernels().width);  // a register tile reads ahead
 }
 
 void WinogradBackwardWeights::run(const void* x, const void* dy, float* dw, void* scratch) const {
@@ -211,24 +256,28 @@ void WinogradBackwardWeights::run(const void* x, const void* dy, float* dw, void
   Scratch free(scratch);
   float* const no_pixel = free.take<float>(std::max(s.cin, s.cout));
   std::fill_n(no_pixel, std::max(s.cin, s.cout), 0.0f);
-  float* const sums = free.take<float>(kProducts * s.cin * s.cout);
-  float* const patches = free.take<float>(kProducts * block_ * s.cin);
-  float* const tiles = free.take<float>(kProducts * block_ * s.cout + kernels.width);
+  float* const sums = free.take<float>(sum_elements(s));
+  float* const patches = free.take<float>(patch_elements(s, block_));
+  float* const tiles = free.take<float>(s.products() * block_ * s.cout + kernels.width);
   const WinogradPairs pairs{x, dy, no_pixel, patches, tiles, block_};
+  const std::int64_t depth = s.depth(), terms = s.is_square() ? depth : kTermsPerTask, shares = parts(depth, terms);
   for (std::int64_t first = 0; first < s.tiles(); first += block_) {
     const std::int64_t count = std::min(block_, s.tiles() - first);
-    parallel_for((count + kPairsPerChunk - 1) / kPairsPerChunk,
-                 static_cast<double>(count * kProducts * (s.cin + s.cout)) / 4, [&](std::int64_t chunk) {
+    parallel_for(parts(count, kPairsPerChunk), static_cast<double>(count * s.products() * (depth + s.cout)) / 4,
+                 [&](std::int64_t chunk) {
                    const std::int64_t last = std::min(count, (chunk + 1) * kPairsPerChunk);
                    for (std::int64_t at = chunk * kPairsPerChunk; at < last; ++at)
                      kernels.transform_pair(s, pairs, first + at, at);
                  });
-    parallel_for(
-        kProducts, static_cast<double>(count * kProducts * s.cin * s.cout) / kProductsPerNs,
-        [&](std::int64_t product) { kernels.add_pairs(s, pairs, static_cast<int>(product), count, sums, first > 0); });
+    parallel_for(s.products() * shares, static_cast<double>(s.products() * count * depth * s.cout) / kProductsPerNs,
+                 [&](std::int64_t task) {
+                   const std::int64_t term = task % shares * terms;
+                   kernels.add_pairs(s, pairs, static_cast<int>(task / shares), count, term,
+                                     std::min(depth, term + terms), sums, first > 0);
+                 });
   }
-  parallel_for(s.cin, static_cast<double>(kProducts * s.cin * s.cout) / 4,
-               [&](std::int64_t cin) { kernels.store_weights(s, sums, cin, dw); });
+  parallel_for(depth, static_cast<double>(sum_elements(s)) / 4,
+               [&](std::int64_t term) { kernels.store_weights(s, sums, term, dw); });
 }
 
 }  // namespace dlcore

@@ -1,19 +1,29 @@
-// Convolution of NHWC images with 3x3 filters, stride 1, by Winograd's minimal filtering F(4x4, 3x3): a tile of 4x4
-// outputs takes 36 products per pair of channels instead of 144.
+// Convolution of NHWC images by Winograd's minimal filtering: m outputs of a filter of r taps take m + r - 1 products
+// instead of m r. Of 3x3 filters of stride 1 F(4x4, 3x3): a tile of 4x4 outputs takes 36 products per pair of channels
+// instead of 144.
 //
 //   Y = AT [ (G w GT) * (BT x B) ] A        x a 6x6 patch, * element by element and summed over the input channels
 //
 // so with patches and filters transformed, 36 matrix products [tiles, cin] x [cin, cout] remain. The gradient to the
-// weights is F(3x3, 4x4), with the tiles of dy for filters: 36 products [cin, tiles] x [tiles, cout]. The interpolation
-// points are 0, +-1/sqrt(2), +-sqrt(2) and infinity: with them the error is that of summing directly (with the usual
-// 0, +-1, +-2 it is twice as large).
+// weights is F(3x3, 4x4), with the tiles of dy for filters: 36 products [cin, tiles] x [tiles, cout].
 //
-// Where the output goes through max pooling of 2x2, its pixels need not be stored: a tile has four whole windows.
+// Of other filters F(m, r) along a row, r from 2 to 5 and m = 9 - r: 8 products instead of 14 to 20. The filter is cut
+// into segments of at most r taps whose pixels are equally far apart: one for each row, for each residue of the taps by
+// the stride, and for every r taps of a longer row. The products of all segments are added up, as those of more input
+// channels would be: [tiles, segments cin] x [segments cin, cout]. With a dilation d, neighbours in a tile are d apart.
+//
+// The interpolation points are 0, +-1/sqrt(2), +-sqrt(2) and infinity: with them the error of F(4x4, 3x3) is that of
+// summing directly (with the usual 0, +-1, +-2 it is twice as large). Along a row they are 0, +-1/2, +-1, +-2 and
+// infinity.
+//
+// Where the output goes through max pooling of 2x2, its pixels need not be stored: a tile of 4x4 has four whole
+// windows.
 //
 // Sources: Winograd 1980, "Arithmetic complexity of computations"; Lavin & Gray 2016 (tiles over channels); Barabasz et
 // al. 2020, "Error analysis and improving the accuracy of Winograd convolution" (points).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -31,15 +41,47 @@ struct WinogradShape {
   bool pooled = false;             // max pooling of 2x2, stride 2: of y, [N, oh/2, ow/2, Cout] are computed
   bool has_filters = false;        // the filters come transformed, by transform_winograd_filters
   bool bfloat = false;             // images are Bfloat: x, y and their gradients; not when pooled
+  std::int64_t kh = 3, kw = 3;
+  std::int64_t stride_h = 1, stride_w = 1;
+  std::int64_t dilation_h = 1, dilation_w = 1;  // one of stride_w and dilation_w is 1
 
-  [[gnu::always_inline]] std::int64_t tiles_h() const { return ((pooled ? oh / 2 * 2 : oh) + 3) / 4; }
-  [[gnu::always_inline]] std::int64_t tiles_w() const { return ((pooled ? ow / 2 * 2 : ow) + 3) / 4; }
+  /// F(4x4, 3x3); otherwise F(m, r) along a row.
+  [[gnu::always_inline]] bool is_square() const {
+    return kh == 3 && kw == 3 && stride_h == 1 && stride_w == 1 && dilation_h == 1 && dilation_w == 1;
+  }
+  std::int64_t products() const { return is_square() ? 36 : 8; }
+  /// Taps of a segment, r.
+  std::int64_t taps() const { return is_square() ? 3 : parts(parts(kw, stride_w), segments_of_residue()); }
+  std::int64_t segments() const { return is_square() ? 1 : kh * stride_w * segments_of_residue(); }
+  /// Terms of a sum.
+  std::int64_t depth() const { return segments() * cin; }
+  /// Elements from one transformed patch to the next: rows of a tile that are 2 KB apart, or a multiple of it, would
+  /// meet in the same sets of the first cache.
+  std::int64_t patch_row() const { return depth() % 512 == 0 ? depth() + 16 : depth(); }
+  std::int64_t segments_of_residue() const { return parts(parts(kw, stride_w), 5); }
+
+  [[gnu::always_inline]] std::int64_t tile_rows() const { return is_square() ? 4 : 1; }
+  [[gnu::always_inline]] std::int64_t tile_cols() const { return is_square() ? 4 : 9 - taps(); }
+  /// Tiles of columns that are dilation_w apart: of one residue.
+  [[gnu::always_inline]] std::int64_t tiles_of_residue() const {
+    return parts(parts(used(ow), dilation_w), tile_cols());
+  }
+  [[gnu::always_inline]] std::int64_t tiles_h() const { return parts(used(oh), tile_rows()); }
+  [[gnu::always_inline]] std::int64_t tiles_w() const { return std::min(dilation_w, ow) * tiles_of_residue(); }
   std::int64_t tiles() const { return n * tiles_h() * tiles_w(); }
+  std::int64_t weights() const { return kh * kw * cin * cout; }
+
+ private:
+  [[gnu::always_inline]] static std::int64_t parts(std::int64_t all, std::int64_t size) {
+    return (all + size - 1) / size;
+  }
+  [[gnu::always_inline]] std::int64_t used(std::int64_t size) const { return pooled ? size / 2 * 2 : size; }
 };
 
-/// Whether it is a convolution with 3x3 filters, stride 1.
+/// Whether it is a convolution that Winograd's algorithm can compute; of 3x3 filters and stride 1: by tiles of 4x4.
+bool fits_winograd(const ConvShape& shape);
 bool is_unit_3x3(const ConvShape& shape);
-/// Of such a one, and of its gradient to the input, where dy takes the place of x.
+/// Of such a one, and of its gradient to the input, where dy takes the place of x. The latter for unit strides.
 WinogradShape winograd_shape(const ConvShape& shape);
 WinogradShape winograd_input_shape(const ConvShape& shape);
 
@@ -47,9 +89,10 @@ WinogradShape winograd_input_shape(const ConvShape& shape);
 bool winograd_saves_work(const WinogradShape& shape);
 bool winograd_weights_saves_work(const WinogradShape& shape);
 
-/// U = G w GT of filters w [3,3,Cin,Cout], for shapes with has_filters.
-std::int64_t winograd_filter_elements(std::int64_t cin, std::int64_t cout);
-void transform_winograd_filters(std::int64_t cin, std::int64_t cout, const float* w, float* transformed);
+/// U, the filters w [kh,kw,Cin,Cout] transformed, for shapes with has_filters. Of the shape, what belongs to the
+/// filters counts: their sizes, the channels, strides and dilations.
+std::int64_t winograd_filter_elements(const WinogradShape& shape);
+void transform_winograd_filters(const WinogradShape& shape, const float* w, float* transformed);
 
 /// Some tiles in a row, numbered (n, row, column), and where their results go.
 struct WinogradBlock {
@@ -59,8 +102,8 @@ struct WinogradBlock {
   Activation activation;
   void* y;
   std::uint8_t* argmax;
-  float* patches;        // [36, count, Cin], transformed
-  float* products;       // [36, count, width]: room
+  float* patches;        // [products, count, patch_row], transformed
+  float* products;       // [products, count, width]: room
   const void* no_pixel;  // Cin zeros
 };
 
@@ -68,19 +111,21 @@ struct WinogradBlock {
 /// element of its output, and splits the tiles among threads by the shape only.
 class Winograd {
  public:
-  /// turned: w is [3,3,Cout,Cin], turned by 180 degrees. So the gradient dx of a convolution is the convolution of dy.
+  /// turned: w is [kh,kw,Cout,Cin], turned by 180 degrees. So the gradient dx of a convolution is the convolution of
+  /// dy.
   explicit Winograd(const WinogradShape& shape, bool turned = false);
   std::size_t scratch_bytes() const;
-  /// y = activation(conv(x, w) + bias), w [3,3,Cin,Cout] or transformed. bias may be null. For a pooled shape, with no
-  /// or Relu activation, y is what the pooling gives, and argmax the position of each maximum in its window (pool.h),
-  /// or null when it is not wanted. x and y are float, or Bfloat as the shape says: then with no or Relu activation.
+  /// y = activation(conv(x, w) + bias), w [kh,kw,Cin,Cout] or transformed. bias may be null. For a pooled shape, with
+  /// no or Relu activation, y is what the pooling gives, and argmax the position of each maximum in its window
+  /// (pool.h), or null when it is not wanted. x and y are float, or Bfloat as the shape says: then with no or Relu
+  /// activation.
   void run(const void* x, const float* w, const float* bias, Activation activation, void* y, std::uint8_t* argmax,
            void* scratch) const;
 
  private:
   void run_by_tiles(const float* w, const WinogradBlock& all, Scratch free) const;
   void run_by_panels(const float* w, const WinogradBlock& all, Scratch free) const;
-  std::int64_t turned_elements() const { return turned_ ? 9 * shape_.cin * shape_.cout : 0; }
+  std::int64_t turned_elements() const { return turned_ ? shape_.weights() : 0; }
 
   WinogradShape shape_;
   bool turned_;
@@ -90,7 +135,7 @@ class Winograd {
   int workers_;
 };
 
-/// dw [3,3,Cin,Cout] of the convolution from x and dy, of float or as the shape says; likewise planned once.
+/// dw [kh,kw,Cin,Cout] of the convolution from x and dy, of float or as the shape says; likewise planned once.
 class WinogradBackwardWeights {
  public:
   explicit WinogradBackwardWeights(const WinogradShape& shape);
@@ -104,7 +149,7 @@ class WinogradBackwardWeights {
 
 // ---- what one instruction set provides
 
-/// Transformed patches of x and tiles of dy: [36, room, Cin] and [36, room, Cout].
+/// Transformed patches of x and tiles of dy: [products, room, patch_row] and [products, room, Cout].
 struct WinogradPairs {
   const void *x, *dy;
   const void* no_pixel;  // max(Cin, Cout) zeros
@@ -114,9 +159,9 @@ struct WinogradPairs {
 
 struct WinogradKernels {
   int rows, width;  // of a register tile: tiles of the image, output channels of a panel
-  /// The filters [36, Cin, width] of one panel, transformed, for the input channels [first, last). Where the last panel
-  /// has no output channels, they are zeros.
-  void (*transform_filters)(std::int64_t cin, std::int64_t cout, const float* w, std::int64_t panel, std::int64_t first,
+  /// The filters [products, depth, width] of one panel, transformed, for the terms [first, last) of the depth, which
+  /// are numbered (segment, input channel). Where the last panel has no output channels, they are zeros.
+  void (*transform_filters)(const WinogradShape& shape, const float* w, std::int64_t panel, std::int64_t first,
                             std::int64_t last, float* transformed);
   /// The block's patches, transformed.
   void (*transform_patches)(const WinogradShape& shape, const WinogradBlock& block);
@@ -126,11 +171,11 @@ struct WinogradKernels {
   void (*activate)(const WinogradShape& shape, const WinogradBlock& block);
   /// Tile `tile` of the shape as number `at` of the pairs.
   void (*transform_pair)(const WinogradShape& shape, const WinogradPairs& pairs, std::int64_t tile, std::int64_t at);
-  /// sums [36, Cin, Cout] (+)= patches^T tiles for one product over `count` pairs.
+  /// sums [products, depth, Cout] (+)= patches^T tiles for one product over `count` pairs, terms [first, last).
   void (*add_pairs)(const WinogradShape& shape, const WinogradPairs& pairs, int product, std::int64_t count,
-                    float* sums, bool accumulate);
-  /// dw out of the sums, for input channel `cin`.
-  void (*store_weights)(const WinogradShape& shape, const float* sums, std::int64_t cin, float* dw);
+                    std::int64_t first, std::int64_t last, float* sums, bool accumulate);
+  /// dw out of the sums, for one term of the depth.
+  void (*store_weights)(const WinogradShape& shape, const float* sums, std::int64_t term, float* dw);
 };
 const WinogradKernels& winograd_kernels();
 

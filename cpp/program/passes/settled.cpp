@@ -54,17 +54,19 @@ bool keeps_tiles(const Rewriter& rewriter, const Node& product) {
 
 void prepare_settled_weights(Graph& graph) {
   const std::vector<bool> settled = settled_values(graph);
-  std::map<std::pair<int, bool>, int> panels, tiles, filters;  // of weights, transposed or not
+  using Made = std::map<std::pair<int, std::int64_t>, int>;
+  Made panels, tiles, filters;  // of weights, transposed or not, or for a stride
   Rewriter rewriter(graph);
   rewriter.run([&](Node& node) {
-    const auto take = [&](auto& made, const char* op, Attrs attrs, bool transpose, const char* has) {
-      const auto [at, is_new] = made.try_emplace({node.in[1], transpose}, -1);
+    const auto take = [&](Made& made, const char* op, Attrs attrs, std::int64_t variant, const char* has) {
+      const auto [at, is_new] = made.try_emplace({node.in[1], variant}, -1);
       if (is_new) at->second = rewriter.emit(op, {node.in[1]}, std::move(attrs));
       node.in.push_back(at->second);
       node.attrs.set(has, true);
     };
     if (node.op->name == "conv2d" && settled[node.in[1]] && keeps_filters(rewriter, node)) {
-      take(filters, "conv2d_winograd_filters", {}, false, kHasFilters);
+      const std::vector<std::int64_t> strides = node.attrs.integers("strides", {1, 1});
+      take(filters, "conv2d_winograd_filters", {{"strides", strides}}, strides[1], kHasFilters);
     } else if (node.op->name == "matmul" && settled[node.in[1]] && keeps_panels(rewriter, node)) {
       const bool transpose = node.attrs.boolean("transpose_b", false);
       Attrs attrs{{"transpose_b", transpose}};
