@@ -241,6 +241,7 @@ void transform_filters_of(const WinogradShape& s, const float* w, std::int64_t p
     const Segment segment = segment_of(s, term / s.cin);
     const float* const filters = w + term % s.cin * s.cout + column;
     std::int64_t taps[kAllTaps];
+#pragma GCC unroll 9
     for (int j = 0; j < kAllTaps; ++j) taps[j] = tap_at<Method>(s, segment, j);
     float* const to = transformed + term * kWidth;
 #pragma GCC unroll 2
