@@ -34,9 +34,23 @@ struct Packed {
   typedef Argmax type __attribute__((vector_size(sizeof(Argmax) * kCount)));
 };
 
+#if defined(__AVX512F__)
+DLCORE_INLINE __mmask16 byte_mask(int lanes) { return static_cast<__mmask16>((1u << lanes) - 1); }
+#endif
+
 template <class T, class Argmax, bool kAll>
 DLCORE_INLINE index_vec<T> load_index(const Argmax* p, int lanes) {
   typename Packed<Argmax, kLanes<T>>::type packed{};
+#if defined(__AVX512F__)
+  // The compiler's own conversion takes vectors apart.
+  if constexpr (sizeof(T) == 4 && sizeof(Argmax) == 1) {
+    const __m128i bytes = _mm_maskz_loadu_epi8(byte_mask(kAll ? kLanes<T> : lanes), p);
+    return bitcast<index_vec<T>>(_mm512_maskz_cvtepu8_epi32(0xffff, bytes));
+  }
+#elif defined(__AVX2__)
+  if constexpr (kAll && sizeof(T) == 4 && sizeof(Argmax) == 1)
+    return bitcast<index_vec<T>>(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+#endif
   if (kAll) {
     __builtin_memcpy(&packed, p, sizeof(packed));
   } else {
@@ -64,6 +78,10 @@ DLCORE_INLINE auto narrow(V index) {
 template <class T, class Argmax, bool kAll>
 DLCORE_INLINE void store_index(Argmax* p, index_vec<T> index, int lanes) {
   const auto packed = narrow<Argmax>(index);
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4 && sizeof(Argmax) == 1)
+    return _mm_mask_storeu_epi8(p, byte_mask(kAll ? kLanes<T> : lanes), bitcast<__m128i>(packed));
+#endif
   if (kAll) {
     __builtin_memcpy(p, &packed, sizeof(packed));
   } else {

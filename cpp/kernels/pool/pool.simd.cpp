@@ -185,16 +185,19 @@ struct Cover {
 template <class T, class Argmax>
 DLCORE_INLINE void max_gradient_of_pixel(const PoolShape& s, const Cover& cover, const T* dy, const Argmax* argmax,
                                          T* dx) {
+  const std::int64_t first = ((cover.image * s.oh + cover.rows.first) * s.ow + cover.cols.first) * s.c;
+  const int position = static_cast<int>((cover.h + s.pad_top - cover.rows.first * s.stride_h) * s.pool_w + cover.w +
+                                        s.pad_left - cover.cols.first * s.stride_w);
+  const int to_next_row = static_cast<int>(s.stride_h * s.pool_w), to_next = static_cast<int>(s.stride_w);
+  const std::int64_t rows = cover.rows.last - cover.rows.first, cols = cover.cols.last - cover.cols.first;
   for_channels<T>(
       s.c, [&]<bool kAll>(std::int64_t c, int lanes) __attribute__((always_inline)) {
         vec<T> sum{};
-        for (std::int64_t oh = cover.rows.first; oh < cover.rows.last; ++oh) {
-          for (std::int64_t ow = cover.cols.first; ow < cover.cols.last; ++ow) {
-            const std::int64_t out = ((cover.image * s.oh + oh) * s.ow + ow) * s.c + c;
-            const std::int64_t position =
-                (cover.h + s.pad_top - oh * s.stride_h) * s.pool_w + cover.w + s.pad_left - ow * s.stride_w;
-            const auto hit =
-                load_index<T, Argmax, kAll>(argmax + out, lanes) == index_vec<T>{} + static_cast<int>(position);
+        for (std::int64_t i = 0; i < rows; ++i) {
+          std::int64_t out = first + i * s.ow * s.c + c;
+          index_vec<T> wanted = index_vec<T>{} + static_cast<int>(position - i * to_next_row);
+          for (std::int64_t j = 0; j < cols; ++j, out += s.c, wanted -= to_next) {
+            const auto hit = load_index<T, Argmax, kAll>(argmax + out, lanes) == wanted;
             sum += hit ? load_lanes<T, kAll>(dy + out, lanes) : vec<T>{};
           }
         }
