@@ -3,10 +3,12 @@
 #include "ops/convolution.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "base/cpu.h"
 #include "dlcore/ops.h"
 #include "kernels/conv/amx.h"
+#include "kernels/conv/pooled.h"
 #include "kernels/conv/winograd.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/pointwise/pointwise.h"
@@ -273,7 +275,18 @@ Kernel plan_winograd_filters(SpecSpan in, SpecSpan, const Attrs& attrs) {
           .label = winograd_label("conv2d_filters")};
 }
 
-Kernel plan_dx(DType dtype, const char* label, const ConvShape& shape) {
+/// `dense`, or `sparse` where a sample of dy says that it is nearly all zeros.
+Kernel skipping_zeros(const ConvShape& shape, int dy, Kernel dense, std::function<void(const Buffers&)> sparse,
+                      std::size_t sparse_bytes) {
+  Kernel kernel = dense;
+  kernel.scratch_bytes = std::max(dense.scratch_bytes, sparse_bytes);
+  kernel.run = [shape, dy, dense = std::move(dense.run), sparse = std::move(sparse)](const Buffers& b) {
+    is_nearly_all_zeros(shape, b.input<float>(dy)) ? sparse(b) : dense(b);
+  };
+  return kernel;
+}
+
+Kernel plan_dense_dx(DType dtype, const char* label, const ConvShape& shape) {
   if (dtype == DType::F32 && input_fits_winograd(shape)) return winograd_input_kernel(label, shape);
   return for_float_type(dtype, [&](auto type) {
     using T = decltype(type);
@@ -282,21 +295,41 @@ Kernel plan_dx(DType dtype, const char* label, const ConvShape& shape) {
   });
 }
 
+Kernel plan_dx(DType dtype, const char* label, const ConvShape& shape) {
+  Kernel dense = plan_dense_dx(dtype, label, shape);
+  if (dtype != DType::F32 || !zeros_save_work(shape)) return dense;
+  auto conv = std::make_shared<const PooledBackwardInput<float>>(shape, no_pooling(shape));
+  const auto sparse = [conv](const Buffers& b) {
+    conv->run(b.input<float>(0), nullptr, b.input<float>(1), b.output<float>(0), b.scratch);
+  };
+  return skipping_zeros(shape, 0, std::move(dense), sparse, conv->scratch_bytes());
+}
+
 Kernel plan_backward_input(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   return plan_dx(in[0].dtype, "conv2d_backward_input", shape_of_backward_input(in, out, attrs));
 }
 
-Kernel plan_backward_weights(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+Kernel plan_dense_dw(DType dtype, const ConvShape& shape) {
   constexpr const char* kLabel = "conv2d_backward_weights";
-  const ConvShape shape = shape_of_backward_weights(in, out, attrs);
-  if (in[0].dtype == DType::F32 && weights_fit_winograd(shape))
+  if (dtype == DType::F32 && weights_fit_winograd(shape))
     return gradient_kernel<float>(std::make_shared<const WinogradBackwardWeights>(winograd_shape(shape)),
                                   winograd_label(kLabel), shape.flops());
-  return for_float_type(in[0].dtype, [&](auto type) {
+  return for_float_type(dtype, [&](auto type) {
     using T = decltype(type);
     return gradient_kernel<T>(std::make_shared<const ConvBackwardWeights<T>>(shape), conv_label<T>(kLabel, shape),
                               shape.flops());
   });
+}
+
+Kernel plan_backward_weights(SpecSpan in, SpecSpan out, const Attrs& attrs) {
+  const ConvShape shape = shape_of_backward_weights(in, out, attrs);
+  Kernel dense = plan_dense_dw(in[0].dtype, shape);
+  if (in[0].dtype != DType::F32 || !zeros_save_work(shape)) return dense;
+  auto conv = std::make_shared<const PooledBackwardWeights<float>>(shape, no_pooling(shape));
+  const auto sparse = [conv](const Buffers& b) {
+    conv->run(b.input<float>(0), b.input<float>(1), nullptr, b.output<float>(0), b.scratch);
+  };
+  return skipping_zeros(shape, 1, std::move(dense), sparse, conv->scratch_bytes());
 }
 
 // ---- bfloat16 as it is stored: on the matrix unit, as products of matrices, or widened within Winograd's transforms

@@ -7,6 +7,7 @@
 #include "base/parallel.h"
 #include "kernels/conv/padding.h"
 #include "kernels/conv/row_sums.h"
+#include "kernels/gemm/sparse.h"
 #include "kernels/movement/movement.h"
 #include "kernels/scratch.h"
 
@@ -20,6 +21,8 @@ constexpr std::int64_t kListed = 1024;           // gradients that are listed at
 constexpr std::int64_t kWeightBytes = 24 << 10;  // of weights that are used at a time: they stay there too
 constexpr std::int64_t kAddChunk = 4096;         // weights
 constexpr double kFlopsPerNs = 50;               // of one thread, roughly
+constexpr std::int64_t kProductsToSkip = 128;    // for each number of dy
+constexpr double kFewNonzeros = 1.0 / 16;        // a product costs several times as much as a dense one
 
 /// The patch of x, or of dx, that one output pixel of the convolution touches: kh rows of kw * cin numbers.
 std::int64_t patch_cols(const ConvShape& s) { return s.kw * s.cin; }
@@ -47,12 +50,29 @@ std::int64_t part(std::int64_t all, std::int64_t i, std::int64_t parts) { return
 
 }  // namespace
 
-bool pooling_saves_work(const ConvShape& conv, const PoolShape& pool) {
+namespace {
+
+bool is_computed(const ConvShape& conv) {
   const ConvShape inner = without_padding(conv);
   constexpr std::int64_t kMostElements = std::numeric_limits<std::int32_t>::max();
-  return conv.groups == 1 && conv.dilation_w == 1 && pool.pool_h * pool.pool_w <= kMostPositions &&
-         2 * pool.oh * pool.ow <= conv.oh * conv.ow && inner.h * inner.w * inner.cin < kMostElements &&
+  return conv.groups == 1 && conv.dilation_w == 1 && inner.h * inner.w * inner.cin < kMostElements &&
          2 * conv.kh * conv.kw * conv.cin * conv.cout < kMostElements;
+}
+
+}  // namespace
+
+bool pooling_saves_work(const ConvShape& conv, const PoolShape& pool) {
+  return is_computed(conv) && pool.pool_h * pool.pool_w <= kMostPositions &&
+         2 * pool.oh * pool.ow <= conv.oh * conv.ow;
+}
+
+PoolShape no_pooling(const ConvShape& s) { return {s.n, s.oh, s.ow, s.cout, s.oh, s.ow, 1, 1, 1, 1, 0, 0}; }
+
+// A number of dy takes as long to look at as some dozens of products.
+bool zeros_save_work(const ConvShape& s) { return is_computed(s) && s.kh * s.kw * s.cin >= kProductsToSkip; }
+
+bool is_nearly_all_zeros(const ConvShape& s, const float* dy) {
+  return sparse_entries<float>().share_of_nonzeros(dy, s.n * s.oh * s.ow, s.cout, s.cout) < kFewNonzeros;
 }
 
 double pooled_conv_flops(const ConvShape& conv, const PoolShape& pool) {
@@ -122,7 +142,7 @@ void PooledBackwardWeights<T>::Plan::sum_channel(const T* x, const T* dp, const 
     for (std::int64_t window = first; window < last; ++window) {
       const T gradient = dp[window * shape.cout];
       gradients[args.count] = gradient;
-      patches[args.count] = offsets.windows[window] + offsets.positions[argmax[window * shape.cout]];
+      patches[args.count] = offsets.windows[window] + offsets.positions[argmax ? argmax[window * shape.cout] : 0];
       args.count += gradient != 0;
     }
     for (const RowSumTile<T>& tile : tiles) {
@@ -145,7 +165,7 @@ void PooledBackwardWeights<T>::Plan::run_task(std::int64_t task, const T* x, con
   std::fill(dw + first * patch(), dw + last * patch(), T{});
   for (std::int64_t n = part(shape.n, images, image_parts); n < part(shape.n, images + 1, image_parts); ++n)
     for (std::int64_t c = first; c < last; ++c)
-      sum_channel(x + n * image, dp + n * pooled + c, argmax + n * pooled + c, dw + c * patch());
+      sum_channel(x + n * image, dp + n * pooled + c, argmax ? argmax + n * pooled + c : nullptr, dw + c * patch());
 }
 
 /// Adds the image parts' sums to those of the first.
@@ -245,7 +265,7 @@ void PooledBackwardInput<T>::Plan::list(const T* dp, const std::uint8_t* argmax,
   for (std::int64_t window = 0; window < count; ++window) {
     std::int32_t* const counts = lists.counts + window * positions;
     for (std::int64_t c = first; c < last; ++c) {
-      const std::int64_t position = argmax[window * shape.cout + c];
+      const std::int64_t position = argmax ? argmax[window * shape.cout + c] : 0;
       const T gradient = dp[window * shape.cout + c];
       const std::int64_t at = (window * positions + position) * (channels + 1) + counts[position];
       lists.weights[at] = static_cast<std::int32_t>(c * weight_step);
@@ -289,7 +309,7 @@ void PooledBackwardInput<T>::Plan::run_image(const T* dp, const std::uint8_t* ar
     const std::int64_t last = std::min(first + channels, shape.cout);
     for (std::int64_t window = 0; window < offsets.window_count(); window += windows) {
       const std::int64_t count = std::min(windows, offsets.window_count() - window);
-      list(dp + window * shape.cout, argmax + window * shape.cout, count, first, last, lists);
+      list(dp + window * shape.cout, argmax ? argmax + window * shape.cout : nullptr, count, first, last, lists);
       sum_lists(lists, window, count, weights, image_sums);
     }
   }
@@ -321,7 +341,7 @@ void PooledBackwardInput<T>::run(const T* dp, const std::uint8_t* argmax, const 
     const typename Plan::Lists lists{own.take<std::int32_t>(plan.lists()), own.take<std::int32_t>(plan.listed()),
                                      own.take<T>(plan.listed())};
     for (std::int64_t n = part(s.n, task, plan.parts); n < part(s.n, task + 1, plan.parts); ++n) {
-      plan.run_image(dp + n * pooled, argmax + n * pooled, weights, lists, image);
+      plan.run_image(dp + n * pooled, argmax ? argmax + n * pooled : nullptr, weights, lists, image);
       crop_image(s, plan.inner, image, dx + n * s.h * s.w * s.cin);
     }
   });

@@ -4,6 +4,8 @@
 //
 //   dx, dw as in conv.h with dy = max_pool_backward(dp, argmax)
 //
+// The same classes serve where dy itself is nearly all zeros, as behind global max pooling: with no_pooling, dp is dy.
+//
 // run() allocates nothing, writes every element of its output, splits work by shape only and needs scratch_bytes() of
 // 64-byte aligned scratch.
 #pragma once
@@ -19,6 +21,14 @@ namespace dlcore {
 
 /// Whether these classes can compute the gradients of the convolution, and with less work than those in conv.h.
 bool pooling_saves_work(const ConvShape& conv, const PoolShape& pool);
+
+/// Windows of one pixel, for which argmax may be null.
+PoolShape no_pooling(const ConvShape& conv);
+/// Whether these classes can compute the gradients of the convolution from a dy with few numbers that are not zero, and
+/// would gain by it.
+bool zeros_save_work(const ConvShape& conv);
+/// Whether a sample of dy [pixels, Cout] says that it is such a one.
+bool is_nearly_all_zeros(const ConvShape& conv, const float* dy);
 
 /// Operations of either computation when no gradient happens to be zero.
 double pooled_conv_flops(const ConvShape& conv, const PoolShape& pool);
