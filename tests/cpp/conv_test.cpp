@@ -563,9 +563,10 @@ TEST(ConvPrimitive, WinogradOfBfloatIsRoundedFloat) {
     EXPECT_EQ(std::memcmp(got.bytes(), expected.bytes(), got.spec().bytes()), 0) << op << ' ' << got.spec();
   };
   const Attrs same{{"padding", std::string("same")}};
-  for (const auto& [size, cin, cout] : {std::tuple{16, 64, 64}, {13, 45, 83}, {12, 96, 96}, {13, 16, 24}}) {
+  for (const auto& [size, cin, cout, filter] :
+       {std::tuple{16, 64, 64, 3}, {13, 45, 83, 3}, {12, 96, 96, 3}, {13, 16, 24, 3}, {16, 64, 64, 5}}) {
     const Shape image{2, size, size, cin};
-    const Tensor x = reals(image, 1), w = reals({3, 3, cin, cout}, 2), b = reals({cout}, 3);
+    const Tensor x = reals(image, 1), w = reals({filter, filter, cin, cout}, 2), b = reals({cout}, 3);
     const Tensor dy = reals({2, size, size, cout}, 4);
     for (const char* activation : {"", "relu", "tanh"}) {
       Attrs attrs = same;
@@ -587,6 +588,28 @@ TEST(ConvPrimitive, WinogradOfBfloatIsRoundedFloat) {
     EXPECT_EQ(label("conv2d_backward_input", {dy, w, x}, x), "conv2d_backward_input" + end);
     EXPECT_EQ(label("conv2d_backward_weights", {x, dy, w}, w), "conv2d_backward_weights" + end);
   }
+}
+
+// Winograd's algorithm would round; of few gradients each product is summed for itself.
+TEST(ConvPrimitive, GradientsOfNearlyAllZerosAreExact) {
+  const ConvShape s{4, 1, 200, 32, 1, 200, 48, 1, 5, 1, 1, 1, 1, 0, 2, 1};
+  const std::vector<float> x = testing::small_integers<float>(s.n * s.w * s.cin, 1),
+                           w = testing::small_integers<float>(s.kw * s.cin * s.cout, 2);
+  std::vector<float> dy = testing::small_integers<float>(s.n * s.ow * s.cout, 3);
+  for (std::size_t i = 0; i < dy.size(); ++i)
+    if (i % 100 != 7) dy[i] = 0;
+  std::vector<double> dx(x.size()), dw(w.size());
+  conv_backward_input_ref(s, dy.data(), w.data(), dx.data());
+  conv_backward_weights_ref(s, x.data(), dy.data(), dw.data());
+  const Attrs same{{"padding", std::string("same")}};
+  const Tensor images = Tensor::from<float>(x, {s.n, 1, s.w, s.cin}),
+               filters = Tensor::from<float>(w, {1, s.kw, s.cin, s.cout}),
+               gradient = Tensor::from<float>(dy, {s.n, 1, s.ow, s.cout});
+  const auto expect_equal = [](const Tensor& got, const std::vector<double>& wanted) {
+    EXPECT_TRUE(std::equal(wanted.begin(), wanted.end(), got.data<float>()));
+  };
+  expect_equal(apply("conv2d_backward_input", {gradient, filters, images}, same), dx);
+  expect_equal(apply("conv2d_backward_weights", {images, gradient, filters}, same), dw);
 }
 
 // Sums are small enough to be exact in bfloat16, whatever computes them.

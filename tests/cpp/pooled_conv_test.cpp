@@ -100,15 +100,17 @@ struct Gradients {
   std::vector<T> dx, dw;
 };
 
+/// Without data.argmax, of windows of one pixel.
 template <class T>
 Gradients<T> compute(const Case& c, const Data<T>& data) {
+  const std::uint8_t* const argmax = data.argmax.empty() ? nullptr : data.argmax.data();
   const PooledBackwardInput<T> input(c.conv, c.pool);
   const PooledBackwardWeights<T> weights(c.conv, c.pool);
   GuardedBuffer<T> dx(static_cast<std::int64_t>(data.x.size())), dw(static_cast<std::int64_t>(data.w.size()));
   GuardedBuffer<char> input_scratch(static_cast<std::int64_t>(input.scratch_bytes()));
   GuardedBuffer<char> weights_scratch(static_cast<std::int64_t>(weights.scratch_bytes()));
-  input.run(data.dp.data(), data.argmax.data(), data.w.data(), dx.data(), input_scratch.data());
-  weights.run(data.x.data(), data.dp.data(), data.argmax.data(), dw.data(), weights_scratch.data());
+  input.run(data.dp.data(), argmax, data.w.data(), dx.data(), input_scratch.data());
+  weights.run(data.x.data(), data.dp.data(), argmax, dw.data(), weights_scratch.data());
   EXPECT_TRUE(dx.untouched() && dw.untouched()) << "wrote beside an output";
   EXPECT_TRUE(input_scratch.untouched() && weights_scratch.untouched()) << "wrote beyond the scratch";
   return {dx.copy(), dw.copy()};
@@ -186,6 +188,28 @@ TYPED_TEST(PooledConv, HasTheSameBitsForAnyNumberOfThreads) {
   }
 }
 
+TYPED_TEST(PooledConv, TakesTheGradientItselfWhereThereIsNoPooling) {
+  for (Case c :
+       {make_case(3, 9, 11, 31, 40, 3, 3), make_case(2, 1, 300, 32, 50, 1, 5),
+        make_case(2, 12, 13, 5, 6, 3, 3, {.stride_h = 2, .stride_w = 2, .pad = 1}), make_case(70, 5, 5, 3, 4, 3, 3)}) {
+    SCOPED_TRACE(text_of(c));
+    c.pool = no_pooling(c.conv);
+    const std::int64_t pixels = c.conv.n * c.conv.oh * c.conv.ow * c.conv.cout;
+    Data<TypeParam> data{small_integers<TypeParam>(c.conv.n * c.conv.h * c.conv.w * c.conv.cin, 1),
+                         small_integers<TypeParam>(c.conv.kh * c.conv.kw * c.conv.cin * c.conv.cout, 2),
+                         small_integers<TypeParam>(pixels, 3),
+                         {},
+                         {}};
+    for (std::size_t i = 0; i < data.dp.size(); ++i)
+      if (i % 37 != 5) data.dp[i] = 0;
+    data.dy = data.dp;
+    const auto got = compute(c, data);
+    const auto wanted = expected(c, data);
+    expect_near(got.dx, wanted.dx, 0, "dx");
+    expect_near(got.dw, wanted.dw, 0, "dw");
+  }
+}
+
 // What lies beside a gradient that is not finite stays as it is.
 TEST(PooledConvolution, KeepsWhatIsNotFiniteToItsPatch) {
   const Case c = make_case(1, 6, 6, 3, 1, 3, 3);
@@ -207,6 +231,20 @@ TEST(PooledConvolution, IsChosenWhereMostPixelsHaveNoGradient) {
   Case grouped = make_case(32, 13, 13, 32, 64, 3, 3);
   grouped.conv.groups = 2;
   EXPECT_FALSE(chosen(grouped));
+}
+
+TEST(PooledConvolution, SamplesTellGradientsThatAreNearlyAllZeros) {
+  const ConvShape conv = make_case(4, 1, 200, 64, 64, 1, 3).conv;
+  EXPECT_TRUE(zeros_save_work(conv));
+  EXPECT_FALSE(zeros_save_work(make_case(4, 9, 9, 3, 64, 3, 3).conv));  // few products for each number of dy
+  std::vector<float> dy(conv.n * conv.oh * conv.ow * conv.cout);
+  const auto is_sparse_with = [&](std::size_t step) {
+    for (std::size_t i = 0; i < dy.size(); ++i) dy[i] = i % step == 0 ? 1.0f : 0.0f;
+    return is_nearly_all_zeros(conv, dy.data());
+  };
+  EXPECT_TRUE(is_sparse_with(50));
+  EXPECT_FALSE(is_sparse_with(4));
+  EXPECT_FALSE(is_sparse_with(1));
 }
 
 // --------------------------------------------------------------------------------------------------------- forward

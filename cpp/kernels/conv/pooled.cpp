@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::int64_t kMostPositions = 16;  // of a pooling window
 constexpr std::int64_t kTasks = 32;
+constexpr std::int64_t kChannels = 16;           // a line of gradients, that are looked at together
 constexpr std::int64_t kListed = 1024;           // gradients that are listed at a time: the lists stay in L1
 constexpr std::int64_t kWeightBytes = 24 << 10;  // of weights that are used at a time: they stay there too
 constexpr std::int64_t kAddChunk = 4096;         // weights
@@ -48,6 +49,13 @@ struct PatchOffsets {
 
 std::int64_t part(std::int64_t all, std::int64_t i, std::int64_t parts) { return all * i / parts; }
 
+template <class T>
+bool all_zeros(const T* x, std::int64_t count) {
+  bool some = false;
+  for (std::int64_t i = 0; i < count; ++i) some |= x[i] != 0;
+  return !some;
+}
+
 }  // namespace
 
 namespace {
@@ -62,8 +70,7 @@ bool is_computed(const ConvShape& conv) {
 }  // namespace
 
 bool pooling_saves_work(const ConvShape& conv, const PoolShape& pool) {
-  return is_computed(conv) && pool.pool_h * pool.pool_w <= kMostPositions &&
-         2 * pool.oh * pool.ow <= conv.oh * conv.ow;
+  return is_computed(conv) && pool.pool_h * pool.pool_w <= kMostPositions && 2 * pool.oh * pool.ow <= conv.oh * conv.ow;
 }
 
 PoolShape no_pooling(const ConvShape& s) { return {s.n, s.oh, s.ow, s.cout, s.oh, s.ow, 1, 1, 1, 1, 0, 0}; }
@@ -120,36 +127,45 @@ struct PooledBackwardWeights<T>::Plan {
   std::int64_t padded_elements() const {
     return padded ? inner.n * inner.h * inner.w * inner.cin + row_sum_set<T>().lanes : 0;
   }
-  void sum_channel(const T* x, const T* dp, const std::uint8_t* argmax, T* dw) const;
+  void sum_channels(const T* x, const T* dp, const std::uint8_t* argmax, std::int64_t channels, T* dw) const;
   void run_task(std::int64_t task, const T* x, const T* dp, const std::uint8_t* argmax, T* sums) const;
   void add_parts(T* sums) const;
 };
 
-/// Adds what one image and one output channel contribute.
+/// Adds what one image contributes to `channels` output channels, at most kChannels.
 template <class T>
-void PooledBackwardWeights<T>::Plan::sum_channel(const T* x, const T* dp, const std::uint8_t* argmax, T* dw) const {
+void PooledBackwardWeights<T>::Plan::sum_channels(const T* x, const T* dp, const std::uint8_t* argmax,
+                                                  std::int64_t channels, T* dw) const {
   constexpr std::int64_t kChunk = 256;
-  std::int32_t patches[kChunk];
-  T gradients[kChunk];
+  std::int32_t patches[kChannels][kChunk];
+  T gradients[kChannels][kChunk];
   RowSumArgs<T> args{};
-  args.offsets = patches;
-  args.scales = gradients;
   args.row_step = patch_step(inner);
   args.sum_step = patch_cols(shape);
   for (std::int64_t first = 0; first < offsets.window_count(); first += kChunk) {
     const std::int64_t last = std::min(first + kChunk, offsets.window_count());
-    args.count = 0;
+    std::int64_t counts[kChannels]{};
     for (std::int64_t window = first; window < last; ++window) {
-      const T gradient = dp[window * shape.cout];
-      gradients[args.count] = gradient;
-      patches[args.count] = offsets.windows[window] + offsets.positions[argmax ? argmax[window * shape.cout] : 0];
-      args.count += gradient != 0;
+      const T* const from = dp + window * shape.cout;
+      if (!argmax && all_zeros(from, channels)) continue;
+      for (std::int64_t c = 0; c < channels; ++c) {
+        const std::int32_t position = offsets.positions[argmax ? argmax[window * shape.cout + c] : 0];
+        patches[c][counts[c]] = offsets.windows[window] + position;
+        gradients[c][counts[c]] = from[c];
+        counts[c] += from[c] != 0;
+      }
     }
-    for (const RowSumTile<T>& tile : tiles) {
-      args.rows = x + tile.row * args.row_step + tile.col;
-      args.sums = dw + tile.row * args.sum_step + tile.col;
-      args.cols = tile.cols;
-      tile.run(args);
+    for (std::int64_t c = 0; c < channels; ++c) {
+      args.count = counts[c];
+      args.offsets = patches[c];
+      args.scales = gradients[c];
+      if (args.count == 0) continue;
+      for (const RowSumTile<T>& tile : tiles) {
+        args.rows = x + tile.row * args.row_step + tile.col;
+        args.sums = dw + c * patch() + tile.row * args.sum_step + tile.col;
+        args.cols = tile.cols;
+        tile.run(args);
+      }
     }
   }
 }
@@ -164,8 +180,9 @@ void PooledBackwardWeights<T>::Plan::run_task(std::int64_t task, const T* x, con
   T* const dw = sums + images * weights();
   std::fill(dw + first * patch(), dw + last * patch(), T{});
   for (std::int64_t n = part(shape.n, images, image_parts); n < part(shape.n, images + 1, image_parts); ++n)
-    for (std::int64_t c = first; c < last; ++c)
-      sum_channel(x + n * image, dp + n * pooled + c, argmax ? argmax + n * pooled + c : nullptr, dw + c * patch());
+    for (std::int64_t c = first; c < last; c += kChannels)
+      sum_channels(x + n * image, dp + n * pooled + c, argmax ? argmax + n * pooled + c : nullptr,
+                   std::min(kChannels, last - c), dw + c * patch());
 }
 
 /// Adds the image parts' sums to those of the first.
@@ -264,6 +281,7 @@ void PooledBackwardInput<T>::Plan::list(const T* dp, const std::uint8_t* argmax,
   std::fill_n(lists.counts, count * positions, 0);
   for (std::int64_t window = 0; window < count; ++window) {
     std::int32_t* const counts = lists.counts + window * positions;
+    if (!argmax && all_zeros(dp + window * shape.cout + first, last - first)) continue;
     for (std::int64_t c = first; c < last; ++c) {
       const std::int64_t position = argmax ? argmax[window * shape.cout + c] : 0;
       const T gradient = dp[window * shape.cout + c];
