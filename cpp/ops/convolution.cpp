@@ -182,8 +182,9 @@ namespace {
 
 // What Winograd's algorithm computes of float images, and of Bfloat ones where nothing does it in their own arithmetic.
 bool output_fits_winograd(const ConvShape& s) { return takes_winograd(DType::F32, s, false); }
+bool has_unit_strides(const ConvShape& s) { return s.stride_h == 1 && s.stride_w == 1; }
 bool input_fits_winograd(const ConvShape& s) {
-  return fits_winograd(s) && s.stride_h == 1 && s.stride_w == 1 && winograd_saves_work(winograd_input_shape(s));
+  return fits_winograd(s) && has_unit_strides(s) && winograd_saves_work(winograd_input_shape(s));
 }
 bool weights_fit_winograd(const ConvShape& s) {
   return fits_winograd(s) && winograd_weights_saves_work(winograd_shape(s));
@@ -288,6 +289,9 @@ Kernel skipping_zeros(const ConvShape& shape, int dy, Kernel dense, std::functio
 
 Kernel plan_dense_dx(DType dtype, const char* label, const ConvShape& shape) {
   if (dtype == DType::F32 && input_fits_winograd(shape)) return winograd_input_kernel(label, shape);
+  if (dtype == DType::F32 && !has_unit_strides(shape) && winograd_input_saves_work(shape))
+    return gradient_kernel<float>(std::make_shared<const WinogradBackwardInput>(shape), winograd_label(label),
+                                  shape.flops());
   return for_float_type(dtype, [&](auto type) {
     using T = decltype(type);
     return gradient_kernel<T>(std::make_shared<const ConvBackwardInput<T>>(shape), conv_label<T>(label, shape),

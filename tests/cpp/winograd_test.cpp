@@ -148,6 +148,26 @@ TEST(Winograd, TurnedWeightsGiveTheGradientToTheInput) {
   }
 }
 
+TEST(Winograd, GivesTheGradientToTheInputOfAnyStrides) {
+  for (const ConvShape& s :
+       {ConvShape{2, 12, 17, 9, 6, 8, 33, 4, 4, 2, 2, 1, 1, 1, 1},
+        ConvShape{2, 13, 20, 16, 7, 10, 17, 5, 5, 2, 2, 1, 1, 2, 2}, ConvShape{1, 1, 40, 8, 1, 12, 16, 1, 7, 1, 3},
+        ConvShape{2, 16, 16, 8, 6, 6, 16, 6, 6, 2, 2}, ConvShape{1, 9, 30, 8, 4, 30, 8, 3, 3, 2, 1, 1, 1, 0, 1}}) {
+    const std::vector<float> dy = random_reals<float>(s.n * s.oh * s.ow * s.cout, 1),
+                             w = random_reals<float>(s.kh * s.kw * s.cin * s.cout, 2);
+    std::vector<double> wanted(static_cast<std::size_t>(s.n * s.h * s.w * s.cin));
+    conv_backward_input_ref(s, dy.data(), w.data(), wanted.data());
+    const WinogradBackwardInput conv(s);
+    GuardedBuffer<float> dx(static_cast<std::int64_t>(wanted.size()));
+    GuardedBuffer<char> scratch(static_cast<std::int64_t>(conv.scratch_bytes()));
+    conv.run(dy.data(), w.data(), dx.data(), scratch.data());
+    EXPECT_TRUE(dx.untouched() && scratch.untouched()) << "wrote beside its output or beyond its scratch";
+    expect_bounded(dx.copy(), wanted, winograd_shape(s));
+  }
+  EXPECT_TRUE(winograd_input_saves_work({16, 64, 64, 128, 32, 32, 128, 4, 4, 2, 2, 1, 1, 1, 1}));
+  EXPECT_FALSE(winograd_input_saves_work({16, 64, 64, 128, 32, 32, 128, 3, 3, 2, 2, 1, 1, 0, 0}));  // parts of one tap
+}
+
 TEST(Winograd, GivesTheGradientToTheWeights) {
   for (const WinogradShape& s : all_shapes()) {
     SCOPED_TRACE(text_of(s));

@@ -63,7 +63,8 @@ TurnedPart part_of(const ConvShape& s, const Residue& rows, const Residue& cols,
   part.weights.add_axis(cols.taps, -cols.step * tap, tap);
   part.weights.add_axis(s.cout, bytes, pixel);
   part.weights.add_axis(s.cin, s.cout * bytes, bytes);
-  part.pixels.out_offset = (rows.first * s.w + cols.first) * pixel;
+  part.first = rows.first * s.w + cols.first;
+  part.pixels.out_offset = part.first * pixel;
   part.pixels.add_axis(s.n, from_one * rows.count * cols.count * pixel, s.h * s.w * pixel);
   part.pixels.add_axis(rows.count, from_one * cols.count * pixel, rows.step * s.w * pixel);
   part.pixels.add_axis(cols.count, from_one * pixel, cols.step * pixel);

@@ -222,6 +222,49 @@ void Winograd::run_by_panels(const float* w, const WinogradBlock& all, Scratch f
                  [&](std::int64_t number) { kernels.activate(s, block_of(number)); });
 }
 
+// ------------------------------------------------------------------------------------------------------ backward input
+
+namespace {
+
+WinogradShape shape_of_part(const ConvShape& s, const TurnedPart& part) {
+  WinogradShape shape = winograd_shape(part.conv);
+  shape.y_pixel = s.stride_w * s.cin, shape.y_row = s.stride_h * s.w * s.cin, shape.y_image = s.h * s.w * s.cin;
+  return shape;
+}
+
+}  // namespace
+
+bool winograd_input_saves_work(const ConvShape& s) {
+  const auto fits = [](std::int64_t stride, std::int64_t dilation) { return stride == 1 || dilation == 1; };
+  if (s.groups != 1 || !fits(s.stride_h, s.dilation_h) || !fits(s.stride_w, s.dilation_w)) return false;
+  if (s.kh < s.stride_h || s.kw < 2 * s.stride_w) return false;  // a part without taps, or without a segment of them
+  const std::vector<TurnedPart> parts = turned_parts(s, sizeof(float));
+  return !parts.empty() && std::all_of(parts.begin(), parts.end(), [&](const TurnedPart& part) {
+    return fits_winograd(part.conv) && winograd_saves_work(shape_of_part(s, part));
+  });
+}
+
+WinogradBackwardInput::WinogradBackwardInput(const ConvShape& shape) : shape_(shape) {
+  for (const TurnedPart& part : turned_parts(shape, sizeof(float)))
+    parts_.push_back({part, Winograd(shape_of_part(shape, part))});
+}
+
+std::size_t WinogradBackwardInput::scratch_bytes() const {
+  std::size_t most = 0;
+  for (const Part& part : parts_) most = std::max(most, part.conv.scratch_bytes());
+  return bytes_of<float>(shape_.kh * shape_.kw * shape_.cin * shape_.cout) + most;
+}
+
+void WinogradBackwardInput::run(const float* dy, const float* w, float* dx, void* scratch) const {
+  Scratch free(scratch);
+  float* const weights = free.take<float>(shape_.kh * shape_.kw * shape_.cin * shape_.cout);
+  for (const Part& part : parts_) {
+    movement_kernels().strided_copy(part.turned.weights, w, weights);
+    part.conv.run(dy, weights, nullptr, Activation::None, dx + part.turned.first * shape_.cin, nullptr,
+                  free.take<std::byte>(0));
+  }
+}
+
 // ---------------------------------------------------------------------------------------------------- backward weights
 
 namespace {

@@ -26,9 +26,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "kernels/activation.h"
 #include "kernels/conv/conv.h"
+#include "kernels/conv/turned.h"
 #include "kernels/movement/movement.h"
 #include "kernels/scratch.h"
 
@@ -44,6 +46,8 @@ struct WinogradShape {
   std::int64_t kh = 3, kw = 3;
   std::int64_t stride_h = 1, stride_w = 1;
   std::int64_t dilation_h = 1, dilation_w = 1;  // one of stride_w and dilation_w is 1
+  // Elements from a pixel, a row and an image of y to the next; 0: there is nothing between them. Not when pooled.
+  std::int64_t y_pixel = 0, y_row = 0, y_image = 0;
 
   /// F(4x4, 3x3); otherwise F(m, r) along a row.
   [[gnu::always_inline]] bool is_square() const {
@@ -134,6 +138,25 @@ class Winograd {
   std::int64_t block_;  // tiles that are computed together
   int workers_;
 };
+
+/// dx of a convolution of any strides from dy: of the pixels of each residue by the strides a convolution of unit
+/// stride.
+class WinogradBackwardInput {
+ public:
+  explicit WinogradBackwardInput(const ConvShape& shape);
+  std::size_t scratch_bytes() const;
+  void run(const float* dy, const float* w, float* dx, void* scratch) const;
+
+ private:
+  struct Part {
+    TurnedPart turned;
+    Winograd conv;
+  };
+  ConvShape shape_;
+  std::vector<Part> parts_;
+};
+/// Whether that saves work in each of its parts.
+bool winograd_input_saves_work(const ConvShape& shape);
 
 /// dw [kh,kw,Cin,Cout] of the convolution from x and dy, of float or as the shape says; likewise planned once.
 class WinogradBackwardWeights {

@@ -340,16 +340,27 @@ DLCORE_INLINE void transform_patch(const WinogradShape& s, const Images<T>& x, T
     transform_pixels<Method, Patches<Method>>(x, corner_of(s, tile, segment_of(s, number)), to + number * s.cin, step);
 }
 
+/// Where output pixels lie, in elements.
+struct PixelPlaces {
+  std::int64_t pixel, row, image;
+  explicit PixelPlaces(const WinogradShape& s)
+      : pixel(s.y_pixel ? s.y_pixel : s.cout),
+        row(s.y_row ? s.y_row : s.ow * pixel),
+        image(s.y_image ? s.y_image : s.oh * row) {}
+  DLCORE_INLINE std::int64_t operator()(TilePlace at) const { return at.n * image + at.row * row + at.col * pixel; }
+};
+
 template <class Method>
 using TileOfResults = f32v[Method::kTileRows][Method::kTile];
 
 template <class Method, class T, class Span>
 DLCORE_INLINE void store_tile(const WinogradShape& s, TilePlace at, TileOfResults<Method>& y, T* to, Span span) {
   const std::int64_t rows = min_of<std::int64_t>(Method::kTileRows, s.oh - at.row);
-  to += ((at.n * s.oh + at.row) * s.ow + at.col) * s.cout;
+  const PixelPlaces places(s);
+  to += places(at);
   for (std::int64_t i = 0; i < rows; ++i)
     for (std::int64_t j = 0, col = at.col; j < Method::kTile && col < s.ow; ++j, col += s.dilation_w)
-      put(to + (i * s.ow + j * s.dilation_w) * s.cout, y[i][j], span);
+      put(to + i * places.row + j * s.dilation_w * places.pixel, y[i][j], span);
 }
 
 DLCORE_INLINE void put_argmax(std::uint8_t* p, i32v at, WholeVector) {
@@ -414,8 +425,8 @@ void activate_tiles(const WinogradShape& s, const WinogradBlock& block) {
     const std::int64_t rows = min_of<std::int64_t>(Method::kTileRows, s.oh - at.row);
     for (std::int64_t i = 0; i < rows; ++i)
       for (std::int64_t j = 0, col = at.col; j < Method::kTile && col < s.ow; ++j, col += s.dilation_w)
-        apply_epilogue<float>(static_cast<float*>(block.y) + ((at.n * s.oh + at.row + i) * s.ow + col) * s.cout, 0, 1,
-                              s.cout, nullptr, block.activation);
+        apply_epilogue<float>(static_cast<float*>(block.y) + PixelPlaces(s)({at.n, at.row + i, col}), 0, 1, s.cout,
+                              nullptr, block.activation);
   }
 }
 void activate(const WinogradShape& s, const WinogradBlock& block) {
