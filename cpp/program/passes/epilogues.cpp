@@ -1,4 +1,5 @@
 #include <array>
+#include <optional>
 #include <string_view>
 
 #include "program/passes.h"
@@ -27,47 +28,71 @@ class EpilogueFuser {
   }
 
  private:
-  // The matmul or convolution that makes `value` for this one reader.
-  const Node* producer(int value) const {
+  // Whether a value has this one reader: what the pass makes has.
+  bool has_one_use(int value) const { return value >= static_cast<int>(uses_.size()) || uses_[value] == 1; }
+
+  // The matmul or convolution that makes a value for one reader, perhaps through a reshape that has no other either.
+  struct Source {
+    Node product;
+    std::optional<Node> view;
+  };
+  std::optional<Source> source_of(int value) const {
     const Node* node = rewriter_.maker(value);
-    return node && has_epilogue(*node) && uses_[value] == 1 ? node : nullptr;
+    const Node* view = node && node->op->name == "reshape" ? node : nullptr;
+    if (view && has_one_use(value)) node = rewriter_.maker(value = view->in[0]);
+    if (!node || !has_epilogue(*node) || !has_one_use(value)) return std::nullopt;
+    return Source{*node, view ? std::optional(*view) : std::nullopt};
   }
 
-  // Whether a value holds one number per output channel: [C], or [1, ..., 1, C].
-  bool is_channel_vector(int value, std::int64_t channels) const {
+  // `product` in the place of `node`, whose shape is that of the view.
+  void put(Source source, Node& node) {
+    if (!source.view) {
+      source.product.out = node.out;
+      node = std::move(source.product);
+      return;
+    }
+    Node& product = source.product;
+    source.view->in[0] = rewriter_.emit(product.op->name.c_str(), std::move(product.in), std::move(product.attrs));
+    source.view->out = node.out;
+    node = *std::move(source.view);
+  }
+
+  // Whether `value` has a number for each output channel, and adds it to all of them: [..., C] + [C], or the shape that
+  // a view gives to the channels.
+  bool is_channel_vector(int value, const Shape& result, std::int64_t channels) const {
     const Shape& shape = graph_.values[value].spec.shape;
-    return shape.rank() >= 1 && shape.back() == channels && shape.elements() == channels;
+    if (shape.rank() < 1 || shape.elements() != channels || shape.rank() > result.rank()) return false;
+    int axis = 1;
+    for (std::int64_t seen = 1; seen < channels && axis <= shape.rank(); ++axis) {
+      if (shape[shape.rank() - axis] != result[result.rank() - axis]) return false;
+      seen *= shape[shape.rank() - axis];
+    }
+    return true;
   }
 
   void fuse_bias(Node& node) {
     if (node.op->name != "add") return;
     for (int side = 0; side < 2; ++side) {
-      const Node* product = producer(node.in[side]);
-      if (!product || product->in.size() != 2 || product->attrs.has("activation")) continue;
-      const TensorSpec& result = graph_.values[product->out[0]].spec;
-      if (!(result == graph_.values[node.out[0]].spec) || !is_channel_vector(node.in[1 - side], result.shape.back()))
-        continue;
-      Node fused = *product;
+      std::optional<Source> source = source_of(node.in[side]);
+      if (!source || source->product.in.size() != 2 || source->product.attrs.has("activation")) continue;
+      const std::int64_t channels = graph_.values[source->product.out[0]].spec.shape.back();
+      const TensorSpec &result = graph_.values[node.out[0]].spec, &seen = graph_.values[node.in[side]].spec;
       int bias = node.in[1 - side];
+      if (!(seen == result) || !is_channel_vector(bias, result.shape, channels)) continue;
       if (graph_.values[bias].spec.shape.rank() != 1)
-        bias = rewriter_.emit("reshape", {bias}, {{"shape", std::vector<std::int64_t>{result.shape.back()}}});
-      fused.in.push_back(bias);
-      fused.out = node.out;
-      node = std::move(fused);
-      return;
+        bias = rewriter_.emit("reshape", {bias}, {{"shape", std::vector<std::int64_t>{channels}}});
+      source->product.in.push_back(bias);
+      return put(*std::move(source), node);
     }
   }
 
   void fuse_activation(Node& node) {
     for (std::string_view activation : kEpilogueActivations) {
       if (node.op->name != activation) continue;
-      const Node* product = producer(node.in[0]);
-      if (!product || product->attrs.has("activation")) return;
-      Node fused = *product;
-      fused.out = node.out;
-      fused.attrs.set("activation", std::string(activation));
-      node = std::move(fused);
-      return;
+      std::optional<Source> source = source_of(node.in[0]);
+      if (!source || source->product.attrs.has("activation")) return;
+      source->product.attrs.set("activation", std::string(activation));
+      return put(*std::move(source), node);
     }
   }
 
