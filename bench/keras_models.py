@@ -11,6 +11,7 @@ from .workloads import (
     Embedding,
     Flatten,
     GlobalAveragePool,
+    GlobalMaxPool,
     LayerNorm,
     MaxPool,
     Recurrent,
@@ -54,8 +55,8 @@ def _layer(layers, description, x):
         case Dense(units, activation):
             return layers.Dense(units, activation=activation)(x)
         case Conv(filters, kernel, activation, padding, stride, bias):
-            conv = layers.Conv2D(filters, kernel, stride, padding, activation=activation, use_bias=bias)
-            return conv(x)
+            conv = layers.Conv2D if len(x.shape) == 4 else layers.Conv1D
+            return conv(filters, kernel, stride, padding, activation=activation, use_bias=bias)(x)
         case DepthwiseConv(stride):
             return layers.DepthwiseConv2D(3, stride, "same", use_bias=False)(x)
         case BatchNorm():
@@ -68,6 +69,8 @@ def _layer(layers, description, x):
             return layers.MaxPooling2D(size)(x)
         case GlobalAveragePool():
             return (layers.GlobalAveragePooling2D if len(x.shape) == 4 else layers.GlobalAveragePooling1D)()(x)
+        case GlobalMaxPool():
+            return (layers.GlobalMaxPooling2D if len(x.shape) == 4 else layers.GlobalMaxPooling1D)()(x)
         case Upsample(size):
             return layers.UpSampling2D(size)(x)
         case Flatten():

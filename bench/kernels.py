@@ -144,11 +144,13 @@ KERNELS = {
         for of in ("forward", "input", "weights")
     },
     "conv_all/1d": AnyConv(1, 32, 256, 64, 64),
+    "conv_all/1d_8": AnyConv(1, 16, 500, 128, 128, kernel=8),
     "conv_all/1d_causal_dilated": AnyConv(1, 32, 256, 64, 64, dilation=4),
     "conv_all/3d": AnyConv(3, 4, 16, 16, 32),
     "conv_all/5x5": AnyConv(2, 32, 16, 32, 64, kernel=5),
     "conv_all/7x7_stride_2": AnyConv(2, 8, 112, 3, 64, kernel=7, stride=2),
     "conv_all/3x3_stride_2": AnyConv(2, 8, 56, 64, 128, stride=2),
+    "conv_all/4x4_stride_2": AnyConv(2, 16, 64, 128, 256, kernel=4, stride=2),
     "conv_all/3x3_dilated": AnyConv(2, 8, 28, 64, 64, dilation=2),
     **{f"conv_all/3x3_{groups}_groups": AnyConv(2, 8, 28, 128, 128, groups=groups) for groups in (4, 8, 16, 32, 64)},
     "conv_all/transposed_stride_2": AnyConv(2, 8, 16, 128, 64, kernel=4, stride=2, transposed=True),

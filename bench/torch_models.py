@@ -12,6 +12,7 @@ from .workloads import (
     Embedding,
     Flatten,
     GlobalAveragePool,
+    GlobalMaxPool,
     LayerNorm,
     MaxPool,
     Recurrent,
@@ -95,6 +96,26 @@ class Rnn(nn.Module):
         return last.transpose(0, 1).flatten(1)
 
 
+class OverSteps(nn.Module):
+    """A module of (batch, channels, time) on (batch, time, channels). Nothing is copied between two of them."""
+
+    def __init__(self, inner: nn.Module):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner(x.transpose(1, 2)).transpose(1, 2)
+
+
+class GlobalMax(nn.Module):
+    def __init__(self, axes: tuple[int, ...]):
+        super().__init__()
+        self.axes = axes
+
+    def forward(self, x):
+        return x.amax(self.axes)
+
+
 class GlobalAverage(nn.Module):
     def __init__(self, axes: tuple[int, ...]):
         super().__init__()
@@ -120,10 +141,15 @@ def _module(description, x: torch.Tensor) -> nn.Module:
         case Dense(units, activation):
             return _activated(nn.Linear(x.shape[-1], units), activation)
         case Conv(filters, kernel, activation, padding, stride, bias):
+            if x.ndim == 3:
+                conv = nn.Conv1d(x.shape[2], filters, kernel, stride, padding, bias=bias)
+                return _activated(OverSteps(conv), activation)
             pad = kernel // 2 if padding == "same" else 0
             return _activated(nn.Conv2d(x.shape[1], filters, kernel, stride, pad, bias=bias), activation)
         case DepthwiseConv(stride):
             return nn.Conv2d(x.shape[1], x.shape[1], 3, stride, 1, groups=x.shape[1], bias=False)
+        case BatchNorm() if x.ndim == 3:
+            return OverSteps(nn.BatchNorm1d(x.shape[2], eps=1e-3, momentum=0.01))
         case BatchNorm():
             return nn.BatchNorm2d(x.shape[1], eps=1e-3, momentum=0.01)
         case LayerNorm():
@@ -134,6 +160,8 @@ def _module(description, x: torch.Tensor) -> nn.Module:
             return nn.MaxPool2d(size)
         case GlobalAveragePool():
             return GlobalAverage((2, 3) if x.ndim == 4 else (1,))
+        case GlobalMaxPool():
+            return GlobalMax((2, 3) if x.ndim == 4 else (1,))
         case Upsample(size):
             return nn.Upsample(scale_factor=size)
         case Flatten():

@@ -18,6 +18,8 @@ class Dense(NamedTuple):
 
 
 class Conv(NamedTuple):
+    """Over images, or over the steps of a sequence."""
+
     filters: int
     kernel: int
     activation: str | None = None
@@ -49,6 +51,10 @@ class MaxPool(NamedTuple):
 
 
 class GlobalAveragePool(NamedTuple):
+    """Over all axes between batch and channels."""
+
+
+class GlobalMaxPool(NamedTuple):
     """Over all axes between batch and channels."""
 
 
@@ -137,6 +143,18 @@ def _resnet18(classes: int = 10) -> tuple:
         layers += [Residual(main, _conv_norm(filters, 1, stride) if changes else ()), relu]
         width = filters
     return (*layers, GlobalAveragePool(), Dense(classes, "softmax"))
+
+
+def _text_cnn() -> tuple:
+    """Kim 2014, "Convolutional Neural Networks for Sentence Classification", with filters of one width."""
+    words = (Embedding(20_000, 128), Conv(128, 5, "relu"), GlobalMaxPool())
+    return *words, Dense(128, "relu"), Dense(1, "sigmoid")
+
+
+def _fcn(classes: int = 2) -> tuple:
+    """Wang et al. 2017, "Time Series Classification from Scratch": a fully convolutional network."""
+    blocks = [_conv_norm(filters, kernel) for filters, kernel in ((128, 8), (256, 5), (128, 3))]
+    return *blocks[0], *blocks[1], *blocks[2], GlobalAveragePool(), Dense(classes, "softmax")
 
 
 def _resnet50(classes: int = 1000) -> tuple:
@@ -231,6 +249,8 @@ LARGER = (
     Workload("mobilenet", (96, 96, 3), _mobilenet(), "sparse", "adam", 16, steps=4),
     Workload("unet", (64, 64, 3), _unet(32, 64, 128), "binary", "adam", 8, steps=4, target_shape=(64, 64, 1)),
     Workload("resnet18", (32, 32, 3), _resnet18(), "sparse", "adam", 64, steps=2),
+    Workload("text_cnn", (200,), _text_cnn(), "binary", "adam", 64, steps=8),
+    Workload("fcn", (500, 1), _fcn(), "sparse", "adam", 16, steps=4),
 )
 
 # Real images: four pixels of five are zero. Real texts: of the words of a batch, one of three is new.

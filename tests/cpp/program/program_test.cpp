@@ -150,6 +150,31 @@ TEST(Passes, BiasAndActivationGoIntoTheMatmul) {
   EXPECT_EQ(ops_of(optimise(*graph)), std::vector<std::string>{"matmul"});
 }
 
+// As of a convolution over steps, whose images have one row, and of a projection to several heads.
+TEST(Passes, BiasAndActivationReachAProductThroughAReshape) {
+  const auto with_bias = [](const Shape& view, bool activated) {
+    return [=](const std::vector<Tensor>& x) {
+      const std::vector<std::int64_t> shape(view.begin(), view.end());
+      const Tensor y = apply("reshape", {matmul(x[0], x[1])}, {{"shape", shape}}) + x[2];
+      return std::vector{activated ? unary("relu", y) : y};
+    };
+  };
+  const auto inputs = [](const Shape& bias) {
+    return std::vector{random_tensor({4, 5}, 1), random_tensor({5, 6}, 2), random_tensor(bias, 3)};
+  };
+  const auto expect = [&](const Shape& view, const Shape& bias, bool activated, std::vector<std::string> ops) {
+    EXPECT_EQ(ops_of(optimise(*trace(with_bias(view, activated), inputs(bias)))), ops) << view << " + " << bias;
+    expect_same_as_eager(with_bias(view, activated), inputs(bias));
+  };
+  expect({2, 1, 2, 6}, {6}, true, {"matmul", "reshape"});
+  expect({2, 2, 6}, {1, 1, 6}, false, {"reshape", "matmul", "reshape"});
+  expect({4, 2, 3}, {2, 3}, true, {"reshape", "matmul", "reshape"});
+  // Not a number for each column of the product.
+  expect({4, 2, 3}, {3}, false, {"matmul", "reshape", "add"});
+  expect({6, 4}, {4}, false, {"matmul", "reshape", "add"});
+  expect({4, 3, 2}, {2, 1, 3, 2}, false, {"matmul", "reshape", "add"});
+}
+
 TEST(Passes, ReluAndItsGradientGoIntoTheNorm) {
   const auto loss = [](const std::vector<Tensor>& x) {
     const auto norm = apply_all("batch_norm", std::vector{x[0], x[1], x[2]}, {});
