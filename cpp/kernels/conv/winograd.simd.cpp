@@ -136,7 +136,7 @@ struct ResultTransform {
 
 /// F(4x4, 3x3): the transforms along both axes.
 struct Squares {
-  static constexpr int kPatch = 6, kTaps = 3, kTile = kPatch + 1 - kTaps, kProducts = kPatch * kPatch;
+  static constexpr int kPatch = 6, kTaps = 3, kTile = kPatch + 1 - kTaps;
   static constexpr int kTileRows = kTile;
   static constexpr int rows_of(int cols) { return cols; }
 
@@ -167,7 +167,7 @@ struct Squares {
 /// F(9 - kTaps, kTaps) along a row.
 template <int kCount>
 struct Lines {
-  static constexpr int kPatch = 8, kTaps = kCount, kTile = kPatch + 1 - kTaps, kProducts = kPatch;
+  static constexpr int kPatch = 8, kTaps = kCount, kTile = kPatch + 1 - kTaps;
   static constexpr int kTileRows = 1;
   static constexpr int rows_of(int) { return 1; }
 
