@@ -83,12 +83,13 @@ std::span<const TensorSpec> without_filters(SpecSpan in, const Attrs& attrs) {
 
 namespace {
 
-/// What the transformed filters of a convolution depend on: w and the strides.
+/// What the transformed filters of a convolution depend on: w, the strides and the dilation.
 WinogradShape filter_shape(const Shape& w, const Attrs& attrs) {
   const Window window = read_window(attrs, w[0], w[1]);
   WinogradShape shape{};
   shape.kh = w[0], shape.kw = w[1], shape.cin = w[2], shape.cout = w[3];
   shape.stride_h = window.strides[0], shape.stride_w = window.strides[1];
+  shape.dilation_h = window.dilation[0], shape.dilation_w = window.dilation[1];
   return shape;
 }
 

@@ -54,19 +54,22 @@ bool keeps_tiles(const Rewriter& rewriter, const Node& product) {
 
 void prepare_settled_weights(Graph& graph) {
   const std::vector<bool> settled = settled_values(graph);
-  using Made = std::map<std::pair<int, std::int64_t>, int>;
-  Made panels, tiles, filters;  // of weights, transposed or not, or for a stride
+  using Geometry = std::vector<std::int64_t>;  // transposed or not; strides and dilation
+  using Made = std::map<std::pair<int, Geometry>, int>;
+  Made panels, tiles, filters;  // of weights
   Rewriter rewriter(graph);
   rewriter.run([&](Node& node) {
-    const auto take = [&](Made& made, const char* op, Attrs attrs, std::int64_t variant, const char* has) {
-      const auto [at, is_new] = made.try_emplace({node.in[1], variant}, -1);
+    const auto take = [&](Made& made, const char* op, Attrs attrs, Geometry geometry, const char* has) {
+      const auto [at, is_new] = made.try_emplace({node.in[1], std::move(geometry)}, -1);
       if (is_new) at->second = rewriter.emit(op, {node.in[1]}, std::move(attrs));
       node.in.push_back(at->second);
       node.attrs.set(has, true);
     };
     if (node.op->name == "conv2d" && settled[node.in[1]] && keeps_filters(rewriter, node)) {
-      const std::vector<std::int64_t> strides = node.attrs.integers("strides", {1, 1});
-      take(filters, "conv2d_winograd_filters", {{"strides", strides}}, strides[1], kHasFilters);
+      const Geometry strides = node.attrs.integers("strides", {1, 1}),
+                     dilation = node.attrs.integers("dilation", {1, 1});
+      take(filters, "conv2d_winograd_filters", {{"strides", strides}, {"dilation", dilation}},
+           {strides[0], strides[1], dilation[0], dilation[1]}, kHasFilters);
     } else if (node.op->name == "matmul" && settled[node.in[1]] && keeps_panels(rewriter, node)) {
       const bool transpose = node.attrs.boolean("transpose_b", false);
       Attrs attrs{{"transpose_b", transpose}};
@@ -75,7 +78,7 @@ void prepare_settled_weights(Graph& graph) {
         attrs.set(kHasTiles, true);
         node.attrs.set(kHasTiles, true);
       }
-      take(in_tiles ? tiles : panels, "matmul_panels", std::move(attrs), transpose, kHasPanels);
+      take(in_tiles ? tiles : panels, "matmul_panels", std::move(attrs), {transpose}, kHasPanels);
     }
     return true;
   });

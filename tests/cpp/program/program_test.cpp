@@ -585,6 +585,27 @@ TEST(Settled, FiltersOfAConvolutionAreTransformedOnce) {
   }
 }
 
+TEST(Settled, FiltersAreTransformedForEachGeometry) {
+  const auto w = std::make_shared<Variable>(random_tensor({3, 3, 32, 64}, 1), "w");
+  const Tensor x = random_tensor({1, 24, 24, 32}, 2);
+  using Pair = std::vector<std::int64_t>;
+  const auto compute = [](const Tensor& images, const Tensor& filters) {
+    std::vector<Tensor> results;
+    for (const auto& [strides, dilation] :
+         {std::pair<Pair, Pair>{{1, 1}, {1, 1}}, {{1, 1}, {2, 2}}, {{2, 1}, {1, 1}}, {{1, 1}, {2, 2}}})
+      results.push_back(
+          sum(unary("square", apply("conv2d", {images, filters}, {{"strides", strides}, {"dilation", dilation}})), {3},
+              false));
+    return results;
+  };
+  auto graph = std::make_shared<Graph>();
+  graph->set_outputs(compute(graph->input(x.spec(), "x"), graph->read(w)), {});
+  const std::vector<std::string> ops = ops_of(optimise(*graph));
+  EXPECT_EQ(std::count(ops.begin(), ops.end(), "conv2d_winograd_filters"), 3);
+  const auto results = Program::compile(*graph)->run({&x, 1}), wanted = compute(x, w->value());
+  for (std::size_t i = 0; i < wanted.size(); ++i) expect_near(results[i], wanted[i], 2e-2);
+}
+
 TEST(Settled, MatricesOfProductsArePackedOnce) {
   for (const DType dtype : {DType::F32, DType::F64, DType::BF16, DType::F16})
     for (const std::int64_t rows : {1, 5}) {
