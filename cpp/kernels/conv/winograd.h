@@ -23,7 +23,6 @@
 // al. 2020, "Error analysis and improving the accuracy of Winograd convolution" (points).
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -53,16 +52,21 @@ struct WinogradShape {
   [[gnu::always_inline]] bool is_square() const {
     return kh == 3 && kw == 3 && stride_h == 1 && stride_w == 1 && dilation_h == 1 && dilation_w == 1;
   }
-  std::int64_t products() const { return is_square() ? 36 : 8; }
+  [[gnu::always_inline]] std::int64_t products() const { return is_square() ? 36 : 8; }
   /// Taps of a segment, r.
-  std::int64_t taps() const { return is_square() ? 3 : parts(parts(kw, stride_w), segments_of_residue()); }
-  std::int64_t segments() const { return is_square() ? 1 : kh * stride_w * segments_of_residue(); }
+  [[gnu::always_inline]] std::int64_t taps() const {
+    return is_square() ? 3 : parts(parts(kw, stride_w), segments_of_residue());
+  }
+  [[gnu::always_inline]] std::int64_t segments() const {
+    return is_square() ? 1 : kh * stride_w * segments_of_residue();
+  }
   /// Terms of a sum.
-  std::int64_t depth() const { return segments() * cin; }
+  [[gnu::always_inline]] std::int64_t depth() const { return segments() * cin; }
   /// Elements from one transformed patch to the next: rows of a tile that are 2 KB apart, or a multiple of it, would
   /// meet in the same sets of the first cache.
-  std::int64_t patch_row() const { return depth() % 512 == 0 ? depth() + 16 : depth(); }
-  std::int64_t segments_of_residue() const { return parts(parts(kw, stride_w), 5); }
+  [[gnu::always_inline]] std::int64_t patch_row() const { return depth() % 512 == 0 ? depth() + 16 : depth(); }
+  /// Of one row, and of one residue of its taps by the stride.
+  [[gnu::always_inline]] std::int64_t segments_of_residue() const { return parts(parts(kw, stride_w), 5); }
 
   [[gnu::always_inline]] std::int64_t tile_rows() const { return is_square() ? 4 : 1; }
   [[gnu::always_inline]] std::int64_t tile_cols() const { return is_square() ? 4 : 9 - taps(); }
@@ -71,9 +75,11 @@ struct WinogradShape {
     return parts(parts(used(ow), dilation_w), tile_cols());
   }
   [[gnu::always_inline]] std::int64_t tiles_h() const { return parts(used(oh), tile_rows()); }
-  [[gnu::always_inline]] std::int64_t tiles_w() const { return std::min(dilation_w, ow) * tiles_of_residue(); }
-  std::int64_t tiles() const { return n * tiles_h() * tiles_w(); }
-  std::int64_t weights() const { return kh * kw * cin * cout; }
+  [[gnu::always_inline]] std::int64_t tiles_w() const {
+    return (dilation_w < ow ? dilation_w : ow) * tiles_of_residue();
+  }
+  [[gnu::always_inline]] std::int64_t tiles() const { return n * tiles_h() * tiles_w(); }
+  [[gnu::always_inline]] std::int64_t weights() const { return kh * kw * cin * cout; }
 
  private:
   [[gnu::always_inline]] static std::int64_t parts(std::int64_t all, std::int64_t size) {

@@ -225,6 +225,11 @@ Tile<T> tile_at(const Product<T>& x, std::int64_t i, std::int64_t j, int cols, b
 // Steps of a tile whose sums are rounded from which it pays to fetch its part of C before them.
 inline constexpr std::int64_t kStepsToFetchC = 64;
 
+// Whether tiles fetch the rows of A that come next: where they read B from panels.
+inline bool tiles_fetch_rows(const GemmPlan& plan) {
+  return kFetchesRows && (plan.shape.packed_b || plan.pack_b != Pack::No);
+}
+
 // Loop ir: rows [i0, i1) of A by columns [j, j + cols) of B, which `b` shows. first_columns: no others have read these
 // rows before. next_b: the panel read after it, or null.
 // Rows of C that are narrower than a vector are finished together: none is waited for that was just stored in part.
@@ -241,7 +246,8 @@ void compute_rows(const Product<T>& x, const Part<T>& part, std::int64_t i0, std
     const View<T> a = a_view(x, part, i, p);
     const Tile<T> tile = tile_at(x, i, j, cols, b.panel, one_pass);
     const bool goes_on = x.plan.fetch_ahead && i1 < part.i1;
-    const bool next = t + 1 < tiles || goes_on, fetches_a = a.step == 1 || (next && first_columns);
+    const bool next = t + 1 < tiles || goes_on,
+               fetches_a = a.step == 1 || (next && first_columns && tiles_fetch_rows(x.plan));
     const Ahead<T> ahead{fetches_a ? a_view(x, part, next ? i + mr : i0, p).data : nullptr,
                          next_b ? next_b + min_of(t * fetches / tiles, fetches - kc) * kFetched<T> : nullptr};
     if (kRounds<T> && tile.sums == one_pass && kc >= kStepsToFetchC)
@@ -276,7 +282,7 @@ DLCORE_INLINE void fetch_rows(const Product<T>& x, std::int64_t i, const Block& 
                               std::int64_t kc) {
   constexpr std::int64_t kLine = kCacheLine / sizeof(T);
   const GemmShape& shape = x.plan.shape;
-  const bool tiles_do = kFetchesRows && (shape.packed_b || x.plan.pack_b != Pack::No);
+  const bool tiles_do = tiles_fetch_rows(x.plan);
   const bool reads_a = j == block.j0 && !shape.transpose_a && x.plan.pack_a == Pack::No && !tiles_do;
   for (std::int64_t row = i + x.plan.mr; row < min_of(i + 2 * x.plan.mr, block.i1); ++row) {
     const bool rounds = kRounds<T> && x.c;

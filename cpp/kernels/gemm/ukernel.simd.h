@@ -86,8 +86,8 @@ inline constexpr bool kMaskedLoads = false;
 /// Whether a step of the largest tile computes for so long that one more line can be fetched beside it.
 inline constexpr bool kFetchesRows = kGemmRows == 14;
 
-/// What the tiles after this one read, null where nothing is known. Looked at by tiles of packed panels; b only where
-/// a_row = 1.
+/// What the tiles after this one read, null where nothing is known. Looked at by tiles of packed panels, a also by
+/// others whose a_col is 1; b only where a_row = 1.
 template <class T>
 struct Ahead {
   const T* a = nullptr;  // the next rows, at steps of a_col; where that is 1, rows that come from beyond L2
@@ -162,6 +162,8 @@ void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_c
     } else if constexpr (!kUnitRows) {
 #pragma GCC unroll 8
       for (int j = 0; j < kVectors * kWidth; j += kLine) __builtin_prefetch(b + kPrefetchedSteps * b_row + j);
+    }
+    if constexpr (!kUnitRows) {
       if (fetches_rows) {  // as many lines as there are steps are 16 rows or more
         __builtin_prefetch(ahead.a, 0, kIntoL2);
         ahead.a += kLine;
@@ -170,7 +172,7 @@ void gemm_tile(std::int64_t kc, const T* a, std::int64_t a_row, std::int64_t a_c
           lines_left = row_lines;
         }
       }
-    } else {
+    } else if constexpr (kPanel) {
       __builtin_prefetch(ahead.a, 0, kIntoL1);
       __builtin_prefetch(ahead.b, 0, kIntoL2);
       ahead.a += a_col;
