@@ -107,22 +107,15 @@ class OverSteps(nn.Module):
         return self.inner(x.transpose(1, 2)).transpose(1, 2)
 
 
-class GlobalMax(nn.Module):
-    def __init__(self, axes: tuple[int, ...]):
+class GlobalPool(nn.Module):
+    """reduce: torch.mean or torch.amax, over all axes between batch and channels."""
+
+    def __init__(self, reduce, x: torch.Tensor):
         super().__init__()
-        self.axes = axes
+        self.reduce, self.axes = reduce, (2, 3) if x.ndim == 4 else (1,)
 
     def forward(self, x):
-        return x.amax(self.axes)
-
-
-class GlobalAverage(nn.Module):
-    def __init__(self, axes: tuple[int, ...]):
-        super().__init__()
-        self.axes = axes
-
-    def forward(self, x):
-        return x.mean(self.axes)
+        return self.reduce(x, self.axes)
 
 
 def _chain(chain: tuple, x: torch.Tensor) -> tuple[nn.Sequential, torch.Tensor]:
@@ -159,9 +152,9 @@ def _module(description, x: torch.Tensor) -> nn.Module:
         case MaxPool(size):
             return nn.MaxPool2d(size)
         case GlobalAveragePool():
-            return GlobalAverage((2, 3) if x.ndim == 4 else (1,))
+            return GlobalPool(torch.mean, x)
         case GlobalMaxPool():
-            return GlobalMax((2, 3) if x.ndim == 4 else (1,))
+            return GlobalPool(torch.amax, x)
         case Upsample(size):
             return nn.Upsample(scale_factor=size)
         case Flatten():

@@ -183,10 +183,6 @@ namespace {
 
 // What Winograd's algorithm computes of float images, and of Bfloat ones where nothing does it in their own arithmetic.
 bool output_fits_winograd(const ConvShape& s) { return takes_winograd(DType::F32, s, false); }
-bool has_unit_strides(const ConvShape& s) { return s.stride_h == 1 && s.stride_w == 1; }
-bool input_fits_winograd(const ConvShape& s) {
-  return fits_winograd(s) && has_unit_strides(s) && winograd_saves_work(winograd_input_shape(s));
-}
 bool weights_fit_winograd(const ConvShape& s) {
   return fits_winograd(s) && winograd_weights_saves_work(winograd_shape(s));
 }
@@ -228,18 +224,6 @@ Kernel winograd_forward_kernel(const ConvShape& shape, bool has_bias, bool has_f
               },
           .scratch_bytes = conv->scratch_bytes(),
           .label = winograd_label("conv2d"),
-          .flops = shape.flops()};
-}
-
-Kernel winograd_input_kernel(const char* label, const ConvShape& shape) {
-  auto conv = std::make_shared<const Winograd>(winograd_input_shape(shape), true);
-  return {.run =
-              [conv](const Buffers& b) {
-                conv->run(b.input<float>(0), b.input<float>(1), nullptr, Activation::None, b.output<float>(0), nullptr,
-                          b.scratch);
-              },
-          .scratch_bytes = conv->scratch_bytes(),
-          .label = winograd_label(label),
           .flops = shape.flops()};
 }
 
@@ -289,8 +273,7 @@ Kernel skipping_zeros(const ConvShape& shape, int dy, Kernel dense, std::functio
 }
 
 Kernel plan_dense_dx(DType dtype, const char* label, const ConvShape& shape) {
-  if (dtype == DType::F32 && input_fits_winograd(shape)) return winograd_input_kernel(label, shape);
-  if (dtype == DType::F32 && !has_unit_strides(shape) && winograd_input_saves_work(shape))
+  if (dtype == DType::F32 && winograd_input_saves_work(shape))
     return gradient_kernel<float>(std::make_shared<const WinogradBackwardInput>(shape), winograd_label(label),
                                   shape.flops());
   return for_float_type(dtype, [&](auto type) {
@@ -348,10 +331,10 @@ const float* widened(const Bfloat* numbers, std::int64_t count, Scratch& free) {
   return wide;
 }
 
-Kernel winograd_bfloat_kernel(const char* op, const ConvShape& conv, WinogradShape shape, bool turned,
-                              bool has_bias = false, Activation activation = Activation::None) {
+Kernel winograd_bfloat_kernel(const ConvShape& conv, bool has_bias, Activation activation) {
+  WinogradShape shape = winograd_shape(conv);
   shape.bfloat = true;
-  auto winograd = std::make_shared<const Winograd>(shape, turned);
+  auto winograd = std::make_shared<const Winograd>(shape);
   const std::int64_t weights = shape.weights(), cout = shape.cout;
   return {.run =
               [=](const Buffers& b) {
@@ -361,6 +344,20 @@ Kernel winograd_bfloat_kernel(const char* op, const ConvShape& conv, WinogradSha
                 winograd->run(b.in[0], w, bias, activation, b.out[0], nullptr, free.take<std::byte>(0));
               },
           .scratch_bytes = bytes_of<float>(weights) + bytes_of<float>(cout) + winograd->scratch_bytes(),
+          .label = winograd_label("conv2d", "bf16"),
+          .flops = conv.flops()};
+}
+
+Kernel winograd_bfloat_input_kernel(const char* op, const ConvShape& conv) {
+  auto winograd = std::make_shared<const WinogradBackwardInput>(conv, true);
+  const std::int64_t weights = conv.kh * conv.kw * conv.cin * conv.cout;
+  return {.run =
+              [=](const Buffers& b) {
+                Scratch free(b.scratch);
+                const float* const w = widened(b.input<Bfloat>(1), weights, free);
+                winograd->run(b.in[0], w, b.out[0], free.take<std::byte>(0));
+              },
+          .scratch_bytes = bytes_of<float>(weights) + winograd->scratch_bytes(),
           .label = winograd_label(op, "bf16"),
           .flops = conv.flops()};
 }
@@ -420,7 +417,7 @@ Kernel plan_bfloat_conv2d(SpecSpan in, SpecSpan out, const Attrs& attrs) {
     return forward_kernel<Bfloat, AmxConvForward>(shape, amx_label("conv2d"), has_bias, activation);
   if (is_bfloat_product(shape))
     return product_kernel(dense_gemm(pixels_of(shape), shape.cout, shape.cin), "conv2d", has_bias, activation);
-  return winograd_bfloat_kernel("conv2d", shape, winograd_shape(shape), false, has_bias, activation);
+  return winograd_bfloat_kernel(shape, has_bias, activation);
 }
 
 Plan bfloat_input_gradient(const char* op, ConvShapeOf shape_of) {
@@ -429,7 +426,7 @@ Plan bfloat_input_gradient(const char* op, ConvShapeOf shape_of) {
     if (amx_conv_input_fits(shape))
       return gradient_kernel<Bfloat>(std::make_shared<const AmxConvBackwardInput>(shape), amx_label(op), shape.flops());
     if (is_bfloat_product(shape)) return product_kernel(input_product(shape), op);
-    return winograd_bfloat_kernel(op, shape, winograd_input_shape(shape), true);
+    return winograd_bfloat_input_kernel(op, shape);
   };
 }
 
@@ -568,7 +565,7 @@ void register_convolution() {
                       .plan = plan_winograd_filters,
                       .processor_only = true});
   add_gradient("conv2d_backward_input", infer_backward_input,
-               as_bfloat_or_float32(shape_of_backward_input, amx_conv_input_fits, input_fits_winograd,
+               as_bfloat_or_float32(shape_of_backward_input, amx_conv_input_fits, winograd_input_saves_work,
                                     bfloat_input_gradient("conv2d_backward_input", shape_of_backward_input),
                                     plan_backward_input, kThirdInput),
                vjp_backward_input);
@@ -578,7 +575,7 @@ void register_convolution() {
                vjp_backward_weights);
   register_primitive({.name = "conv2d_transpose",
                       .infer = infer_conv2d_transpose,
-                      .plan = as_bfloat_or_float32(shape_of_transpose, amx_conv_input_fits, input_fits_winograd,
+                      .plan = as_bfloat_or_float32(shape_of_transpose, amx_conv_input_fits, winograd_input_saves_work,
                                                    bfloat_input_gradient("conv2d_transpose", shape_of_transpose),
                                                    plan_conv2d_transpose),
                       .vjp = vjp_conv2d_transpose});

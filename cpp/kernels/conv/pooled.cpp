@@ -56,11 +56,7 @@ bool all_zeros(const T* x, std::int64_t count) {
   return !some;
 }
 
-}  // namespace
-
-namespace {
-
-bool is_computed(const ConvShape& conv) {
+bool can_compute(const ConvShape& conv) {
   const ConvShape inner = without_padding(conv);
   constexpr std::int64_t kMostElements = std::numeric_limits<std::int32_t>::max();
   return conv.groups == 1 && conv.dilation_w == 1 && inner.h * inner.w * inner.cin < kMostElements &&
@@ -70,13 +66,13 @@ bool is_computed(const ConvShape& conv) {
 }  // namespace
 
 bool pooling_saves_work(const ConvShape& conv, const PoolShape& pool) {
-  return is_computed(conv) && pool.pool_h * pool.pool_w <= kMostPositions && 2 * pool.oh * pool.ow <= conv.oh * conv.ow;
+  return can_compute(conv) && pool.pool_h * pool.pool_w <= kMostPositions && 2 * pool.oh * pool.ow <= conv.oh * conv.ow;
 }
 
 PoolShape no_pooling(const ConvShape& s) { return {s.n, s.oh, s.ow, s.cout, s.oh, s.ow, 1, 1, 1, 1, 0, 0}; }
 
 // A number of dy takes as long to look at as some dozens of products.
-bool zeros_save_work(const ConvShape& s) { return is_computed(s) && s.kh * s.kw * s.cin >= kProductsToSkip; }
+bool zeros_save_work(const ConvShape& s) { return can_compute(s) && s.kh * s.kw * s.cin >= kProductsToSkip; }
 
 bool is_nearly_all_zeros(const ConvShape& s, const float* dy) {
   return sparse_entries<float>().share_of_nonzeros(dy, s.n * s.oh * s.ow, s.cout, s.cout) < kFewNonzeros;

@@ -5,6 +5,7 @@
 #include "base/isa.h"
 #include "base/parallel.h"
 #include "kernels/conv/turned.h"
+#include "kernels/float16.h"
 #include "kernels/scratch.h"
 
 namespace dlcore {
@@ -82,7 +83,6 @@ WinogradShape winograd_shape(const ConvShape& s) {
           .dilation_h = s.dilation_h,
           .dilation_w = s.dilation_w};
 }
-WinogradShape winograd_input_shape(const ConvShape& s) { return winograd_shape(turned(s)); }
 
 namespace {
 
@@ -135,10 +135,8 @@ void transform_winograd_filters(const WinogradShape& s, const float* w, float* t
   });
 }
 
-Winograd::Winograd(const WinogradShape& shape, bool turned)
+Winograd::Winograd(const WinogradShape& shape)
     : shape_(shape),
-      turned_(turned),
-      turn_(turn_weights(shape.kh * shape.kw, shape.cout, shape.cin, sizeof(float))),
       by_panels_(by_panels(shape)),
       block_(by_panels_ ? tiles_by_panel(shape) : tiles_in_l2(shape)),
       workers_(workers_for(by_panels_ ? panels(shape.cout) : parts(shape.tiles(), block_))) {}
@@ -149,19 +147,13 @@ std::size_t Winograd::scratch_bytes() const {
   const std::int64_t filters = s.has_filters ? 0 : (by_panels_ ? 1 : panels(s.cout)) * panel_elements(s);
   const std::int64_t results = s.products() * block_ * winograd_kernels().width;
   const std::int64_t shared = by_panels_ ? patches : filters, own = by_panels_ ? filters : patches;
-  return bytes_of<float>(turned_elements()) + bytes_of<float>(s.cin) + bytes_of<float>(shared) +
-         bytes_of<float>(workers_ * (own + results));
+  return bytes_of<float>(s.cin) + bytes_of<float>(shared) + bytes_of<float>(workers_ * (own + results));
 }
 
 void Winograd::run(const void* x, const float* w, const float* bias, Activation activation, void* y,
                    std::uint8_t* argmax, void* scratch) const {
   const WinogradShape& s = shape_;
   Scratch free(scratch);
-  if (turned_) {
-    float* const upright = free.take<float>(turned_elements());
-    movement_kernels().strided_copy(turn_, w, upright);
-    w = upright;
-  }
   float* const no_pixel = free.take<float>(s.cin);
   std::fill_n(no_pixel, s.cin, 0.0f);
   const WinogradBlock all{0, s.tiles(), x, bias, activation, y, argmax, nullptr, nullptr, no_pixel};
@@ -226,8 +218,9 @@ void Winograd::run_by_panels(const float* w, const WinogradBlock& all, Scratch f
 
 namespace {
 
-WinogradShape shape_of_part(const ConvShape& s, const TurnedPart& part) {
+WinogradShape shape_of_part(const ConvShape& s, const TurnedPart& part, bool bfloat) {
   WinogradShape shape = winograd_shape(part.conv);
+  shape.bfloat = bfloat;
   shape.y_pixel = s.stride_w * s.cin, shape.y_row = s.stride_h * s.w * s.cin, shape.y_image = s.h * s.w * s.cin;
   return shape;
 }
@@ -240,13 +233,14 @@ bool winograd_input_saves_work(const ConvShape& s) {
   if (s.kh < s.stride_h || s.kw < 2 * s.stride_w) return false;  // a part without taps, or without a segment of them
   const std::vector<TurnedPart> parts = turned_parts(s, sizeof(float));
   return !parts.empty() && std::all_of(parts.begin(), parts.end(), [&](const TurnedPart& part) {
-    return fits_winograd(part.conv) && winograd_saves_work(shape_of_part(s, part));
+    return fits_winograd(part.conv) && winograd_saves_work(shape_of_part(s, part, false));
   });
 }
 
-WinogradBackwardInput::WinogradBackwardInput(const ConvShape& shape) : shape_(shape) {
+WinogradBackwardInput::WinogradBackwardInput(const ConvShape& shape, bool bfloat)
+    : shape_(shape), pixel_bytes_(shape.cin * static_cast<std::int64_t>(bfloat ? sizeof(Bfloat) : sizeof(float))) {
   for (const TurnedPart& part : turned_parts(shape, sizeof(float)))
-    parts_.push_back({part, Winograd(shape_of_part(shape, part))});
+    parts_.push_back({part, Winograd(shape_of_part(shape, part, bfloat))});
 }
 
 std::size_t WinogradBackwardInput::scratch_bytes() const {
@@ -255,13 +249,13 @@ std::size_t WinogradBackwardInput::scratch_bytes() const {
   return bytes_of<float>(shape_.kh * shape_.kw * shape_.cin * shape_.cout) + most;
 }
 
-void WinogradBackwardInput::run(const float* dy, const float* w, float* dx, void* scratch) const {
+void WinogradBackwardInput::run(const void* dy, const float* w, void* dx, void* scratch) const {
   Scratch free(scratch);
   float* const weights = free.take<float>(shape_.kh * shape_.kw * shape_.cin * shape_.cout);
   for (const Part& part : parts_) {
     movement_kernels().strided_copy(part.turned.weights, w, weights);
-    part.conv.run(dy, weights, nullptr, Activation::None, dx + part.turned.first * shape_.cin, nullptr,
-                  free.take<std::byte>(0));
+    std::byte* const pixels = static_cast<std::byte*>(dx) + part.turned.first * pixel_bytes_;
+    part.conv.run(dy, weights, nullptr, Activation::None, pixels, nullptr, free.take<std::byte>(0));
   }
 }
 

@@ -91,12 +91,13 @@ struct WinogradShape {
 /// Whether it is a convolution that Winograd's algorithm can compute; of 3x3 filters and stride 1: by tiles of 4x4.
 bool fits_winograd(const ConvShape& shape);
 bool is_unit_3x3(const ConvShape& shape);
-/// Of such a one, and of its gradient to the input, where dy takes the place of x. The latter for unit strides.
+/// Of such a one.
 WinogradShape winograd_shape(const ConvShape& shape);
-WinogradShape winograd_input_shape(const ConvShape& shape);
 
-/// Whether the transforms cost less than the products that they save.
+/// Whether the transforms cost less than the products that they save: of the output, of the gradient to the input (in
+/// each of its parts, if it can be computed at all), of that to the weights.
 bool winograd_saves_work(const WinogradShape& shape);
+bool winograd_input_saves_work(const ConvShape& shape);
 bool winograd_weights_saves_work(const WinogradShape& shape);
 
 /// U, the filters w [kh,kw,Cin,Cout] transformed, for shapes with has_filters. Of the shape, what belongs to the
@@ -121,9 +122,7 @@ struct WinogradBlock {
 /// element of its output, and splits the tiles among threads by the shape only.
 class Winograd {
  public:
-  /// turned: w is [kh,kw,Cout,Cin], turned by 180 degrees. So the gradient dx of a convolution is the convolution of
-  /// dy.
-  explicit Winograd(const WinogradShape& shape, bool turned = false);
+  explicit Winograd(const WinogradShape& shape);
   std::size_t scratch_bytes() const;
   /// y = activation(conv(x, w) + bias), w [kh,kw,Cin,Cout] or transformed. bias may be null. For a pooled shape, with
   /// no or Relu activation, y is what the pooling gives, and argmax the position of each maximum in its window
@@ -135,23 +134,20 @@ class Winograd {
  private:
   void run_by_tiles(const float* w, const WinogradBlock& all, Scratch free) const;
   void run_by_panels(const float* w, const WinogradBlock& all, Scratch free) const;
-  std::int64_t turned_elements() const { return turned_ ? shape_.weights() : 0; }
 
   WinogradShape shape_;
-  bool turned_;
-  StridedCopy turn_;
   bool by_panels_;      // few tiles: threads share the panels of filters
   std::int64_t block_;  // tiles that are computed together
   int workers_;
 };
 
-/// dx of a convolution of any strides from dy: of the pixels of each residue by the strides a convolution of unit
-/// stride.
+/// dx from dy and w [kh,kw,Cin,Cout]: a convolution of dy with turned filters, of unit stride, for the pixels of each
+/// residue by the strides. bfloat: dy and dx are Bfloat.
 class WinogradBackwardInput {
  public:
-  explicit WinogradBackwardInput(const ConvShape& shape);
+  explicit WinogradBackwardInput(const ConvShape& shape, bool bfloat = false);
   std::size_t scratch_bytes() const;
-  void run(const float* dy, const float* w, float* dx, void* scratch) const;
+  void run(const void* dy, const float* w, void* dx, void* scratch) const;
 
  private:
   struct Part {
@@ -159,10 +155,9 @@ class WinogradBackwardInput {
     Winograd conv;
   };
   ConvShape shape_;
+  std::int64_t pixel_bytes_;
   std::vector<Part> parts_;
 };
-/// Whether that saves work in each of its parts.
-bool winograd_input_saves_work(const ConvShape& shape);
 
 /// dw [kh,kw,Cin,Cout] of the convolution from x and dy, of float or as the shape says; likewise planned once.
 class WinogradBackwardWeights {

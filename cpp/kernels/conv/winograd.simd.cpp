@@ -214,7 +214,9 @@ struct Segment {
   std::int64_t tap_row, tap;  // the first; the next ones are stride_w apart
   std::int64_t row, col;
 };
+template <class Method>
 DLCORE_INLINE Segment segment_of(const WinogradShape& s, std::int64_t number) {
+  if (Method::kTileRows > 1) return {};
   const std::int64_t per_residue = s.segments_of_residue(), per_row = s.stride_w * per_residue;
   const std::int64_t row = number / per_row, residue = number % per_row / per_residue;
   const std::int64_t tap = residue + number % per_residue * s.taps() * s.stride_w;
@@ -238,7 +240,7 @@ void transform_filters_of(const WinogradShape& s, const float* w, std::int64_t p
   constexpr int kAllTaps = Method::rows_of(Method::kTaps) * Method::kTaps;
   const std::int64_t row = s.depth() * kWidth, column = panel * kWidth;
   for (std::int64_t term = first; term < last; ++term) {
-    const Segment segment = segment_of(s, term / s.cin);
+    const Segment segment = segment_of<Method>(s, term / s.cin);
     const float* const filters = w + term % s.cin * s.cout + column;
     std::int64_t taps[kAllTaps];
 #pragma GCC unroll 9
@@ -337,7 +339,8 @@ template <class Method, class T>
 DLCORE_INLINE void transform_patch(const WinogradShape& s, const Images<T>& x, TilePlace tile, float* to,
                                    std::int64_t step) {
   for (std::int64_t number = 0; number < s.segments(); ++number)
-    transform_pixels<Method, Patches<Method>>(x, corner_of(s, tile, segment_of(s, number)), to + number * s.cin, step);
+    transform_pixels<Method, Patches<Method>>(x, corner_of(s, tile, segment_of<Method>(s, number)), to + number * s.cin,
+                                              step);
 }
 
 /// Where output pixels lie, in elements.
@@ -354,9 +357,9 @@ template <class Method>
 using TileOfResults = f32v[Method::kTileRows][Method::kTile];
 
 template <class Method, class T, class Span>
-DLCORE_INLINE void store_tile(const WinogradShape& s, TilePlace at, TileOfResults<Method>& y, T* to, Span span) {
+DLCORE_INLINE void store_tile(const WinogradShape& s, const PixelPlaces& places, TilePlace at, TileOfResults<Method>& y,
+                              T* to, Span span) {
   const std::int64_t rows = min_of<std::int64_t>(Method::kTileRows, s.oh - at.row);
-  const PixelPlaces places(s);
   to += places(at);
   for (std::int64_t i = 0; i < rows; ++i)
     for (std::int64_t j = 0, col = at.col; j < Method::kTile && col < s.ow; ++j, col += s.dilation_w)
@@ -397,6 +400,7 @@ template <class Method, bool kPooled, class T>
 void store_results(const WinogradShape& s, const WinogradBlock& block, std::int64_t column) {
   T* const results = static_cast<T*>(block.y) + column;
   const std::int64_t step = block.count * kWidth;
+  const PixelPlaces places(s);
   const f32v floor = broadcast(block.activation == Activation::Relu ? 0.0f : -__builtin_inff());
   for (std::int64_t tile = 0; tile < block.count; ++tile) {
     const TilePlace at = place_of<Method>(s, block.first + tile);
@@ -413,20 +417,21 @@ void store_results(const WinogradShape& s, const WinogradBlock& block, std::int6
           if constexpr (kPooled)
             store_pooled_tile(s, at, y, results + c, block.argmax ? block.argmax + column + c : nullptr, span);
           else
-            store_tile<Method>(s, at, y, results + c, span);
+            store_tile<Method>(s, places, at, y, results + c, span);
         });
   }
 }
 
 template <class Method>
 void activate_tiles(const WinogradShape& s, const WinogradBlock& block) {
+  const PixelPlaces places(s);
   for (std::int64_t tile = 0; tile < block.count; ++tile) {
     const TilePlace at = place_of<Method>(s, block.first + tile);
     const std::int64_t rows = min_of<std::int64_t>(Method::kTileRows, s.oh - at.row);
     for (std::int64_t i = 0; i < rows; ++i)
       for (std::int64_t j = 0, col = at.col; j < Method::kTile && col < s.ow; ++j, col += s.dilation_w)
-        apply_epilogue<float>(static_cast<float*>(block.y) + PixelPlaces(s)({at.n, at.row + i, col}), 0, 1, s.cout,
-                              nullptr, block.activation);
+        apply_epilogue<float>(static_cast<float*>(block.y) + places({at.n, at.row + i, col}), 0, 1, s.cout, nullptr,
+                              block.activation);
   }
 }
 void activate(const WinogradShape& s, const WinogradBlock& block) {
@@ -502,10 +507,10 @@ void add_pairs(const WinogradShape& s, const WinogradPairs& pairs, int product, 
 
 void store_weights(const WinogradShape& s, const float* sums, std::int64_t term, float* dw) {
   const std::int64_t step = s.depth() * s.cout;
-  const Segment segment = segment_of(s, term / s.cin);
   sums += term * s.cout, dw += term % s.cin * s.cout;
   for_method(s, [&](auto method) {
     using Method = decltype(method);
+    const Segment segment = segment_of<Method>(s, term / s.cin);
     for_vectors<float>(
         s.cout, [&](std::int64_t c, auto span) __attribute__((always_inline)) {
           Method::template transform<Weights<Method>>(
