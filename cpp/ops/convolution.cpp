@@ -86,11 +86,11 @@ namespace {
 /// What the transformed filters of a convolution depend on: w, the strides and the dilation.
 WinogradShape filter_shape(const Shape& w, const Attrs& attrs) {
   const Window window = read_window(attrs, w[0], w[1]);
-  WinogradShape shape{};
+  ConvShape shape{};
   shape.kh = w[0], shape.kw = w[1], shape.cin = w[2], shape.cout = w[3];
   shape.stride_h = window.strides[0], shape.stride_w = window.strides[1];
   shape.dilation_h = window.dilation[0], shape.dilation_w = window.dilation[1];
-  return shape;
+  return WinogradShape(shape);
 }
 
 Specs infer_winograd_filters(SpecSpan in, const Attrs& attrs) {
@@ -160,14 +160,14 @@ ConvShape conv_shape(const Shape& x, const Shape& w, const Shape& y, const Attrs
 }
 
 bool takes_winograd(DType dtype, const ConvShape& conv, bool has_filters) {
-  WinogradShape shape = winograd_shape(conv);
+  WinogradShape shape(conv);
   shape.has_filters = has_filters;
   return dtype == DType::F32 && fits_winograd(conv) && winograd_saves_work(shape);
 }
 
 // Larger ones take more room, and longer to read, than it is worth.
 bool keeps_filters(DType dtype, const ConvShape& conv) {
-  const auto bytes = static_cast<std::size_t>(winograd_filter_elements(winograd_shape(conv))) * sizeof(float);
+  const auto bytes = static_cast<std::size_t>(winograd_filter_elements(WinogradShape(conv))) * sizeof(float);
   return takes_winograd(dtype, conv, true) && bytes <= cache_sizes().l2;
 }
 
@@ -184,7 +184,7 @@ namespace {
 // What Winograd's algorithm computes of float images, and of Bfloat ones where nothing does it in their own arithmetic.
 bool output_fits_winograd(const ConvShape& s) { return takes_winograd(DType::F32, s, false); }
 bool weights_fit_winograd(const ConvShape& s) {
-  return fits_winograd(s) && winograd_weights_saves_work(winograd_shape(s));
+  return fits_winograd(s) && winograd_weights_saves_work(WinogradShape(s));
 }
 
 std::string amx_label(const char* op) { return str(op, "_bf16_amx"); }
@@ -212,7 +212,7 @@ Kernel gradient_kernel(std::shared_ptr<const Conv> conv, std::string label, doub
 }
 
 Kernel winograd_forward_kernel(const ConvShape& shape, bool has_bias, bool has_filters, Activation activation) {
-  WinogradShape winograd = winograd_shape(shape);
+  WinogradShape winograd(shape);
   winograd.has_filters = has_filters;
   auto conv = std::make_shared<const Winograd>(winograd);
   const int filters = !has_filters ? 1 : has_bias ? 3 : 2;
@@ -300,7 +300,7 @@ Kernel plan_backward_input(SpecSpan in, SpecSpan out, const Attrs& attrs) {
 Kernel plan_dense_dw(DType dtype, const ConvShape& shape) {
   constexpr const char* kLabel = "conv2d_backward_weights";
   if (dtype == DType::F32 && weights_fit_winograd(shape))
-    return gradient_kernel<float>(std::make_shared<const WinogradBackwardWeights>(winograd_shape(shape)),
+    return gradient_kernel<float>(std::make_shared<const WinogradBackwardWeights>(WinogradShape(shape)),
                                   winograd_label(kLabel), shape.flops());
   return for_float_type(dtype, [&](auto type) {
     using T = decltype(type);
@@ -332,7 +332,7 @@ const float* widened(const Bfloat* numbers, std::int64_t count, Scratch& free) {
 }
 
 Kernel winograd_bfloat_kernel(const ConvShape& conv, bool has_bias, Activation activation) {
-  WinogradShape shape = winograd_shape(conv);
+  WinogradShape shape(conv);
   shape.bfloat = true;
   auto winograd = std::make_shared<const Winograd>(shape);
   const std::int64_t weights = shape.weights(), cout = shape.cout;
@@ -363,7 +363,7 @@ Kernel winograd_bfloat_input_kernel(const char* op, const ConvShape& conv) {
 }
 
 Kernel winograd_bfloat_weights_kernel(const char* op, const ConvShape& conv) {
-  WinogradShape shape = winograd_shape(conv);
+  WinogradShape shape(conv);
   shape.bfloat = true;
   auto winograd = std::make_shared<const WinogradBackwardWeights>(shape);
   const std::int64_t weights = shape.weights();

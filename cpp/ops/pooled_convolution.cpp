@@ -104,7 +104,7 @@ Kernel plan_forward(SpecSpan in, SpecSpan out, const Attrs& attrs) {
   const PooledShape s = pooled_shape(in[0].shape, in[1].shape, out[0].shape, attrs);
   const bool has_filters = attrs.boolean(kHasFilters, false), has_bias = without_filters(in, attrs).size() == 3;
   if (has_filters || pools_in_tiles(in[0].dtype, s.conv)) {
-    WinogradShape shape = winograd_shape(s.conv);
+    WinogradShape shape(s.conv);
     shape.pooled = true, shape.has_filters = has_filters;
     return forward_kernel<float>(std::make_shared<const Winograd>(shape), winograd_label(kLabel), s, has_bias, attrs);
   }

@@ -344,7 +344,7 @@ TEST(PooledConvolution, ByWinogradGivesWhatThePoolingOfItsOutputGives) {
     ASSERT_TRUE(has_whole_windows(s, c.pool));
     const auto x = random_reals<float>(s.n * s.h * s.w * s.cin, 1), w = random_reals<float>(9 * s.cin * s.cout, 2);
     const auto bias = random_reals<float>(s.cout, 3);
-    WinogradShape shape = winograd_shape(s);
+    WinogradShape shape(s);
     const Winograd unpooled(shape);
     std::vector<float> pixels(static_cast<std::size_t>(s.n * s.oh * s.ow * s.cout));
     GuardedBuffer<char> scratch(static_cast<std::int64_t>(unpooled.scratch_bytes()));

@@ -23,9 +23,9 @@ namespace {
 
 using namespace testing;
 
-ConvShape conv_of(const WinogradShape& s) {
-  return {s.n,  s.h,        s.w,        s.cin,        s.oh,         s.ow,      s.cout,     s.kh,
-          s.kw, s.stride_h, s.stride_w, s.dilation_h, s.dilation_w, s.pad_top, s.pad_left, 1};
+WinogradShape unit_3x3(std::int64_t n, std::int64_t h, std::int64_t w, std::int64_t cin, std::int64_t oh,
+                       std::int64_t ow, std::int64_t cout, std::int64_t pad) {
+  return WinogradShape({n, h, w, cin, oh, ow, cout, 3, 3, 1, 1, 1, 1, pad, pad});
 }
 
 std::string text_of(const WinogradShape& s) {
@@ -55,7 +55,7 @@ std::vector<float> weights_gradient(const WinogradShape& s, const std::vector<fl
 
 double bound_of(const WinogradShape& s, std::int64_t terms) {
   const double bound = 2.0 * std::numeric_limits<float>::epsilon() * static_cast<double>(terms + 36);
-  return s.is_square() ? bound : 8 * bound;
+  return s.is_square ? bound : 8 * bound;
 }
 
 void expect_bounded(const std::vector<float>& y, const std::vector<double>& wanted, const WinogradShape& s) {
@@ -69,17 +69,17 @@ std::vector<WinogradShape> shapes() {
   for (std::int64_t size : {1, 2, 3, 4, 5, 8, 11, 13})
     for (std::int64_t cin : {1, 7, 8, 17, 32}) {
       const std::int64_t cout = cin == 8 ? 40 : 5 + cin;
-      result.push_back({2, size + 2, size + 3, cin, size, size + 1, cout, 0, 0});
-      result.push_back({3, size, size + 1, cin, size, size + 1, cout, 1, 1});
-      result.push_back({1, size, size, cin, size + 2, size + 2, cout, 2, 2});
+      result.push_back(unit_3x3(2, size + 2, size + 3, cin, size, size + 1, cout, 0));
+      result.push_back(unit_3x3(3, size, size + 1, cin, size, size + 1, cout, 1));
+      result.push_back(unit_3x3(1, size, size, cin, size + 2, size + 2, cout, 2));
     }
-  result.push_back({2, 12, 9, 300, 12, 9, 70, 1, 1});
-  result.push_back({75, 4, 3, 9, 4, 3, 97, 1, 1});  // few tiles, but more than one block of them
+  result.push_back(unit_3x3(2, 12, 9, 300, 12, 9, 70, 1));
+  result.push_back(unit_3x3(75, 4, 3, 9, 4, 3, 97, 1));  // few tiles, but more than one block of them
   return result;
 }
 
-/// Filters along a row: all numbers of taps and what is left of a segment, strides, dilations, cut images.
-std::vector<WinogradShape> lines() {
+/// Filters of segments: all numbers of taps and what is left of a segment, strides, dilations, cut images.
+std::vector<WinogradShape> segmented() {
   std::vector<WinogradShape> result;
   const auto add = [&](std::int64_t n, std::int64_t h, std::int64_t w, std::int64_t cin, std::int64_t cout,
                        std::int64_t kh, std::int64_t kw, std::int64_t stride, std::int64_t dilation, std::int64_t pad) {
@@ -87,22 +87,23 @@ std::vector<WinogradShape> lines() {
     const auto outputs = [=](std::int64_t size, std::int64_t taps, std::int64_t step, std::int64_t apart) {
       return (size + 2 * pad - (taps - 1) * apart - 1) / step + 1;
     };
-    WinogradShape s{n,    h,   w,  cin, outputs(h, kh, stride_h, dilation_h), outputs(w, kw, stride, dilation),
-                    cout, pad, pad};
-    s.kh = kh, s.kw = kw, s.stride_h = stride_h, s.stride_w = stride, s.dilation_h = dilation_h,
-    s.dilation_w = dilation;
-    if (s.oh > 0 && s.ow > 0) result.push_back(s);
+    const std::int64_t oh = outputs(h, kh, stride_h, dilation_h), ow = outputs(w, kw, stride, dilation);
+    const ConvShape s{n, h, w, cin, oh, ow, cout, kh, kw, stride_h, stride, dilation_h, dilation, pad, pad};
+    if (oh > 0 && ow > 0) result.emplace_back(s);
   };
   for (std::int64_t kw : {2, 3, 4, 5, 6, 7, 8, 11})
     for (std::int64_t width : {11, 16, 45}) add(2, 1, width, 9, 37, 1, kw, 1, 1, 0);
   for (std::int64_t dilation : {2, 3, 50}) add(3, 2, 31, 16, 16, 1, 3, 1, dilation, dilation);
   for (std::int64_t stride : {2, 3}) {
-    add(2, 10, 13, 8, 40, 4, 4, stride, 1, 1);
+    for (std::int64_t taps : {4, 5, 6, 7, 8})
+      for (std::int64_t width : {10, 13, 24}) add(2, width + 1, width, 8, 40, taps, taps, stride, 1, 1);
     add(1, 7, 20, 17, 5, 5, 5, stride, 1, 2);
     add(1, 3, 23, 12, 24, 1, 9, stride, 1, 0);
   }
   add(2, 9, 12, 8, 16, 3, 3, 1, 2, 2);
-  add(2, 8, 9, 8, 16, 5, 5, 1, 1, 2);
+  for (std::int64_t kh : {2, 3, 4, 5})
+    for (std::int64_t kw : {2, 3, 4, 5}) add(2, 8, 9, 8, 16, kh, kw, 1, 1, kh / 2);
+  add(1, 9, 30, 8, 8, 7, 7, 2, 1, 3);
   add(1, 6, 10, 128, 33, 2, 8, 1, 1, 0);  // rows of patches of 2 KB
   add(9, 1, 300, 32, 64, 1, 5, 1, 1, 2);  // more than one block of tiles
   return result;
@@ -110,7 +111,7 @@ std::vector<WinogradShape> lines() {
 
 std::vector<WinogradShape> all_shapes() {
   std::vector<WinogradShape> result = shapes();
-  const std::vector<WinogradShape> others = lines();
+  const std::vector<WinogradShape> others = segmented();
   result.insert(result.end(), others.begin(), others.end());
   return result;
 }
@@ -118,18 +119,17 @@ std::vector<WinogradShape> all_shapes() {
 TEST(Winograd, AgreesWithThePlainConvolution) {
   for (const WinogradShape& s : all_shapes()) {
     SCOPED_TRACE(text_of(s));
-    const ConvShape conv = conv_of(s);
     const std::vector<float> x = random_reals<float>(s.n * s.h * s.w * s.cin, 1),
                              w = random_reals<float>(s.weights(), 2);
     const std::vector<float> bias = random_reals<float>(s.cout, 3);
     std::vector<double> wanted(static_cast<std::size_t>(s.n * s.oh * s.ow * s.cout));
-    conv_forward_ref(conv, x.data(), w.data(), wanted.data());
+    conv_forward_ref(s, x.data(), w.data(), wanted.data());
     expect_bounded(run(s, x, w, nullptr, Activation::None), wanted, s);
     for (std::size_t i = 0; i < wanted.size(); ++i)
       wanted[i] = std::max(0.0, wanted[i] + bias[i % static_cast<std::size_t>(s.cout)]);
     expect_bounded(run(s, x, w, bias.data(), Activation::Relu), wanted, s);
     for (std::size_t i = 0; i < wanted.size(); ++i) wanted[i] = 0;
-    conv_forward_ref(conv, x.data(), w.data(), wanted.data());
+    conv_forward_ref(s, x.data(), w.data(), wanted.data());
     for (double& number : wanted) number = std::tanh(number);
     expect_bounded(run(s, x, w, nullptr, Activation::Tanh), wanted, s);
   }
@@ -152,7 +152,7 @@ TEST(Winograd, GivesTheGradientToTheInputOfAnyStrides) {
     GuardedBuffer<char> scratch(static_cast<std::int64_t>(conv.scratch_bytes()));
     conv.run(dy.data(), w.data(), dx.data(), scratch.data());
     EXPECT_TRUE(dx.untouched() && scratch.untouched()) << "wrote beside its output or beyond its scratch";
-    expect_bounded(dx.copy(), wanted, winograd_shape(turned(s)));
+    expect_bounded(dx.copy(), wanted, WinogradShape(turned(s)));
   }
   EXPECT_TRUE(winograd_input_saves_work({16, 64, 64, 128, 32, 32, 128, 4, 4, 2, 2, 1, 1, 1, 1}));
   EXPECT_FALSE(winograd_input_saves_work({16, 64, 64, 128, 32, 32, 128, 3, 3, 2, 2, 1, 1, 0, 0}));  // parts of one tap
@@ -164,7 +164,7 @@ TEST(Winograd, GivesTheGradientToTheWeights) {
     const std::vector<float> x = random_reals<float>(s.n * s.h * s.w * s.cin, 1),
                              dy = random_reals<float>(s.n * s.oh * s.ow * s.cout, 2);
     std::vector<double> wanted(static_cast<std::size_t>(s.weights()));
-    conv_backward_weights_ref(conv_of(s), x.data(), dy.data(), wanted.data());
+    conv_backward_weights_ref(s, x.data(), dy.data(), wanted.data());
     const std::vector<float> dw = weights_gradient(s, x, dy);
     // All pixels of all tiles take part in each weight.
     const double bound = bound_of(s, s.tile_rows() * s.tile_cols() * s.tiles());
@@ -174,11 +174,8 @@ TEST(Winograd, GivesTheGradientToTheWeights) {
 }
 
 TEST(Winograd, TakesFiltersThatWereTransformedBefore) {
-  for (const WinogradShape& s : {WinogradShape{1, 13, 13, 32, 11, 11, 64, 0, 0},
-                                 {16, 13, 13, 32, 11, 11, 64, 0, 0},
-                                 {2, 7, 9, 9, 7, 9, 70, 1, 1},
-                                 lines().front(),
-                                 lines().back()}) {
+  for (const WinogradShape& s : {unit_3x3(1, 13, 13, 32, 11, 11, 64, 0), unit_3x3(16, 13, 13, 32, 11, 11, 64, 0),
+                                 unit_3x3(2, 7, 9, 9, 7, 9, 70, 1), segmented().front(), segmented().back()}) {
     const auto x = random_reals<float>(s.n * s.h * s.w * s.cin, 1), w = random_reals<float>(s.weights(), 2);
     GuardedBuffer<float> filters(winograd_filter_elements(s));
     transform_winograd_filters(s, w.data(), filters.data());
@@ -194,7 +191,7 @@ TEST(Winograd, TakesFiltersThatWereTransformedBefore) {
 
 TEST(Winograd, BitsDoNotDependOnTheNumberOfThreads) {
   for (const WinogradShape& s :
-       {WinogradShape{16, 13, 13, 32, 11, 11, 64, 0, 0}, {80, 4, 4, 32, 4, 4, 128, 1, 1}, lines().back()}) {
+       {unit_3x3(16, 13, 13, 32, 11, 11, 64, 0), unit_3x3(80, 4, 4, 32, 4, 4, 128, 1), segmented().back()}) {
     SCOPED_TRACE(text_of(s));
     const auto x = random_reals<float>(s.n * s.h * s.w * s.cin, 1), w = random_reals<float>(s.weights(), 2);
     const auto y = run(s, x, w, nullptr, Activation::Tanh), dw = weights_gradient(s, x, y);
@@ -207,7 +204,7 @@ TEST(Winograd, BitsDoNotDependOnTheNumberOfThreads) {
 }
 
 TEST(Winograd, NanReachesTheTilesThatReadItOnly) {
-  const WinogradShape s{2, 8, 8, 8, 8, 8, 8, 1, 1};
+  const WinogradShape s = unit_3x3(2, 8, 8, 8, 8, 8, 8, 1);
   std::vector<float> x = random_reals<float>(s.n * s.h * s.w * s.cin, 1);
   const std::vector<float> w = random_reals<float>(s.weights(), 2);
   x[0] = std::numeric_limits<float>::quiet_NaN();
@@ -217,7 +214,7 @@ TEST(Winograd, NanReachesTheTilesThatReadItOnly) {
 }
 
 TEST(Winograd, NeedsNoRoomForThreadsWithoutWork) {
-  const WinogradShape s{1, 8, 8, 8, 8, 8, 8, 1, 1};
+  const WinogradShape s = unit_3x3(1, 8, 8, 8, 8, 8, 8, 1);
   const int before = num_threads();
   set_num_threads(1);
   const std::size_t alone = Winograd(s).scratch_bytes();
@@ -227,12 +224,13 @@ TEST(Winograd, NeedsNoRoomForThreadsWithoutWork) {
 }
 
 TEST(Winograd, IsChosenWhereItSavesWork) {
-  EXPECT_TRUE(winograd_saves_work({32, 13, 13, 32, 11, 11, 64, 0, 0}));
-  EXPECT_TRUE(winograd_saves_work({2, 56, 56, 64, 56, 56, 64, 1, 1}));
-  EXPECT_FALSE(winograd_saves_work({32, 28, 28, 1, 26, 26, 32, 0, 0}));    // few channels
-  EXPECT_FALSE(winograd_saves_work({1, 13, 13, 256, 11, 11, 256, 0, 0}));  // the filters are transformed for few tiles
-  EXPECT_FALSE(winograd_saves_work({32, 3, 3, 64, 5, 5, 64, 2, 2}));       // mostly padding
-  WinogradShape one{1, 13, 13, 32, 11, 11, 64, 0, 0};
+  EXPECT_TRUE(winograd_saves_work(unit_3x3(32, 13, 13, 32, 11, 11, 64, 0)));
+  EXPECT_TRUE(winograd_saves_work(unit_3x3(2, 56, 56, 64, 56, 56, 64, 1)));
+  EXPECT_FALSE(winograd_saves_work(unit_3x3(32, 28, 28, 1, 26, 26, 32, 0)));  // few channels
+  EXPECT_FALSE(
+      winograd_saves_work(unit_3x3(1, 13, 13, 256, 11, 11, 256, 0)));      // the filters are transformed for few tiles
+  EXPECT_FALSE(winograd_saves_work(unit_3x3(32, 3, 3, 64, 5, 5, 64, 2)));  // mostly padding
+  WinogradShape one = unit_3x3(1, 13, 13, 32, 11, 11, 64, 0);
   EXPECT_FALSE(winograd_saves_work(one));
   one.has_filters = true;
   EXPECT_TRUE(winograd_saves_work(one));
@@ -240,9 +238,7 @@ TEST(Winograd, IsChosenWhereItSavesWork) {
 
 TEST(Winograd, IsChosenAlongRowsWhereItSavesWork) {
   const auto along_row = [](std::int64_t channels, std::int64_t kw, std::int64_t dilation) {
-    WinogradShape s{16, 1, 500, channels, 1, 500, channels, 0, 0};
-    s.kh = 1, s.kw = kw, s.dilation_w = dilation;
-    return s;
+    return WinogradShape({16, 1, 500, channels, 1, 500, channels, 1, kw, 1, 1, 1, dilation});
   };
   for (std::int64_t kw : {3, 5, 8}) {
     EXPECT_TRUE(winograd_saves_work(along_row(64, kw, 2))) << kw;
@@ -251,6 +247,18 @@ TEST(Winograd, IsChosenAlongRowsWhereItSavesWork) {
   }
   EXPECT_FALSE(winograd_saves_work(along_row(32, 2, 1)));    // saves less than the transforms cost
   EXPECT_FALSE(winograd_saves_work(along_row(64, 3, 300)));  // tiles of two outputs
+}
+
+TEST(Winograd, IsCutInSquaresWhereTheyTakeFewerProducts) {
+  const auto cut = [](std::int64_t kh, std::int64_t kw, std::int64_t stride, std::int64_t dilation = 1) {
+    return WinogradShape({8, 32, 32, 64, 32, 32, 64, kh, kw, stride, stride, dilation, dilation});
+  };
+  const WinogradShape strided = cut(4, 4, 2), wide = cut(5, 5, 2);
+  EXPECT_TRUE(strided.is_square && strided.products() == 25 && strided.segments() == 4);
+  EXPECT_TRUE(wide.is_square && wide.products() == 36 && wide.segments() == 4);
+  EXPECT_TRUE(cut(2, 2, 1).is_square && cut(3, 2, 1).is_square && cut(3, 3, 2).is_square);
+  EXPECT_FALSE(cut(1, 5, 1).is_square || cut(5, 5, 1).is_square || cut(3, 3, 1, 2).is_square);
+  EXPECT_TRUE(winograd_saves_work(strided) && winograd_weights_saves_work(strided));
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ double multiplications(const WinogradShape& s) {
 std::int64_t tiles_in_l2(const WinogradShape& s) {
   const std::int64_t rows = winograd_kernels().rows;
   const auto room = static_cast<std::int64_t>(cache_sizes().l2 / 2 / sizeof(float)) / patch_elements(s, 1);
-  return std::clamp(room / rows, parts(kLeastBlock, rows), (s.is_square() ? kMostSquares : kMostLines) / rows) * rows;
+  return std::clamp(room / rows, parts(kLeastBlock, rows), (s.is_square ? kMostSquares : kMostLines) / rows) * rows;
 }
 
 /// Whether panels of filters are shared out, not tiles: these are few, and panels enough, or more than blocks of tiles.
@@ -66,22 +66,34 @@ bool is_unit_3x3(const ConvShape& s) {
 bool fits_winograd(const ConvShape& s) {
   return s.groups == 1 && (s.stride_w == 1 || s.dilation_w == 1) && s.kw > s.stride_w;
 }
-WinogradShape winograd_shape(const ConvShape& s) {
-  return {.n = s.n,
-          .h = s.h,
-          .w = s.w,
-          .cin = s.cin,
-          .oh = s.oh,
-          .ow = s.ow,
-          .cout = s.cout,
-          .pad_top = s.pad_top,
-          .pad_left = s.pad_left,
-          .kh = s.kh,
-          .kw = s.kw,
-          .stride_h = s.stride_h,
-          .stride_w = s.stride_w,
-          .dilation_h = s.dilation_h,
-          .dilation_w = s.dilation_w};
+
+WinogradShape::WinogradShape(const ConvShape& shape) : ConvShape(shape) {
+  constexpr std::int64_t kImage = 32;         // of so many rows and columns products are compared
+  constexpr double kSquareTransforms = 1.15;  // they cost more than those of lines
+  const std::int64_t taps_h = parts(kh, stride_h), taps_w = parts(kw, stride_w);  // of a residue
+  const auto cut_in_lines = [&] {
+    is_square = false, chunks_h = 1, chunks_w = parts(taps_w, 5);
+    taps = parts(taps_w, chunks_w), segments_h = kh, segments_w = stride_w * chunks_w;
+  };
+  const auto cut_in_squares = [&](std::int64_t of_taps) {
+    is_square = true, taps = of_taps, chunks_h = parts(taps_h, taps), chunks_w = parts(taps_w, taps);
+    segments_h = stride_h * chunks_h, segments_w = stride_w * chunks_w;
+  };
+  const auto cost = [&] {
+    const std::int64_t of_image = parts(kImage, tile_rows()) * parts(kImage, tile_cols()) * segments() * products();
+    return static_cast<double>(of_image) * (is_square ? kSquareTransforms : 1);
+  };
+  cut_in_lines();
+  if (kh <= stride_h || kw <= stride_w || dilation_h > 1 || dilation_w > 1) return;
+  const double lines = cost();
+  cut_in_squares(2);
+  const double small = cost();
+  cut_in_squares(3);
+  const double squares = std::min(small, cost());
+  if (lines <= squares)
+    cut_in_lines();
+  else if (small == squares)
+    cut_in_squares(2);
 }
 
 namespace {
@@ -104,6 +116,11 @@ bool saves_work(const WinogradShape& s, const TransformCosts& costs) {
   return static_cast<double>(s.tiles()) * per_tile + costs.per_pair < direct;
 }
 
+TransformCosts costs_of_squares(const WinogradShape& s, double per_pair) {
+  const double size = static_cast<double>(s.products()) / 36;
+  return {220 * size, 200 * size, per_pair * size * static_cast<double>(s.segments())};
+}
+
 /// Of lines, whose vectors count whether they are full or not.
 TransformCosts costs_of_lines(const WinogradShape& s, double transform, double per_tap) {
   const auto filled = [](std::int64_t channels) {
@@ -116,11 +133,11 @@ TransformCosts costs_of_lines(const WinogradShape& s, double transform, double p
 
 // Transformed filters are still read, from one of the farther caches.
 bool winograd_saves_work(const WinogradShape& s) {
-  if (s.is_square()) return saves_work(s, {220, 200, s.has_filters ? 250.0 : 1000.0});
+  if (s.is_square) return saves_work(s, costs_of_squares(s, s.has_filters ? 250 : 1000));
   return saves_work(s, costs_of_lines(s, 70, s.has_filters ? 30 : 110));
 }
 bool winograd_weights_saves_work(const WinogradShape& s) {
-  return saves_work(s, s.is_square() ? TransformCosts{220, 200, 100} : costs_of_lines(s, 100, 10));
+  return saves_work(s, s.is_square ? costs_of_squares(s, 100) : costs_of_lines(s, 100, 10));
 }
 
 std::int64_t winograd_filter_elements(const WinogradShape& s) { return panels(s.cout) * panel_elements(s); }
@@ -219,7 +236,7 @@ void Winograd::run_by_panels(const float* w, const WinogradBlock& all, Scratch f
 namespace {
 
 WinogradShape shape_of_part(const ConvShape& s, const TurnedPart& part, bool bfloat) {
-  WinogradShape shape = winograd_shape(part.conv);
+  WinogradShape shape(part.conv);
   shape.bfloat = bfloat;
   shape.y_pixel = s.stride_w * s.cin, shape.y_row = s.stride_h * s.w * s.cin, shape.y_image = s.h * s.w * s.cin;
   return shape;
@@ -297,7 +314,7 @@ void WinogradBackwardWeights::run(const void* x, const void* dy, float* dw, void
   float* const patches = free.take<float>(patch_elements(s, block_));
   float* const tiles = free.take<float>(s.products() * block_ * s.cout + kernels.width);
   const WinogradPairs pairs{x, dy, no_pixel, patches, tiles, block_};
-  const std::int64_t depth = s.depth(), terms = s.is_square() ? depth : kTermsPerTask, shares = parts(depth, terms);
+  const std::int64_t depth = s.depth(), terms = s.is_square ? depth : kTermsPerTask, shares = parts(depth, terms);
   for (std::int64_t first = 0; first < s.tiles(); first += block_) {
     const std::int64_t count = std::min(block_, s.tiles() - first);
     parallel_for(parts(count, kPairsPerChunk), static_cast<double>(count * s.products() * (depth + s.cout)) / 4,

@@ -1,20 +1,24 @@
 // Convolution of NHWC images by Winograd's minimal filtering: m outputs of a filter of r taps take m + r - 1 products
-// instead of m r. Of 3x3 filters of stride 1 F(4x4, 3x3): a tile of 4x4 outputs takes 36 products per pair of channels
+// instead of m r; F(m, r). Along both axes, F(4x4, 3x3): a tile of 4x4 outputs takes 36 products per pair of channels
 // instead of 144.
 //
 //   Y = AT [ (G w GT) * (BT x B) ] A        x a 6x6 patch, * element by element and summed over the input channels
 //
 // so with patches and filters transformed, 36 matrix products [tiles, cin] x [cin, cout] remain. The gradient to the
-// weights is F(3x3, 4x4), with the tiles of dy for filters: 36 products [cin, tiles] x [tiles, cout].
+// weights is F(3x3, 4x4), with the tiles of dy for filters: 36 products [cin, tiles] x [tiles, cout]. F(4x4, 2x2) takes
+// 25.
 //
-// Of other filters F(m, r) along a row, r from 2 to 5 and m = 9 - r: 8 products instead of 14 to 20. The filter is cut
-// into segments of at most r taps whose pixels are equally far apart: one for each row, for each residue of the taps by
-// the stride, and for every r taps of a longer row. The products of all segments are added up, as those of more input
-// channels would be: [tiles, segments cin] x [segments cin, cout]. With a dilation d, neighbours in a tile are d apart.
+// Other filters are cut into segments whose taps read pixels that are equally far apart: along an axis one for each
+// residue of the taps by the stride, and for every r of those. The products of all segments are added up, as those of
+// more input channels would be: [tiles, segments cin] x [segments cin, cout].
+//
+// Filters of one row, or dilated ones, and those which it takes fewer products: by F(m, r) along a row, r from 2 to 5
+// and m = 9 - r, where each row is a segment of its own: 8 products instead of 14 to 20. With a dilation d, neighbours
+// in a tile are d apart.
 //
 // The interpolation points are 0, +-1/sqrt(2), +-sqrt(2) and infinity: with them the error of F(4x4, 3x3) is that of
-// summing directly (with the usual 0, +-1, +-2 it is twice as large). Along a row they are 0, +-1/2, +-1, +-2 and
-// infinity.
+// summing directly (with the usual 0, +-1, +-2 it is twice as large); for r = 2 the same but -sqrt(2). Along a row they
+// are 0, +-1/2, +-1, +-2 and infinity.
 //
 // Where the output goes through max pooling of 2x2, its pixels need not be stored: a tile of 4x4 has four whole
 // windows.
@@ -35,41 +39,31 @@
 
 namespace dlcore {
 
-struct WinogradShape {
-  std::int64_t n, h, w, cin;
-  std::int64_t oh, ow, cout;
-  std::int64_t pad_top, pad_left;  // what lies beyond the other edges follows from oh and ow
-  bool pooled = false;             // max pooling of 2x2, stride 2: of y, [N, oh/2, ow/2, Cout] are computed
-  bool has_filters = false;        // the filters come transformed, by transform_winograd_filters
-  bool bfloat = false;             // images are Bfloat: x, y and their gradients; not when pooled
-  std::int64_t kh = 3, kw = 3;
-  std::int64_t stride_h = 1, stride_w = 1;
-  std::int64_t dilation_h = 1, dilation_w = 1;  // one of stride_w and dilation_w is 1
+/// A convolution of one group, and how it is cut: by its filters alone, whatever the images' sizes are.
+struct WinogradShape : ConvShape {
+  explicit WinogradShape(const ConvShape& shape);
+
+  bool pooled = false;       // max pooling of 2x2, stride 2: of y, [N, oh/2, ow/2, Cout] are computed; of a unit_3x3
+  bool has_filters = false;  // the filters come transformed, by transform_winograd_filters
+  bool bfloat = false;       // images are Bfloat: x, y and their gradients; not when pooled
   // Elements from a pixel, a row and an image of y to the next; 0: there is nothing between them. Not when pooled.
   std::int64_t y_pixel = 0, y_row = 0, y_image = 0;
 
-  /// F(4x4, 3x3); otherwise F(m, r) along a row.
-  [[gnu::always_inline]] bool is_square() const {
-    return kh == 3 && kw == 3 && stride_h == 1 && stride_w == 1 && dilation_h == 1 && dilation_w == 1;
-  }
-  [[gnu::always_inline]] std::int64_t products() const { return is_square() ? 36 : 8; }
-  /// Taps of a segment, r.
-  [[gnu::always_inline]] std::int64_t taps() const {
-    return is_square() ? 3 : parts(parts(kw, stride_w), segments_of_residue());
-  }
-  [[gnu::always_inline]] std::int64_t segments() const {
-    return is_square() ? 1 : kh * stride_w * segments_of_residue();
-  }
+  bool is_square;     // F(4x4, taps x taps); otherwise F(9 - taps, taps) along a row
+  std::int64_t taps;  // r
+  // Along an axis: segments of each residue of its taps, and of all. Of lines each row is one.
+  std::int64_t chunks_h, chunks_w, segments_h, segments_w;
+
+  [[gnu::always_inline]] std::int64_t products() const { return is_square ? (taps + 3) * (taps + 3) : 8; }
+  [[gnu::always_inline]] std::int64_t segments() const { return segments_h * segments_w; }
   /// Terms of a sum.
   [[gnu::always_inline]] std::int64_t depth() const { return segments() * cin; }
   /// Elements from one transformed patch to the next: rows of a tile that are 2 KB apart, or a multiple of it, would
   /// meet in the same sets of the first cache.
   [[gnu::always_inline]] std::int64_t patch_row() const { return depth() % 512 == 0 ? depth() + 16 : depth(); }
-  /// Of one row, and of one residue of its taps by the stride.
-  [[gnu::always_inline]] std::int64_t segments_of_residue() const { return parts(parts(kw, stride_w), 5); }
 
-  [[gnu::always_inline]] std::int64_t tile_rows() const { return is_square() ? 4 : 1; }
-  [[gnu::always_inline]] std::int64_t tile_cols() const { return is_square() ? 4 : 9 - taps(); }
+  [[gnu::always_inline]] std::int64_t tile_rows() const { return is_square ? 4 : 1; }
+  [[gnu::always_inline]] std::int64_t tile_cols() const { return is_square ? 4 : 9 - taps; }
   /// Tiles of columns that are dilation_w apart: of one residue.
   [[gnu::always_inline]] std::int64_t tiles_of_residue() const {
     return parts(parts(used(ow), dilation_w), tile_cols());
@@ -88,11 +82,11 @@ struct WinogradShape {
   [[gnu::always_inline]] std::int64_t used(std::int64_t size) const { return pooled ? size / 2 * 2 : size; }
 };
 
-/// Whether it is a convolution that Winograd's algorithm can compute; of 3x3 filters and stride 1: by tiles of 4x4.
+/// Whether it is a convolution that Winograd's algorithm can compute: of one group, with filters wider than the stride,
+/// of a unit stride or dilation along a row.
 bool fits_winograd(const ConvShape& shape);
+/// Of 3x3 filters with unit strides: F(4x4, 3x3) of one segment.
 bool is_unit_3x3(const ConvShape& shape);
-/// Of such a one.
-WinogradShape winograd_shape(const ConvShape& shape);
 
 /// Whether the transforms cost less than the products that they save: of the output, of the gradient to the input (in
 /// each of its parts, if it can be computed at all), of that to the weights.

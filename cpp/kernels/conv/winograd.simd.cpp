@@ -14,14 +14,20 @@ constexpr int kWidth = kNr<float>;
 
 // ---- the transforms of one dimension, of patches of kPatch pixels
 
-/// The points are 0, +-root of each square, and infinity. The squares' product is 1.
+/// The points are 0, +-root of each square, and infinity; of an odd number one more, kSingle.
 template <int kPatch>
 struct Points;
 template <>
+struct Points<4> {
+  static constexpr double kRoots[] = {0.70710678118654752}, kSquares[] = {0.5};
+  static constexpr double kOthers[][1] = {{1}};  // coefficients of the product of x - q, q other squares
+  static constexpr double kAll[] = {1, -2};      // likewise of all squares, times what makes the first 1
+};
+template <>
 struct Points<6> {
   static constexpr double kRoots[] = {0.70710678118654752, 1.41421356237309505}, kSquares[] = {0.5, 2};
-  static constexpr double kOthers[][2] = {{-2, 1}, {-0.5, 1}};  // coefficients of the product of x - q, q other squares
-  static constexpr double kAll[] = {1, -2.5, 1};                // likewise of all squares, times what makes the first 1
+  static constexpr double kOthers[][2] = {{-2, 1}, {-0.5, 1}};
+  static constexpr double kAll[] = {1, -2.5, 1};
 };
 template <>
 struct Points<8> {
@@ -29,8 +35,11 @@ struct Points<8> {
   static constexpr double kOthers[][3] = {{1, -4.25, 1}, {0.25, -1.25, 1}, {4, -5, 1}};
   static constexpr double kAll[] = {1, -5.25, 5.25, -1};
 };
+inline constexpr double kSingle = 1.41421356237309505;
 template <int kPatch>
 inline constexpr int kPairs = (kPatch - 2) / 2;
+template <int kPatch>
+concept HasSingle = kPatch % 2 == 1;
 
 DLCORE_INLINE f32v times(double a, f32v x) { return broadcast(static_cast<float>(a)) * x; }
 DLCORE_INLINE f32v add_times(double a, f32v x, f32v sum) { return fma(broadcast(static_cast<float>(a)), x, sum); }
@@ -54,7 +63,7 @@ struct PatchTransform {
 #pragma GCC unroll 3
     for (int k = 0; k < kHalf; ++k) {
       at_zero = add_times(P::kAll[k + 1], d[2 * k + 2], at_zero);
-      at_infinity = add_times(P::kAll[k] * P::kAll[kHalf], d[2 * k + 1], at_infinity);
+      at_infinity = add_times(P::kAll[k] / P::kAll[kHalf], d[2 * k + 1], at_infinity);
     }
     v[0] = at_zero, v[kPatch - 1] = at_infinity;
 #pragma GCC unroll 3
@@ -67,6 +76,24 @@ struct PatchTransform {
       }
       at_points(pair, even, odd, v);
     }
+  }
+};
+
+/// Each row times x - kSingle, and the one of kSingle, which is that of infinity without the others.
+template <int kPatch>
+requires HasSingle<kPatch>
+struct PatchTransform<kPatch> {
+  static constexpr int kIn = kPatch, kOut = kPatch;
+  static DLCORE_INLINE void apply(const f32v (&d)[kIn], f32v (&v)[kOut]) {
+    using Pairs = PatchTransform<kPatch - 1>;
+    f32v first[kPatch - 1], shifted[kPatch - 1], of_first[kPatch - 1], of_shifted[kPatch - 1];
+#pragma GCC unroll 5
+    for (int i = 0; i < kPatch - 1; ++i) first[i] = d[i], shifted[i] = add_times(-kSingle, d[i], d[i + 1]);
+    Pairs::apply(first, of_first);
+    Pairs::apply(shifted, of_shifted);
+#pragma GCC unroll 5
+    for (int i = 0; i < kPatch - 2; ++i) v[i] = of_shifted[i];
+    v[kPatch - 2] = of_first[kPatch - 2], v[kPatch - 1] = of_shifted[kPatch - 2];
   }
 };
 
@@ -97,6 +124,29 @@ struct FilterTransform {
       }
       at_points(pair, even, odd, u);
     }
+  }
+};
+
+template <int kPatch, int kCount>
+requires HasSingle<kPatch>
+struct FilterTransform<kPatch, kCount> {
+  static constexpr int kIn = kCount, kOut = kPatch;
+  static DLCORE_INLINE void apply(const f32v (&g)[kIn], f32v (&u)[kOut]) {
+    using P = Points<kPatch - 1>;
+    f32v of_pairs[kPatch - 1];
+    FilterTransform<kPatch - 1, kCount>::apply(g, of_pairs);
+    u[0] = times(-1 / kSingle, of_pairs[0]);
+    double power = 1 / kSingle;  // over the distances of kSingle
+#pragma GCC unroll 3
+    for (int pair = 0; pair < kPairs<kPatch - 1>; ++pair) {
+      u[1 + 2 * pair] = times(1 / (P::kRoots[pair] - kSingle), of_pairs[1 + 2 * pair]);
+      u[2 + 2 * pair] = times(1 / (-P::kRoots[pair] - kSingle), of_pairs[2 + 2 * pair]);
+      power /= kSingle * kSingle - P::kSquares[pair];
+    }
+    u[kPatch - 2] = times(power, g[0]);
+#pragma GCC unroll 4
+    for (int k = 1; k < kCount; ++k) u[kPatch - 2] = add_times(power *= kSingle, g[k], u[kPatch - 2]);
+    u[kPatch - 1] = of_pairs[kPatch - 2];
   }
 };
 
@@ -132,11 +182,28 @@ struct ResultTransform {
   }
 };
 
+template <int kPatch, int kCount>
+requires HasSingle<kPatch>
+struct ResultTransform<kPatch, kCount> {
+  static constexpr int kIn = kPatch, kOut = kCount;
+  static DLCORE_INLINE void apply(const f32v (&m)[kIn], f32v (&y)[kOut]) {
+    f32v pairs[kPatch - 1];
+#pragma GCC unroll 5
+    for (int i = 0; i < kPatch - 2; ++i) pairs[i] = m[i];
+    pairs[kPatch - 2] = m[kPatch - 1];
+    ResultTransform<kPatch - 1, kCount>::apply(pairs, y);
+    double power = 1;
+#pragma GCC unroll 4
+    for (int k = 0; k < kCount; ++k, power *= kSingle) y[k] = add_times(power, m[kPatch - 2], y[k]);
+  }
+};
+
 // ---- what a tile, its patch and a segment of a filter are
 
-/// F(4x4, 3x3): the transforms along both axes.
+/// F(4x4, kTaps x kTaps): the transforms along both axes.
+template <int kCount>
 struct Squares {
-  static constexpr int kPatch = 6, kTaps = 3, kTile = kPatch + 1 - kTaps;
+  static constexpr int kPatch = kCount + 3, kTaps = kCount, kTile = kPatch + 1 - kTaps;
   static constexpr int kTileRows = kTile;
   static constexpr int rows_of(int cols) { return cols; }
 
@@ -196,8 +263,8 @@ using Weights = ResultTransform<Method::kPatch, Method::kTaps>;
 
 template <class Body>
 DLCORE_INLINE void for_method(const WinogradShape& s, const Body& body) {
-  if (s.is_square()) return body(Squares{});
-  switch (s.taps()) {
+  if (s.is_square) return s.taps == 2 ? body(Squares<2>{}) : body(Squares<3>{});
+  switch (s.taps) {
     case 2:
       return body(Lines<2>{});
     case 3:
@@ -209,26 +276,24 @@ DLCORE_INLINE void for_method(const WinogradShape& s, const Body& body) {
   }
 }
 
-/// Where a segment's taps are in the filter, and its patches in the image, from the first pixel of its tile on.
+/// Where a segment's taps are in the filter: the first one, the next ones are a stride apart.
 struct Segment {
-  std::int64_t tap_row, tap;  // the first; the next ones are stride_w apart
   std::int64_t row, col;
 };
-template <class Method>
 DLCORE_INLINE Segment segment_of(const WinogradShape& s, std::int64_t number) {
-  if (Method::kTileRows > 1) return {};
-  const std::int64_t per_residue = s.segments_of_residue(), per_row = s.stride_w * per_residue;
-  const std::int64_t row = number / per_row, residue = number % per_row / per_residue;
-  const std::int64_t tap = residue + number % per_residue * s.taps() * s.stride_w;
-  return {row, tap, row * s.dilation_h, tap * s.dilation_w};
+  const auto first_tap = [&](std::int64_t at, std::int64_t chunks, std::int64_t stride) __attribute__((always_inline)) {
+    return at / chunks + at % chunks * s.taps * stride;
+  };
+  return {first_tap(number / s.segments_w, s.chunks_h, s.stride_h),
+          first_tap(number % s.segments_w, s.chunks_w, s.stride_w)};
 }
 
 /// The place of tap j of a segment in w, or -1 where the filter has ended.
 template <class Method>
 DLCORE_INLINE std::int64_t tap_at(const WinogradShape& s, const Segment& segment, int j) {
-  if constexpr (Method::kTileRows > 1) return j;
-  const std::int64_t tap = segment.tap + j * s.stride_w;
-  return tap < s.kw ? segment.tap_row * s.kw + tap : -1;
+  const std::int64_t row = segment.row + j / Method::kTaps * s.stride_h,
+                     col = segment.col + j % Method::kTaps * s.stride_w;
+  return row < s.kh && col < s.kw ? row * s.kw + col : -1;
 }
 
 // ---- filters
@@ -240,7 +305,7 @@ void transform_filters_of(const WinogradShape& s, const float* w, std::int64_t p
   constexpr int kAllTaps = Method::rows_of(Method::kTaps) * Method::kTaps;
   const std::int64_t row = s.depth() * kWidth, column = panel * kWidth;
   for (std::int64_t term = first; term < last; ++term) {
-    const Segment segment = segment_of<Method>(s, term / s.cin);
+    const Segment segment = segment_of(s, term / s.cin);
     const float* const filters = w + term % s.cin * s.cout + column;
     std::int64_t taps[kAllTaps];
 #pragma GCC unroll 9
@@ -284,11 +349,12 @@ DLCORE_INLINE TilePlace place_of(const WinogradShape& s, std::int64_t tile) {
   return {at.n, at.row, number / per_residue + number % per_residue * Method::kTile * s.dilation_w};
 }
 
-/// Images whose pixels a tile or its patch takes, `step` apart along a row. Outside of an image they are no_pixel.
+/// Images whose pixels a tile or its patch takes, so many rows and columns apart. Outside of an image they are
+/// no_pixel.
 template <class T>
 struct Images {
   const T* data;
-  std::int64_t h, w, channels, step;
+  std::int64_t h, w, channels, step_h, step_w;
   const T* no_pixel;
 };
 
@@ -296,10 +362,10 @@ struct Images {
 template <int kRows, int kCols, class T>
 DLCORE_INLINE void find_pixels(const Images<T>& x, TilePlace at, const T* (&pixels)[kRows * kCols]) {
   for (int i = 0; i < kRows; ++i) {
-    const std::int64_t row = at.row + i;
+    const std::int64_t row = at.row + i * x.step_h;
     const T* const pixel_row = x.data + (at.n * x.h + row) * x.w * x.channels;
     for (int j = 0; j < kCols; ++j) {
-      const std::int64_t col = at.col + j * x.step;
+      const std::int64_t col = at.col + j * x.step_w;
       const bool inside = row >= 0 && row < x.h && col >= 0 && col < x.w;
       pixels[kCols * i + j] = inside ? pixel_row + col * x.channels : x.no_pixel;
     }
@@ -310,7 +376,7 @@ DLCORE_INLINE void find_pixels(const Images<T>& x, TilePlace at, const T* (&pixe
 template <class Method, class Transform, class T>
 DLCORE_INLINE void transform_pixels(const Images<T>& x, TilePlace at, float* to, std::int64_t step) {
   constexpr int kCols = Transform::kIn, kRows = Method::rows_of(kCols);
-  const std::int64_t to_next = Method::kTile * x.step * x.channels;
+  const std::int64_t to_next = Method::kTile * x.step_w * x.channels;
   const T* pixels[kRows * kCols];
   find_pixels<kRows, kCols>(x, at, pixels);
   for_vectors<float>(
@@ -328,10 +394,12 @@ DLCORE_INLINE void transform_pixels(const Images<T>& x, TilePlace at, float* to,
 /// The images from which patches come, and where that of a tile and a segment begins.
 template <class T>
 DLCORE_INLINE Images<T> images_of(const WinogradShape& s, const void* x, const void* no_pixel) {
-  return {static_cast<const T*>(x), s.h, s.w, s.cin, s.stride_w * s.dilation_w, static_cast<const T*>(no_pixel)};
+  return {static_cast<const T*>(x),       s.h, s.w, s.cin, s.stride_h, s.stride_w * s.dilation_w,
+          static_cast<const T*>(no_pixel)};
 }
 DLCORE_INLINE TilePlace corner_of(const WinogradShape& s, TilePlace tile, const Segment& segment) {
-  return {tile.n, tile.row * s.stride_h - s.pad_top + segment.row, tile.col * s.stride_w - s.pad_left + segment.col};
+  return {tile.n, tile.row * s.stride_h - s.pad_top + segment.row * s.dilation_h,
+          tile.col * s.stride_w - s.pad_left + segment.col * s.dilation_w};
 }
 
 /// Of all segments, one after another.
@@ -339,8 +407,7 @@ template <class Method, class T>
 DLCORE_INLINE void transform_patch(const WinogradShape& s, const Images<T>& x, TilePlace tile, float* to,
                                    std::int64_t step) {
   for (std::int64_t number = 0; number < s.segments(); ++number)
-    transform_pixels<Method, Patches<Method>>(x, corner_of(s, tile, segment_of<Method>(s, number)), to + number * s.cin,
-                                              step);
+    transform_pixels<Method, Patches<Method>>(x, corner_of(s, tile, segment_of(s, number)), to + number * s.cin, step);
 }
 
 /// Where output pixels lie, in elements.
@@ -375,11 +442,11 @@ DLCORE_INLINE void put_argmax(std::uint8_t* p, i32v at, PartVector part) {
 
 /// The tile's windows of 2x2.
 template <class Span>
-DLCORE_INLINE void store_pooled_tile(const WinogradShape& s, TilePlace at, TileOfResults<Squares>& y, float* to,
+DLCORE_INLINE void store_pooled_tile(const WinogradShape& s, TilePlace at, TileOfResults<Squares<3>>& y, float* to,
                                      std::uint8_t* argmax, Span span) {
   const std::int64_t oh = s.oh / 2, ow = s.ow / 2, row = at.row / 2, col = at.col / 2;
-  const std::int64_t rows = min_of<std::int64_t>(Squares::kTile / 2, oh - row),
-                     cols = min_of<std::int64_t>(Squares::kTile / 2, ow - col);
+  const std::int64_t rows = min_of<std::int64_t>(Squares<3>::kTile / 2, oh - row),
+                     cols = min_of<std::int64_t>(Squares<3>::kTile / 2, ow - col);
   const std::int64_t offset = ((at.n * oh + row) * ow + col) * s.cout;
   for (std::int64_t i = 0; i < rows; ++i) {
     for (std::int64_t j = 0; j < cols; ++j) {
@@ -461,7 +528,7 @@ void run_panel(const WinogradShape& s, const WinogradBlock& block, std::int64_t 
     multiply_panel<float>(block.count, width, depth, block.patches + product * block.count * row, row,
                           filters + product * depth * kWidth, kWidth, block.products + product * block.count * kWidth,
                           kWidth, false);
-  if (s.pooled) return store_results<Squares, true, float>(s, block, panel * kWidth);
+  if (s.pooled) return store_results<Squares<3>, true, float>(s, block, panel * kWidth);
   for_method(s, [&](auto method) {
     using Method = decltype(method);
     if (s.bfloat)
@@ -479,7 +546,7 @@ void transform_pair_of(const WinogradShape& s, const WinogradPairs& pairs, std::
   const std::int64_t row = s.patch_row();
   transform_patch<Method>(s, images_of<T>(s, pairs.x, pairs.no_pixel), place, pairs.patches + at * row,
                           pairs.room * row);
-  const Images<T> dy{static_cast<const T*>(pairs.dy),      s.oh, s.ow, s.cout, s.dilation_w,
+  const Images<T> dy{static_cast<const T*>(pairs.dy),      s.oh, s.ow, s.cout, 1, s.dilation_w,
                      static_cast<const T*>(pairs.no_pixel)};
   transform_pixels<Method, Tiles<Method>>(dy, place, pairs.tiles + at * s.cout, pairs.room * s.cout);
 }
@@ -510,7 +577,7 @@ void store_weights(const WinogradShape& s, const float* sums, std::int64_t term,
   sums += term * s.cout, dw += term % s.cin * s.cout;
   for_method(s, [&](auto method) {
     using Method = decltype(method);
-    const Segment segment = segment_of<Method>(s, term / s.cin);
+    const Segment segment = segment_of(s, term / s.cin);
     for_vectors<float>(
         s.cout, [&](std::int64_t c, auto span) __attribute__((always_inline)) {
           Method::template transform<Weights<Method>>(
