@@ -498,6 +498,19 @@ std::vector<Tensor> vjp_flip(const VjpContext& c) { return {apply("flip", {c.dou
 
 }  // namespace
 
+std::optional<SlicedAxis> sliced_axis(const TensorSpec& x, const Attrs& attrs) {
+  const SliceAttrs slice = slice_attrs(x, attrs);
+  std::optional<SlicedAxis> sliced;
+  for (int axis = 0; axis < x.shape.rank(); ++axis) {
+    if (slice.takes_all(axis)) continue;
+    const Range range = slice.range(axis, x.shape[axis]);
+    if (range.first == 0 && range.stride == 1 && range.count == x.shape[axis]) continue;
+    if (sliced || range.stride != 1 || range.count == 0) return std::nullopt;
+    sliced = {axis, range.first, range.first + range.count};
+  }
+  return sliced;
+}
+
 std::vector<Move> moves_of(std::string_view primitive, SpecSpan in, SpecSpan out, const Attrs& attrs) {
   if (primitive == "transpose") return transpose_moves(in, out, attrs);
   if (primitive == "broadcast_to" || primitive == "broadcast_like") return broadcast_moves(in, out, attrs);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <limits>
+#include <optional>
 
 #include "kernels/movement/movement.h"
 #include "program/primitive.h"
@@ -18,6 +19,14 @@ Error wrong_length(const char* attribute, const Integers& numbers, const TensorS
 /// Byte strides of a row-major array.
 Integers strides_of(const Shape& shape, std::int64_t element);
 StridedCopy copy_of(DType dtype);
+
+/// What a slice takes, elements [first, last) of one axis, where it takes all others whole.
+struct SlicedAxis {
+  int axis;
+  std::int64_t first, last;
+};
+/// Of a slice of x with these attributes; nothing where it is of no or of several axes, or with strides.
+std::optional<SlicedAxis> sliced_axis(const TensorSpec& x, const Attrs& attrs);
 
 /// A copy, simplified, from one of a node's inputs to one of its outputs.
 struct Move {

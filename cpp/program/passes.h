@@ -17,6 +17,9 @@ void remove_dead_nodes(Graph& graph);
 void simplify(Graph& graph);
 /// Nodes that compute the same from the same become one; then the barriers that kept some apart are gone.
 void merge_common_nodes(Graph& graph);
+/// Gradients of slices that lie side by side, as of the steps of a loop over time, become one copy of all instead of a
+/// sum of tensors that are zero but for one slice each.
+void join_slice_gradients(Graph& graph);
 /// The gradient of a cross-entropy behind a softmax becomes one node of the logits' gradient.
 void fuse_softmax_cross_entropy(Graph& graph);
 /// Behind the gradient of max pooling, which is mostly zeros, only what is not zero is computed. Neither this pass nor

@@ -9,6 +9,7 @@ Graph optimise(const Graph& source, const Device& device) {
   remove_dead_nodes(graph);
   simplify(graph);
   merge_common_nodes(graph);
+  if (runs("concat")) join_slice_gradients(graph);
   if (runs("sparse_softmax_xent_grad")) fuse_softmax_cross_entropy(graph);
   if (runs("conv2d_pooled_backward_input") && runs("conv2d_pooled_backward_weights")) skip_pooled_zeros(graph, device);
   remove_dead_nodes(graph);

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <random>
 #include <thread>
@@ -201,6 +202,54 @@ TEST(Passes, ReluAndItsGradientGoIntoTheNorm) {
   const std::vector<std::string> ops = ops_of(optimise(*trace(with_gradients, inputs)));
   for (const char* name : {"relu", "relu_grad"}) EXPECT_EQ(std::count(ops.begin(), ops.end(), name), 0) << name;
   expect_same_as_eager(with_gradients, inputs);
+}
+
+// Sums of slice_grads, as gradients of a loop over time are.
+TEST(Passes, GradientsOfSlicesThatLieSideBySideAreCopiedTogether) {
+  using Range = std::pair<std::int64_t, std::int64_t>;
+  static constexpr std::int64_t kEnd = std::numeric_limits<std::int64_t>::max();
+  const std::vector<Tensor> whole{random_tensor({2, 6, 3}, 1)};
+  const auto sum_of = [](const std::vector<Range>& ranges, int axis, std::int64_t stride = 1) {
+    return [=](const std::vector<Tensor>& x) {
+      Tensor sum;
+      for (const auto& [first, last] : ranges) {
+        std::vector<std::int64_t> starts(3, 0), stops(3, kEnd), strides(3, 1);
+        starts[axis] = first, stops[axis] = last, strides[axis] = stride;
+        const Attrs slice{{"starts", starts}, {"stops", stops}, {"strides", strides}};
+        const Tensor placed = apply("slice_grad", {unary("exp", apply("slice", {x[0]}, slice)), x[0]}, slice);
+        sum = sum ? sum + placed : placed;
+      }
+      return std::vector{sum};
+    };
+  };
+  const auto count_after = [&](const Function& function, std::string_view op) {
+    expect_same_as_eager(function, whole, 0);
+    const std::vector<std::string> ops = ops_of(optimise(*trace(function, whole)));
+    return std::count(ops.begin(), ops.end(), op);
+  };
+  const auto expect = [&](const std::vector<Range>& ranges, int axis, int slice_grads, int concats) {
+    EXPECT_EQ(count_after(sum_of(ranges, axis), "slice_grad"), slice_grads);
+    EXPECT_EQ(count_after(sum_of(ranges, axis), "concat"), concats);
+  };
+  expect({{0, 1}, {1, 2}, {2, 3}, {3, 4}, {4, 5}, {5, 6}}, 1, 0, 1);
+  expect({{5, kEnd}, {2, -1}, {0, 2}}, 1, 0, 1);
+  expect({{4, 6}, {1, 2}, {2, 4}}, 1, 1, 1);          // the first is left out
+  expect({{0, 1}, {1, 2}, {4, 5}, {5, 6}}, 1, 2, 2);  // a gap
+  expect({{0, 2}, {0, 2}}, 1, 1, 0);                  // the same place
+  expect({{0, 4}, {2, 6}}, 1, 2, 0);                  // neither
+  expect({{0, 1}, {1, 3}}, 2, 0, 1);
+  EXPECT_EQ(count_after(sum_of({{0, 3}, {3, 6}}, 1, 2), "slice_grad"), 2);  // not side by side
+  // Along both axes, beside other terms.
+  const Function both = [&](const std::vector<Tensor>& x) {
+    return std::vector{sum_of({{0, 3}, {3, 6}}, 1)(x)[0] + unary("tanh", x[0]) + sum_of({{0, 1}, {1, 2}}, 0)(x)[0]};
+  };
+  EXPECT_EQ(count_after(both, "slice_grad"), 0);
+  // What is read elsewhere, too, stays.
+  const Function shared = [&](const std::vector<Tensor>& x) {
+    const Tensor first = sum_of({{0, 3}}, 1)(x)[0];
+    return std::vector{first + sum_of({{3, 6}}, 1)(x)[0], first};
+  };
+  EXPECT_EQ(count_after(shared, "slice_grad"), 2);
 }
 
 TEST(Passes, AChainIsOneNode) {
