@@ -29,9 +29,27 @@ SERIES = {
     "mlp_width": Series("weight", (64, 128, 256, 512, 1024, 2048), lambda n: n * n),
     "mlp_depth": Series("layer", (1, 2, 4, 8, 16, 32, 64), lambda n: n),
     "lstm_steps": Series("step", (8, 32, 128, 512), lambda n: n),
+    "loop_steps": Series("step", (8, 32, 128, 512), lambda n: n),
     "conv_side": Series("pixel", (8, 16, 32, 64, 128), lambda n: n * n),
     "attention_length": Series("score", (64, 128, 256, 512, 1024, 2048), lambda n: n * n),
 }
+
+
+def loop_over_steps(keras, units: int):
+    """A recurrent layer as one writes it by hand: x[:, step] in a Python loop."""
+
+    class Loop(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.from_input, self.from_state = keras.layers.Dense(units), keras.layers.Dense(units, use_bias=False)
+
+        def call(self, x):
+            state = keras.ops.tanh(self.from_input(x[:, 0]))
+            for step in range(1, x.shape[1]):
+                state = keras.ops.tanh(self.from_input(x[:, step]) + self.from_state(state))
+            return state
+
+    return Loop()
 
 
 def model_of(keras, kind: str, size: int):
@@ -46,6 +64,8 @@ def model_of(keras, kind: str, size: int):
             return [layers.Dense(128, activation="relu") for _ in range(size)], (128, 128)
         case "lstm_steps":
             return [layers.LSTM(128)], (32, size, 64)
+        case "loop_steps":
+            return [layers.Dense(64), loop_over_steps(keras, 64)], (32, size, 64)
         case "conv_side":
             convs = [layers.Conv2D(32, 3, padding="same", activation="relu") for _ in range(2)]
             return [*convs, layers.GlobalAveragePooling2D()], (8, size, size, 16)
