@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <string>
 
 #include "dlcore/error.h"
 
@@ -27,7 +28,22 @@ Isa best_isa() {
   return Isa::Baseline;
 }
 
-std::size_t cache_size(int name, std::size_t fallback) {
+/// Of a cache of data, as Linux describes the first processor's, in bytes, or 0. (For AMD's, sysconf of glibc before
+/// 2.39 gives what all third-level caches of a package have together.)
+std::size_t described_cache(int level) {
+  for (int index = 0;; ++index) {
+    const std::string folder = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index) + "/";
+    int own = 0;
+    std::size_t kilobytes = 0;
+    std::string type;
+    if (!(std::ifstream(folder + "level") >> own)) return 0;
+    if (own != level || !(std::ifstream(folder + "type") >> type) || type == "Instruction") continue;
+    return std::ifstream(folder + "size") >> kilobytes ? kilobytes << 10 : 0;
+  }
+}
+
+std::size_t cache_size(int level, int name, std::size_t fallback) {
+  if (const std::size_t bytes = described_cache(level)) return bytes;
   const long bytes = sysconf(name);
   return bytes > 0 ? static_cast<std::size_t>(bytes) : fallback;
 }
@@ -98,8 +114,9 @@ bool has_amx() {
 }
 
 const CacheSizes& cache_sizes() {
-  static const CacheSizes sizes{cache_size(_SC_LEVEL1_DCACHE_SIZE, 32 << 10),
-                                cache_size(_SC_LEVEL2_CACHE_SIZE, 1 << 20), cache_size(_SC_LEVEL3_CACHE_SIZE, 8 << 20)};
+  static const CacheSizes sizes{cache_size(1, _SC_LEVEL1_DCACHE_SIZE, 32 << 10),
+                                cache_size(2, _SC_LEVEL2_CACHE_SIZE, 1 << 20),
+                                cache_size(3, _SC_LEVEL3_CACHE_SIZE, 8 << 20)};
   return sizes;
 }
 

@@ -183,6 +183,10 @@ namespace {
 
 // What Winograd's algorithm computes of float images, and of Bfloat ones where nothing does it in their own arithmetic.
 bool output_fits_winograd(const ConvShape& s) { return takes_winograd(DType::F32, s, false); }
+bool input_fits_winograd(const ConvShape& s) {
+  const std::size_t parts = winograd_parts_of_input(s).size();
+  return parts > 0 && parts == turned_parts(s, sizeof(float)).size();
+}
 bool weights_fit_winograd(const ConvShape& s) {
   return fits_winograd(s) && winograd_weights_saves_work(WinogradShape(s));
 }
@@ -273,8 +277,8 @@ Kernel skipping_zeros(const ConvShape& shape, int dy, Kernel dense, std::functio
 }
 
 Kernel plan_dense_dx(DType dtype, const char* label, const ConvShape& shape) {
-  if (dtype == DType::F32 && winograd_input_saves_work(shape))
-    return gradient_kernel<float>(std::make_shared<const WinogradBackwardInput>(shape), winograd_label(label),
+  if (const auto parts = winograd_parts_of_input(shape); dtype == DType::F32 && !parts.empty())
+    return gradient_kernel<float>(std::make_shared<const WinogradBackwardInput>(shape, parts), winograd_label(label),
                                   shape.flops());
   return for_float_type(dtype, [&](auto type) {
     using T = decltype(type);
@@ -349,7 +353,7 @@ Kernel winograd_bfloat_kernel(const ConvShape& conv, bool has_bias, Activation a
 }
 
 Kernel winograd_bfloat_input_kernel(const char* op, const ConvShape& conv) {
-  auto winograd = std::make_shared<const WinogradBackwardInput>(conv, true);
+  auto winograd = std::make_shared<const WinogradBackwardInput>(conv, winograd_parts_of_input(conv), true);
   const std::int64_t weights = conv.kh * conv.kw * conv.cin * conv.cout;
   return {.run =
               [=](const Buffers& b) {
@@ -565,7 +569,7 @@ void register_convolution() {
                       .plan = plan_winograd_filters,
                       .processor_only = true});
   add_gradient("conv2d_backward_input", infer_backward_input,
-               as_bfloat_or_float32(shape_of_backward_input, amx_conv_input_fits, winograd_input_saves_work,
+               as_bfloat_or_float32(shape_of_backward_input, amx_conv_input_fits, input_fits_winograd,
                                     bfloat_input_gradient("conv2d_backward_input", shape_of_backward_input),
                                     plan_backward_input, kThirdInput),
                vjp_backward_input);
@@ -575,7 +579,7 @@ void register_convolution() {
                vjp_backward_weights);
   register_primitive({.name = "conv2d_transpose",
                       .infer = infer_conv2d_transpose,
-                      .plan = as_bfloat_or_float32(shape_of_transpose, amx_conv_input_fits, winograd_input_saves_work,
+                      .plan = as_bfloat_or_float32(shape_of_transpose, amx_conv_input_fits, input_fits_winograd,
                                                    bfloat_input_gradient("conv2d_transpose", shape_of_transpose),
                                                    plan_conv2d_transpose),
                       .vjp = vjp_conv2d_transpose});

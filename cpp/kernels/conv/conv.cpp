@@ -316,7 +316,7 @@ struct ConvBackwardInput<T>::Plan {
   std::optional<StridedCopy> exchange;  // of the weights, for groups of several channels
   Panels panels;                        // c counts output channels, the columns are input channels
   Packing packing;
-  std::optional<Gather<T>> gather;  // everything else
+  std::vector<Gather<T>> gathers;  // everything else: of all pixels, or of each residue that is wanted
   PatchSum<T> patch_sum;
 
   static Panels panels_of(const ConvShape& s) {
@@ -325,9 +325,9 @@ struct ConvBackwardInput<T>::Plan {
   static GatherShape gather_shape(const ConvShape& s) {
     return {s.n, s.groups, s.oh, s.ow, s.cout_per_group(), s.h, s.w, s.cin_per_group(), s.kh, s.kw};
   }
-  explicit Plan(const ConvShape& s)
+  Plan(const ConvShape& s, const std::vector<Residue>& residues)
       : shape(s),
-        by_patches(wants_patches<T>(s)),
+        by_patches(residues.empty() && wants_patches<T>(s)),
         inner(by_patches ? patches_of(s) : s),
         panels(panels_of(inner)),
         packing(panels, {s.cout_per_group(), inner.cin_per_group() * s.cout, 1, s.cout}, sizeof(T)),
@@ -338,20 +338,33 @@ struct ConvBackwardInput<T>::Plan {
       depthwise.emplace(DepthwiseShape{s.n, s.cout, s.cin_per_group(), s.oh, s.ow, s.h, s.w, s.kw},
                         backward_taps(rows_of(s)), backward_taps(cols_of(s)));
     else
-      gather.emplace(gather_shape(inner), backward_taps(rows_of(inner)), backward_taps(cols_of(inner)),
-                     panels.layout());
+      add_gathers(residues);
     if (depthwise && s.cin_per_group() > 1) exchange = exchange_channels(s, sizeof(T));
   }
 
+  void add_gathers(const std::vector<Residue>& residues) {
+    const ConvAxis row_axis = rows_of(inner), col_axis = cols_of(inner);
+    const std::vector<TapClass> rows = backward_taps(row_axis), cols = backward_taps(col_axis);
+    if (residues.empty()) gathers.emplace_back(gather_shape(inner), rows, cols, panels.layout());
+    for (const Residue& residue : residues)
+      gathers.emplace_back(gather_shape(inner), of_residue(rows, row_axis, residue.row),
+                           of_residue(cols, col_axis, residue.col), panels.layout());
+  }
+
   std::int64_t packed() const {
-    return gather ? panels.elements() : exchange ? shape.kh * shape.kw * shape.cin_per_group() * shape.cout : 0;
+    return !gathers.empty() ? panels.elements()
+           : exchange       ? shape.kh * shape.kw * shape.cin_per_group() * shape.cout
+                            : 0;
   }
   std::int64_t patches() const { return by_patches ? inner.n * inner.h * inner.w * inner.cin : 0; }
   std::int64_t repeated() const { return multiplier(shape) > 1 ? shape.n * shape.h * shape.w * shape.cout : 0; }
 };
 
 template <class T>
-ConvBackwardInput<T>::ConvBackwardInput(const ConvShape& shape) : plan_(std::make_unique<Plan>(shape)) {}
+ConvBackwardInput<T>::ConvBackwardInput(const ConvShape& shape) : ConvBackwardInput(shape, {}) {}
+template <class T>
+ConvBackwardInput<T>::ConvBackwardInput(const ConvShape& shape, const std::vector<Residue>& residues)
+    : plan_(std::make_unique<Plan>(shape, residues)) {}
 template <class T>
 ConvBackwardInput<T>::~ConvBackwardInput() = default;
 
@@ -381,7 +394,7 @@ void ConvBackwardInput<T>::run(const T* dy, const T* w, T* dx, void* scratch) co
   else if (plan_->depthwise)
     plan_->depthwise->run(dy, w, nullptr, Activation::None, target);
   else
-    plan_->gather->run(dy, w, nullptr, Activation::None, target);
+    for (const Gather<T>& gather : plan_->gathers) gather.run(dy, w, nullptr, Activation::None, target);
   if (plan_->by_patches) plan_->patch_sum.run(patches, dx);
   if (plan_->repeated() > 0) sum_repeated(target, s.n * s.h * s.w, s.cin, multiplier(s), dx);
 }

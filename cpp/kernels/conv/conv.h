@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "kernels/activation.h"
 
@@ -57,10 +58,18 @@ class ConvForward {
   std::unique_ptr<const Plan> plan_;
 };
 
+/// Taps row, row + stride_h, ... by col, col + stride_w, ..., and the pixels of the input that they read.
+struct Residue {
+  std::int64_t row, col;
+  friend bool operator==(const Residue&, const Residue&) = default;
+};
+
 template <class T>
 class ConvBackwardInput {
  public:
   explicit ConvBackwardInput(const ConvShape& shape);
+  /// Of the pixels of these residues by the strides only; the others stay as they are. shape.groups is 1.
+  ConvBackwardInput(const ConvShape& shape, const std::vector<Residue>& residues);
   ~ConvBackwardInput();
   std::size_t scratch_bytes() const;
   void run(const T* dy, const T* w, T* dx, void* scratch) const;

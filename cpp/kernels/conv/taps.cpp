@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 namespace dlcore {
 
@@ -44,6 +45,20 @@ std::vector<TapClass> backward_taps(const ConvAxis& axis) {
     if (reach < 0 || reach % axis.stride != 0) return -1;
     return reach / axis.stride < axis.out ? reach / axis.stride : -1;
   });
+}
+
+std::vector<TapClass> of_residue(const std::vector<TapClass>& classes, const ConvAxis& axis, std::int64_t residue) {
+  std::vector<TapClass> chosen;
+  for (const TapClass& all : classes) {
+    TapClass own{all.taps, all.steps, {}, {}};
+    for (std::size_t i = 0; i < all.targets.size(); ++i) {
+      if ((all.targets[i] + axis.pad) % axis.stride != residue) continue;
+      own.targets.push_back(all.targets[i]);
+      own.sources.push_back(all.sources[i]);
+    }
+    if (!own.targets.empty()) chosen.push_back(std::move(own));
+  }
+  return chosen;
 }
 
 TapRange valid_outputs(const ConvAxis& axis, std::int64_t tap) {

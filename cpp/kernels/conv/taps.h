@@ -27,6 +27,10 @@ std::vector<TapClass> forward_taps(const ConvAxis& axis);
 /// own.
 std::vector<TapClass> backward_taps(const ConvAxis& axis);
 
+/// Of those classes, what belongs to one residue: the positions that taps residue, residue + stride, ... read, or
+/// would.
+std::vector<TapClass> of_residue(const std::vector<TapClass>& classes, const ConvAxis& axis, std::int64_t residue);
+
 /// Output positions [first, last) for which the tap reads inside of the input.
 struct TapRange {
   std::int64_t first, last;

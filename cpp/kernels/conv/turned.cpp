@@ -25,17 +25,17 @@ StridedCopy turn_weights(std::int64_t taps, std::int64_t rows, std::int64_t cols
 namespace {
 
 /// Pixels first, first + step, ... of an axis of x, which `taps` taps read: tap, tap + step, ...
-struct Residue {
+struct AxisResidue {
   std::int64_t first, step, count;
   std::int64_t tap, taps;
   std::int64_t pad;  // of the convolution of unit stride that they are the output of
 };
 
 // h = stride * (oh + i) + tap - pad for taps tap + stride * i: pixel h is at position oh + i of its residue.
-Residue residue_of(std::int64_t tap, std::int64_t taps, std::int64_t size, std::int64_t stride, std::int64_t dilation,
-                   std::int64_t pad) {
+AxisResidue residue_of(std::int64_t tap, std::int64_t taps, std::int64_t size, std::int64_t stride,
+                       std::int64_t dilation, std::int64_t pad) {
   const auto floor_div = [](std::int64_t a, std::int64_t b) { return a / b - (a % b < 0); };
-  Residue r{};
+  AxisResidue r{};
   r.step = stride;
   r.tap = tap;
   r.taps = tap < taps ? (taps - tap - 1) / stride + 1 : 0;
@@ -46,7 +46,7 @@ Residue residue_of(std::int64_t tap, std::int64_t taps, std::int64_t size, std::
   return r;
 }
 
-TurnedPart part_of(const ConvShape& s, const Residue& rows, const Residue& cols, std::int64_t bytes) {
+TurnedPart part_of(const ConvShape& s, const AxisResidue& rows, const AxisResidue& cols, std::int64_t bytes) {
   TurnedPart part;
   part.conv = turned(s);
   part.conv.kh = rows.taps, part.conv.kw = cols.taps;
@@ -64,6 +64,7 @@ TurnedPart part_of(const ConvShape& s, const Residue& rows, const Residue& cols,
   part.weights.add_axis(s.cout, bytes, pixel);
   part.weights.add_axis(s.cin, s.cout * bytes, bytes);
   part.first = rows.first * s.w + cols.first;
+  part.residue = {rows.tap, cols.tap};
   part.pixels.out_offset = part.first * pixel;
   part.pixels.add_axis(s.n, from_one * rows.count * cols.count * pixel, s.h * s.w * pixel);
   part.pixels.add_axis(rows.count, from_one * cols.count * pixel, rows.step * s.w * pixel);
@@ -79,8 +80,8 @@ std::vector<TurnedPart> turned_parts(const ConvShape& s, std::int64_t bytes) {
   std::vector<TurnedPart> parts;
   for (std::int64_t row = 0; row < s.stride_h; ++row)
     for (std::int64_t col = 0; col < s.stride_w; ++col) {
-      const Residue rows = residue_of(row, s.kh, s.h, s.stride_h, s.dilation_h, s.pad_top);
-      const Residue cols = residue_of(col, s.kw, s.w, s.stride_w, s.dilation_w, s.pad_left);
+      const AxisResidue rows = residue_of(row, s.kh, s.h, s.stride_h, s.dilation_h, s.pad_top);
+      const AxisResidue cols = residue_of(col, s.kw, s.w, s.stride_w, s.dilation_w, s.pad_left);
       if (rows.count > 0 && cols.count > 0) parts.push_back(part_of(s, rows, cols, bytes));
     }
   return parts;

@@ -22,6 +22,7 @@ struct TurnedPart {
   StridedCopy weights;  // those of conv out of the whole's
   StridedCopy pixels;   // from conv's output to where they lie in dx; of one element, zero, where conv has no taps
   std::int64_t first;   // of the pixels, in an image of x
+  Residue residue;
 
   bool has_taps() const { return conv.kh > 0 && conv.kw > 0; }
 };

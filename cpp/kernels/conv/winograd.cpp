@@ -116,6 +116,28 @@ bool saves_work(const WinogradShape& s, const TransformCosts& costs) {
   return static_cast<double>(s.tiles()) * per_tile + costs.per_pair < direct;
 }
 
+/// Of the gradient to the weights.
+std::int64_t sum_elements(const WinogradShape& s) { return s.products() * s.depth() * s.cout; }
+
+/// Of a patch and a tile of dy, transformed.
+std::int64_t pair_elements(const WinogradShape& s) { return s.products() * (s.patch_row() + s.cout); }
+
+// Each block of pairs costs a pass over the sums: where these leave the caches, it is larger. An odd number, or the
+// products of a tile, which are stored together, would meet in the same sets of the first cache.
+std::int64_t pair_block(const WinogradShape& s) {
+  constexpr std::int64_t kBytes = sizeof(float), kLeast = 2 << 20, kMost = 4 << 20;
+  const auto l3 = static_cast<std::int64_t>(cache_sizes().l3);
+  const std::int64_t sums = sum_elements(s) * kBytes, pair = pair_elements(s) * kBytes;
+  const std::int64_t room = std::max(std::clamp(l3 / 8, kLeast, kMost), std::min(sums, l3 / 2));
+  return std::clamp<std::int64_t>(room / pair, 32, std::max<std::int64_t>(32, s.tiles())) | 1;
+}
+
+// Of the gradient to the weights: sums and pairs of a block, written and read, may leave the caches.
+double cost_of_sums(const WinogradShape& s) {
+  const std::int64_t elements = sum_elements(s) + std::min(pair_block(s), s.tiles()) * pair_elements(s);
+  return static_cast<std::size_t>(elements) * sizeof(float) <= cache_sizes().l3 / 3 ? 470 : 1750;
+}
+
 TransformCosts costs_of_squares(const WinogradShape& s, double per_pair) {
   const double size = static_cast<double>(s.products()) / 36;
   return {220 * size, 200 * size, per_pair * size * static_cast<double>(s.segments())};
@@ -137,7 +159,7 @@ bool winograd_saves_work(const WinogradShape& s) {
   return saves_work(s, costs_of_lines(s, 70, s.has_filters ? 30 : 110));
 }
 bool winograd_weights_saves_work(const WinogradShape& s) {
-  return saves_work(s, s.is_square ? costs_of_squares(s, 100) : costs_of_lines(s, 100, 10));
+  return saves_work(s, s.is_square ? costs_of_squares(s, cost_of_sums(s)) : costs_of_lines(s, 100, 10));
 }
 
 std::int64_t winograd_filter_elements(const WinogradShape& s) { return panels(s.cout) * panel_elements(s); }
@@ -244,25 +266,31 @@ WinogradShape shape_of_part(const ConvShape& s, const TurnedPart& part, bool bfl
 
 }  // namespace
 
-bool winograd_input_saves_work(const ConvShape& s) {
+std::vector<TurnedPart> winograd_parts_of_input(const ConvShape& s) {
   const auto fits = [](std::int64_t stride, std::int64_t dilation) { return stride == 1 || dilation == 1; };
-  if (s.groups != 1 || !fits(s.stride_h, s.dilation_h) || !fits(s.stride_w, s.dilation_w)) return false;
-  if (s.kh < s.stride_h || s.kw < 2 * s.stride_w) return false;  // a part without taps, or without a segment of them
-  const std::vector<TurnedPart> parts = turned_parts(s, sizeof(float));
-  return !parts.empty() && std::all_of(parts.begin(), parts.end(), [&](const TurnedPart& part) {
-    return fits_winograd(part.conv) && winograd_saves_work(shape_of_part(s, part, false));
+  if (s.groups != 1 || !fits(s.stride_h, s.dilation_h) || !fits(s.stride_w, s.dilation_w)) return {};
+  std::vector<TurnedPart> parts = turned_parts(s, sizeof(float));
+  std::erase_if(parts, [&](const TurnedPart& part) {
+    return !part.has_taps() || !fits_winograd(part.conv) || !winograd_saves_work(shape_of_part(s, part, false));
   });
+  return parts;
 }
 
-WinogradBackwardInput::WinogradBackwardInput(const ConvShape& shape, bool bfloat)
+WinogradBackwardInput::WinogradBackwardInput(const ConvShape& shape, const std::vector<TurnedPart>& parts, bool bfloat)
     : shape_(shape), pixel_bytes_(shape.cin * static_cast<std::int64_t>(bfloat ? sizeof(Bfloat) : sizeof(float))) {
-  for (const TurnedPart& part : turned_parts(shape, sizeof(float)))
+  std::vector<Residue> rest;
+  for (const TurnedPart& part : turned_parts(shape, sizeof(float))) rest.push_back(part.residue);
+  for (const TurnedPart& part : parts) {
     parts_.push_back({part, Winograd(shape_of_part(shape, part, bfloat))});
+    std::erase(rest, part.residue);
+  }
+  if (!rest.empty()) rest_.emplace(shape, rest);
 }
 
 std::size_t WinogradBackwardInput::scratch_bytes() const {
   std::size_t most = 0;
   for (const Part& part : parts_) most = std::max(most, part.conv.scratch_bytes());
+  if (rest_) most = std::max(most, rest_->scratch_bytes());
   return bytes_of<float>(shape_.kh * shape_.kw * shape_.cin * shape_.cout) + most;
 }
 
@@ -274,25 +302,10 @@ void WinogradBackwardInput::run(const void* dy, const float* w, void* dx, void* 
     std::byte* const pixels = static_cast<std::byte*>(dx) + part.turned.first * pixel_bytes_;
     part.conv.run(dy, weights, nullptr, Activation::None, pixels, nullptr, free.take<std::byte>(0));
   }
+  if (rest_) rest_->run(static_cast<const float*>(dy), w, static_cast<float*>(dx), free.take<std::byte>(0));
 }
 
 // ---------------------------------------------------------------------------------------------------- backward weights
-
-namespace {
-
-std::int64_t sum_elements(const WinogradShape& s) { return s.products() * s.depth() * s.cout; }
-
-// Each block costs a pass over the sums: where these leave the caches, it is larger. An odd number, or the products of
-// a tile, which are stored together, would meet in the same sets of the first cache.
-std::int64_t pair_block(const WinogradShape& s) {
-  constexpr std::int64_t kBytes = sizeof(float), kLeast = 2 << 20, kMost = 4 << 20;
-  const auto l3 = static_cast<std::int64_t>(cache_sizes().l3);
-  const std::int64_t sums = sum_elements(s) * kBytes, pair = s.products() * (s.patch_row() + s.cout) * kBytes;
-  const std::int64_t room = std::max(std::clamp(l3 / 8, kLeast, kMost), std::min(sums, l3 / 2));
-  return std::clamp<std::int64_t>(room / pair, 32, std::max<std::int64_t>(32, s.tiles())) | 1;
-}
-
-}  // namespace
 
 WinogradBackwardWeights::WinogradBackwardWeights(const WinogradShape& shape)
     : shape_(shape), block_(pair_block(shape)) {}

@@ -29,6 +29,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "kernels/activation.h"
@@ -88,11 +89,11 @@ bool fits_winograd(const ConvShape& shape);
 /// Of 3x3 filters with unit strides: F(4x4, 3x3) of one segment.
 bool is_unit_3x3(const ConvShape& shape);
 
-/// Whether the transforms cost less than the products that they save: of the output, of the gradient to the input (in
-/// each of its parts, if it can be computed at all), of that to the weights.
+/// Whether the transforms cost less than the products that they save: of the output, or of that to the weights.
 bool winograd_saves_work(const WinogradShape& shape);
-bool winograd_input_saves_work(const ConvShape& shape);
 bool winograd_weights_saves_work(const WinogradShape& shape);
+/// Of the gradient to the input, the parts of which they do.
+std::vector<TurnedPart> winograd_parts_of_input(const ConvShape& shape);
 
 /// U, the filters w [kh,kw,Cin,Cout] transformed, for shapes with has_filters. Of the shape, what belongs to the
 /// filters counts: their sizes, the channels, strides and dilations.
@@ -136,10 +137,11 @@ class Winograd {
 };
 
 /// dx from dy and w [kh,kw,Cin,Cout]: a convolution of dy with turned filters, of unit stride, for the pixels of each
-/// residue by the strides. bfloat: dy and dx are Bfloat.
+/// residue by the strides. Those of the given parts (turned_parts) by Winograd's algorithm, the rest summed directly.
+/// bfloat: dy and dx are Bfloat; then the parts are all.
 class WinogradBackwardInput {
  public:
-  explicit WinogradBackwardInput(const ConvShape& shape, bool bfloat = false);
+  WinogradBackwardInput(const ConvShape& shape, const std::vector<TurnedPart>& parts, bool bfloat = false);
   std::size_t scratch_bytes() const;
   void run(const void* dy, const float* w, void* dx, void* scratch) const;
 
@@ -151,6 +153,7 @@ class WinogradBackwardInput {
   ConvShape shape_;
   std::int64_t pixel_bytes_;
   std::vector<Part> parts_;
+  std::optional<ConvBackwardInput<float>> rest_;
 };
 
 /// dw [kh,kw,Cin,Cout] of the convolution from x and dy, of float or as the shape says; likewise planned once.
