@@ -74,7 +74,8 @@ std::vector<WinogradShape> shapes() {
       result.push_back(unit_3x3(1, size, size, cin, size + 2, size + 2, cout, 2));
     }
   result.push_back(unit_3x3(2, 12, 9, 300, 12, 9, 70, 1));
-  result.push_back(unit_3x3(75, 4, 3, 9, 4, 3, 97, 1));  // few tiles, but more than one block of them
+  result.push_back(unit_3x3(75, 4, 3, 9, 4, 3, 97, 1));     // few tiles, but more than one block of them
+  result.push_back(unit_3x3(3, 26, 27, 8, 26, 27, 12, 1));  // shares with sums of their own
   return result;
 }
 

@@ -307,27 +307,83 @@ void WinogradBackwardInput::run(const void* dy, const float* w, void* dx, void* 
 
 // ---------------------------------------------------------------------------------------------------- backward weights
 
+namespace {
+
+/// So many shares of the tiles have sums of their own, which a thread adds up by itself, where these stay in L2: what
+/// it has transformed need not go to another thread, which may be far away. 0: the threads share the sums.
+std::int64_t shares_of_tiles(const WinogradShape& s) {
+  constexpr std::int64_t kLeastTiles = 32, kLeast = 4, kMost = 16;
+  const bool near = static_cast<std::size_t>(sum_elements(s)) * sizeof(float) <= cache_sizes().l2 / 3;
+  const std::int64_t shares = std::min(s.tiles() / kLeastTiles, kMost);
+  return near && shares >= kLeast ? shares : 0;
+}
+
+/// Pairs of one thread: they fill L2.
+std::int64_t own_pair_block(const WinogradShape& s) {
+  constexpr std::int64_t kLeast = 64, kMost = 128;
+  const auto room = static_cast<std::int64_t>(cache_sizes().l2 / sizeof(float));
+  return std::clamp(room / pair_elements(s), kLeast, kMost) | 1;
+}
+
+}  // namespace
+
 WinogradBackwardWeights::WinogradBackwardWeights(const WinogradShape& shape)
-    : shape_(shape), block_(pair_block(shape)) {}
+    : shape_(shape),
+      shares_(shares_of_tiles(shape)),
+      block_(shares_ > 0 ? own_pair_block(shape) : pair_block(shape)),
+      rooms_(shares_ > 0 ? workers_for(shares_) : 1) {}
+
+std::int64_t WinogradBackwardWeights::room_elements() const {
+  const WinogradShape& s = shape_;
+  return patch_elements(s, block_) + s.products() * block_ * s.cout + winograd_kernels().width;  // a tile reads ahead
+}
 
 std::size_t WinogradBackwardWeights::scratch_bytes() const {
-  const WinogradShape& s = shape_;
-  return bytes_of<float>(std::max(s.cin, s.cout)) + bytes_of<float>(sum_elements(s)) +
-         bytes_of<float>(patch_elements(s, block_)) +
-         bytes_of<float>(s.products() * block_ * s.cout + winograd_kernels().width);  // a register tile reads ahead
+  const std::int64_t sums = std::max<std::int64_t>(1, shares_) * sum_elements(shape_);
+  return bytes_of<float>(std::max(shape_.cin, shape_.cout)) + bytes_of<float>(sums) +
+         bytes_of<float>(rooms_ * room_elements());
 }
 
 void WinogradBackwardWeights::run(const void* x, const void* dy, float* dw, void* scratch) const {
   const WinogradShape& s = shape_;
-  const WinogradKernels& kernels = winograd_kernels();
   Scratch free(scratch);
   float* const no_pixel = free.take<float>(std::max(s.cin, s.cout));
   std::fill_n(no_pixel, std::max(s.cin, s.cout), 0.0f);
-  float* const sums = free.take<float>(sum_elements(s));
-  float* const patches = free.take<float>(patch_elements(s, block_));
-  float* const tiles = free.take<float>(s.products() * block_ * s.cout + kernels.width);
-  const WinogradPairs pairs{x, dy, no_pixel, patches, tiles, block_};
-  const std::int64_t depth = s.depth(), terms = s.is_square ? depth : kTermsPerTask, shares = parts(depth, terms);
+  float* const sums = free.take<float>(std::max<std::int64_t>(1, shares_) * sum_elements(s));
+  float* const rooms = free.take<float>(rooms_ * room_elements());
+  const WinogradPairs pairs{x, dy, no_pixel, rooms, rooms + patch_elements(s, block_), block_};
+  shares_ > 0 ? add_by_shares(pairs, sums) : add_by_products(pairs, sums);
+  parallel_for(s.depth(), static_cast<double>(sum_elements(s)) / 4,
+               [&](std::int64_t term) { winograd_kernels().store_weights(s, sums, term, dw); });
+}
+
+void WinogradBackwardWeights::add_by_shares(const WinogradPairs& all, float* sums) const {
+  const WinogradShape& s = shape_;
+  const WinogradKernels& kernels = winograd_kernels();
+  const std::int64_t elements = sum_elements(s);
+  parallel_for_workers(shares_, multiplications(s) / kProductsPerNs, rooms_, [&](std::int64_t share, int worker) {
+    const std::int64_t begin = share * s.tiles() / shares_, end = (share + 1) * s.tiles() / shares_;
+    WinogradPairs pairs = all;
+    pairs.patches += worker * room_elements(), pairs.tiles += worker * room_elements();
+    for (std::int64_t first = begin; first < end; first += block_) {
+      const std::int64_t count = std::min(block_, end - first);
+      for (std::int64_t at = 0; at < count; ++at) kernels.transform_pair(s, pairs, first + at, at);
+      for (int product = 0; product < s.products(); ++product)
+        kernels.add_pairs(s, pairs, product, count, 0, s.depth(), sums + share * elements, first > begin);
+    }
+  });
+  const std::int64_t row = s.products() * s.cout;
+  parallel_for(s.depth(), static_cast<double>(shares_ * elements) / 4, [&](std::int64_t term) {
+    float* const own = sums + term * row;
+    for (std::int64_t share = 1; share < shares_; ++share)
+      for (std::int64_t i = 0; i < row; ++i) own[i] += own[share * elements + i];
+  });
+}
+
+void WinogradBackwardWeights::add_by_products(const WinogradPairs& pairs, float* sums) const {
+  const WinogradShape& s = shape_;
+  const WinogradKernels& kernels = winograd_kernels();
+  const std::int64_t depth = s.depth(), terms = s.is_square ? depth : kTermsPerTask, tasks = parts(depth, terms);
   for (std::int64_t first = 0; first < s.tiles(); first += block_) {
     const std::int64_t count = std::min(block_, s.tiles() - first);
     parallel_for(parts(count, kPairsPerChunk), static_cast<double>(count * s.products() * (depth + s.cout)) / 4,
@@ -336,15 +392,13 @@ void WinogradBackwardWeights::run(const void* x, const void* dy, float* dw, void
                    for (std::int64_t at = chunk * kPairsPerChunk; at < last; ++at)
                      kernels.transform_pair(s, pairs, first + at, at);
                  });
-    parallel_for(s.products() * shares, static_cast<double>(s.products() * count * depth * s.cout) / kProductsPerNs,
+    parallel_for(s.products() * tasks, static_cast<double>(s.products() * count * depth * s.cout) / kProductsPerNs,
                  [&](std::int64_t task) {
-                   const std::int64_t term = task % shares * terms;
-                   kernels.add_pairs(s, pairs, static_cast<int>(task / shares), count, term,
+                   const std::int64_t term = task % tasks * terms;
+                   kernels.add_pairs(s, pairs, static_cast<int>(task / tasks), count, term,
                                      std::min(depth, term + terms), sums, first > 0);
                  });
   }
-  parallel_for(depth, static_cast<double>(sum_elements(s)) / 4,
-               [&](std::int64_t term) { kernels.store_weights(s, sums, term, dw); });
 }
 
 }  // namespace dlcore

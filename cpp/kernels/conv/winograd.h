@@ -156,6 +156,14 @@ class WinogradBackwardInput {
   std::optional<ConvBackwardInput<float>> rest_;
 };
 
+/// Transformed patches of x and tiles of dy: [products, room, patch_row] and [products, room, Cout].
+struct WinogradPairs {
+  const void *x, *dy;
+  const void* no_pixel;  // max(Cin, Cout) zeros
+  float *patches, *tiles;
+  std::int64_t room;
+};
+
 /// dw [kh,kw,Cin,Cout] of the convolution from x and dy, of float or as the shape says; likewise planned once.
 class WinogradBackwardWeights {
  public:
@@ -164,19 +172,17 @@ class WinogradBackwardWeights {
   void run(const void* x, const void* dy, float* dw, void* scratch) const;
 
  private:
+  std::int64_t room_elements() const;
+  void add_by_shares(const WinogradPairs& pairs, float* sums) const;
+  void add_by_products(const WinogradPairs& pairs, float* sums) const;
+
   WinogradShape shape_;
-  std::int64_t block_;  // tiles whose transforms are kept at a time: they stay in L3
+  std::int64_t shares_;  // of the tiles, each with sums of its own, or 0
+  std::int64_t block_;   // tiles whose transforms are kept at a time: of a thread in L2, of all in L3
+  int rooms_;            // for such blocks
 };
 
 // ---- what one instruction set provides
-
-/// Transformed patches of x and tiles of dy: [products, room, patch_row] and [products, room, Cout].
-struct WinogradPairs {
-  const void *x, *dy;
-  const void* no_pixel;  // max(Cin, Cout) zeros
-  float *patches, *tiles;
-  std::int64_t room;
-};
 
 struct WinogradKernels {
   int rows, width;  // of a register tile: tiles of the image, output channels of a panel
