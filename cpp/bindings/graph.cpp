@@ -52,6 +52,16 @@ class RematScope {
   std::optional<RematRegion> region_;
 };
 
+/// An Unrecorded while a `with` block runs.
+class UnrecordedBlock {
+ public:
+  void enter() { scope_.emplace(); }
+  void exit() { scope_.reset(); }
+
+ private:
+  std::optional<Unrecorded> scope_;
+};
+
 /// A CallerScope while a `with` block runs.
 class CallerBlock {
  public:
@@ -108,6 +118,12 @@ void init_graph(py::module_& module) {
       .def(py::init<>())
       .def("__enter__", &RematScope::enter)
       .def("__exit__", [](RematScope& scope, const py::args&) { scope.exit(); });
+  py::class_<UnrecordedBlock>(module, "Unrecorded",
+                              "`with Unrecorded():` what is read and assigned is so at once, also while a function is "
+                              "traced.")
+      .def(py::init<>())
+      .def("__enter__", &UnrecordedBlock::enter)
+      .def("__exit__", [](UnrecordedBlock& scope, const py::args&) { scope.exit(); });
   py::class_<CallerBlock>(module, "CallerScope",
                           "`with CallerScope(name):` what is recorded comes from the layer, loss or metric `name`.")
       .def(py::init<std::string>(), py::arg("name"))

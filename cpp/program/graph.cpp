@@ -22,6 +22,9 @@ RematRegion::RematRegion() : outer_(current_region) {
 }
 RematRegion::~RematRegion() { current_region = outer_; }
 
+Unrecorded::Unrecorded() { recording_stack().push_back(nullptr); }
+Unrecorded::~Unrecorded() { recording_stack().pop_back(); }
+
 std::shared_ptr<Graph> Graph::current() { return recording_stack().empty() ? nullptr : recording_stack().back(); }
 void Graph::begin_recording() { recording_stack().push_back(shared_from_this()); }
 void Graph::end_recording() { std::erase(recording_stack(), shared_from_this()); }

@@ -34,6 +34,16 @@ class RematRegion {
   int outer_;
 };
 
+/// While one lives, this thread records into no graph: what is read and assigned is so at once, as by code that makes
+/// variables while a function is traced.
+class Unrecorded {
+ public:
+  Unrecorded();
+  ~Unrecorded();
+  Unrecorded(const Unrecorded&) = delete;
+  Unrecorded& operator=(const Unrecorded&) = delete;
+};
+
 /// What a value is when no node makes it.
 enum class Source { Node, Input, Constant, Variable, Dropped };
 

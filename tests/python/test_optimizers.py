@@ -43,6 +43,21 @@ def test_one_primitive_updates_all_weights():
         assert graph.dump().count("adam_update") == 1
 
 
+@pytest.mark.parametrize(
+    "base", [optimizers.SGD, optimizers.Adam, optimizers.AdamW, optimizers.RMSprop, optimizers.Adagrad, optimizers.Lion]
+)
+def test_a_subclass_has_an_update_step_of_its_own(base):
+    class Own(base):
+        def update_step(self, gradient, variable, learning_rate):
+            super().update_step(gradient, variable, learning_rate)
+            self.assign_add(variable, 10.0)
+
+    own, expected = variable(), variable()
+    Own(0.1).apply([ops.ones(2)], [own])
+    base(0.1).apply([ops.ones(2)], [expected])
+    np.testing.assert_allclose(own.numpy(), expected.numpy() + 10.0)
+
+
 def test_learning_rate():
     optimizer = optimizers.SGD(lr=0.5)
     assert float(optimizer.learning_rate) == 0.5 == float(optimizer.lr)

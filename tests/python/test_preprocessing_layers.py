@@ -209,6 +209,18 @@ def test_discretization_knows_its_bins_before_it_is_adapted():
     assert layer.compute_output_shape((2, 6)) == layer(np.ones((2, 6))).shape == (2, 4)
 
 
+def test_lists_are_taken():
+    np.testing.assert_array_equal(layers.Rescaling(2.0)([1.0, 2.0]), [2, 4])
+    np.testing.assert_array_equal(layers.Discretization([0.0, 1.0])([[0.5, 2.0]]), [[1, 2]])
+    with pytest.raises(ValueError, match="has no boundaries yet"):
+        layers.Discretization(num_bins=3)([1.0])
+
+
+def test_intervals_of_fractions_do_not_depend_on_the_dtype():
+    layer = layers.Discretization([0.0, 1.0, 1.2], dtype="int32")
+    np.testing.assert_array_equal(layer(np.array([[1.3, 0.5]])), [[3, 1]])
+
+
 def test_idf_weights_are_told():
     layer = layers.StringLookup(output_mode="tf_idf")
     assert layer.idf_weights is None

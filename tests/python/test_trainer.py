@@ -140,6 +140,66 @@ def test_eager_and_traced_agree():
     np.testing.assert_allclose(models[0].predict(x, verbose=0), models[1].predict(x, verbose=0), rtol=1e-4, atol=1e-6)
 
 
+class StartsAtTwo(layers.Layer):
+    """A layer that gives its weights values where it makes them, and counts its calls."""
+
+    def build(self, input_shape):
+        self.dense = layers.Dense(1, use_bias=False)
+        self.dense.build(input_shape)
+        self.dense.set_weights([np.full((input_shape[-1], 1), 2.0)])
+        self.calls = self.add_weight(shape=(), trainable=False)
+        self.calls.assign(10.0)
+
+    def call(self, x):
+        self.calls.assign_add(1.0)
+        return self.dense(x)
+
+
+class SumOfErrors(keras.metrics.Metric):
+    """A metric that makes its state when it sees the first batch."""
+
+    total = None
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        if self.total is None:
+            self.total = self.add_weight(shape=(1,))
+            self.total.assign(ops.zeros(1))
+        self.total.assign_add(ops.sum(ops.abs(y_true - y_pred), axis=0))
+
+    def result(self):
+        return ops.sum(self.total)
+
+
+class CountsInStep(keras.Sequential):
+    """A train_step that makes a variable once and sets it in each step."""
+
+    counter = None
+
+    def train_step(self, data):
+        if self.counter is None:
+            self.counter = keras.Variable(0.0, trainable=False)
+        self.counter.assign(5.0)
+        self.counter.assign_add(1.0)
+        return super().train_step(data)
+
+
+def test_values_given_while_a_step_is_traced_are_given_once():
+    x, y = np.ones((4, 2), "float32"), np.zeros((4, 1), "float32")
+
+    def trained(eager):
+        keras.utils.set_random_seed(1)
+        model = CountsInStep([StartsAtTwo()])
+        optimizer = keras.optimizers.ScheduleFreeAdamW(0.1)
+        model.compile(optimizer, "mse", metrics=[SumOfErrors(name="errors")], run_eagerly=eager)
+        history = model.fit(x, y, batch_size=1, epochs=2, shuffle=False, verbose=0).history
+        assert float(model.layers[0].calls) == 18 and float(model.counter) == 6
+        return [*history["loss"], *history["errors"], *model.trainable_variables[0].numpy().ravel()]
+
+    traced = trained(eager=False)
+    np.testing.assert_allclose(traced, trained(eager=True), rtol=1e-5)
+    assert traced[-1] < 1.9 and traced[0] != traced[1]
+
+
 def test_same_seed_same_result():
     x, y = blobs(60)
     results = []

@@ -1,6 +1,7 @@
 """Variable: a named tensor that programs read and update in place."""
 
 import contextlib
+import functools
 import itertools
 import threading
 
@@ -50,7 +51,21 @@ def noting_new():
     try:
         yield _new.variables
     finally:
+        if outer is not None:
+            outer += _new.variables
         _new.variables = outer
+
+
+def unrecorded(function):
+    """Decorator of what makes variables: values they are given there are so at once, also while a graph is traced, and
+    not again in each run of the program."""
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        with _core.Unrecorded():
+            return function(*args, **kwargs)
+
+    return call
 
 
 class Variable:
@@ -103,6 +118,7 @@ class Variable:
         self.regularizer = None
         self.constraint = None
         self.overwrite_with_gradient = False
+        self.made_in_trace = _core.Graph.current() is not None
         self._core = _core.Variable(self._first_value(initializer, shape, dtype), self.path)
         self.shape = self._core.shape
         self._dtype = self._core.dtype

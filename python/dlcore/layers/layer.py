@@ -76,7 +76,7 @@ def _that_builds(build):
         before, outer_dtype = list(self._weights), reading.dtype
         self._is_building, reading.dtype = True, None
         try:
-            with self._scope():
+            with self._scope(), _core.Unrecorded():
                 build(self, *args, **kwargs)
         except BaseException:
             self._weights = before

@@ -9,6 +9,7 @@ from dlcore import _core, backend, initializers, ops
 from dlcore.backend import Variable
 from dlcore.backend.arguments import ChecksArguments, is_int, number
 from dlcore.backend.scopes import run_stateless
+from dlcore.backend.variables import unrecorded
 from dlcore.optimizers import schedules
 from dlcore.optimizers.schedules import LearningRateSchedule
 from dlcore.training.processes import mean_gradients
@@ -125,6 +126,11 @@ class Optimizer(ChecksArguments):
             )
         return self.add_variable((), initializers.Constant(value), dtype="float32", name="learning_rate")
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "build" in vars(cls):
+            cls.build = unrecorded(cls.build)
+
     # Variables
 
     @property
@@ -139,6 +145,7 @@ class Optimizer(ChecksArguments):
             return ops.floor_divide(self._iterations, self.gradient_accumulation_steps)
         return self._iterations
 
+    @unrecorded
     def build(self, variables):
         """Makes the state for these weights. Subclasses extend it."""
         variables = list(variables)
@@ -307,7 +314,12 @@ class Optimizer(ChecksArguments):
     def _update_all(self, grads, variables):
         grads = self._clip_gradients(grads)
         self._apply_weight_decay(variables)
-        self.update(grads, variables, self.learning_rate)
+        update = type(self).update if self._updates_all_at_once() else Optimizer.update
+        update(self, grads, variables, self.learning_rate)
+
+    def _updates_all_at_once(self):
+        """Whether a class defines update() and none derived from it an update_step() of its own."""
+        return next("update" in vars(c) for c in type(self).__mro__ if {"update", "update_step"} & vars(c).keys())
 
     def _accumulate_and_update(self, grads, variables):
         """Adds up gradients; every so many steps the update takes place, on the others every assignment is undone."""
@@ -326,9 +338,11 @@ class Optimizer(ChecksArguments):
 
     def update_step(self, gradient, variable, learning_rate):
         """Updates one weight."""
-        raise NotImplementedError(
-            f"{type(self).__name__} must implement update_step(gradient, variable, learning_rate)."
-        )
+        if type(self).update is Optimizer.update:
+            raise NotImplementedError(
+                f"{type(self).__name__} must implement update_step(gradient, variable, learning_rate)."
+            )
+        self.update([gradient], [variable], learning_rate)
 
     def _fused_update(self, primitive, gradients, variables, states, scalars, **attrs):
         """One multi-tensor primitive per dtype: p..., g..., states... -> new p..., new states...

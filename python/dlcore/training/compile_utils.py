@@ -4,6 +4,7 @@ from dlcore import ops, tree
 from dlcore.backend.names import to_snake_case
 from dlcore.backend.tensors import convert_to_tensor
 from dlcore.backend.tracebacks import calling, of_output
+from dlcore.backend.variables import unrecorded
 
 
 def _output_names(model, y_pred):
@@ -151,6 +152,7 @@ class CompiledMetrics:
     def of_several_outputs(self):
         return self.is_built and self._names is not None and len(self._names) > 1
 
+    @unrecorded
     def build(self, y_true, y_pred):
         names, have_names = _output_names(self._model, y_pred)
         entries, taken = [], set()
@@ -270,6 +272,7 @@ class CompiledLoss:
         """Whether an output has a loss; known after the first call."""
         return bool(self._entries)
 
+    @unrecorded
     def build(self, y_true, y_pred):
         self._names, have_names = _output_names(self._model, y_pred)
         self._entries = self._of_outputs(self._loss, self._loss_weights, y_true, y_pred)

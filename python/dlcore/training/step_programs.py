@@ -11,6 +11,7 @@ from dlcore import _core, tree
 from dlcore.backend import dtypes
 from dlcore.backend.strings import Strings, is_text
 from dlcore.backend.tensors import Tensor, convert_to_tensor
+from dlcore.backend.variables import noting_new
 from dlcore.layers.holder import structure_revision
 from dlcore.layers.layer import building
 from dlcore.training.data import arrays_of
@@ -133,7 +134,20 @@ class StepPrograms:
         return StepProgram(program, places, variables)
 
     def _traced(self, structure, rows, lookups):
-        """The graph of the step, its results and the variables of its logs."""
+        """The graph of the step, its results and the variables of its logs.
+
+        Where the step has made variables, it is traced again: code that runs only when there are none yet, and gives
+        them values, is no part of it.
+        """
+        found = len(lookups)
+        with noting_new() as new:
+            traced = self._traced_once(structure, rows, lookups)
+        if not any(variable.made_in_trace for variable in new):
+            return traced
+        del lookups[found:]
+        return self._traced_once(structure, rows, lookups)
+
+    def _traced_once(self, structure, rows, lookups):
         dtypes_of_inputs = iter(self._input_dtypes(structure))
         places = itertools.count()
         graph = _core.Graph()

@@ -692,6 +692,20 @@ TEST(Settled, NoMatrixIsPackedThatWouldFillLessThanHalfAPanel) {
   EXPECT_EQ(ops_of(optimise(*graph)), std::vector<std::string>{"matmul"});
 }
 
+TEST(Graph, RecordsNothingWhileThereIsAnUnrecorded) {
+  const auto graph = std::make_shared<Graph>(), inner = std::make_shared<Graph>();
+  graph->begin_recording();
+  {
+    const Unrecorded scope;
+    EXPECT_EQ(Graph::current(), nullptr);
+    inner->begin_recording();
+    EXPECT_EQ(Graph::current(), inner);
+    inner->end_recording();
+  }
+  EXPECT_EQ(Graph::current(), graph);
+  graph->end_recording();
+}
+
 TEST(Graph, RefusesValuesOfAnotherGraph) {
   auto graph = std::make_shared<Graph>(), other = std::make_shared<Graph>();
   const Tensor x = graph->input({DType::F32, {2}}, "x"), y = other->input({DType::F32, {2}}, "y");

@@ -30,6 +30,8 @@ class Discretization(Layer):
     [0.0, 0.5, 1.2999999523162842]
     """
 
+    _has_no_weights = True
+
     def __init__(
         self,
         bin_boundaries=None,
@@ -42,6 +44,7 @@ class Discretization(Layer):
         **kwargs,
     ):
         super().__init__(name=name, dtype=dtype, **kwargs)
+        self.autocast = False  # dtype is that of the outputs
         self.sparse = sparse_flag("Discretization", sparse, output_mode)
         if (num_bins is None) == (bin_boundaries is None):
             raise ValueError(

@@ -14,6 +14,8 @@ class Rescaling(Layer):
     Input shape: any. Output shape: the same.
     """
 
+    _has_no_weights = True
+
     def __init__(self, scale, offset=0.0, **kwargs):
         super().__init__(**kwargs)
         for name, value in (("scale", scale), ("offset", offset)):
