@@ -421,6 +421,9 @@ def test_split_dataset():
             utils.split_dataset(x, **sizes)
     with pytest.raises(TypeError, match="must be an int or a float"):
         utils.split_dataset(x, left_size="half")
+    for data in ([1, 2, 3], "abc"):
+        with pytest.raises(TypeError, match="split_dataset: expected arrays"):
+            utils.split_dataset(data, left_size=0.5)
 
 
 def test_config():

@@ -513,6 +513,10 @@ def split_dataset(dataset, left_size=None, right_size=None, shuffle=False, seed=
         ValueError: the sizes are missing, negative or too large together.
     """
     arrays = _rows_of(dataset)
+    if any(not leaf.ndim for leaf in tree.flatten(arrays)):
+        raise TypeError(
+            "split_dataset: expected arrays of rows, or a list of such. Got single numbers; pass np.array(x)."
+        )
     rows = {len(leaf) for leaf in tree.flatten(arrays)}
     if len(rows) != 1:
         raise ValueError(f"split_dataset: expected arrays with as many rows each. Got {sorted(rows)} rows.")
@@ -545,7 +549,7 @@ def _rows_of(dataset):
         rows = None if hasattr(dataset, "_batch_size") else list(dataset)
     if rows:
         return tree.map_structure(lambda *parts: np.stack([backend.convert_to_numpy(p) for p in parts]), *rows)
-    if not hasattr(dataset, "__iter__"):
+    if not hasattr(dataset, "__iter__") or isinstance(dataset, (str, bytes)):
         raise TypeError(f"split_dataset: expected arrays or batches. Got {type(dataset).__name__}.")
     batches = list(dataset)
     if not batches:
