@@ -84,6 +84,15 @@ NAN, INF = np.nan, np.inf
         (lambda: ops.top_k([[1.0, 2.0]], 0)[1], np.zeros((1, 0)), "int32"),
         (lambda: ops.segment_max(NOTHING, np.zeros((0,), "int32"), 2), [-INF, -INF], "float32"),
         (lambda: ops.segment_min(np.zeros((0,), "int32"), np.zeros((0,), "int32"), 1), [2**31 - 1], "int32"),
+        (lambda: ops.histogram(2.5, 2)[0], [0.0, 1.0], "float32"),
+        (lambda: ops.histogram(2.5, 2)[1], [2.0, 2.5, 3.0], "float32"),
+        (lambda: ops.softmax(2.5), 1.0, "float32"),
+        (lambda: ops.softmax(2.5, axis=0), 1.0, "float32"),
+        (lambda: ops.log_softmax(2.5), 0.0, "float32"),
+        (lambda: ops.tril([1, 2, 3]), [[1, 0, 0], [1, 2, 0], [1, 2, 3]], "int32"),
+        (lambda: ops.triu([1.0, 2.0, 3.0], 1), [[0.0, 2.0, 3.0], [0.0, 0.0, 3.0], [0.0, 0.0, 0.0]], "float32"),
+        (lambda: ops.clip([1.0, 2.0], NAN, 1.0), [NAN, NAN], "float32"),
+        (lambda: ops.clip([1.0, 2.0], 0, NAN), [NAN, NAN], "float32"),
     ],
 )
 def test_scalars_bools_and_nothing(call, expected, dtype):
@@ -96,7 +105,7 @@ def test_scalars_bools_and_nothing(call, expected, dtype):
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: ops.tril(np.ones(3)), r"tril: expected matrices \(..., m, n\). Received shape \(3,\)"),
+        (lambda: ops.tril(1.0), r"tril: expected matrices \(..., m, n\) or a vector. Received shape \(\)"),
         (lambda: ops.vander(np.ones((2, 3))), r"vander: expected a vector. Received shape \(2, 3\)"),
         (lambda: ops.unstack(np.ones(0), axis=1), "axis 1 is out of bounds for a tensor of 1 axes"),
         (
@@ -374,6 +383,44 @@ def test_the_last_update_of_a_place_stays():
     assert dx.numpy().tolist() == [0, 2, 0, 4] and dvalues.numpy().tolist() == [0, 3, 1, 0, 0]
 
 
+@pytest.mark.parametrize("reduction", [None, "add", "max", "min", "mul"])
+def test_updates_at_negative_indices(reduction):
+    x = np.arange(1, 7, dtype="float32").reshape(2, 3)
+    update = {None: lambda old, new: new, "add": np.add, "max": np.maximum, "min": np.minimum, "mul": np.multiply}
+    for places, new in (([[-1, -1], [0, -3]], [9.0, 0.5]), ([[-1]], [[9.0, 0.5, 2.0]])):
+        expected = x.copy()
+        for place, value in zip(places, np.array(new, "float32")):
+            expected[tuple(place)] = update[reduction](expected[tuple(place)], value)
+        np.testing.assert_array_equal(ops.scatter_update(x, places, new, reduction), expected)
+    for place in ([0, 3], [0, -4], [2, 0]):  # never another element
+        with pytest.raises(IndexError, match="is out of range"):
+            ops.scatter_update(x, [place], [5.0], reduction)
+
+
+def test_scattered_at_negative_indices():
+    assert ops.scatter([[0, -1], [-1, 0]], [1.0, 2.0], (2, 3)).numpy().tolist() == [[0, 0, 1], [2, 0, 0]]
+    with pytest.raises(IndexError, match="index 4 .* is out of range"):
+        ops.scatter([[0, 4]], [1.0], (2, 3))
+
+
+@pytest.mark.parametrize("reduction", [None, "add", "max", "min", "mul"])
+@pytest.mark.parametrize(
+    ("dtype", "updates"),
+    [
+        ("float16", np.array([5.0], "float32")),
+        ("int32", [1.7]),
+        ("uint8", np.array([5], "int64")),
+        ("bool", np.array([2], "int32")),
+    ],
+)
+def test_updates_keep_the_dtype(dtype, updates, reduction):
+    x = np.array([1, 0], dtype)
+    result = ops.scatter_update(x, [[0]], updates, reduction)
+    assert result.dtype == dtype
+    if reduction is None:
+        assert result.numpy().tolist() == [np.array(updates).astype(dtype)[0], x[1]]
+
+
 @pytest.mark.parametrize("mode", ["edge", "wrap", "reflect", "symmetric"])
 def test_padding_with_elements(mode):
     x = np.arange(6, dtype="float32").reshape(2, 3)
@@ -406,6 +453,15 @@ def test_padding_by_other_names():
     assert ops.pad(x, 2, "empty").shape == (7,)
     with pytest.raises(ValueError, match='pad: unknown mode \'replicate\'. Known names: .*"edge".*"wrap"'):
         ops.pad(x, 1, "replicate")
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [((2, 1, 3, 2, 2), (2, 3, 2, 2)), ((2, 2, 2, 2, 2, 2), (3,)), ((2, 3), (1, 4)), ((2,), (3, 4)), ((), (3,))],
+)
+def test_products_of_kronecker(shapes):
+    a, b = (np.arange(np.prod(shape), dtype="float32").reshape(shape) for shape in shapes)
+    np.testing.assert_array_equal(ops.kron(a, b), np.kron(a, b))
 
 
 def test_clip_to_one_side():
@@ -558,6 +614,47 @@ def test_pixels_beside_what_is_not_finite():
         assert y[row, 6, 0] == INF and np.isnan(y[row, 6, 1]) and y[row, 6, 2] == -INF
 
 
+@pytest.mark.parametrize("coordinates", ["float16", "bfloat16", "float32", "float64", "int32"])
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64", "float16", "bfloat16", "float32", "float64"])
+def test_coordinates_of_any_dtype(dtype, coordinates):
+    pixels = np.array([[0.5, 10.25, 20.0], [30.0, 40.75, 50.0]])
+    image = ops.cast(pixels, dtype)
+    places = ops.cast([[0.25, 1.0, 0.5], [0.5, 1.75, 2.0]], coordinates)
+    y, x = ops.cast(places, "float64").numpy()
+    pixels = ops.cast(image, "float64").numpy()
+    below, left = np.minimum(y.astype(int), 0), np.minimum(x.astype(int), 1)
+    corner = [pixels[below + i, left + j] for i in (0, 1) for j in (0, 1)]
+    y, x = y - below, x - left
+    expected = (1 - y) * ((1 - x) * corner[0] + x * corner[1]) + y * ((1 - x) * corner[2] + x * corner[3])
+    result = ops.image.map_coordinates(image, places, order=1)
+    assert result.dtype == dtype
+    expected = np.round(expected) if "int" in dtype else expected
+    tolerance = {"bfloat16": 1e-2, "float16": 1e-3}.get(dtype, 1e-6)
+    check(ops.cast(result, "float64"), expected, tolerance)
+    nearest = ops.image.map_coordinates(image, places, order=0)
+    assert nearest.dtype == dtype and nearest.numpy()[1] == image[1, 2 if coordinates != "int32" else 1]
+
+
+def test_halves_stay_halves_where_images_bend():
+    image = ops.cast(np.linspace(0.0, 1.0, 64).reshape(8, 8, 1), "float16")
+    bent = ops.image.elastic_transform(image, alpha=0.0)
+    assert bent.dtype == "float16"
+    check(bent, image.numpy(), 1e-3)
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "nearest"])
+def test_affine_transforms_with_depth(interpolation):
+    """The numbers c0 and c1, that bring points (x, y) to (x, y) / (c0 x + c1 y + 1)."""
+    y, x = np.mgrid[:6, :8].astype("float32")
+    image = np.stack([y, x], axis=-1)
+    depth = 0.053 * x + 0.107 * y + 1
+    seen = ops.image.affine_transform(image, [1, 0, 0, 0, 1, 0, 0.053, 0.107], interpolation)
+    expected = image / depth[..., None]
+    check(seen, expected if interpolation == "bilinear" else np.round(expected), 1e-5)
+    flat = ops.image.affine_transform(image, [1, 0, 0, 0, 1, 0, 0, 0], interpolation)
+    np.testing.assert_array_equal(flat, image)
+
+
 def test_gradient_of_resize():
     x = Variable(np.random.default_rng(0).normal(size=(2, 5, 6, 3)))
     factors = np.random.default_rng(1).normal(size=(2, 8, 4, 3)).astype("float32")
@@ -597,6 +694,55 @@ def test_python_numbers_beyond_a_tensors_dtype_keep_its_lowest_bits():
     assert (x + 300).numpy().tolist() == [44, 45, 46]
     assert (x - 1).numpy().tolist() == [255, 0, 1]
     assert ops.pad(x, 1, constant_values=-2).numpy().tolist() == [254, 0, 1, 2, 254]
+
+
+UINT8, INT8 = np.array([1, 128, 255], "uint8"), np.array([-128, 1, 100], "int8")
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda o, x: o.divide(x, 256),
+        lambda o, x: o.divide(1000, x),
+        lambda o, x: o.divide(x, -1),
+        lambda o, x: o.divide(x, 128),
+        lambda o, x: x / 256,
+        lambda o, x: -129 / x,
+        lambda o, x: o.hypot(x, 260),
+        lambda o, x: o.arctan2(x, -260),
+        lambda o, x: o.logaddexp(x, -200),
+        lambda o, x: o.logaddexp2(260, x),
+        lambda o, x: o.heaviside(o.multiply(x, 0), 256),
+        lambda o, x: o.greater(o.nextafter(x, 300), x),
+        lambda o, x: o.isclose(x, 257),
+        lambda o, x: o.linspace(x, 300, 3),
+        lambda o, x: o.logspace(x, 300, 3, base=1.01),
+    ],
+)
+@pytest.mark.parametrize("x", [UINT8, INT8], ids=["uint8", "int8"])
+def test_python_numbers_beyond_a_tensors_dtype_in_functions_of_floats(function, x):
+    expected = function(np, x.astype("float32"))
+    check(function(ops, ops.convert_to_tensor(x)), expected, 1e-6)
+    check(function(ops, Variable(x, dtype=x.dtype)), expected, 1e-6)
+    inputs = dlcore.Input((), 3, dtype=x.dtype)
+    layer = dlcore.layers.Lambda(lambda t: function(ops, t))
+    check(dlcore.Model(inputs, layer(inputs))(x), expected, 1e-6)
+
+
+def test_bytes_into_functions_of_floats():
+    x = UINT8.astype("float32")
+    check(ops.divide_no_nan(UINT8, 256), x / 256)
+    check(ops.geomspace(UINT8, 300, 3), np.geomspace(x, 300, 3), 1e-5)
+    check(ops.softsign(UINT8), x / (1 + x), 1e-6)
+    check(ops.log_sigmoid(UINT8), -np.log1p(np.exp(-x)), 1e-6)
+    check(ops.psnr(UINT8, UINT8[::-1], 255), 10 * np.log10(255**2 / np.mean((x - x[::-1]) ** 2)), 1e-5)
+
+
+def test_lengths_and_remainders_of_nan_and_infinity():
+    nan, inf = np.nan, np.inf
+    pairs = np.array([[nan, inf], [-inf, nan], [nan, 1], [inf, -inf], [3, 4]], "float32")
+    np.testing.assert_array_equal(ops.hypot(pairs[:, 0], pairs[:, 1]), [inf, inf, nan, inf, 5])
+    np.testing.assert_array_equal(ops.fmod(np.array([0, -0.0, 5], "float32"), np.float32(nan)), [nan] * 3)
 
 
 def test_python_numbers_at_the_ends_of_their_dtypes():

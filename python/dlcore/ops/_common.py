@@ -68,9 +68,15 @@ def binary(name, a, b):
     return _core.apply(_OF_BOOLS.get(name, name) if a.dtype == "bool" else name, [a, b])
 
 
+def as_floats(*values):
+    """Tensors of the float dtype in which the values meet. Python's integers are floats at once: a `uint8` that they
+    meet may not hold them."""
+    return [as_float(x) for x in backend.promote(*[float(v) if isinstance(v, int) else v for v in values])]
+
+
 def float_binary(name, a, b):
-    a, b = backend.promote(a, b)
-    return _core.apply(name, [as_float(a), as_float(b)])
+    """A primitive of two floats."""
+    return _core.apply(name, as_floats(a, b))
 
 
 def logical_binary(name, a, b):

@@ -50,6 +50,7 @@ def softplus(x):
 @operation
 def softsign(x):
     """x / (1 + |x|)."""
+    x = as_float(x)
     return knp.divide(x, knp.add(knp.absolute(x), 1))
 
 
@@ -94,7 +95,7 @@ def squareplus(x, b=4):
 @operation
 def log_sigmoid(x):
     """log(sigmoid(x)), without underflow."""
-    return knp.negative(softplus(knp.negative(x)))
+    return knp.negative(softplus(knp.negative(as_float(x))))
 
 
 @operation
@@ -184,8 +185,8 @@ def threshold(x, threshold, default_value):
 
 
 def _over_axes(function, x, axis):
-    """function along one axis; several axes are laid out as one."""
-    if axis is None:
+    """function along one axis; several axes are laid out as one. Of a number, along the axis of a vector of it."""
+    if axis is None or (x.ndim == 0 and axis in (-1, 0)):
         return knp.reshape(function(knp.ravel(x), -1), x.shape)
     if isinstance(axis, int):
         return function(x, axis)
@@ -202,7 +203,7 @@ def softmax(x, axis=-1):
     x = as_float(x)
     if isinstance(axis, int) and -x.ndim <= axis < x.ndim and x.shape[axis] == 1:
         warn(f"The softmax over axis {axis} of shape {x.shape} is always 1. For one unit use sigmoid.")
-    if axis == -1 or axis == x.ndim - 1:
+    if x.ndim and axis in (-1, x.ndim - 1):
         return _remember_logits(x, "softmax", axis=-1)
     return _over_axes(lambda t, a: _core.apply("softmax", [t], axis=a), x, axis)
 

@@ -5,7 +5,18 @@ import math
 import numpy as np
 
 from dlcore import _core, backend
-from dlcore.ops._common import as_float, binary, float_binary, float_unary, numbers, own_names, range_of, tensor, unary
+from dlcore.ops._common import (
+    as_float,
+    as_floats,
+    binary,
+    float_binary,
+    float_unary,
+    numbers,
+    own_names,
+    range_of,
+    tensor,
+    unary,
+)
 from dlcore.ops.creation import zeros_like
 from dlcore.ops.logic import (
     equal,
@@ -17,7 +28,6 @@ from dlcore.ops.logic import (
     less_equal,
     logical_and,
     logical_or,
-    not_equal,
     where,
 )
 from dlcore.ops.operation import operation
@@ -116,8 +126,7 @@ true_divide = divide
 @operation
 def divide_no_nan(x1, x2):
     """x1 / x2, and 0 where x2 is 0."""
-    x1, x2 = backend.promote(x1, x2)
-    x1, x2 = as_float(x1), as_float(x2)
+    x1, x2 = as_floats(x1, x2)
     zero = equal(x2, 0)
     return where(zero, 0.0, divide(x1, where(zero, 1.0, x2)))
 
@@ -149,7 +158,7 @@ def fmod(x1, x2):
     a, b = (numbers(x) for x in backend.promote(x1, x2))
     remainder = multiply(sign(a), mod(absolute(a), absolute(b)))
     # At 0, where |x| has no slope, x is the remainder.
-    return where(logical_and(equal(a, 0), not_equal(b, 0)), a, remainder)
+    return where(logical_and(equal(a, 0), greater(absolute(b), 0)), a, remainder)
 
 
 @operation
@@ -220,7 +229,7 @@ def nextafter(x1, x2):
     x + |x| u (1 + 2 u), u half of the precision, lies nearest to the number above x (Rump et al. 2009). Numbers too
     small for the full precision count as 0, as in all computations here.
     """
-    x1, x2 = (as_float(x) for x in backend.promote(x1, x2))
+    x1, x2 = as_floats(x1, x2)
     dtype = x1.dtype
     bits, least = _FLOATS[dtype]
     unit = 2.0**-bits
@@ -276,7 +285,7 @@ def _skip_nan(choose, a, b):
 @operation
 def clip(x, x_min, x_max):
     """x, but not below x_min nor above x_max, in the dtype in which the three meet; None: no bound."""
-    if x_min is None or x_max is None:
+    if any(bound is None or (isinstance(bound, float) and math.isnan(bound)) for bound in (x_min, x_max)):
         x = numbers(tensor(x)) if x_min is None else maximum(x, x_min)
         return x if x_max is None else minimum(x, x_max)
     return _core.apply("clip", backend.promote(numbers(tensor(x)), x_min, x_max))
@@ -285,7 +294,7 @@ def clip(x, x_min, x_max):
 @operation
 def heaviside(x1, x2):
     """0 below 0, 1 above, x2 at 0."""
-    x1, x2 = (as_float(x) for x in backend.promote(x1, x2))
+    x1, x2 = as_floats(x1, x2)
     return where(isnan(x1), x1, where(equal(x1, 0), x2, maximum(sign(x1), 0)))
 
 
@@ -313,8 +322,7 @@ def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
 @operation
 def isclose(x1, x2, rtol=1e-5, atol=1e-8, equal_nan=False):
     """|x1 - x2| <= atol + rtol * |x2|."""
-    x1, x2 = backend.promote(x1, x2)
-    x1, x2 = as_float(x1), as_float(x2)
+    x1, x2 = as_floats(x1, x2)
     finite = logical_and(isfinite(x1), isfinite(x2))
     near = less_equal(absolute(subtract(x1, x2)), add(atol, multiply(rtol, absolute(x2))))
     close = logical_or(equal(x1, x2), logical_and(finite, near))

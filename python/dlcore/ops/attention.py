@@ -3,9 +3,9 @@
 import math
 from typing import NamedTuple
 
-from dlcore import _core, backend
+from dlcore import _core
 from dlcore.ops import numpy as knp
-from dlcore.ops._common import as_float
+from dlcore.ops._common import as_floats
 from dlcore.ops.operation import operation
 
 
@@ -47,7 +47,7 @@ def dot_product_attention(
         flash_attention: kept for Keras's signature: the scores are computed in pieces where that pays.
         attn_logits_soft_cap: float or None: scores s become cap * tanh(s / cap).
     """
-    query, key, value = (as_float(t) for t in backend.promote(query, key, value))
+    query, key, value = as_floats(query, key, value)
     if query.ndim != 4:
         raise ValueError(
             "dot_product_attention: expected query, key and value of shape (batch, time, heads, size). "

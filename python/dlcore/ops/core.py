@@ -11,15 +11,15 @@ from dlcore.backend.keras_tensor import KerasTensor, is_keras_tensor
 from dlcore.backend.tensorflow_graph import is_in_graph, sizes_in_graph
 from dlcore.backend.tensors import Tensor, convert_to_numpy, is_tensor
 from dlcore.errors import NotTraceable
-from dlcore.ops._common import TO_THE_END, numbers, range_of, resolve_axis
-from dlcore.ops.arithmetic import add, clip, negative
+from dlcore.ops._common import TO_THE_END, as_indices, numbers, range_of, resolve_axis, tensor
+from dlcore.ops.arithmetic import add, clip, multiply, negative, subtract
 from dlcore.ops.arrangement import flip
-from dlcore.ops.creation import arange
+from dlcore.ops.creation import arange, zeros
 from dlcore.ops.indexing import take
 from dlcore.ops.logic import greater_equal, less, logical_and, not_equal, where
 from dlcore.ops.math import segment_max, segment_min, segment_prod
-from dlcore.ops.operation import operation
-from dlcore.ops.shapes import broadcast_to, concatenate, reshape, squeeze, stack
+from dlcore.ops.operation import UnknownSizeError, operation
+from dlcore.ops.shapes import broadcast_to, concatenate, ravel, reshape, squeeze, stack
 from dlcore.ops.sorting import argsort
 
 
@@ -85,9 +85,13 @@ def slice(inputs, start_indices, shape):
     """The part of the given shape that begins at start_indices.
 
     Args:
-        start_indices: an int or an integer scalar for each axis, or a tensor of them. In a trace they may be unknown;
-            then the whole part must lie within, else the program raises an IndexError.
+        start_indices: an int or an integer scalar for each axis, or a tensor of them; negative ones count from the
+            end. In a trace they may be unknown; then the whole part must lie within, else the program raises an
+            IndexError.
         shape: ints; -1 reaches to the end, from a start that is a number.
+
+    Raises:
+        IndexError: the part does not lie within.
     """
     x = backend.convert_to_tensor(inputs)
     starts = list(start_indices)
@@ -103,30 +107,54 @@ def slice(inputs, start_indices, shape):
                 raise ValueError(f"slice: the size of axis {axis} must be a number where its start is not. Got {size}.")
             x = _core.apply("gather", [x, _places(start, int(size))], axis=axis, mode="raise")
             starts[axis] = 0
-    starts = [int(i) for i in starts]
-    for axis, (start, size, there) in enumerate(zip(starts, shape, x.shape)):
-        if there is not None and not 0 <= start <= start + max(size or 0, 0) <= there:
-            raise IndexError(
-                f"slice: along axis {axis} a part of {size} from {start} on does not lie within the {there} elements "
-                f"of a tensor of shape {x.shape}."
-            )
+    starts = _starts_within("slice", starts, shape, x.shape)
     stops = [TO_THE_END if size in (-1, None) else start + int(size) for start, size in zip(starts, shape)]
     return _core.apply("slice", [x], starts=starts, stops=stops, strides=[1] * len(starts))
 
 
 @operation
 def slice_update(inputs, start_indices, updates):
-    """A copy of inputs with updates written from start_indices on; these as of `slice`."""
-    x, updates = backend.promote(inputs, updates)
-    starts = list(start_indices)
+    """A copy of inputs with updates written from start_indices on, in the dtype of inputs.
+
+    Args:
+        inputs: the tensor.
+        start_indices: as of `slice`; of what begins at unknown ones and does not lie within, only a part is written.
+        updates: tensor with as many axes.
+
+    Raises:
+        IndexError: the updates do not lie within.
+    """
+    x = tensor(inputs)
+    updates, starts = cast(updates, x.dtype), list(start_indices)
+    if not len(starts) == updates.ndim == x.ndim:
+        raise ValueError(
+            f"slice_update: start_indices and updates need a number and a size for each of the {x.ndim} axes. "
+            f"Received: {len(starts)} and {updates.ndim}."
+        )
     if any(_is_traced(start) for start in starts):
         return _update_at_places(x, starts, updates)
-    starts = [int(i) for i in starts]
+    starts = _starts_within("slice_update", starts, updates.shape, x.shape)
     stops = [start + size for start, size in zip(starts, updates.shape)]
     attrs = {"starts": starts, "stops": stops, "strides": [1] * len(starts)}
     ones = _core.apply("full_like", [updates], value=1.0, dtype=x.dtype)
     inside = _core.apply("cast", [_core.apply("slice_grad", [ones, x], **attrs)], dtype="bool")
     return _core.apply("where", [inside, _core.apply("slice_grad", [updates, x], **attrs), x])
+
+
+def _starts_within(function, starts, sizes, shape):
+    """The starts as ints from 0 on, of parts that lie within a tensor of the shape."""
+    result = []
+    for axis, (start, size, there) in enumerate(zip([int(i) for i in starts], sizes, shape)):
+        if there is None and start < 0:
+            raise UnknownSizeError(f"{function}: along axis {axis}, whose size is not known, a part begins at {start}.")
+        first = start + there if start < 0 else start
+        if there is not None and not 0 <= first <= first + max(size or 0, 0) <= there:
+            raise IndexError(
+                f"{function}: along axis {axis} a part of {size} from {start} on does not lie within the {there} "
+                f"elements of a tensor of shape {shape}."
+            )
+        result.append(first)
+    return result
 
 
 def _is_traced(index):
@@ -141,7 +169,8 @@ def _places(start, size):
 def _update_at_places(x, starts, updates):
     inside = None
     for axis, (start, size) in enumerate(zip(starts, updates.shape)):
-        places = _places(negative(start), x.shape[axis])  # in updates, for each place of x
+        first = where(less(start, 0), add(start, x.shape[axis]), start)
+        places = _places(negative(first), x.shape[axis])  # in updates, for each place of x
         hit = logical_and(greater_equal(places, 0), less(places, size))
         updates = take(updates, clip(places, 0, size - 1), axis=axis)
         hit = reshape(hit, [-1 if a == axis else 1 for a in range(x.ndim)])
@@ -150,14 +179,24 @@ def _update_at_places(x, starts, updates):
 
 
 def _flat_rows(indices, sizes):
-    """Row numbers of the flattened leading axes from index tuples [..., len(sizes)]."""
-    indices = backend.convert_to_tensor(indices)
+    """Row numbers (n,) of the flattened leading axes from index tuples (..., len(sizes)).
+
+    Gathered from the places themselves: negative indices count from the end, those out of range are an error.
+    """
+    indices = reshape(indices, [-1, len(sizes)])
     rows = None
     for axis, size in enumerate(sizes):
+        places = backend.convert_to_tensor(np.arange(size), indices.dtype)
         column = _core.apply("slice", [indices], starts=[0, axis], stops=[TO_THE_END, axis + 1], strides=[1, 1])
-        scale = backend.convert_to_tensor(size, indices.dtype)
-        rows = column if rows is None else _core.apply("add", [_core.apply("mul", [rows, scale]), column])
-    return _core.apply("reshape", [rows], shape=[-1])
+        column = _core.apply("gather", [places, ravel(column)], axis=0)
+        rows = column if rows is None else add(multiply(rows, size), column)
+    return rows
+
+
+def _added_by_row(table, rows, values):
+    """The sums of the values for each row of the table; of bools: whether one of them is true."""
+    sums = _core.apply("scatter_add", [numbers(table), rows, numbers(values)], axis=0)
+    return backend.convert_to_tensor(sums, table.dtype)
 
 
 @operation
@@ -165,19 +204,18 @@ def scatter(indices, values, shape):
     """Zeros of the given shape with values added at indices.
 
     Args:
-        indices: integers (n, depth): places along the first `depth` axes.
+        indices: integers (n, depth): places along the first `depth` axes; negative ones count from the end.
         values: (n, *shape[depth:]).
         shape: tuple of ints.
+
+    Raises:
+        IndexError: an index is out of range.
     """
-    indices, values = backend.convert_to_tensor(indices), backend.convert_to_tensor(values)
+    indices, values = as_indices(indices), tensor(values)
     depth = indices.shape[-1]
-    count = int(np.prod(shape[:depth]))
-    dtype, values = values.dtype, numbers(values)
-    zeros = _core.tensor(np.zeros((count, *shape[depth:]), "float32"), values.dtype)
-    flat = _core.apply("reshape", [indices], shape=[-1, depth])
-    updates = _core.apply("reshape", [values], shape=[-1, *shape[depth:]])
-    added = _core.apply("scatter_add", [zeros, _flat_rows(flat, shape[:depth]), updates], axis=0)
-    return backend.convert_to_tensor(_core.apply("reshape", [added], shape=list(shape)), dtype)
+    table = zeros([int(np.prod(shape[:depth])), *shape[depth:]], values.dtype)
+    values = reshape(values, [-1, *shape[depth:]])
+    return reshape(_added_by_row(table, _flat_rows(indices, shape[:depth]), values), shape)
 
 
 _OF_SEGMENTS = {"max": segment_max, "min": segment_min, "mul": segment_prod}
@@ -185,7 +223,7 @@ _OF_SEGMENTS = {"max": segment_max, "min": segment_min, "mul": segment_prod}
 
 @operation
 def scatter_update(inputs, indices, updates, reduction=None):
-    """A copy of inputs with updates written at indices (n, depth), as in `scatter`.
+    """A copy of inputs with updates written at indices (n, depth), as in `scatter`, in the dtype of inputs.
 
     Args:
         inputs: the tensor.
@@ -196,41 +234,35 @@ def scatter_update(inputs, indices, updates, reduction=None):
 
     Raises:
         ValueError: another reduction.
+        IndexError: an index is out of range.
     """
-    x, updates = backend.promote(inputs, updates)
-    if reduction in _OF_SEGMENTS:
-        indices = backend.convert_to_tensor(indices)
-        depth = indices.shape[-1]
-        count = int(np.prod(x.shape[:depth]))
-        rows = [reshape(values, [-1, *x.shape[depth:]]) for values in (x, updates)]
-        places = concatenate([arange(count, dtype="int32"), cast(_flat_rows(indices, x.shape[:depth]), "int32")])
-        return reshape(_OF_SEGMENTS[reduction](concatenate(rows), places, count), x.shape)
-    if reduction not in (None, "add"):
+    if reduction not in (None, "add", *_OF_SEGMENTS):
         raise ValueError(f'Unknown reduction: {reduction!r}. Expected None, "add", "max", "min" or "mul".')
-    if reduction is None:
-        indices, updates = _only_the_last(indices, updates, x.shape)
-    added = scatter(indices, updates, x.shape)
-    if reduction == "add":
-        return _core.apply("add", [x, added])
-    added = cast(added, x.dtype)
-    counts = scatter(indices, _core.apply("full_like", [updates], value=1.0, dtype="float32"), x.shape)
-    return _core.apply("where", [_core.apply("cast", [counts], dtype="bool"), added, x])
-
-
-def _only_the_last(indices, updates, shape):
-    """The indices and updates in the order of their places, with 0 for an update that is not the last of its place."""
-    indices = backend.convert_to_tensor(indices)
+    x, indices = tensor(inputs), as_indices(indices)
     depth = indices.shape[-1]
-    indices = reshape(indices, [-1, depth])
-    sizes = backend.convert_to_tensor(np.array(shape[:depth]), indices.dtype)
-    indices = where(less(indices, 0), add(indices, sizes), indices)
-    places = _flat_rows(indices, shape[:depth])
-    order = argsort(places)
-    places = take(places, order)
-    is_last = not_equal(places, concatenate([places[1:], backend.convert_to_tensor([-1], places.dtype)]))
-    updates = take(reshape(updates, [-1, *shape[depth:]]), order, axis=0)
-    is_last = reshape(is_last, [-1] + [1] * (updates.ndim - 1))
-    return take(indices, order, axis=0), where(is_last, updates, backend.convert_to_tensor(0, updates.dtype))
+    count = int(np.prod(x.shape[:depth]))
+    rows = _flat_rows(indices, x.shape[:depth])
+    table, updates = (reshape(values, [-1, *x.shape[depth:]]) for values in (x, cast(updates, x.dtype)))
+    if reduction is None:
+        table = _with_rows(table, rows, updates)
+    elif reduction == "add":
+        table = add(table, _added_by_row(table, rows, updates))
+    else:
+        places = concatenate([arange(count, dtype=rows.dtype), rows])
+        table = _OF_SEGMENTS[reduction](concatenate([table, updates]), places, count)
+    return reshape(table, x.shape)
+
+
+def _with_rows(table, rows, updates):
+    """The table with updates in place of its rows, the last one where rows repeat."""
+    count = table.shape[0]
+    order = argsort(rows)
+    rows = take(rows, order)
+    is_last = not_equal(rows, concatenate([rows[1:], backend.convert_to_tensor([-1], rows.dtype)]))
+    # How far below its own row, in the table with the updates behind it, each row of the result lies.
+    steps = where(is_last, subtract(add(order, count), rows), 0)
+    own = arange(count, dtype=rows.dtype)
+    return take(concatenate([table, updates]), add(own, _added_by_row(own, rows, steps)), axis=0)
 
 
 @operation

@@ -7,7 +7,7 @@ import numpy as np
 from dlcore import _core, backend
 from dlcore.backend.dtypes import INTEGERS
 from dlcore.backend.variables import Variable
-from dlcore.ops._common import as_float, binary, own_names, resolve_axis, sizes_of, tensor, unary
+from dlcore.ops._common import as_floats, binary, own_names, resolve_axis, sizes_of, tensor, unary
 from dlcore.ops.operation import UnknownSizeError, inference, operation
 from dlcore.ops.shapes import expand_dims
 
@@ -170,7 +170,7 @@ def _ends(start, stop, dtype):
     ends = [v if isinstance(v, (int, float)) else tensor(v) for v in (start, stop)]
     dtype = dtype or backend.result_type(*(getattr(v, "dtype", type(v)) for v in ends), float)
     if are_tensors:
-        return [as_float(v) for v in backend.promote(*ends)], dtype, True
+        return as_floats(*ends), dtype, True
     return [np.asarray(backend.convert_to_numpy(v), "float64") for v in ends], dtype, False
 
 

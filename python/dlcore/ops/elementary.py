@@ -6,7 +6,7 @@ import math
 import operator
 
 from dlcore import backend
-from dlcore.ops._common import as_float, float_binary, float_unary, own_names, polynomial
+from dlcore.ops._common import as_float, as_floats, float_binary, float_unary, own_names, polynomial
 from dlcore.ops.arithmetic import (
     absolute,
     add,
@@ -52,11 +52,13 @@ def cbrt(x):
 @operation
 def hypot(x1, x2):
     """sqrt(x1^2 + x2^2), without overflow."""
-    x1, x2 = (absolute(as_float(x)) for x in backend.promote(x1, x2))
+    x1, x2 = (absolute(x) for x in as_floats(x1, x2))
     large, small = maximum(x1, x2), minimum(x1, x2)
-    ends = logical_or(equal(large, 0.0), isinf(large))
+    infinite = logical_or(isinf(x1), isinf(x2))  # also beside a NaN
+    ends = logical_or(equal(large, 0.0), infinite)
     ratio = divide(small, where(ends, 1.0, large))
-    return where(ends, large, multiply(large, sqrt(add(1.0, square(ratio)))))
+    length = where(ends, large, multiply(large, sqrt(add(1.0, square(ratio)))))
+    return where(infinite, math.inf, length)
 
 
 # ---- exponentials and logarithms
@@ -107,8 +109,7 @@ def log10(x):
 @operation
 def logaddexp(x1, x2):
     """log(exp(x1) + exp(x2)) without overflow."""
-    x1, x2 = backend.promote(x1, x2)
-    x1, x2 = as_float(x1), as_float(x2)
+    x1, x2 = as_floats(x1, x2)
     # Two equal infinities have no distance.
     distance = where(logical_and(isinf(x1), equal(x1, x2)), 0.0, subtract(x1, x2))
     return add(maximum(x1, x2), log1p(exp(negative(absolute(distance)))))
@@ -117,7 +118,7 @@ def logaddexp(x1, x2):
 @operation
 def logaddexp2(x1, x2):
     """log2(2^x1 + 2^x2) without overflow."""
-    x1, x2 = (multiply(as_float(x), math.log(2.0)) for x in backend.promote(x1, x2))
+    x1, x2 = (multiply(x, math.log(2.0)) for x in as_floats(x1, x2))
     return multiply(logaddexp(x1, x2), 1.0 / math.log(2.0))
 
 

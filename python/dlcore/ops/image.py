@@ -5,7 +5,7 @@ import numpy as np
 from dlcore import _core, backend
 from dlcore.backend.arguments import int_tuple
 from dlcore.ops import numpy as knp
-from dlcore.ops._common import as_float, same_padding, tensor, window_slices
+from dlcore.ops._common import as_float, as_floats, same_padding, tensor, window_slices
 from dlcore.ops.convolution import depthwise_conv
 from dlcore.ops.operation import operation
 from dlcore.ops.resampling import (
@@ -272,7 +272,7 @@ def ssim(image1, image2, max_val=1.0, filter_size=11, filter_sigma=1.5, k1=0.01,
         filter_size, filter_sigma: of the normal distribution that weighs neighbours.
         k1, k2: small numbers that keep divisions stable.
     """
-    a, b = (as_float(x) for x in backend.promote(image1, image2))
+    a, b = as_floats(image1, image2)
     spatial_axes("ssim", a, data_format)
     (a, _), (b, _) = _as_batch(a, data_format), _as_batch(b, data_format)
     bell = _bell(filter_size, filter_sigma, a.dtype)

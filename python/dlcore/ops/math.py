@@ -10,7 +10,7 @@ from dlcore import _core, backend
 from dlcore.backend import dtypes
 from dlcore.errors import NotTraceable
 from dlcore.ops import reductions
-from dlcore.ops._common import as_float, axes_of, float_unary, own_names, polynomial, range_of, tensor
+from dlcore.ops._common import as_float, as_floats, axes_of, float_unary, own_names, polynomial, range_of, tensor
 from dlcore.ops.arithmetic import absolute, add, divide, maximum, multiply, negative, square, subtract
 from dlcore.ops.creation import zeros, zeros_like
 from dlcore.ops.elementary import cos, exp, log, log10, sin, sqrt
@@ -186,7 +186,7 @@ def segment_prod(data, segment_ids, num_segments=None, sorted=False):
 @operation
 def cdist(x, y):
     """Euclidean distances of all rows of x (..., n, d) to all rows of y (..., m, d), as (..., n, m)."""
-    x, y = (as_float(v) for v in backend.promote(x, y))
+    x, y = as_floats(x, y)
     squares = reductions.sum(square(subtract(expand_dims(x, -2), expand_dims(y, -3))), axis=-1)
     # The root's slope at 0 is infinite; that of the distance of a point to itself shall be 0.
     same = equal(squares, 0.0)
@@ -220,7 +220,7 @@ def polar(abs_, angle):
         abs_: tensor of lengths.
         angle: tensor of angles, in radians.
     """
-    abs_, angle = (as_float(x) for x in backend.promote(abs_, angle))
+    abs_, angle = as_floats(abs_, angle)
     return multiply(abs_, cos(angle)), multiply(abs_, sin(angle))
 
 
@@ -232,7 +232,7 @@ def psnr(x1, x2, max_val):
         x1, x2: tensors of one shape.
         max_val: the greatest possible value.
     """
-    error = mean(square(subtract(x1, x2)))
+    error = mean(square(subtract(*as_floats(x1, x2))))
     return multiply(10.0, subtract(2 * math.log10(max_val), log10(error)))
 
 

@@ -1,5 +1,6 @@
 """Matrices: their diagonals and triangles, and the products of matrices, vectors and any axes."""
 
+import itertools
 import math
 import string
 
@@ -63,10 +64,11 @@ def trace(x, offset=0, axis1=0, axis2=1):
 
 
 def _matrices(name, x):
+    """x; of a vector the matrix that has it as each of its rows."""
     x = tensor(x)
-    if x.ndim < 2:
-        raise ValueError(f"{name}: expected matrices (..., m, n). Received shape {x.shape}.")
-    return x
+    if x.ndim == 0:
+        raise ValueError(f"{name}: expected matrices (..., m, n) or a vector. Received shape {x.shape}.")
+    return x if x.ndim > 1 else _core.apply("broadcast_like", [x, outer(x, x)])
 
 
 def _below_diagonal(x, k):
@@ -78,14 +80,14 @@ def _below_diagonal(x, k):
 
 @operation
 def tril(x, k=0):
-    """x on and below the k-th diagonal, else 0."""
+    """x on and below the k-th diagonal, else 0; of a vector as of the matrix whose rows it is."""
     x = _matrices("tril", x)
     return where(_below_diagonal(x, k), x, zeros_like(x))
 
 
 @operation
 def triu(x, k=0):
-    """x on and above the k-th diagonal, else 0."""
+    """x on and above the k-th diagonal, else 0; of a vector as of the matrix whose rows it is."""
     x = _matrices("triu", x)
     return where(_below_diagonal(x, k - 1), zeros_like(x), x)
 
@@ -180,8 +182,10 @@ def kron(x1, x2):
     a, b = backend.promote(x1, x2)
     rank = max(a.ndim, b.ndim)
     shape_a, shape_b = ([1] * (rank - len(x.shape)) + list(x.shape) for x in (a, b))
-    spread_a = reshape(a, [s for n in shape_a for s in (n, 1)])
-    spread_b = reshape(b, [s for n in shape_b for s in (1, n)])
+    # The axes of both by turns; those of one that then lie side by side are one axis, for tensors have few.
+    axes = [(i, size) for sizes in zip(shape_a, shape_b) for i, size in enumerate(sizes) if size != 1]
+    axes = [(i, math.prod(size for _, size in run)) for i, run in itertools.groupby(axes, lambda axis: axis[0])]
+    spread_a, spread_b = (reshape(x, [size if i == of else 1 for i, size in axes]) for of, x in enumerate((a, b)))
     return reshape(multiply(spread_a, spread_b), [m * n for m, n in zip(shape_a, shape_b)])
 
 
@@ -265,17 +269,18 @@ def einsum(subscripts, *operands, **kwargs):
     Args:
         subscripts: a letter for each axis of each operand, `...` for any number of them, and behind `->` those of the
             result; without it, the letters that occur once, in alphabetical order.
-        *operands: as many tensors; their dtypes are promoted.
+        *operands: as many tensors; their dtypes are promoted, axes of size 1 are broadcast.
 
     Raises:
         ValueError: operands are missing or too many, or axes of one letter differ in size.
     """
     operands = _summable(operands)
     terms, result = _parse_einsum(subscripts.replace(" ", ""), operands)
-    _check_sizes(subscripts, terms, operands)
-    term, x = _lettered(terms[0], operands[0])
+    sizes = _sizes_of_letters(subscripts, terms, operands)
+    terms, operands = zip(*(_lettered(*_without_ones(t, x, sizes)) for t, x in zip(terms, operands)))
+    term, x = terms[0], operands[0]
     for i in range(1, len(operands)):
-        other, y = _lettered(terms[i], operands[i])
+        other, y = terms[i], operands[i]
         later = set(result).union(*terms[i + 1 :])
         first = next((letter for letter in result if (letter in term) != (letter in other)), None)
         if first in other:  # what is first in the result are the product's rows: nothing is transposed afterwards
@@ -316,24 +321,32 @@ def _parse_einsum(subscripts, operands):
     return expanded, dots + sorted({c for c in letters if letters.count(c) == 1 and c not in dots})
 
 
-def _check_sizes(subscripts, terms, operands):
+def _sizes_of_letters(subscripts, terms, operands):
+    """The size of each letter's axes: 1 only where all have it, None where it is not known."""
     sizes = {}
     for term, x in zip(terms, operands):
+        if x.ndim != len(term):
+            raise ValueError(f"einsum: the subscripts name {len(term)} axes of the operand of shape {x.shape}.")
         for letter, size in zip(term, x.shape):
             known = sizes.setdefault(letter, size)
-            if known in (None, 1):
+            if known == 1 or (known is None and size != 1):
                 sizes[letter] = size
             elif size not in (None, 1, known):
                 raise ValueError(
                     f"einsum: in {subscripts!r} the axis {letter!r} has the sizes {known} and {size}, of operands of "
                     f"shapes {[tuple(x.shape) for x in operands]}. Axes of one letter must be equal, or 1."
                 )
+    return sizes
+
+
+def _without_ones(term, x, sizes):
+    """The operand without its axes of size 1 that are longer in others, which is to broadcast them."""
+    ones = [a for a, letter in enumerate(term) if x.shape[a] == 1 and sizes[letter] != 1]
+    return [c for a, c in enumerate(term) if a not in ones], squeeze(x, ones) if ones else x
 
 
 def _lettered(term, x):
-    """Checks the axes and takes repeated letters of one operand as its diagonal."""
-    if x.ndim != len(term):
-        raise ValueError(f"einsum: the subscripts name {len(term)} axes of the operand of shape {x.shape}.")
+    """Takes repeated letters of one operand as its diagonal."""
     for letter in dict.fromkeys(term):
         while term.count(letter) > 1:
             first = term.index(letter)

@@ -16,10 +16,10 @@ _BINARY = {
     "mod": knp.mod,
     "pow": knp.power,
     "matmul": knp.matmul,
-    "and": knp.logical_and,
-    "or": knp.logical_or,
-    "xor": knp.logical_xor,
 }
+# Of tensors, &, | and ^ are of bits; of variables and KerasTensors they are of truths, as in Keras.
+_OF_BITS = {"and": knp.bitwise_and, "or": knp.bitwise_or, "xor": knp.bitwise_xor}
+_OF_TRUTHS = {"and": knp.logical_and, "or": knp.logical_or, "xor": knp.logical_xor}
 _COMPARISONS = {
     "lt": knp.less,
     "le": knp.less_equal,
@@ -50,7 +50,7 @@ def _no_assignment(self, key, value):
 
 
 def _attach_operators(cls):
-    for name, function in _BINARY.items():
+    for name, function in {**_BINARY, **(_OF_BITS if cls is Tensor else _OF_TRUTHS)}.items():
         setattr(cls, f"__{name}__", _left(function))
         setattr(cls, f"__r{name}__", _right(function))
     for name, function in _COMPARISONS.items():
@@ -58,7 +58,8 @@ def _attach_operators(cls):
     cls.__neg__ = lambda self: knp.negative(self)
     cls.__pos__ = lambda self: self
     cls.__abs__ = lambda self: knp.absolute(self)
-    cls.__invert__ = lambda self: knp.logical_not(self)
+    invert = knp.logical_not if cls is KerasTensor else knp.bitwise_invert
+    cls.__invert__ = lambda self: invert(self)
     cls.__round__ = lambda self, digits=0: knp.round(self, digits or 0)
     cls.__getitem__ = lambda self, key: knp.get_item(self, key)
     cls.__setitem__ = _no_assignment

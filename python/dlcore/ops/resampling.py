@@ -148,7 +148,9 @@ def resize(
 
 def _rounded(x, dtype):
     """The dtype of the inputs again: integers are rounded to, within their range."""
-    return x if x.dtype == dtype else saturate_cast(knp.round(x), dtype)
+    if x.dtype == dtype or dtype in dtypes.FLOATS:
+        return backend.convert_to_tensor(x, dtype)
+    return saturate_cast(knp.round(x), dtype)
 
 
 @functools.lru_cache(maxsize=16)
@@ -375,15 +377,16 @@ def _places(maps, y, x):
 
 @operation
 def affine_transform(images, transform, interpolation="bilinear", fill_mode="constant", fill_value=0, data_format=None):
-    """Images whose pixel (x, y) is that of the inputs at (a0 x + a1 y + a2, b0 x + b1 y + b2).
+    """Images whose pixel (x, y) is that of the inputs at ((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k), where
+    k = c0 x + c1 y + 1.
 
     Args:
         images: (N, H, W, C) or (H, W, C), or with channels first.
-        transform: (N, 8) or (8,): a0, a1, a2, b0, b1, b2 and two zeros.
+        transform: (N, 8) or (8,): a0, a1, a2, b0, b1, b2, c0, c1; without the last two, these are 0.
         interpolation: `"bilinear"` or `"nearest"`.
         fill_mode, fill_value: as `map_coordinates`.
     """
-    matrices = _matrices(transform)[:, :6]
+    matrices = _matrices(transform)
     return _projected("affine_transform", images, matrices, interpolation, fill_mode, fill_value, data_format)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from dlcore import _core, backend
 from dlcore.backend.arguments import int_from
 from dlcore.ops import numpy as knp
-from dlcore.ops._common import as_float, tensor
+from dlcore.ops._common import as_float, as_floats, tensor
 from dlcore.ops.gradients import with_gradient
 from dlcore.ops.operation import operation
 from dlcore.ops.patches import extract_sequences
@@ -27,7 +27,7 @@ def _check_rank(name, x, least):
 def _pair(name, x, least=1):
     if not isinstance(x, (tuple, list)) or len(x) != 2:
         raise ValueError(f"{name}: expected a pair (real, imaginary part) of tensors. Received: {type(x).__name__}")
-    real, imaginary = (as_float(part) for part in backend.promote(*x))
+    real, imaginary = as_floats(*x)
     if real.shape != imaginary.shape:
         raise ValueError(f"{name}: both parts must have one shape. Received: {real.shape} and {imaginary.shape}")
     return _check_rank(name, real, least), imaginary

@@ -8,7 +8,17 @@ from dlcore import _core, backend
 from dlcore.backend import dtypes
 from dlcore.errors import NotTraceable
 from dlcore.ops import arithmetic, reductions
-from dlcore.ops._common import as_float, as_indices, axes_of, count_of, numbers, own_names, resolve_axis, tensor
+from dlcore.ops._common import (
+    as_float,
+    as_floats,
+    as_indices,
+    axes_of,
+    count_of,
+    numbers,
+    own_names,
+    resolve_axis,
+    tensor,
+)
 from dlcore.ops.arithmetic import add, ceil, clip, divide, floor, maximum, multiply, subtract
 from dlcore.ops.creation import ones_like, zeros
 from dlcore.ops.elementary import sqrt
@@ -17,7 +27,7 @@ from dlcore.ops.logic import equal, greater, greater_equal, isnan, less, logical
 from dlcore.ops.matrices import diagonal, matmul
 from dlcore.ops.operation import operation
 from dlcore.ops.reductions import mean
-from dlcore.ops.shapes import broadcast_to, expand_dims, reshape, squeeze, stack, transpose
+from dlcore.ops.shapes import broadcast_to, expand_dims, ravel, reshape, squeeze, stack, transpose
 from dlcore.ops.sorting import searchsorted, sort
 
 
@@ -32,7 +42,7 @@ def average(x, axis=None, weights=None):
     """
     if weights is None:
         return mean(x, axis)
-    x, weights = map(as_float, backend.promote(x, weights))
+    x, weights = as_floats(x, weights)
     if weights.ndim == 1 and x.ndim > 1:
         weights = reshape(weights, [-1 if a == resolve_axis(axis, x.ndim) else 1 for a in range(x.ndim)])
     weights = broadcast_to(weights, x.shape)
@@ -201,7 +211,7 @@ def histogram(x, bins=10, range=None):
     """How many elements lie in each of equally wide bins, and the bins' edges.
 
     Args:
-        x: the elements.
+        x: vector, or one number.
         bins: int.
         range: (lowest, highest) edge, default the extremes of x; what lies outside does not count.
 
@@ -209,8 +219,9 @@ def histogram(x, bins=10, range=None):
         ValueError: x has more axes than one.
     """
     x = as_float(x)
-    if x.ndim != 1:
+    if x.ndim > 1:
         raise ValueError(f"histogram: expected a tensor of one axis. Received shape {x.shape}; use ops.ravel(x).")
+    x = ravel(x)
     if range is not None and (len(range) != 2 or range[1] < range[0]):
         raise ValueError(f"histogram: range must be a pair (lowest, highest). Received: range={range}")
     if range is None and x.shape[0] == 0:

@@ -84,7 +84,7 @@ class RandomFlip(_Moving):
 
 
 class _Affine(_Moving):
-    """Base: `_matrix` gives the eight numbers of `ops.image.affine_transform` for each image."""
+    """Base: `_matrix` gives the first six numbers of `ops.image.affine_transform` for each image."""
 
     def __init__(self, fill_mode, interpolation, seed, fill_value, **kwargs):
         super().__init__(**kwargs)
@@ -96,7 +96,7 @@ class _Affine(_Moving):
     def _moved(self, images, transformation, interpolation):
         rows = self._matrix(images.shape, transformation)
         zero = ops.zeros_like(next(row for row in rows if not isinstance(row, float)))
-        matrix = ops.stack([ops.add(zero, row) for row in (*rows, 0.0, 0.0)], axis=-1)
+        matrix = ops.stack([ops.add(zero, row) for row in rows], axis=-1)
         return ops.image.affine_transform(
             images,
             matrix,
