@@ -1,4 +1,5 @@
-"""Nested lists, tuples and dicts of leaves. Dicts are walked in the order of their sorted keys; None is a leaf.
+"""Nested lists, tuples and dicts of leaves. Dicts are walked in the order of their sorted keys, but an OrderedDict in
+its own; None is a leaf.
 
 Kinds of these, such as an OrderedDict, stay what they are; a deque counts as a list.
 """
@@ -14,6 +15,8 @@ def is_nested(structure):
 
 
 def _keys(dictionary):
+    if isinstance(dictionary, collections.OrderedDict):
+        return list(dictionary)
     try:
         return sorted(dictionary)
     except TypeError:
@@ -87,7 +90,8 @@ def map_shape_structure(func, structure):
     if isinstance(structure, _SEQUENCES) and all(size is None or isinstance(size, int) for size in structure):
         return func(tuple(structure))
     if isinstance(structure, dict):
-        return {key: map_shape_structure(func, value) for key, value in structure.items()}
+        made = {key: map_shape_structure(func, structure[key]) for key in _keys(structure)}
+        return _rebuilt_dict(structure, made)
     if isinstance(structure, _SEQUENCES):
         return rebuilt(structure, [map_shape_structure(func, item) for item in structure])
     raise ValueError(f"map_shape_structure: expected shapes. Got {structure!r}.")
@@ -152,7 +156,7 @@ def assert_same_paths(a, b):
 def lists_to_tuples(structure):
     """The structure with tuples in place of lists."""
     if isinstance(structure, dict):
-        return {key: lists_to_tuples(value) for key, value in structure.items()}
+        return _rebuilt_dict(structure, {key: lists_to_tuples(value) for key, value in structure.items()})
     if isinstance(structure, _SEQUENCES):
         items = [lists_to_tuples(item) for item in structure]
         return tuple(items) if isinstance(structure, list) else rebuilt(structure, items)
@@ -175,10 +179,11 @@ def map_structure_up_to(shallow_structure, func, *structures):
             _check_alike(shallow_structure, structure)
             _check_same_type(shallow_structure, structure)
     if isinstance(shallow_structure, dict):
-        return {
+        made = {
             key: map_structure_up_to(shallow_structure[key], func, *(s[key] for s in structures))
-            for key in shallow_structure
+            for key in _keys(shallow_structure)
         }
+        return _rebuilt_dict(shallow_structure, made)
     if isinstance(shallow_structure, _SEQUENCES):
         return rebuilt(
             shallow_structure,

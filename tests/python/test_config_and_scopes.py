@@ -208,11 +208,11 @@ def test_kinds_of_containers():
     last = collections.deque([2, 3], maxlen=2)
     counts = collections.defaultdict(int, a=1)
     structure = [last, collections.OrderedDict(b=counts, a=4)]
-    assert tree.is_nested(last) and tree.flatten(structure) == [2, 3, 4, 1]
-    assert [path for path, _ in tree.flatten_with_path(structure)] == [(0, 0), (0, 1), (1, "a"), (1, "b", "a")]
+    assert tree.is_nested(last) and tree.flatten(structure) == [2, 3, 1, 4]
+    assert [path for path, _ in tree.flatten_with_path(structure)] == [(0, 0), (0, 1), (1, "b", "a"), (1, "a")]
     for made in (
         tree.map_structure(lambda x: 10 * x, structure),
-        tree.pack_sequence_as(structure, [20, 30, 40, 10]),
+        tree.pack_sequence_as(structure, [20, 30, 10, 40]),
         tree.traverse(lambda x: None if tree.is_nested(x) else 10 * x, structure),
     ):
         assert made == [collections.deque([20, 30]), {"b": {"a": 10}, "a": 40}] and made[0].maxlen == 2

@@ -1,5 +1,7 @@
 """Functional, Sequential and subclassed models: graphs, shapes, summary, configuration."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 
@@ -133,6 +135,48 @@ def test_config_with_operations():
     np.testing.assert_array_equal(again(data).numpy(), model(data).numpy())
     kinds = [entry["class_name"] for entry in model.get_config()["layers"]]
     assert kinds == ["InputLayer", "Multiply", "InputLayer", "Concatenate", "Reshape", "GetItem", "Sum"]
+
+
+def test_ordered_dicts_keep_their_order():
+    """Dicts are walked by their sorted keys, an OrderedDict is walked as it is; a model takes its inputs by key."""
+    tree, given = keras.tree, OrderedDict(b=1, a={"d": 2, "c": 3})
+    assert tree.flatten(given) == [1, 3, 2] and tree.flatten(dict(given)) == [3, 2, 1]
+    assert [path for path, _ in tree.flatten_with_path(given)] == [("b",), ("a", "c"), ("a", "d")]
+    assert tree.pack_sequence_as(given, [10, 30, 20]) == OrderedDict(b=10, a={"d": 20, "c": 30})
+    visited = []
+    for made in (
+        tree.map_structure(lambda x: visited.append(x) or 10 * x, given),
+        tree.map_structure_up_to(given, lambda x: visited.append(x) or 10 * x, given),
+        tree.lists_to_tuples(OrderedDict(b=10, a={"d": 20, "c": 30})),
+        tree.map_shape_structure(lambda x: x[0], OrderedDict(b=(10,), a={"d": (20,), "c": (30,)})),
+    ):
+        assert type(made) is OrderedDict and made == OrderedDict(b=10, a={"d": 20, "c": 30})
+    assert visited == [1, 3, 2, 1, 3, 2]
+
+    a, b = keras.Input((2,), name="a"), keras.Input((2,), name="b")
+    model = keras.Model(OrderedDict(b=b, a=a), a - 10 * b)
+    assert [x.name for x in model.inputs] == ["b", "a"]
+    data = {"b": np.ones((1, 2), "float32"), "a": np.zeros((1, 2), "float32")}
+    for x in (data, OrderedDict(data), OrderedDict(sorted(data.items()))):
+        assert model.predict(x, verbose=0).tolist() == model(x).numpy().tolist() == [[-10.0, -10.0]]
+    assert keras.Model.from_config(model.get_config()).predict(data, verbose=0).tolist() == [[-10.0, -10.0]]
+
+
+class Masked(layers.Layer):
+    """Zeros where its input is masked."""
+
+    def call(self, x, mask=None):
+        return x if mask is None else x * ops.cast(mask, x.dtype)[..., None]
+
+
+def test_masks_of_an_ordered_dict():
+    a, b = keras.Input((3, 2), name="a"), keras.Input((3, 2), name="b")
+    inner = keras.Model(OrderedDict(b=b, a=a), [Masked()(a), Masked()(b)])
+    words, a = keras.Input((3,), dtype="int32"), keras.Input((3, 2))
+    embedded = layers.Embedding(4, 2, mask_zero=True, embeddings_initializer="ones")(words)
+    model = keras.Model([words, a], inner({"b": embedded, "a": a}))
+    of_a, of_b = model.predict([np.array([[1, 0, 0]]), np.ones((1, 3, 2), "float32")], verbose=0)
+    assert of_a.tolist() == [[[1, 1], [1, 1], [1, 1]]] and of_b.tolist() == [[[1, 1], [0, 0], [0, 0]]]
 
 
 class Clipped(keras.Operation):

@@ -355,7 +355,7 @@ def test_configuration_round_trip(make):
     config = json.loads(json.dumps(serialize_keras_object(make())))
     assert config["module"].startswith("keras.") and config["registered_name"] is None
     copy = deserialize_keras_object(config)
-    assert type(copy) is type(make()) and serialize_keras_object(copy) == config
+    assert type(copy) is type(make()) and json.loads(json.dumps(serialize_keras_object(copy))) == config
 
 
 def test_configurations_of_values():
@@ -369,6 +369,81 @@ def test_configurations_of_values():
         serialize_keras_object(object())
     with pytest.raises(ValueError, match="lambda cannot be saved"):
         serialize_keras_object(lambda x: x)
+
+
+class TakesAnything(layers.Layer):
+    """Keeps what it is made with."""
+
+    def __init__(self, given=None, **kwargs):
+        super().__init__(**kwargs)
+        self.given = given
+
+    def call(self, x):
+        return x
+
+    def get_config(self):
+        return {**super().get_config(), "given": self.given}
+
+
+def test_tuples_are_kept_in_memory_and_are_lists_in_files(tmp_path):
+    """As in Keras 3.15."""
+    assert serialize_keras_object(((1, 2), [3, (4,)])) == ((1, 2), [3, (4,)])
+    assert serialize_keras_object({"a": (np.int64(1), np.array(2.5))}) == {"a": (1, 2.5)}
+    assert deserialize_keras_object((1, (2, 3))) == [1, [2, 3]]
+    given = ((1, 2), [3], {"sizes": (4, (5,))})
+    in_a_file = [[1, 2], [3], {"sizes": [4, [5]]}]
+    names = {"TakesAnything": TakesAnything}
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, TakesAnything(given)(inputs))
+    assert model.get_config()["layers"][1]["config"]["given"] == given
+    assert keras.Model.from_config(model.get_config(), custom_objects=names).layers[1].given == given
+    assert deserialize_keras_object(serialize_keras_object(TakesAnything(given)), names).given == given
+    sequential = keras.Sequential([inputs, TakesAnything(given)])
+    assert keras.Sequential.from_config(sequential.get_config(), custom_objects=names).layers[0].given == given
+    model.save(tmp_path / "model.keras")
+    assert load_model(tmp_path / "model.keras", names).layers[1].given == in_a_file
+    assert keras.models.model_from_json(model.to_json(), names).layers[1].given == in_a_file
+
+
+@pytest.mark.parametrize(
+    "obj, module",
+    [
+        (keras.DTypePolicy("mixed_float16"), "keras"),
+        (keras.dtype_policies.QuantizedDTypePolicy("int8", "float32"), "keras.dtype_policies"),
+        (keras.dtype_policies.QuantizedFloat8DTypePolicy("float8", "float32"), "keras.dtype_policies"),
+        (keras.dtype_policies.GPTQDTypePolicy("gptq/4/128", "float32"), "keras.dtype_policies"),
+        (
+            keras.dtype_policies.DTypePolicyMap("mixed_bfloat16", {"a": keras.DTypePolicy("float32")}),
+            "keras.dtype_policies",
+        ),
+        (layers.Layer(), "keras"),
+        (keras.InputSpec(ndim=2), "keras"),
+        (keras.losses.Loss(), "keras"),
+        (keras.metrics.Metric(), "keras"),
+        (keras.initializers.Ones(), "keras.initializers"),
+        (keras.random.SeedGenerator(3), "keras.random"),
+    ],
+)
+def test_modules_are_those_that_keras_writes(obj, module):
+    config = serialize_keras_object(obj)
+    assert (config["module"], config["class_name"], config["registered_name"]) == (module, type(obj).__name__, None)
+    assert type(deserialize_keras_object(json.loads(json.dumps(config)))) is type(obj)
+
+
+def test_dtype_policies_in_configurations(tmp_path):
+    policies = keras.dtype_policies.DTypePolicyMap("mixed_bfloat16", {"a": keras.DTypePolicy("float32")})
+    for policy in (keras.DTypePolicy("mixed_float16"), policies):
+        assert deserialize_keras_object(serialize_keras_object([policy])) == [policy]
+        model = keras.Sequential([keras.Input((3,)), layers.Dense(2, dtype=policy)])
+        model.save(tmp_path / "model.keras")
+        assert load_model(tmp_path / "model.keras").layers[0].compute_dtype == policy.compute_dtype
+    of_an_earlier_version = {
+        "module": "dlcore.backend.dtype_policy",
+        "class_name": "DTypePolicy",
+        "config": {"name": "mixed_float16"},
+        "registered_name": "DTypePolicy",
+    }
+    assert deserialize_keras_object(of_an_earlier_version) == keras.DTypePolicy("mixed_float16")
 
 
 class TakesALayer(layers.Layer):

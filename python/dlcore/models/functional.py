@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections import Counter
+from collections import Counter, OrderedDict
 
 from dlcore import backend, tree
 from dlcore.backend.keras_tensor import KerasTensor
@@ -156,7 +156,7 @@ class Functional(DirectCall, Model):
         else:
             inputs = self._standardize_inputs(inputs)
             if mask is not None:
-                for x, m in zip(inputs, tree.flatten(mask)):
+                for x, m in zip(inputs, self._in_order(mask) if isinstance(mask, dict) else tree.flatten(mask)):
                     if m is not None:
                         x._keras_mask = m
             values = {id(placeholder): x for placeholder, x in zip(self._inputs, inputs)}
@@ -221,7 +221,8 @@ class Functional(DirectCall, Model):
             missing = [key for key in self._inputs_struct if key not in inputs]
             if missing:
                 raise ValueError(f'{self._label()}: missing data for input "{missing[0]}" among {list(inputs)}.')
-            return tree.flatten({key: inputs[key] for key in self._inputs_struct})
+            chosen = {key: inputs[key] for key in self._inputs_struct}
+            return tree.flatten(OrderedDict(chosen) if isinstance(self._inputs_struct, OrderedDict) else chosen)
         if isinstance(self._inputs_struct, dict) and list(self._inputs_struct) != sorted(self._inputs_struct):
             raise ValueError(
                 f"{self._label()} takes a dict with the keys {list(self._inputs_struct)}. Received a "

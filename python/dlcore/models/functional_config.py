@@ -1,27 +1,8 @@
 """The configuration of Functional models, in Keras's form: layers with the nodes at which they were called."""
 
-import inspect
-
 from dlcore import ops, tree
 from dlcore.backend.keras_tensor import KerasTensor
-from dlcore.backend.names import to_camel_case, to_snake_case
 from dlcore.ops.operation import OpsFunction
-
-# Arguments of ops functions that belong to the call; the others are written as the operation's configuration.
-_CALL_ARGUMENTS = {
-    "x",
-    "x1",
-    "x2",
-    "xs",
-    "inputs",
-    "kernel",
-    "key",
-    "indices",
-    "condition",
-    "target",
-    "output",
-    "values",
-}
 
 
 def get_config(model):
@@ -74,36 +55,16 @@ def _node_config(args, kwargs, indices):
 
 
 def _operation_config(operation, nodes, indices):
-    """An ops function as Keras's Operation class of that name: static arguments in the configuration."""
-    from dlcore.saving import serialize_keras_object
+    """An ops function as an object of Keras's class for it."""
+    from dlcore.saving import operations, serialize_keras_object
 
-    class_name = to_camel_case(operation.function.__name__)
     config, calls = {"name": operation.name}, []
     for node in nodes:
-        bound = inspect.signature(operation.function).bind(*node.args, **node.kwargs).arguments
-        call = {name: value for name, value in bound.items() if _is_call_argument(name, value)}
-        static = {name: serialize_keras_object(v) for name, v in bound.items() if name not in call}
-        config.update(static)
-        calls.append(_node_config(call.values(), {}, indices))
-    entry = {
-        "module": f"keras.src.ops.{_module_in_keras(operation.function)}",
-        "class_name": class_name,
-        "config": config,
-        "registered_name": class_name,
-    }
-    return entry, calls
-
-
-def _module_in_keras(function):
-    """In which of Keras's files the ops function stands: numpy, nn, ..."""
-    for module in ("numpy", "nn", "linalg", "image", "core", "einops"):
-        if function.__name__ in getattr(ops, module).__all__:
-            return module
-    return "math"
-
-
-def _is_call_argument(name, value):
-    return name in _CALL_ARGUMENTS or any(isinstance(leaf, KerasTensor) for leaf in tree.flatten(value))
+        made_with, args, kwargs = operations.split(operation.function, node.args, node.kwargs)
+        config.update({name: serialize_keras_object(value) for name, value in made_with.items()})
+        calls.append(_node_config(args, kwargs, indices))
+    module, class_name = operations.class_of(operation.function)
+    return {"module": module, "class_name": class_name, "config": config, "registered_name": class_name}, calls
 
 
 # ---- reading
@@ -130,25 +91,19 @@ def from_config(cls, config, custom_objects=None):
 
 
 def _make(entry):
-    from dlcore.saving import deserialize_keras_object
+    from dlcore.saving import deserialize_keras_object, operations
 
     if ".ops." not in str(entry.get("module")):
         return deserialize_keras_object({k: v for k, v in entry.items() if k not in ("name", "inbound_nodes")})
-    name = to_snake_case(entry["class_name"])
-    namespace = ops.image if name in ops.image.__all__ else ops
-    function = getattr(namespace, name, None)
-    if not callable(function) or name not in namespace.__all__:
-        raise ValueError(
-            f"The configuration names the operation {entry['class_name']!r}, which dlcore.ops does not have."
-        )
-    static = {key: deserialize_keras_object(value) for key, value in entry["config"].items() if key != "name"}
-    operation = OpsFunction(function, name=entry["config"].get("name"))
-    operation.static_arguments = static
+    operation = OpsFunction(operations.function_of(entry["class_name"]), name=entry["config"].get("name"))
+    operation.made_with = {k: deserialize_keras_object(v) for k, v in entry["config"].items() if k != "name"}
     return operation
 
 
 def _repeat_calls(layers, pending):
     """Calls each layer at each of its nodes, as soon as the tensors it needs are there."""
+    from dlcore.saving import operations
+
     while pending:
         waiting = []
         for name, node in pending:
@@ -157,9 +112,12 @@ def _repeat_calls(layers, pending):
             except _NotYet:
                 waiting.append((name, node))
                 continue
-            if getattr(layers[name], "function", None) is ops.get_item and isinstance(args[1], list):
-                args[1] = tuple(args[1])  # x[a, b]: JSON knows no tuples
-            layers[name](*args, **kwargs, **getattr(layers[name], "static_arguments", {}))
+            layer = layers[name]
+            if isinstance(layer, OpsFunction):
+                args, kwargs = operations.joined(layer.function, layer.made_with, args, kwargs)
+                if layer.function is ops.get_item and isinstance(args[1], list):
+                    args[1] = tuple(args[1])  # x[a, b]: JSON knows no tuples
+            layer(*args, **kwargs)
         if len(waiting) == len(pending):
             raise ValueError(
                 f"The configuration of the model has calls of {waiting[0][0]!r} whose inputs nobody makes."

@@ -19,7 +19,7 @@ from dlcore.errors import UnknownClass
 
 # Keras's public module -> ours. Only classes and functions found there can be named by a file.
 _MODULES = {
-    "keras": "dlcore.models",
+    "keras": "dlcore",
     "keras.layers": "dlcore.layers",
     "keras.losses": "dlcore.losses",
     "keras.metrics": "dlcore.metrics",
@@ -31,11 +31,14 @@ _MODULES = {
     "keras.activations": "dlcore.activations",
     "keras.quantizers": "dlcore.quantizers",
     "keras.random": "dlcore.random",
+    "keras.dtype_policies": "dlcore.dtype_policies",
     "keras.utils": "dlcore.utils.feature_space",
     "keras.distillation": "dlcore.distillation",
     # Layers of single architectures.
     "keras.src.applications.convnext": "dlcore.applications.convnext",
     "keras.src.applications.inception_resnet_v2": "dlcore.applications.inception_resnet_v2",
+    # Written by earlier versions.
+    "dlcore.backend.dtype_policy": "dlcore.dtype_policies",
 }
 # Written by Keras as the module of functional models.
 _FUNCTIONAL = "keras.src.models.functional"
@@ -103,7 +106,7 @@ def serialize_keras_object(obj):
             numbers, strings, arrays, and lists and dicts of all these.
 
     Returns:
-        what JSON can write.
+        what JSON can write; tuples are still tuples.
 
     Raises:
         TypeError: the object has no `get_config`.
@@ -111,7 +114,7 @@ def serialize_keras_object(obj):
     if obj is None or isinstance(obj, _PLAIN):
         return obj
     if isinstance(obj, (list, tuple)):
-        return [serialize_keras_object(item) for item in obj]
+        return _listed(obj, serialize_keras_object)
     if isinstance(obj, dict):
         return {key: serialize_keras_object(value) for key, value in obj.items()}
     special = _serialize_special(obj)
@@ -124,9 +127,15 @@ def serialize_keras_object(obj):
     return _serialize_instance(obj)
 
 
+def _listed(items, function):
+    """function(item) of each, in a list or tuple as `items` is one."""
+    made = [function(item) for item in items]
+    return tuple(made) if isinstance(items, tuple) else made
+
+
 def _serialize_special(obj):
     """Values that are neither plain nor made from a class."""
-    if isinstance(obj, np.generic):
+    if isinstance(obj, np.generic) or (isinstance(obj, np.ndarray) and not obj.ndim):
         return obj.item()
     if isinstance(obj, np.ndarray):
         return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
@@ -368,11 +377,11 @@ def find_own_class(class_name, module):
 def adapt(config):
     """The configuration as dlcore's classes take it.
 
-    Dtype policies become their names, and arguments that a class of dlcore does not have are dropped where they are off
-    (None or False). A configuration that holds code is refused.
+    The policy of an object's dtype becomes its name, and arguments that a class of dlcore does not have are dropped
+    where they are off (None or False). A configuration that holds code is refused.
     """
     if isinstance(config, (list, tuple)):
-        return [adapt(item) for item in config]
+        return _listed(config, adapt)
     if not isinstance(config, dict):
         return config
     class_name, inner = config.get("class_name"), config.get("config")
@@ -381,9 +390,7 @@ def adapt(config):
             "The file holds a Python lambda, which is code. dlcore runs no code from files. Save the model with "
             "a named function, registered with register_keras_serializable, instead."
         )
-    if class_name == "DTypePolicy" and isinstance(inner, dict):
-        return inner.get("name")
-    adapted = {key: adapt(value) for key, value in config.items()}
+    adapted = {key: _policy_name(value) if key == "dtype" else adapt(value) for key, value in config.items()}
     if isinstance(class_name, str) and isinstance(inner, dict):
         accepted = _arguments(find_own_class(class_name, config.get("module")))
         if accepted and registry.get_registered_object(config.get("registered_name") or class_name) is None:
@@ -393,6 +400,13 @@ def adapt(config):
                 if key in accepted or not (value is None or value is False or key == "renorm_momentum")
             }
     return adapted
+
+
+def _policy_name(dtype):
+    """The name of a dtype policy that is no more than its name; other values as they are."""
+    if isinstance(dtype, dict) and dtype.get("class_name") == "DTypePolicy" and isinstance(dtype.get("config"), dict):
+        return dtype["config"].get("name")
+    return adapt(dtype)
 
 
 @functools.cache
