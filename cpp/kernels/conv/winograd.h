@@ -12,7 +12,7 @@
 // residue of the taps by the stride, and for every r of those. The products of all segments are added up, as those of
 // more input channels would be: [tiles, segments cin] x [segments cin, cout].
 //
-// Filters of one row, or dilated ones, and those which it takes fewer products: by F(m, r) along a row, r from 2 to 5
+// Filters of one row, dilated ones, and those that take fewer products so: by F(m, r) along a row, r from 2 to 5
 // and m = 9 - r, where each row is a segment of its own: 8 products instead of 14 to 20. With a dilation d, neighbours
 // in a tile are d apart.
 //
