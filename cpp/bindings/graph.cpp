@@ -42,25 +42,24 @@ void set_python_gradient_function(const py::function& function) {
   });
 }
 
-/// A RematRegion while a `with` block runs.
-class RematScope {
- public:
-  void enter() { region_.emplace(); }
-  void exit() { region_.reset(); }
-
- private:
-  std::optional<RematRegion> region_;
-};
-
-/// An Unrecorded while a `with` block runs.
-class UnrecordedBlock {
+/// A Scope, such as RematRegion, while a `with` block runs.
+template <class Scope>
+class Block {
  public:
   void enter() { scope_.emplace(); }
   void exit() { scope_.reset(); }
 
  private:
-  std::optional<Unrecorded> scope_;
+  std::optional<Scope> scope_;
 };
+
+template <class Scope>
+void define_block(py::module_& module, const char* name, const char* doc) {
+  py::class_<Block<Scope>>(module, name, doc)
+      .def(py::init<>())
+      .def("__enter__", &Block<Scope>::enter)
+      .def("__exit__", [](Block<Scope>& scope, const py::args&) { scope.exit(); });
+}
 
 /// A CallerScope while a `with` block runs.
 class CallerBlock {
@@ -113,17 +112,11 @@ void init_graph(py::module_& module) {
       .def("dump", &Graph::dump)
       .def_static("current", &Graph::current);
 
-  py::class_<RematScope>(module, "RematRegion",
-                         "`with RematRegion():` what is recorded is computed again for gradients.")
-      .def(py::init<>())
-      .def("__enter__", &RematScope::enter)
-      .def("__exit__", [](RematScope& scope, const py::args&) { scope.exit(); });
-  py::class_<UnrecordedBlock>(module, "Unrecorded",
-                              "`with Unrecorded():` what is read and assigned is so at once, also while a function is "
-                              "traced.")
-      .def(py::init<>())
-      .def("__enter__", &UnrecordedBlock::enter)
-      .def("__exit__", [](UnrecordedBlock& scope, const py::args&) { scope.exit(); });
+  define_block<RematRegion>(module, "RematRegion",
+                            "`with RematRegion():` what is recorded is computed again for gradients.");
+  define_block<Unrecorded>(module, "Unrecorded",
+                           "`with Unrecorded():` what is read and assigned is so at once, also while a function is "
+                           "traced.");
   py::class_<CallerBlock>(module, "CallerScope",
                           "`with CallerScope(name):` what is recorded comes from the layer, loss or metric `name`.")
       .def(py::init<std::string>(), py::arg("name"))

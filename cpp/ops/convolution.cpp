@@ -277,7 +277,8 @@ Kernel skipping_zeros(const ConvShape& shape, int dy, Kernel dense, std::functio
 }
 
 Kernel plan_dense_dx(DType dtype, const char* label, const ConvShape& shape) {
-  if (const auto parts = winograd_parts_of_input(shape); dtype == DType::F32 && !parts.empty())
+  const auto parts = dtype == DType::F32 ? winograd_parts_of_input(shape) : std::vector<TurnedPart>();
+  if (!parts.empty())
     return gradient_kernel<float>(std::make_shared<const WinogradBackwardInput>(shape, parts), winograd_label(label),
                                   shape.flops());
   return for_float_type(dtype, [&](auto type) {

@@ -318,6 +318,9 @@ std::int64_t shares_of_tiles(const WinogradShape& s) {
   return near && shares >= kLeast ? shares : 0;
 }
 
+/// Elements that fill cache lines.
+std::int64_t whole_lines(std::int64_t elements) { return parts(elements, kVector) * kVector; }
+
 /// Pairs of one thread: they fill L2.
 std::int64_t own_pair_block(const WinogradShape& s) {
   constexpr std::int64_t kLeast = 64, kMost = 128;
@@ -333,9 +336,10 @@ WinogradBackwardWeights::WinogradBackwardWeights(const WinogradShape& shape)
       block_(shares_ > 0 ? own_pair_block(shape) : pair_block(shape)),
       rooms_(shares_ > 0 ? workers_for(shares_) : 1) {}
 
+std::int64_t WinogradBackwardWeights::room_for_patches() const { return whole_lines(patch_elements(shape_, block_)); }
 std::int64_t WinogradBackwardWeights::room_elements() const {
-  const WinogradShape& s = shape_;
-  return patch_elements(s, block_) + s.products() * block_ * s.cout + winograd_kernels().width;  // a tile reads ahead
+  const std::int64_t tiles = shape_.products() * block_ * shape_.cout + winograd_kernels().width;  // a tile reads ahead
+  return room_for_patches() + whole_lines(tiles);
 }
 
 std::size_t WinogradBackwardWeights::scratch_bytes() const {
@@ -351,7 +355,7 @@ void WinogradBackwardWeights::run(const void* x, const void* dy, float* dw, void
   std::fill_n(no_pixel, std::max(s.cin, s.cout), 0.0f);
   float* const sums = free.take<float>(std::max<std::int64_t>(1, shares_) * sum_elements(s));
   float* const rooms = free.take<float>(rooms_ * room_elements());
-  const WinogradPairs pairs{x, dy, no_pixel, rooms, rooms + patch_elements(s, block_), block_};
+  const WinogradPairs pairs{x, dy, no_pixel, rooms, rooms + room_for_patches(), block_};
   shares_ > 0 ? add_by_shares(pairs, sums) : add_by_products(pairs, sums);
   parallel_for(s.depth(), static_cast<double>(sum_elements(s)) / 4,
                [&](std::int64_t term) { winograd_kernels().store_weights(s, sums, term, dw); });

@@ -172,6 +172,7 @@ class WinogradBackwardWeights {
   void run(const void* x, const void* dy, float* dw, void* scratch) const;
 
  private:
+  std::int64_t room_for_patches() const;
   std::int64_t room_elements() const;
   void add_by_shares(const WinogradPairs& pairs, float* sums) const;
   void add_by_products(const WinogradPairs& pairs, float* sums) const;

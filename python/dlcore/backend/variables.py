@@ -118,6 +118,7 @@ class Variable:
         self.regularizer = None
         self.constraint = None
         self.overwrite_with_gradient = False
+        # By what a graph records: see StepPrograms. What `unrecorded` functions make is not.
         self.made_in_trace = _core.Graph.current() is not None
         self._core = _core.Variable(self._first_value(initializer, shape, dtype), self.path)
         self.shape = self._core.shape
