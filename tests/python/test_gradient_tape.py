@@ -274,3 +274,21 @@ def test_what_another_library_computed_is_refused():
         y = np.square(x)
     with pytest.raises(ValueError, match="computed with layers and dlcore.ops. Received: .*float32"):
         tape.gradient(y, x)
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_a_variable_that_is_assigned_inside_the_block_has_the_gradients_of_both_values(traced):
+    x = Variable([2.0, 3.0])
+
+    def step(scale):
+        with GradientTape() as tape:
+            before = ops.sum(x * x)
+            x.assign(x * scale)
+            y = before + ops.sum(x * x * x)
+        return tape.gradient(y, x)
+
+    scale = np.array(10.0, "float32")
+    gradient = run_traced(lambda scale: [step(scale)], scale)[0] if traced else step(scale)
+    # Of the square at 2 and 3, of the cube at 20 and 30; none flows through the assignment.
+    np.testing.assert_array_equal(np.asarray(gradient), [4.0 + 1200.0, 6.0 + 2700.0])
+    np.testing.assert_array_equal(x.numpy(), [20.0, 30.0])

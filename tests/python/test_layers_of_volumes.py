@@ -134,6 +134,17 @@ def test_spectral_normalization_takes_the_greatest_singular_value_to_one():
         layers.SpectralNormalization(layers.Flatten())(x)
 
 
+def test_spectral_normalization_trains_the_kernel_it_divided():
+    model = keras.Sequential([keras.Input((7,)), layers.SpectralNormalization(layers.Dense(5), power_iterations=40)])
+    x, y = random("spectral", (4, 7)), random("spectral targets", (4, 5))
+    model.compile(keras.optimizers.SGD(1.0), "mse")
+    before = model.layers[0].layer.kernel.numpy().astype("float64")
+    kernel = before / np.linalg.norm(before, 2)
+    model.train_on_batch(x, y)
+    expected = kernel - 2 / y.size * x.T.astype("float64") @ (x @ kernel - y)
+    np.testing.assert_allclose(model.layers[0].layer.kernel.numpy(), expected, atol=1e-3)
+
+
 def test_reversible_embedding():
     tokens = np.array([[1, 2, 0]])
     tied = layers.ReversibleEmbedding(5, 3, mask_zero=True)

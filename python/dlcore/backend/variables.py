@@ -167,6 +167,10 @@ class Variable:
 
     def write(self, value):
         """Stores a tensor of the variable's shape and dtype."""
+        if recording.tapes:
+            value = _core.apply("stop_gradient", [value])
+            for tape in recording.tapes:
+                tape.note_assignment(self)
         scope = get_stateless_scope()
         if scope is None:
             self._core.assign(value)

@@ -1,5 +1,7 @@
 """GradientTape: gradients of what was computed inside its block, eagerly or while a function is traced."""
 
+import functools
+
 from dlcore import _core, backend, ops, tree
 from dlcore.backend.tensors import Tensor
 from dlcore.backend.variables import Variable, recording
@@ -26,7 +28,8 @@ class GradientTape:
     def __init__(self, persistent=False, watch_accessed_variables=True):
         self._persistent = persistent
         self._watches_variables = watch_accessed_variables
-        self._reads = {}  # id of a variable -> the variable and the tensor that was read
+        self._reads = {}  # id of a variable -> the variable and the values of it that were read
+        self._assigned = set()  # ids of variables that were assigned after their last read
         self._graph = None
         self._first = self._last = 0
         self._tape = None
@@ -66,16 +69,25 @@ class GradientTape:
         self._is_recording = False
 
     def note_read(self, variable, tensor):
-        """A variable was read: its gradient is that of the first tensor read (in graphs of others, as of a layer that
-        is built inside the block, the tape has no part)."""
+        """A variable was read (in graphs of others, as of a layer that is built inside the block, the tape has no
+        part). Its gradient is the sum of those of its values: the first one and what it was assigned inside the block,
+        through which no gradient flows."""
         if self._watches_variables and variable.trainable and _core.Graph.current() is self._graph:
             self._note(variable, tensor)
 
+    def note_assignment(self, variable):
+        """A variable was assigned: what is read next is a value of its own."""
+        self._assigned.add(id(variable))
+
     def _note(self, variable, tensor):
         if id(variable) not in self._reads:
-            self._reads[id(variable)] = (variable, tensor)
-            if self._tape is not None:
-                self._tape.watch(tensor)
+            self._reads[id(variable)] = (variable, [])
+        elif id(variable) not in self._assigned:
+            return
+        self._assigned.discard(id(variable))
+        self._reads[id(variable)][1].append(tensor)
+        if self._tape is not None:
+            self._tape.watch(tensor)
 
     def watch(self, tensor):
         """Makes gradients with respect to a tensor (or a structure of them) possible."""
@@ -125,10 +137,9 @@ class GradientTape:
             raise RuntimeError("GradientTape.gradient() was called before anything was recorded.")
         targets = [self._target(x) for x in tree.flatten(target)]
         flat = tree.flatten(sources)
-        tensors = [self._source(x) for x in flat]
-        known = [x for x in tensors if x is not None]
-        found = iter(self._gradients(targets, known, output_gradients))
-        gradients = [None if x is None else next(found) for x in tensors]
+        values = [self._values(x) for x in flat]
+        found = iter(self._gradients(targets, [x for tensors in values for x in tensors], output_gradients))
+        gradients = [_sum([next(found) for _ in tensors]) for tensors in values]
         if unconnected_gradients == "zero":
             gradients = [ops.zeros(x.shape, x.dtype) if g is None else g for g, x in zip(gradients, flat)]
         if not self._persistent:
@@ -138,8 +149,8 @@ class GradientTape:
         return tree.pack_sequence_as(sources, gradients)
 
     def _target(self, x):
-        if isinstance(x, Variable):
-            return self._source(x)
+        if isinstance(x, Variable) and self._values(x):
+            return self._values(x)[-1]
         if not isinstance(x, Tensor):
             raise ValueError(
                 "The target of GradientTape.gradient() should be a tensor, computed with layers and dlcore.ops. "
@@ -147,16 +158,16 @@ class GradientTape:
             )
         return x
 
-    def _source(self, x):
-        """The tensor that stands for a source; None for a variable that was not read."""
+    def _values(self, x):
+        """The tensors that stand for a source: of a variable the values that were read."""
         if isinstance(x, Tensor):
-            return x
+            return [x]
         if not isinstance(x, Variable):
             raise ValueError(
                 f"The sources of GradientTape.gradient() are keras.Variables and watched tensors. Got {x!r} (of type "
                 f"{type(x).__name__})."
             )
-        return self._reads[id(x)][1] if id(x) in self._reads else None
+        return self._reads[id(x)][1] if id(x) in self._reads else []
 
     def _gradients(self, targets, sources, output_gradients):
         weights = [] if output_gradients is None else [ops.convert_to_tensor(g) for g in tree.flatten(output_gradients)]
@@ -183,6 +194,11 @@ class GradientTape:
             rows.append(tree.flatten(self.gradient(target, sources, hot, "zero")))
         stacked = [ops.reshape(ops.stack(column), [*target.shape, *column[0].shape]) for column in zip(*rows)]
         return tree.pack_sequence_as(sources, stacked)
+
+
+def _sum(gradients):
+    known = [gradient for gradient in gradients if gradient is not None]
+    return functools.reduce(ops.add, known) if known else None
 
 
 class _Pause:
