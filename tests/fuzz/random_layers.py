@@ -71,7 +71,7 @@ def pooling(pick: Pick):
 
 def adaptive_pooling(pick: Pick):
     rank = pick.randint(1, 3)
-    return f"Adaptive{pick.choice(('Max', 'Average'))}Pooling{rank}D({pick.randint(1, 5)})", spatial(pick, rank)
+    return f"Adaptive{pick.choice(('Max', 'Average'))}Pooling{rank}D({pick.randint(2, 5)})", spatial(pick, rank)
 
 
 def normalization(pick: Pick):
