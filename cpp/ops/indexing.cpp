@@ -1,5 +1,5 @@
-// gather (the embedding lookup), scatter_add (its gradient), unique_indices, one_hot, and element-wise lookups along an
-// axis.
+// gather (the embedding lookup), scatter_add (its gradient), scatter_max, scatter_min and scatter_mul, unique_indices,
+// one_hot, and element-wise lookups along an axis.
 #include <array>
 #include <cstring>
 #include <type_traits>
@@ -15,6 +15,8 @@
 namespace dlcore {
 
 namespace {
+
+using namespace ops;
 
 // ---------------------------------------------------------------------------------------------------- checks, dispatch
 
@@ -151,6 +153,59 @@ Kernel plan_scatter_add(std::span<const TensorSpec> in, std::span<const TensorSp
 
 std::vector<Tensor> scatter_add_vjp(const VjpContext& context) {
   return {{}, {}, apply("gather", {context.dout[0], context.in[1]}, context.attrs)};
+}
+
+// ------------------------------------------------------------------------------------- scatter_max, _min, _mul
+
+Specs infer_scatter_combine(std::span<const TensorSpec> in, const Attrs& attrs) {
+  const Specs out = infer_scatter_add(in, attrs);
+  if (in[0].dtype != in[2].dtype)
+    throw type_error("updates should have the dtype of x; got ", in[2], " for x of ", in[0], ".");
+  return out;
+}
+
+template <Combine combine>
+Kernel plan_scatter_combine(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
+  const int axis = resolve_axis(attrs.integer("axis", 0), in[0].shape.rank());
+  const Lookup lookup = lookup_of(in[0].shape, axis, in[1].shape.elements(), attrs);
+  auto run = [=, dtype = in[2].dtype, indices = in[1].dtype,
+              text = axis_text(in[0].shape, axis)](const Buffers& buffers) {
+    with_index(indices, buffers, 1, [&](const auto* index) {
+      check_indices(index, lookup.count, lookup, text);
+      with_sum_type(dtype, [&]<class T>(T) {
+        scatter_combine(lookup, combine, index, buffers.input<T>(0), buffers.input<T>(2), buffers.output<T>(0));
+      });
+    });
+  };
+  return {.run = run, .label = "scatter_combine", .may_fail = raises(mode_of(attrs))};
+}
+
+Tensor gathered(const Tensor& table, const VjpContext& c) { return apply("gather", {table, c.in[1]}, c.attrs); }
+
+/// Split evenly among equal extrema.
+std::vector<Tensor> scatter_extremum_vjp(const VjpContext& c) {
+  const auto& [x, indices, updates] = std::tie(c.in[0], c.in[1], c.in[2]);
+  const Tensor& y = c.out[0];
+  const Tensor kept = cast(binary("equal", x, y), x.dtype());
+  const Tensor won = cast(binary("equal", updates, gathered(y, c)), x.dtype());
+  const Tensor share = c.dout[0] / (kept + apply("scatter_add", {x, indices, won}, c.attrs));
+  return {kept * share, {}, won * gathered(share, c)};
+}
+
+/// The product of the others: y / x, written so that it also holds where one factor or several are 0.
+std::vector<Tensor> scatter_mul_vjp(const VjpContext& c) {
+  const auto& [x, indices, updates] = std::tie(c.in[0], c.in[1], c.in[2]);
+  const Tensor zero = scalar_like(x, 0), one = scalar_like(x, 1);
+  const auto is_zero = [&](const Tensor& factor) { return binary("equal", factor, zero); };
+  const auto nonzero = [&](const Tensor& factor) { return where(is_zero(factor), one, factor); };
+  const auto counted = [&](const Tensor& factor) { return cast(is_zero(factor), x.dtype()); };
+  const Tensor zeros = counted(x) + apply("scatter_add", {x, indices, counted(updates)}, c.attrs);
+  const Tensor product = c.dout[0] * apply("scatter_mul", {nonzero(x), indices, nonzero(updates)}, c.attrs);
+  const Tensor of_zero = where(binary("equal", zeros, one), product, zero);
+  const Tensor of_others = where(binary("equal", zeros, zero), product, zero);
+  return {where(is_zero(x), of_zero, of_others / nonzero(x)),
+          {},
+          where(is_zero(updates), gathered(of_zero, c), gathered(of_others, c) / nonzero(updates))};
 }
 
 // ---------------------------------------------------------------------------------------------- one element per
@@ -305,10 +360,13 @@ Kernel plan_one_hot(std::span<const TensorSpec> in, std::span<const TensorSpec> 
   return {.run = run, .label = "one_hot"};
 }
 
+/// Whether whole rows are looked up, and not single elements.
+bool is_of_rows(std::string_view primitive) { return !primitive.ends_with("_along") && !primitive.ends_with("_last"); }
+
 }  // namespace
 
 Lookup lookup_of(std::string_view primitive, std::span<const TensorSpec> in, const Attrs& attrs) {
-  if (primitive == "gather" || primitive == "scatter_add")
+  if (is_of_rows(primitive))
     return lookup_of(in[0].shape, resolve_axis(attrs.integer("axis", 0), in[0].shape.rank()), in[1].shape.elements(),
                      attrs);
   const bool last = primitive == "gather_last" || primitive == "scatter_last";
@@ -317,8 +375,7 @@ Lookup lookup_of(std::string_view primitive, std::span<const TensorSpec> in, con
 
 std::string axis_text_of(std::string_view primitive, std::span<const TensorSpec> in, const Attrs& attrs) {
   const Shape& x = in[0].shape;
-  if (primitive == "gather" || primitive == "scatter_add")
-    return axis_text(x, resolve_axis(attrs.integer("axis", 0), x.rank()));
+  if (is_of_rows(primitive)) return axis_text(x, resolve_axis(attrs.integer("axis", 0), x.rank()));
   const bool last = primitive == "gather_last" || primitive == "scatter_last";
   return axis_text(x, along_axis(last ? Along::Last : Along::Axis, x, attrs));
 }
@@ -330,6 +387,18 @@ void register_indexing() {
                       .plan = plan_scatter_add,
                       .vjp = scatter_add_vjp,
                       .shape_only_inputs = 1});
+  register_primitive({.name = "scatter_max",
+                      .infer = infer_scatter_combine,
+                      .plan = plan_scatter_combine<Combine::Max>,
+                      .vjp = scatter_extremum_vjp});
+  register_primitive({.name = "scatter_min",
+                      .infer = infer_scatter_combine,
+                      .plan = plan_scatter_combine<Combine::Min>,
+                      .vjp = scatter_extremum_vjp});
+  register_primitive({.name = "scatter_mul",
+                      .infer = infer_scatter_combine,
+                      .plan = plan_scatter_combine<Combine::Mul>,
+                      .vjp = scatter_mul_vjp});
   register_along<Along::Axis>("gather_along", "scatter_along");
   register_along<Along::Last>("gather_last", "scatter_last");
   register_primitive({.name = "unique_indices",

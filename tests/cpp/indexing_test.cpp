@@ -238,6 +238,62 @@ TEST(ScatterAdd, NamesTheExpectedShape) {
   EXPECT_NE(text.find("float32(3, 3)"), std::string::npos) << text;
 }
 
+// ------------------------------------------------------------------------------------- scatter_max, _min, _mul
+
+TEST(ScatterCombine, JoinsRowsWithTheirUpdates) {
+  const Tensor x = tensor<std::int32_t>({3, 2}, {1, 7, 4, 4, -3, 2}), ids = tensor<std::int32_t>({4}, {2, 0, 2, -1});
+  const Tensor u = tensor<std::int32_t>({4, 2}, {5, 1, 0, 9, -2, 3, 1, -1});
+  EXPECT_EQ(numbers<std::int32_t>(apply("scatter_max", {x, ids, u})), (std::vector<std::int32_t>{1, 9, 4, 4, 5, 3}));
+  EXPECT_EQ(numbers<std::int32_t>(apply("scatter_min", {x, ids, u})), (std::vector<std::int32_t>{0, 7, 4, 4, -3, -1}));
+  EXPECT_EQ(numbers<std::int32_t>(apply("scatter_mul", {x, ids, u})), (std::vector<std::int32_t>{0, 63, 4, 4, 30, -6}));
+}
+
+TEST(ScatterCombine, NanIsAnExtremum) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const Tensor x = tensor<float>({2}, {nan, 1}), ids = tensor<std::int32_t>({3}, {0, 1, 1});
+  for (const char* name : {"scatter_max", "scatter_min"}) {
+    const std::vector<float> y = numbers<float>(apply(name, {x, ids, tensor<float>({3}, {5, nan, 2})}));
+    EXPECT_TRUE(std::isnan(y[0]) && std::isnan(y[1])) << name;
+  }
+}
+
+TEST(ScatterCombine, ManyRowsAgainstPlainLoopsAndTheSameBitsForAnyThreads) {
+  const std::int64_t rows = 3001, width = 67, count = 5000;
+  const Tensor ids = random_ids({count}, rows, 3), u = random_tensor({count, width}, 4);
+  const Tensor x = random_tensor({rows, width}, 5);
+  const auto check = [&](const char* name, double (*join)(double, double)) {
+    std::vector<double> expected = numbers<double>(x);
+    for (std::int64_t i = 0; i < count; ++i)
+      for (std::int64_t c = 0; c < width; ++c) {
+        double& to = expected[ids.data<std::int32_t>()[i] * width + c];
+        to = join(to, u.data<double>()[i * width + c]);
+      }
+    const int threads = num_threads();
+    for (int n : {1, 2, 3}) {
+      set_num_threads(n);
+      EXPECT_EQ(numbers<double>(apply(name, {x, ids, u})), expected) << name << " with " << n << " threads";
+    }
+    set_num_threads(threads);
+  };
+  check("scatter_max", [](double a, double b) { return std::max(a, b); });
+  check("scatter_min", [](double a, double b) { return std::min(a, b); });
+  check("scatter_mul", [](double a, double b) { return a * b; });
+}
+
+TEST(ScatterCombine, Gradient) {
+  for (const char* name : {"scatter_max", "scatter_min", "scatter_mul"})
+    check_gradient(name, {random_tensor({3, 4}, 1), random_ids({2, 2}, 4, 2), random_tensor({3, 2, 2}, 3)},
+                   {{"axis", std::int64_t{1}}});
+}
+
+TEST(ScatterCombine, DtypesShouldAgree) {
+  EXPECT_NE(error_text([] {
+              apply("scatter_max",
+                    {Tensor::zeros(DType::F32, {2}), tensor<std::int32_t>({1}, {0}), Tensor::zeros(DType::F64, {1})});
+            }).find("updates should have the dtype of x; got float64(1,)"),
+            std::string::npos);
+}
+
 // ------------------------------------------------------------------------------------------------- one_hot, along,
 // last
 

@@ -27,6 +27,8 @@ TEST(Indexing, GatherAndScatter) {
           Shape updates{3, 11, 9, 5};
           if (axis == 1) updates = {7, 3, 11, 5};
           expect_same("scatter_add", {x, at, numbers(dtype, updates, 3)}, attrs);
+          for (const char* join : {"scatter_max", "scatter_min", "scatter_mul"})
+            expect_same(join, {x, at, numbers(dtype, updates, 3)}, attrs);
         }
 }
 

@@ -823,3 +823,34 @@ def test_gradients_of_projections(kind, fill_mode):
             expected[at] = (losses[0] - losses[1]) / (2 * step)
         variable.assign(start)
         check(gradient, expected, 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("segments", "reduction", "join", "neutral"),
+    [
+        (ops.segment_max, "max", np.maximum, -np.inf),
+        (ops.segment_min, "min", np.minimum, np.inf),
+        (ops.segment_prod, "mul", np.multiply, 1.0),
+    ],
+)
+def test_rows_are_joined_in_time_that_grows_with_their_number(segments, reduction, join, neutral):
+    # A table of all segments by all rows would take 20 GB.
+    count, width = 50_000, 2
+    random = np.random.RandomState(0)
+    rows = random.uniform(0.5, 1.5, (2 * count, width)).astype("float32")
+    ids = random.randint(0, count, 2 * count)
+    expected = np.full((count, width), neutral, "float32")
+    join.at(expected, ids, rows)
+    np.testing.assert_allclose(segments(rows, ids, num_segments=count), expected, rtol=1e-6)
+    table = random.uniform(0.5, 1.5, (count, width)).astype("float32")
+    updated = ops.scatter_update(table, ids[:, None], rows, reduction=reduction)
+    join.at(table, ids, rows)
+    np.testing.assert_allclose(updated, table, rtol=1e-6)
+
+
+def test_segments_without_rows():
+    data = np.array([3, -1], "int32")
+    assert np.asarray(ops.segment_max(data, [1, 1], num_segments=3)).tolist() == [-(2**31), 3, -(2**31)]
+    assert np.asarray(ops.segment_min(data > 0, [1, 1], num_segments=2)).tolist() == [True, False]
+    assert np.asarray(ops.segment_max(data > 0, [1, 1], num_segments=2)).tolist() == [False, True]
+    assert np.asarray(ops.segment_prod(data, [1, -1], num_segments=2)).tolist() == [1, 3]

@@ -61,10 +61,39 @@ __device__ T sum_of(T a, T b) {
     return from_math<T>(to_math(a) + to_math(b));
 }
 
-/// Position i of the sorted items starts a row: its threads add up the whole row. d is zero before. threadIdx.y: which
-/// position of the block's, threadIdx.x: which elements of the row; blockIdx.y: which outer slice.
-template <class T>
-__global__ void add_rows(Lookup lookup, const std::uint64_t* items, const T* u, T* d) {
+// How updates are joined; NaN is the greatest and the smallest.
+struct JoinAdd {
+  template <class T>
+  __device__ T operator()(T a, T b) const {
+    return sum_of(a, b);
+  }
+};
+struct JoinMax {
+  template <class T>
+  __device__ T operator()(T a, T b) const {
+    return to_math(a) > to_math(b) || to_math(a) != to_math(a) ? a : b;
+  }
+};
+struct JoinMin {
+  template <class T>
+  __device__ T operator()(T a, T b) const {
+    return to_math(a) < to_math(b) || to_math(a) != to_math(a) ? a : b;
+  }
+};
+struct JoinMul {
+  template <class T>
+  __device__ T operator()(T a, T b) const {
+    if constexpr (std::is_same_v<T, math_t<T>> && std::is_integral_v<T>)
+      return static_cast<T>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+    else
+      return from_math<T>(to_math(a) * to_math(b));
+  }
+};
+
+/// Position i of the sorted items starts a row: its threads join all updates of the row with what d has. threadIdx.y:
+/// which position of the block's, threadIdx.x: which elements of the row; blockIdx.y: which outer slice.
+template <class T, class Join>
+__global__ void join_rows(Lookup lookup, const std::uint64_t* items, const T* u, T* d, Join join) {
   constexpr int kAhead = 4;  // updates that are on their way at a time
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
   if (first >= lookup.count) return;
@@ -73,17 +102,18 @@ __global__ void add_rows(Lookup lookup, const std::uint64_t* items, const T* u, 
   u += blockIdx.y * lookup.count * lookup.inner;
   d += blockIdx.y * lookup.rows * lookup.inner;
   for (std::int64_t c = threadIdx.x; c < lookup.inner; c += blockDim.x) {
-    T sum{};
+    T& to = d[static_cast<std::int64_t>(row) * lookup.inner + c];
+    T joined = to;
     bool more = true;
     for (std::int64_t i = first; more; i += kAhead) {
       T next[kAhead];
       int found = 0;
       for (; found < kAhead && i + found < lookup.count && items[i + found] >> 32 == row; ++found)
         next[found] = u[static_cast<std::int64_t>(items[i + found] & 0xffffffffu) * lookup.inner + c];
-      for (int k = 0; k < found; ++k) sum = sum_of(sum, next[k]);
+      for (int k = 0; k < found; ++k) joined = join(joined, next[k]);
       more = found == kAhead;
     }
-    d[static_cast<std::int64_t>(row) * lookup.inner + c] = sum;
+    to = joined;
   }
 }
 
@@ -120,6 +150,25 @@ Words in_words(Lookup lookup, std::size_t element_bytes, const void* x, const vo
   return {word, lookup};
 }
 
+template <class Join>
+void join_updates(cudaStream_t stream, const Lookup& lookup, DType index_dtype, DType dtype, const void* index,
+                  const void* u, void* d, void* scratch, const FaultSite& fault, Join join) {
+  auto* items = static_cast<std::uint64_t*>(scratch);
+  with_index(index_dtype, [&]<class Index>(Index) {
+    launch(index_items<Index>, blocks_for(lookup.count, kThreads), kThreads, 0, stream, lookup,
+           static_cast<const Index*>(index), items, fault);
+  });
+  const std::uint64_t* sorted = sort_items(stream, lookup.count, items, items + lookup.count);
+  // Threads of a row: enough for its elements, at most a block.
+  unsigned across = 1;
+  while (across < kThreads && across < lookup.inner) across *= 2;
+  const unsigned down = kThreads / across;
+  with_number(dtype, [&]<class T>(T) {
+    launch(join_rows<T, Join>, dim3(blocks_for(lookup.count, down), static_cast<unsigned>(lookup.outer)),
+           dim3(across, down), 0, stream, lookup, sorted, static_cast<const T*>(u), static_cast<T*>(d), join);
+  });
+}
+
 }  // namespace
 
 void gather(cudaStream_t stream, const Lookup& elements, DType index_dtype, std::size_t element_bytes, const void* x,
@@ -152,27 +201,27 @@ void gather_along(cudaStream_t stream, const Lookup& lookup, DType index_dtype, 
   });
 }
 
-std::size_t scatter_add_scratch_bytes(const Lookup& lookup) {
+std::size_t scatter_scratch_bytes(const Lookup& lookup) {
   return 2 * sizeof(std::uint64_t) * static_cast<std::size_t>(lookup.count);
 }
 
 void scatter_add(cudaStream_t stream, const Lookup& lookup, DType index_dtype, DType dtype, const void* index,
                  const void* u, void* d, void* scratch, const FaultSite& fault) {
   zero_bytes(stream, d, static_cast<std::size_t>(lookup.outer * lookup.rows * lookup.inner) * size_of(dtype));
-  auto* items = static_cast<std::uint64_t*>(scratch);
-  with_index(index_dtype, [&]<class Index>(Index) {
-    launch(index_items<Index>, blocks_for(lookup.count, kThreads), kThreads, 0, stream, lookup,
-           static_cast<const Index*>(index), items, fault);
-  });
-  const std::uint64_t* sorted = sort_items(stream, lookup.count, items, items + lookup.count);
-  // Threads of a row: enough for its elements, at most a block.
-  unsigned across = 1;
-  while (across < kThreads && across < lookup.inner) across *= 2;
-  const unsigned down = kThreads / across;
-  with_number(dtype, [&]<class T>(T) {
-    launch(add_rows<T>, dim3(blocks_for(lookup.count, down), static_cast<unsigned>(lookup.outer)), dim3(across, down),
-           0, stream, lookup, sorted, static_cast<const T*>(u), static_cast<T*>(d));
-  });
+  join_updates(stream, lookup, index_dtype, dtype, index, u, d, scratch, fault, JoinAdd{});
+}
+
+void scatter_combine(cudaStream_t stream, const Lookup& lookup, Combine combine, DType index_dtype, DType dtype,
+                     const void* index, const void* x, const void* u, void* y, void* scratch, const FaultSite& fault) {
+  copy_bytes(stream, x, y, static_cast<std::size_t>(lookup.outer * lookup.rows * lookup.inner) * size_of(dtype));
+  switch (combine) {
+    case Combine::Max:
+      return join_updates(stream, lookup, index_dtype, dtype, index, u, y, scratch, fault, JoinMax{});
+    case Combine::Min:
+      return join_updates(stream, lookup, index_dtype, dtype, index, u, y, scratch, fault, JoinMin{});
+    case Combine::Mul:
+      return join_updates(stream, lookup, index_dtype, dtype, index, u, y, scratch, fault, JoinMul{});
+  }
 }
 
 void scatter_along(cudaStream_t stream, const Lookup& lookup, DType index_dtype, DType dtype, const void* index,

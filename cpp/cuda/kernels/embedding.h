@@ -18,9 +18,13 @@ void gather(cudaStream_t stream, const Lookup& lookup, DType index_dtype, std::s
 void gather_along(cudaStream_t stream, const Lookup& lookup, DType index_dtype, std::size_t element_bytes,
                   const void* x, const void* index, void* y, const FaultSite& fault);
 
-std::size_t scatter_add_scratch_bytes(const Lookup& lookup);
+/// Of scatter_add and scatter_combine.
+std::size_t scatter_scratch_bytes(const Lookup& lookup);
 void scatter_add(cudaStream_t stream, const Lookup& lookup, DType index_dtype, DType dtype, const void* index,
                  const void* u, void* d, void* scratch, const FaultSite& fault);
+
+void scatter_combine(cudaStream_t stream, const Lookup& lookup, Combine combine, DType index_dtype, DType dtype,
+                     const void* index, const void* x, const void* u, void* y, void* scratch, const FaultSite& fault);
 
 /// One thread adds up a line.
 void scatter_along(cudaStream_t stream, const Lookup& lookup, DType index_dtype, DType dtype, const void* index,

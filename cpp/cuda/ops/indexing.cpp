@@ -1,4 +1,5 @@
-// gather (the embedding lookup), scatter_add (its gradient), one_hot, and element-wise lookups along an axis.
+// gather (the embedding lookup), scatter_add (its gradient), scatter_max, scatter_min and scatter_mul, one_hot, and
+// element-wise lookups along an axis.
 #include "ops/indexing.h"
 
 #include <cstring>
@@ -42,9 +43,24 @@ Kernel plan_scatter_add(SpecSpan in, SpecSpan, const Attrs& attrs, const Context
                &context](const Buffers& b) {
                 scatter_add(context.stream, lookup, index, dtype, b.in[1], b.in[2], b.out[0], b.scratch, *fault);
               },
-          .scratch_bytes = scatter_add_scratch_bytes(lookup),
+          .scratch_bytes = scatter_scratch_bytes(lookup),
           .label = "scatter_add",
           .may_fail = raises(lookup.mode)};
+}
+
+void add_scatter_combine(const char* name, Combine combine) {
+  register_kernel(name, [=](SpecSpan in, SpecSpan, const Attrs& attrs, const Context& context) -> Kernel {
+    const Lookup lookup = lookup_of(name, in, attrs);
+    return {.run =
+                [=, dtype = in[2].dtype, index = in[1].dtype, fault = fault_of(name, in, attrs, lookup, context),
+                 &context](const Buffers& b) {
+                  scatter_combine(context.stream, lookup, combine, index, dtype, b.in[1], b.in[0], b.in[2], b.out[0],
+                                  b.scratch, *fault);
+                },
+            .scratch_bytes = scatter_scratch_bytes(lookup),
+            .label = name,
+            .may_fail = raises(lookup.mode)};
+  });
 }
 
 void add_scatter_along(const char* name) {
@@ -76,6 +92,9 @@ void register_indexing() {
   add_gather("gather_along", gather_along);
   add_gather("gather_last", gather_along);
   register_kernel("scatter_add", plan_scatter_add);
+  add_scatter_combine("scatter_max", Combine::Max);
+  add_scatter_combine("scatter_min", Combine::Min);
+  add_scatter_combine("scatter_mul", Combine::Mul);
   add_scatter_along("scatter_along");
   add_scatter_along("scatter_last");
   register_kernel("one_hot", plan_one_hot);

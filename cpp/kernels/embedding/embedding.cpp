@@ -71,15 +71,39 @@ T sum_of(T a, T b) {
     return narrow<T>(widen(a) + widen(b));
 }
 
-/// Rows [first, last) of one outer slice: zeroed, then added to in the order of the indices.
-template <class T, class Index>
-void scatter_rows(const Lookup& lookup, const Index* index, const T* u, T* d, std::int64_t first, std::int64_t last) {
-  const std::int64_t inner = lookup.inner;
-  std::memset(d + first * inner, 0, sizeof(T) * (last - first) * inner);
+/// Products of integers wrap.
+template <class T>
+T product_of(T a, T b) {
+  if constexpr (std::is_integral_v<T>)
+    return static_cast<T>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+  else
+    return narrow<T>(widen(a) * widen(b));
+}
+
+template <class T>
+T max_of(T a, T b) {
+  return widen(a) > widen(b) || widen(a) != widen(a) ? a : b;
+}
+template <class T>
+T min_of(T a, T b) {
+  return widen(a) < widen(b) || widen(a) != widen(a) ? a : b;
+}
+
+/// Rows [first, last) of one outer slice: begun as those of x (null: as zeros), then joined with the updates in the
+/// order of the indices.
+template <class T, class Index, class Join>
+void scatter_rows(const Lookup& lookup, const Index* index, const T* x, const T* u, T* d, std::int64_t first,
+                  std::int64_t last, const Join& join) {
+  const std::int64_t inner = lookup.inner, begin = first * inner;
+  const std::size_t bytes = sizeof(T) * (last - first) * inner;
+  if (x)
+    std::memcpy(d + begin, x + begin, bytes);
+  else
+    std::memset(d + begin, 0, bytes);
   for (std::int64_t i = 0; i < lookup.count; ++i) {
     const std::int64_t row = row_of(index[i], lookup);
     if (row < first || row >= last) continue;
-    for (std::int64_t c = 0; c < inner; ++c) d[row * inner + c] = sum_of(d[row * inner + c], u[i * inner + c]);
+    for (std::int64_t c = 0; c < inner; ++c) d[row * inner + c] = join(d[row * inner + c], u[i * inner + c]);
   }
 }
 
@@ -109,6 +133,22 @@ void for_items(std::int64_t items, std::int64_t item_bytes, const Body& body) {
   parallel_for(ceil_div(items, group), items * item_bytes / kBytesPerNanosecond, [&](std::int64_t chunk) {
     const std::int64_t last = std::min((chunk + 1) * group, items);
     for (std::int64_t item = chunk * group; item < last; ++item) body(item);
+  });
+}
+
+/// Threads split the rows.
+template <class T, class Index, class Join>
+void scatter(const Lookup& lookup, const Index* index, const T* x, const T* u, T* d, const Join& join) {
+  const std::int64_t slice = lookup.rows * lookup.inner, updates = lookup.count * lookup.inner;
+  const std::int64_t chunk = std::clamp<std::int64_t>(updates * sizeof(T), kLeastScatterBytes, kMostScatterBytes);
+  const std::int64_t wanted = std::max<std::int64_t>(1, slice * sizeof(T) / chunk);
+  const std::int64_t rows = std::max<std::int64_t>(1, ceil_div(lookup.rows, wanted));
+  const std::int64_t pieces = ceil_div(lookup.rows, rows);
+  const std::int64_t slice_bytes = sizeof(T) * (slice + 3 * updates);
+  for_items(lookup.outer * pieces, slice_bytes / std::max<std::int64_t>(1, pieces), [&](std::int64_t item) {
+    const std::int64_t o = item / pieces, first = item % pieces * rows;
+    scatter_rows(lookup, index, x ? x + o * slice : nullptr, u + o * updates, d + o * slice, first,
+                 std::min(first + rows, lookup.rows), join);
   });
 }
 
@@ -144,16 +184,19 @@ void gather(const Lookup& lookup, std::size_t element_bytes, const void* x, cons
 
 template <class T, class Index>
 void scatter_add(const Lookup& lookup, const Index* index, const T* u, T* d) {
-  const std::int64_t slice = lookup.rows * lookup.inner, updates = lookup.count * lookup.inner;
-  const std::int64_t chunk = std::clamp<std::int64_t>(updates * sizeof(T), kLeastScatterBytes, kMostScatterBytes);
-  const std::int64_t wanted = std::max<std::int64_t>(1, slice * sizeof(T) / chunk);
-  const std::int64_t rows = std::max<std::int64_t>(1, ceil_div(lookup.rows, wanted));
-  const std::int64_t pieces = ceil_div(lookup.rows, rows);
-  const std::int64_t slice_bytes = sizeof(T) * (slice + 3 * updates);
-  for_items(lookup.outer * pieces, slice_bytes / std::max<std::int64_t>(1, pieces), [&](std::int64_t item) {
-    const std::int64_t o = item / pieces, first = item % pieces * rows;
-    scatter_rows(lookup, index, u + o * updates, d + o * slice, first, std::min(first + rows, lookup.rows));
-  });
+  scatter<T>(lookup, index, nullptr, u, d, [](T a, T b) { return sum_of(a, b); });
+}
+
+template <class T, class Index>
+void scatter_combine(const Lookup& lookup, Combine combine, const Index* index, const T* x, const T* u, T* y) {
+  switch (combine) {
+    case Combine::Max:
+      return scatter(lookup, index, x, u, y, [](T a, T b) { return max_of(a, b); });
+    case Combine::Min:
+      return scatter(lookup, index, x, u, y, [](T a, T b) { return min_of(a, b); });
+    case Combine::Mul:
+      return scatter(lookup, index, x, u, y, [](T a, T b) { return product_of(a, b); });
+  }
 }
 
 template <class Index>
@@ -225,11 +268,13 @@ void one_hot(std::int64_t count, std::int64_t depth, const Index* index, const v
   });
 }
 
-#define DLCORE_INSTANTIATE_SCATTER(T)                                            \
-  template void scatter_add(const Lookup&, const std::int32_t*, const T*, T*);   \
-  template void scatter_add(const Lookup&, const std::int64_t*, const T*, T*);   \
-  template void scatter_along(const Lookup&, const std::int32_t*, const T*, T*); \
-  template void scatter_along(const Lookup&, const std::int64_t*, const T*, T*);
+#define DLCORE_INSTANTIATE_SCATTER(T, Index)                                                   \
+  template void scatter_add(const Lookup&, const Index*, const T*, T*);                        \
+  template void scatter_combine(const Lookup&, Combine, const Index*, const T*, const T*, T*); \
+  template void scatter_along(const Lookup&, const Index*, const T*, T*);
+#define DLCORE_INSTANTIATE_SCATTERS(T)        \
+  DLCORE_INSTANTIATE_SCATTER(T, std::int32_t) \
+  DLCORE_INSTANTIATE_SCATTER(T, std::int64_t)
 #define DLCORE_INSTANTIATE_INDEX(Index)                                                                 \
   template std::int64_t first_bad_index(const Index*, std::int64_t, std::int64_t, std::int64_t);        \
   template void gather(const Lookup&, std::size_t, const void*, const Index*, void*);                   \
@@ -238,13 +283,13 @@ void one_hot(std::int64_t count, std::int64_t depth, const Index* index, const v
   template void one_hot(std::int64_t, std::int64_t, const Index*, const void*, std::size_t, void*);
 DLCORE_INSTANTIATE_INDEX(std::int32_t)
 DLCORE_INSTANTIATE_INDEX(std::int64_t)
-DLCORE_INSTANTIATE_SCATTER(std::uint8_t)
-DLCORE_INSTANTIATE_SCATTER(std::int8_t)
-DLCORE_INSTANTIATE_SCATTER(std::int32_t)
-DLCORE_INSTANTIATE_SCATTER(std::int64_t)
-DLCORE_INSTANTIATE_SCATTER(float)
-DLCORE_INSTANTIATE_SCATTER(double)
-DLCORE_INSTANTIATE_SCATTER(Half)
-DLCORE_INSTANTIATE_SCATTER(Bfloat)
+DLCORE_INSTANTIATE_SCATTERS(std::uint8_t)
+DLCORE_INSTANTIATE_SCATTERS(std::int8_t)
+DLCORE_INSTANTIATE_SCATTERS(std::int32_t)
+DLCORE_INSTANTIATE_SCATTERS(std::int64_t)
+DLCORE_INSTANTIATE_SCATTERS(float)
+DLCORE_INSTANTIATE_SCATTERS(double)
+DLCORE_INSTANTIATE_SCATTERS(Half)
+DLCORE_INSTANTIATE_SCATTERS(Bfloat)
 
 }  // namespace dlcore

@@ -2,12 +2,15 @@
 //
 //   gather:         y[o, i, :] = x[o, index[i], :]
 //   scatter_add:    d[o, r, :] = sum of u[o, i, :] over all i with index[i] = r, added in the order of i
+//   scatter_max, scatter_min, scatter_mul:
+//                   y[o, r, :] = the greatest, smallest or product of x[o, r, :] and all u[o, i, :] with index[i] = r
 //   gather_along:   y[o, i, c] = x[o, index[o, i, c], c]
 //   scatter_along:  d[o, r, c] = sum of u[o, i, c] over all i with index[o, i, c] = r, added in the order of i
 //
-// x, d [outer, rows, inner];  y, u [outer, count, inner].  y and d are overwritten.  x and y are bytes: gathering does
-// not care for the type.  T of the sums: the integers, float, double, Half or Bfloat (rounded at every addition).
-// Threads split the rows that are written, so results do not depend on their number. Nothing is allocated.
+// x, d [outer, rows, inner];  y, u [outer, count, inner] (the y of scatter_max as x).  y and d are overwritten.  x and
+// y are bytes: gathering does not care for the type.  T of the sums: the integers, float, double, Half or Bfloat
+// (rounded at every addition). Threads split the rows that are written, so results do not depend on their number.
+// Nothing is allocated.
 #pragma once
 
 #include <cstddef>
@@ -41,6 +44,12 @@ template <class Index>
 void gather(const Lookup& lookup, std::size_t element_bytes, const void* x, const Index* index, void* y);
 template <class T, class Index>
 void scatter_add(const Lookup& lookup, const Index* index, const T* u, T* d);
+
+/// NaN is the greatest and the smallest.
+enum class Combine { Max, Min, Mul };
+template <class T, class Index>
+void scatter_combine(const Lookup& lookup, Combine combine, const Index* index, const T* x, const T* u, T* y);
+
 template <class Index>
 void gather_along(const Lookup& lookup, std::size_t element_bytes, const void* x, const Index* index, void* y);
 template <class T, class Index>

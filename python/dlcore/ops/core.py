@@ -17,7 +17,6 @@ from dlcore.ops.arrangement import flip
 from dlcore.ops.creation import arange, zeros
 from dlcore.ops.indexing import take
 from dlcore.ops.logic import greater_equal, less, logical_and, not_equal, where
-from dlcore.ops.math import segment_max, segment_min, segment_prod
 from dlcore.ops.operation import UnknownSizeError, operation
 from dlcore.ops.shapes import broadcast_to, concatenate, ravel, reshape, squeeze, stack
 from dlcore.ops.sorting import argsort
@@ -218,9 +217,6 @@ def scatter(indices, values, shape):
     return reshape(_added_by_row(table, _flat_rows(indices, shape[:depth]), values), shape)
 
 
-_OF_SEGMENTS = {"max": segment_max, "min": segment_min, "mul": segment_prod}
-
-
 @operation
 def scatter_update(inputs, indices, updates, reduction=None):
     """A copy of inputs with updates written at indices (n, depth), as in `scatter`, in the dtype of inputs.
@@ -236,11 +232,10 @@ def scatter_update(inputs, indices, updates, reduction=None):
         ValueError: another reduction.
         IndexError: an index is out of range.
     """
-    if reduction not in (None, "add", *_OF_SEGMENTS):
+    if reduction not in (None, "add", "max", "min", "mul"):
         raise ValueError(f'Unknown reduction: {reduction!r}. Expected None, "add", "max", "min" or "mul".')
     x, indices = tensor(inputs), as_indices(indices)
     depth = indices.shape[-1]
-    count = int(np.prod(x.shape[:depth]))
     rows = _flat_rows(indices, x.shape[:depth])
     table, updates = (reshape(values, [-1, *x.shape[depth:]]) for values in (x, cast(updates, x.dtype)))
     if reduction is None:
@@ -248,9 +243,8 @@ def scatter_update(inputs, indices, updates, reduction=None):
     elif reduction == "add":
         table = add(table, _added_by_row(table, rows, updates))
     else:
-        places = concatenate([arange(count, dtype=rows.dtype), rows])
-        table = _OF_SEGMENTS[reduction](concatenate([table, updates]), places, count)
-    return reshape(table, x.shape)
+        table = _core.apply(f"scatter_{reduction}", [numbers(table), rows, numbers(updates)], axis=0)
+    return reshape(backend.convert_to_tensor(table, x.dtype), x.shape)
 
 
 def _with_rows(table, rows, updates):

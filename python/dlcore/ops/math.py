@@ -1,24 +1,31 @@
 """Mathematical functions beyond NumPy's."""
 
-import functools
 import math
 from collections import namedtuple
-
-import numpy as np
 
 from dlcore import _core, backend
 from dlcore.backend import dtypes
 from dlcore.errors import NotTraceable
 from dlcore.ops import reductions
-from dlcore.ops._common import as_float, as_floats, axes_of, float_unary, own_names, polynomial, range_of, tensor
+from dlcore.ops._common import (
+    as_float,
+    as_floats,
+    axes_of,
+    float_unary,
+    numbers,
+    own_names,
+    polynomial,
+    range_of,
+    tensor,
+)
 from dlcore.ops.arithmetic import absolute, add, divide, maximum, multiply, negative, square, subtract
 from dlcore.ops.creation import zeros, zeros_like
 from dlcore.ops.elementary import cos, exp, log, log10, sin, sqrt
 from dlcore.ops.gradients import with_gradient
 from dlcore.ops.logic import equal, greater, isfinite, less, logical_and, where
 from dlcore.ops.operation import operation
-from dlcore.ops.reductions import mean, prod
-from dlcore.ops.shapes import expand_dims, reshape, stack
+from dlcore.ops.reductions import mean
+from dlcore.ops.shapes import expand_dims, stack
 
 
 @operation
@@ -141,21 +148,22 @@ def segment_sum(data, segment_ids, num_segments=None, sorted=False):
     return _core.apply("scatter_add", [nothing, ids, data], axis=0, mode="fill")
 
 
-def _segments(reduce, neutral, data, segment_ids, num_segments):
-    """The reduction of the rows of each segment; `neutral` for segments without rows."""
+def _joined_segments(primitive, data, segment_ids, num_segments, neutral):
+    """The rows of each segment joined by a primitive; `neutral` for segments without rows."""
     data, ids = tensor(data), backend.convert_to_tensor(segment_ids, "int32")
-    segments = backend.convert_to_tensor(np.arange(_segment_count(ids, num_segments)), "int32")
-    belongs = equal(expand_dims(segments, 1), expand_dims(ids, 0))  # [segments, rows]
-    belongs = reshape(belongs, [*belongs.shape, *([1] * (data.ndim - 1))])
-    values = where(belongs, expand_dims(data, 0), backend.convert_to_tensor(neutral, data.dtype))
-    return reduce(values, 1)
+    count = _segment_count(ids, num_segments)
+    table = backend.convert_to_tensor(neutral, numbers(data).dtype)
+    table = _core.apply("broadcast_to", [table], shape=[count, *data.shape[1:]])
+    joined = _core.apply(primitive, [table, where(ids < 0, count, ids), numbers(data)], axis=0, mode="fill")
+    return backend.convert_to_tensor(joined, data.dtype)
 
 
-def _extremes(reduce, sign, data, segment_ids, num_segments):
-    """The greatest or smallest of each segment; of none the other end of the dtype, which has that sign."""
-    data = tensor(data)
-    neutral = sign * math.inf if data.dtype in dtypes.FLOATS else range_of(data.dtype)[sign > 0]
-    return _segments(functools.partial(reduce, initial=neutral), neutral, data, segment_ids, num_segments)
+def _end_of_range(data, sign):
+    """The greatest (sign 1) or least (-1) number of a tensor's dtype."""
+    dtype = tensor(data).dtype
+    if dtype == "bool":
+        return sign > 0
+    return sign * math.inf if dtype in dtypes.FLOATS else range_of(dtype)[sign > 0]
 
 
 @operation(outputs_like=_segments_like)
@@ -164,7 +172,7 @@ def segment_max(data, segment_ids, num_segments=None, sorted=False):
 
     Arguments as `segment_sum`.
     """
-    return _extremes(reductions.max, -1, data, segment_ids, num_segments)
+    return _joined_segments("scatter_max", data, segment_ids, num_segments, _end_of_range(data, -1))
 
 
 @operation(outputs_like=_segments_like)
@@ -173,14 +181,13 @@ def segment_min(data, segment_ids, num_segments=None, sorted=False):
 
     Arguments as `segment_sum`.
     """
-    return _extremes(reductions.min, 1, data, segment_ids, num_segments)
+    return _joined_segments("scatter_min", data, segment_ids, num_segments, _end_of_range(data, 1))
 
 
 @operation(outputs_like=_segments_like)
 def segment_prod(data, segment_ids, num_segments=None, sorted=False):
     """Products of the rows with equal ids; 1 where there are none. Arguments as `segment_sum`."""
-    data = tensor(data)
-    return backend.convert_to_tensor(_segments(prod, 1, data, segment_ids, num_segments), data.dtype)
+    return _joined_segments("scatter_mul", data, segment_ids, num_segments, 1)
 
 
 @operation
