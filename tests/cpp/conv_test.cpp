@@ -295,6 +295,31 @@ TEST(Conv, PixelTailsAreExact) {
   check_exact<double>({2, 5, 4, 3, 5, 4, 6, 1, 1, 1, 1, 1, 1, 0, 1});
 }
 
+// Pixels of a row as channels, where a row is of whole blocks and where it is not.
+TEST(Conv, BlocksOfPixelsAreExact) {
+  for (std::int64_t cin : {1, 2, 3})
+    for (std::int64_t cout : {1, 2, 3, 5, 6, 8, 12})
+      for (std::int64_t kernel : {2, 3, 7})
+        for (std::int64_t width : {32, 37}) {
+          ConvShape s{2, 20, width, cin, 20, width, cout, kernel, kernel, 1, 1, 1, 1, kernel / 2, kernel / 2};
+          check_exact<float>(s);
+          s.oh = out_size(20, kernel, 2, 1, {1, 1}), s.ow = width - kernel + 1;
+          s.stride_h = 2, s.pad_top = 1, s.pad_left = 0, s.n = 5;
+          check_exact<float>(s);
+          if (cin < 3) check_exact<double>(s);
+        }
+  for (std::int64_t width : {1024, 1500}) {
+    const std::int64_t taps = 40;
+    check_exact<float>({1, 1, width, 1, 1, width, 1, 1, taps, 1, 1, 1, 1, 0, taps / 2});
+    check_exact<float>({1, 1, width, 1, 1, width - taps + 1, 3, 1, taps, 1, 1, 1, 1, 0, 0});
+    // Rows of taps that lie apart; filters that begin inside of the image.
+    check_exact<float>({2, 9, width, 1, 5, width - taps + 1, 2, 3, taps, 1, 1, 2, 1, 0, 0});
+    check_exact<float>({1, 1, width, 1, 1, width - 3, 1, 1, 3, 1, 1, 1, 1, 0, -1});
+    // And beyond the padding that a turned filter could have.
+    check_exact<float>({1, 1, width, 1, 1, width + 12, 1, 1, 5, 1, 1, 1, 1, 0, 8});
+  }
+}
+
 TEST(Conv, GroupsAreExact) {
   for (std::int64_t groups : {2, 3})
     for (std::int64_t cin : {1, 2, 9})
@@ -387,6 +412,7 @@ TEST(Conv, BitsDoNotDependOnTheNumberOfThreads) {
   const int before = num_threads();
   for (const ConvShape& s :
        {ConvShape{16, 13, 13, 32, 11, 11, 64, 3, 3}, ConvShape{16, 20, 20, 1, 20, 20, 32, 3, 3, 1, 1, 1, 1, 1, 1},
+        ConvShape{16, 20, 30, 2, 20, 30, 3, 5, 5, 1, 1, 1, 1, 2, 2},
         ConvShape{4, 28, 28, 64, 28, 28, 64, 3, 3, 1, 1, 1, 1, 1, 1, 64},
         ConvShape{4, 28, 28, 64, 28, 28, 64, 3, 3, 1, 1, 1, 1, 1, 1, 16}}) {
     SCOPED_TRACE(text_of(s));

@@ -7,6 +7,7 @@
 
 #include "base/cpu.h"
 #include "base/parallel.h"
+#include "kernels/conv/blocks.h"
 #include "kernels/conv/correlate.h"
 #include "kernels/conv/depthwise.h"
 #include "kernels/conv/gather.h"
@@ -140,11 +141,11 @@ class Packing {
 
 // ---- few channels
 
-/// Whether the turned convolution computes the same with fewer input than output channels.
+/// Whether the turned convolution computes the same.
 template <class T>
 bool can_turn(const ConvShape& s) {
-  return algorithm_for<T>(s) == ConvAlgorithm::ImplicitGemm && s.groups == 1 && s.cout < s.cin && s.stride_h == 1 &&
-         s.stride_w == 1 && s.pad_top <= (s.kh - 1) * s.dilation_h && s.pad_left <= (s.kw - 1) * s.dilation_w;
+  return algorithm_for<T>(s) == ConvAlgorithm::ImplicitGemm && s.groups == 1 && s.stride_h == 1 && s.stride_w == 1 &&
+         s.pad_top <= (s.kh - 1) * s.dilation_h && s.pad_left <= (s.kw - 1) * s.dilation_w;
 }
 
 /// The products of all taps as a convolution of its own: 1x1, from (tap, ci) to co, with the same weights.
@@ -164,14 +165,20 @@ template <class T>
 bool turns_forward(const ConvShape& s) {
   constexpr double kMostPatches = 1 << 26;  // elements
   const double patches = static_cast<double>(s.n * s.h * s.w) * static_cast<double>(s.kh * s.kw * s.cout);
-  return can_turn<T>(s) && patches <= kMostPatches && wants_patches<T>(turned(s));
+  return can_turn<T>(s) && s.cout < s.cin && patches <= kMostPatches && wants_patches<T>(turned(s));
 }
 
 // ... and a tile of dw has as many columns as there are input channels, where half of its vectors would be empty.
 template <class T>
 bool turns_backward_weights(const ConvShape& s) {
   const TileSet<T>& tiles = tile_set<T>();
-  return can_turn<T>(s) && 2 * tiles.vectors_of(s.cin) * s.cout <= tiles.vectors_of(s.cout) * s.cin;
+  return can_turn<T>(s) && s.cout < s.cin && 2 * tiles.vectors_of(s.cin) * s.cout <= tiles.vectors_of(s.cout) * s.cin;
+}
+
+// Few channels on both sides are those of blocks of pixels, to which the gradient to the input comes by turning.
+template <class T>
+bool turns_backward_input(const ConvShape& s) {
+  return can_turn<T>(s) && !wants_patches<T>(s) && pixels_of_block<T>(turned(s)) > 1;
 }
 
 }  // namespace
@@ -235,10 +242,11 @@ struct ConvForward<T>::Plan {
   std::optional<GemmPlan> product;
   std::optional<Depthwise<T>> depthwise;
   std::optional<Turned<T>> turned;
+  std::optional<BlockedForward<T>> blocked;
   std::optional<Gather<T>> gather;  // everything else
 
   static bool wants_packing(const ConvShape& s) {
-    return algorithm_for<T>(s) == ConvAlgorithm::ImplicitGemm && !turns_forward<T>(s) &&
+    return algorithm_for<T>(s) == ConvAlgorithm::ImplicitGemm && !turns_forward<T>(s) && pixels_of_block<T>(s) == 1 &&
            s.cout_per_group() > panel_width<T>(s.cout_per_group()) && s.n * s.oh * s.ow >= kPackedFrom;
   }
   static Panels panels_of(const ConvShape& s) {
@@ -264,6 +272,8 @@ struct ConvForward<T>::Plan {
                         forward_taps(rows_of(s)), forward_taps(cols_of(s)));
     else if (turns_forward<T>(s))
       turned.emplace(s);
+    else if (pixels_of_block<T>(s) > 1)
+      blocked.emplace(s);
     else
       gather.emplace(gather_shape(s), forward_taps(rows_of(s)), forward_taps(cols_of(s)), layout(s));
   }
@@ -280,6 +290,7 @@ template <class T>
 std::size_t ConvForward<T>::scratch_bytes() const {
   if (plan_->product) return plan_->product->scratch_bytes;
   if (plan_->turned) return plan_->turned->scratch_bytes();
+  if (plan_->blocked) return plan_->blocked->scratch_bytes();
   return (plan_->packed ? bytes_of<T>(plan_->panels.elements()) : 0) + bytes_of<T>(plan_->repeated());
 }
 
@@ -287,6 +298,7 @@ template <class T>
 void ConvForward<T>::run(const T* x, const T* w, const T* bias, Activation activation, T* y, void* scratch) const {
   if (plan_->product) return gemm(*plan_->product, x, w, y, {bias, activation}, scratch);
   if (plan_->turned) return plan_->turned->run(x, w, bias, activation, y, scratch);
+  if (plan_->blocked) return plan_->blocked->run(x, w, bias, activation, y, scratch);
   Scratch free(scratch);
   if (plan_->packed) {
     T* const packed = free.take<T>(plan_->panels.elements());
@@ -316,6 +328,8 @@ struct ConvBackwardInput<T>::Plan {
   std::optional<StridedCopy> exchange;  // of the weights, for groups of several channels
   Panels panels;                        // c counts output channels, the columns are input channels
   Packing packing;
+  std::unique_ptr<ConvForward<T>> turned;
+  StridedCopy turn;                // of the weights
   std::vector<Gather<T>> gathers;  // everything else: of all pixels, or of each residue that is wanted
   PatchSum<T> patch_sum;
 
@@ -331,12 +345,15 @@ struct ConvBackwardInput<T>::Plan {
         inner(by_patches ? patches_of(s) : s),
         panels(panels_of(inner)),
         packing(panels, {s.cout_per_group(), inner.cin_per_group() * s.cout, 1, s.cout}, sizeof(T)),
+        turn(turn_weights(s.kh * s.kw, s.cin, s.cout, sizeof(T))),
         patch_sum(s.n, s.cin, rows_of(s), cols_of(s)) {
     if (is_product(inner))
       product = plan_gemm<T>(dense_gemm(pixels(inner), inner.cin, inner.cout, false, true));
     else if (is_depthwise<T>(s))
       depthwise.emplace(DepthwiseShape{s.n, s.cout, s.cin_per_group(), s.oh, s.ow, s.h, s.w, s.kw},
                         backward_taps(rows_of(s)), backward_taps(cols_of(s)));
+    else if (residues.empty() && turns_backward_input<T>(s))
+      turned = std::make_unique<ConvForward<T>>(dlcore::turned(s));
     else
       add_gathers(residues);
     if (depthwise && s.cin_per_group() > 1) exchange = exchange_channels(s, sizeof(T));
@@ -352,9 +369,9 @@ struct ConvBackwardInput<T>::Plan {
   }
 
   std::int64_t packed() const {
-    return !gathers.empty() ? panels.elements()
-           : exchange       ? shape.kh * shape.kw * shape.cin_per_group() * shape.cout
-                            : 0;
+    return !gathers.empty()     ? panels.elements()
+           : exchange || turned ? shape.kh * shape.kw * shape.cin_per_group() * shape.cout
+                                : 0;
   }
   std::int64_t patches() const { return by_patches ? inner.n * inner.h * inner.w * inner.cin : 0; }
   std::int64_t repeated() const { return multiplier(shape) > 1 ? shape.n * shape.h * shape.w * shape.cout : 0; }
@@ -371,7 +388,7 @@ ConvBackwardInput<T>::~ConvBackwardInput() = default;
 template <class T>
 std::size_t ConvBackwardInput<T>::scratch_bytes() const {
   return bytes_of<T>(plan_->packed()) + bytes_of<T>(plan_->patches()) + bytes_of<T>(plan_->repeated()) +
-         (plan_->product ? plan_->product->scratch_bytes : 0);
+         (plan_->product ? plan_->product->scratch_bytes : 0) + (plan_->turned ? plan_->turned->scratch_bytes() : 0);
 }
 
 template <class T>
@@ -382,10 +399,13 @@ void ConvBackwardInput<T>::run(const T* dy, const T* w, T* dx, void* scratch) co
     T* const packed = free.take<T>(plan_->packed());
     if (plan_->exchange)
       movement_kernels().strided_copy(*plan_->exchange, w, packed);
+    else if (plan_->turned)
+      movement_kernels().strided_copy(plan_->turn, w, packed);
     else
       plan_->packing.run(w, packed);
     w = packed;
   }
+  if (plan_->turned) return plan_->turned->run(dy, w, nullptr, Activation::None, dx, free.take<T>(0));
   T* const patches = free.take<T>(plan_->patches());
   T* const repeated = free.take<T>(plan_->repeated());
   T* const target = plan_->by_patches ? patches : plan_->repeated() > 0 ? repeated : dx;
@@ -423,6 +443,7 @@ struct ConvBackwardWeights<T>::Plan {
   std::optional<Correlate<T>> correlate;  // everything else
   std::unique_ptr<ConvBackwardWeights<T>> turned;
   StridedCopy turn;
+  std::optional<BlockedBackwardWeights<T>> blocked;
 
   explicit Plan(const ConvShape& s)
       : shape(s),
@@ -436,6 +457,8 @@ struct ConvBackwardWeights<T>::Plan {
       depthwise.emplace(s.n, s.cout, s.cin_per_group(), rows_of(s), cols_of(s));
     else if (turns_backward_weights<T>(s))
       turned = std::make_unique<ConvBackwardWeights<T>>(dlcore::turned(s));
+    else if (pixels_of_block<T>(s) > 1)
+      blocked.emplace(s);
     else
       correlate.emplace(
           CorrelateShape{s.n, s.groups, s.cin_per_group(), s.cout_per_group(), rows_of(inner), cols_of(inner)});
@@ -455,6 +478,7 @@ template <class T>
 std::size_t ConvBackwardWeights<T>::scratch_bytes() const {
   if (plan_->product) return plan_->product->scratch_bytes;
   if (plan_->turned) return bytes_of<T>(plan_->weights()) + plan_->turned->scratch_bytes();
+  if (plan_->blocked) return plan_->blocked->scratch_bytes();
   const std::size_t sums = plan_->depthwise ? plan_->depthwise->scratch_bytes() : plan_->correlate->scratch_bytes();
   return bytes_of<T>(plan_->padded_elements()) + bytes_of<T>(plan_->repeated()) + sums;
 }
@@ -469,6 +493,7 @@ void ConvBackwardWeights<T>::run(const T* x, const T* dy, T* dw, void* scratch) 
     plan_->turned->run(dy, x, turned, free.take<T>(0));
     return movement_kernels().strided_copy(plan_->turn, turned, dw);
   }
+  if (plan_->blocked) return plan_->blocked->run(x, dy, dw, scratch);
   if (plan_->padded) {
     T* const padded = free.take<T>(plan_->padded_elements());
     pad_images(s, plan_->inner, x, padded);
