@@ -395,6 +395,27 @@ def test_subclass_of_functional():
     assert model(np.ones((3, 4), "float32")).shape == (3, 2)
 
 
+def test_a_subclass_of_functional_that_hands_arguments_on_has_its_own_beside_the_graph(tmp_path):
+    @keras.saving.register_keras_serializable("functional")
+    class Named(keras.Model):
+        def __init__(self, *args, labels=(), **kwargs):
+            super().__init__(*args, **kwargs)
+            self.labels = list(labels)
+
+        def get_config(self):
+            return {**super().get_config(), "labels": self.labels}
+
+    inputs = keras.Input((3,))
+    model = Named(inputs, layers.Dense(2)(inputs), labels=["a", "b"])
+    again = Named.from_config(model.get_config())
+    assert isinstance(again, keras.Functional) and again.labels == ["a", "b"]
+    model.save(tmp_path / "named.keras")
+    again = keras.saving.load_model(tmp_path / "named.keras")
+    data = np.ones((1, 3))
+    assert again.labels == ["a", "b"]
+    np.testing.assert_array_equal(again(data), model(data))
+
+
 def test_summary():
     lines = []
     model = mlp()

@@ -255,12 +255,9 @@ class Functional(DirectCall, Model):
 
     # ---- configuration
 
-    def _is_made_of_its_graph(self):
-        """Whether the constructor takes inputs and outputs; else it makes the graph from arguments of its own."""
-        return type(self) in (Functional, Model) or type(self).__init__ is Functional.__init__
-
     def get_config(self):
-        return functional_config.get_config(self) if self._is_made_of_its_graph() else Layer.get_config(self)
+        is_made_of_it = functional_config.is_made_of_its_graph(type(self))
+        return functional_config.get_config(self) if is_made_of_it else Layer.get_config(self)
 
     def get_build_config(self):
         return None

@@ -1,8 +1,26 @@
 """The configuration of Functional models, in Keras's form: layers with the nodes at which they were called."""
 
+import inspect
+
 from dlcore import ops, tree
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.ops.operation import OpsFunction
+
+_KEYS = ("layers", "input_layers", "output_layers")
+
+
+def is_made_of_its_graph(cls):
+    """Whether the constructor takes inputs and outputs, or any arguments, which it hands on; else it makes the graph
+    from arguments of its own."""
+    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    takes_any = {p.kind for p in parameters} >= {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    return positional == ["inputs", "outputs", "name"] or (takes_any and not positional)
+
+
+def describes_graph(config):
+    """Whether a configuration is that of a model made of its graph."""
+    return all(key in config for key in _KEYS)
 
 
 def get_config(model):
@@ -84,7 +102,8 @@ def from_config(cls, config, custom_objects=None):
         _repeat_calls(layers, pending)
     inputs = _find_all(config["input_layers"], layers)
     outputs = _find_all(config["output_layers"], layers)
-    model = cls(inputs=inputs, outputs=outputs, name=config.get("name"))
+    own = {key: value for key, value in config.items() if key not in (*_KEYS, "name", "trainable")}
+    model = cls(inputs=inputs, outputs=outputs, name=config.get("name"), **own)
     if not config.get("trainable", True):
         model.trainable = False
     return model

@@ -225,11 +225,11 @@ class Model(Trainer, Layer):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        if all(key in config for key in ("layers", "input_layers", "output_layers")):
-            from dlcore.models.functional import Functional
-            from dlcore.models.functional_config import from_config
+        from dlcore.models import functional_config
+        from dlcore.models.functional import Functional
 
-            return from_config(Functional if cls is Model else cls, config, custom_objects)
+        if functional_config.describes_graph(config) and functional_config.is_made_of_its_graph(cls):
+            return functional_config.from_config(Functional if cls is Model else cls, config, custom_objects)
         return super().from_config(config)
 
 
