@@ -755,3 +755,15 @@ def test_h5_makes_its_folder(tmp_path):
     model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
     model.save(tmp_path / "a" / "b" / "m.h5")
     assert keras.models.load_model(tmp_path / "a" / "b" / "m.h5").count_params() == 4
+
+
+@pytest.mark.parametrize("mode", [None, "int8", "int4"])
+def test_a_layer_that_was_built_without_a_shape_is_built_when_loaded(tmp_path, mode):
+    layer = layers.Embedding(20, 8)
+    layer.build()
+    if mode is not None:
+        layer.quantize(mode)
+    model = keras.Sequential([layer])
+    model.save(tmp_path / "model.keras")
+    rows = np.arange(20)[None]
+    np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "model.keras")(rows), model(rows))

@@ -653,7 +653,7 @@ class Layer(Holder, Operation):
 
     def get_build_config(self):
         """The shapes that the layer was built for."""
-        if not self._build_shapes:
+        if self._build_shapes is None:
             return None
         return dict(self._build_shapes) if len(self._build_shapes) == 1 else {"shapes_dict": dict(self._build_shapes)}
 
@@ -663,6 +663,9 @@ class Layer(Holder, Operation):
             return
         if not isinstance(config, dict):
             raise ValueError(f"{self._label()}: expected a dict of the shapes that it was built for. Got {config!r}.")
+        if config == {"shapes_dict": {}}:  # its build() was called without a shape
+            self.build()
+            return
         shapes = config.get("shapes_dict") or config
         shapes = {key: _as_tuples(value) for key, value in shapes.items() if key.endswith("shape") and value}
         if not shapes:
