@@ -319,3 +319,24 @@ def test_errors(call, message):
 def test_packing_needs_bytes():
     with pytest.raises(TypeError, match="expected a tensor of int8. Got float32"):
         quantizers.pack_int4(np.zeros(4, "float32"))
+
+
+@pytest.mark.parametrize(
+    "policy", ["int8_from_float32", "int4/4_from_float32", "float8_from_float32", "int8_from_mixed_bfloat16"]
+)
+def test_a_quantized_dtype_policy_quantizes_a_built_layer(policy):
+    layer = layers.Dense(3)
+    data = np.random.default_rng(0).normal(size=(2, 8)).astype("float32")
+    expected = layer(data)
+    layer.dtype_policy = policy
+    assert layer.dtype_policy.name == policy
+    assert len(layer.weights) > 2
+    np.testing.assert_allclose(ops.cast(layer(data), "float32"), expected, atol=0.3)
+
+
+def test_a_dtype_policy_that_needs_data_leaves_the_layer_as_it_was():
+    layer = layers.Dense(3)
+    layer.build((None, 8))
+    with pytest.raises(ValueError, match='"gptq" needs data'):
+        layer.dtype_policy = "gptq/4/-1_from_float32"
+    assert layer.dtype_policy.name == "float32" and layer.quantization_mode is None

@@ -110,6 +110,15 @@ class QuantizedDTypePolicy(DTypePolicy):
     def get_config(self):
         return {"mode": self.name.partition("_from_")[0], "source_name": self._source_name}
 
+    @property
+    def source(self):
+        """The policy for what is not quantized."""
+        return get_policy(self._source_name)
+
+    def quantization_config(self):
+        """The configuration that gives a weight this form, where the policy says more than the mode; else None."""
+        return None
+
 
 class Int4DTypePolicy(QuantizedDTypePolicy):
     """The dtypes of a layer with 4-bit weights and a scale per block of input channels.
@@ -125,6 +134,11 @@ class Int4DTypePolicy(QuantizedDTypePolicy):
             raise ValueError(f'Expected the mode "int4/<block size>", a block size > 0 or -1. Got {mode!r}.')
         self.block_size = int(match[1])
         return "int4"
+
+    def quantization_config(self):
+        from dlcore.quantizers import Int4QuantizationConfig
+
+        return Int4QuantizationConfig(block_size=self.block_size)
 
 
 class _GroupsDTypePolicy(QuantizedDTypePolicy):

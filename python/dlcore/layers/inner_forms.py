@@ -35,7 +35,7 @@ def restore_inner_forms(layer, forms):
                 "make. Make it of the class that was saved."
             )
         if "dtype" in form and found.built and found.quantization_mode is None:
-            found.dtype_policy = deserialize_policy(form["dtype"])
+            found.put_dtype_policy(deserialize_policy(form["dtype"]))
             found.take_quantization_config(form.get("quantization_config"))
             for part in found._forms():
                 part.replace(part.variable)

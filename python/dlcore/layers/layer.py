@@ -236,7 +236,26 @@ class Layer(Holder, Operation):
 
     @dtype_policy.setter
     def dtype_policy(self, value):
-        policy, previous = dtype_policy.get_policy(value), self.__dict__.get("_dtype_policy")
+        policy = dtype_policy.get_policy(value)
+        is_quantized = isinstance(policy, dtype_policy.QuantizedDTypePolicy)
+        if is_quantized and self.__dict__.get("built") and self.quantization_mode is None:
+            self._quantize_to(policy)
+        else:
+            self.put_dtype_policy(policy)
+
+    def _quantize_to(self, policy):
+        """Quantizes a built layer as a policy names it."""
+        previous = self.dtype_policy
+        self.put_dtype_policy(policy.source)
+        try:
+            self.quantize(policy.quantization_mode, config=policy.quantization_config())
+        except BaseException:
+            self.put_dtype_policy(previous)
+            raise
+
+    def put_dtype_policy(self, policy):
+        """Sets the policy alone: the weights stay as they are."""
+        previous = self.__dict__.get("_dtype_policy")
         if isinstance(previous, dtype_policy.DTypePolicyMap) and not isinstance(policy, dtype_policy.DTypePolicyMap):
             if self.path in list(previous):  # by itself, not by a pattern
                 del previous[self.path]

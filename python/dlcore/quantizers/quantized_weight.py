@@ -100,7 +100,8 @@ class QuantizedWeight:
         if self.lora_enabled:
             self.merge_adapters()
         policy = get_policy(f"{config.dtype_policy_string()}_from_{self.dtype_policy.name}")
-        self.dtype_policy, self.quantization_config = policy, config.kept()
+        self.put_dtype_policy(policy)
+        self.quantization_config = config.kept()
         for form in self._forms():
             form.take(form.variable, config, *statistics)
 
