@@ -36,6 +36,12 @@ def test_text_dataset(texts, capsys):
     assert x[0] == "text 1" and y.numpy()[:, 0].tolist() == [0] * 5 + [1] * 5
 
 
+def test_files_in_no_folder_of_a_class(texts):
+    (texts / "top.txt").write_text("top")
+    batches = utils.text_dataset_from_directory(texts, label_mode=None, shuffle=False, verbose=False)
+    assert batches.class_names is None and batches[0].tolist()[0] == "top" and len(batches[0]) == 11
+
+
 def test_directory_subsets_do_not_overlap(texts, capsys):
     train, held_back = utils.text_dataset_from_directory(texts, validation_split=0.3, subset="both", seed=7)
     assert "Using 7 files for training." in capsys.readouterr().out

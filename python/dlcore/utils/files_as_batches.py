@@ -187,6 +187,7 @@ class _LabelledFiles:
             raise ValueError(
                 f'label_mode must be "int", "binary", "categorical" or None. Got label_mode={label_mode!r}.'
             )
+        labels = None if label_mode is None else labels  # all files below the folder then, also those of no class
         given = not isinstance(labels, str) and labels is not None
         if given and not isinstance(labels, (list, tuple)) or (isinstance(labels, str) and labels != "inferred"):
             raise ValueError(f'labels must be "inferred", None or a list of ints. Got labels={labels!r}.')
