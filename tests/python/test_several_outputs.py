@@ -198,3 +198,16 @@ def test_metrics_of_an_output_of_several_tensors():
     y = {"u": np.ones((3, 2), "float32"), "v": [np.ones((3, 1), "float32")]}
     with pytest.raises(ValueError, match=r"`metrics` holds 'mae' for an output of several tensors, \[\(3, 1\)\]"):
         model.evaluate(np.ones((3, 4), "float32"), y, verbose=0)
+
+
+def test_parts_that_compute_loss_makes_of_an_output_are_named_by_their_losses():
+    class Parts(keras.Model):
+        def compute_loss(self, x, y, y_pred, sample_weight=None):
+            return super().compute_loss(x, y, [y_pred[:, :1], y_pred[:, 1:]], sample_weight)
+
+    inputs = keras.Input((4,))
+    model = Parts(inputs, layers.Dense(2, activation="sigmoid")(inputs))
+    model.compile("sgd", ["mse", "binary_crossentropy"])
+    y = (np.zeros((3, 1), "float32"), np.ones((3, 1), "float32"))
+    history = model.fit(np.ones((3, 4), "float32"), y, verbose=0).history
+    assert set(history) == {"loss", "mse_loss", "binary_crossentropy_loss"}

@@ -16,7 +16,7 @@ def _output_names(model, y_pred):
     names = [] if model._functional is None else model._functional.output_names
     if len(names) == len(y_pred) and len(set(names)) == len(names):
         return names, True
-    return [f"output_{i}" for i in range(len(y_pred))], len(names) > 0
+    return [f"output_{i}" for i in range(len(y_pred))], len(names) == len(y_pred)
 
 
 def _as_list(structure, names, what, keys_required=False):
