@@ -113,3 +113,13 @@ def test_super_must_be_called():
 
     with pytest.raises(RuntimeError, match=r"Call super\(\).__init__\(\) first in the __init__\(\) of Broken"):
         Broken()
+
+
+def test_thresholds_of_auc_make_their_number_needless():
+    labels, predictions = [0, 0, 1, 1], [0.0, 0.5, 0.3, 0.9]
+    given = metrics.AUC(num_thresholds=None, thresholds=[0.4])
+    np.testing.assert_array_equal(
+        given(labels, predictions), metrics.AUC(num_thresholds=3, thresholds=[0.4])(labels, predictions)
+    )
+    with pytest.raises(ValueError, match="num_thresholds must be an int >= 2"):
+        metrics.AUC(num_thresholds=None)

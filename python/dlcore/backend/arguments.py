@@ -167,7 +167,7 @@ _CHECKED_BY_CONSTRUCTORS = set(
     "size padding cropping".split()
 )
 # Who may be None though that isn't their default.
-_OPTIONAL = set("name axis window target l1 l2 rms_rate weight_decay block_size".split())
+_OPTIONAL = set("name axis window target l1 l2 rms_rate weight_decay block_size num_thresholds".split())
 _OF_NUMBERS = {"a number or NaN", "a number or a list of numbers", "a number or a list of numbers, NaN too"}
 _CHECKS = {
     "a number": _is_scalar,
