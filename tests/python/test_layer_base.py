@@ -93,6 +93,15 @@ def test_a_build_that_the_user_calls():
     assert [v.shape for v in copy.weights] == [v.shape for v in layer.weights] == [(3,), (1,), ()]
 
 
+@pytest.mark.parametrize("make", [lambda: layers.Conv1D(3, 2), lambda: layers.EinsumDense("abc,cd->abd", (None, 3))])
+def test_a_layer_can_be_built_once_its_output_shape_was_asked_for(make):
+    layer = make()
+    shape = layer.compute_output_shape((None, 4, 5))
+    layer.build((None, 4, 5))
+    assert layer.built and shape == layer.compute_output_shape((None, 4, 5))
+    assert layer(np.ones((1, 4, 5))).shape == (1, *shape[1:])
+
+
 @pytest.mark.parametrize(
     "make", [layers.ReLU, layers.Masking, layers.MaxPooling2D, lambda: layers.SpatialDropout1D(0.5)]
 )

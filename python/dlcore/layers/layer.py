@@ -64,11 +64,18 @@ def _with_name_by_keyword(add_weight):
 def _that_builds(build):
     """Decorator of a class's `build`: runs in the layer's name scope; the layer is built then, and knows for what."""
 
+    def shapes_given(self, *args, **kwargs):
+        shapes = python_signature_of(build).bind(self, *args, **kwargs).arguments
+        shapes.pop(next(iter(shapes)))
+        return {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else shapes
+
     @functools.wraps(build)
     def call(self, *args, **kwargs):
         if self._is_building:  # by a subclass's build
             return build(self, *args, **kwargs)
         if self.built and self._weights:
+            if shapes_given(self, *args, **kwargs) == self._build_shapes:  # as by compute_output_shape()
+                return
             raise ValueError(
                 f"{self._label()} is built already: it has the weights {[v.name for v in self._weights]}. Make another "
                 "layer for other inputs."
@@ -83,9 +90,7 @@ def _that_builds(build):
             raise
         finally:
             self._is_building, reading.dtype = False, outer_dtype
-        shapes = python_signature_of(build).bind(self, *args, **kwargs).arguments
-        shapes.pop(next(iter(shapes)))
-        self._build_shapes = {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else shapes
+        self._build_shapes = shapes_given(self, *args, **kwargs)
         self.built = True
         self._lock_trainable()
 
