@@ -746,3 +746,10 @@ def test_clones_are_compiled():
 def test_only_models_can_be_cloned():
     with pytest.raises(ValueError, match="clone_model: expected a model. Got 3"):
         keras.models.clone_model(3)
+
+
+def test_a_function_begins_at_any_keras_tensor():
+    left, right = keras.KerasTensor((None, 3)), keras.KerasTensor((None, 3))
+    function = keras.Function({"left": left, "right": right}, [left - right, ops.sum(left)])
+    difference, total = function({"left": np.full((2, 3), 5.0), "right": np.full((2, 3), 3.0)})
+    assert difference.numpy().tolist() == [[2.0] * 3] * 2 and float(total) == 30.0

@@ -321,10 +321,13 @@ class Function(Operation):
     """The computation between KerasTensors, without variables of its own.
 
     Args:
-        inputs, outputs: KerasTensors or structures of them.
+        inputs, outputs: KerasTensors or structures of them; inputs need not be of Input().
     """
 
     def __init__(self, inputs, outputs, name=None):
+        for x in tree.flatten(inputs):
+            if isinstance(x, KerasTensor) and x.history is None:
+                InputLayer(input_tensor=x)
         self._model = Functional(inputs, outputs, name=name)
         super().__init__(self._model.name)
         self.inputs, self.outputs = self._model.inputs, self._model.outputs
