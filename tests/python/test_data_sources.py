@@ -480,3 +480,28 @@ def test_a_py_dataset_that_grows_and_shrinks(workers):
     note = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: batches.append(batch))
     of_one_weight().fit(Changing(2, workers=workers), epochs=3, verbose=0, callbacks=[note])
     assert batches == [0, 1, 0, 1, 2, 3, 0]
+
+
+def test_the_parts_of_a_batch_may_have_different_numbers_of_rows():
+    """As the nodes and the labels of a batch of graphs."""
+
+    class SumOfGraphs(layers.Layer):
+        def call(self, nodes, graphs):
+            return ops.segment_sum(nodes, graphs, num_segments=2)
+
+    nodes, graphs = keras.Input((3,)), keras.Input((), dtype="int32")
+    model = keras.Model([nodes, graphs], layers.Dense(1, kernel_initializer="ones")(SumOfGraphs()(nodes, graphs)))
+    model.compile("sgd", "mae")
+
+    def batches():
+        for graphs in ([0, 0, 1], [0, 1, 1, 1, 1]):
+            yield (np.ones((len(graphs), 3)), np.array(graphs)), np.zeros((2, 1))
+
+    # The loss is the mean over the nodes of both batches.
+    assert model.evaluate(batches(), verbose=0) == pytest.approx((3 * 4.5 + 5 * 7.5) / 8)
+    model.fit(batches(), verbose=0)
+    assert model.predict(batches(), verbose=0).shape == (4, 1)
+    x, y = next(batches())
+    model.train_on_batch(x, y)
+    with pytest.raises(ValueError, match="same number of samples"):
+        model.fit(x, y, verbose=0)

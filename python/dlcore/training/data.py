@@ -82,14 +82,19 @@ def with_validation(source, split, validation_data, batch_size, prepare):
 
 
 def make_batch(x, y=None, sample_weight=None, class_weight=None):
-    """One batch as the structure of arrays that steps take; x is made of arrays already."""
-    return tree.map_structure(_dense, _weighed(_structure_of_rows(x, y, sample_weight), class_weight))
+    """One batch as the structure of arrays that steps take; x is made of arrays already.
+
+    The arrays may have different numbers of rows, such as the nodes, the edges and the labels of a batch of graphs.
+    """
+    structure = _structure(x, y, sample_weight)
+    if all(a.shape[0] == 0 for a in arrays_of(structure)):
+        raise ValueError(_EMPTY)
+    return tree.map_structure(_dense, _weighed(structure, class_weight))
 
 
-def _structure_of_rows(x, y, sample_weight):
+def _structure(x, y, sample_weight):
     y = None if y is None else to_arrays(y, "y")
     sample_weight = None if sample_weight is None else to_arrays(sample_weight, "sample_weight")
-    _count_rows(x, y, sample_weight)
     return pack_x_y_sample_weight(x, y, sample_weight)
 
 
@@ -246,7 +251,8 @@ class ArraySource:
         if not isinstance(shuffle, (bool, int, np.bool_)) and shuffle != "batch":
             raise ValueError(f'`shuffle` should be True, False or "batch". Received: shuffle={shuffle!r}')
         self.class_weight = class_weight
-        self._given = _structure_of_rows(x, y, sample_weight)
+        self._given = _structure(x, y, sample_weight)
+        _count_rows(*unpack_x_y_sample_weight(self._given))
         self.structure = _weighed(self._given, class_weight)
         self.arrays = arrays_of(self.structure)
         # Else batches are made in Python: of sparse matrices, and of strings.
@@ -305,13 +311,16 @@ class ArraySource:
         return unpack_x_y_sample_weight(head), unpack_x_y_sample_weight(tail)
 
 
+_EMPTY = "Received empty data: there is not a single sample. Pass arrays of at least one row."
+
+
 def _count_rows(x, y, sample_weight):
     """Checks that all arrays have as many rows, and at least one; else a ValueError that lists the numbers."""
     rows = {a.shape[0] for part in (x, y, sample_weight) if part is not None for a in arrays_of(part)}
     if len(rows) == 1 and 0 not in rows:
         return
     if not rows or rows == {0}:
-        raise ValueError("Received empty data: there is not a single sample. Pass arrays of at least one row.")
+        raise ValueError(_EMPTY)
     counts = []
     for what, structure in (("x", x), ("y", y), ("sample_weight", sample_weight)):
         sizes = [a.shape[0] for a in arrays_of(structure)]
