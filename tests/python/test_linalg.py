@@ -272,7 +272,11 @@ def test_factors_and_systems_of_any_size(n):
 
 
 def test_a_matrix_that_is_not_positive_definite_has_no_cholesky_factor():
-    lower = ops.cholesky([[[1.0, 2.0], [2.0, 1.0]], [[4.0, 2.0], [2.0, 2.0]]]).numpy()
+    matrices = np.array([[[1.0, 2.0], [2.0, 1.0]], [[4.0, 2.0], [2.0, 2.0]]])
+    with pytest.raises(ValueError, match=r"Received one of shape \(2, 2\) that is not"):
+        ops.cholesky(matrices)
+    x = keras.Input((2, 2), dtype="float64")
+    lower = keras.Model(x, ops.cholesky(x)).predict(matrices, verbose=0)
     np.testing.assert_array_equal(lower, [[[1, 0], [2, np.nan]], [[2, 0], [1, 1]]])
 
 

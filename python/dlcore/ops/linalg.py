@@ -54,7 +54,9 @@ def _wide(x):
 
 @operation
 def cholesky(x, upper=False):
-    """The lower (upper) triangular L with L L^T = x (L^T L = x) of positive definite matrices; NaN where x is not.
+    """The lower (upper) triangular L with L L^T = x (L^T L = x) of positive definite matrices.
+
+    While a function is traced, the result is NaN where x is not positive definite.
 
     Args:
         x: (..., N, N), symmetric; floats, or integers, which become float32.
@@ -64,16 +66,26 @@ def cholesky(x, upper=False):
         As x.
 
     Raises:
-        ValueError: x does not hold square matrices of known size.
+        ValueError: x does not hold square matrices of known size, or one that is not positive definite.
 
     Reference of the gradient: Murray 2016, "Differentiation of the Cholesky decomposition".
     """
     x = _matrix("cholesky", x)
+    lower = _cholesky_factor(x)
+    if not lower.is_symbolic and bool(reductions.any(not_equal(lower, lower))):
+        raise ValueError(
+            f"cholesky: expected positive definite matrices. Received one of shape {x.shape[-2:]} that is not. Add a "
+            "small multiple of the identity, such as 1e-6 * eye(n)."
+        )
+    return _transposed(lower) if upper else lower
+
+
+def _cholesky_factor(x):
+    """NaN where x is not positive definite."""
     wide = _wide(x)
     wide = multiply(0.5, add(wide, _transposed(wide)))  # so that the gradient is symmetric too
     (lower,) = with_gradient([_core.apply("cholesky", [wide])], [wide], _cholesky_gradient)
-    lower = backend.convert_to_tensor(lower, x.dtype)
-    return _transposed(lower) if upper else lower
+    return backend.convert_to_tensor(lower, x.dtype)
 
 
 def _cholesky_gradient(inputs, outputs, gradients):
@@ -352,7 +364,7 @@ def logdet(x):
     Raises:
         ValueError: x does not hold square matrices of known size.
     """
-    lower = cholesky(x)
+    lower = _cholesky_factor(_matrix("logdet", x))
     return multiply(2.0, reductions.sum(log(diagonal(lower, 0, -2, -1)), axis=-1))
 
 
