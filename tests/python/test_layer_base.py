@@ -513,3 +513,18 @@ def test_float64_layer():
 def test_signature_is_that_of_init():
     assert list(inspect.signature(layers.Dense).parameters)[:3] == ["units", "activation", "use_bias"]
     assert list(inspect.signature(layers.Dense(2)).parameters) == ["args", "kwargs"]
+
+
+def test_the_configuration_of_its_own_holds_defaults():
+    class Power(layers.Layer):
+        def __init__(self, exponent, scale=1.0, *, name=None, initial=np.ones(2), **kwargs):
+            super().__init__(name=name, **kwargs)
+
+    config = Power(2, name="power").get_config()
+    assert {key: config[key] for key in config if key != "dtype"} == {
+        "name": "power",
+        "exponent": 2,
+        "scale": 1.0,
+        "trainable": True,
+    }
+    assert Power.from_config(config).get_config() == config

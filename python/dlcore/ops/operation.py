@@ -77,6 +77,10 @@ def _check_outputs(outputs, flat):
             )
 
 
+def _are_plain(structure):
+    return all(isinstance(leaf, (str, int, float, bool, type(None))) for leaf in tree.flatten(structure))
+
+
 def get_source_inputs(tensor):
     """The list of KerasTensors of Input layers that a KerasTensor depends on, each once."""
     sources, visited, waiting = [], set(), [tensor]
@@ -164,17 +168,17 @@ class Operation:
         return {"name": self.name, **self._arguments_as_config()}
 
     def _arguments_as_config(self):
-        """The arguments of the constructor, when all are plain values."""
+        """The arguments of the constructor, with the defaults of those not given, when all are plain values."""
         args, kwargs = self._init_arguments
         parameters = inspect.signature(type(self).__init__).parameters
         bound = dict(zip([name for name in parameters if name != "self"], args)) | kwargs
-        plain = (str, int, float, bool, type(None))
-        if not all(isinstance(leaf, plain) for leaf in tree.flatten(bound)):
+        if not _are_plain(bound):
             raise NotImplementedError(
                 f"{type(self).__name__} takes arguments that are no plain values, so it must define get_config() "
                 "to be saved or copied."
             )
-        return bound
+        defaults = {name: p.default for name, p in parameters.items() if name != "name" and p.default is not p.empty}
+        return {name: value for name, value in defaults.items() if _are_plain(value)} | bound
 
     @classmethod
     def from_config(cls, config):
