@@ -854,3 +854,21 @@ def test_segments_without_rows():
     assert np.asarray(ops.segment_min(data > 0, [1, 1], num_segments=2)).tolist() == [True, False]
     assert np.asarray(ops.segment_max(data > 0, [1, 1], num_segments=2)).tolist() == [False, True]
     assert np.asarray(ops.segment_prod(data, [1, -1], num_segments=2)).tolist() == [1, 3]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_sums_over_paths_are_computed_in_float32(dtype):
+    logits = ops.cast(np.random.default_rng(0).normal(size=(2, 6, 4)), dtype)
+    wide, lengths = ops.cast(logits, "float32"), np.array([6, 4])
+    loss = ops.ctc_loss([[1, 2], [3, 0]], logits, [2, 1], lengths)
+    assert loss.dtype == "float32"
+    np.testing.assert_array_equal(loss, ops.ctc_loss([[1, 2], [3, 0]], wide, [2, 1], lengths))
+    for strategy in ("greedy", "beam_search"):
+        assert ops.ctc_decode(logits, lengths, strategy=strategy)[1].dtype == "float32"
+
+
+def test_moments_of_float16_are_finite():
+    x = ops.convert_to_tensor([[60000.0, -60000.0]], "float16")
+    mean, variance = ops.moments(x, (0, 1))
+    assert mean.dtype == variance.dtype == "float16"
+    assert (float(mean), float(variance)) == (0.0, 65504.0)

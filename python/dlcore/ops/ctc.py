@@ -30,12 +30,12 @@ def ctc_loss(target, output, target_length, output_length, mask_index=0):
         mask_index: the class of the blank.
 
     Returns:
-        float (batch,).
+        float32 or float64 (batch,).
 
     Raises:
         ValueError: the shapes are others, or the numbers of labels or steps are not known.
     """
-    target, output = backend.convert_to_tensor(target, "int32"), as_float(output)
+    target, output = backend.convert_to_tensor(target, "int32"), _wide(output)
     if target.ndim != 2 or output.ndim != 3 or output.shape[1] is None or target.shape[1] is None:
         raise ValueError(
             "ctc_loss: expected target (batch, labels) and output (batch, steps, classes) with known numbers of labels "
@@ -61,6 +61,12 @@ def ctc_loss(target, output, target_length, output_length, mask_index=0):
         emitted, between = knp.where(runs, new_emitted, emitted), knp.where(runs, new_between, between)
     ends = _core.apply("one_hot", [target_length], depth=labels + 1, dtype=log_p.dtype)
     return knp.negative(knp.sum(knp.multiply(_join(between, emitted), ends), axis=-1))
+
+
+def _wide(x):
+    """In float32 at least: sums over paths go beyond what 16-bit floats hold."""
+    x = as_float(x)
+    return backend.convert_to_tensor(x, backend.result_type(x.dtype, "float32"))
 
 
 def _emissions(log_p, target):
@@ -99,7 +105,7 @@ def ctc_decode(
         int (paths, batch, steps): the labels, then -1; and the negative sum of the best logits (batch, 1) for greedy,
         the log probabilities (batch, top_paths) for beam_search.
     """
-    x = as_float(inputs)
+    x = _wide(inputs)
     lengths = backend.convert_to_tensor(sequence_lengths, "int32")
     if strategy == "greedy":
         return _greedy(x, lengths, merge_repeated, mask_index)

@@ -13,12 +13,16 @@ def moments(x, axes, keepdims=False, synchronized=False):
     """Mean and variance over the axes.
 
     Args:
-        x: floats.
+        x: floats. What float16 does not hold becomes its largest number.
         axes: int or list of ints.
         keepdims: bool, default False.
         synchronized: bool, default False: over the tensors of all processes that train together (`distribution`),
             which must have one shape.
     """
+    x = as_float(x)
+    if x.dtype == "float16":
+        wide = moments(backend.convert_to_tensor(x, "float32"), axes, keepdims, synchronized)
+        return tuple(backend.convert_to_tensor(knp.clip(y, -65504.0, 65504.0), "float16") for y in wide)
     mean, variance = knp.mean(x, axes, keepdims), knp.var(x, axes, keepdims)
     together = get_global_attribute("distribution")
     processes = 1 if together is None or not synchronized else together.num_model_replicas
