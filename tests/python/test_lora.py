@@ -135,13 +135,29 @@ def test_fine_tuning_and_files(tmp_path):
     np.testing.assert_allclose(plain.predict(X, verbose=0), expected, rtol=1e-5)
 
 
-def test_quantize_merges():
+@pytest.mark.parametrize("mode", ["int8", "int4"])
+def test_adapters_stay_beside_integers(mode):
     model = fine_tuned()
     expected = model.predict(X, verbose=0)
-    model.layers[0].quantize("int8")
-    assert [v.name for v in model.layers[0].weights] == ["bias", "kernel", "kernel_scale"]
+    layer = model.layers[0]
+    adapters = [v.numpy() for v in (layer.lora_kernel_a, layer.lora_kernel_b)]
+    layer.quantize(mode)
+    assert layer.lora_enabled and layer.kernel.dtype == "int8"
+    assert {v.name for v in layer.trainable_weights} == {"bias", "lora_kernel_a", "lora_kernel_b"}
+    np.testing.assert_allclose(model.predict(X, verbose=0), expected, atol=0.05 if mode == "int8" else 0.3)
+    for before, now in zip(adapters, (layer.lora_kernel_a, layer.lora_kernel_b)):
+        np.testing.assert_array_equal(before, now)
+    model.compile("sgd", "mse")
+    model.fit(X, np.zeros_like(expected), verbose=0)
+    assert not np.array_equal(adapters[1], layer.lora_kernel_b)
+
+
+def test_float8_takes_adapters_in():
+    model = fine_tuned()
+    expected = model.predict(X, verbose=0)
+    model.layers[0].quantize("float8")
     assert not model.layers[0].lora_enabled
-    np.testing.assert_allclose(model.predict(X, verbose=0), expected, atol=0.05)
+    np.testing.assert_allclose(model.predict(X, verbose=0), expected, atol=0.3)
 
 
 def integer_model(mode, rank=None):

@@ -124,6 +124,13 @@ class LowRankAdapter:
         """Whether the weight's last axis is the last one of its products with inputs."""
         return True
 
+    def uncover_weight(self):
+        """Makes the frozen weight the attribute once more, as a quantized one is."""
+        name = self.adapted_weight
+        renamed = {name if key == f"_{name}" else key: value for key, value in self.__dict__.items()}
+        self.__dict__.clear()
+        self.__dict__.update(renamed)
+
     def merge_adapters(self):
         """Makes the weight what the sum is, and forgets the adapters."""
         name = self.adapted_weight
@@ -132,9 +139,7 @@ class LowRankAdapter:
         weight.trainable = self._trainable
         adapters = [self.__dict__.pop(f"lora_{name}_{part}") for part in "ab"]
         self._weights = [v for v in self._weights if not any(v is adapter for adapter in adapters)]
-        renamed = {name if key == f"_{name}" else key: value for key, value in self.__dict__.items()}
-        self.__dict__.clear()
-        self.__dict__.update(renamed)
+        self.uncover_weight()
         self.lora_enabled, self.lora_rank, self.lora_alpha = False, None, None
         note_structure_change()
 

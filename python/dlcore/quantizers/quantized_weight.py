@@ -73,7 +73,8 @@ class QuantizedWeight:
     def quantize(self, mode=None, type_check=True, config=None):
         """Gives the weight the form of a mode.
 
-        Integers can't be trained further, but pass gradients on to the inputs; `enable_lora` gives them adapters.
+        Integers can't be trained further, but pass gradients on to the inputs; `enable_lora`, before or after, gives
+        them adapters. The other forms take in adapters that there are.
         In float8 the weight stays what it is.
         GPTQ and AWQ of a single layer have no data: all inputs count alike. `Model.quantize` takes data.
 
@@ -98,7 +99,7 @@ class QuantizedWeight:
         if self.quantization_mode is not None:
             raise ValueError(f"{self._label()} is quantized to {self.quantization_mode} already.")
         if self.lora_enabled:
-            self.merge_adapters()
+            self.uncover_weight() if FORMS[config.mode] is Integers else self.merge_adapters()
         policy = get_policy(f"{config.dtype_policy_string()}_from_{self.dtype_policy.name}")
         self.put_dtype_policy(policy)
         self.quantization_config = config.kept()
