@@ -753,3 +753,22 @@ def test_a_function_begins_at_any_keras_tensor():
     function = keras.Function({"left": left, "right": right}, [left - right, ops.sum(left)])
     difference, total = function({"left": np.full((2, 3), 5.0), "right": np.full((2, 3), 3.0)})
     assert difference.numpy().tolist() == [[2.0] * 3] * 2 and float(total) == 30.0
+
+
+def test_sizes_that_a_broadcast_does_not_know_stay_unknown():
+    class WithToken(layers.Layer):
+        def build(self, input_shape):
+            self.token = self.add_weight(shape=(1, 1, input_shape[-1]))
+
+        def call(self, x):
+            token = ops.broadcast_to(self.token, (ops.shape(x)[0], 1, x.shape[-1]))
+            return ops.concatenate([token, x], axis=1)
+
+    x = keras.Input((4, 3))
+    model = keras.Model(x, WithToken()(x))
+    assert model.output_shape == (None, 5, 3)
+    assert model.predict(np.ones((6, 4, 3)), verbose=0).shape == (6, 5, 3)
+    line = keras.Input(())
+    assert [grid.shape for grid in ops.meshgrid(line, line)] == [(None, None)] * 2
+    order = ops.convert_to_tensor([[2, 1, 0]])
+    assert ops.take_along_axis(keras.KerasTensor((None, 3)), order, axis=1).shape == (None, 3)

@@ -120,6 +120,11 @@ def squeeze(x, axis=None):
 @operation
 def broadcast_to(x, shape):
     """Repeated along axes of size 1 and new leading axes."""
+    x = tensor(x)
+    if isinstance(shape, (list, tuple)):
+        own = [1] * (len(shape) - x.ndim) + list(x.shape)
+        if any(size is None and n == 1 for size, n in zip(shape, own)):
+            raise UnknownSizeError(f"broadcast_to: {x} can't become {tuple(shape)} while these sizes are unknown.")
     return unary("broadcast_to", x, shape=sizes_of(shape))
 
 
