@@ -872,3 +872,9 @@ def test_moments_of_float16_are_finite():
     mean, variance = ops.moments(x, (0, 1))
     assert mean.dtype == variance.dtype == "float16"
     assert (float(mean), float(variance)) == (0.0, 65504.0)
+
+
+def test_concatenate_without_an_axis_takes_all_elements():
+    x, y = np.arange(6).reshape(2, 3), np.arange(4)
+    np.testing.assert_array_equal(ops.concatenate([x, y], axis=None), np.concatenate([x, y], axis=None))
+    assert ops.concatenate([KerasTensor((None, 3)), KerasTensor((2,))], axis=None).shape == (None,)

@@ -160,8 +160,10 @@ def view(x, dtype=None):
 
 @operation
 def concatenate(xs, axis=0):
-    """The tensors one after another along an axis."""
+    """The tensors one after another along an axis; None: the elements of all, in one axis."""
     tensors = backend.promote(*xs)
+    if axis is None:
+        tensors, axis = [ravel(t) for t in tensors], 0
     return tensors[0] if len(tensors) == 1 else _core.apply("concat", tensors, axis=int(axis))
 
 
