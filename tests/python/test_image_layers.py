@@ -353,6 +353,14 @@ def test_crops_keep_their_pixels():
     np.testing.assert_array_equal(layers.RandomCrop(9, 3)(places), layers.CenterCrop(9, 3)(places))
 
 
+def test_an_augmentation_of_no_changes():
+    images = np.random.default_rng(0).uniform(0, 255, (2, 4, 4, 3)).astype("float32")
+    layer = layers.RandAugment(num_ops=0)
+    np.testing.assert_array_equal(layer(images, training=True), images)
+    model = keras.Sequential([layer])
+    np.testing.assert_array_equal(model.predict(images, verbose=0), images)
+
+
 def test_training_with_augmentation():
     """New numbers in every step of a traced training."""
     inputs = keras.Input((7, 9, 3))
@@ -388,7 +396,7 @@ def test_training_with_augmentation():
         (lambda: layers.RandomGaussianBlur(kernel_size=4), "kernel_size must be an odd int or a pair of them. Got 4"),
         (lambda: layers.RandomErasing(fill_value=[1, 2]), r"a number, three numbers or None. Got \[1, 2\]"),
         (lambda: layers.RandomGrayscale(1.5), r"factor must be a number in \[0, 1\]. Got factor=1.5"),
-        (lambda: layers.RandAugment(num_ops=0), "num_ops must be an int > 0. Got num_ops=0"),
+        (lambda: layers.RandAugment(num_ops=-1), "num_ops must be an int >= 0. Got num_ops=-1"),
         (lambda: layers.Equalization(bins=0), "bins must be an int > 0. Got bins=0"),
         (lambda: layers.RandomFlip()(np.ones((3, 3))), r"expected images \(height, width, channels\), or a batch"),
     ],

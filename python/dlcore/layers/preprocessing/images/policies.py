@@ -3,7 +3,7 @@
 import random as python_random
 
 from dlcore import backend, ops, random
-from dlcore.backend.arguments import positive_int
+from dlcore.backend.arguments import int_from, positive_int
 from dlcore.layers.preprocessing.images.colours import (
     AutoContrast,
     RandomBrightness,
@@ -71,7 +71,7 @@ class RandAugment(_Policy):
 
     Args:
         value_range: (low, high), default (0, 255): the range of the colours.
-        num_ops: int, default 2: how many changes.
+        num_ops: int, default 2: how many changes; with 0 images stay what they are.
         factor: float f or (lower, upper), in [0, 1], default 0.5: the strength; f stands for (0, f).
         interpolation: `"bilinear"` (default) or `"nearest"`.
         seed: int or None.
@@ -98,7 +98,7 @@ class RandAugment(_Policy):
         **kwargs,
     ):
         super().__init__(value_range, factor, interpolation, seed, data_format, **kwargs)
-        self.num_ops = positive_int("RandAugment", "num_ops", num_ops)
+        self.num_ops = int_from("RandAugment", "num_ops", num_ops, 0)
 
     def _drawn(self, images, training, seed):
         if not training:
