@@ -556,3 +556,17 @@ def test_lookups_of_what_they_do_not_hold():
         layers.StringLookup(vocabulary=["a"], invert=True)(["a"])
     with pytest.raises(ValueError, match="the vocabulary must hold integers.*take StringLookup"):
         layers.IntegerLookup(vocabulary=["a"])
+
+
+@pytest.mark.parametrize(
+    "layer, shape, expected",
+    [
+        (lambda: layers.StringLookup(vocabulary=["a", "b"]), (None, 5), (None, 5)),
+        (lambda: layers.StringLookup(vocabulary=["a", "b"], output_mode="one_hot"), (None, 5), (None, 5, 3)),
+        (lambda: layers.StringLookup(vocabulary=["a", "b"], invert=True), (None, 5), (None, 5)),
+        (lambda: layers.TextVectorization(vocabulary=["a"], output_sequence_length=7), (None, 1), (None, 7)),
+        (lambda: layers.HashedCrossing(4, output_mode="one_hot"), [(None, 1), (None, 1)], (None, 4)),
+    ],
+)
+def test_output_shapes_of_layers_that_take_strings(layer, shape, expected):
+    assert layer().compute_output_shape(shape) == expected

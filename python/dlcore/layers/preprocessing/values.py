@@ -12,7 +12,8 @@ from dlcore import _core, backend, ops, tree
 from dlcore.backend.keras_tensor import KerasTensor
 from dlcore.backend.strings import Strings
 from dlcore.backend.tensorflow_graph import call_in_graph, is_in_graph
-from dlcore.layers.layer import Layer
+from dlcore.layers.call_spec import shapes_of
+from dlcore.layers.layer import Layer, placeholders_of
 from dlcore.ops.operation import Node, any_keras_tensor, merged
 
 
@@ -69,6 +70,10 @@ class LooksAtValues:
         outputs = self.compute_output_spec(*args, **kwargs)
         Node(self, args, kwargs, outputs)
         return outputs
+
+    def compute_output_shape(self, input_shape):
+        """The shape of the outputs for a shape of the inputs."""
+        return shapes_of(self.compute_output_spec(placeholders_of(input_shape, "string")))
 
     def compute_output_spec(self, *args, **kwargs):
         """KerasTensors like what the layer returns, found by calling it on two examples of different sizes."""
