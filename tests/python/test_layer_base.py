@@ -517,7 +517,7 @@ def test_signature_is_that_of_init():
 
 def test_the_configuration_of_its_own_holds_defaults():
     class Power(layers.Layer):
-        def __init__(self, exponent, scale=1.0, *, name=None, initial=np.ones(2), **kwargs):
+        def __init__(self, exponent, scale=1.0, *, name=None, initial=layers.Dense, **kwargs):
             super().__init__(name=name, **kwargs)
 
     config = Power(2, name="power").get_config()

@@ -189,6 +189,7 @@ def _forms_inside(obj):
     """The forms of the layers that a layer makes for itself, and is not given in its configuration."""
     from dlcore import layers, models
     from dlcore.layers.inner_forms import inner_forms
+    from dlcore.models.functional_config import is_made_of_its_graph
 
     if not isinstance(obj, layers.Layer):
         return []
