@@ -194,9 +194,7 @@ def _forms_inside(obj):
     if not isinstance(obj, layers.Layer):
         return []
     of_sequential = type(obj).get_config is models.Sequential.get_config
-    of_functional = type(
-        obj
-    ).get_config is models.Functional.get_config and models.functional_config.is_made_of_its_graph(type(obj))
+    of_functional = type(obj).get_config is models.Functional.get_config and is_made_of_its_graph(type(obj))
     return [] if of_sequential or of_functional else inner_forms(obj)
 
 
