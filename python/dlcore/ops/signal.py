@@ -328,7 +328,7 @@ def istft(x, sequence_length, sequence_stride, fft_length, length=None, window="
     Args:
         x: pair (real, imaginary) of tensors (..., windows, fft_length // 2 + 1).
         sequence_length, sequence_stride, fft_length, window, center: as given to `stft`. With `window=None` the result
-            is the sum of the frames that hold a sample, as in Keras, with a window of ones their mean.
+            is fft_length / sequence_stride times the signal, as in Keras on JAX, with a window of ones the signal.
         length: int: of the result; default: all that windows cover.
     """
     real, imaginary = _pair("istft", x, 2)
@@ -337,16 +337,14 @@ def istft(x, sequence_length, sequence_stride, fft_length, length=None, window="
     frames = irfft((real, imaginary), fft_length)
     count = frames.shape[-2]
     total = fft_length + sequence_stride * (count - 1)
-    if window is None:
-        signal = _overlapped(frames, sequence_stride)
-    else:
-        # Each sample is the mean of the frames that hold it, weighted by the window: sum w * frame / sum w^2.
-        places = (np.arange(count)[:, None] * sequence_stride + np.arange(fft_length)).ravel()
-        share = np.zeros(total)
-        np.add.at(share, places, np.tile(weights**2, count))
-        frames = knp.multiply(frames, backend.convert_to_tensor(weights, frames.dtype))
-        signal = _overlapped(frames, sequence_stride)
-        signal = signal / backend.convert_to_tensor(np.where(share > 1e-10, share, 1.0), frames.dtype)
+    # Each sample is the mean of the frames that hold it, weighted by the window: sum w * frame / sum w^2.
+    places = (np.arange(count)[:, None] * sequence_stride + np.arange(fft_length)).ravel()
+    share = np.zeros(total)
+    np.add.at(share, places, np.tile(weights**2, count))
+    share = share * sequence_stride / fft_length if window is None else share
+    frames = knp.multiply(frames, backend.convert_to_tensor(weights, frames.dtype))
+    signal = _overlapped(frames, sequence_stride)
+    signal = signal / backend.convert_to_tensor(np.where(share > 1e-10, share, 1.0), frames.dtype)
     start = fft_length // 2 if center else 0
     stop = start + length if length is not None else total - start
     return signal[..., start:stop]
