@@ -59,6 +59,7 @@ def test_examples(name, tmp_path, monkeypatch, capsys):
 # ---- the dtypes and errors that the ops' docstrings state
 
 MATRIX = np.array([[2, 1, 0, 1], [1, 3, 1, 0], [0, 1, 2, 1], [1, 0, 1, 3]])
+DEFINITE = np.eye(4)  # of bools, too
 TENSORS = {"x", "x1", "x2", "y", "a", "array", "inputs", "target", "output", "values", "sorted_sequence", "data"}
 OTHERS = {
     "indices": [0, 1], "q": 0.5, "kth": 1, "repeats": 2, "pad_width": 1, "newshape": (16,), "shape": (4, 4), "shift": 1,
@@ -84,6 +85,8 @@ OWN_WORDS = set(
 
 
 def operand(name):
+    if name == "cholesky":
+        return DEFINITE
     return MATRIX[0] if name in VECTORS else MATRIX[None] if name.endswith("_pool") else MATRIX
 
 
