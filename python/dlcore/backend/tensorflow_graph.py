@@ -50,7 +50,10 @@ def _node(operation, args, kwargs):
         try:
             specs = described(_like)
         except TypeError:  # perhaps of a size in a shape, as in reshape(x, (shape(x)[0], -1)): it comes with the data
-            specs = described(_size_or_like)
+            try:
+                specs = described(lambda x: _size_or_like(x, None))
+            except ValueError:  # it needs a number: by the number of axes and the dtype, any is as good
+                specs = described(lambda x: _size_or_like(x, 1))
             specs = tree.map_structure(lambda spec: KerasTensor([None] * len(spec.shape), spec.dtype), specs)
 
     @tf.custom_gradient
@@ -78,9 +81,9 @@ def sizes_in_graph(tensor):
     return tuple(found[i] if size is None else size for i, size in enumerate(known))
 
 
-def _size_or_like(tensor):
+def _size_or_like(tensor, size):
     like = _like(tensor)
-    return None if not like.shape and is_int_dtype(like.dtype) else like
+    return size if not like.shape and is_int_dtype(like.dtype) else like
 
 
 def _like(tensor):
