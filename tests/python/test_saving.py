@@ -92,7 +92,59 @@ def test_golden_model_of_keras_2(name):
     assert model.optimizer is not None and load_model(GOLDEN / f"{name}.h5", compile=False).optimizer is None
 
 
+def test_models_in_a_configuration_of_keras_2_are_counted_from_one():
+    def entry(kind, name, *calls, **config):
+        return {"class_name": kind, "name": name, "config": {"name": name, **config}, "inbound_nodes": list(calls)}
+
+    def model(kind, name, *calls, inner, **config):
+        return entry(
+            kind, name, *calls, layers=[entry("InputLayer", "in", batch_input_shape=[None, 2]), inner], **config
+        )
+
+    scale = entry("Rescaling", "scale", [["in", 0, 0, {}]], scale=2.0)
+    ends = {"input_layers": [["in", 0, 0]], "output_layers": [["scale", 0, 0]]}
+    config = {
+        "name": "outer",
+        "layers": [
+            entry("InputLayer", "x", batch_input_shape=[None, 2]),
+            model("Functional", "twice", [["x", 0, 0, {}]], [["twice", 1, 0, {}]], inner=scale, **ends),
+            model("Sequential", "more", [["twice", 2, 0, {}]], [["more", 1, 0, {}]], inner=scale),
+            entry("Add", "sum", [["twice", 1, 0, {}], ["more", 1, 0, {}]]),
+        ],
+        "input_layers": [["x", 0, 0]],
+        "output_layers": [["sum", 0, 0], ["twice", 1, 0], ["more", 2, 0]],
+    }
+    outer = keras.Model.from_config(config)
+    assert [float(y[0, 0]) for y in outer.predict(np.ones((1, 2)), verbose=0)] == [10.0, 2.0, 16.0]
+
+
 # ------------------------------------------------------------------------------------------------- our own round trips
+
+
+def test_outputs_of_a_model_within_the_model_are_counted_as_by_keras():
+    x, y, z = keras.Input((2,)), keras.Input((2,)), keras.Input((2,))
+    inner = keras.Model(x, [x * 2.0, x + 1.0], name="inner")
+    double, more = inner(y)
+    outer = keras.Model(y, [double, *inner(more)], name="outer")
+    assert outer.get_config()["output_layers"] == [["inner", 1, 0], ["inner", 2, 0], ["inner", 2, 1]]
+    assert keras.Model(z, layers.ReLU()(outer(z)[0])).get_config()["layers"][2]["inbound_nodes"][0]["args"][0][
+        "config"
+    ]["keras_history"] == ["outer", 0, 0]
+    again = keras.Model.from_config(outer.get_config())
+    assert [float(v[0, 0]) for v in again.predict(np.ones((1, 2)), verbose=0)] == [2.0, 4.0, 3.0]
+    config = outer.get_config()
+    config["output_layers"][0][1] = 3
+    with pytest.raises(ValueError, match="no call 2 of the layer 'inner'"):
+        keras.Model.from_config(config)
+
+
+def test_calls_of_a_shared_layer_keep_their_order():
+    x = keras.Input((2,))
+    double, add = layers.Rescaling(2.0), layers.Rescaling(1.0, offset=1.0)
+    first, second = double(add(x)), double(x)  # the second can be repeated before the first
+    model = keras.Model(x, layers.Subtract()([add(second), first]))
+    again = keras.Model.from_config(model.get_config())
+    assert float(again.predict(np.ones((1, 2)), verbose=0)[0, 0]) == -1.0
 
 
 def test_an_optimizer_saved_before_its_first_step(tmp_path, recwarn):

@@ -41,7 +41,7 @@ def get_config(model):
         "trainable": model.trainable,
         "layers": layers,
         "input_layers": tree.map_structure(lambda x: _place(x, indices), model._inputs_struct),
-        "output_layers": tree.map_structure(lambda x: _place(x, indices), model._outputs_struct),
+        "output_layers": tree.map_structure(lambda x: _output_place(x, indices), model._outputs_struct),
     }
 
 
@@ -57,6 +57,19 @@ def _own_node_indices(model):
 def _place(x, indices):
     operation, index, position = x.history
     return [operation.name, indices[operation._inbound_nodes[index]], position]
+
+
+def _output_place(x, indices):
+    name, index, position = _place(x, indices)
+    return [name, index + isinstance(x.history[0], _counted_from_one()), position]
+
+
+def _counted_from_one(keras2=False):
+    """The kinds of models within the model whose calls Keras counts from 1 in output_layers, Keras 2 everywhere."""
+    from dlcore.models.functional import Functional
+    from dlcore.models.sequential import Sequential
+
+    return (Functional, Sequential) if keras2 else (Functional,)
 
 
 def _node_config(args, kwargs, indices):
@@ -100,8 +113,9 @@ def from_config(cls, config, custom_objects=None):
             nodes = entry.get("inbound_nodes", [])
             pending.extend((name, node) for node in (nodes if isinstance(nodes, list) else [nodes]))
         _repeat_calls(layers, pending)
+    from_one = _counted_from_one(keras2=any(isinstance(node, list) for _, node in pending))
     inputs = _find_all(config["input_layers"], layers)
-    outputs = _find_all(config["output_layers"], layers)
+    outputs = _find_all(config["output_layers"], layers, from_one)
     own = {key: value for key, value in config.items() if key not in (*_KEYS, "name", "trainable")}
     model = cls(inputs=inputs, outputs=outputs, name=config.get("name"), **own)
     if not config.get("trainable", True):
@@ -120,12 +134,15 @@ def _make(entry):
 
 
 def _repeat_calls(layers, pending):
-    """Calls each layer at each of its nodes, as soon as the tensors it needs are there."""
+    """Calls each layer at each of its nodes in their order, as soon as the tensors it needs are there."""
     from dlcore.saving import operations
 
     while pending:
         waiting = []
         for name, node in pending:
+            if any(name == other for other, _ in waiting):
+                waiting.append((name, node))
+                continue
             try:
                 args, kwargs = _arguments(node, layers)
             except _NotYet:
@@ -144,7 +161,7 @@ def _repeat_calls(layers, pending):
         pending = waiting
 
 
-class _NotYet(Exception):
+class _NotYet(ValueError):
     """A node waits for a tensor that is made later."""
 
 
@@ -152,7 +169,7 @@ def _arguments(node, layers):
     from dlcore.saving import deserialize_keras_object
 
     if isinstance(node, list):  # Keras 2: [[layer, node, tensor, kwargs], ...]
-        tensors = [_find(item[:3], layers) for item in node]
+        tensors = [_find(item[:3], layers, _counted_from_one(keras2=True)) for item in node]
         return [tensors[0] if len(tensors) == 1 else tensors], dict(node[0][3]) if len(node[0]) > 3 else {}
 
     def read(value):
@@ -167,13 +184,16 @@ def _arguments(node, layers):
     return [read(value) for value in node["args"]], {key: read(value) for key, value in node["kwargs"].items()}
 
 
-def _find(place, layers):
+def _find(place, layers, from_one=()):
     name, index, position = place
     if name not in layers:
         raise ValueError(f"The configuration of the model names the layer {name!r}, which it does not have.")
     nodes = layers[name]._inbound_nodes
+    index -= isinstance(layers[name], from_one)
     if index >= len(nodes):
-        raise _NotYet
+        raise _NotYet(
+            f"The configuration of the model has no call {index} of the layer {name!r}, whose output it takes."
+        )
     return nodes[index].outputs[position]
 
 
@@ -181,10 +201,10 @@ def _is_place(value):
     return isinstance(value, (list, tuple)) and len(value) == 3 and isinstance(value[0], str)
 
 
-def _find_all(places, layers):
+def _find_all(places, layers, from_one=()):
     if _is_place(places):
-        return _find(places, layers)
+        return _find(places, layers, from_one)
     if isinstance(places, dict):
-        return {key: _find_all(place, layers) for key, place in places.items()}
-    found = [_find_all(place, layers) for place in places]
+        return {key: _find_all(place, layers, from_one) for key, place in places.items()}
+    found = [_find_all(place, layers, from_one) for place in places]
     return tuple(found) if isinstance(places, tuple) else found
