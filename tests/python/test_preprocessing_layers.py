@@ -462,6 +462,7 @@ def test_fingerprints():
         ),
         (lambda: layers.CategoryEncoding(), ValueError, "num_tokens must be an int > 0. Got num_tokens=None"),
         (lambda: layers.Discretization(), ValueError, "give either num_bins or bin_boundaries"),
+        (lambda: layers.Discretization([1.0, 0.0]), ValueError, "bin_boundaries must ascend"),
         (lambda: layers.Discretization(num_bins=3)(NUMBERS), ValueError, "has no boundaries yet. Call adapt"),
         (lambda: layers.Discretization([0.0]).adapt(NUMBERS), ValueError, "was given its bin_boundaries"),
     ],

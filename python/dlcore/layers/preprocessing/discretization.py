@@ -53,6 +53,8 @@ class Discretization(Layer):
             )
         if num_bins is not None and num_bins < 0:
             raise ValueError(f"Discretization: num_bins must not be negative. Got num_bins={num_bins}.")
+        if bin_boundaries is not None and np.any(np.diff(bin_boundaries) < 0):
+            raise ValueError(f"Discretization: bin_boundaries must ascend. Got {bin_boundaries}; pass them sorted.")
         self.bin_boundaries = bin_boundaries
         self.num_bins = num_bins
         self.epsilon = epsilon
