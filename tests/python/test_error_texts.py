@@ -570,7 +570,7 @@ WEIGHTS_AND_INPUTS = [
     (
         lambda: model_of_two().fit([zeros(4, 2)] * 2, [zeros(4, 1)] * 2, verbose=0),
         ValueError,
-        "`y` has 2 entries, but the model has 1 outputs: ['output']. Pass a list with one entry per "
+        "`y` has 2 entries, but the model has 1 output: ['output']. Pass a list with one entry per "
         "output, or a dict by their names.",
     ),
     (

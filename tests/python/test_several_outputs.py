@@ -211,3 +211,18 @@ def test_parts_that_compute_loss_makes_of_an_output_are_named_by_their_losses():
     y = (np.zeros((3, 1), "float32"), np.ones((3, 1), "float32"))
     history = model.fit(np.ones((3, 4), "float32"), y, verbose=0).history
     assert set(history) == {"loss", "mse_loss", "binary_crossentropy_loss"}
+
+
+def test_losses_and_weights_of_the_only_output_that_do_not_fit():
+    x, y = np.ones((4, 3)), np.ones((4, 1))
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, layers.Dense(1, name="price")(inputs))
+    for options, message in (
+        ({"loss": {"prize": "mse"}}, "`loss` names the output 'prize'. Nearest names: \"price\""),
+        ({"loss": "mse", "loss_weights": [1.0, 2.0]}, "`loss_weights` has 2 entries, but the model has 1 output:"),
+    ):
+        model.compile("sgd", **options)
+        with pytest.raises(ValueError, match=message):
+            model.fit(x, y, verbose=0)
+    model.compile("sgd", loss={"price": "mse"}, loss_weights={"price": 2.0})
+    model.fit(x, y, verbose=0)

@@ -41,7 +41,7 @@ def _as_list(structure, names, what, keys_required=False):
 def _mismatch(structure, names, what):
     count = len(structure) if isinstance(structure, (list, tuple)) else 1
     raise ValueError(
-        f"`{what}` has {count} entries, but the model has {len(names)} outputs: {names}. "
+        f"`{what}` has {count} entries, but the model has {len(names)} output{'s' * (len(names) != 1)}: {names}. "
         "Pass a list with one entry per output, or a dict by their names."
     )
 
@@ -299,8 +299,10 @@ class CompiledLoss:
             given = _as_list(loss, names, "loss") if tree.is_nested(loss) else self._for_each(loss, y_pred)
             weights = [None] * len(names) if weights is None else _as_list(weights, names, "loss_weights")
         else:
-            given = [_as_list(loss, self._names or list(loss)[:1], "loss")[0] if isinstance(loss, dict) else loss]
-            weights = [weights if weights is None or tree.is_nested(given[0]) else tree.flatten(weights)[0]]
+            given = [_as_list(loss, self._names_of_one(loss), "loss")[0] if isinstance(loss, dict) else loss]
+            if weights is not None and not tree.is_nested(given[0]):
+                weights = _as_list(tree.flatten(weights), names, "loss_weights")[0]
+            weights = [weights]
         self._has_target = [one is not None for one in given]
         parts = zip(given, weights, *self._parts(y_true, y_pred), self._names_of_leaves(y_pred), names)
         return [
@@ -308,6 +310,12 @@ class CompiledLoss:
             for i, (one, weight, true, predicted, leaves, name) in enumerate(parts)
             for path, found, weight, labels in _losses_of(one, weight, true, predicted, leaves)
         ]
+
+    def _names_of_one(self, loss):
+        """The name of the only output; one that the model does not know is what the dict of its loss calls it."""
+        functional = self._model._functional
+        known = self._names or (None if functional is None else functional.output_names)
+        return known if known and len(known) == 1 else list(loss)[:1]
 
     def _for_each(self, loss, y_pred):
         """One loss for every tensor of the outputs."""
