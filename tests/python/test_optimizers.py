@@ -236,3 +236,13 @@ def test_schedule_from_the_rate_of_an_optimizer():
     adam.learning_rate = optimizers.schedules.PolynomialDecay(adam.learning_rate, 4, end_learning_rate=0.1)
     np.testing.assert_allclose(float(adam.learning_rate), 0.5)
     assert adam.learning_rate.shape == ()
+
+
+def test_a_schedule_assigned_after_a_step_was_traced():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="zeros")])
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    x, y = np.ones((4, 2)), np.ones((4, 1))
+    model.train_on_batch(x, y)
+    model.optimizer.learning_rate = schedules.ExponentialDecay(0.1, 10, 0.5)
+    first, second = (float(model.train_on_batch(x, y)) for _ in range(2))
+    assert first == 1.0 and second < 1.0

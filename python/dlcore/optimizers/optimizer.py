@@ -439,8 +439,11 @@ class Optimizer(ChecksArguments):
     @learning_rate.setter
     def learning_rate(self, learning_rate):
         if isinstance(learning_rate, LearningRateSchedule) or callable(learning_rate):
+            from dlcore.layers.holder import note_structure_change
+
             self._variables = [v for v in self._variables if v is not self._learning_rate]
             self._learning_rate = learning_rate
+            note_structure_change()  # steps that were traced before read the old one
         elif not isinstance(self._learning_rate, Variable):
             raise TypeError(
                 f"The learning rate of this optimizer is the schedule {type(self._learning_rate).__name__} and cannot "
