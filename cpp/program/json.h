@@ -4,12 +4,22 @@
 #include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "dlcore/shape.h"
 
 namespace dlcore {
 
 using Json = nlohmann::ordered_json;
+
+/// Parses a text. What has many levels is a Value error: they take stack, and no file of ours has a tenth of these.
+inline Json parse_json(const std::string& text) {
+  constexpr int kLevels = 100;
+  return Json::parse(text, [&](int level, Json::parse_event_t, const Json&) {
+    if (level > kLevels) throw value_error("it has more than ", kLevels, " levels of lists in lists");
+    return true;
+  });
+}
 
 /// Throws a Value error where it is not an integer of 64 bits.
 inline std::int64_t integer_of(const Json& json) {

@@ -242,7 +242,7 @@ Model Model::load(const std::string& path) {
 
   Model model;
   try {
-    const Json json = Json::parse(text->second);
+    const Json json = parse_json(text->second);
     const Json& names = json.at("variables");
     for (std::size_t i = 0; i < names.size(); ++i) {
       const std::string name = names[i].get<std::string>();

@@ -141,7 +141,7 @@ TensorFile read_safetensors(const std::string& path) {
   TensorFile result;
   std::string name = "header";
   try {
-    const Json header = Json::parse(text);
+    const Json header = parse_json(text);
     std::size_t offset = 0;
     for (const auto& [key, entry] : header.items()) {
       name = key;

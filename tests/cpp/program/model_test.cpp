@@ -14,6 +14,7 @@
 #include "dlcore/ops.h"
 #include "gradient_check.h"
 #include "program/graph.h"
+#include "program/safetensors.h"
 #include "testing.h"
 
 namespace dlcore {
@@ -133,6 +134,20 @@ TEST_F(SavedModel, EveryFlippedBitIsReadOrRefused) {
       Model::load(path()).predict(matrix(2, 3, 1));
     } catch (const Error&) {
     }
+  }
+}
+
+TEST_F(SavedModel, ADescriptionThatIsNestedDeeplyIsRefused) {
+  const std::string nested = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  TensorFile file;
+  file.metadata["format"] = "dlcore-model-1";
+  for (const std::string& nodes :
+       {R"({"op":)" + nested + R"(,"in":[],"attrs":{}})", R"({"op":"neg","in":[)" + nested + R"(],"attrs":{}})"}) {
+    file.metadata["model"] = R"({"variables":[],"functions":{"predict":{"inputs":[],"variables":[],"constants":[],)"
+                             R"("nodes":[)" +
+                             nodes + "]}}}";
+    write_safetensors(path(), file);
+    EXPECT_NE(error_text([&] { Model::load(path()); }).find("more than 100 levels"), std::string::npos);
   }
 }
 

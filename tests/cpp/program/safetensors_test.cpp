@@ -93,6 +93,22 @@ TEST_F(Safetensors, SizesThatDoNotFitAreRefusedBeforeTheyAreAllocated) {
   }
 }
 
+TEST_F(Safetensors, WhatIsNestedDeeplyIsRefused) {
+  const std::string nested = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  for (const std::string& entry :
+       {R"("shape":[)" + nested + R"(],"data_offsets":[0,0])", R"("shape":[0],"data_offsets":[)" + nested + ",0]"}) {
+    const std::string header = R"({"w":{"dtype":"F32",)" + entry + "}}";
+    const std::uint64_t size = header.size();
+    write_file(path_, std::string(reinterpret_cast<const char*>(&size), sizeof(size)) + header);
+    try {
+      read_safetensors(path_);
+      FAIL() << "no error";
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("more than 100 levels"), std::string::npos);
+    }
+  }
+}
+
 TEST(SafetensorsFile, AFailedWriteLeavesTheOldFile) {
   EXPECT_THROW(write_safetensors("/nonexistent-folder/file", sample()), Error);
   EXPECT_THROW(read_safetensors("/nonexistent-folder/file"), Error);
