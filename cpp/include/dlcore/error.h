@@ -1,6 +1,7 @@
 // The one exception type of the core. Every message says what was received, what was expected, and how to fix it.
 #pragma once
 
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -20,10 +21,11 @@ class Error : public std::runtime_error {
   ErrorKind kind_;
 };
 
-/// Concatenates its arguments with operator<<.
+/// Concatenates its arguments with operator<<, whatever the locale of the program.
 template <class... Parts>
 [[gnu::cold]] std::string str(const Parts&... parts) {
   std::ostringstream out;
+  out.imbue(std::locale::classic());
   (out << ... << parts);
   return out.str();
 }

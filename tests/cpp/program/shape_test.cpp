@@ -2,6 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <locale>
+#include <memory>
+#include <numeric>
+#include <span>
+#include <vector>
+
 #include "base/half.h"
 #include "dlcore/tensor.h"
 #include "program/nearest.h"
@@ -13,6 +20,18 @@ TEST(Shape, PrintsAsAPythonTuple) {
   EXPECT_EQ(str(Shape{}), "()");
   EXPECT_EQ(str(Shape{3}), "(3,)");
   EXPECT_EQ(str(Shape{-1, 28, 28}), "(None, 28, 28)");
+}
+
+TEST(Shape, PrintsTheSameInEveryLocale) {
+  struct Grouped : std::numpunct<char> {
+    std::string do_grouping() const override { return "\3"; }
+    char do_thousands_sep() const override { return '.'; }
+    char do_decimal_point() const override { return ','; }
+  };
+  const std::locale before = std::locale::global(std::locale(std::locale::classic(), new Grouped));
+  const std::string text = str(Shape{1024, 8}, 1234567, 0.5);
+  std::locale::global(before);
+  EXPECT_EQ(text, "(1024, 8)12345670.5");
 }
 
 TEST(Shape, CountsElements) {
