@@ -9,8 +9,6 @@ namespace dlcore {
 
 namespace {
 
-using ops::operator*;
-using ops::operator/;
 using SpecSpan = std::span<const TensorSpec>;
 
 void check_signal(const TensorSpec& x, std::int64_t n) {

@@ -184,10 +184,8 @@ Plan plan_norm(TakesBfloat takes, Make kernel) {
 // Both are the same formulas over other axes: `over` are the axes that one mean covers, `shared` those that share a
 // gamma.
 
-Tensor operator+(const Tensor& a, const Tensor& b) { return !a ? b : !b ? a : ops::operator+(a, b); }
-Tensor operator-(const Tensor& a, const Tensor& b) { return ops::operator-(a, b); }
-Tensor operator*(const Tensor& a, const Tensor& b) { return ops::operator*(a, b); }
-Tensor operator/(const Tensor& a, const Tensor& b) { return ops::operator/(a, b); }
+/// The sum of those that there are.
+Tensor sum_of(const Tensor& a, const Tensor& b) { return !a ? b : !b ? a : a + b; }
 
 struct Formulas {
   ops::Axes over, shared;
@@ -215,9 +213,9 @@ Tensor statistics_grad(const Formulas& f, const Tensor& mean, const Tensor& rstd
   const Tensor r = f.as_row(rstd);
   Tensor dx, slope;
   if (dmean) dx = f.as_row(dmean);
-  if (dvar) slope = ops::operator*(f.as_row(dvar), 2.0);
-  if (drstd) slope = slope + ops::operator-(f.as_row(drstd) * r * r * r);
-  if (slope) dx = dx + slope * (f.x - f.as_row(mean));
+  if (dvar) slope = f.as_row(dvar) * 2.0;
+  if (drstd) slope = sum_of(slope, -(f.as_row(drstd) * r * r * r));
+  if (slope) dx = sum_of(dx, slope * (f.x - f.as_row(mean)));
   return dx / f.count();
 }
 
@@ -234,8 +232,9 @@ std::vector<Tensor> vjp_norm(const VjpContext& c) {
   }
   const Tensor dvar = BATCH ? c.dout[2] : Tensor();
   if (c.wanted[0] && (c.dout[1] || dvar || c.dout[kRstd]))
-    d[0] = d[0] + ops::cast(statistics_grad(Formulas(x, c.attrs, BATCH), mean, rstd, c.dout[1], dvar, c.dout[kRstd]),
-                            x.dtype());
+    d[0] = sum_of(
+        d[0],
+        ops::cast(statistics_grad(Formulas(x, c.attrs, BATCH), mean, rstd, c.dout[1], dvar, c.dout[kRstd]), x.dtype()));
   return d;
 }
 
@@ -261,21 +260,21 @@ std::vector<Tensor> vjp_norm_grad(const VjpContext& c) {
     const Tensor dg = r * (G - sum_G / n) - r3n * sum_Gz * z;
     dgamma = f.parameter_sum(dy * dg);
     ddy = gamma * dg;
-    dz = ops::operator-(r3n*(sum_Gz * g + sum_gz * G));
-    dr = (f.row_sum(G * g) - sum_g * sum_G / n) - ops::operator*(r* r* sum_gz* sum_Gz / n, 3.0);
+    dz = -(r3n * (sum_Gz * g + sum_gz * G));
+    dr = (f.row_sum(G * g) - sum_g * sum_G / n) - r * r * sum_gz * sum_Gz / n * 3.0;
   }
   if (c.dout[1]) {
     const Tensor P = f.as_parameter(c.dout[1]);
-    ddy = ddy + P * z * r;
-    dz = dz + P * dy * r;
-    dr = dr + f.row_sum(P * dy * z);
+    ddy = sum_of(ddy, P * z * r);
+    dz = sum_of(dz, P * dy * r);
+    dr = sum_of(dr, f.row_sum(P * dy * z));
   }
-  if (c.dout[2]) ddy = ddy + ops::broadcast_like(f.as_parameter(c.dout[2]), dy);
+  if (c.dout[2]) ddy = sum_of(ddy, ops::broadcast_like(f.as_parameter(c.dout[2]), dy));
   if (ddy && is_positive) ddy = ddy * is_positive;
   std::vector<Tensor> d(c.in.size());
   if (dgamma) d[1] = ops::reshape_like(dgamma, c.in[1]);
   if (dz) d[0] = ops::cast(dz, c.in[0].dtype());
-  if (dz) d[2] = ops::reshape_like(ops::operator-(f.row_sum(dz)), c.in[2]);
+  if (dz) d[2] = ops::reshape_like(-f.row_sum(dz), c.in[2]);
   if (dr) d[3] = ops::reshape_like(dr, c.in[3]);
   if (ddy) d[4] = ops::cast(ddy, c.in[4].dtype());
   return d;

@@ -103,10 +103,10 @@ Tensor pad_axis_grad(const Tensor& dy, int axis, std::int64_t low, std::int64_t 
   if (mode == PadMode::Constant) return dx;
   const std::int64_t edge = mode == PadMode::Reflect ? 1 : 0;
   const Tensor middle = dx;
-  if (low) dx = ops::operator+(dx, unmirrored(cut(0, low), middle, axis, slice_on_axis(rank, axis, edge, edge + low)));
+  if (low) dx = dx + unmirrored(cut(0, low), middle, axis, slice_on_axis(rank, axis, edge, edge + low));
   if (high)
-    dx = ops::operator+(dx, unmirrored(cut(-high, kToTheEnd), middle, axis,
-                                       slice_on_axis(rank, axis, -high - edge, edge ? -edge : kToTheEnd)));
+    dx = dx + unmirrored(cut(-high, kToTheEnd), middle, axis,
+                         slice_on_axis(rank, axis, -high - edge, edge ? -edge : kToTheEnd));
   return dx;
 }
 

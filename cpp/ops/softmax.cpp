@@ -340,8 +340,8 @@ std::vector<Tensor> vjp_sparse_xent_grad(const VjpContext& c) {
   if (c.wanted[0]) d[0] = ops::sum(mul(g, q), {-1});
   if (!c.wanted[1]) return d;
   const Tensor inside = ops::cast(apply("not_equal", {sum_last(mul(q, q)), ops::scalar_like(q, 0)}), q.dtype());
-  const Tensor share = ops::operator/(inside, sum_last(probs));  // 1 / S, 0 where the clip holds
-  const Tensor hit = sub(share, q);                              // one_hot / p
+  const Tensor share = inside / sum_last(probs);  // 1 / S, 0 where the clip holds
+  const Tensor hit = sub(share, q);               // one_hot / p
   d[1] = mul(as_column(dloss, probs), sub(mul(g, mul(hit, hit)), mul(sum_last(g), mul(share, share))));
   return d;
 }

@@ -329,7 +329,7 @@ std::vector<Tensor> gradient(std::span<const Record> records, std::span<const Te
   TensorMap gradients;
   auto accumulate = [&](const Tensor& tensor, const Tensor& d) {
     Tensor& sum = gradients[key_of(tensor)];
-    sum = sum ? ops::operator+(sum, d) : d;
+    sum = sum ? sum + d : d;
   };
   for (std::size_t i = 0; i < targets.size(); ++i)
     accumulate(targets[i], i < dtargets.size() && dtargets[i] ? dtargets[i] : ops::ones_like(targets[i]));

@@ -48,3 +48,10 @@ Tensor ones_like(const Tensor& x);
 Tensor scalar_like(const Tensor& x, double number);
 
 }  // namespace dlcore::ops
+
+namespace dlcore {
+
+// Found wherever there are tensors.
+using ops::operator+, ops::operator-, ops::operator*, ops::operator/;
+
+}  // namespace dlcore
