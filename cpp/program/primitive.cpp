@@ -139,7 +139,8 @@ const Primitive* find_primitive(std::string_view name) {
 
 const Primitive& primitive(std::string_view name) {
   if (const Primitive* found = find_primitive(name)) return *found;
-  throw value_error("There is no primitive '", name, "'", nearest_hint(name, primitive_names()), ".");
+  const std::string hint = nearest_hint(name, primitive_names());
+  throw value_error("There is no primitive '", name, "'", hint.empty() ? "." : hint);
 }
 
 std::vector<std::string> primitive_names() {
