@@ -231,29 +231,74 @@ Error Tensor::is_of_another_type(std::size_t size) const {
                     " bytes. Call data<T>() with the type of ", dtype(), ".");
 }
 
-double Tensor::item() const {
-  if (shape().elements() != 1) throw value_error("item: expected a tensor of one element; got ", spec(), ".");
-  switch (dtype()) {
+namespace {
+
+double number_at(const Tensor& tensor, std::int64_t i) {
+  switch (tensor.dtype()) {
     case DType::Bool:
-      return *data<bool>();
+      return tensor.data<bool>()[i];
     case DType::U8:
-      return *data<std::uint8_t>();
+      return tensor.data<std::uint8_t>()[i];
     case DType::I8:
-      return *data<std::int8_t>();
+      return tensor.data<std::int8_t>()[i];
     case DType::I32:
-      return *data<std::int32_t>();
+      return tensor.data<std::int32_t>()[i];
     case DType::I64:
-      return static_cast<double>(*data<std::int64_t>());
+      return static_cast<double>(tensor.data<std::int64_t>()[i]);
     case DType::F16:
-      return half_to_float(*data<std::uint16_t>());
+      return half_to_float(tensor.data<std::uint16_t>()[i]);
     case DType::BF16:
-      return bfloat_to_float(*data<std::uint16_t>());
+      return bfloat_to_float(tensor.data<std::uint16_t>()[i]);
     case DType::F32:
-      return *data<float>();
+      return tensor.data<float>()[i];
     case DType::F64:
-      return *data<double>();
+      return tensor.data<double>()[i];
   }
   return 0;
+}
+
+constexpr std::int64_t kPrintedElements = 1000;  // of more, these at each end of an axis:
+constexpr std::int64_t kPrintedEnds = 3;
+
+// The part of the tensor that begins with the element `first`, from this axis on.
+void print_elements(std::ostream& out, const Tensor& tensor, int axis, std::int64_t first) {
+  const Shape& shape = tensor.shape();
+  if (axis == shape.rank()) {
+    if (tensor.dtype() == DType::I64)  // which a double does not always hold
+      out << tensor.data<std::int64_t>()[first];
+    else
+      out << number_at(tensor, first);
+    return;
+  }
+  const std::int64_t size = shape[axis], part = shape.product(axis + 1, shape.rank());
+  const bool all = size <= 2 * kPrintedEnds || shape.elements() <= kPrintedElements;
+  const std::string between = axis + 1 == shape.rank() ? ", " : ",\n" + std::string(axis + 1, ' ');
+  out << '[';
+  for (std::int64_t i = 0; i < size; ++i) {
+    if (i > 0) out << between;
+    if (!all && i == kPrintedEnds) {
+      out << "..." << between;
+      i = size - kPrintedEnds;
+    }
+    print_elements(out, tensor, axis + 1, first + i * part);
+  }
+  out << ']';
+}
+
+}  // namespace
+
+double Tensor::item() const {
+  if (shape().elements() != 1) throw value_error("item: expected a tensor of one element; got ", spec(), ".");
+  return number_at(*this, 0);
+}
+
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
+  if (!tensor) return out << "Tensor()";
+  out << tensor.spec();
+  if (tensor.is_symbolic()) return out;
+  out << (tensor.shape().rank() > 1 ? '\n' : ' ');
+  print_elements(out, tensor, 0, 0);
+  return out;
 }
 
 namespace {

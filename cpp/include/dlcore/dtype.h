@@ -41,9 +41,9 @@ DType dtype_from_name(std::string_view name);
 
 inline std::ostream& operator<<(std::ostream& out, DType dtype) { return out << name_of(dtype); }
 
-/// The DType of a C++ scalar type: dtype_of<float>() == DType::F32.
+/// The DType of a C++ scalar type: dtype_of<float>() == DType::F32. Others do not compile.
 template <class T>
-constexpr DType dtype_of();
+constexpr DType dtype_of() = delete;
 template <>
 constexpr DType dtype_of<bool>() {
   return DType::Bool;

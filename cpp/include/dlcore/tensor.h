@@ -4,9 +4,14 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <mutex>
+#include <ostream>
+#include <ranges>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "dlcore/dtype.h"
@@ -90,6 +95,16 @@ class Tensor {
   /// Copies the numbers.
   template <class T>
   static Tensor from(std::span<const T> numbers, const Shape& shape);
+  /// from(vector, {2, 3})
+  template <std::ranges::contiguous_range Numbers>
+  static Tensor from(const Numbers& numbers, const Shape& shape) {
+    return from(std::span<const std::ranges::range_value_t<Numbers>>(numbers), shape);
+  }
+  /// from({1.f, 2.f}, {2}), from<double>({1, 2}, {2})
+  template <class T>
+  static Tensor from(std::initializer_list<T> numbers, const Shape& shape) {
+    return from(std::span<const T>(numbers.begin(), numbers.size()), shape);
+  }
   /// The value `value` of a graph under recording.
   static Tensor symbolic(std::shared_ptr<Graph> graph, int value, const TensorSpec& spec);
   /// Of row-major memory on the host, 64-byte aligned, that the owner keeps alive and nobody changes.
@@ -145,6 +160,9 @@ class Tensor {
   explicit Tensor(Impl impl) : impl_(std::make_shared<Impl>(std::move(impl))) {}
   std::shared_ptr<Impl> impl_;
 };
+
+/// Its dtype, shape and elements, of long axes those at the ends: float32(3,) [1, 2, 3].
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 
 template <class T>
 Tensor Tensor::from(std::span<const T> numbers, const Shape& shape) {

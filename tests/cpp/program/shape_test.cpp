@@ -11,6 +11,7 @@
 
 #include "base/half.h"
 #include "dlcore/tensor.h"
+#include "program/graph.h"
 #include "program/nearest.h"
 
 namespace dlcore {
@@ -50,6 +51,44 @@ TEST(Tensor, AnImpossibleSizeIsOutOfMemory) {
     EXPECT_EQ(error.kind(), ErrorKind::OutOfMemory);
   }
   EXPECT_THROW((TensorSpec{DType::F32, {(1ll << 62) - 10}}.bytes()), Error) << "rounded up, it would be 0";
+}
+
+template <class T>
+concept HasDType = requires {
+  dtype_of<T>();
+};
+
+TEST(Tensor, IsMadeFromAnyContiguousNumbers) {
+  const std::vector<float> numbers{1, 2, 3, 4};
+  const std::array<std::int64_t, 2> ids{5, -6};
+  const Tensor a = Tensor::from(numbers, {2, 2}), b = Tensor::from(ids, {2}), c = Tensor::from({1., 2.}, {2}),
+               d = Tensor::from<float>({1, 2, 3}, {3}), e = Tensor::from<float>(numbers, {4}),
+               f = Tensor::from(std::span(numbers).first(3), {3});
+  EXPECT_EQ(str(a.spec(), b.spec(), c.spec(), d.spec(), e.spec(), f.spec()),
+            "float32(2, 2)int64(2,)float64(2,)float32(3,)float32(4,)float32(3,)");
+  EXPECT_EQ(a.data<float>()[3], 4);
+  EXPECT_EQ(b.data<std::int64_t>()[1], -6);
+  EXPECT_EQ(d.data<float>()[2], 3);
+  EXPECT_THROW(Tensor::from({1.f}, {2}), Error);
+  static_assert(HasDType<float> && HasDType<bool> && !HasDType<char> && !HasDType<std::uint16_t>);
+}
+
+TEST(Tensor, Prints) {
+  EXPECT_EQ(str(Tensor()), "Tensor()");
+  EXPECT_EQ(str(Tensor::scalar(DType::BF16, 1.5)), "bfloat16() 1.5");
+  EXPECT_EQ(str(Tensor::from<bool>({true, false}, {2})), "bool(2,) [1, 0]");
+  EXPECT_EQ(str(Tensor::from<std::int8_t>({65, -3}, {2})), "int8(2,) [65, -3]");
+  EXPECT_EQ(str(Tensor::from<std::int64_t>({9007199254740993}, {1})), "int64(1,) [9007199254740993]");
+  EXPECT_EQ(str(Tensor::from<float>({1, 2.5, 3, -4, 5, 6}, {2, 3})), "float32(2, 3)\n[[1, 2.5, 3],\n [-4, 5, 6]]");
+  EXPECT_EQ(str(Tensor::from<float>({1, 2}, {1, 2, 1})), "float32(1, 2, 1)\n[[[1],\n  [2]]]");
+  EXPECT_EQ(str(Tensor::zeros(DType::U8, {0, 3})), "uint8(0, 3)\n[]");
+  std::vector<std::int32_t> many(1001);
+  std::iota(many.begin(), many.end(), 0);
+  EXPECT_EQ(str(Tensor::from(many, {1001})), "int32(1001,) [0, 1, 2, ..., 998, 999, 1000]");
+  EXPECT_EQ(str(Tensor::zeros(DType::F32, {7, 200})).substr(0, 63),
+            "float32(7, 200)\n[[0, 0, 0, ..., 0, 0, 0],\n [0, 0, 0, ..., 0, 0,");
+  const auto graph = std::make_shared<Graph>();
+  EXPECT_EQ(str(graph->input({DType::F32, {Shape::kUnknown, 3}}, "x")), "float32(None, 3)");
 }
 
 TEST(Variable, TensorsReadFromItKeepTheirValue) {
