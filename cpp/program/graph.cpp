@@ -202,8 +202,12 @@ bool fits(const TensorSpec& declared, const TensorSpec& given) {
 
 Graph specialise(const Graph& source, std::span<const TensorSpec> inputs) {
   Graph graph(source);
-  if (inputs.size() != graph.inputs.size())
-    throw value_error("The function has ", graph.inputs.size(), " inputs; got ", inputs.size(), ".");
+  if (inputs.size() != graph.inputs.size()) {
+    std::string expected;
+    for (std::size_t i = 0; i < graph.inputs.size(); ++i)
+      expected += str(i ? ", '" : ": '", graph.input_names[i], "' ", graph.values[graph.inputs[i]].spec);
+    throw value_error("The function has ", graph.inputs.size(), " inputs", expected, "; got ", inputs.size(), ".");
+  }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     TensorSpec& declared = graph.values[graph.inputs[i]].spec;
     if (!fits(declared, inputs[i]))
@@ -216,8 +220,12 @@ Graph specialise(const Graph& source, std::span<const TensorSpec> inputs) {
   for (const Node& node : graph.nodes) {
     Specs in;
     for (int value : node.in) in.push_back(graph.values[value].spec);
-    const Specs out = infer_specs(*node.op, in, node.attrs);
-    for (std::size_t i = 0; i < out.size(); ++i) graph.values[node.out[i]].spec = out[i];
+    try {
+      const Specs out = infer_specs(*node.op, in, node.attrs);
+      for (std::size_t i = 0; i < out.size(); ++i) graph.values[node.out[i]].spec = out[i];
+    } catch (const Error& error) {
+      throw named(error, node.caller);
+    }
   }
   return graph;
 }

@@ -1,7 +1,8 @@
 // Saved models in native apps: load, run, train, save. No Python.
 #pragma once
 
-#include <map>
+#include <cstddef>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -38,7 +39,13 @@ class Model {
   const std::vector<std::string>& output_names(const std::string& function) const;
   const std::vector<VariablePtr>& variables() const;
 
+  /// Throws a Value error where the inputs' number, dtypes or sizes are not those of inputs(), an Index error for ids
+  /// or labels out of range.
   std::vector<Tensor> run(const std::string& function, std::span<const Tensor> inputs);
+  /// run("train_step", {x, y})
+  std::vector<Tensor> run(const std::string& function, std::initializer_list<Tensor> inputs) {
+    return run(function, std::span(inputs.begin(), inputs.size()));
+  }
   /// run("predict", {x})[0]
   Tensor predict(const Tensor& x);
   /// The plan for these shapes: for dumps, profiles and run_batches.

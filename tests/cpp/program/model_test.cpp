@@ -295,9 +295,36 @@ TEST_F(SavedModel, SaysHowToCallIt) {
             "matmul: an input is an empty Tensor. Make it with Tensor::from.");
 }
 
+TEST_F(SavedModel, SaysWhichInputsAFunctionHas) {
+  EXPECT_EQ(error_text([] { make_model().run("train_step", {matrix(2, 3, 1)}); }),
+            "The function has 2 inputs: 'x' float32(None, 3), 'y' float32(None, 2); got 1.");
+  auto graph = std::make_shared<Graph>();
+  graph->set_outputs({}, {});
+  Model model;
+  model.add("nothing", graph);
+  EXPECT_EQ(error_text([&] { model.run("nothing", {Tensor::scalar(DType::F32, 1)}); }),
+            "The function has 0 inputs; got 1.");
+}
+
 TEST_F(SavedModel, KnowsAnArchiveOfKeras) {
   std::ofstream(path(), std::ios::binary) << "PK" << '\3' << '\4' << '\24' << std::string(100, '\0');
   EXPECT_NE(error_text([&] { Model::load(path()); }).find("what model.export writes"), std::string::npos);
+}
+
+TEST(Model, NamesTheLayersWhoseShapesDoNotFit) {
+  auto graph = std::make_shared<Graph>();
+  graph->begin_recording();
+  const Tensor a = graph->input({DType::F32, {Shape::kUnknown, 3}}, "a");
+  const Tensor b = graph->input({DType::F32, {Shape::kUnknown, 3}}, "b");
+  const CallerScope scope(std::make_shared<std::string>("Add \"sum\""));
+  graph->set_outputs(std::vector{a + b}, {"y"});
+  graph->end_recording();
+  Model model;
+  model.add("predict", graph);
+  EXPECT_EQ(error_text([&] {
+              model.run("predict", {matrix(2, 3, 1), matrix(4, 3, 1)});
+            }).find("Add \"sum\": add: "),
+            0u);
 }
 
 TEST_F(SavedModel, NamesTheLayersInErrors) {
