@@ -7,7 +7,8 @@ namespace dlcore::python {
 void init_model(py::module_& module) {
   py::class_<Model>(module, "NativeModel")
       .def(py::init<>())
-      .def_static("load", &Model::load, py::arg("path"), py::call_guard<py::gil_scoped_release>())
+      .def_static("load", py::overload_cast<const std::string&>(&Model::load), py::arg("path"),
+                  py::call_guard<py::gil_scoped_release>())
       .def("save", &Model::save, py::arg("path"), py::call_guard<py::gil_scoped_release>())
       .def(
           "add",

@@ -208,6 +208,13 @@ Model::Impl& Model::impl() const {
   return *impl_;
 }
 
+Model Model::share() const {
+  Model model;
+  model.impl_->graphs = impl().graphs;
+  model.impl_->variables = impl().variables;
+  return model;
+}
+
 void Model::add(const std::string& function, std::shared_ptr<Graph> graph) {
   if (!graph) throw value_error("Model::add: there is no graph for '", function, "'. Record one first.");
   for (const auto& variable : graph->variables)
@@ -231,11 +238,13 @@ void Model::save(const std::string& path) const {
   write_safetensors(path, file);
 }
 
-Model Model::load(const std::string& path) {
-  const TensorFile file = read_safetensors(path);
+Model Model::load(const std::string& path) { return read(read_safetensors(path), "'" + path + "'"); }
+Model Model::load(std::span<const std::byte> bytes) { return read(read_safetensors(bytes), kInMemory); }
+
+Model Model::read(const TensorFile& file, const std::string& name_of_file) {
   const auto format = file.metadata.find("format"), text = file.metadata.find("model");
   if (format == file.metadata.end() || text == file.metadata.end() || format->second != kFormat)
-    throw value_error("'", path, "' is a safetensors file, but not a model written by dlcore's model.export (format ",
+    throw value_error(name_of_file, " is a safetensors file, but not a model written by dlcore's model.export (format ",
                       kFormat, ").");
   std::map<std::string, Tensor> tensors;
   for (const auto& [name, tensor] : file.tensors) tensors[name] = tensor;
@@ -253,11 +262,11 @@ Model Model::load(const std::string& path) {
     for (const auto& [name, graph] : json.at("functions").items())
       model.impl_->graphs[name] = GraphReader(graph, model.impl_->variables, tensors).read();
   } catch (const Json::exception& error) {
-    throw value_error("'", path, "' has a broken description of its functions: ", error.what());
+    throw value_error(name_of_file, " has a broken description of its functions: ", error.what());
   } catch (const std::logic_error& error) {
-    throw value_error("'", path, "' has a broken attribute: ", error.what());
+    throw value_error(name_of_file, " has a broken attribute: ", error.what());
   } catch (const Error& error) {
-    throw Error(error.kind(), str("'", path, "': ", error.what()));
+    throw Error(error.kind(), str(name_of_file, ": ", error.what()));
   }
   return model;
 }
@@ -283,6 +292,9 @@ std::vector<TensorSpec> Model::inputs(const std::string& function) const {
 }
 std::vector<TensorSpec> Model::outputs(const std::string& function) const {
   return specs_of(impl().graph(function), impl().graph(function).outputs);
+}
+const std::vector<std::string>& Model::input_names(const std::string& function) const {
+  return impl().graph(function).input_names;
 }
 const std::vector<std::string>& Model::output_names(const std::string& function) const {
   return impl().graph(function).output_names;

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <span>
 
 #include "program/json.h"
 
@@ -73,6 +74,20 @@ class File {
   int fd_;
 };
 
+/// The bytes of a file that is in memory.
+class Bytes {
+ public:
+  explicit Bytes(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  std::size_t size() const { return bytes_.size(); }
+  void read(void* to, std::size_t bytes) {  // no more than there are
+    if (bytes > 0) std::memcpy(to, bytes_.data(), bytes);
+    bytes_ = bytes_.subspan(bytes);
+  }
+
+ private:
+  std::span<const std::byte> bytes_;
+};
+
 /// A new file, which takes the place of `path` once it is whole. Until then it has a name of its own beside it, and
 /// what fails leaves nothing behind.
 class NewFile : public File {
@@ -119,34 +134,32 @@ TensorSpec spec_of(const Json& entry) {
   return spec;
 }
 
-}  // namespace
-
-TensorFile read_safetensors(const std::string& path) {
-  File file(path);
+// `name` is the file's in messages.
+template <class Source>
+TensorFile read_from(Source& file, const std::string& name) {
   const std::size_t size = file.size();
   std::uint64_t header_bytes = 0;
-  if (size < sizeof(header_bytes))
-    throw value_error("'", path, "' is not a safetensors file: it has only ", size, " bytes.");
+  if (size < sizeof(header_bytes)) throw value_error(name, " is not a safetensors file: it has only ", size, " bytes.");
   file.read(&header_bytes, sizeof(header_bytes));
   if (header_bytes > kMaxHeaderBytes || header_bytes > size - sizeof(header_bytes)) {
     if (static_cast<std::uint32_t>(header_bytes) == kZipMagic)
-      throw value_error("'", path, "' is a zip archive, as model.save writes it. C++ reads what model.export writes.");
-    throw value_error("'", path, "' is not a whole safetensors file: its header would have ", header_bytes, " of ",
-                      size, " bytes.");
+      throw value_error(name, " is a zip archive, as model.save writes it. C++ reads what model.export writes.");
+    throw value_error(name, " is not a whole safetensors file: its header would have ", header_bytes, " of ", size,
+                      " bytes.");
   }
   std::string text(header_bytes, '\0');
   file.read(text.data(), text.size());
   const std::size_t data_bytes = size - sizeof(header_bytes) - header_bytes;
 
   TensorFile result;
-  std::string name = "header";
+  std::string entry_name = "header";
   try {
     const Json header = parse_json(text);
     std::size_t offset = 0;
     for (const auto& [key, entry] : header.items()) {
-      name = key;
+      entry_name = key;
       if (key == "__metadata__") {
-        result.metadata = entry.get<std::map<std::string, std::string>>();
+        result.metadata = entry.template get<std::map<std::string, std::string>>();
         continue;
       }
       const TensorSpec spec = spec_of(entry);
@@ -162,11 +175,23 @@ TensorFile read_safetensors(const std::string& path) {
     }
     if (offset != data_bytes) throw value_error("there are ", data_bytes - offset, " bytes that belong to no tensor");
   } catch (const Json::exception& error) {
-    throw value_error("'", path, "' has a broken entry '", name, "': ", error.what());
+    throw value_error(name, " has a broken entry '", entry_name, "': ", error.what());
   } catch (const Error& error) {
-    throw Error(error.kind(), str("'", path, "', entry '", name, "': ", error.what(), "."));
+    throw Error(error.kind(), str(name, ", entry '", entry_name, "': ", error.what(), "."));
   }
   return result;
+}
+
+}  // namespace
+
+TensorFile read_safetensors(const std::string& path) {
+  File file(path);
+  return read_from(file, "'" + path + "'");
+}
+
+TensorFile read_safetensors(std::span<const std::byte> bytes) {
+  Bytes file(bytes);
+  return read_from(file, kInMemory);
 }
 
 void write_safetensors(const std::string& path, const TensorFile& file) {

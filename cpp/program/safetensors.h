@@ -1,7 +1,9 @@
 // The safetensors container: a JSON header with names, dtypes, shapes and offsets, then the tensors' bytes.
 #pragma once
 
+#include <cstddef>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +20,10 @@ struct TensorFile {
 /// Every declared size is checked against the file before anything is allocated. Throws an Io error when the file can't
 /// be read, a Value error that says what is wrong with its contents.
 TensorFile read_safetensors(const std::string& path);
+/// The same of a file's bytes in memory.
+TensorFile read_safetensors(std::span<const std::byte> bytes);
+/// What messages call those.
+constexpr const char* kInMemory = "The file in memory";
 
 /// Written to a temporary file beside `path`, flushed to disk, then moved to `path`: on a failure the old file stays
 /// whole.

@@ -13,6 +13,8 @@
 
 namespace dlcore {
 
+struct TensorFile;
+
 /// Named functions ("predict", "train_step", ...) over shared variables, as Python's model.export wrote them. A
 /// function is planned for the shapes that it is called with (the batch size is free), and the 64 plans that were used
 /// last are kept. Several threads may run the functions of one Model; runs of one plan come one after another.
@@ -20,6 +22,8 @@ class Model {
  public:
   /// Reads a file. Throws an Io error when it can't be read, a Value error when it is not a whole, valid model.
   static Model load(const std::string& path);
+  /// The same of a file that the program has in memory. The bytes are copied.
+  static Model load(std::span<const std::byte> bytes);
   /// Writes the functions and the variables' present values: to a temporary file that then takes the path's place.
   void save(const std::string& path) const;
 
@@ -28,6 +32,10 @@ class Model {
   Model& operator=(Model&&) noexcept;
   ~Model();
 
+  /// A model of the same functions over the same variables that plans and runs by itself: runs of the two do not wait
+  /// for each other.
+  Model share() const;
+
   /// Adds a function, or replaces it: a recorded graph with its outputs set. Variables of the same identity are shared.
   void add(const std::string& function, std::shared_ptr<Graph> graph);
 
@@ -35,6 +43,8 @@ class Model {
   /// Specs of a function's inputs; a size of -1 is free.
   std::vector<TensorSpec> inputs(const std::string& function) const;
   std::vector<TensorSpec> outputs(const std::string& function) const;
+  /// The inputs' names, in the order in which run() takes them.
+  const std::vector<std::string>& input_names(const std::string& function) const;
   /// The outputs' names, such as "loss"; in a file "output_0" and so on where Python gave none.
   const std::vector<std::string>& output_names(const std::string& function) const;
   const std::vector<VariablePtr>& variables() const;
@@ -53,6 +63,7 @@ class Model {
 
  private:
   struct Impl;
+  static Model read(const TensorFile& file, const std::string& name);
   Impl& impl() const;
   std::unique_ptr<Impl> impl_;
 };

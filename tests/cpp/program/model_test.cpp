@@ -122,6 +122,27 @@ TEST_F(SavedModel, KeepsEveryVariable) {
   }
 }
 
+TEST_F(SavedModel, NamesItsInputs) {
+  const Model model = make_model(), loaded = saved_and_loaded(model);
+  for (const Model* m : {&model, &loaded}) {
+    EXPECT_EQ(m->input_names("train_step"), (std::vector<std::string>{"x", "y"}));
+    EXPECT_EQ(m->input_names("predict"), std::vector<std::string>{"x"});
+  }
+  EXPECT_THROW(model.input_names("nothing"), Error);
+}
+
+TEST_F(SavedModel, IsReadFromMemory) {
+  Model model = make_model();
+  model.save(path());
+  std::ifstream in(path(), std::ios::binary);
+  std::string whole{std::istreambuf_iterator<char>(in), {}};
+  const auto load = [](std::string bytes) { return Model::load(std::as_bytes(std::span(bytes))); };
+  const Tensor x = matrix(4, 3, 9);
+  EXPECT_EQ(numbers(load(whole).predict(x)), numbers(model.predict(x)));
+  for (std::size_t size = 0; size < whole.size(); ++size)
+    EXPECT_EQ(error_text([&] { load(whole.substr(0, size)); }).find("The file in memory"), 0u) << size;
+}
+
 TEST_F(SavedModel, EveryFlippedBitIsReadOrRefused) {
   make_model().save(path());
   std::ifstream in(path(), std::ios::binary);
@@ -213,6 +234,31 @@ TEST(Model, RunsOnSeveralThreads) {
         const std::int64_t rows = 1 + (7 * i + thread) % 90;
         wrong += model.predict(matrix(rows, 3, 4)).shape() != Shape{rows, 2};
       }
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(Model, SharesItsVariables) {
+  Model model = make_model(), other = model.share();
+  const Tensor x = matrix(4, 3, 9), before = model.predict(x);
+  train(other, 16);
+  EXPECT_NE(numbers(model.predict(x)), numbers(before));
+  EXPECT_EQ(numbers(model.predict(x)), numbers(other.predict(x)));
+  EXPECT_EQ(other.variables(), model.variables());
+  const std::vector<TensorSpec> specs{x.spec()};
+  EXPECT_NE(other.program("predict", specs), model.program("predict", specs));
+}
+
+TEST(Model, IsSharedByThreads) {
+  const Model model = make_model();
+  const std::vector<float> expected = numbers(model.share().predict(matrix(9, 3, 4)));
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (int thread = 0; thread < 4; ++thread)
+    threads.emplace_back([&] {
+      Model own = model.share();
+      for (int i = 0; i < 100; ++i) wrong += numbers(own.predict(matrix(9, 3, 4))) != expected;
     });
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(wrong, 0);
