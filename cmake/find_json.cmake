@@ -1,6 +1,8 @@
 # nlohmann/json: the system's CMake package, or the headers of the Python package nlohmann-json.
-find_package(nlohmann_json QUIET)
-if(NOT nlohmann_json_FOUND)
+if(NOT TARGET nlohmann_json::nlohmann_json)  # of the project that this one is a part of
+  find_package(nlohmann_json QUIET)
+endif()
+if(NOT TARGET nlohmann_json::nlohmann_json)
   find_package(Python 3.10 REQUIRED COMPONENTS Interpreter)
   execute_process(
     COMMAND "${Python_EXECUTABLE}" -c "import nlohmann_json, os; print(os.path.dirname(nlohmann_json.__file__))"
