@@ -13,7 +13,8 @@ target_include_directories(dlcore PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}
                                   PRIVATE cpp)
 target_link_libraries(dlcore PUBLIC Threads::Threads PRIVATE ${CMAKE_DL_LIBS} $<BUILD_INTERFACE:dlcore_options>)
 target_compile_options(dlcore PRIVATE ${DLCORE_SANITIZERS})
-set_target_properties(dlcore PROPERTIES POSITION_INDEPENDENT_CODE ON)
+set_target_properties(dlcore PROPERTIES POSITION_INDEPENDENT_CODE ON VERSION ${PROJECT_VERSION}
+                                        SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 # The core's small files spend half of their compile time on the standard library.
 target_precompile_headers(dlcore PRIVATE <algorithm> <cmath> <cstring> <functional> <map> <memory> <optional> <span>
                                          <sstream> <string> <variant> <vector>)
