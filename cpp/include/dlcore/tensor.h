@@ -175,8 +175,9 @@ Tensor Tensor::from(std::span<const T> numbers, const Shape& shape) {
 }
 
 /// A persistent tensor that programs read and update in place, on any thread. Tensors read from it keep the value of
-/// that time, and runs of programs that of their start. Its bytes are written through writable() and programs alone:
-/// these keep what they have computed from a value, as long as it is the same.
+/// that time, and runs of programs that of their start, but for what the run of another program writes meanwhile. Its
+/// bytes are written through writable() and programs alone: these keep what they have computed from a value, as long as
+/// it is the same.
 class Variable {
  public:
   Variable(Tensor value, std::string name);
