@@ -75,17 +75,25 @@ class GroupNormalization(Layer):
 
     def call(self, inputs):
         x = ops.moveaxis(inputs, self.axis, -1)
-        shape = x.shape
         x = ops.cast(x, backend.result_type(x.dtype, "float32"))
-        grouped = ops.reshape(x, [*shape[:-1], self.groups, shape[-1] // self.groups])
-        axes = [*range(1, x.ndim - 1), x.ndim]
-        mean, variance = ops.moments(grouped, axes=axes, keepdims=True)
-        x = ops.reshape((grouped - mean) * ops.rsqrt(variance + self.epsilon), shape)
+        x = x - self._mean_of_groups(x)
+        scale = ops.rsqrt(self._mean_of_groups(ops.square(x)) + self.epsilon)
         if self.gamma is not None:
-            x = x * ops.cast(self.gamma, x.dtype)
+            scale = scale * ops.cast(self.gamma, x.dtype)
+        x = x * scale
         if self.beta is not None:
             x = x + ops.cast(self.beta, x.dtype)
         return ops.cast(ops.moveaxis(x, -1, self.axis), self.compute_dtype)
+
+    def _mean_of_groups(self, x):
+        """The means (batch, 1, ..., 1, channels) of all positions and channels of a group: first of the positions, for
+        each channel by itself."""
+        mean = ops.mean(x, axis=list(range(1, x.ndim - 1)), keepdims=True) if x.ndim > 2 else x
+        size = mean.shape[-1] // self.groups
+        if size == 1:
+            return mean
+        grouped = ops.reshape(mean, [*mean.shape[:-1], self.groups, size])
+        return ops.repeat(ops.mean(grouped, axis=-1), size, axis=-1)
 
     def compute_output_shape(self, input_shape):
         return input_shape
