@@ -1,5 +1,5 @@
-// gather (the embedding lookup), scatter_add (its gradient), scatter_max, scatter_min and scatter_mul, unique_indices,
-// one_hot, and element-wise lookups along an axis.
+// gather (the embedding lookup), scatter_add (its gradient), scatter_max, scatter_min, scatter_mul and scatter_set,
+// unique_indices, one_hot, and element-wise lookups along an axis.
 #include <array>
 #include <cstring>
 #include <type_traits>
@@ -155,10 +155,13 @@ std::vector<Tensor> scatter_add_vjp(const VjpContext& context) {
   return {{}, {}, apply("gather", {context.dout[0], context.in[1]}, context.attrs)};
 }
 
-// ------------------------------------------------------------------------------------- scatter_max, _min, _mul
+// ------------------------------------------------------------------------------------- scatter_max, _min, _mul, _set
 
+template <Combine combine>
 Specs infer_scatter_combine(std::span<const TensorSpec> in, const Attrs& attrs) {
   const Specs out = infer_scatter_add(in, attrs);
+  if (combine == Combine::Set && in[1].shape.rank() != 1)
+    throw value_error("indices should have one axis; got ", in[1], ". Reshape them.");
   if (in[0].dtype != in[2].dtype)
     throw type_error("updates should have the dtype of x; got ", in[2], " for x of ", in[0], ".");
   return out;
@@ -206,6 +209,25 @@ std::vector<Tensor> scatter_mul_vjp(const VjpContext& c) {
   return {where(is_zero(x), of_zero, of_others / nonzero(x)),
           {},
           where(is_zero(updates), gathered(of_zero, c), gathered(of_others, c) / nonzero(updates))};
+}
+
+/// To the last update of each row, and to the rows that have none.
+std::vector<Tensor> scatter_set_vjp(const VjpContext& c) {
+  const auto& [x, indices, updates] = std::tie(c.in[0], c.in[1], c.in[2]);
+  const Tensor& dy = c.dout[0];
+  const std::string i32(name_of(DType::I32));
+  const Tensor number = apply("iota_like", {updates}, {{"axis", c.attrs.integer("axis", 0)}, {"dtype", i32}});
+  const Tensor none = apply("full_like", {x}, {{"value", -1.0}, {"dtype", i32}});
+  const Tensor last = apply("scatter_set", {none, indices, number}, c.attrs);
+  return {where(binary("equal", last, none), dy, zeros_like(dy)),
+          {},
+          where(binary("equal", gathered(last, c), number), gathered(dy, c), zeros_like(updates))};
+}
+
+template <Combine combine>
+void register_scatter_combine(const char* name, std::vector<Tensor> (*vjp)(const VjpContext&)) {
+  register_primitive(
+      {.name = name, .infer = infer_scatter_combine<combine>, .plan = plan_scatter_combine<combine>, .vjp = vjp});
 }
 
 // ---------------------------------------------------------------------------------------------- one element per
@@ -387,18 +409,10 @@ void register_indexing() {
                       .plan = plan_scatter_add,
                       .vjp = scatter_add_vjp,
                       .shape_only_inputs = 1});
-  register_primitive({.name = "scatter_max",
-                      .infer = infer_scatter_combine,
-                      .plan = plan_scatter_combine<Combine::Max>,
-                      .vjp = scatter_extremum_vjp});
-  register_primitive({.name = "scatter_min",
-                      .infer = infer_scatter_combine,
-                      .plan = plan_scatter_combine<Combine::Min>,
-                      .vjp = scatter_extremum_vjp});
-  register_primitive({.name = "scatter_mul",
-                      .infer = infer_scatter_combine,
-                      .plan = plan_scatter_combine<Combine::Mul>,
-                      .vjp = scatter_mul_vjp});
+  register_scatter_combine<Combine::Max>("scatter_max", scatter_extremum_vjp);
+  register_scatter_combine<Combine::Min>("scatter_min", scatter_extremum_vjp);
+  register_scatter_combine<Combine::Mul>("scatter_mul", scatter_mul_vjp);
+  register_scatter_combine<Combine::Set>("scatter_set", scatter_set_vjp);
   register_along<Along::Axis>("gather_along", "scatter_along");
   register_along<Along::Last>("gather_last", "scatter_last");
   register_primitive({.name = "unique_indices",

@@ -238,7 +238,7 @@ TEST(ScatterAdd, NamesTheExpectedShape) {
   EXPECT_NE(text.find("float32(3, 3)"), std::string::npos) << text;
 }
 
-// ------------------------------------------------------------------------------------- scatter_max, _min, _mul
+// ------------------------------------------------------------------------------- scatter_max, _min, _mul, _set
 
 TEST(ScatterCombine, JoinsRowsWithTheirUpdates) {
   const Tensor x = tensor<std::int32_t>({3, 2}, {1, 7, 4, 4, -3, 2}), ids = tensor<std::int32_t>({4}, {2, 0, 2, -1});
@@ -246,6 +246,7 @@ TEST(ScatterCombine, JoinsRowsWithTheirUpdates) {
   EXPECT_EQ(numbers<std::int32_t>(apply("scatter_max", {x, ids, u})), (std::vector<std::int32_t>{1, 9, 4, 4, 5, 3}));
   EXPECT_EQ(numbers<std::int32_t>(apply("scatter_min", {x, ids, u})), (std::vector<std::int32_t>{0, 7, 4, 4, -3, -1}));
   EXPECT_EQ(numbers<std::int32_t>(apply("scatter_mul", {x, ids, u})), (std::vector<std::int32_t>{0, 63, 4, 4, 30, -6}));
+  EXPECT_EQ(numbers<std::int32_t>(apply("scatter_set", {x, ids, u})), (std::vector<std::int32_t>{0, 9, 4, 4, 1, -1}));
 }
 
 TEST(ScatterCombine, NanIsAnExtremum) {
@@ -278,12 +279,15 @@ TEST(ScatterCombine, ManyRowsAgainstPlainLoopsAndTheSameBitsForAnyThreads) {
   check("scatter_max", [](double a, double b) { return std::max(a, b); });
   check("scatter_min", [](double a, double b) { return std::min(a, b); });
   check("scatter_mul", [](double a, double b) { return a * b; });
+  check("scatter_set", [](double, double b) { return b; });
 }
 
 TEST(ScatterCombine, Gradient) {
   for (const char* name : {"scatter_max", "scatter_min", "scatter_mul"})
     check_gradient(name, {random_tensor({3, 4}, 1), random_ids({2, 2}, 4, 2), random_tensor({3, 2, 2}, 3)},
                    {{"axis", std::int64_t{1}}});
+  check_gradient("scatter_set", {random_tensor({3, 4, 2}, 1), random_ids({5}, 4, 2), random_tensor({3, 5, 2}, 3)},
+                 {{"axis", std::int64_t{1}}});
 }
 
 TEST(ScatterCombine, DtypesShouldAgree) {
@@ -291,6 +295,11 @@ TEST(ScatterCombine, DtypesShouldAgree) {
               apply("scatter_max",
                     {Tensor::zeros(DType::F32, {2}), tensor<std::int32_t>({1}, {0}), Tensor::zeros(DType::F64, {1})});
             }).find("updates should have the dtype of x; got float64(1,)"),
+            std::string::npos);
+  EXPECT_NE(error_text([] {
+              const Tensor x = Tensor::zeros(DType::F32, {2});
+              apply("scatter_set", {x, tensor<std::int32_t>({1, 1}, {0}), Tensor::zeros(DType::F32, {1, 1})});
+            }).find("indices should have one axis; got int32(1, 1)"),
             std::string::npos);
 }
 

@@ -37,7 +37,8 @@ TEST(Indexing, Embedding) {
     for (DType dtype : {DType::F32, DType::F16, DType::BF16}) {
       const Tensor ids = numbers(DType::I32, {1500}, 4, 0, 11);  // long runs of equal rows
       expect_same("gather", {numbers(dtype, {11, width}, 5), ids});
-      expect_same("scatter_add", {numbers(dtype, {11, width}, 5), ids, numbers(dtype, {1500, width}, 6)});
+      for (const char* join : {"scatter_add", "scatter_set"})
+        expect_same(join, {numbers(dtype, {11, width}, 5), ids, numbers(dtype, {1500, width}, 6)});
     }
   expect_same("scatter_add",
               {numbers(DType::F32, {5, 4}, 5), numbers(DType::I32, {0}, 5), numbers(DType::F32, {0, 4}, 5)});

@@ -90,6 +90,13 @@ struct JoinMul {
   }
 };
 
+struct JoinSet {
+  template <class T>
+  __device__ T operator()(T, T b) const {
+    return b;
+  }
+};
+
 /// Position i of the sorted items starts a row: its threads join all updates of the row with what d has. threadIdx.y:
 /// which position of the block's, threadIdx.x: which elements of the row; blockIdx.y: which outer slice.
 template <class T, class Join>
@@ -221,6 +228,8 @@ void scatter_combine(cudaStream_t stream, const Lookup& lookup, Combine combine,
       return join_updates(stream, lookup, index_dtype, dtype, index, u, y, scratch, fault, JoinMin{});
     case Combine::Mul:
       return join_updates(stream, lookup, index_dtype, dtype, index, u, y, scratch, fault, JoinMul{});
+    case Combine::Set:
+      return join_updates(stream, lookup, index_dtype, dtype, index, u, y, scratch, fault, JoinSet{});
   }
 }
 

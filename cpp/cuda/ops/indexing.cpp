@@ -1,5 +1,5 @@
-// gather (the embedding lookup), scatter_add (its gradient), scatter_max, scatter_min and scatter_mul, one_hot, and
-// element-wise lookups along an axis.
+// gather (the embedding lookup), scatter_add (its gradient), scatter_max, scatter_min, scatter_mul and scatter_set,
+// one_hot, and element-wise lookups along an axis.
 #include "ops/indexing.h"
 
 #include <cstring>
@@ -95,6 +95,7 @@ void register_indexing() {
   add_scatter_combine("scatter_max", Combine::Max);
   add_scatter_combine("scatter_min", Combine::Min);
   add_scatter_combine("scatter_mul", Combine::Mul);
+  add_scatter_combine("scatter_set", Combine::Set);
   add_scatter_along("scatter_along");
   add_scatter_along("scatter_last");
   register_kernel("one_hot", plan_one_hot);

@@ -164,8 +164,15 @@ void gather_along_words(const Lookup& lookup, const void* x, const Index* index,
 
 template <class Index>
 std::int64_t first_bad_index(const Index* index, std::int64_t n, std::int64_t least, std::int64_t rows) {
-  for (std::int64_t i = 0; i < n; ++i)
-    if (index[i] < least || index[i] >= rows) return i;
+  // Many are looked at before one is looked for.
+  constexpr std::int64_t kTogether = 1024;
+  for (std::int64_t first = 0; first < n; first += kTogether) {
+    const std::int64_t last = std::min(first + kTogether, n);
+    bool bad = false;
+    for (std::int64_t i = first; i < last; ++i) bad |= index[i] < least || index[i] >= rows;
+    for (std::int64_t i = first; bad && i < last; ++i)
+      if (index[i] < least || index[i] >= rows) return i;
+  }
   return -1;
 }
 
@@ -196,6 +203,8 @@ void scatter_combine(const Lookup& lookup, Combine combine, const Index* index, 
       return scatter(lookup, index, x, u, y, [](T a, T b) { return min_of(a, b); });
     case Combine::Mul:
       return scatter(lookup, index, x, u, y, [](T a, T b) { return product_of(a, b); });
+    case Combine::Set:
+      return scatter(lookup, index, x, u, y, [](T, T b) { return b; });
   }
 }
 

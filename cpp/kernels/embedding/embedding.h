@@ -2,8 +2,9 @@
 //
 //   gather:         y[o, i, :] = x[o, index[i], :]
 //   scatter_add:    d[o, r, :] = sum of u[o, i, :] over all i with index[i] = r, added in the order of i
-//   scatter_max, scatter_min, scatter_mul:
-//                   y[o, r, :] = the greatest, smallest or product of x[o, r, :] and all u[o, i, :] with index[i] = r
+//   scatter_max, scatter_min, scatter_mul, scatter_set:
+//                   y[o, r, :] = the greatest, smallest, product or last of x[o, r, :] and all u[o, i, :] with
+//                   index[i] = r, in the order of i
 //   gather_along:   y[o, i, c] = x[o, index[o, i, c], c]
 //   scatter_along:  d[o, r, c] = sum of u[o, i, c] over all i with index[o, i, c] = r, added in the order of i
 //
@@ -46,7 +47,7 @@ template <class T, class Index>
 void scatter_add(const Lookup& lookup, const Index* index, const T* u, T* d);
 
 /// NaN is the greatest and the smallest.
-enum class Combine { Max, Min, Mul };
+enum class Combine { Max, Min, Mul, Set };
 template <class T, class Index>
 void scatter_combine(const Lookup& lookup, Combine combine, const Index* index, const T* x, const T* u, T* y);
 

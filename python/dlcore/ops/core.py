@@ -12,14 +12,13 @@ from dlcore.backend.tensorflow_graph import is_in_graph, sizes_in_graph
 from dlcore.backend.tensors import Tensor, convert_to_numpy, is_tensor
 from dlcore.errors import NotTraceable
 from dlcore.ops._common import TO_THE_END, as_indices, numbers, range_of, resolve_axis, tensor
-from dlcore.ops.arithmetic import add, clip, multiply, negative, subtract
+from dlcore.ops.arithmetic import add, clip, multiply, negative
 from dlcore.ops.arrangement import flip
 from dlcore.ops.creation import arange, zeros
 from dlcore.ops.indexing import take
-from dlcore.ops.logic import greater_equal, less, logical_and, not_equal, where
+from dlcore.ops.logic import greater_equal, less, logical_and, where
 from dlcore.ops.operation import UnknownSizeError, operation
 from dlcore.ops.shapes import broadcast_to, concatenate, ravel, reshape, squeeze, stack
-from dlcore.ops.sorting import argsort
 
 
 def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
@@ -238,25 +237,12 @@ def scatter_update(inputs, indices, updates, reduction=None):
     depth = indices.shape[-1]
     rows = _flat_rows(indices, x.shape[:depth])
     table, updates = (reshape(values, [-1, *x.shape[depth:]]) for values in (x, cast(updates, x.dtype)))
-    if reduction is None:
-        table = _with_rows(table, rows, updates)
-    elif reduction == "add":
+    if reduction == "add":
         table = add(table, _added_by_row(table, rows, updates))
     else:
-        table = _core.apply(f"scatter_{reduction}", [numbers(table), rows, numbers(updates)], axis=0)
+        primitive = f"scatter_{reduction or 'set'}"
+        table = _core.apply(primitive, [numbers(table), rows, numbers(updates)], axis=0)
     return reshape(backend.convert_to_tensor(table, x.dtype), x.shape)
-
-
-def _with_rows(table, rows, updates):
-    """The table with updates in place of its rows, the last one where rows repeat."""
-    count = table.shape[0]
-    order = argsort(rows)
-    rows = take(rows, order)
-    is_last = not_equal(rows, concatenate([rows[1:], backend.convert_to_tensor([-1], rows.dtype)]))
-    # How far below its own row, in the table with the updates behind it, each row of the result lies.
-    steps = where(is_last, subtract(add(order, count), rows), 0)
-    own = arange(count, dtype=rows.dtype)
-    return take(concatenate([table, updates]), add(own, _added_by_row(own, rows, steps)), axis=0)
 
 
 @operation
