@@ -24,6 +24,7 @@ from cases import Pick, difference, load_layer, run
 
 MAKERS = {
     "function": random_functions.function,
+    "gradient": random_functions.gradient,
     "layer": random_layers.layer,
     "loss": random_training.loss,
     "metric": random_training.metric,

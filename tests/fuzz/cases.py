@@ -75,6 +75,33 @@ def run_function(K, case: Case, path: str) -> dict:
     return {"value": plain(K, outputs), "dtype": dtypes_of(K, outputs)}
 
 
+def run_gradient(K, case: Case, path: str) -> dict:
+    """A function's gradients to its float32 arrays, of which a layer's weights are made: a step of 1 down them."""
+    given = {name: x for name, x in case.arrays.items() if x.dtype == "float32"}
+
+    class Total(K.layers.Layer):
+        def build(self, shape):
+            make = {name: lambda shape, dtype=None, x=x: K.ops.convert_to_tensor(x) for name, x in given.items()}
+            self.arrays = [self.add_weight(given[name].shape, make[name], name=name) for name in given]
+
+        def call(self, inputs):
+            weights = {name: K.ops.convert_to_tensor(weight) for name, weight in zip(given, self.arrays)}
+            outputs = evaluate(K, Case(case.kind, case.code, case.arrays | weights))
+            total = 0.0
+            for y in outputs if isinstance(outputs, (list, tuple)) else [outputs]:
+                if "float" in K.backend.standardize_dtype(y.dtype):
+                    # Weights that differ by element, so that no error cancels.
+                    size = int(np.prod(y.shape))
+                    factors = np.cos(np.arange(size, dtype="float32")).reshape(y.shape)
+                    total = total + K.ops.sum(K.ops.cast(y, "float32") * K.ops.convert_to_tensor(factors))
+            return 0.0 * inputs + total
+
+    model = K.Sequential([K.Input((1,)), Total()])
+    model.compile(K.optimizers.SGD(1.0), lambda y_true, y_pred: K.ops.mean(y_pred), jit_compile=False)
+    loss = model.train_on_batch(np.zeros((1, 1)), np.zeros((1, 1)))
+    return {"loss": np.ravel(loss)[:1], "steps": [w - x for x, w in zip(given.values(), model.get_weights())]}
+
+
 def random_like(shape, seed: int, spread: float = 0.5) -> np.ndarray:
     return (np.random.RandomState(seed).standard_normal(shape) * spread).astype("float32")
 
@@ -143,7 +170,13 @@ def run_optimizer(K, case: Case, path: str) -> dict:
     return {"variables": results, "at the end": [plain(K, v.value) for v in variables]}
 
 
-RUNS = {"function": run_function, "layer": run_layer, "metric": run_metric, "optimizer": run_optimizer}
+RUNS = {
+    "function": run_function,
+    "gradient": run_gradient,
+    "layer": run_layer,
+    "metric": run_metric,
+    "optimizer": run_optimizer,
+}
 
 
 def run(K, case: Case, path: str = "") -> dict:
@@ -156,17 +189,22 @@ def run(K, case: Case, path: str = "") -> dict:
         return {"raises": f"{type(error).__name__}: {error}"}
 
 
-def difference(ours: object, theirs: object, tolerance: float = 2e-4) -> str:
-    """Where two results differ, in words; empty where they don't, but for rounding."""
+def difference(ours: object, theirs: object, tolerance: float = 2e-4, least_scale: float = 0.0) -> str:
+    """Where two results differ, in words; empty where they don't, but for rounding.
+
+    Numbers are compared with each other and with the greatest of their array, or `least_scale`.
+    """
     if isinstance(ours, dict) and isinstance(theirs, dict):
         if ours.keys() != theirs.keys():
             return f"{sorted(ours)} against {sorted(theirs)}"
-        found = ((key, difference(ours[key], theirs[key], tolerance)) for key in ours)
+        # Steps are differences of weights about as great as 1.
+        scales = {key: 1.0 if key == "steps" else least_scale for key in ours}
+        found = ((key, difference(ours[key], theirs[key], tolerance, scales[key])) for key in ours)
         return next((f"{key}: {text}" for key, text in found if text), "")
     if isinstance(ours, list) and isinstance(theirs, list):
         if len(ours) != len(theirs):
             return f"{len(ours)} items against {len(theirs)}: {ours} against {theirs}"
-        found = ((i, difference(a, b, tolerance)) for i, (a, b) in enumerate(zip(ours, theirs)))
+        found = ((i, difference(a, b, tolerance, least_scale)) for i, (a, b) in enumerate(zip(ours, theirs)))
         return next((f"[{i}] {text}" for i, text in found if text), "")
     if isinstance(ours, np.generic) and isinstance(theirs, np.generic):
         ours, theirs = np.asarray(ours), np.asarray(theirs)
@@ -177,7 +215,7 @@ def difference(ours: object, theirs: object, tolerance: float = 2e-4) -> str:
     kinds = {str(ours.dtype), str(theirs.dtype)}
     wide = "complex128" if "c" in ours.dtype.kind + theirs.dtype.kind else "float64"
     a, b = ours.astype(wide), theirs.astype(wide)
-    scale = min(1.0, np.abs(b[np.isfinite(b)]).max(initial=0))
+    scale = max(least_scale, min(1.0, np.abs(b[np.isfinite(b)]).max(initial=0)))
     if "bfloat16" in kinds or "float16" in kinds:
         tolerance, scale = 2e-2 if "bfloat16" in kinds else 4e-3, 1.0
     near = np.isclose(a, b, rtol=tolerance, atol=tolerance * scale + 1e-30, equal_nan=True)

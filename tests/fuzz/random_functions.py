@@ -231,3 +231,11 @@ KINDS += (along_an_axis, rearrangement, rearrangement, indexing, product, networ
 def function(pick: Pick) -> Case:
     code, *arrays = pick.choice(KINDS)(pick)
     return Case("function", f"K.ops.{code}", dict(zip("ab", arrays)))
+
+
+def gradient(pick: Pick) -> Case:
+    """Of a function of float32, without arguments that NumPy computes: these are no weights any more."""
+    while True:
+        case = function(pick)
+        if "np." not in case.code and all(x.dtype == "float32" for x in case.arrays.values()):
+            return Case("gradient", case.code, case.arrays)
