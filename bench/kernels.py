@@ -153,6 +153,12 @@ KERNELS = {
     "conv_all/4x4_stride_2": AnyConv(2, 16, 64, 128, 256, kernel=4, stride=2),
     "conv_all/3x3_dilated": AnyConv(2, 8, 28, 64, 64, dilation=2),
     **{f"conv_all/3x3_{groups}_groups": AnyConv(2, 8, 28, 128, 128, groups=groups) for groups in (4, 8, 16, 32, 64)},
+    # Few channels on both sides: filters of sounds and images, LeNet's first layer.
+    "conv_all/1d_400_1_to_1": AnyConv(1, 8, 16000, 1, 1, kernel=400),
+    "conv_all/1d_64_1_to_4": AnyConv(1, 8, 16000, 1, 4, kernel=64),
+    "conv_all/15x15_1_to_1": AnyConv(2, 4, 128, 1, 1, kernel=15),
+    "conv_all/7x7_6_to_4": AnyConv(2, 16, 64, 6, 4, kernel=7),
+    "conv_all/5x5_1_to_6": AnyConv(2, 64, 28, 1, 6, kernel=5),
     "conv_all/transposed_stride_2": AnyConv(2, 8, 16, 128, 64, kernel=4, stride=2, transposed=True),
     **{f"{kind}/in_cache": Stream(kind, 64, 1024) for kind in ("add", "gelu_chain", "sum_rows", "sum_columns")},
     **{f"{kind}/64_MB": Stream(kind, 16384, 1024) for kind in ("add", "gelu_chain", "sum_rows", "sum_columns")},
