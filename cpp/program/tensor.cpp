@@ -209,6 +209,9 @@ Tensor Tensor::borrowed(const TensorSpec& spec, std::byte* host, std::shared_ptr
 }
 
 Tensor Tensor::alias(const Tensor& source, const TensorSpec& spec) {
+  if (!spec.shape.known() || spec.bytes() != source.spec().bytes())
+    throw value_error("alias: expected a shape of the same ", source.spec().bytes(), " bytes; got ", spec, " for ",
+                      source.spec(), ".");
   return Tensor(Impl{spec, source.storage(), nullptr, -1});
 }
 

@@ -109,7 +109,7 @@ class Tensor {
   static Tensor symbolic(std::shared_ptr<Graph> graph, int value, const TensorSpec& spec);
   /// Of row-major memory on the host, 64-byte aligned, that the owner keeps alive and nobody changes.
   static Tensor borrowed(const TensorSpec& spec, std::byte* host, std::shared_ptr<const void> owner);
-  /// The same bytes under another shape of as many elements.
+  /// The same bytes under another shape, or another dtype: as many bytes.
   static Tensor alias(const Tensor& source, const TensorSpec& spec);
 
   explicit operator bool() const { return impl_ != nullptr; }

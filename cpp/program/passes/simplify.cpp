@@ -137,7 +137,7 @@ class Simplifier {
       if (value.source == Source::Constant)
         in.push_back(value.constant);
       else if (!reads_bytes(*node.op, i))
-        in.push_back(Tensor::alias(Tensor::empty(DType::Bool, {}), value.spec));
+        in.push_back(Tensor::borrowed(value.spec, nullptr, nullptr));
       else
         return false;
     }

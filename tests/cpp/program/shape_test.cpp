@@ -91,6 +91,15 @@ TEST(Tensor, Prints) {
   EXPECT_EQ(str(graph->input({DType::F32, {Shape::kUnknown, 3}}, "x")), "float32(None, 3)");
 }
 
+TEST(Tensor, AliasHasTheSameBytes) {
+  const Tensor x = Tensor::from({1.f, 2.f, 3.f, 4.f}, {4});
+  const Tensor y = Tensor::alias(x, {DType::F32, {2, 2}});
+  EXPECT_EQ(y.bytes(), x.bytes());
+  EXPECT_THROW(Tensor::alias(x, {DType::F32, {5}}), Error);
+  EXPECT_THROW(Tensor::alias(x, {DType::F64, {4}}), Error);
+  EXPECT_THROW(Tensor::alias(x, {DType::F32, {Shape::kUnknown}}), Error);
+}
+
 TEST(Variable, TensorsReadFromItKeepTheirValue) {
   Variable variable(Tensor::scalar(DType::F32, 1), "v");
   const Tensor before = variable.value();
