@@ -1,4 +1,4 @@
-"""The programs of the foundation in full, on the real data sets: `python -m bench.programs [program ...]`.
+"""Programs of examples/, in full on the real data sets: `python -m bench.programs [program ...]`.
 
 For each the share of right answers on the test data (of `lstm_regression` the loss) from random seed 1, what is asked
 of it, and the seconds it takes. `DLCORE_DATASETS` names the folder of the data sets.

@@ -1,7 +1,7 @@
 // The machine's peaks, and the matrix product on the named shapes: FLOP/s and their share of the measured peak, which
 // is float32's for bfloat16 too.
 //
-//   OMP_NUM_THREADS=2 build/bench/cpp/dlcore_bench --benchmark_filter=gemm/square_1024
+//   OMP_NUM_THREADS=2 build/bench/bench/cpp/dlcore_bench --benchmark_filter=gemm/square_1024
 #include <benchmark/benchmark.h>
 
 #include <algorithm>

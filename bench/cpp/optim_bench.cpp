@@ -1,6 +1,6 @@
 // Optimizer updates in place: GB/s, and the share of a copy of as many bytes.
 //
-//   OMP_NUM_THREADS=2 build/bench/cpp/dlcore_bench --benchmark_filter='optim/'
+//   OMP_NUM_THREADS=2 build/bench/bench/cpp/dlcore_bench --benchmark_filter='optim/'
 #include <string>
 
 #include "planned.h"

@@ -1,6 +1,6 @@
 // Elementwise primitives, fused chains and reductions: GB/s, and the share of a copy of as many bytes.
 //
-//   OMP_NUM_THREADS=2 build/bench/cpp/dlcore_bench --benchmark_filter='pointwise/|reduce/'
+//   OMP_NUM_THREADS=2 build/bench/bench/cpp/dlcore_bench --benchmark_filter='pointwise/|reduce/'
 #include <string>
 
 #include "kernels/pointwise/program.h"
