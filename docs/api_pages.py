@@ -24,9 +24,11 @@ KERAS = {
 # Names that Keras does not have.
 OWN = {
     "dlcore": ["Functional", "GradientTape", "explain", "num_threads", "set_num_threads", "show_config"],
+    "dlcore.config": ["float32_precision", "set_float32_precision"],
     "dlcore.datasets.digits": ["load_data"],
     "dlcore.datasets.speech_commands": ["load_data", "features"],
     "dlcore.datasets.spoken_digits": ["load_data", "features"],
+    "dlcore.errors": dlcore.errors.__all__,
     "dlcore.plotting": dlcore.plotting.__all__,
     "dlcore.utils.batches": ["Batches"],
 }
@@ -78,7 +80,6 @@ PAGES = {
     "dlcore.quantizers": "Quantizers",
     "dlcore.dtype_policies": "Dtype policies",
     "dlcore.errors": "Errors",
-    "dlcore.mixed_precision": "Mixed precision",
     "dlcore.config": "Configuration",
     "dlcore.backend": "Backend",
     "dlcore.tree": "Trees",
@@ -92,7 +93,7 @@ PAGES = {
 # What all ops have in common; tests/python/test_docstrings.py calls them to see whether it is true.
 DTYPES_AND_ERRORS = (
     "Where nothing else is said, results are of the operands' dtype, or of that in which the operands meet "
-    "(:py:obj:`~dlcore.ops.result_type`). Shapes that do not go together and axes that are not there raise a "
+    "(:py:obj:`~dlcore.backend.result_type`). Shapes that do not go together and axes that are not there raise a "
     "``ValueError``; what can't be made a tensor, and a dtype that an op does not take, a ``TypeError``; indices out "
     "of range an ``IndexError``."
 )

@@ -8,7 +8,7 @@ model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(10, activation
 import importlib
 
 import dlcore._core as _core
-from dlcore._core import Tensor, num_threads, set_num_threads
+from dlcore._core import Tensor
 
 __version__ = _core.__version__
 
@@ -77,6 +77,16 @@ _OBJECTS = {
 }
 
 __all__ = ["Tensor", "num_threads", "set_num_threads", "show_config", "version", *_MODULES, *_OBJECTS]
+
+
+def num_threads():
+    """The number of threads that compute: `OMP_NUM_THREADS`, or the processors that the process may use."""
+    return _core.num_threads()
+
+
+def set_num_threads(threads):
+    """Sets the number of threads that compute, an int > 0. Results are the same to the bit for any number."""
+    _core.set_num_threads(threads)
 
 
 def show_config():

@@ -57,6 +57,17 @@ def test_pages_of_classes_say_what_their_constructors_raise(monkeypatch):
     assert "ValueError" not in "\n".join(api_pages.page_lines("dlcore.datasets", []))
 
 
+def test_pages_of_the_reference(api_pages):
+    """Every page has entries, every entry a signature and a sentence, and links in common texts lead somewhere."""
+    pages = {entry.page for entry in api_pages.entries()}
+    assert set(api_pages.PAGES) == pages
+    names = {entry.name for entry in api_pages.entries()}
+    assert {f"dlcore.errors.{name}" for name in keras.errors.__all__} <= names
+    for entry in api_pages.entries():
+        assert not inspect.getdoc(entry.value).startswith(f"{entry.short}("), entry.name
+    assert set(re.findall(r":py:obj:`~([\w.]+)`", api_pages.DTYPES_AND_ERRORS)) <= names
+
+
 # Arguments by groups: "kernel_, recurrent_ and bias_regularizer".
 PART = re.compile(r"([a-z]+)_[,. ]")
 CODE = re.compile(r"`([A-Za-z_][\w.]*)`")
