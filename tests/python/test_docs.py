@@ -1,6 +1,7 @@
 """The code in the documentation runs and prints what is written below it."""
 
 import doctest
+import functools
 import importlib
 import inspect
 import pathlib
@@ -115,6 +116,27 @@ def test_every_argument_is_described(api_pages):
         words = set(re.findall(r"\w+", text))
         parts = set(PART.findall(text))
         unsaid += [f"{entry.name}({name})" for name in names if name not in words and name.split("_")[0] not in parts]
+    assert not unsaid
+
+
+# Classes whose methods users call, or override.
+DESCRIBED_METHODS = (
+    "dlcore.GradientTape dlcore.Layer.add_weight dlcore.models.Model dlcore.models.Sequential "
+    "dlcore.optimizers.Optimizer dlcore.metrics.Metric dlcore.saving.KerasFileEditor dlcore.utils.FeatureSpace dlcore.utils.batches.Batches"
+).split()
+
+
+@pytest.mark.parametrize("name", DESCRIBED_METHODS)
+def test_every_argument_of_methods_is_described(name, api_pages):
+    owner = functools.reduce(getattr, name.split(".")[1:], keras)
+    methods = (
+        {m: getattr(owner, m) for m in api_pages.documented_members(owner)} if inspect.isclass(owner) else {name: owner}
+    )
+    unsaid = []
+    for title, method in methods.items():
+        names = parameters_of(method) if inspect.isroutine(method) else []
+        words = set(re.findall(r"\w+", inspect.getdoc(method) or ""))
+        unsaid += [f"{title}({argument})" for argument in names if len(names) > 1 and argument not in words]
     assert not unsaid
 
 

@@ -197,6 +197,8 @@ class Layer(Holder, Operation):
             trainable: whether it is updated in training.
             autocast: whether it is read in the compute dtype in mixed precision.
             regularizer, constraint: as for layers.
+            aggregation: kept for Keras's signature.
+            overwrite_with_gradient: bool, default False: whether an optimizer sets it to its gradient.
             name: default "variable".
         """
         self._check_super_called()

@@ -74,7 +74,15 @@ class Metric(ChecksArguments):
         return list(found.values())
 
     def add_variable(self, shape, initializer, dtype=None, aggregation="sum", name=None):
-        """A new state variable of this metric."""
+        """A new state variable of this metric.
+
+        Args:
+            shape: tuple of ints.
+            initializer: name or callable.
+            dtype: default the metric's.
+            aggregation: kept for Keras's signature.
+            name: default "variable".
+        """
         self._check_super_called()
         with backend.name_scope(self.name.replace("/", ">")):
             variable = Variable(
@@ -89,7 +97,14 @@ class Metric(ChecksArguments):
         return variable
 
     def add_weight(self, shape=(), initializer=None, dtype=None, name=None):
-        """`add_variable` with Keras's older spelling; zeros when no initializer is given."""
+        """A new state variable, as `add_variable` makes it.
+
+        Args:
+            shape: tuple of ints, default a scalar.
+            initializer: name or callable, default `"zeros"`.
+            dtype: default the metric's.
+            name: default "variable".
+        """
         return self.add_variable(shape, initializer or "zeros", dtype=dtype, name=name)
 
     def reset_state(self):

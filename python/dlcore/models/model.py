@@ -96,7 +96,16 @@ class Model(Trainer, Layer):
         show_trainable=False,
         layer_range=None,
     ):
-        """Prints a table of the layers with their output shapes and numbers of parameters."""
+        """Prints a table of the layers with their output shapes and numbers of parameters.
+
+        Args:
+            line_length: int: characters of a line; default None: 88, or 108 with connections, or the terminal's width.
+            positions: list of numbers, default None: where each column of the table ends, in parts of the width.
+            print_fn: function of the text, default None: it goes to standard output.
+            expand_nested: bool, default False: whether the layers of models within the model are listed.
+            show_trainable: bool, default False: whether a column says which layers are trained.
+            layer_range: two names of layers or patterns, default None: the first and the last one that are listed.
+        """
         from dlcore.models.summary import summary_text
         from dlcore.utils.console import print_message
 
@@ -104,19 +113,31 @@ class Model(Trainer, Layer):
         (print_fn or print_message)(text)
 
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):
-        """Writes architecture, weights and optimizer state to a `.keras` or `.h5` file."""
+        """Writes architecture, weights and optimizer state to a `.keras` or `.h5` file.
+
+        Args:
+            filepath, overwrite, zipped: and keyword arguments, as for `saving.save_model`.
+        """
         from dlcore import saving
 
         return saving.save_model(self, filepath, overwrite, zipped, **kwargs)
 
     def save_weights(self, filepath, overwrite=True, max_shard_size=None, **kwargs):
-        """Writes the weights to a `.weights.h5` file, or to several: see `saving.save_weights`."""
+        """Writes the weights to a `.weights.h5` file, or to several.
+
+        Args:
+            filepath, overwrite, max_shard_size: and keyword arguments, as for `saving.save_weights`.
+        """
         from dlcore import saving
 
         return saving.save_weights(self, filepath, overwrite, max_shard_size, **kwargs)
 
     def load_weights(self, filepath, skip_mismatch=False, **kwargs):
-        """Reads the weights of a file that holds such a model's."""
+        """Reads the weights of a file that holds such a model's.
+
+        Args:
+            filepath, skip_mismatch: and keyword arguments, as for `saving.load_weights`.
+        """
         from dlcore import saving
 
         return saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
@@ -157,6 +178,7 @@ class Model(Trainer, Layer):
                 two have no default, but need data: `quantizers.GPTQConfig(dataset, tokenizer)`, or `AWQConfig`.
             filters: regular expression, list of them, or function layer -> bool: the names of the layers to turn;
                 default all.
+            type_check: kept for Keras's signature.
 
         Layers with a kernel that stays as it is are a warning. With `"gptq"` and `"awq"` only the layers in the model's
         blocks are quantized, see `get_quantization_layer_structure`.

@@ -42,7 +42,12 @@ class Sequential(DirectCall, Model):
             self.trainable = False
 
     def add(self, layer, rebuild=True):
-        """Adds a layer at the end."""
+        """Adds a layer at the end.
+
+        Args:
+            layer: the layer.
+            rebuild: bool, default True: whether a model that is built is built anew at once.
+        """
         made = self._functional
         self._append(layer)
         if rebuild and made is not None:

@@ -174,7 +174,7 @@ def _agree(shape, other):
 
 @operation
 def stack(x, axis=0):
-    """The tensors, all of one shape, along a new axis."""
+    """The tensors of the list x, all of one shape, along a new axis."""
     tensors = backend.promote(*x)
     if not tensors or any(not _agree(t.shape, tensors[0].shape) for t in tensors):
         shapes = ", ".join(str(tuple(t.shape)) for t in tensors) or "none"

@@ -164,20 +164,39 @@ class Optimizer(ChecksArguments):
         self.built = True
 
     def add_variable(self, shape, initializer="zeros", dtype=None, aggregation="none", layout=None, name=None):
-        """A new state variable of this optimizer."""
+        """A new state variable of this optimizer.
+
+        Args:
+            shape: tuple of ints.
+            initializer: name or callable, default `"zeros"`.
+            dtype: default `floatx()`.
+            aggregation, layout: kept for Keras's signature.
+            name: default "variable".
+        """
         with backend.name_scope(self.name):
             variable = Variable(initializers.get(initializer), shape=shape, dtype=dtype, trainable=False, name=name)
         self._variables.append(variable)
         return variable
 
     def add_variable_from_reference(self, reference_variable, name=None, initializer="zeros"):
-        """A new state variable with the shape and dtype of a weight, named after it."""
+        """A new state variable with the shape and dtype of a weight, named after it.
+
+        Args:
+            reference_variable: the weight.
+            name: what stands behind the weight's name, default "var".
+            initializer: name or callable, default `"zeros"`.
+        """
         path = getattr(reference_variable, "path", reference_variable.name)
         name = f"{path.replace('/', '_')}_{name or 'var'}"
         return self.add_variable(reference_variable.shape, initializer, dtype=reference_variable.dtype, name=name)
 
     def add_optimizer_variables(self, trainable_variables, name, initializer="zeros"):
         """A list with one state variable per weight; for a list of names (and initializers), a tuple of such lists.
+
+        Args:
+            trainable_variables: list of the weights.
+            name: what stands behind the weights' names, or a list of such names.
+            initializer: name or callable, default `"zeros"`, or a list of one for each name.
 
         Weights made with `overwrite_with_gradient` have no state: None.
         """
@@ -207,13 +226,26 @@ class Optimizer(ChecksArguments):
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 
     def apply_gradients(self, grads_and_vars):
-        """Updates weights from a list of (gradient, weight) pairs."""
+        """Updates weights.
+
+        Args:
+            grads_and_vars: list of pairs (gradient, weight), as `zip` makes it. A gradient may be None: its weight
+                stays, with a warning, unless all are None.
+
+        Returns:
+            The variable `iterations`.
+        """
         grads, variables = zip(*grads_and_vars)
         self.apply(grads, variables)
         return self._iterations
 
     def apply(self, grads, trainable_variables=None):
-        """Updates weights from their gradients; without `trainable_variables`, those the optimizer was built with."""
+        """Updates weights from their gradients.
+
+        Args:
+            grads: list of gradients.
+            trainable_variables: list of the weights, default None: those the optimizer was built with.
+        """
         grads = list(grads)
         if not grads:
             return
@@ -332,12 +364,17 @@ class Optimizer(ChecksArguments):
         self._gate = None
 
     def update(self, gradients, variables, learning_rate):
-        """Updates all weights; the default updates one after the other by `update_step`."""
+        """Updates all weights; the default updates one after the other by `update_step`.
+
+        Args:
+            gradients, variables: lists of the same length.
+            learning_rate: that of the step, a scalar tensor.
+        """
         for gradient, variable in zip(gradients, variables):
             self.update_step(gradient, variable, learning_rate)
 
     def update_step(self, gradient, variable, learning_rate):
-        """Updates one weight."""
+        """Updates one weight, a `variable`; `gradient` and `learning_rate` are tensors."""
         if type(self).update is Optimizer.update:
             raise NotImplementedError(
                 f"{type(self).__name__} must implement update_step(gradient, variable, learning_rate)."
@@ -362,15 +399,15 @@ class Optimizer(ChecksArguments):
                 self.assign(variable, output)
 
     def assign(self, variable, value):
-        """Sets a weight or state; without effect on the steps that only accumulate gradients."""
+        """Sets a `variable`, weight or state, to a `value`; without effect on steps that only accumulate gradients."""
         variable.assign(value if self._gate is None else ops.where(self._gate, value, variable))
 
     def assign_add(self, variable, value):
-        """Adds to a variable."""
+        """Adds a `value` to a `variable`, as `assign` does it."""
         self.assign(variable, variable + value)
 
     def assign_sub(self, variable, value):
-        """Subtracts from a variable."""
+        """Subtracts a `value` from a `variable`, as `assign` does it."""
         self.assign(variable, variable - value)
 
     # Clipping, decay, averages
@@ -505,7 +542,7 @@ class Optimizer(ChecksArguments):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        """An optimizer from what get_config() returned."""
+        """An optimizer from `config`, what get_config() returned; `custom_objects`: {name: class} of your own."""
         config = dict(config)
         if isinstance(config.get("learning_rate"), dict):
             config["learning_rate"] = schedules.deserialize(config["learning_rate"], custom_objects)

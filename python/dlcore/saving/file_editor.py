@@ -119,7 +119,12 @@ class KerasFileEditor:
         return holders[0], last
 
     def rename_object(self, object_name, new_name):
-        """Gives an object another name, in the same place."""
+        """Gives an object another name, in the same place.
+
+        Args:
+            object_name: its name, or its path, as `"layers/dense_2"`.
+            new_name: a name without a path.
+        """
         if "/" in new_name:
             raise ValueError(f"rename_object: new_name is a name without a path. Got {new_name!r}.")
         holder, name = self._find(object_name)
@@ -149,14 +154,24 @@ class KerasFileEditor:
         holder[name] = dict(weights)
 
     def delete_weight(self, object_name, weight_name):
-        """Takes one weight, as `"0"`, of an object out."""
+        """Takes one weight of an object out.
+
+        Args:
+            object_name: its name, or its path, as `"layers/dense_2"`.
+            weight_name: as `"0"`.
+        """
         holder, name = self._find(object_name)
         if weight_name not in holder[name]:
             raise ValueError(f"{object_name!r} has no weight {weight_name!r}. It has {list(holder[name])}.")
         del holder[name][weight_name]
 
     def add_weights(self, object_name, weights):
-        """Adds weights, a dict as for `add_object`, to an object."""
+        """Adds weights to an object.
+
+        Args:
+            object_name: its name, or its path, as `"layers/dense_2"`.
+            weights: a dict as for `add_object`.
+        """
         _check_weights("add_weights", weights)
         holder, name = self._find(object_name)
         holder[name].update(weights)

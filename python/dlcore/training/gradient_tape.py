@@ -184,7 +184,15 @@ class GradientTape:
         return self._graph.gradient(targets, sources, weights, self._first, last)
 
     def jacobian(self, target, sources):
-        """The derivative of each element of the target: shape target.shape + source.shape."""
+        """The derivative of each element of the target: shape target.shape + source.shape.
+
+        Args:
+            target: tensor.
+            sources: tensor or variable, or a structure of them, which the result has too.
+
+        Raises:
+            RuntimeError: the tape is not persistent.
+        """
         if not self._persistent:
             raise RuntimeError("GradientTape.jacobian() needs GradientTape(persistent=True).")
         flat, count = ops.reshape(target, [-1]), target.size

@@ -22,6 +22,10 @@ class StateAsValues:
     ):
         """`compute_loss` with given values of the variables, in the order of the properties of these names.
 
+        Args:
+            trainable_variables, non_trainable_variables, metrics_variables: lists of values.
+            x, y, y_pred, sample_weight, training: as for `compute_loss`.
+
         Returns:
             The loss, and (trainable_variables, non_trainable_variables, metrics_variables) as it leaves them.
         """

@@ -202,7 +202,20 @@ class Steps(StateAsValues):
     # ---- steps: what one batch does
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The scalar that is minimised: the compiled loss and what add_loss and the regularizers add."""
+        """The scalar that is minimised: the compiled loss and what add_loss and the regularizers add.
+
+        A subclass may compute another one.
+
+        Args:
+            x: the inputs; the compiled loss does not need them.
+            y: the targets.
+            y_pred: the outputs.
+            sample_weight: weight of each row, default None.
+            training: bool, default True: whether it is a step of training.
+
+        Raises:
+            ValueError: there is no loss, or the compiled one has no targets.
+        """
         losses = []
         if self._compiled_loss is not None:
             value = self._compiled_loss(y, y_pred, sample_weight)
@@ -224,7 +237,11 @@ class Steps(StateAsValues):
         return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **flag)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        """Updates the compiled metrics and returns all results."""
+        """Updates the compiled metrics with a batch and returns a dict of all results.
+
+        Args:
+            x, y, y_pred, sample_weight: as for `compute_loss`.
+        """
         if self._compiled_metrics is not None:
             self._compiled_metrics.update_state(y, y_pred, sample_weight)
         return self.get_metrics_result()
@@ -233,6 +250,7 @@ class Steps(StateAsValues):
         """What a Keras 2 train_step calls: compute_loss(), which also updates the metric `loss`.
 
         Args:
+            y, y_pred, sample_weight: as for `compute_loss`.
             regularization_losses: not used: they are always part of the loss.
         """
         warnings.warn(

@@ -273,6 +273,9 @@ class Trainer(Steps):
         Args:
             x, y, sample_weight: as in fit().
             batch_size: rows per step, default 32.
+            verbose: 0 silent, 1 progress bar, 2 one line, "auto" 1.
+            steps: int, default None: all batches; of data without end, how many.
+            callbacks: list of Callbacks.
             return_dict: whether to return a dict rather than a list.
 
         Returns:
@@ -306,6 +309,11 @@ class Trainer(Steps):
             x: as in fit().
             batch_size: rows per step, default 32.
             verbose: 0 silent, 1 progress bar, "auto": a bar when it takes more than a moment.
+            steps: int, default None: all batches; of data without end, how many.
+            callbacks: list of Callbacks.
+
+        Returns:
+            An array (rows, ...), or arrays in the structure of the model's outputs.
         """
         try:
             if steps is None and callbacks is None and verbose in (0, "auto"):
@@ -394,7 +402,15 @@ class Trainer(Steps):
     # ---- single batches
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
-        """One step of training on one batch. Returns the loss and metrics of this batch, as `evaluate` does."""
+        """One step of training on one batch.
+
+        Args:
+            x, y, sample_weight, class_weight: as in fit(), of one batch.
+            return_dict: whether to return a dict rather than a list.
+
+        Returns:
+            The loss and metrics of this batch, as `evaluate` does.
+        """
         self._check_compiled("train_on_batch")
         self.reset_metrics()
         batch = make_batch(self._prepared(x), y, sample_weight, class_weight)
@@ -405,7 +421,15 @@ class Trainer(Steps):
         return dict(sorted(logs.items())) if return_dict else self._listed(logs)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
-        """One step of evaluation on one batch. Returns the loss and metrics of this batch, as `evaluate` does."""
+        """One step of evaluation on one batch.
+
+        Args:
+            x, y, sample_weight: as in fit(), of one batch.
+            return_dict: whether to return a dict rather than a list.
+
+        Returns:
+            The loss and metrics of this batch, as `evaluate` does.
+        """
         self._check_compiled("test_on_batch")
         self.reset_metrics()
         batch = make_batch(self._prepared(x), y, sample_weight)
@@ -416,7 +440,7 @@ class Trainer(Steps):
         return dict(sorted(logs.items())) if return_dict else self._listed(logs)
 
     def predict_on_batch(self, x):
-        """The outputs for one batch."""
+        """The outputs for one batch x, as NumPy arrays."""
         return self._predict_batch(make_batch(self._prepared(x)))
 
 

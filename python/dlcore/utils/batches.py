@@ -90,7 +90,12 @@ class Batches(PyDataset):
         return (tree.map_structure(backend.convert_to_numpy, batch) for batch in self)
 
     def map(self, function, num_parallel_calls=None, deterministic=None):
-        """function(x), function(x, y) or function(x, y, sample_weight) of every batch."""
+        """What a function makes of every batch.
+
+        Args:
+            function: of x, of (x, y) or of (x, y, sample_weight), as many as a batch has.
+            num_parallel_calls, deterministic: kept for the signature of tf.data.
+        """
 
         def get(index):
             batch = self[index]
@@ -137,21 +142,27 @@ class Batches(PyDataset):
         return Batches(get, size, end)
 
     def reduce(self, initial_state, reduce_func):
-        """The state after the last of one pass: `state = reduce_func(state, batch)` for every batch."""
+        """The state after one pass: from `initial_state` on, `state = reduce_func(state, batch)` for every batch."""
         for batch in self:
             initial_state = reduce_func(initial_state, batch)
         return initial_state
 
     def take(self, count):
-        """The first batches."""
+        """The first `count` batches."""
         return Batches(self.__getitem__, self._count if count < 0 else min(count, self._count), self._on_epoch_end)
 
     def skip(self, count):
-        """All but the first batches."""
+        """All but the first `count` batches."""
         return Batches(lambda i: self[i + count], max(self._count - count, 0), self._on_epoch_end)
 
     def batch(self, batch_size, drop_remainder=False, num_parallel_calls=None, deterministic=None):
-        """So many items at a time, stacked: for data sets made with `batch_size=None`."""
+        """So many items at a time, stacked: for data sets made with `batch_size=None`.
+
+        Args:
+            batch_size: int > 0.
+            drop_remainder: bool, default False: whether a last batch of fewer items is left out.
+            num_parallel_calls, deterministic: kept for the signature of tf.data.
+        """
         batch_size = int_from("batch", "batch_size", batch_size, 1)
         return self._stacked(batch_size, drop_remainder, lambda _, leaves: _numpy_of(leaves[0]).stack(leaves))
 
@@ -376,7 +387,13 @@ class Batches(PyDataset):
         return Batches(get, self._count)
 
     def shuffle(self, buffer_size=None, seed=None, reshuffle_each_iteration=True):
-        """The batches in a random order, by default another one in each pass."""
+        """The batches in a random order, not their rows. It must be known how many there are.
+
+        Args:
+            buffer_size: kept for the signature of tf.data: all batches are mixed.
+            seed: int or None (default): another order in each run.
+            reshuffle_each_iteration: bool, default True: another order in each pass.
+        """
         order, generator = np.arange(self._finite_count()), np.random.RandomState(seed)
         generator.shuffle(order)
 

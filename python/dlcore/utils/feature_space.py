@@ -124,12 +124,24 @@ class FeatureSpace(LooksAtValues, Layer):
 
     @classmethod
     def cross(cls, feature_names, crossing_dim, output_mode="one_hot"):
-        """A cross of columns, hashed into `crossing_dim` places."""
+        """A cross of columns: each combination of their values has a place, found by a hash.
+
+        Args:
+            feature_names: tuple of names of columns.
+            crossing_dim: int: the number of places.
+            output_mode: `"one_hot"` (default) or `"int"`, the number of the place.
+        """
         return Cross(feature_names, crossing_dim, output_mode)
 
     @classmethod
     def feature(cls, dtype, preprocessor, output_mode):
-        """A column of a dtype with a preprocessing layer of its own."""
+        """A column with a preprocessing layer of its own.
+
+        Args:
+            dtype: of the column, such as `"float32"` or `"string"`.
+            preprocessor: the layer.
+            output_mode: `"float"`, `"int"` or `"one_hot"`: what the layer returns, or becomes.
+        """
         return Feature(dtype, preprocessor, output_mode)
 
     @classmethod
@@ -139,7 +151,12 @@ class FeatureSpace(LooksAtValues, Layer):
 
     @classmethod
     def float_rescaled(cls, scale=1.0, offset=0.0, name=None):
-        """Numbers times scale plus offset."""
+        """Numbers times scale plus offset.
+
+        Args:
+            scale, offset: numbers, default 1.0 and 0.0.
+            name: of the layer.
+        """
         name = _layer_name(name, "float_rescaled")
         return Feature("float32", layers.Rescaling(scale, offset, name=name), "float")
 
@@ -150,14 +167,27 @@ class FeatureSpace(LooksAtValues, Layer):
 
     @classmethod
     def float_discretized(cls, num_bins, bin_boundaries=None, output_mode="one_hot", name=None):
-        """The number of the bin, of bins with as many values each or with given boundaries."""
+        """The number of the bin.
+
+        Args:
+            num_bins: int: as many bins, found by `adapt` so that each has as many values.
+            bin_boundaries: list of numbers in place of that, default None.
+            output_mode: `"one_hot"` (default) or `"int"`.
+            name: of the layer.
+        """
         bins = {"num_bins": num_bins} if bin_boundaries is None else {"bin_boundaries": bin_boundaries}
         layer = layers.Discretization(**bins, name=_layer_name(name, "float_discretized"))
         return Feature("float32", layer, output_mode)
 
     @classmethod
     def integer_categorical(cls, max_tokens=None, num_oov_indices=1, output_mode="one_hot", name=None):
-        """Integers by their place in a vocabulary."""
+        """Integers by their place in a vocabulary.
+
+        Args:
+            max_tokens, num_oov_indices: as of `IntegerLookup`.
+            output_mode: `"one_hot"` (default) or `"int"`.
+            name: of the layer.
+        """
         layer = layers.IntegerLookup(
             max_tokens=max_tokens, num_oov_indices=num_oov_indices, name=_layer_name(name, "integer_categorical")
         )
@@ -165,7 +195,13 @@ class FeatureSpace(LooksAtValues, Layer):
 
     @classmethod
     def string_categorical(cls, max_tokens=None, num_oov_indices=1, output_mode="one_hot", name=None):
-        """Strings by their place in a vocabulary."""
+        """Strings by their place in a vocabulary.
+
+        Args:
+            max_tokens, num_oov_indices: as of `StringLookup`.
+            output_mode: `"one_hot"` (default) or `"int"`.
+            name: of the layer.
+        """
         layer = layers.StringLookup(
             max_tokens=max_tokens, num_oov_indices=num_oov_indices, name=_layer_name(name, "string_categorical")
         )
@@ -173,12 +209,24 @@ class FeatureSpace(LooksAtValues, Layer):
 
     @classmethod
     def string_hashed(cls, num_bins, output_mode="one_hot", name=None):
-        """Strings by a hash."""
+        """Strings by a hash.
+
+        Args:
+            num_bins: int: how many places there are.
+            output_mode: `"one_hot"` (default) or `"int"`.
+            name: of the layer.
+        """
         return Feature("string", layers.Hashing(num_bins, name=_layer_name(name, "string_hashed")), output_mode)
 
     @classmethod
     def integer_hashed(cls, num_bins, output_mode="one_hot", name=None):
-        """Integers by a hash."""
+        """Integers by a hash.
+
+        Args:
+            num_bins: int: how many places there are.
+            output_mode: `"one_hot"` (default) or `"int"`.
+            name: of the layer.
+        """
         return Feature("int32", layers.Hashing(num_bins, name=_layer_name(name, "integer_hashed")), output_mode)
 
     def _feature(self, name, feature):

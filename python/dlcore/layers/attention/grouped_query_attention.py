@@ -23,6 +23,7 @@ class GroupedQueryAttention(Layer):
         dropout: float in [0, 1], default 0: part of the weights dropped in training.
         use_bias: bool, default True.
         sliding_window: int > 0 or None (default): position i attends to positions nearer than that only.
+        flash_attention: kept for Keras's signature.
         kernel_initializer, bias_initializer: Glorot uniform, zeros.
         kernel_regularizer, bias_regularizer, kernel_constraint, bias_constraint: default None.
         activity_regularizer: of what each of the projections returns and, again, of the outputs; default None.

@@ -530,7 +530,7 @@ class IntegerLookup(IndexLookup):
         vocabulary: list of ints, or the path of a text file, one per line; None (default): made by `adapt(data)`.
         vocabulary_dtype: `"int64"`.
         idf_weights: list of floats as long as the vocabulary, for the mode `"tf_idf"`.
-        invert, output_mode, pad_to_max_tokens, salt: as `StringLookup`.
+        invert, output_mode, sparse, pad_to_max_tokens, salt: as `StringLookup`.
         oov_method: how integers out of the vocabulary are spread over several indices: `"floormod"` (default): by their
             remainder; `"farmhash"`: by the fingerprint of their digits, outside models only.
 
