@@ -82,18 +82,37 @@ def demo(folder: str = ".", epochs: int = 12) -> float:
     return accuracy
 
 
+def _count(text):
+    """A number of epochs from the command line."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected an int > 0, got {text!r}")
+    return int(text)
+
+
+def _is_writable(folder):
+    """Whether files can be written into a folder, which is made where there is none."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
 def main() -> None:
     """The command line."""
+    from dlcore import __version__
+
     parser = argparse.ArgumentParser(prog="dlcore", description="Deep learning in one small wheel.")
+    parser.add_argument("--version", action="version", version=f"dlcore {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("info", help="version, processor, instruction set in use, threads")
     run = commands.add_parser("demo", help="train a CNN on handwritten digits; writes two pictures and a model")
-    run.add_argument("--folder", default=".", help="where the files go (default: this folder)")
-    run.add_argument("--epochs", type=int, default=12)
+    run.add_argument("--folder", default=".", help="where the files go; made if it is not there (default: this folder)")
+    run.add_argument("--epochs", type=_count, default=12, help="how often it sees all digits (default: 12)")
     arguments = parser.parse_args()
     if arguments.command == "info":
         return info()
-    if not os.access(arguments.folder, os.W_OK):
+    if not _is_writable(arguments.folder):
         folder = tempfile.mkdtemp(prefix="dlcore-demo-")
         print(f"{arguments.folder} can't be written; the files go to {folder}.")
         arguments.folder = folder

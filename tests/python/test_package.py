@@ -1,5 +1,8 @@
 """What importing the package gives and costs."""
 
+import ast
+import json
+import pathlib
 import subprocess
 import sys
 
@@ -56,3 +59,40 @@ def test_config(capsys):
         keras.config.set_floatx("float12")
     with pytest.raises(ValueError, match="channels_middle"):
         keras.config.set_image_data_format("channels_middle")
+
+
+def test_command_line(tmp_path):
+    def dlcore(*arguments):
+        return subprocess.run([sys.executable, "-m", "dlcore", *arguments], capture_output=True, text=True)
+
+    assert dlcore("--version").stdout == f"dlcore {keras.__version__}\n"
+    folder = tmp_path / "new" / "folder"
+    assert dlcore("demo", "--epochs", "1", "--folder", str(folder)).returncode == 0
+    assert sorted(path.suffix for path in folder.iterdir()) == [".keras", ".png", ".png"]
+    for epochs in ("0", "-1", "many"):
+        wrong = dlcore("demo", "--epochs", epochs)
+        assert wrong.returncode == 2 and f"expected an int > 0, got '{epochs}'" in wrong.stderr
+
+
+def test_stub_of_the_core_has_its_names():
+    """Each function, class and public member of the compiled module is in `_core.pyi`, and the other way around."""
+    code = (
+        "import json; from dlcore import _core; shown = lambda names: [n for n in names if not n.startswith('_')];"
+        "members = {name: shown(dir(value)) for name, value in vars(_core).items() if not name.startswith('__')};"
+        "print(json.dumps(members))"
+    )  # in a process in which dlcore.ops has attached nothing
+    new = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    members = json.loads(new)
+
+    def names(body):
+        assigned = [t for node in body if isinstance(node, ast.Assign) for t in node.targets]
+        assigned += [node.target for node in body if isinstance(node, ast.AnnAssign)]
+        defined = [node.name for node in body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+        return {target.id for target in assigned} | set(defined)
+
+    stub = ast.parse((pathlib.Path(keras.__file__).parent / "_core.pyi").read_text())
+    assert names(stub.body) - {"__version__"} == set(members)
+    for node in stub.body:
+        if isinstance(node, ast.ClassDef) and not node.bases:  # no exception
+            described = {name for name in names(node.body) if not name.startswith("_")}
+            assert described == set(members[node.name]), node.name
