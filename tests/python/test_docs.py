@@ -122,7 +122,8 @@ def test_every_argument_is_described(api_pages):
 # Classes whose methods users call, or override.
 DESCRIBED_METHODS = (
     "dlcore.GradientTape dlcore.Layer.add_weight dlcore.models.Model dlcore.models.Sequential "
-    "dlcore.optimizers.Optimizer dlcore.metrics.Metric dlcore.saving.KerasFileEditor dlcore.utils.FeatureSpace dlcore.utils.batches.Batches"
+    "dlcore.optimizers.Optimizer dlcore.metrics.Metric dlcore.saving.KerasFileEditor dlcore.utils.FeatureSpace "
+    "dlcore.utils.batches.Batches"
 ).split()
 
 

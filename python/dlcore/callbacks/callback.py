@@ -9,8 +9,8 @@ class Callback(ChecksArguments):
     `self.model` is the model and `self.params` a dict with `verbose`, `epochs` and `steps`. `logs` is a dict of loss
     and metrics so far. Set `self.model.stop_training = True` to stop after the running batch.
 
-    `batch` and `epoch` are numbers from 0 on. Before anything has run `logs` is empty; after a batch of `predict` it has
-    its `outputs`.
+    `batch` and `epoch` are numbers from 0 on. Before anything has run `logs` is empty; after a batch of `predict` it
+    has `outputs`.
 
     A callback that overrides a batch method is called at every batch. Set the class attribute
     `needs_every_batch = False` if now and then is enough: training then runs many batches at a time.
