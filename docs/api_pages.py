@@ -286,7 +286,9 @@ def as_restructured_text(match):
 
 
 def prepare_signature(app, what, name, obj, options, signature, return_annotation):
-    """Classes are called as their __init__ says, whatever __new__ takes."""
+    """Classes are called as their __init__ says, whatever __new__ takes; exceptions are shown without arguments."""
+    if isinstance(obj, type) and issubclass(obj, BaseException):
+        return None
     if what == "class" and "__init__" in {name for base in obj.__mro__[:-1] for name in vars(base)}:
         parameters = list(inspect.signature(obj.__init__).parameters.values())[1:]
         return str(inspect.Signature(parameters)), return_annotation

@@ -39,6 +39,12 @@ def test_code(page, tmp_path, monkeypatch, capsys):
         keras.utils.clear_session()
 
 
+def test_every_example_is_listed():
+    table = (ROOT / "docs/guide/examples.md").read_text()
+    listed = re.findall(r"^\| `(\w+\.py)` \|", table, re.MULTILINE)
+    assert sorted(listed) == sorted(path.name for path in (ROOT / "examples").glob("*.py"))
+
+
 def test_every_public_name_is_described(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "docs")
     api_pages = importlib.import_module("api_pages")
