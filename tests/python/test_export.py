@@ -92,6 +92,12 @@ def test_training_goes_on_natively(tmp_path):
     np.testing.assert_array_equal(native.run("predict", [_core.tensor(x)])[0].numpy(), model.predict(x, verbose=0))
 
 
+def test_python_says_who_reads_an_exported_file(tmp_path):
+    cnn().export(tmp_path / "model.dlcore")
+    with pytest.raises(ValueError, match="must end in .keras or .h5. .* Exported files are for C\\+\\+ programs"):
+        keras.models.load_model(tmp_path / "model.dlcore")
+
+
 def test_only_a_compiled_model_exports_its_training(tmp_path):
     with pytest.raises(ValueError, match="compile"):
         cnn().export(tmp_path / "model.dlcore", target_signature=keras.Input((), dtype="int64"))

@@ -68,7 +68,8 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
         return legacy_h5.load(path, custom_objects, compile)
     if path.endswith(".keras"):
         return keras_file.load(path, custom_objects, compile)
-    raise ValueError(f"The file name of a model must end in .keras or .h5. Got {path!r}.")
+    exported = " Exported files are for C++ programs: save the model, too." if path.endswith(".dlcore") else ""
+    raise ValueError(f"The file name of a model must end in .keras or .h5. Got {path!r}.{exported}")
 
 
 def save_weights(model, filepath, overwrite=True, max_shard_size=None, objects_to_skip=(), **kwargs):
