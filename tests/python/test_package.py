@@ -1,6 +1,7 @@
 """What importing the package gives and costs."""
 
 import ast
+import importlib
 import json
 import pathlib
 import subprocess
@@ -96,3 +97,16 @@ def test_stub_of_the_core_has_its_names():
         if isinstance(node, ast.ClassDef) and not node.bases:  # no exception
             described = {name for name in names(node.body) if not name.startswith("_")}
             assert described == set(members[node.name]), node.name
+
+
+@pytest.mark.parametrize("package", [keras, keras.applications, keras.callbacks, keras.datasets, keras.utils])
+def test_stubs_of_what_is_loaded_when_used(package):
+    """Editors read in `__init__.pyi` which names the package has, and where they are from."""
+    stub = ast.parse(pathlib.Path(package.__file__).with_suffix(".pyi").read_text())
+    names = {"num_threads", "set_num_threads", "show_config", "version"} if package is keras else set()
+    for node in (node for node in stub.body if isinstance(node, ast.ImportFrom)):
+        for alias in (alias for alias in node.names if alias.asname):
+            assert getattr(importlib.import_module(node.module), alias.name) is getattr(package, alias.asname)
+            names.add(alias.asname)
+    names |= {target.id for node in stub.body if isinstance(node, ast.Assign) for target in node.targets}
+    assert names == set(getattr(package, "__all__", None) or dir(package))
