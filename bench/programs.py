@@ -4,6 +4,7 @@ For each the share of right answers on the test data (of `lstm_regression` the l
 of it, and the seconds it takes. `DLCORE_DATASETS` names the folder of the data sets.
 """
 
+import argparse
 import contextlib
 import importlib
 import io
@@ -32,7 +33,13 @@ PROGRAMS = {
 }
 
 
-def main(names: list[str]) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("program", nargs="*", help=f"default: all of {', '.join(PROGRAMS)}")
+    names = parser.parse_args().program
+    unknown = [name for name in names if name not in PROGRAMS]
+    if unknown:
+        parser.error(f"unknown programs: {', '.join(unknown)}. There are {', '.join(PROGRAMS)}.")
     sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "examples"))
     print("| program | reached | asked | seconds |\n|---|---|---|---|")
     for name in names or PROGRAMS:
@@ -47,4 +54,4 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
