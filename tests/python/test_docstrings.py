@@ -139,6 +139,24 @@ def test_results_are_of_the_stated_dtype(name):
     assert compared or called(function, keras.ops.ones(operand(name).shape)) is None
 
 
+def test_axes_are_what_is_stated():
+    """Where several axes are said to be possible two are taken, where one is they are an error."""
+    several, one = "    axis: int or tuple of ints: what it goes over.", "    axis: int: what it goes over."
+    checked = {several: 0, one: 0}
+    for name in ops_of_tensors():
+        function = getattr(keras.ops, name)
+        assert function.__doc__.count("Returns:\n") < 2, name
+        shape = (1, 1, 3) if name == "squeeze" else operand(name).shape
+        if several in function.__doc__:
+            assert called(function, keras.ops.ones(shape), axis=(0, 1)) is not None, name
+            checked[several] += 1
+        elif one in function.__doc__:
+            with pytest.raises((TypeError, ValueError)):
+                called(function, keras.ops.ones(shape), axis=(0, 1))
+            checked[one] += 1
+    assert all(count > 10 for count in checked.values())
+
+
 # Who take pairs (real, imaginary), or ask for nothing but the shape or the NumPy array.
 OTHER_OPERANDS = set(
     "convert_to_numpy dtype empty fft fft2 ifft2 irfft is_keras_tensor is_tensor meshgrid multi_hot ndim nonzero "

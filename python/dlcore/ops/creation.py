@@ -186,7 +186,10 @@ def _spread(start, stop, num, endpoint, axis):
 
 @operation
 def logspace(start, stop, num=50, endpoint=True, base=10, dtype=None, axis=0):
-    """num numbers evenly spaced in their logarithms, from base^start to base^stop. Others as `linspace`."""
+    """num numbers evenly spaced in their logarithms, from base^start to base^stop.
+
+    `start`, `stop`, `num`, `endpoint`, `dtype` and `axis` are as of `linspace`.
+    """
     ends, dtype, are_tensors = _ends(start, stop, dtype)
     if are_tensors:
         return backend.convert_to_tensor(binary("pow", float(base), linspace(*ends, num, endpoint, axis=axis)), dtype)

@@ -124,7 +124,7 @@ def logaddexp2(x1, x2):
 
 @operation
 def ldexp(x1, x2):
-    """x1 * 2^x2, in x1's dtype."""
+    """x1 * 2^x2."""
     x1 = as_float(x1)
     wide = _wide(x1.dtype)
     most = 2200.0 if wide == "float64" else 300.0  # from the least number above 0 to the greatest, and beyond

@@ -16,7 +16,13 @@ from dlcore.ops.shapes import broadcast_to, ravel
 
 @operation
 def take(x, indices, axis=None):
-    """The slices at the indices along the axis (of the flat tensor for None)."""
+    """The slices at the indices along an axis.
+
+    Args:
+        x: tensor, or what can be made one.
+        indices: integers of any shape, which stands in the result in place of the axis; negative ones from the end.
+        axis: int, or None (default): the elements of x in a row.
+    """
     x = tensor(x)
     if axis is None:
         x, axis = ravel(x), 0

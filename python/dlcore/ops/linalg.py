@@ -63,7 +63,7 @@ def cholesky(x, upper=False):
         upper: bool, default False: L^T instead, with zeros below the diagonal.
 
     Returns:
-        As x.
+        Of the shape of x.
 
     Raises:
         ValueError: x does not hold square matrices of known size, or one that is not positive definite.
@@ -261,7 +261,7 @@ def det(x):
         x: (..., N, N).
 
     Returns:
-        (...). The gradient is right for singular matrices too.
+        Of shape (...). The gradient is right for singular matrices too.
 
     Raises:
         ValueError: x does not hold square matrices of known size.
@@ -359,7 +359,7 @@ def logdet(x):
         x: (..., N, N).
 
     Returns:
-        (...), NaN where x is not positive definite.
+        Of shape (...), NaN where x is not positive definite.
 
     Raises:
         ValueError: x does not hold square matrices of known size.

@@ -33,6 +33,10 @@ _MEANINGS = {
     "output_padding": "int or tuple of ints: what is added to one side of the output; None: as the strides need it.",
 }
 
+# Functions that go over one axis, or over the elements in one row.
+_ONE_AXIS = set(
+    "argmax argmin argpartition argsort cumprod cumsum diff nanargmax nanargmin nancumprod nancumsum sparsemax".split()
+)
 # Of which dtype the results of functions are that is not the one in which the operands meet.
 _RESULTS = {
     "Floats: of the operands' dtype, of `floatx()` for integers and bools.": (
@@ -71,18 +75,24 @@ def describe(function):
     parameters = inspect.signature(function).parameters.values()
     unsaid = [p for p in parameters if p.name in _MEANINGS and not re.search(rf"\b{p.name}\b", text)]
     if unsaid and (len(parameters) > 1 or unsaid[0].name == "xs"):
-        text = _with_arguments(text, [f"    {p.name}: {_MEANINGS[p.name]}{_default(p)}" for p in unsaid])
+        text = _with_arguments(text, [_argument(p, function.__name__ in _ONE_AXIS) for p in unsaid])
     if function.__name__ in _RESULT_OF:
         text = _with_result(text, _RESULT_OF[function.__name__])
     function.__doc__ = text
     return function
 
 
-def _default(parameter):
-    if parameter.default is parameter.empty:
-        return ""
-    all_axes = ": all axes" if parameter.name == "axis" and parameter.default is None else ""
-    return f" Default {parameter.default!r}{all_axes}."
+def _argument(parameter, one_axis):
+    """The line of an argument."""
+    meaning, default = _MEANINGS[parameter.name], ""
+    if parameter.name == "axis" and one_axis:
+        meaning = "int: what it goes over."
+    if parameter.default is not parameter.empty:
+        none = ": all elements in a row" if one_axis else ": all axes"
+        default = (
+            f" Default {parameter.default!r}{none if parameter.name == 'axis' and parameter.default is None else ''}."
+        )
+    return f"    {parameter.name}: {meaning}{default}"
 
 
 def _with_arguments(text, lines):
@@ -99,6 +109,10 @@ def _with_arguments(text, lines):
 def _with_result(text, result):
     """The text with a section of what is returned, behind that of arguments or the first paragraph."""
     paragraphs = text.split("\n\n")
+    for i, paragraph in enumerate(paragraphs):
+        if paragraph.startswith("Returns:\n"):
+            paragraphs[i] = paragraph.replace("Returns:\n", f"Returns:\n    {result}\n")
+            return "\n\n".join(paragraphs)
     behind = next((i for i, paragraph in enumerate(paragraphs) if paragraph.startswith("Args:")), 0)
     paragraphs.insert(behind + 1, f"Returns:\n    {result}")
     return "\n\n".join(paragraphs)

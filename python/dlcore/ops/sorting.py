@@ -17,7 +17,12 @@ from dlcore.ops.shapes import moveaxis, ravel, reshape, transpose
 
 @operation
 def sort(x, axis=-1):
-    """Ascending along the axis."""
+    """In ascending order.
+
+    Args:
+        x: tensor, or what can be made one.
+        axis: int, default -1, or None: all elements in a row.
+    """
     return unary("sort", x, axis=int(axis)) if axis is not None else sort(ravel(x), 0)
 
 
