@@ -86,7 +86,9 @@ def num_threads():
 
 def set_num_threads(threads):
     """Sets the number of threads that compute, an int > 0. Results are the same to the bit for any number."""
-    _core.set_num_threads(threads)
+    from dlcore.backend.arguments import int_from
+
+    _core.set_num_threads(int_from("set_num_threads", "threads", threads, 1))
 
 
 def show_config():

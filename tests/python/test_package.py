@@ -52,6 +52,14 @@ def test_unknown_name():
         keras.layerz  # noqa: B018
 
 
+@pytest.mark.parametrize("threads", [0, -1, "2", 1.5, None])
+def test_numbers_of_threads_are_checked(threads):
+    before = keras.num_threads()
+    with pytest.raises(ValueError, match=f"set_num_threads: threads must be an int >= 1. Got threads={threads!r}"):
+        keras.set_num_threads(threads)
+    assert keras.num_threads() == before
+
+
 def test_config(capsys):
     assert keras.config.floatx() == "float32" and keras.backend.epsilon() == 1e-7
     keras.show_config()
