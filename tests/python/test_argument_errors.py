@@ -3,6 +3,7 @@
 import inspect
 import re
 
+import numpy as np
 import pytest
 
 import dlcore as keras
@@ -161,3 +162,12 @@ def test_known_names_are_told_once():
     with pytest.raises(ValueError) as error:
         keras.optimizers.get("mse")
     assert '"AdamW"' in str(error.value) and "adamw" not in str(error.value)
+
+
+@pytest.mark.parametrize("function", [ops.argmax, ops.sort, ops.argsort, ops.cumsum, ops.concatenate])
+@pytest.mark.parametrize("axis", [(0, 1), 1.5, "last"])
+def test_one_axis_is_an_int(function, axis):
+    x = np.ones((2, 3), "float32")
+    with pytest.raises(TypeError, match="One axis is expected, an int. Received: axis="):
+        function([x, x] if function is ops.concatenate else x, axis=axis)
+    assert function([x, x] if function is ops.concatenate else x, axis=np.int64(1)) is not None

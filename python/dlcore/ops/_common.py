@@ -1,6 +1,7 @@
 """What the ops modules share: applying primitives to anything that can be made a tensor."""
 
 import math
+import operator
 
 import numpy as np
 
@@ -95,7 +96,7 @@ def axes_of(axis):
     """The attribute `axes` of a reduction: [] stands for all axes."""
     if axis is None:
         return []
-    return [int(a) for a in axis] if isinstance(axis, (list, tuple)) else [int(axis)]
+    return [one_axis(a) for a in axis] if isinstance(axis, (list, tuple)) else [one_axis(axis)]
 
 
 def sizes_of(shape):
@@ -120,8 +121,17 @@ def count_of(sizes):
     return -1 if None in sizes else math.prod(sizes)
 
 
+def one_axis(axis):
+    """An axis as an int, or a TypeError."""
+    try:
+        return operator.index(axis)
+    except TypeError:
+        raise TypeError(f"One axis is expected, an int. Received: axis={axis!r}") from None
+
+
 def resolve_axis(axis, rank):
-    """A non-negative axis, or a ValueError."""
+    """A non-negative axis, or an error."""
+    axis = one_axis(axis)
     if not -rank <= axis < rank:
         raise ValueError(f"axis {axis} is out of bounds for a tensor of {rank} axes.")
     return axis % rank

@@ -3,7 +3,7 @@
 import math
 
 from dlcore import _core, backend
-from dlcore.ops._common import TO_THE_END, as_float, axes_of, binary, numbers, own_names, resolve_axis, tensor
+from dlcore.ops._common import TO_THE_END, as_float, axes_of, binary, numbers, one_axis, own_names, resolve_axis, tensor
 from dlcore.ops.arithmetic import add, divide, isclose, multiply, square, subtract
 from dlcore.ops.elementary import sqrt
 from dlcore.ops.logic import isnan, logical_not, not_equal, where
@@ -119,7 +119,7 @@ def _arg(name, x, axis, keepdims):
     if axis is None:
         flat = _core.apply(name, [reshape(x, [-1])], axis=0)
         return reshape(flat, [1] * x.ndim) if keepdims else flat
-    return _core.apply(name, [x], axis=int(axis), keepdims=bool(keepdims))
+    return _core.apply(name, [x], axis=one_axis(axis), keepdims=bool(keepdims))
 
 
 @operation
@@ -141,7 +141,7 @@ def _cumulate(name, x, axis, dtype):
     x = tensor(x) if dtype is None else backend.convert_to_tensor(x, dtype)
     if axis is None:
         x, axis = ravel(x), 0
-    return _core.apply(name, [numbers(x) if dtype is None else x], axis=int(axis))
+    return _core.apply(name, [numbers(x) if dtype is None else x], axis=one_axis(axis))
 
 
 @operation

@@ -3,7 +3,7 @@
 import math
 
 from dlcore import _core, backend
-from dlcore.ops._common import axes_of, own_names, resolve_axis, sizes_of, tensor, unary
+from dlcore.ops._common import axes_of, one_axis, own_names, resolve_axis, sizes_of, tensor, unary
 from dlcore.ops.operation import UnknownSizeError, operation
 
 
@@ -164,7 +164,7 @@ def concatenate(xs, axis=0):
     tensors = backend.promote(*xs)
     if axis is None:
         tensors, axis = [ravel(t) for t in tensors], 0
-    return tensors[0] if len(tensors) == 1 else _core.apply("concat", tensors, axis=int(axis))
+    return tensors[0] if len(tensors) == 1 else _core.apply("concat", tensors, axis=one_axis(axis))
 
 
 def _agree(shape, other):

@@ -6,7 +6,7 @@ import numpy as np
 
 from dlcore import _core, backend
 from dlcore.errors import NotTraceable
-from dlcore.ops._common import own_names, tensor, unary
+from dlcore.ops._common import one_axis, own_names, tensor, unary
 from dlcore.ops.arithmetic import minimum
 from dlcore.ops.creation import arange, full_like
 from dlcore.ops.indexing import take
@@ -23,14 +23,14 @@ def sort(x, axis=-1):
         x: tensor, or what can be made one.
         axis: int, default -1, or None: all elements in a row.
     """
-    return unary("sort", x, axis=int(axis)) if axis is not None else sort(ravel(x), 0)
+    return unary("sort", x, axis=one_axis(axis)) if axis is not None else sort(ravel(x), 0)
 
 
 @operation
 def argsort(x, axis=-1):
     """The int32 indices that sort; of a scalar [0]."""
     x = tensor(x)
-    return unary("argsort", x, axis=int(axis)) if axis is not None and x.ndim else argsort(ravel(x), 0)
+    return unary("argsort", x, axis=one_axis(axis)) if axis is not None and x.ndim else argsort(ravel(x), 0)
 
 
 @operation
