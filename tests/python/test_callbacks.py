@@ -247,6 +247,7 @@ def test_wrong_callbacks():
         fit(3)
     with pytest.raises(ValueError, match="no callback method 'on_epoch_finish'"):
         callbacks.LambdaCallback(on_epoch_finish=print)
+    assert callbacks.LambdaCallback(last_loss=lambda: 3).last_loss() == 3
 
 
 def test_progress(capsys):

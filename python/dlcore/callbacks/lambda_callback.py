@@ -8,7 +8,7 @@ class LambdaCallback(Callback):
         on_epoch_begin, on_epoch_end: functions (epoch, logs).
         on_train_begin, on_train_end: functions (logs).
         on_train_batch_begin, on_train_batch_end: functions (batch, logs); then training goes batch by batch.
-        kwargs: functions for any other method of `Callback`.
+        kwargs: functions for any other method of `Callback`, or for methods of other names.
 
     Example:
 
@@ -36,7 +36,7 @@ class LambdaCallback(Callback):
             **kwargs,
         }
         for hook, function in given.items():
-            if not hasattr(Callback, hook):
+            if hook.startswith("on_") and not hasattr(Callback, hook):
                 raise ValueError(f"LambdaCallback: there is no callback method {hook!r}. See the methods of Callback.")
             if function is not None:
                 setattr(self, hook, function)
