@@ -57,7 +57,10 @@ class PyDataset:
         """Called after each epoch, e.g. to shuffle."""
 
     def __iter__(self):
-        count = self.num_batches
+        try:
+            count = self.num_batches
+        except NotImplementedError:
+            count = None
         for index in itertools.count() if count is None else range(count):
             yield self[index]
 
