@@ -699,6 +699,11 @@ def test_recurrent_layers_tell_the_options_of_their_weights(kind):
     assert layer.kernel_regularizer is None
 
 
+@pytest.mark.parametrize("kind", [layers.LSTM, layers.GRU])
+def test_recurrent_layers_keep_use_cudnn(kind):
+    assert kind(3).use_cudnn == "auto" and kind(3, use_cudnn=False).use_cudnn is False
+
+
 def test_masks_of_states_are_as_many_as_in_keras():
     sequences, mask = np.ones((2, 3, 1), "float32"), np.ones((2, 3), bool)
     cells = [layers.LSTMCell(3), layers.GRUCell(4)]

@@ -25,10 +25,11 @@ _FUSED_ACTIVATIONS = (
 _STEPPING = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "activity_regularizer")
 
 
-def check_use_cudnn(kind, use_cudnn):
+def checked_use_cudnn(kind, use_cudnn):
     """Keras's flag, which has no effect: there is one form of each layer."""
     if use_cudnn not in ("auto", True, False):
         raise ValueError(f'{kind}: use_cudnn must be "auto", True or False. Got use_cudnn={use_cudnn!r}.')
+    return use_cudnn
 
 
 def of_cell(name):

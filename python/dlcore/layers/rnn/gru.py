@@ -1,5 +1,5 @@
 from dlcore import ops
-from dlcore.layers.rnn.gated import GatedCell, GatedRNN, check_use_cudnn, of_cell
+from dlcore.layers.rnn.gated import GatedCell, GatedRNN, checked_use_cudnn, of_cell
 from dlcore.layers.weight_options import weight_options_of
 
 
@@ -84,7 +84,7 @@ class GRU(GatedRNN):
         recurrent_dropout: float in [0, 1], default 0: part of the state dropped in training. The layer then steps
             through time instead of running as one primitive.
         seed: int or None: of the dropout.
-        use_cudnn: kept for Keras's signature.
+        use_cudnn: kept for Keras's signature, as an attribute too.
         return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask: as `RNN`.
         reset_after: bool, default True: apply r after the product with the recurrent kernel.
 
@@ -125,8 +125,8 @@ class GRU(GatedRNN):
         use_cudnn="auto",
         **kwargs,
     ):
-        check_use_cudnn("GRU", use_cudnn)
         super().__init__(locals(), **kwargs)
+        self.use_cudnn = checked_use_cudnn("GRU", use_cudnn)
 
     def _attributes(self):
         return {**super()._attributes(), "reset_after": bool(self.cell.reset_after)}

@@ -1,5 +1,5 @@
 from dlcore import initializers, ops
-from dlcore.layers.rnn.gated import GatedCell, GatedRNN, check_use_cudnn, of_cell
+from dlcore.layers.rnn.gated import GatedCell, GatedRNN, checked_use_cudnn, of_cell
 from dlcore.layers.weight_options import add_weight_with_options, weight_options_of
 
 
@@ -96,7 +96,7 @@ class LSTM(GatedRNN):
         recurrent_dropout: float in [0, 1], default 0: part of the state h dropped in training. The layer then steps
             through time instead of running as one primitive.
         seed: int or None: of the dropout.
-        use_cudnn: kept for Keras's signature.
+        use_cudnn: kept for Keras's signature, as an attribute too.
         return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask: as `RNN`.
 
     Input shape: (batch, time, features).
@@ -141,8 +141,8 @@ class LSTM(GatedRNN):
         use_cudnn="auto",
         **kwargs,
     ):
-        check_use_cudnn("LSTM", use_cudnn)
         super().__init__(locals(), **kwargs)
+        self.use_cudnn = checked_use_cudnn("LSTM", use_cudnn)
 
     recurrent_activation = of_cell("recurrent_activation")
     unit_forget_bias = of_cell("unit_forget_bias")
