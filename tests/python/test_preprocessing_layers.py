@@ -571,3 +571,18 @@ def test_lookups_of_what_they_do_not_hold():
 )
 def test_output_shapes_of_layers_that_take_strings(layer, shape, expected):
     assert layer().compute_output_shape(shape) == expected
+
+
+def test_objects_that_become_arrays():
+    class Wrapped:
+        def __init__(self, values):
+            self.values = values
+
+        def __array__(self):
+            return np.array(self.values)
+
+    numbers, words = [3, 1, 4], ["a", "b"]
+    hashing, lookup = layers.Hashing(4), layers.StringLookup(vocabulary=words)
+    np.testing.assert_array_equal(hashing(Wrapped(numbers)), hashing(np.array(numbers)))
+    np.testing.assert_array_equal(hashing(Wrapped(words)), hashing(np.array(words)))
+    np.testing.assert_array_equal(lookup(Wrapped(words)), [1, 2])

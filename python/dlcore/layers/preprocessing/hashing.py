@@ -128,7 +128,7 @@ class HashedCrossing(LayerOfValues):
 def values_of(layer, inputs, floats=True):
     """Strings or ints in an array, a list or a tensor as an array of one axis, and their shape; floats lose their
     fractions."""
-    array = inputs if isinstance(inputs, np.ndarray) else None
+    array = np.asarray(inputs) if hasattr(inputs, "__array__") and not backend.is_tensor(inputs) else None
     if array is None and not backend.is_tensor(inputs):
         array = np.array(inputs, dtype=object)
         if any(isinstance(value, (str, bytes)) for value in array.ravel()):

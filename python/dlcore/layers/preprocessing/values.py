@@ -115,7 +115,7 @@ class LayerOfValues(LooksAtValues, Layer):
 def strings_of(layer, inputs, encoding="utf-8"):
     """The strings in an array, a (nested) list or a single string: an array of one axis, and their shape."""
     # As objects: an array of NumPy's own strings has the length of the longest for all.
-    array = inputs if isinstance(inputs, np.ndarray) else np.array(inputs, dtype=object)
+    array = np.asarray(inputs) if hasattr(inputs, "__array__") else np.array(inputs, dtype=object)
     texts = array.ravel()
     if texts.dtype.kind != "U" or not (texts.dtype.isnative and texts.flags.aligned):
         texts = texts.astype(object, copy=False)
