@@ -26,7 +26,7 @@ def test_quantized_model_is_close_and_small(mode, error, tmp_path):
     model.quantize(mode)
     got = model.predict(x, verbose=0)
     assert 0 < np.abs(got - expected).max() < error * np.abs(expected).max()
-    kernel = model.layers[0].kernel
+    kernel = next(weight for weight in model.weights if weight.name == "kernel")
     assert kernel.dtype == "int8" and kernel.shape == ((16, 64) if mode == "int8" else (16, 32))
     assert [layer.quantization_mode for layer in model.layers] == [mode] * 2
     np.testing.assert_allclose(model(x).numpy(), got, rtol=1e-5, atol=1e-6)
@@ -209,7 +209,26 @@ def test_layer_made_quantized():
     assert layer.kernel.dtype == "int8" and layer.kernel_scale.shape == (3,)
     layer = layers.Embedding(5, 7, dtype="int4/4_from_float32")
     layer.build()
-    assert layer.embeddings.shape == (5, 4) and layer.embeddings_scale.shape == (5, 2) == layer.embeddings_zero.shape
+    assert layer.weights[0].shape == (5, 4) and layer.embeddings_scale.shape == (5, 2) == layer.embeddings_zero.shape
+
+
+@pytest.mark.parametrize(
+    "layer, x, name",
+    [
+        (layers.Dense(5), np.ones((2, 8)), "kernel"),
+        (layers.EinsumDense("ab,bcd->acd", (2, 5)), np.ones((2, 8)), "kernel"),
+        (layers.Embedding(5, 7), np.ones((2, 3)), "embeddings"),
+    ],
+)
+def test_packed_weights_are_shown_as_integers(layer, x, name):
+    with pytest.raises(AttributeError, match=f"no attribute '{name}'"):
+        layers.Dense(1).kernel if name == "kernel" else layers.Embedding(1, 1).embeddings  # noqa: B018
+    layer(x)
+    floats = getattr(layer, name).numpy()
+    layer.quantize("int4")
+    shown = getattr(layer, name)
+    assert shown.dtype == "int8" and shown.shape == floats.shape
+    assert 7 <= np.abs(shown.numpy()).max() <= 8 and np.corrcoef(shown.numpy().ravel(), floats.ravel())[0, 1] > 0.9
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ class Form(abc.ABC):
     @property
     def variable(self):
         """The weight, or what stands for it."""
-        return getattr(self.layer, self.name)
+        return vars(self.layer)[self.name]
 
     @staticmethod
     @abc.abstractmethod

@@ -113,7 +113,12 @@ class Integers(Form):
 
     def _variables(self):
         names = [self.name + ending for ending in ("", "_scale", "_zero")]
-        return [getattr(self.layer, name) for name in names if hasattr(self.layer, name)]
+        return [vars(self.layer)[name] for name in names if name in vars(self.layer)]
+
+    def unpacked(self):
+        """The 4-bit integers, each a number of its own, in the shape of the weight."""
+        shape, _ = self._shape_and_axes(self.shape)
+        return ops.reshape(unpack_int4(self.variable, shape[self.packed_axis], axis=self.packed_axis), self.shape)
 
     def weight(self, rows=None):
         """The weight as floats of the compute dtype; with `rows`, only these indices of its first axis."""

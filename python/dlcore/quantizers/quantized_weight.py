@@ -10,6 +10,24 @@ from dlcore.quantizers.integers import Integers
 FORMS = {"int8": Integers, "int4": Integers, "float8": Float8, "gptq": Groups, "awq": ScaledGroups}
 
 
+class UnpackedWeight:
+    """Attribute of a `QuantizedWeight`: its variable; where that holds 4-bit integers, two in a byte, the integers."""
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, layer, owner):
+        if layer is None or self.name not in vars(layer):
+            raise AttributeError(f"{owner.__name__!r} object has no attribute {self.name!r}")
+        return layer._form.unpacked() if layer.quantization_mode == "int4" else vars(layer)[self.name]
+
+    def __set__(self, layer, value):
+        vars(layer)[self.name] = value
+
+    def __delete__(self, layer):
+        del vars(layer)[self.name]
+
+
 class QuantizedWeight:
     """Mixed into a layer: `quantize` gives its weight one of the forms.
 

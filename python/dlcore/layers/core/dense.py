@@ -9,7 +9,7 @@ from dlcore.layers.weight_options import (
     weight_options_config,
     weight_options_of,
 )
-from dlcore.quantizers.quantized_weight import QuantizedWeight
+from dlcore.quantizers.quantized_weight import QuantizedWeight, UnpackedWeight
 
 
 class Dense(LowRankAdapter, QuantizedWeight, Layer):
@@ -37,6 +37,8 @@ class Dense(LowRankAdapter, QuantizedWeight, Layer):
     >>> Dense(10, activation="softmax")(ops.ones((2, 784))).shape
     (2, 10)
     """
+
+    kernel = UnpackedWeight()
 
     def __init__(
         self,

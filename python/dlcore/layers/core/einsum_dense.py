@@ -15,7 +15,7 @@ from dlcore.layers.weight_options import (
     weight_options_config,
     weight_options_of,
 )
-from dlcore.quantizers.quantized_weight import QuantizedWeight
+from dlcore.quantizers.quantized_weight import QuantizedWeight, UnpackedWeight
 
 _LETTERS = "[a-zA-Z]+"
 _EQUATION = "|".join(
@@ -46,6 +46,8 @@ class EinsumDense(LowRankAdapter, QuantizedWeight, Layer):
     >>> EinsumDense("abc,cd->abd", output_shape=(None, 64), bias_axes="d")(ops.ones((2, 32, 128))).shape
     (2, 32, 64)
     """
+
+    kernel = UnpackedWeight()
 
     def __init__(
         self,

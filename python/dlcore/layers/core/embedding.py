@@ -5,7 +5,7 @@ from dlcore.layers.lora import LowRankAdapter
 from dlcore.layers.weight_options import set_weight_options, weight_options_config, weight_options_of
 from dlcore.ops._common import as_indices
 from dlcore.ops.indexing import rows_of
-from dlcore.quantizers.quantized_weight import QuantizedWeight
+from dlcore.quantizers.quantized_weight import QuantizedWeight, UnpackedWeight
 
 
 class Embedding(LowRankAdapter, QuantizedWeight, Layer):
@@ -33,6 +33,8 @@ class Embedding(LowRankAdapter, QuantizedWeight, Layer):
     >>> Embedding(1000, 64)(ops.array([[4, 7], [9, 0]])).shape
     (2, 2, 64)
     """
+
+    embeddings = UnpackedWeight()
 
     def __init__(
         self,
