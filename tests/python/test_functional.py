@@ -350,6 +350,24 @@ def test_the_message_is_of_the_fault_not_of_an_unknown_size():
         FaultyAtOnce()(keras.Input((3,)))
 
 
+@pytest.mark.parametrize("first", [[], [keras.Input((3,))]])
+def test_sequential_without_a_graph(first, tmp_path):
+    class Short(layers.Layer):
+        def call(self, x):
+            return x[:, :2]
+
+        def compute_output_spec(self, x):
+            raise NotImplementedError
+
+    model = keras.Sequential([*first, Short(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.ones((4, 3), "float32")
+    model.fit(x, np.ones((4, 1)), verbose=0)
+    model.save(tmp_path / "model.keras")
+    copy = keras.models.load_model(tmp_path / "model.keras", custom_objects={"Short": Short})
+    np.testing.assert_array_equal(copy.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
 def test_sequential_messages():
     with pytest.raises(ValueError, match="has no layers to build"):
         keras.Sequential().build((None, 3))

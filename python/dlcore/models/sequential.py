@@ -120,10 +120,14 @@ class Sequential(DirectCall, Model):
         self._connect(inputs, inputs, self._sequence[1:])
 
     def _connect(self, inputs, x, layers):
-        """Makes the graph from the inputs on: through what makes x of them, then the layers."""
-        with self._scope():
-            for layer in layers:
-                x = layer(x)
+        """Makes the graph from the inputs on: through what makes x of them, then the layers. There is none where a
+        layer's compute_output_spec() is not implemented."""
+        try:
+            with self._scope():
+                for layer in layers:
+                    x = layer(x)
+        except NotImplementedError:
+            return
         self._functional = Functional(inputs, x, name=self.name)
         self.built = True
 
@@ -159,7 +163,7 @@ class Sequential(DirectCall, Model):
         if not self._sequence:
             raise ValueError(f"{self._label()} cannot be called: it has no layers. Add some with add().")
         x = inputs
-        for layer in self._sequence:
+        for layer in self.layers:
             x = layer(x)
         return x
 
