@@ -528,3 +528,24 @@ def test_the_configuration_of_its_own_holds_defaults():
         "trainable": True,
     }
     assert Power.from_config(config).get_config() == config
+
+
+def test_the_shapes_that_a_layer_declares_are_those_of_its_outputs():
+    class Kept(layers.Layer):
+        def call(self, x, rows):
+            return ops.cast(x[: rows.shape[0]], "int32")
+
+        def compute_output_shape(self, x_shape, rows_shape):
+            return (4, x_shape[1])
+
+    output = Kept()(keras.Input((3,)), keras.Input((3,)))
+    assert output.shape == (4, 3) and output.dtype == "int32"
+
+    class Inherited(layers.Layer):
+        def call(self, x):
+            return x[:, :2]
+
+        def compute_output_shape(self, input_shape):
+            return super().compute_output_shape(input_shape)
+
+    assert Inherited()(keras.Input((3,))).shape == (None, 2)

@@ -606,26 +606,36 @@ class Layer(Holder, Operation):
 
     def compute_output_shape(self, input_shape):
         """The shape of the outputs for a shape of the inputs, found by tracing."""
-        return shapes_of(self.compute_output_spec(placeholders_of(input_shape, self.compute_dtype)))
+        inputs = placeholders_of(input_shape, self.compute_dtype)
+        if self._declares_output_shape():  # by a subclass's compute_output_shape
+            return shapes_of(infer_outputs(self._call_layer, (inputs,), {}))
+        return shapes_of(self.compute_output_spec(inputs))
 
     def compute_output_spec(self, *args, **kwargs):
         """KerasTensors like the outputs for KerasTensors, found by tracing.
 
-        Where a call() of the user's own can't be traced, such as one in NumPy, compute_output_shape() says what it
-        returns; the model runs eagerly then.
+        Of a layer of the user's own compute_output_shape() says the shapes. Where its call() can't be traced, such as
+        one in NumPy, the model runs eagerly.
         """
         try:
-            return infer_outputs(self._call_layer, args, kwargs)
+            traced = infer_outputs(self._call_layer, args, kwargs)
         except (NotTraceable, UnknownSizeError):
             if not self._declares_output_shape():
                 raise
-        self.is_traceable = False
+            traced, self.is_traceable = None, False
+        if not self._declares_output_shape():
+            return traced
         arguments = signature_of(type(self).call).bind(args, kwargs)
         shapes = {name: shapes_of(x) for name, x in arguments.items() if is_tensor_structure(x)}
-        return placeholders_of(call_with_shapes(self, "compute_output_shape", shapes), self.compute_dtype)
+        declared = placeholders_of(call_with_shapes(self, "compute_output_shape", shapes), self.compute_dtype)
+        if traced is None:
+            return declared
+        for output, like in zip(tree.flatten(traced), tree.flatten(declared)):
+            output.shape = like.shape
+        return traced
 
     def _declares_output_shape(self):
-        of_user = not type(self).call.__module__.startswith("dlcore.")
+        of_user = not str(type(self).call.__module__).startswith("dlcore.")
         return of_user and type(self).compute_output_shape is not Layer.compute_output_shape
 
     @property
