@@ -550,6 +550,40 @@ def test_a_range_up_to_an_unknown_size():
     assert keras.Sequential([keras.Input((4,)), layers.Lambda(lambda x: x + ops.arange(4.0))]).output_shape == (None, 4)
 
 
+@pytest.mark.parametrize(
+    "function, inputs, shape",
+    [
+        (
+            lambda x: ops.image.pad_images(x, 1, 2, target_height=8, target_width=300),
+            [(None, None, 3)],
+            (None, 8, 300, 3),
+        ),
+        (lambda x: ops.repeat(x, [1, 2], axis=1), [(None, 3)], (None, 3, 3)),
+        (lambda x, y: ops.tensordot(x[0], y[0], 1), [(4, None), (2, 3)], (4, 3)),
+        (lambda x, q: ops.quantile(x, q[0], axis=-1), [(4, None), (2,)], (2, None, 4)),
+        (lambda x, q: ops.nanpercentile(x, q[0], axis=1, keepdims=True), [(4, 5), (2,)], (2, None, 1, 5)),
+    ],
+)
+def test_shapes_that_follow_beside_unknown_sizes(function, inputs, shape):
+    inputs = [keras.Input(size) for size in inputs]
+    model = keras.Model(inputs, function(*inputs))
+    assert model.outputs[0].shape == shape
+    rng = np.random.default_rng(3)
+    values = [rng.random([size or 2 for size in x.shape], "float32") for x in inputs]
+    expected = function(*(ops.convert_to_tensor(value) for value in values))
+    np.testing.assert_allclose(model(values), expected, rtol=1e-6)
+
+
+def test_a_beam_search_in_a_model():
+    logits, lengths = keras.Input((None, 4)), keras.Input((), dtype="int32")
+    model = keras.Model([logits, lengths], ops.ctc_decode(logits, lengths, "beam_search", top_paths=2))
+    assert [(y.shape, y.dtype) for y in model.outputs] == [((2, None, None), "int32"), ((None, 2), "float32")]
+    values = np.random.default_rng(3).random((2, 5, 4), "float32"), np.array([5, 3], "int32")
+    expected = ops.ctc_decode(*values, "beam_search", top_paths=2)
+    for y, value in zip(model(values), expected):
+        np.testing.assert_allclose(y, value, rtol=1e-6)
+
+
 def test_a_sequential_built_while_sizes_are_unknown_serves_every_size():
     class Block(layers.Layer):
         def __init__(self):

@@ -100,9 +100,15 @@ def repeat(x, repeats, axis=None):
     if axis is None or (x.ndim == 0 and axis in (0, -1)):
         x, axis = ravel(x), 0
     axis = resolve_axis(axis, x.ndim)
-    if not isinstance(repeats, int):
-        counts = np.broadcast_to(backend.convert_to_numpy(repeats), [x.shape[axis]])
-        return take(x, np.repeat(np.arange(x.shape[axis]), counts), axis)
+    counts = np.ravel(backend.convert_to_numpy(repeats))
+    if len(counts) != 1:
+        if x.shape[axis] not in (None, len(counts)):
+            raise ValueError(
+                f"repeat: repeats holds {len(counts)} numbers, but axis {axis} of x has the size {x.shape[axis]}. "
+                "Give one for each slice, or one for all."
+            )
+        return take(x, np.repeat(np.arange(len(counts)), counts), axis)
+    repeats = counts.item()
     spread = tile(expand_dims(x, axis + 1), [repeats if a == axis + 1 else 1 for a in range(x.ndim + 1)])
     shape = list(x.shape)
     shape[axis] = -1 if shape[axis] is None else shape[axis] * repeats

@@ -80,7 +80,12 @@ def _join(between, emitted):
     return knp.concatenate([between[:, :1], knp.logaddexp(between[:, 1:], emitted)], axis=-1)
 
 
-@operation
+def _decoded_like(inputs, sequence_lengths, strategy="greedy", beam_width=100, top_paths=1, *args, **kwargs):
+    batch, steps, _ = inputs.shape
+    return backend.KerasTensor((top_paths, batch, steps), "int32"), backend.KerasTensor((batch, top_paths))
+
+
+@operation(outputs_like=_decoded_like)
 def ctc_decode(
     inputs,
     sequence_lengths,

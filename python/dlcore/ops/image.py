@@ -7,7 +7,7 @@ from dlcore.backend.arguments import int_tuple
 from dlcore.ops import numpy as knp
 from dlcore.ops._common import as_float, as_floats, same_padding, tensor, window_slices
 from dlcore.ops.convolution import depthwise_conv
-from dlcore.ops.operation import operation
+from dlcore.ops.operation import inference, operation
 from dlcore.ops.resampling import (
     affine_transform,
     check_sampling,
@@ -102,6 +102,9 @@ def _frame(function, images, data_format, vertical, horizontal):
     rows, columns = spatial_axes(function, x, data_format)
     kind = "cropping" if function == "crop_images" else "padding"
     names = [f"top_{kind}", f"bottom_{kind}", "target_height"], [f"left_{kind}", f"right_{kind}", "target_width"]
+    for axis, (_, _, target) in zip((rows, columns), (vertical, horizontal)):
+        if function == "pad_images" and target is not None and x.shape[axis] == inference.stand_in:
+            x = knp.take(x, [0], axis)  # a size that fits stands in
     sides = [
         _both_sides(function, x.shape[axis], *given, name)
         for axis, given, name in zip((rows, columns), (vertical, horizontal), names)

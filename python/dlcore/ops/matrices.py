@@ -210,7 +210,7 @@ def tensordot(x1, x2, axes=2):
                 f"Received shapes {a.shape} and {b.shape}."
             )
     keep_a, keep_b = [i for i in range(a.ndim) if i not in over_a], [i for i in range(b.ndim) if i not in over_b]
-    k = math.prod(b.shape[i] for i in over_b)
+    k = math.prod(a.shape[i] if b.shape[j] is None else b.shape[j] for i, j in zip(over_a, over_b))
     kept = [a.shape[i] for i in keep_a], [b.shape[i] for i in keep_b]
     left = reshape(transpose(a, keep_a + over_a), [*kept[0], k] if keep_a else [1, k])
     right = reshape(transpose(b, over_b + keep_b), [k, count_of(kept[1])])

@@ -25,7 +25,7 @@ from dlcore.ops.elementary import sqrt
 from dlcore.ops.indexing import take, take_along_axis
 from dlcore.ops.logic import equal, greater, greater_equal, isnan, less, logical_not, logical_or, where
 from dlcore.ops.matrices import diagonal, matmul
-from dlcore.ops.operation import operation
+from dlcore.ops.operation import OpsFunction, operation
 from dlcore.ops.reductions import mean
 from dlcore.ops.shapes import broadcast_to, expand_dims, ravel, reshape, squeeze, stack, transpose
 from dlcore.ops.sorting import searchsorted, sort
@@ -52,7 +52,12 @@ def average(x, axis=None, weights=None):
 # ---- quantiles
 
 
-@operation
+def _quantiles_like(x, q, axis=None, method="linear", keepdims=False):
+    each = OpsFunction(quantile).compute_output_spec(x, 0.5, axis, method, keepdims)
+    return backend.KerasTensor((*q.shape, *each.shape), each.dtype)
+
+
+@operation(outputs_like=_quantiles_like)
 def quantile(x, q, axis=None, method="linear", keepdims=False):
     """The value below which the part q of the elements lies.
 
@@ -66,7 +71,7 @@ def quantile(x, q, axis=None, method="linear", keepdims=False):
     return _quantiles(_at_places, x, q, axis, method, keepdims)
 
 
-@operation
+@operation(outputs_like=_quantiles_like)
 def percentile(x, q, axis=None, method="linear", keepdims=False):
     """The value below which q percent of the elements lie; otherwise as `quantile`."""
     return quantile(x, _percent(q), axis, method, keepdims)
@@ -78,13 +83,13 @@ def median(x, axis=None, keepdims=False):
     return quantile(x, 0.5, axis, keepdims=keepdims)
 
 
-@operation
+@operation(outputs_like=_quantiles_like)
 def nanquantile(x, q, axis=None, method="linear", keepdims=False):
     """The value below which the part q of what is not NaN lies; arguments as `quantile`."""
     return _quantiles(_at_places_before_nan, x, q, axis, method, keepdims)
 
 
-@operation
+@operation(outputs_like=_quantiles_like)
 def nanpercentile(x, q, axis=None, method="linear", keepdims=False):
     """`nanquantile` with q in percent."""
     return nanquantile(x, _percent(q), axis, method, keepdims)
