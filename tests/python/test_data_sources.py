@@ -174,9 +174,14 @@ def test_pandas_of_mixed_dtypes():
     expected = np.array([[1, 0.5, 1], [2, np.nan, 0], [3, 1.5, 1]], "float32")
     net = model()
     np.testing.assert_array_equal(net.predict(table, verbose=0), net.predict(expected, verbose=0))
-    table["a"] = pandas.array([1, 2, None], dtype="Int64")
-    expected[2, 0] = np.nan
+    table["a"] = pandas.array([1, 2, 3], dtype="Int64")
     np.testing.assert_array_equal(net.predict(table, verbose=0), net.predict(expected, verbose=0))
+    for column in (pandas.array([1, 2, None], dtype="Int64"), pandas.Series([1, 2, pandas.NA], dtype=object)):
+        table["a"] = column
+        with pytest.raises(ValueError, match=r"`x` has missing values in the columns 'a'\. Fill them in.*dropna"):
+            net.predict(table, verbose=0)
+        with pytest.raises(ValueError, match=r"`y` has missing values\. Fill them in"):
+            net.fit(X[:3], table["a"], verbose=0)
     for column in (["x", "y", "z"], pandas.to_datetime(["2020-01-01"] * 3), pandas.Categorical(["x", "y", "x"])):
         table["a"] = column
         text = rf"`x` has columns that hold no numbers: 'a' \({table['a'].dtype}.*\)\. Leave them out, or encode them"

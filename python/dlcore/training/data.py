@@ -170,6 +170,8 @@ def to_array(x, what, strings=False):
         return array.astype(object, copy=False)
     if array.dtype == object:
         array = _numbers_of_frame(x, what) if hasattr(x, "to_numpy") else _numbers_of_objects(array, what)
+    elif hasattr(x, "isna"):
+        _refuse_missing(x, what)
     if array.dtype.kind in "SU":
         raise _is_text(what)
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
@@ -199,9 +201,8 @@ def _numbers_of_objects(array, what):
 
 
 def _numbers_of_frame(frame, what):
-    """Floats of a data frame or series of mixed dtypes; what is missing is NaN."""
-    columns = [frame] if frame.ndim == 1 else [frame.iloc[:, i] for i in range(frame.shape[1])]
-    wrong = [f"{column.name!r} ({column.dtype})" for column in columns if not _holds_numbers(column)]
+    """Floats of a data frame or series of mixed dtypes; only NumPy's floats may be NaN."""
+    wrong = [f"{column.name!r} ({column.dtype})" for column in _columns(frame) if not _holds_numbers(column)]
     if wrong and frame.ndim == 1:
         raise ValueError(
             f"`{what}` holds no numbers ({frame.dtype}). Encode them, such as with pandas.factorize or StringLookup."
@@ -211,7 +212,24 @@ def _numbers_of_frame(frame, what):
             f"`{what}` has columns that hold no numbers: {', '.join(wrong)}. Leave them out, or encode them, such as "
             "with utils.FeatureSpace or pandas.get_dummies."
         )
-    return frame.to_numpy(dtype="float32", na_value=np.nan)
+    _refuse_missing(frame, what)
+    return frame.to_numpy(dtype="float32")
+
+
+def _columns(frame):
+    return [frame] if frame.ndim == 1 else [frame.iloc[:, i] for i in range(frame.shape[1])]
+
+
+def _refuse_missing(frame, what):
+    """A ValueError where a value is missing; NumPy's floats may be NaN."""
+    others = [c for c in _columns(frame) if not (isinstance(c.dtype, np.dtype) and c.dtype.kind == "f")]
+    missing = [repr(column.name) for column in others if column.isna().any()]
+    if missing:
+        where = "" if frame.ndim == 1 else f" in the columns {', '.join(missing)}"
+        raise ValueError(
+            f"`{what}` has missing values{where}. Fill them in, such as with fillna(0), or leave those rows out with "
+            "dropna()."
+        )
 
 
 def _holds_numbers(column):
