@@ -489,6 +489,16 @@ def test_unknown_time():
         assert model.predict(random("time", (2, steps, 3))).shape == (2, steps, 2)
 
 
+def test_normalization_of_other_features():
+    layer = layers.Normalization()
+    layer.adapt(np.random.default_rng(0).random((5, 2)))
+    with pytest.raises(ValueError, match=r"inputs have 3 features along axis -1; expected 2, .*shape \(4, 3\)"):
+        layer(np.ones((4, 3)))
+    assert layer(np.ones((4, 5, 2))).shape == (4, 5, 2)
+    with pytest.raises(ValueError, match=r"mean and variance have the shape \(2,\), but the inputs the sizes \(3,\)"):
+        layers.Normalization(mean=[1.0, 2.0], variance=[1.0, 2.0])(np.ones((4, 3)))
+
+
 def test_normalization_adapts():
     data = random("adapt", (100, 4)) * [1, 2, 3, 4] + 5
     layer = layers.Normalization()

@@ -109,10 +109,26 @@ class Normalization(Layer):
 
     def _given_shape(self, shape):
         kept = tuple(size for axis, size in enumerate(self._spread) if axis not in self._reduced)
-        return np.broadcast_shapes(shape, kept)
+        try:
+            return np.broadcast_shapes(shape, kept)
+        except ValueError:
+            raise ValueError(
+                f"{self._label()}: mean and variance have the shape {shape}, but the inputs the sizes {kept} along the "
+                f"axes {self.axis}. Give one number for each, or one for all."
+            ) from None
+
+    def _check_sizes(self, shape):
+        """A ValueError where inputs have another number of features than the data before."""
+        for axis in range(-min(len(shape), len(self._spread)), 0):
+            if shape[axis] != self._spread[axis] and not {1, None} & {shape[axis], self._spread[axis]}:
+                raise ValueError(
+                    f"{self._label()}: the inputs have {shape[axis]} features along axis {axis}; expected "
+                    f"{self._spread[axis]}, as in the data it was built for or adapted to. Received shape {shape}."
+                )
 
     def call(self, inputs):
         x = ops.cast(inputs, self.compute_dtype)
+        self._check_sizes(x.shape)
         scale = ops.maximum(ops.sqrt(self.variance), backend.epsilon())
         return self.mean + x * scale if self.invert else (x - self.mean) / scale
 
