@@ -79,6 +79,11 @@ def test_unclear_direction():
 
 
 def test_missing_monitor_warns():
+    for kind in (callbacks.EarlyStopping, callbacks.ReduceLROnPlateau):
+        with pytest.raises(ValueError, match='watches "val_foo", which is not among the logs: loss'):
+            fit(kind("val_foo"), epochs=1)
+        with pytest.warns(UserWarning, match='watches "val_foo", which is not among the logs: loss'):
+            fit(kind("val_foo", mode="min"), epochs=1)
     with pytest.warns(UserWarning, match='watches "val_loss", which is not among the logs: loss'):
         fit(callbacks.EarlyStopping(), epochs=1)
 

@@ -77,13 +77,19 @@ class MonitorCallback(Callback):
         return is_better(value - self.min_delta if is_better is operator.gt else value + self.min_delta, reference)
 
     def get_monitor_value(self, logs):
-        """The number watched, or None with a warning."""
+        """The number watched, or None with a warning; a ValueError where it is of no metric and no `mode` was given."""
         logs = logs or {}
         value = logs.get(self.monitor)
-        if value is None:
-            warnings.warn(
-                f'{type(self).__name__} watches "{self.monitor}", which is not among the logs: '
-                f"{', '.join(logs) or 'none'}. Pass validation data, or another monitor.",
-                stacklevel=3,
-            )
-        return None if value is None else float(value)
+        if value is not None:
+            return float(value)
+        text = (
+            f'{type(self).__name__} watches "{self.monitor}", which is not among the logs: '
+            f"{', '.join(logs) or 'none'}. Pass validation data, or another monitor."
+        )
+        if self.mode == "auto" and self.monitor.removeprefix("val_") not in self._known_names():
+            raise ValueError(text)
+        warnings.warn(text, stacklevel=3)
+        return None
+
+    def _known_names(self):
+        return ["loss", *(metric.name for metric in self._metrics())]
