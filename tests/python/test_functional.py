@@ -109,6 +109,20 @@ def test_disconnected_graph():
         keras.Model(a, np.ones(3))
 
 
+def test_lists_of_one_input_and_output_are_kept():
+    x = np.ones((2, 3), "float32")
+    a = keras.Input((3,), name="a")
+    y = layers.Dense(2, name="y")(a)
+    model = keras.Model([[a]], [y])
+    config = model.get_config()
+    assert (config["input_layers"], config["output_layers"]) == ([[["a", 0, 0]]], [["y", 0, 0]])
+    for made in (model, keras.Model.from_config(config), keras.models.clone_model(model)):
+        assert made.input[0][0].shape == (None, 3) and made.output[0].shape == (None, 2)
+        assert made.output_shape == (None, 2) and made(x).shape == (2, 2) == made.predict([[x]], verbose=0).shape
+    assert [z.shape for z in model(a)] == [(None, 2)]
+    assert keras.Model(a, model(a)[0]).output is not None
+
+
 def test_unknown_layer():
     with pytest.raises(ValueError, match="hidden"):
         mlp().get_layer("hiden")

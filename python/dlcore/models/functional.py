@@ -39,8 +39,7 @@ class Functional(DirectCall, Model):
         trainable = kwargs.pop("trainable", None)
         Trainer.__init__(self)
         Layer.__init__(self, name=name, **kwargs)
-        inputs = _single(_check_keras_tensors(inputs, "inputs"))
-        outputs = _single(_check_keras_tensors(outputs, "outputs"))
+        inputs, outputs = _checked(inputs, "inputs"), _checked(outputs, "outputs")
         _check_sources(tree.flatten(inputs))
         self._inputs_struct, self._outputs_struct = _from_input_layers(inputs, outputs)
         self._inputs = tree.flatten(self._inputs_struct)
@@ -106,11 +105,11 @@ class Functional(DirectCall, Model):
 
     @property
     def input_shape(self):
-        return tree.map_structure(lambda x: x.shape, self._inputs_struct)
+        return tree.map_structure(lambda x: x.shape, _single(self._inputs_struct))
 
     @property
     def output_shape(self):
-        return tree.map_structure(lambda x: x.shape, self._outputs_struct)
+        return tree.map_structure(lambda x: x.shape, _single(self._outputs_struct))
 
     @property
     def input_names(self):
@@ -166,11 +165,12 @@ class Functional(DirectCall, Model):
             outputs = node.replay(values)
             for placeholder, output in zip(node.outputs, tree.flatten(outputs)):
                 values[id(placeholder)] = output
-        return tree.map_structure(lambda x: values[id(x)], self._outputs_struct)
+        return tree.map_structure(lambda x: values[id(x)], _single(self._outputs_struct))
 
     def compute_output_spec(self, *args, **kwargs):
         if self.is_traceable:
-            return super().compute_output_spec(*args, **kwargs)
+            traced = super().compute_output_spec(*args, **kwargs)
+            return tree.pack_sequence_as(self._outputs_struct, tree.flatten(traced))
         return tree.map_structure(lambda x: x.like(), self._outputs_struct)
 
     def _prepared(self, x):
@@ -298,13 +298,12 @@ def _from_input_layers(inputs, outputs):
 
 
 def _single(structure):
-    """[x] becomes x, as Keras does."""
-    if isinstance(structure, (list, tuple)) and len(structure) == 1:
-        return structure[0]
-    return copy.copy(structure) if isinstance(structure, (list, dict)) else structure
+    """[x] becomes x, as Keras does with what a call returns."""
+    return structure[0] if isinstance(structure, (list, tuple)) and len(structure) == 1 else structure
 
 
-def _check_keras_tensors(structure, what):
+def _checked(structure, what):
+    """A copy of a structure of KerasTensors."""
     leaves = tree.flatten(structure)
     if not leaves:
         raise ValueError(f"A model needs at least one of `{what}`. Received: {what}={structure!r}")
@@ -314,7 +313,7 @@ def _check_keras_tensors(structure, what):
                 f"All `{what}` of a model must be KerasTensors, made by Input() or by calling layers on those. "
                 f"Received: {x!r} (of type {type(x).__name__})"
             )
-    return structure
+    return copy.copy(structure) if isinstance(structure, (list, dict)) else structure
 
 
 class Function(Operation):
