@@ -228,7 +228,9 @@ def test_packed_weights_are_shown_as_integers(layer, x, name):
     layer.quantize("int4")
     shown = getattr(layer, name)
     assert shown.dtype == "int8" and shown.shape == floats.shape
-    assert 7 <= np.abs(shown.numpy()).max() <= 8 and np.corrcoef(shown.numpy().ravel(), floats.ravel())[0, 1] > 0.9
+    integers = shown.numpy()
+    assert 7 <= np.abs(integers).max() <= 8
+    np.testing.assert_array_equal(np.sign(integers)[integers != 0], np.sign(floats)[integers != 0])
 
 
 @pytest.mark.parametrize(
