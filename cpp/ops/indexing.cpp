@@ -138,17 +138,26 @@ Specs infer_scatter_add(std::span<const TensorSpec> in, const Attrs& attrs) {
   return {{updates.dtype, like.shape}};
 }
 
-Kernel plan_scatter_add(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
+/// scatter(T{}, lookup, index, buffers), T being the updates' type.
+template <class Scatter>
+Kernel plan_scatter(const char* label, std::span<const TensorSpec> in, const Attrs& attrs, const Scatter& scatter) {
   const int axis = resolve_axis(attrs.integer("axis", 0), in[0].shape.rank());
   const Lookup lookup = lookup_of(in[0].shape, axis, in[1].shape.elements(), attrs);
   auto run = [=, dtype = in[2].dtype, indices = in[1].dtype,
               text = axis_text(in[0].shape, axis)](const Buffers& buffers) {
     with_index(indices, buffers, 1, [&](const auto* index) {
       check_indices(index, lookup.count, lookup, text);
-      with_sum_type(dtype, [&]<class T>(T) { scatter_add(lookup, index, buffers.input<T>(2), buffers.output<T>(0)); });
+      with_sum_type(dtype, [&](auto zero) { scatter(zero, lookup, index, buffers); });
     });
   };
-  return {.run = run, .label = "scatter_add", .may_fail = raises(mode_of(attrs))};
+  return {.run = run, .label = label, .may_fail = raises(mode_of(attrs))};
+}
+
+Kernel plan_scatter_add(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
+  return plan_scatter("scatter_add", in, attrs,
+                      []<class T>(T, const Lookup& lookup, const auto* index, const Buffers& buffers) {
+                        scatter_add(lookup, index, buffers.input<T>(2), buffers.output<T>(0));
+                      });
 }
 
 std::vector<Tensor> scatter_add_vjp(const VjpContext& context) {
@@ -156,6 +165,20 @@ std::vector<Tensor> scatter_add_vjp(const VjpContext& context) {
 }
 
 // ------------------------------------------------------------------------------------- scatter_max, _min, _mul, _set
+
+constexpr const char* name_of(Combine combine) {
+  switch (combine) {
+    case Combine::Max:
+      return "scatter_max";
+    case Combine::Min:
+      return "scatter_min";
+    case Combine::Mul:
+      return "scatter_mul";
+    case Combine::Set:
+      return "scatter_set";
+  }
+  return "";
+}
 
 template <Combine combine>
 Specs infer_scatter_combine(std::span<const TensorSpec> in, const Attrs& attrs) {
@@ -169,18 +192,10 @@ Specs infer_scatter_combine(std::span<const TensorSpec> in, const Attrs& attrs) 
 
 template <Combine combine>
 Kernel plan_scatter_combine(std::span<const TensorSpec> in, std::span<const TensorSpec>, const Attrs& attrs) {
-  const int axis = resolve_axis(attrs.integer("axis", 0), in[0].shape.rank());
-  const Lookup lookup = lookup_of(in[0].shape, axis, in[1].shape.elements(), attrs);
-  auto run = [=, dtype = in[2].dtype, indices = in[1].dtype,
-              text = axis_text(in[0].shape, axis)](const Buffers& buffers) {
-    with_index(indices, buffers, 1, [&](const auto* index) {
-      check_indices(index, lookup.count, lookup, text);
-      with_sum_type(dtype, [&]<class T>(T) {
+  return plan_scatter(
+      name_of(combine), in, attrs, []<class T>(T, const Lookup& lookup, const auto* index, const Buffers& buffers) {
         scatter_combine(lookup, combine, index, buffers.input<T>(0), buffers.input<T>(2), buffers.output<T>(0));
       });
-    });
-  };
-  return {.run = run, .label = "scatter_combine", .may_fail = raises(mode_of(attrs))};
 }
 
 Tensor gathered(const Tensor& table, const VjpContext& c) { return apply("gather", {table, c.in[1]}, c.attrs); }
@@ -225,9 +240,11 @@ std::vector<Tensor> scatter_set_vjp(const VjpContext& c) {
 }
 
 template <Combine combine>
-void register_scatter_combine(const char* name, std::vector<Tensor> (*vjp)(const VjpContext&)) {
-  register_primitive(
-      {.name = name, .infer = infer_scatter_combine<combine>, .plan = plan_scatter_combine<combine>, .vjp = vjp});
+void register_scatter_combine(std::vector<Tensor> (*vjp)(const VjpContext&)) {
+  register_primitive({.name = name_of(combine),
+                      .infer = infer_scatter_combine<combine>,
+                      .plan = plan_scatter_combine<combine>,
+                      .vjp = vjp});
 }
 
 // ---------------------------------------------------------------------------------------------- one element per
@@ -409,10 +426,10 @@ void register_indexing() {
                       .plan = plan_scatter_add,
                       .vjp = scatter_add_vjp,
                       .shape_only_inputs = 1});
-  register_scatter_combine<Combine::Max>("scatter_max", scatter_extremum_vjp);
-  register_scatter_combine<Combine::Min>("scatter_min", scatter_extremum_vjp);
-  register_scatter_combine<Combine::Mul>("scatter_mul", scatter_mul_vjp);
-  register_scatter_combine<Combine::Set>("scatter_set", scatter_set_vjp);
+  register_scatter_combine<Combine::Max>(scatter_extremum_vjp);
+  register_scatter_combine<Combine::Min>(scatter_extremum_vjp);
+  register_scatter_combine<Combine::Mul>(scatter_mul_vjp);
+  register_scatter_combine<Combine::Set>(scatter_set_vjp);
   register_along<Along::Axis>("gather_along", "scatter_along");
   register_along<Along::Last>("gather_last", "scatter_last");
   register_primitive({.name = "unique_indices",

@@ -7,6 +7,7 @@ import dataclasses
 import os
 import random
 
+import ml_dtypes
 import numpy as np
 
 FLOATS, INTEGERS = ("float32", "float16", "bfloat16"), ("int32", "int8")
@@ -43,8 +44,6 @@ class Pick(random.Random):
             return np.asarray(numbers.rand(*shape) < 0.5)
         if "int" in dtype:
             return np.asarray(numbers.randint(0 if dtype[0] == "u" else int(low), int(high) + 1, shape), dtype)
-        import ml_dtypes
-
         x = np.round(numbers.uniform(low, high, shape) * 16) / 16
         return np.asarray(x, ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
 

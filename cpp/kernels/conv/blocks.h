@@ -1,8 +1,8 @@
 // Convolutions of few output channels, whose vectors would be half empty, as such of more: neighbouring pixels of a row
 // are the channels of one pixel.
 //
-//   y[.., q, (r, co)] = sum over t, ci of x[.., q * R + t, ci] * v[t, ci, (r, co)]       v[t, ci, (r, co)] = w[t - r,
-//   ci, co]
+//   y[.., q, (r, co)] = sum over t, ci of x[.., q * R + t, ci] * v[t, ci, (r, co)]      r < R
+//   v[t, ci, (r, co)] = w[t - r, ci, co], or 0 outside of w
 //
 // y lies in memory as before. v has R - 1 columns of taps more than w, in which each pixel leaves R - 1 out.
 #pragma once
